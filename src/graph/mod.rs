@@ -1,0 +1,316 @@
+//! The graph as its file wrote it, in canonical operators.
+//!
+//! Knows no format and no runtime. A [`Graph`] is made by a [`Builder`], which
+//! checks it ([`validate`]) and fixes the execution order ([`order`]); it never
+//! changes afterwards. Texts lie in one arena, ports in one list, so a graph of
+//! thousands of nodes is a handful of allocations.
+
+mod builder;
+pub mod op;
+mod order;
+mod partial_shape;
+mod validate;
+mod value;
+
+pub use builder::{Builder, NodeSpec, TensorSpec};
+pub use op::{Op, Variable, WeightRange};
+pub use partial_shape::{Dim, Dims, PartialShape};
+pub use value::{Elements, Value};
+
+use crate::DType;
+use crate::error::{Layer, Location, Port, Position};
+use crate::ids::{NodeId, TensorId, VariableId};
+use std::path::PathBuf;
+
+/// A text in the graph's arena; read it with [`Graph::text`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    start: u32,
+    len: u32,
+}
+
+/// A model, or the body of a control-flow node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    name: Text,
+    file: PathBuf,
+    format: Format,
+    texts: String,
+    nodes: Vec<Node>,
+    tensors: Vec<Tensor>,
+    input_slots: Vec<Option<TensorId>>,
+    parameters: Vec<NodeId>,
+    results: Vec<NodeId>,
+    assigns: Vec<NodeId>,
+    variables: Vec<Variable>,
+    weight_files: Vec<WeightFile>,
+    hints: RuntimeHints,
+    order: Vec<NodeId>,
+}
+
+/// The format a graph was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// OpenVINO IR, or an execution graph in its form.
+    #[default]
+    OpenVino,
+    /// ONNX.
+    Onnx,
+    /// GGUF.
+    Gguf,
+}
+
+impl Format {
+    /// The word in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::OpenVino => "openvino-ir",
+            Format::Onnx => "onnx",
+            Format::Gguf => "gguf",
+        }
+    }
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it does.
+    pub op: Op,
+    /// The file's name of it.
+    pub name: Text,
+    /// The file's operator type.
+    pub type_name: Text,
+    /// The operator set, such as `opset1`.
+    pub opset: Text,
+    /// The file's own id; -1 for nodes that the reader added.
+    pub source_id: i64,
+    /// Where it stands in the file.
+    pub position: Option<Position>,
+    /// Marked as part of a weight's decompression (`decompression` in rt_info): never an activation.
+    pub is_decompression: bool,
+    inputs: (u32, u32),
+    outputs: (u32, u32),
+}
+
+/// One output of one node, as declared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// The node that writes it.
+    pub node: NodeId,
+    /// Which output of the node, from 0.
+    pub port: u32,
+    /// Declared element type.
+    pub dtype: DType,
+    /// Declared shape; informative, except on parameters and constants.
+    pub shape: PartialShape,
+    /// Tensor names, separated by commas (`\,` is a comma within a name).
+    pub names: Text,
+    /// Names of symbolic dims, separated by commas; an empty entry has no name (ONNX `dim_param`).
+    pub symbols: Text,
+}
+
+/// A file that holds constants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its length on disk; `None`: there is no such file.
+    pub len: Option<u64>,
+}
+
+/// What an export tells the runtime about itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuntimeHints {
+    /// `KV_CACHE_PRECISION` of rt_info/runtime_options.
+    pub kv_cache_precision: Option<DType>,
+    /// `ACTIVATIONS_SCALE_FACTOR` of rt_info/runtime_options.
+    pub activations_scale_factor: Option<f64>,
+}
+
+impl Graph {
+    /// The model's own name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text(self.name)
+    }
+
+    /// The file it was read from.
+    #[must_use]
+    pub fn file(&self) -> &std::path::Path {
+        &self.file
+    }
+
+    /// The format it was read from.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The text behind a handle.
+    #[must_use]
+    pub fn text(&self, text: Text) -> &str {
+        &self.texts[text.start as usize..(text.start + text.len) as usize]
+    }
+
+    /// All nodes, in the file's order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// All tensors, those of one node side by side.
+    #[must_use]
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// The node with this id.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// The tensor with this id.
+    #[must_use]
+    pub fn tensor(&self, id: TensorId) -> &Tensor {
+        &self.tensors[id.index()]
+    }
+
+    /// The name of a node.
+    #[must_use]
+    pub fn node_name(&self, id: NodeId) -> &str {
+        self.text(self.node(id).name)
+    }
+
+    /// The file's operator type of a node.
+    #[must_use]
+    pub fn node_type(&self, id: NodeId) -> &str {
+        self.text(self.node(id).type_name)
+    }
+
+    /// The inputs of a node in its operator's order; `None` is an optional input that is absent.
+    #[must_use]
+    pub fn inputs(&self, id: NodeId) -> &[Option<TensorId>] {
+        let (start, end) = self.node(id).inputs;
+        &self.input_slots[start as usize..end as usize]
+    }
+
+    /// Input `index` of a node, if it is there.
+    #[must_use]
+    pub fn input(&self, id: NodeId, index: usize) -> Option<TensorId> {
+        self.inputs(id).get(index).copied().flatten()
+    }
+
+    /// The outputs of a node.
+    pub fn outputs(&self, id: NodeId) -> impl ExactSizeIterator<Item = TensorId> + use<> {
+        let (start, end) = self.node(id).outputs;
+        (start as usize..end as usize).map(TensorId::new)
+    }
+
+    /// Output `index` of a node, if it has so many.
+    #[must_use]
+    pub fn output(&self, id: NodeId, index: usize) -> Option<TensorId> {
+        self.outputs(id).nth(index)
+    }
+
+    /// The tensor's names, in the file's order.
+    pub fn tensor_names(&self, id: TensorId) -> impl Iterator<Item = &str> {
+        self.text(self.tensor(id).names).split(',').filter(|name| !name.is_empty())
+    }
+
+    /// Names of the tensor's dims, `""` where a dim has none; empty if no dim has a name.
+    pub fn symbols(&self, id: TensorId) -> impl Iterator<Item = &str> {
+        let text = self.text(self.tensor(id).symbols);
+        text.split(',').take(if text.is_empty() { 0 } else { usize::MAX })
+    }
+
+    /// Model inputs, in the file's order.
+    #[must_use]
+    pub fn parameters(&self) -> &[NodeId] {
+        &self.parameters
+    }
+
+    /// Model outputs, in the file's order.
+    #[must_use]
+    pub fn results(&self) -> &[NodeId] {
+        &self.results
+    }
+
+    /// Writers of variables, in the file's order.
+    #[must_use]
+    pub fn assigns(&self) -> &[NodeId] {
+        &self.assigns
+    }
+
+    /// The variables.
+    #[must_use]
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// The variable with this id.
+    #[must_use]
+    pub fn variable(&self, id: VariableId) -> &Variable {
+        &self.variables[id.index()]
+    }
+
+    /// Files that hold constants; a [`WeightRange`] names one by position.
+    #[must_use]
+    pub fn weight_files(&self) -> &[WeightFile] {
+        &self.weight_files
+    }
+
+    /// What the export tells the runtime about itself.
+    #[must_use]
+    pub fn hints(&self) -> &RuntimeHints {
+        &self.hints
+    }
+
+    /// Every node in execution order: inputs before users, as OpenVINO's `get_ordered_ops` walks
+    /// (results, then assigns, then the rest; inputs by port). Nodes that nothing needs come last.
+    #[must_use]
+    pub fn execution_order(&self) -> &[NodeId] {
+        &self.order
+    }
+
+    /// Where a node stands, for errors.
+    #[must_use]
+    pub fn location(&self, id: NodeId, port: Option<Port>) -> Location {
+        let node = self.node(id);
+        Location {
+            file: (!self.file.as_os_str().is_empty()).then(|| self.file.display().to_string()),
+            position: node.position,
+            layer: Some(Layer {
+                name: self.text(node.name).to_owned(),
+                id: (node.source_id >= 0).then_some(node.source_id),
+                type_name: self.text(node.type_name).to_owned(),
+                opset: self.text(node.opset).to_owned(),
+            }),
+            port,
+        }
+    }
+
+    /// This graph and all bodies below it, in node order, breadth first: a body's position is its number in
+    /// [`NodeRef`](crate::lower::NodeRef).
+    #[must_use]
+    pub fn with_bodies(&self) -> Vec<&Graph> {
+        let mut graphs = vec![self];
+        let mut next = 0;
+        while let Some(graph) = graphs.get(next).copied() {
+            next += 1;
+            graphs.extend(graph.nodes.iter().flat_map(|node| Graph::bodies(&node.op)).map(|(_, body)| body));
+        }
+        graphs
+    }
+
+    /// The bodies of a control-flow node, with the words for them.
+    #[must_use]
+    pub fn bodies(op: &Op) -> Vec<(&'static str, &Graph)> {
+        match op {
+            Op::If(branches) => vec![("then", &branches.then_body), ("else", &branches.else_body)],
+            Op::Loop(spec) => vec![("body", &spec.body)],
+            _ => Vec::new(),
+        }
+    }
+}

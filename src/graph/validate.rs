@@ -1,0 +1,92 @@
+//! Checks of a finished graph that no reader should have to repeat.
+
+use super::order::Reads;
+use super::{Graph, Op};
+use crate::error::{Error, ErrorKind, Port, Result};
+use crate::ids::NodeId;
+use petgraph::visit::IntoNeighbors;
+
+/// Every node has at least the inputs and outputs that its operator cannot do without.
+pub(super) fn ports(graph: &Graph) -> Result<()> {
+    for index in 0..graph.nodes.len() {
+        let id = NodeId::new(index);
+        let op = &graph.node(id).op;
+        let (inputs, outputs) = required_ports(op);
+        for port in 0..inputs {
+            if graph.input(id, port).is_none() {
+                let found = graph.inputs(id).iter().flatten().count();
+                return Err(Error::new(
+                    ErrorKind::Malformed,
+                    format!("the operator needs at least {inputs} inputs, and has {found}"),
+                )
+                .at(graph.location(id, Some(Port::Input(port))))
+                .help("an edge is missing; re-export the model"));
+            }
+        }
+        if graph.outputs(id).len() < outputs {
+            let message = format!(
+                "the operator has {outputs} outputs, and the file declares {}",
+                graph.outputs(id).len()
+            );
+            return Err(Error::new(ErrorKind::Malformed, message).at(graph.location(id, None)));
+        }
+    }
+    Ok(())
+}
+
+/// Inputs and outputs that an operator cannot do without.
+fn required_ports(op: &Op) -> (usize, usize) {
+    use Op::*;
+    match op {
+        Parameter | Constant(_) => (0, 1),
+        Result => (1, 0),
+        ReadValue(_) => (0, 1),
+        Opaque | Loop(_) => (0, 0),
+        Identity | Variadic(_) | Concat { .. } | Einsum(_) | Recurrent(_) | Detection(_) => (1, 1),
+        Binary(..) | ConvertLike | MatMul { .. } | Convolution(_) | ConvolutionBackpropData(_) => (2, 1),
+        Reshape(_) | Unsqueeze | Broadcast(_) | Tile | GatherElements | GatherNd { .. } | TopK { .. } => {
+            (2, 1)
+        }
+        PRelu | FakeConvert | AdaptivePool { .. } | GridSample | SearchSorted { .. } | Bucketize { .. } => {
+            (2, 1)
+        }
+        Select(_) | Gather { .. } | VariadicSplit | StridedSlice(_) | Pad | Range { .. } => (3, 1),
+        ScaledDotProductAttention { .. } => (3, 1),
+        Slice | BatchToSpace | SpaceToBatch => (3, 1),
+        Split { .. } => (2, 1),
+        If(_) => (1, 0),
+        _ => (1, 1),
+    }
+}
+
+/// The cycle that `node` lies on or reads from, in words.
+pub(super) fn cycle_through(graph: &Graph, node: NodeId) -> String {
+    let mut path = vec![node];
+    let mut seen = vec![usize::MAX; graph.nodes.len()];
+    let mut current = node;
+    seen[node.index()] = 0;
+    // Every node of a cycle reads one that comes no earlier; following such reads must return.
+    while let Some(next) = Reads(graph).neighbors(current).find(|next| reaches(graph, *next, node)) {
+        if next == node || seen[next.index()] != usize::MAX {
+            break;
+        }
+        seen[next.index()] = path.len();
+        path.push(next);
+        current = next;
+        if path.len() == 8 {
+            break;
+        }
+    }
+    let names: Vec<_> = path.iter().map(|&id| format!("\"{}\"", graph.node_name(id))).collect();
+    format!("it reads, directly or not, its own output: {}", names.join(" <- "))
+}
+
+fn reaches(graph: &Graph, from: NodeId, to: NodeId) -> bool {
+    let mut walk = petgraph::visit::Dfs::new(Reads(graph), from);
+    while let Some(node) = walk.next(Reads(graph)) {
+        if node == to {
+            return true;
+        }
+    }
+    false
+}

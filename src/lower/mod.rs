@@ -1,0 +1,212 @@
+//! What the runtime really executes: steps that read and write values in storages.
+//!
+//! After lowering there are no operators, no free dims and no aliases left to
+//! find: a planner or a checker needs nothing but this. Everything that
+//! depends on the runtime happens here and in [`crate::profile`], nowhere else.
+
+use crate::Bytes;
+use crate::ids::{NodeId, StorageId, TensorId, ValueId};
+
+/// A schedule over storages.
+///
+/// Steps run in order; a step first reads, then writes. Storages that are
+/// [planned](StorageClass::is_planned) share one arena; buffer `i` of the
+/// planning problem is the `i`-th planned storage, in storage order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lowered {
+    /// What runs, in order.
+    pub steps: Vec<Step>,
+    /// What steps read and write.
+    pub values: Vec<Value>,
+    /// Where values lie.
+    pub storages: Vec<Storage>,
+    /// What the profile took for granted.
+    pub assumptions: Vec<Assumption>,
+    /// Tensors whose size is unknown: every total is a lower bound if there are any.
+    pub unknown_tensors: u32,
+}
+
+/// One thing that runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// The source node that it stands for.
+    pub node: NodeRef,
+    /// Values that must hold when it starts.
+    pub reads: Vec<ValueId>,
+    /// Values that it writes; those with a [`Origin::View`] cost no write.
+    pub writes: Vec<ValueId>,
+}
+
+/// A node of a graph or of one of its bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeRef {
+    /// Position in [`Graph::with_bodies`](crate::graph::Graph::with_bodies); 0 is the main graph.
+    pub graph: u32,
+    /// The node there.
+    pub node: NodeId,
+}
+
+impl Default for NodeRef {
+    fn default() -> Self {
+        NodeRef { graph: 0, node: NodeId::new(0) }
+    }
+}
+
+/// A tensor as the runtime holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// The storage that it lies in.
+    pub storage: StorageId,
+    /// Its place in the storage.
+    pub offset: Bytes,
+    /// Its length.
+    pub bytes: Bytes,
+    /// Where its content comes from.
+    pub origin: Origin,
+    /// The tensor of the source graph that it stands for, if there is one.
+    pub tensor: Option<TensorId>,
+}
+
+/// Where a value's content comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The step that writes it puts new bytes there. In-place is this, in the storage of a value that dies.
+    Written,
+    /// It is there before the first step: inputs, weights, state.
+    Resident,
+    /// The bytes of another value, or a part of them, untouched.
+    View(ValueId),
+    /// The bytes of several values side by side, which were written in place.
+    Joined(Vec<ValueId>),
+}
+
+/// Bytes that one or more values share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Storage {
+    /// What it is for.
+    pub class: StorageClass,
+    /// Its length.
+    pub bytes: Bytes,
+    /// The offset must be a multiple of this.
+    pub alignment: u64,
+    /// The node that it belongs to, for reports.
+    pub node: NodeRef,
+    /// How its length is known.
+    pub known: Known,
+}
+
+/// What a storage is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StorageClass {
+    /// Constants, in pages of their file.
+    WeightsFile,
+    /// Constants, copied, converted or packed.
+    WeightsAnonymous,
+    /// Intermediate results.
+    Activation,
+    /// Workspace of one step.
+    Scratch,
+    /// Model inputs and outputs.
+    Io,
+    /// Keys and values kept between tokens.
+    KvCache,
+    /// Any other state kept between runs.
+    State,
+}
+
+impl StorageClass {
+    /// Every class, in the order of reports.
+    pub const ALL: [StorageClass; 7] = [
+        StorageClass::WeightsFile,
+        StorageClass::WeightsAnonymous,
+        StorageClass::Activation,
+        StorageClass::Scratch,
+        StorageClass::Io,
+        StorageClass::KvCache,
+        StorageClass::State,
+    ];
+
+    /// Whether storages of this class share the planned arena; all others are resident for the whole run.
+    #[must_use]
+    pub fn is_planned(self) -> bool {
+        matches!(self, StorageClass::Activation | StorageClass::Scratch)
+    }
+
+    /// The word in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            StorageClass::WeightsFile => "weights_file",
+            StorageClass::WeightsAnonymous => "weights_anonymous",
+            StorageClass::Activation => "activation",
+            StorageClass::Scratch => "scratch",
+            StorageClass::Io => "io",
+            StorageClass::KvCache => "kv_cache",
+            StorageClass::State => "state",
+        }
+    }
+}
+
+/// How a number is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Known {
+    /// It is this.
+    #[default]
+    Exact,
+    /// It is at most this.
+    UpperBound,
+    /// A rule without proof gives this.
+    Assumed,
+    /// It is at least this.
+    LowerBound,
+}
+
+impl Known {
+    /// The word in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Known::Exact => "exact",
+            Known::UpperBound => "upper_bound",
+            Known::Assumed => "assumed",
+            Known::LowerBound => "lower_bound",
+        }
+    }
+
+    /// What a sum of two such numbers is: the weaker statement, in the order of this enum.
+    #[must_use]
+    pub fn and(self, other: Known) -> Known {
+        self.max(other)
+    }
+}
+
+/// Something that a profile takes for granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// Short, stable name of the rule.
+    pub rule: &'static str,
+    /// What is assumed, in one sentence, with its source.
+    pub text: String,
+}
+
+impl Lowered {
+    /// The value with this id.
+    #[must_use]
+    pub fn value(&self, id: ValueId) -> &Value {
+        &self.values[id.index()]
+    }
+
+    /// The storage with this id.
+    #[must_use]
+    pub fn storage(&self, id: StorageId) -> &Storage {
+        &self.storages[id.index()]
+    }
+
+    /// The storages that are planned: the `i`-th is buffer `i` of the problem.
+    pub fn planned(&self) -> impl Iterator<Item = (StorageId, &Storage)> {
+        let storages = self.storages.iter().enumerate();
+        storages
+            .filter(|(_, storage)| storage.class.is_planned())
+            .map(|(index, storage)| (StorageId::new(index), storage))
+    }
+}

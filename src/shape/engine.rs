@@ -1,0 +1,222 @@
+//! The pass over the graph: each node's rule in execution order.
+
+use super::context::{Context, MAX_VALUE_ELEMENTS, RuleError, text};
+use super::{Bound, TensorInfo, control, rules};
+use crate::error::{Diagnostic, Error, ErrorKind, Port, Result, Severity};
+use crate::graph::{Graph, Op};
+use crate::ids::{NodeId, TensorId};
+use crate::scenario::{Binding, Scenario};
+use std::collections::BTreeMap;
+
+/// Tensors larger than this are an error: no machine holds them, and sums of them could overflow.
+/// 8 TiB: 2^20 tensors (`formats::limits`) of this size still sum to less than 2^63.
+const MAX_TENSOR_BYTES: u64 = 1 << 43;
+
+/// How strict inference is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A declared static shape that inference contradicts is an error instead of a diagnostic.
+    pub strict: bool,
+    /// A node without a shape leaves its outputs unknown instead of being an error.
+    pub allow_opaque: bool,
+}
+
+/// The result of [`infer`]: what is known of every tensor of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shapes {
+    tensors: Vec<TensorInfo>,
+    bodies: BTreeMap<NodeId, Vec<Shapes>>,
+    binding: Binding,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Shapes {
+    /// All tensors, in the graph's order.
+    #[must_use]
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
+    /// What is known of a tensor.
+    #[must_use]
+    pub fn tensor(&self, id: TensorId) -> &TensorInfo {
+        &self.tensors[id.index()]
+    }
+
+    /// Shapes of the bodies of a control-flow node, in the order of [`Graph::bodies`].
+    #[must_use]
+    pub fn bodies(&self, node: NodeId) -> &[Shapes] {
+        self.bodies.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the scenario bound.
+    #[must_use]
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// Problems that did not end inference; those of bodies included.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        let inner = self.bodies.values().flatten().flat_map(|body| body.diagnostics.iter());
+        self.diagnostics.iter().chain(inner)
+    }
+}
+
+/// Infers every tensor's shape in the run that `scenario` describes.
+///
+/// Cost: linear in nodes and edges; values of at most 4,096 elements are computed along the way.
+///
+/// # Errors
+///
+/// If a dim is unbound (the error lists what could bind it), shapes contradict each other, or a node has no rule
+/// and no static declared shape (unless `scenario` allows opaque nodes).
+pub fn infer(graph: &Graph, scenario: &Scenario) -> Result<Shapes> {
+    let binding = scenario.bind(graph)?;
+    infer_graph(graph, binding, scenario.options())
+}
+
+/// [`infer`] with parameters and variables given: the entry for bodies.
+pub(super) fn infer_graph(graph: &Graph, binding: Binding, options: Options) -> Result<Shapes> {
+    let unset = TensorInfo::unknown(crate::DType::Dynamic);
+    let mut shapes = Shapes {
+        tensors: vec![unset; graph.tensors().len()],
+        bodies: BTreeMap::new(),
+        binding,
+        diagnostics: Vec::new(),
+    };
+    for (&parameter, info) in graph.parameters().iter().zip(&shapes.binding.parameters) {
+        if let Some(tensor) = graph.output(parameter, 0) {
+            shapes.tensors[tensor.index()] = info.clone();
+        }
+    }
+    for &node in graph.execution_order() {
+        if !matches!(graph.node(node).op, Op::Parameter) {
+            infer_node(graph, node, &mut shapes, options)?;
+        }
+    }
+    Ok(shapes)
+}
+
+fn infer_node(graph: &Graph, node: NodeId, shapes: &mut Shapes, options: Options) -> Result<()> {
+    let op = &graph.node(node).op;
+    let outcome = match op {
+        Op::If(_) | Op::Loop(_) => {
+            let mut context = Context::new(graph, node, &shapes.tensors);
+            let bodies = control::infer(op, &mut context, options)?;
+            let outputs = context.into_outputs();
+            shapes.bodies.insert(node, bodies);
+            Ok(outputs)
+        }
+        _ => {
+            let mut context = Context::new(graph, node, &shapes.tensors);
+            rules::infer(op, &mut context, &shapes.binding).map(|()| context.into_outputs())
+        }
+    };
+    match outcome {
+        Ok(outputs) => {
+            for (port, (tensor, info)) in graph.outputs(node).zip(outputs).enumerate() {
+                settle(graph, node, port, tensor, info, shapes, options)?;
+            }
+            Ok(())
+        }
+        Err(RuleError::Mismatch(message)) => Err(Error::new(ErrorKind::Shape, message)
+            .at(graph.location(node, None))
+            .note(input_shapes(graph, node, shapes))),
+        Err(reason) => fall_back(graph, node, &reason, shapes, options),
+    }
+}
+
+/// Stores an output, after checking it against the caps and against what the file declares.
+fn settle(
+    graph: &Graph,
+    node: NodeId,
+    port: usize,
+    tensor: TensorId,
+    mut info: TensorInfo,
+    shapes: &mut Shapes,
+    options: Options,
+) -> Result<()> {
+    let declared = graph.tensor(tensor);
+    if info.dtype == crate::DType::Dynamic {
+        info.dtype = declared.dtype;
+    }
+    if let Some(dims) = &info.dims {
+        let elements = dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim.max(1)));
+        let bytes = elements.and_then(|elements| info.dtype.bytes(elements).or(Some(crate::Bytes(elements))));
+        if bytes.is_none_or(|bytes| bytes.0 > MAX_TENSOR_BYTES) {
+            let message =
+                format!("a tensor of shape {} {} is over the limit of 8 TiB", text(dims), info.dtype);
+            return Err(Error::new(ErrorKind::Limit, message)
+                .at(graph.location(node, Some(Port::Output(port))))
+                .help("bind smaller dims; if the model really needs this, no machine can run it"));
+        }
+        let contradicts = declared.shape.as_known().is_some_and(|known| known != *dims);
+        if contradicts && info.bound == Bound::Exact {
+            let text = format!("inferred shape {} differs from the declared {}", text(dims), declared.shape);
+            let location = graph.location(node, Some(Port::Output(port)));
+            if options.strict {
+                return Err(Error::new(ErrorKind::Shape, text)
+                    .at(location)
+                    .help("without `--strict` the inferred shape is taken, and this is a diagnostic"));
+            }
+            shapes.diagnostics.push(Diagnostic {
+                code: "MG0001",
+                severity: Severity::Warning,
+                location,
+                text,
+            });
+        }
+    }
+    if info.value.as_ref().is_some_and(|value| value.len() as u64 > MAX_VALUE_ELEMENTS) {
+        info.value = None;
+    }
+    shapes.tensors[tensor.index()] = info;
+    Ok(())
+}
+
+/// A node whose rule cannot tell: the declared shapes where all are static, else unknown if that is allowed.
+fn fall_back(
+    graph: &Graph,
+    node: NodeId,
+    reason: &RuleError,
+    shapes: &mut Shapes,
+    options: Options,
+) -> Result<()> {
+    let declared: Option<Vec<_>> =
+        graph.outputs(node).map(|tensor| graph.tensor(tensor).shape.as_known()).collect();
+    if let Some(declared) = declared {
+        for (tensor, dims) in graph.outputs(node).zip(declared) {
+            shapes.tensors[tensor.index()] = TensorInfo::known(graph.tensor(tensor).dtype, dims);
+        }
+        return Ok(());
+    }
+    let location = graph.location(node, None);
+    let is_opaque = matches!(graph.node(node).op, Op::Opaque);
+    let what = if is_opaque { "the operator has no shape rule".to_owned() } else { reason.to_string() };
+    if !options.allow_opaque {
+        let kind = if is_opaque { ErrorKind::Unsupported } else { ErrorKind::UnboundDim };
+        return Err(Error::new(kind, format!("cannot size the outputs: {what}"))
+            .at(location)
+            .note(input_shapes(graph, node, shapes))
+            .help("give the value with `--value NAME=1,2,3` if it is an input of the model; `--allow-opaque` counts the tensor as unknown and the total as a lower bound"));
+    }
+    for tensor in graph.outputs(node) {
+        shapes.tensors[tensor.index()] = TensorInfo::unknown(graph.tensor(tensor).dtype);
+    }
+    let text = format!("size unknown: {what}; the totals are lower bounds");
+    shapes.diagnostics.push(Diagnostic { code: "MG0002", severity: Severity::Incomplete, location, text });
+    Ok(())
+}
+
+/// The node's input shapes in words.
+fn input_shapes(graph: &Graph, node: NodeId, shapes: &Shapes) -> String {
+    let inputs = graph.inputs(node).iter().map(|slot| match slot {
+        None => "absent".to_owned(),
+        Some(tensor) => {
+            let info = shapes.tensor(*tensor);
+            let dims = info.dims.as_deref().map_or("[...]".to_owned(), text);
+            format!("{dims} {}", info.dtype)
+        }
+    });
+    format!("inputs: {}", inputs.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,98 @@
+//! One shape rule per canonical operator, by family.
+//!
+//! To add an operator: a variant of [`Op`], its arm here, its rule in the family's
+//! file, and the reader's entry that makes it.
+
+mod attention;
+mod broadcast;
+mod convolution;
+mod detection;
+mod elementwise;
+mod gather;
+mod interpolate;
+mod matmul;
+mod plumbing;
+mod pooling;
+mod recurrent;
+mod reduction;
+mod reshape;
+mod sequence;
+mod signal;
+mod slicing;
+mod source;
+mod space;
+
+use super::context::{Context, RuleError, RuleResult};
+use crate::graph::Op;
+use crate::scenario::Binding;
+
+/// Emits every output of `op`, or says why it cannot.
+pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> RuleResult {
+    match op {
+        Op::Parameter | Op::Constant(_) | Op::Result | Op::Identity | Op::ReadValue(_) | Op::Assign(_) => {
+            plumbing::infer(op, context, binding)
+        }
+        Op::Unary(_)
+        | Op::Binary(..)
+        | Op::Select(_)
+        | Op::Variadic(_)
+        | Op::Convert { .. }
+        | Op::ConvertLike
+        | Op::ConvertPromoteTypes
+        | Op::FakeQuantize(_)
+        | Op::FakeConvert
+        | Op::PRelu
+        | Op::SameAsInput(_) => elementwise::infer(op, context),
+        Op::MatMul { .. } | Op::Einsum(_) | Op::Inverse | Op::GroupedMatMul => matmul::infer(op, context),
+        Op::Convolution(_) | Op::ConvolutionBackpropData(_) | Op::DeformableConvolution(_) => {
+            convolution::infer(op, context)
+        }
+        Op::Pool(_) | Op::AdaptivePool { .. } | Op::GlobalPool => pooling::infer(op, context),
+        Op::Reduce { .. } | Op::ArgExtreme { .. } => reduction::infer(op, context),
+        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Flatten { .. } | Op::Transpose => {
+            reshape::infer(op, context)
+        }
+        Op::Broadcast(_) | Op::Tile | Op::Pad => broadcast::infer(op, context),
+        Op::Concat { .. } | Op::Split { .. } | Op::VariadicSplit | Op::Slice | Op::StridedSlice(_) => {
+            slicing::infer(op, context)
+        }
+        Op::Scatter | Op::Gather { .. } | Op::GatherElements | Op::GatherNd { .. } | Op::GatherTree => {
+            gather::infer(op, context)
+        }
+        Op::DepthToSpace { .. }
+        | Op::SpaceToDepth { .. }
+        | Op::BatchToSpace
+        | Op::SpaceToBatch
+        | Op::ExtractImagePatches(_)
+        | Op::Col2Im(_)
+        | Op::ReorgYolo { .. } => space::infer(op, context),
+        Op::RegionYolo(_) | Op::Detection(_) | Op::PriorBox(_) => detection::infer(op, context),
+        Op::ShapeOf { .. }
+        | Op::SizeOf
+        | Op::Range { .. }
+        | Op::NonZero { .. }
+        | Op::Unique { .. }
+        | Op::TopK { .. }
+        | Op::OneHot { .. }
+        | Op::Eye { .. }
+        | Op::FromShape { .. }
+        | Op::Multinomial { .. }
+        | Op::Bucketize { .. }
+        | Op::SearchSorted { .. } => source::infer(op, context),
+        Op::Interpolate(_) | Op::GridSample | Op::YuvToRgb { .. } => interpolate::infer(op, context),
+        Op::Recurrent(_) => recurrent::infer(op, context),
+        Op::ScaledDotProductAttention { .. } | Op::PagedAttention | Op::Rope(_) | Op::Rms => {
+            attention::infer(op, context)
+        }
+        Op::Dft(_) | Op::Stft { .. } | Op::Istft { .. } => signal::infer(op, context),
+        Op::EmbeddingBag(_)
+        | Op::SegmentMax
+        | Op::SparseFillEmptyRows
+        | Op::Ctc(_)
+        | Op::ReverseSequence
+        | Op::StringTensorPack
+        | Op::StringTensorUnpack => sequence::infer(op, context),
+        // The engine walks bodies itself; an opaque node has no rule.
+        Op::If(_) | Op::Loop(_) | Op::Opaque => Err(RuleError::UnknownShape(0)),
+    }
+}
