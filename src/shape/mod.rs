@@ -10,6 +10,8 @@ mod context;
 mod control;
 mod engine;
 pub mod rules;
+#[cfg(test)]
+mod testing;
 
 pub use engine::{Options, Shapes, infer};
 

@@ -26,7 +26,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         // A variable's content has the shape that the run gives the state, else that of its initialiser.
         Op::ReadValue(variable) => {
             let declared = graph.variable(*variable);
-            let info = match binding.variables[variable.index()].clone() {
+            let info = match binding.variables.get(variable.index()).cloned().flatten() {
                 Some(dims) => TensorInfo::known(declared.dtype, dims),
                 None if context.has(0) => TensorInfo { value: None, ..context.input(0)?.clone() },
                 None => {
