@@ -70,6 +70,20 @@ impl Value {
         }
     }
 
+    /// The same numbers as elements of `dtype`: truncated for integers, rounded for floats.
+    #[must_use]
+    pub fn converted_to(&self, dtype: DType) -> Value {
+        let elements = if dtype.is_float() {
+            Elements::Float(self.to_floats().iter().map(|&value| dtype.round_float(value)).collect())
+        } else {
+            match &self.elements {
+                Elements::Int(values) => Elements::Int(values.clone()),
+                Elements::Float(values) => Elements::Int(values.iter().map(|&value| value as i64).collect()),
+            }
+        };
+        Value { elements, is_upper_bound: self.is_upper_bound }
+    }
+
     /// Decodes little-endian `bytes` of type `dtype`; `None` for types that drive no shapes
     /// (sub-byte, 8-bit floats, strings, complex) and for u64 above `i64::MAX`.
     #[must_use]

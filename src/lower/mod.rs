@@ -6,6 +6,7 @@
 
 use crate::Bytes;
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
+use smallvec::SmallVec;
 
 /// A schedule over storages.
 ///
@@ -32,9 +33,9 @@ pub struct Step {
     /// The source node that it stands for.
     pub node: NodeRef,
     /// Values that must hold when it starts.
-    pub reads: Vec<ValueId>,
+    pub reads: SmallVec<[ValueId; 4]>,
     /// Values that it writes; those with a [`Origin::View`] cost no write.
-    pub writes: Vec<ValueId>,
+    pub writes: SmallVec<[ValueId; 2]>,
 }
 
 /// A node of a graph or of one of its bodies.

@@ -13,6 +13,7 @@ pub mod rules;
 #[cfg(test)]
 mod testing;
 
+pub use context::text;
 pub use engine::{Options, Shapes, infer};
 
 use crate::graph::{Dims, Value};

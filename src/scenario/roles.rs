@@ -1,0 +1,170 @@
+//! What the dims of a model's inputs stand for, told by input name and rank.
+//!
+//! Source: the input names of optimum-intel 1.27 and Optimum ONNX exports, of OpenVINO GenAI's VLM parts, and of
+//! ONNX Runtime GenAI; an input that is not here has no roles, and its free dims must be bound by name.
+
+use super::{Scenario, Task};
+
+/// What a dim stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Sequences or images side by side.
+    Batch,
+    /// Tokens of this pass.
+    Prompt,
+    /// Tokens cached already.
+    Past,
+    /// Past and prompt.
+    Total,
+    /// Width of the hidden state of the text part.
+    Hidden,
+    /// Key/value heads.
+    KvHeads,
+    /// Size of a head.
+    HeadSize,
+    /// Three axes of multimodal rotary positions.
+    PositionAxes,
+    /// Colour channels.
+    Channels,
+    /// Pixels.
+    Height,
+    /// Pixels.
+    Width,
+    /// Patches of all images.
+    Patches,
+    /// Patches in groups of `spatial_merge_size`².
+    MergedPatches,
+    /// Numbers of one flattened patch.
+    PatchNumbers,
+    /// Patches of one image.
+    PatchesPerImage,
+    /// Patches along the height.
+    PatchRows,
+    /// Patches along the width.
+    PatchColumns,
+    /// Always 1.
+    One,
+}
+
+impl Role {
+    const ALL: [Role; 18] = [
+        Role::Batch,
+        Role::Prompt,
+        Role::Past,
+        Role::Total,
+        Role::Hidden,
+        Role::KvHeads,
+        Role::HeadSize,
+        Role::PositionAxes,
+        Role::Channels,
+        Role::Height,
+        Role::Width,
+        Role::Patches,
+        Role::MergedPatches,
+        Role::PatchNumbers,
+        Role::PatchesPerImage,
+        Role::PatchRows,
+        Role::PatchColumns,
+        Role::One,
+    ];
+
+    /// The name for `--bind`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Batch => "batch",
+            Role::Prompt => "seq",
+            Role::Past => "past",
+            Role::Total => "total",
+            Role::Hidden => "hidden",
+            Role::KvHeads => "kv_heads",
+            Role::HeadSize => "head_size",
+            Role::PositionAxes => "position_axes",
+            Role::Channels => "channels",
+            Role::Height => "height",
+            Role::Width => "width",
+            Role::Patches => "patches",
+            Role::MergedPatches => "merged_patches",
+            Role::PatchNumbers => "patch_numbers",
+            Role::PatchesPerImage => "patches_per_image",
+            Role::PatchRows => "patch_rows",
+            Role::PatchColumns => "patch_columns",
+            Role::One => "one",
+        }
+    }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// All names, for help.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        Role::ALL.map(Role::name).to_vec()
+    }
+
+    /// The size that a scenario gives to this role; `bound` asks for what the user bound to another one.
+    pub(super) fn size(self, scenario: &Scenario, bound: impl Fn(Role) -> Option<u64> + Copy) -> Option<u64> {
+        let config = &scenario.config;
+        let is_general = scenario.task == Task::General;
+        let of = |role: Role| bound(role).or_else(|| role.size(scenario, bound));
+        match self {
+            Role::Batch => scenario.batch.or((!is_general).then_some(1)),
+            Role::Prompt => scenario.prompt.filter(|_| scenario.task == Task::Llm),
+            Role::Past => (!is_general).then_some(scenario.past),
+            Role::Total => of(Role::Prompt)?.checked_add(of(Role::Past).unwrap_or(0)),
+            Role::Hidden => config.hidden_size,
+            Role::KvHeads => config.kv_heads,
+            Role::HeadSize => config.head_size,
+            Role::PositionAxes => Some(3),
+            Role::Channels => config.channels.or((!is_general).then_some(3)),
+            Role::Height => scenario.image.map(|(_, height)| height).or(config.image_size),
+            Role::Width => scenario.image.map(|(width, _)| width).or(config.image_size),
+            Role::Patches => scenario.prompt.filter(|_| scenario.task == Task::Vision),
+            Role::MergedPatches => {
+                let merge = config.spatial_merge_size.unwrap_or(2).max(1);
+                of(Role::Patches)?.checked_div(merge.checked_mul(merge)?)
+            }
+            Role::PatchNumbers => {
+                let patch = config.patch_size?;
+                let plane = patch.checked_mul(patch)?.checked_mul(of(Role::Channels)?)?;
+                plane.checked_mul(config.temporal_patch_size.unwrap_or(1))
+            }
+            Role::PatchRows => of(Role::Height)?.checked_div(config.patch_size?),
+            Role::PatchColumns => of(Role::Width)?.checked_div(config.patch_size?),
+            Role::PatchesPerImage => of(Role::PatchRows)?.checked_mul(of(Role::PatchColumns)?),
+            Role::One => Some(1),
+        }
+    }
+}
+
+/// Roles of the dims of the input `name` of this rank, if it is one that exports have.
+pub(super) fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [Role]> {
+    use Role::*;
+    let is_cache =
+        name.contains("past_key_values") || name.starts_with("past_key") || name.starts_with("past_value");
+    Some(match (name, rank) {
+        ("input_ids" | "inputs" | "input" | "token_type_ids" | "decoder_input_ids", 2) => &[Batch, Prompt],
+        ("inputs_embeds", 3) => &[Batch, Prompt, Hidden],
+        ("attention_mask" | "decoder_attention_mask", 2) => &[Batch, Total],
+        ("attention_mask", 4) => &[Batch, One, Prompt, Total],
+        ("position_ids", 2) => &[Batch, Prompt],
+        ("position_ids", 3) => &[PositionAxes, Batch, Prompt],
+        ("beam_idx", 1) => &[Batch],
+        ("cache_position", 1) => &[Prompt],
+        ("use_cache_branch", 1) => &[One],
+        (_, 4) if is_cache => &[Batch, KvHeads, Past, HeadSize],
+        ("attention_mask" | "window_attention_mask", 3) => &[One, Patches, Patches],
+        ("hidden_states" | "pixel_values", 2) if task != Task::Llm => &[Patches, PatchNumbers],
+        ("rotary_pos_emb", 2) => &[Patches, HeadSize],
+        ("window_index", 1) => &[MergedPatches],
+        ("pixel_values" | "images" | "x" | "input" | "pixel_value", 4) => &[Batch, Channels, Height, Width],
+        ("pixel_values", 5) => &[Batch, One, Channels, Height, Width],
+        ("patch_attention_mask", 3) => &[Batch, PatchRows, PatchColumns],
+        ("patch_position_ids", 2) => &[Batch, PatchesPerImage],
+        ("pixel_attention_mask", 3) => &[Batch, Height, Width],
+        _ => return None,
+    })
+}
