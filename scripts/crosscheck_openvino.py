@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Compares memgraph's shapes with OpenVINO's own inference, on every output port of every node of real exports.
+
+    scripts/crosscheck_openvino.py [--models DIR]... [--memgraph PATH] [--only TEXT] [-v]
+
+Takes every IR below fixtures/ and each --models folder through lengths 1, 7, 512, 1813, 8192 and batches 1 and 3; vision
+towers through their image sizes. Where OpenVINO's shape is static ours must be equal, element type too; where it is
+dynamic ours must lie within. Where OpenVINO refuses the input shapes, memgraph must refuse them too.
+
+Exit status: 0 all agree, 1 a port differs or was not compared, 2 the check itself could not run.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+import openvino as ov
+
+import oracle
+
+LENGTHS = (1, 7, 512, 1813, 8192)
+BATCHES = (1, 3)
+MAX_FAULTS_SHOWN = 5
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="another folder of exports")
+    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only files whose path contains TEXT")
+    parser.add_argument("-v", "--verbose", action="store_true", help="one line per case, and all faults")
+    args = parser.parse_args()
+
+    memgraph = oracle.find_memgraph(args.memgraph)
+    folders = [oracle.ROOT / "fixtures", *map(pathlib.Path, args.models)]
+    # An export that lies in several folders counts once.
+    exports = {(xml.parent.name, xml.name): xml for folder in reversed(folders) for xml in folder.rglob("*.xml")}
+    files = [exports[key] for key in sorted(exports) if args.only in str(exports[key])]
+    if not files:
+        print(f"error: no IR below {', '.join(map(str, folders))}", file=sys.stderr)
+        return 2
+
+    core = ov.Core()
+    rows = [check_file(core, memgraph, xml, args.verbose) for xml in files]
+    print_table(rows)
+    return 0 if all(row["ok"] for row in rows) else 1
+
+
+def check_file(core, memgraph, xml, verbose):
+    """All cases of one IR, summed up."""
+    name = f"{xml.parent.name}/{xml.stem}"
+    row = {"name": name, "nodes": 0, "cases": 0, "refused": 0, "compared": 0, "static": 0,
+           "missing": 0, "different": 0, "ok": True}
+
+    def fault(case, text):
+        row["ok"] = False
+        print(f"{name} {case}: {text}")
+
+    with oracle.with_full_bin(xml) as path:
+        model = core.read_model(path)
+        row["nodes"] = len(model.get_ordered_ops())
+        for case, shapes in cases_of(model, config_of(xml)):
+            row["cases"] += 1
+            try:
+                expected = oracle.expected_ports(model, shapes)
+            except RuntimeError as error:
+                row["refused"] += 1
+                try:
+                    oracle.dump_shapes(memgraph, xml, shapes)
+                    fault(case, f"OpenVINO refuses these inputs, memgraph takes them: {last_line(error)}")
+                except oracle.MemgraphError as refusal:
+                    if refusal.status != 2:
+                        fault(case, f"memgraph should end with status 2: {refusal}")
+                continue
+            try:
+                dump = oracle.dump_shapes(memgraph, xml, shapes)
+            except oracle.MemgraphError as error:
+                row["missing"] += len(expected)
+                fault(case, error)
+                continue
+            result = oracle.compare(expected, dump["tensors"])
+            row["compared"] += result.compared
+            row["static"] += result.static
+            row["missing"] += len(result.missing) + len(result.unknown)
+            row["different"] += len(result.different)
+            faults = list(result.faults())
+            shown = faults if verbose else faults[:MAX_FAULTS_SHOWN]
+            for text in shown:
+                fault(case, text)
+            if len(faults) > len(shown):
+                print(f"{name} {case}: and {len(faults) - len(shown)} more (-v shows all)")
+            if verbose:
+                print(f"{name} {case}: {result.compared} ports compared, {result.static} of them static in OpenVINO")
+    if row["cases"] == row["refused"]:
+        fault("all cases", "OpenVINO takes none of the input shapes: mend `cases_of`")
+    return row
+
+
+def cases_of(model, config):
+    """The input shapes to try: (words for it, {parameter: dims}) pairs."""
+    parameters = {parameter.get_friendly_name(): parameter.get_partial_shape() for parameter in model.get_parameters()}
+    if "pixel_values" in parameters or any(len(shape) == 4 for shape in parameters.values()):
+        for batch in BATCHES:
+            for height, width in image_sizes(config):
+                roles = image_roles(batch, height, width, config)
+                yield f"batch {batch}, image {height}x{width}", bind(parameters, roles)
+    elif "window_index" in parameters or "hidden_states" in parameters:
+        for length in LENGTHS:
+            # Patches come in 2x2 groups, each of which becomes one token.
+            roles = patch_roles(4 * ((length + 3) // 4), config)
+            yield f"{roles['hidden_states'][0]} patches", bind(parameters, roles)
+    else:
+        for batch in BATCHES:
+            for length in LENGTHS:
+                yield f"batch {batch}, length {length}", bind(parameters, text_roles(batch, length))
+
+
+def text_roles(batch, length):
+    """Dims by parameter name for text models; None stands for the parameter's own static dim."""
+    return {
+        "input_ids": (batch, length),
+        "input": (batch, length),
+        "attention_mask": (batch, length),
+        "token_type_ids": (batch, length),
+        # M-RoPE has three position ids per token, in front.
+        "position_ids": (..., batch, length),
+        "inputs_embeds": (batch, length, None),
+        "beam_idx": (batch,),
+    }
+
+
+def image_roles(batch, height, width, config):
+    vision = config.get("vision_config", config)
+    patch = vision.get("patch_size", 16)
+    rows, columns = height // patch, width // patch
+    return {
+        "pixel_values": (batch, 3, height, width),
+        "x": (batch, 3, height, width),
+        "patch_attention_mask": (batch, rows, columns),
+        "patch_position_ids": (batch, rows * columns),
+    }
+
+
+def image_sizes(config):
+    """The size that the export was made for, then others: OpenVINO decides which of them the graph takes."""
+    vision = config.get("vision_config", config)
+    own = vision.get("image_size", 224)
+    return dict.fromkeys([(own, own), (224, 224), (448, 448), (336, 512), (1, 1)])
+
+
+def patch_roles(patches, config):
+    vision = config.get("vision_config", {})
+    channels = vision.get("in_channels", vision.get("in_chans", 3))
+    pixels = channels * vision.get("temporal_patch_size", 2) * vision.get("patch_size", 14) ** 2
+    return {
+        "hidden_states": (patches, pixels),
+        "attention_mask": (1, patches, patches),
+        "window_attention_mask": (1, patches, patches),
+        "window_index": (patches // 4,),
+        "rotary_pos_emb": (patches, None),
+    }
+
+
+def bind(parameters, roles):
+    """Static dims for every parameter: its own where it has them, its role's elsewhere."""
+    bound = {}
+    for name, shape in parameters.items():
+        if name not in roles:
+            raise SystemExit(f"error: no role for parameter {name!r} {shape}; add it to scripts/crosscheck_openvino.py")
+        role = list(roles[name])
+        if role[0] is ...:
+            role[:1] = [None] * (len(shape) - len(role) + 1)
+        if len(role) != len(shape):
+            raise SystemExit(f"error: parameter {name!r} has shape {shape}, its role has {len(role)} dims")
+        bound[name] = [
+            dim.get_length() if dim.is_static else wanted for dim, wanted in zip(shape, role)
+        ]
+    return bound
+
+
+def config_of(xml):
+    """The export's config.json; an empty one if it has none."""
+    path = xml.parent / "config.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def last_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def print_table(rows):
+    columns = ["nodes", "cases", "refused", "compared", "static", "missing", "different"]
+    total = {"name": f"total of {len(rows)}", **{column: sum(row[column] for row in rows) for column in columns}}
+    width = max(len(row["name"]) for row in [*rows, total])
+    print(f"\n{'model':<{width}} " + " ".join(f"{column:>9}" for column in columns))
+    for row in [*rows, total]:
+        print(f"{row['name']:<{width}} " + " ".join(f"{row[column]:>9}" for column in columns))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
