@@ -21,6 +21,7 @@ mod signal;
 mod slicing;
 mod source;
 mod space;
+mod window;
 
 use super::context::{Context, RuleError, RuleResult};
 use crate::graph::Op;
