@@ -15,4 +15,5 @@ pub mod units;
 
 pub use dtype::DType;
 pub use error::{Error, Result};
+pub use problem::lower_bound;
 pub use units::Bytes;

@@ -4,7 +4,8 @@
 //! Steps are half-open everywhere: a buffer live over `0..2` holds its bytes
 //! at steps 0 and 1.
 
-use crate::{Bytes, ids::BufferId};
+use crate::ids::BufferId;
+use crate::units::Bytes;
 use std::ops::Range;
 
 /// Half-open range of steps `[start, end)` during which a buffer must hold its bytes.
@@ -64,6 +65,84 @@ impl Problem {
 pub struct Plan {
     /// Offset of each buffer in the arena, in the problem's order.
     pub offsets: Vec<Bytes>,
-    /// Length of the arena: the highest end of any buffer.
+    /// Length of the arena: no buffer ends later. Planners that count in coarse units may round it up.
     pub arena_size: Bytes,
+}
+
+/// How many bytes are alive, as a step function of time.
+///
+/// Each pair is a step and the bytes alive from that step up to the step of
+/// the next pair; before the first pair and from the last pair on nothing is
+/// alive. Sizes are before alignment padding. Buffers with an empty live
+/// range count nowhere.
+///
+/// Cost: O(n log n) time and O(n) memory in the number of buffers.
+#[must_use]
+pub fn pressure(problem: &Problem) -> Vec<(u32, Bytes)> {
+    let mut changes: Vec<(u32, i128)> = Vec::with_capacity(problem.buffers.len() * 2);
+    for buffer in problem.buffers.iter().filter(|buffer| !buffer.live.is_empty()) {
+        let size = i128::from(buffer.size.0);
+        changes.extend([(buffer.live.start, size), (buffer.live.end, -size)]);
+    }
+    changes.sort_unstable_by_key(|&(step, _)| step);
+    let mut alive = 0;
+    let mut curve: Vec<(u32, Bytes)> = Vec::new();
+    for group in changes.chunk_by(|a, b| a.0 == b.0) {
+        alive += group.iter().map(|&(_, change)| change).sum::<i128>();
+        let bytes = Bytes(u64::try_from(alive).unwrap_or(u64::MAX));
+        let before = curve.last().map_or(Bytes::ZERO, |&(_, bytes)| bytes);
+        if let (Some(&(step, _)), true) = (group.first(), bytes != before) {
+            curve.push((step, bytes));
+        }
+    }
+    curve
+}
+
+/// Returns the pressure lower bound: the most bytes alive at one step.
+///
+/// No plan can use a smaller arena, so `plan.arena_size / lower_bound(problem)`
+/// measures how far a planner is from the floor. The bound is not always
+/// reachable: fragmentation can force a larger arena.
+///
+/// Sizes are in bytes, before alignment padding. Steps are half-open:
+/// a buffer live over `0..2` occupies memory at steps 0 and 1.
+///
+/// Cost: O(n log n) time and O(n) memory in the number of buffers.
+///
+/// Source: OpenVINO calls this number `MemorySolver::max_depth`.
+///
+/// # Example
+///
+/// ```
+/// use memgraph::{Bytes, problem::Problem};
+///
+/// let problem = Problem::default().with(0, 2, 4).with(1, 3, 4);
+/// assert_eq!(memgraph::lower_bound(&problem), Bytes(8)); // both alive at step 1
+/// ```
+#[must_use]
+pub fn lower_bound(problem: &Problem) -> Bytes {
+    pressure(problem).into_iter().map(|(_, bytes)| bytes).max().unwrap_or(Bytes::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pressure_is_a_step_function() {
+        // offset ↑        ┌──b──┐
+        //           ┌──a──┴──┐  │     ┌c┐
+        // time →    0  1  2  3  4  5  6  7
+        let problem = Problem::default().with(0, 3, 4).with(2, 4, 8).with(6, 7, 1).with(5, 5, 100);
+        let expected = [(0, 4), (2, 12), (3, 8), (4, 0), (6, 1), (7, 0)].map(|(s, b)| (s, Bytes(b)));
+        assert_eq!(pressure(&problem), expected);
+        assert_eq!(lower_bound(&problem), Bytes(12));
+    }
+
+    #[test]
+    fn huge_sizes_saturate() {
+        let problem = Problem::default().with(0, 1, u64::MAX).with(0, 1, u64::MAX);
+        assert_eq!(lower_bound(&problem), Bytes(u64::MAX));
+        assert_eq!(lower_bound(&Problem::default()), Bytes::ZERO);
+    }
 }
