@@ -8,6 +8,7 @@ pub mod formats;
 pub mod graph;
 pub mod ids;
 pub mod lower;
+pub mod plan;
 pub mod problem;
 pub mod scenario;
 pub mod shape;

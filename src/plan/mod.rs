@@ -1,0 +1,156 @@
+//! Planners: where bytes go.
+//!
+//! A planner sees a [`Problem`] (sizes, alignments, half-open live ranges) and
+//! nothing else. One file per planner; [`solve`] is the only way in. Every plan
+//! is checked by [`crate::verify`], which shares no code with this module.
+
+pub mod csv;
+mod greedy_by_size;
+mod naive;
+mod occupancy;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::problem::{Plan, Problem};
+use crate::units::Bytes;
+
+/// A way to give every buffer an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Planner {
+    /// One buffer after the other, no reuse: the ceiling.
+    Naive,
+    /// Largest buffer first, each at the lowest offset that is free while it lives.
+    GreedyBySize,
+}
+
+impl Planner {
+    /// Every planner, in the order of the help text.
+    pub const ALL: [Planner; 2] = [Planner::Naive, Planner::GreedyBySize];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Planner::Naive => "naive",
+            Planner::GreedyBySize => "greedy-by-size",
+        }
+    }
+
+    /// The planner of this name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none; the error lists the names.
+    pub fn by_name(name: &str) -> Result<Planner> {
+        let found = Planner::ALL.into_iter().find(|planner| planner.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = Planner::ALL.iter().map(|planner| planner.name()).collect();
+            Error::new(ErrorKind::Usage, format!("unknown planner \"{name}\""))
+                .help(format!("planners: {}", names.join(", ")))
+        })
+    }
+}
+
+/// Gives every buffer of `problem` an offset.
+///
+/// Deterministic: the same problem gives the same plan. A buffer of no bytes
+/// lies at offset 0.
+///
+/// # Errors
+///
+/// If a live range is empty, or if the sizes, padded to their alignments, add
+/// up to more than 2^64 - 1 bytes.
+///
+/// # Example
+///
+/// ```
+/// use memgraph::{Bytes, plan, problem::Problem};
+///
+/// // The third buffer takes the place of the first, which is dead by then.
+/// let problem = Problem::default().with(0, 2, 4).with(1, 3, 2).with(2, 4, 3);
+/// let plan = plan::solve(&problem, plan::Planner::GreedyBySize)?;
+/// assert_eq!(plan.offsets, [Bytes(0), Bytes(4), Bytes(0)]);
+/// assert_eq!(plan.arena_size, Bytes(6));
+/// # Ok::<(), memgraph::Error>(())
+/// ```
+pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
+    validate(problem)?;
+    let offsets = match planner {
+        Planner::Naive => naive::offsets(problem),
+        Planner::GreedyBySize => greedy_by_size::offsets(problem),
+    };
+    Ok(finish(problem, offsets))
+}
+
+/// Refuses what no planner can place: empty live ranges, and sums past 64 bits.
+///
+/// Padding every size by its whole alignment bounds the ends that any planner
+/// here can reach, so planners add without checks.
+fn validate(problem: &Problem) -> Result<()> {
+    let mut total: u64 = 0;
+    for (index, buffer) in problem.buffers.iter().enumerate() {
+        if buffer.live.is_empty() {
+            let live = &buffer.live;
+            let message =
+                format!("buffer {index} ends at step {} but starts at step {}", live.end, live.start);
+            return Err(Error::new(ErrorKind::Malformed, message)
+                .help("live ranges are half-open: a buffer used at one step s lives over s..s+1"));
+        }
+        let sum = total.checked_add(buffer.size.0).and_then(|sum| sum.checked_add(buffer.alignment));
+        total = sum.ok_or_else(|| {
+            let message = format!(
+                "buffer {index} of {} B, alignment {}, takes the sum of all sizes from {total} past 2^64 - 1 bytes",
+                buffer.size.0, buffer.alignment
+            );
+            Error::new(ErrorKind::Limit, message)
+        })?;
+    }
+    Ok(())
+}
+
+/// Offsets by buffer to a plan whose arena ends where the last buffer ends.
+fn finish(problem: &Problem, offsets: Vec<u64>) -> Plan {
+    let ends = problem.buffers.iter().zip(&offsets).map(|(buffer, offset)| offset + buffer.size.0);
+    let arena_size = Bytes(ends.max().unwrap_or(0));
+    Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_again() {
+        for planner in Planner::ALL {
+            assert_eq!(Planner::by_name(planner.name()).unwrap(), planner);
+        }
+        let text = Planner::by_name("tetris").unwrap_err().to_string();
+        assert!(text.contains("unknown planner \"tetris\"") && text.contains("greedy-by-size"), "{text}");
+    }
+
+    #[test]
+    fn empty_live_ranges_are_refused() {
+        let problem = Problem::default().with(0, 1, 4).with(3, 3, 4);
+        for planner in Planner::ALL {
+            let text = solve(&problem, planner).unwrap_err().to_string();
+            assert!(text.contains("buffer 1 ends at step 3 but starts at step 3"), "{text}");
+        }
+    }
+
+    #[test]
+    fn sums_past_64_bits_are_refused() {
+        let problem = Problem::default().with(0, 1, u64::MAX - 9).with(5, 6, 8);
+        for planner in Planner::ALL {
+            assert!(solve(&problem, planner).unwrap_err().is_limit());
+        }
+    }
+
+    #[test]
+    fn nothing_to_place_needs_no_arena() {
+        for planner in Planner::ALL {
+            assert_eq!(solve(&Problem::default(), planner).unwrap(), Plan::default());
+            let plan = solve(&Problem::default().with(0, 9, 0), planner).unwrap();
+            assert_eq!((plan.offsets, plan.arena_size), (vec![Bytes(0)], Bytes(0)));
+        }
+    }
+}
