@@ -13,6 +13,7 @@ pub mod problem;
 pub mod scenario;
 pub mod shape;
 pub mod units;
+pub mod verify;
 
 pub use dtype::DType;
 pub use error::{Error, Result};
