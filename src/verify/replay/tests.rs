@@ -31,8 +31,11 @@ fn add(lowered: &mut Lowered, storage: usize, range: Range<u64>, origin: Origin)
 }
 
 fn step(lowered: &mut Lowered, reads: &[usize], writes: &[usize]) {
-    let ids = |list: &[usize]| list.iter().copied().map(value).collect();
-    lowered.steps.push(Step { reads: ids(reads), writes: ids(writes), ..Step::default() });
+    lowered.steps.push(Step {
+        reads: reads.iter().copied().map(value).collect(),
+        writes: writes.iter().copied().map(value).collect(),
+        ..Step::default()
+    });
 }
 
 fn plan(offsets: &[u64], arena_size: u64) -> Plan {
