@@ -834,8 +834,10 @@ pub enum RecurrentForm {
 pub struct Rope {
     /// Input is [B, N, H, S], output [B, H, N, S].
     pub input_trans0213: bool,
-    /// Output is [B, H, N, S] of an input [B, N, H, S] (other flavours).
+    /// Output is [B, H, N, S] of an input [B, N, H, S] (other flavours; ChatGLM's with two dims of positions).
     pub output_trans0213: bool,
+    /// Input is [.., .., features], of which heads are split off (Qwen, ChatGLM).
+    pub splits_heads: bool,
     /// Slice of the last dim before rotation; both 0: none.
     pub slice_start: i64,
     /// End of the slice.
