@@ -424,7 +424,10 @@ pub enum Binary {
     Add,
     Subtract,
     Multiply,
+    /// Integers round down (OpenVINO's `m_pythondiv`, the default).
     Divide,
+    /// Integers round towards zero (ONNX `Div`, OpenVINO's `m_pythondiv="false"`).
+    TruncatedDivide,
     FloorMod,
     Maximum,
     Minimum,

@@ -130,6 +130,32 @@ impl<'a> Context<'a> {
         self.value(index).map(Value::to_floats).ok_or(RuleError::UnknownValue(index))
     }
 
+    /// Whether nothing that was read so far is an upper bound.
+    pub fn is_exact(&self) -> bool {
+        !self.inexact.get()
+    }
+
+    /// Dims of inputs `indices` joined the NumPy way. Of two dims that differ though they must agree, one of an upper
+    /// bound gives way to an exact one, and the larger counts if both are bounds.
+    pub fn broadcast(&self, indices: impl IntoIterator<Item = usize>) -> RuleResult<Dims> {
+        let mut joined = Dims::new();
+        let mut joined_bound = Bound::Exact;
+        for index in indices {
+            let dims = self.dims(index)?;
+            let bound = self.input(index)?.bound;
+            joined = broadcast_bounded((&joined, joined_bound), (dims, bound))?;
+            joined_bound = joined_bound.max(bound);
+        }
+        Ok(joined)
+    }
+
+    /// Dims of input `index` joined with `target`, which may be a bound itself.
+    pub fn broadcast_to(&self, index: usize, target: &[u64]) -> RuleResult<Dims> {
+        let dims = self.dims(index)?;
+        let bound = if self.is_exact() { Bound::Exact } else { Bound::UpperBound };
+        broadcast_bounded((dims, bound), (target, bound))
+    }
+
     /// From here on, outputs are upper bounds: the rule's shape depends on data.
     pub fn depends_on_data(&mut self) {
         self.inexact.set(true);
@@ -151,11 +177,27 @@ impl<'a> Context<'a> {
         self.outputs.push(info);
     }
 
+    /// Emits the next output with the dims and the type of input `index`, and returns all that is known of that input.
+    pub fn emit_like(&mut self, index: usize) -> RuleResult<&'a TensorInfo> {
+        let dims = self.dims(index)?;
+        let input = self.input(index)?;
+        self.emit(input.dtype, dims.iter().copied());
+        Ok(input)
+    }
+
+    /// Changes the type of the output emitted last.
+    pub fn set_dtype(&mut self, dtype: DType) {
+        if let Some(output) = self.outputs.last_mut() {
+            output.dtype = dtype;
+        }
+    }
+
     /// Gives the output emitted last its elements; ignored where they are too many or do not fit its dims.
     pub fn set_value(&mut self, value: Value) {
         if let Some(output) = self.outputs.last_mut()
             && output.elements() == Some(value.len() as u64)
             && value.len() as u64 <= MAX_VALUE_ELEMENTS
+            && output.bound == Bound::Exact
         {
             output.value = Some(value);
         }
@@ -165,7 +207,7 @@ impl<'a> Context<'a> {
 /// Settles an axis that may be negative against `rank`.
 pub fn normalize_axis(axis: i64, rank: usize) -> RuleResult<usize> {
     let rank = rank as i64;
-    let settled = if axis < 0 { axis + rank } else { axis };
+    let settled = if axis < 0 { axis.saturating_add(rank) } else { axis };
     if (0..rank).contains(&settled) {
         Ok(settled as usize)
     } else {
@@ -193,12 +235,21 @@ pub fn dim(value: i64) -> RuleResult<u64> {
 
 /// Dims joined the NumPy way: aligned at the last dim, 1 gives way.
 pub fn broadcast(a: &[u64], b: &[u64]) -> RuleResult<Dims> {
+    broadcast_bounded((a, Bound::Exact), (b, Bound::Exact))
+}
+
+fn broadcast_bounded((a, a_bound): (&[u64], Bound), (b, b_bound): (&[u64], Bound)) -> RuleResult<Dims> {
     let rank = a.len().max(b.len());
     let at = |dims: &[u64], index: usize| (index + dims.len()).checked_sub(rank).map_or(1, |own| dims[own]);
     (0..rank)
         .map(|index| match (at(a, index), at(b, index)) {
             (1, other) | (other, 1) => Ok(other),
             (left, right) if left == right => Ok(left),
+            (left, right) if a_bound == Bound::UpperBound && b_bound == Bound::UpperBound => {
+                Ok(left.max(right))
+            }
+            (_, right) if a_bound == Bound::UpperBound => Ok(right),
+            (left, _) if b_bound == Bound::UpperBound => Ok(left),
             _ => Err(mismatch!("shapes {} and {} do not broadcast", text(a), text(b))),
         })
         .collect()

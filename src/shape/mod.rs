@@ -6,9 +6,11 @@
 //! Reshape`. Knows no format and no runtime. One rule per canonical operator,
 //! in [`rules`].
 
+mod arithmetic;
 mod context;
 mod control;
 mod engine;
+mod layout;
 pub mod rules;
 #[cfg(test)]
 mod testing;

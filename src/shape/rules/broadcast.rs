@@ -1,9 +1,185 @@
-//! Shape rules: broadcast.
+//! Operators that repeat or surround their data.
+//!
+//! Sources: OpenVINO <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/movement/broadcast-3.html>
+//! (and `-1`), `movement/tile-1`, `movement/pad-12` (and `-1`); ONNX
+//! <https://onnx.ai/onnx/operators/onnx__Expand.html> (8), `Tile` (6), `Pad` (2; pads as an input since 11).
+//!
+//! * `Broadcast`, NumPy, PDPD, explicit: out = target. Bidirectional: out = data joined with target.
+//! * `Tile`: outᵢ = dataᵢ · repeatsᵢ, the shorter list led by ones; negative repeats count as 0.
+//! * `Pad`: outᵢ = beginᵢ + dataᵢ + endᵢ; pads may be negative, and cut then.
 
-use crate::graph::Op;
-use crate::shape::context::{Context, RuleResult, mismatch};
+use crate::graph::op::BroadcastMode;
+use crate::graph::{Dims, Op};
+use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, text};
+use crate::shape::layout;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
-    let _ = context;
-    Err(mismatch!("no rule yet for {op:?}"))
+    match op {
+        Op::Broadcast(mode) => expand(*mode, context),
+        Op::Tile => tile(context),
+        Op::Pad => pad(context),
+        _ => Err(mismatch!("not a broadcast")),
+    }
+}
+
+fn expand(mode: BroadcastMode, context: &mut Context<'_>) -> RuleResult {
+    let input = context.input(0)?;
+    let data = context.dims(0)?;
+    let target: Dims = context.ints(1)?.iter().map(|&size| dim(size)).collect::<RuleResult<_>>()?;
+    let is_exact = context.is_exact();
+    let (dims, is_numpy) = match mode {
+        BroadcastMode::Bidirectional if is_exact => (broadcast(data, &target)?, true),
+        BroadcastMode::Bidirectional => (context.broadcast_to(0, &target)?, true),
+        BroadcastMode::Numpy => {
+            if is_exact && broadcast(data, &target)? != target {
+                return Err(mismatch!("shape {} does not broadcast to {}", text(data), text(&target)));
+            }
+            (target, true)
+        }
+        BroadcastMode::Pdpd(_) | BroadcastMode::Explicit => (target, false),
+    };
+    let value = input.value.as_ref().filter(|value| is_numpy || value.len() == 1);
+    let value = value.and_then(|value| {
+        let from = if value.len() == 1 { &[] } else { data };
+        layout::broadcast(value, from, &dims)
+    });
+    context.emit(input.dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn tile(context: &mut Context<'_>) -> RuleResult {
+    let input = context.input(0)?;
+    let data = context.dims(0)?;
+    let repeats = context.ints(1)?;
+    let rank = data.len().max(repeats.len());
+    let data_dims = || std::iter::repeat_n(1, rank - data.len()).chain(data.iter().copied());
+    let repeats = std::iter::repeat_n(1, rank - repeats.len()).chain(repeats.iter().copied());
+    let dims: Dims = data_dims()
+        .zip(repeats)
+        .map(|(dim, count)| {
+            let count = u64::try_from(count).unwrap_or(0);
+            dim.checked_mul(count).ok_or_else(|| mismatch!("{count} repeats of a dim of {dim} are too many"))
+        })
+        .collect::<RuleResult<_>>()?;
+    let value = input.value.as_ref().and_then(|value| {
+        // Where an element of the output comes from: its index, modulo the data's dims.
+        let count = layout::small_count(&dims)?;
+        let sizes: Dims = data_dims().collect();
+        let strides = layout::strides(&sizes);
+        let source = |mut position: u64| {
+            let axes = dims.iter().zip(&sizes).zip(&strides).rev();
+            axes.map(|((&dim, &size), &stride)| {
+                let index = position % dim;
+                position /= dim;
+                (index % size) as usize * stride as usize
+            })
+            .sum()
+        };
+        layout::pick(value, (0..count as u64).map(source))
+    });
+    context.emit(input.dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn pad(context: &mut Context<'_>) -> RuleResult {
+    let data = context.dims(0)?;
+    let (begin, end) = (context.ints(1)?, context.ints(2)?);
+    for pads in [begin, end] {
+        if pads.len() != data.len() {
+            return Err(mismatch!(
+                "{} pads are given for the {} dims of {}",
+                pads.len(),
+                data.len(),
+                text(data)
+            ));
+        }
+    }
+    let dims: Dims = data
+        .iter()
+        .zip(begin.iter().zip(end))
+        .map(|(&dim, (&begin, &end))| {
+            let padded = i128::from(dim) + i128::from(begin) + i128::from(end);
+            u64::try_from(padded)
+                .map_err(|_| mismatch!("pads of {begin} and {end} leave {padded} of a dim of {dim}"))
+        })
+        .collect::<RuleResult<_>>()?;
+    context.emit(context.dtype(0), dims);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+    use crate::shape::Bound;
+    use crate::shape::testing::{infer, *};
+
+    #[test]
+    fn numpy_broadcast_takes_the_target() {
+        let op = || Op::Broadcast(BroadcastMode::Numpy);
+        assert_eq!(dims(op(), &[f32(&[1, 3]), vector(&[2, 2, 3])]), [2, 2, 3]);
+        for target in [&[2, 3][..], &[3], &[-1, 3]] {
+            assert!(infer(op(), &[f32(&[5, 3]), vector(target)], 1).is_err(), "{target:?}");
+        }
+    }
+
+    #[test]
+    fn bidirectional_broadcast_joins() {
+        let op = Op::Broadcast(BroadcastMode::Bidirectional);
+        assert_eq!(dims(op, &[f32(&[5, 3]), vector(&[2, 1, 3])]), [2, 5, 3]);
+    }
+
+    #[test]
+    fn explicit_broadcast_takes_the_target() {
+        let op = Op::Broadcast(BroadcastMode::Explicit);
+        assert_eq!(dims(op, &[f32(&[5]), vector(&[2, 5, 3]), vector(&[1])]), [2, 5, 3]);
+    }
+
+    #[test]
+    fn broadcast_values_repeat() {
+        let op = || Op::Broadcast(BroadcastMode::Numpy);
+        assert_eq!(int_values(op(), &[scalar(7), vector(&[3])]), Some(vec![7, 7, 7]));
+        let column = ints(DType::I64, &[2, 1], &[1, 2]);
+        assert_eq!(int_values(op(), &[column, vector(&[2, 2])]), Some(vec![1, 1, 2, 2]));
+        assert_eq!(int_values(op(), &[scalar(7), vector(&[5000])]), None);
+    }
+
+    #[test]
+    fn a_bounded_target_bounds_the_output() {
+        let out = output(Op::Broadcast(BroadcastMode::Numpy), &[f32(&[1, 3]), bounded(vector(&[9, 3]))]);
+        assert_eq!((out.dims.unwrap().as_slice(), out.bound), (&[9, 3][..], Bound::UpperBound));
+    }
+
+    #[test]
+    fn tiles_multiply_dims_and_repeat_values() {
+        // OpenVINO 2026.4, `op.tile`: recorded answers.
+        let table: [(&[i64], &[u64]); 5] = [
+            (&[2, -1], &[4, 0]),
+            (&[2], &[2, 6]),
+            (&[], &[2, 3]),
+            (&[5, 1, 2], &[5, 2, 6]),
+            (&[0, 1], &[0, 3]),
+        ];
+        for (repeats, expected) in table {
+            assert_eq!(dims(Op::Tile, &[f32(&[2, 3]), vector(repeats)]), expected, "{repeats:?}");
+        }
+        let data = ints(DType::I64, &[2, 1], &[1, 2]);
+        assert_eq!(int_values(Op::Tile, &[data, vector(&[2, 2])]), Some(vec![1, 1, 2, 2, 1, 1, 2, 2]));
+        assert!(infer(Op::Tile, &[f32(&[u64::MAX]), vector(&[2])], 1).is_err());
+    }
+
+    #[test]
+    fn pads_add_and_cut() {
+        assert_eq!(dims(Op::Pad, &[f32(&[5, 3]), vector(&[1, 0]), vector(&[2, -1])]), [8, 2]);
+        for begin in [&[-6, 0][..], &[1], &[i64::MAX, 0]] {
+            let result = infer(Op::Pad, &[f32(&[5, 3]), vector(begin), vector(&[0, 0])], 1);
+            assert!(result.is_err(), "{begin:?}");
+        }
+    }
 }

@@ -1,9 +1,312 @@
-//! Shape rules: elementwise.
+//! Element-wise operators, conversions, and all operators whose output is like their input.
+//!
+//! Sources: OpenVINO <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/broadcast-rules.html>
+//! and the arithmetic, logical, comparison, bitwise, activation, normalization and quantization sections of the
+//! operator list; ONNX <https://onnx.ai/onnx/repo-docs/Broadcasting.html>.
+//! Opsets: binary and unary arithmetic since opset1 and ONNX 1 (NumPy broadcast since ONNX 7); `Convert-1`,
+//! `ConvertLike-1`, `ConvertPromoteTypes-14`, `Select-1`, `FakeQuantize-1`, `FakeConvert-13`, `PRelu-1`.
+//!
+//! * Unary, `SameAsInput`, `PRelu`, `FakeConvert`: out = data.
+//! * Binary, NumPy: outᵢ = aᵢ if bᵢ = 1, bᵢ if aᵢ = 1, else aᵢ = bᵢ, aligned at the last dim.
+//! * Binary, PDPD: out = a, b aligned at `axis`; every bᵢ is 1 or the dim it meets.
+//! * `Select`, `Variadic`, `FakeQuantize`: all inputs joined that way.
 
-use crate::graph::Op;
-use crate::shape::context::{Context, RuleResult, mismatch};
+use crate::DType;
+use crate::graph::op::{Binary, Broadcast, SameAsInput, Unary};
+use crate::graph::{Dims, Op, Value};
+use crate::shape::context::{Context, RuleResult, mismatch, text};
+use crate::shape::{Bound, TensorInfo, arithmetic};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
-    let _ = context;
-    Err(mismatch!("no rule yet for {op:?}"))
+    match op {
+        Op::Unary(kind) => unary(*kind, context),
+        Op::Binary(kind, mode) => binary(*kind, *mode, context),
+        Op::Select(mode) => select(*mode, context),
+        Op::Variadic(kind) => variadic(*kind, context),
+        Op::Convert { to } => convert(*to, context),
+        Op::ConvertLike => convert(context.dtype(1), context),
+        // The promoted type depends on attributes; the one that the file declares is taken.
+        Op::ConvertPromoteTypes => {
+            for port in 0..2 {
+                let dims = context.dims(port)?;
+                context.emit(DType::Dynamic, dims.iter().copied());
+            }
+            Ok(())
+        }
+        Op::FakeQuantize(mode) => fake_quantize(*mode, context),
+        Op::SameAsInput(kind) => same_as_input(*kind, context),
+        // PRelu, FakeConvert.
+        _ => {
+            context.emit_like(0)?;
+            Ok(())
+        }
+    }
+}
+
+fn unary(kind: Unary, context: &mut Context<'_>) -> RuleResult {
+    let input = context.emit_like(0)?;
+    let is_test = matches!(kind, Unary::IsFinite | Unary::IsInf | Unary::IsNan | Unary::LogicalNot);
+    let dtype = if is_test { DType::Boolean } else { input.dtype };
+    context.set_dtype(dtype);
+    if let Some(value) = &input.value
+        && let Some(value) = arithmetic::unary(kind, value, dtype)
+    {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn convert(to: DType, context: &mut Context<'_>) -> RuleResult {
+    let input = context.emit_like(0)?;
+    context.set_dtype(to);
+    if let Some(value) = &input.value
+        && let Some(value) = arithmetic::convert(value, to)
+    {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn binary(kind: Binary, mode: Broadcast, context: &mut Context<'_>) -> RuleResult {
+    let dims = joined(context, mode, 0, 1)?;
+    let (a, b) = (context.input(0)?, context.input(1)?);
+    let operand = if a.dtype == DType::Dynamic { b.dtype } else { a.dtype };
+    let dtype = if kind.is_boolean() { DType::Boolean } else { operand };
+    let value = match (&a.value, &b.value, mode) {
+        (_, _, Broadcast::Pdpd(_)) if a.dims != b.dims => None,
+        (Some(left), Some(right), _) => {
+            let left = (left, a.dims.as_deref().unwrap_or(&[]));
+            let right = (right, b.dims.as_deref().unwrap_or(&[]));
+            arithmetic::binary(kind, left, right, &dims, dtype)
+        }
+        _ => None,
+    };
+    context.emit(dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn select(mode: Broadcast, context: &mut Context<'_>) -> RuleResult {
+    let dims = match mode {
+        Broadcast::Numpy => context.broadcast([1, 2, 0])?,
+        _ => {
+            joined(context, mode, 1, 2)?;
+            joined(context, mode, 1, 0)?
+        }
+    };
+    let (condition, then, otherwise) = (context.input(0)?, context.input(1)?, context.input(2)?);
+    let dtype = if then.dtype == DType::Dynamic { otherwise.dtype } else { then.dtype };
+    let value = operand(condition).zip(operand(then)).zip(operand(otherwise));
+    let value = value.filter(|_| !matches!(mode, Broadcast::Pdpd(_)));
+    let value = value
+        .and_then(|((condition, then), otherwise)| arithmetic::select(condition, then, otherwise, &dims));
+    context.emit(dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn operand(info: &TensorInfo) -> Option<arithmetic::Operand<'_>> {
+    Some((info.value.as_ref()?, info.dims.as_deref()?))
+}
+
+fn variadic(kind: Binary, context: &mut Context<'_>) -> RuleResult {
+    let dims = context.broadcast(0..context.n_inputs())?;
+    let dtype = context.dtype(0);
+    let value = fold(kind, context, &dims, dtype);
+    context.emit(dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn fold(kind: Binary, context: &Context<'_>, dims: &[u64], dtype: DType) -> Option<Value> {
+    let step = if kind == Binary::Mean { Binary::Add } else { kind };
+    let zero = Value::ints([0]);
+    let first = context.input(0).ok().and_then(operand)?;
+    // Adding zero broadcasts the first operand, and changes nothing else.
+    let mut folded = arithmetic::binary(Binary::Add, first, (&zero, &[]), dims, dtype)?;
+    for index in 1..context.n_inputs() {
+        let next = context.input(index).ok().and_then(operand)?;
+        folded = arithmetic::binary(step, (&folded, dims), next, dims, dtype)?;
+    }
+    if kind == Binary::Mean {
+        let count = Value::floats([context.n_inputs() as f64]);
+        folded = arithmetic::binary(Binary::Divide, (&folded, dims), (&count, &[]), dims, dtype)?;
+    }
+    Some(folded)
+}
+
+fn fake_quantize(mode: Broadcast, context: &mut Context<'_>) -> RuleResult {
+    let dims = match mode {
+        Broadcast::Numpy => context.broadcast(0..context.n_inputs())?,
+        _ => {
+            for index in 1..context.n_inputs() {
+                joined(context, mode, 0, index)?;
+            }
+            context.dims(0)?.into()
+        }
+    };
+    context.emit(context.dtype(0), dims);
+    Ok(())
+}
+
+fn same_as_input(kind: SameAsInput, context: &mut Context<'_>) -> RuleResult {
+    let input = context.emit_like(0)?;
+    if kind == SameAsInput::CumSum
+        && let Some(value) = cumulative_sum(input)
+        && context.n_inputs() < 2
+    {
+        context.set_value(value);
+    }
+    // Masks, means and the like: not larger than the data, in the type that the file declares.
+    for _ in 1..context.n_outputs() {
+        context.emit_info(TensorInfo {
+            bound: Bound::UpperBound,
+            ..TensorInfo::known(DType::Dynamic, input.dims.iter().flatten().copied())
+        });
+    }
+    Ok(())
+}
+
+fn cumulative_sum(input: &TensorInfo) -> Option<Value> {
+    let [_] = input.dims.as_deref()? else { return None };
+    let value = input.value.as_ref().filter(|value| !value.is_upper_bound)?;
+    let sums = value.as_ints()?.iter().scan(0_i64, |sum, &element| {
+        *sum = sum.wrapping_add(element);
+        Some(arithmetic::wrap(input.dtype, *sum))
+    });
+    Some(Value::ints(sums.collect::<Option<Vec<_>>>()?))
+}
+
+/// The dims of two inputs made equal as `mode` says.
+fn joined(context: &Context<'_>, mode: Broadcast, a: usize, b: usize) -> RuleResult<Dims> {
+    let (left, right) = (context.dims(a)?, context.dims(b)?);
+    match mode {
+        Broadcast::Numpy if left == right => Ok(left.into()),
+        Broadcast::Numpy => context.broadcast([a, b]),
+        Broadcast::None if left == right || !context.is_exact() => Ok(left.into()),
+        Broadcast::None => Err(mismatch!(
+            "shapes {} and {} differ, and the operator does not broadcast",
+            text(left),
+            text(right)
+        )),
+        Broadcast::Pdpd(axis) => into_first(left, right, axis).ok_or_else(|| {
+            mismatch!("shape {} does not broadcast into {} at axis {axis}", text(right), text(left))
+        }),
+    }
+}
+
+/// PDPD: `small` placed into `large` at `axis` (-1: at the last dim).
+fn into_first(large: &[u64], small: &[u64], axis: i64) -> Option<Dims> {
+    let start = match axis {
+        -1 => large.len().checked_sub(small.len())?,
+        _ => usize::try_from(axis).ok()?,
+    };
+    let met = large.get(start..start.checked_add(small.len())?)?;
+    let fits = met.iter().zip(small).all(|(&large, &small)| small == 1 || small == large);
+    fits.then(|| large.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::testing::{infer, *};
+
+    const ADD: Op = Op::Binary(Binary::Add, Broadcast::Numpy);
+
+    #[test]
+    fn binary_operators_broadcast_from_the_last_dim() {
+        let table: [(&[u64], &[u64], &[u64]); 5] = [
+            (&[2, 3], &[2, 3], &[2, 3]),
+            (&[2, 3], &[3], &[2, 3]),
+            (&[2, 1, 4], &[3, 1], &[2, 3, 4]),
+            (&[], &[5], &[5]),
+            (&[1, 0], &[4, 1], &[4, 0]),
+        ];
+        for (a, b, expected) in table {
+            assert_eq!(dims(ADD, &[f32(a), f32(b)]), expected, "{a:?} {b:?}");
+        }
+        assert_eq!(message(ADD, &[f32(&[2]), f32(&[3])]), "shapes [2] and [3] do not broadcast");
+    }
+
+    #[test]
+    fn pdpd_broadcasts_the_second_into_the_first_at_the_axis() {
+        let add = |axis| Op::Binary(Binary::Add, Broadcast::Pdpd(axis));
+        assert_eq!(dims(add(1), &[f32(&[2, 3, 4]), f32(&[3])]), [2, 3, 4]);
+        assert_eq!(dims(add(-1), &[f32(&[2, 3, 4]), f32(&[4])]), [2, 3, 4]);
+        assert!(infer(add(2), &[f32(&[2, 3, 4]), f32(&[3])], 1).is_err());
+        assert!(infer(add(i64::MAX), &[f32(&[2, 3, 4]), f32(&[3])], 1).is_err());
+    }
+
+    #[test]
+    fn no_broadcast_wants_equal_shapes() {
+        let add = || Op::Binary(Binary::Add, Broadcast::None);
+        assert_eq!(dims(add(), &[f32(&[2]), f32(&[2])]), [2]);
+        assert!(infer(add(), &[f32(&[2]), f32(&[1])], 1).is_err());
+    }
+
+    #[test]
+    fn comparisons_are_boolean() {
+        let less = Op::Binary(Binary::Less, Broadcast::Numpy);
+        let out = output(less, &[vector(&[1, 5]), scalar(3)]);
+        assert_eq!((out.dtype, out.value), (DType::Boolean, Some(Value::ints([1, 0]))));
+        assert_eq!(output(Op::Unary(Unary::IsNan), &[f32(&[2])]).dtype, DType::Boolean);
+        assert_eq!(output(Op::Unary(Unary::Relu), &[f32(&[2])]).dtype, DType::F32);
+    }
+
+    #[test]
+    fn values_broadcast_with_their_shapes() {
+        let a = ints(DType::I64, &[2, 1], &[10, 20]);
+        assert_eq!(int_values(ADD, &[a, vector(&[1, 2])]), Some(vec![11, 12, 21, 22]));
+    }
+
+    #[test]
+    fn a_bound_gives_way_to_an_exact_dim() {
+        let out = output(ADD, &[at_most(DType::F32, &[100, 4]), f32(&[50, 4])]);
+        assert_eq!(out.dims.unwrap().as_slice(), [50, 4]);
+        assert_eq!(out.bound, Bound::UpperBound);
+    }
+
+    #[test]
+    fn a_bounded_value_leaves_its_own_shape_exact() {
+        let out = output(ADD, &[bounded(vector(&[7])), scalar(1)]);
+        assert_eq!(out.bound, Bound::Exact);
+        assert_eq!(out.value, Some(Value { is_upper_bound: true, ..Value::ints([8]) }));
+    }
+
+    #[test]
+    fn select_joins_three_shapes() {
+        let select = || Op::Select(Broadcast::Numpy);
+        let condition = tensor(DType::Boolean, &[4, 1]);
+        let out = output(select(), &[condition, f32(&[3]), f32(&[])]);
+        assert_eq!((out.dims.unwrap().as_slice(), out.dtype), (&[4, 3][..], DType::F32));
+        let condition = ints(DType::Boolean, &[2], &[1, 0]);
+        assert_eq!(int_values(select(), &[condition, vector(&[1, 2]), scalar(9)]), Some(vec![1, 9]));
+    }
+
+    #[test]
+    fn conversions_carry_values_over() {
+        let to = Op::Convert { to: DType::I64 };
+        assert_eq!(int_values(to, &[floats(DType::F32, &[2], &[2.5, -2.5])]), Some(vec![2, -2]));
+        let like = output(Op::ConvertLike, &[vector(&[3]), tensor(DType::F16, &[])]);
+        assert_eq!((like.dtype, like.value), (DType::F16, Some(Value::floats([3.0]))));
+    }
+
+    #[test]
+    fn variadic_mean_divides_by_the_number_of_inputs() {
+        let mean = Op::Variadic(Binary::Mean);
+        let inputs = [floats(DType::F32, &[2], &[1.0, 2.0]), floats(DType::F32, &[], &[3.0])];
+        assert_eq!(float_values(mean, &inputs), Some(vec![2.0, 2.5]));
+    }
+
+    #[test]
+    fn cumulative_sums_of_vectors_are_known() {
+        let op = Op::SameAsInput(SameAsInput::CumSum);
+        assert_eq!(int_values(op, &[vector(&[1, 2, 3])]), Some(vec![1, 3, 6]));
+    }
 }

@@ -1,9 +1,511 @@
-//! Shape rules: slicing.
+//! Operators that join tensors along an axis, or cut pieces out of one.
+//!
+//! Sources: OpenVINO <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/movement/strided-slice-1.html>,
+//! `movement/slice-8`, `concat-1`, `split-1`, `variadic-split-1`; ONNX
+//! <https://onnx.ai/onnx/operators/onnx__Slice.html> (inputs since 10), `Concat`, `Split` (`num_outputs` since 18).
+//!
+//! * `Concat`: out[axis] = ∑ in[axis], all other dims equal.
+//! * `Split`: out[axis] = data[axis] / parts; uneven: ceil, the last takes what is left.
+//! * `VariadicSplit`: out[axis] = lengths; -1 is what is left.
+//! * `Slice`: out[axis] = max(0, ceil((stop - start) / step)), negative bounds counted from the back, then clamped to
+//!   [0, dim], or [-1, dim - 1] where the step is negative.
+//! * `StridedSlice`: the same, per dim of the slice spec, with its masks.
 
-use crate::graph::Op;
-use crate::shape::context::{Context, RuleResult, mismatch};
+use crate::graph::op::StridedSlice;
+use crate::graph::{Dims, Elements, Op, Value};
+use crate::shape::context::{
+    Context, MAX_VALUE_ELEMENTS, RuleError, RuleResult, dim, mismatch, normalize_axis, text,
+};
+use crate::shape::{Bound, layout};
+use smallvec::SmallVec;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
-    let _ = context;
-    Err(mismatch!("no rule yet for {op:?}"))
+    match op {
+        Op::Concat { axis } => concat(*axis, context),
+        Op::Split { parts, allow_uneven } => split(*parts, *allow_uneven, context),
+        Op::VariadicSplit => variadic_split(context),
+        Op::Slice => slice(context),
+        Op::StridedSlice(masks) => strided_slice(masks, context),
+        _ => Err(mismatch!("not a slice")),
+    }
+}
+
+fn concat(axis: i64, context: &mut Context<'_>) -> RuleResult {
+    let mut dims: Dims = context.dims(0)?.into();
+    let axis = normalize_axis(axis, dims.len())?;
+    for index in 1..context.n_inputs() {
+        let own_bound = context.input(index)?.bound;
+        let other = context.dims(index)?;
+        if other.len() != dims.len() {
+            return Err(mismatch!(
+                "input {index} has the shape {}, and those before {}",
+                text(other),
+                text(&dims)
+            ));
+        }
+        for (position, (dim, &other_dim)) in dims.iter_mut().zip(other).enumerate() {
+            if position == axis {
+                let sum = dim.checked_add(other_dim);
+                *dim = sum.ok_or_else(|| mismatch!("the sum of dims {dim} and {other_dim} is too large"))?;
+            } else if *dim != other_dim {
+                if context.is_exact() {
+                    return Err(mismatch!(
+                        "input {index} has {other_dim} at axis {position}, and those before {dim}; only axis {axis} may differ"
+                    ));
+                }
+                *dim = if own_bound == Bound::Exact { other_dim } else { (*dim).max(other_dim) };
+            }
+        }
+    }
+    let value = joined_values(context, &dims, axis);
+    context.emit(context.dtype(0), dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn joined_values(context: &Context<'_>, dims: &[u64], axis: usize) -> Option<Value> {
+    layout::small_count(dims)?;
+    let outer: u64 = dims.get(..axis)?.iter().product();
+    let mut inputs = SmallVec::<[&Value; 8]>::new();
+    for index in 0..context.n_inputs() {
+        inputs.push(context.input(index).ok()?.value.as_ref()?);
+    }
+    let is_upper_bound = inputs.iter().any(|value| value.is_upper_bound);
+    let chunk = |len: usize, row: u64| {
+        let size = len.checked_div(usize::try_from(outer).ok()?)?;
+        let start = size.checked_mul(row as usize)?;
+        Some(start..start.checked_add(size)?)
+    };
+    let elements = if inputs.iter().all(|value| value.as_ints().is_some()) {
+        let mut joined = SmallVec::new();
+        for row in 0..outer {
+            for value in &inputs {
+                let values = value.as_ints()?;
+                joined.extend_from_slice(values.get(chunk(values.len(), row)?)?);
+            }
+        }
+        Elements::Int(joined)
+    } else {
+        let mut joined = SmallVec::new();
+        for row in 0..outer {
+            for value in &inputs {
+                let values = value.to_floats();
+                joined.extend_from_slice(values.get(chunk(values.len(), row)?)?);
+            }
+        }
+        Elements::Float(joined)
+    };
+    Some(Value { elements, is_upper_bound })
+}
+
+fn split(parts: u32, allow_uneven: bool, context: &mut Context<'_>) -> RuleResult {
+    let data = context.dims(0)?;
+    let axis = normalize_axis(context.int(1)?, data.len())?;
+    let (parts, whole) = (u64::from(parts), data.get(axis).copied().unwrap_or(0));
+    if parts == 0 || (!allow_uneven && context.is_exact() && whole % parts != 0) {
+        return Err(mismatch!("axis {axis} of {} cannot be split into {parts} equal parts", text(data)));
+    }
+    let size = whole.div_ceil(parts);
+    let mut start = 0;
+    for _ in 0..parts.min(context.n_outputs() as u64) {
+        let length = if allow_uneven { size.min(whole - start) } else { size };
+        emit_part(context, axis, start, length)?;
+        start += length;
+    }
+    Ok(())
+}
+
+fn variadic_split(context: &mut Context<'_>) -> RuleResult {
+    let data = context.dims(0)?;
+    let axis = normalize_axis(context.int(1)?, data.len())?;
+    let lengths = context.ints(2)?;
+    let whole = data.get(axis).copied().unwrap_or(0);
+    let mut given = lengths.iter().filter(|&&length| length != -1);
+    let given = given.try_fold(0_u64, |sum, &length| sum.checked_add(dim(length).ok()?));
+    let n_free = lengths.iter().filter(|&&length| length == -1).count();
+    let rest = given.and_then(|given| whole.checked_sub(given));
+    let rest = match rest {
+        Some(rest) if n_free == 1 || (n_free == 0 && rest == 0) => rest,
+        // A bound may be shorter or longer than the parts together.
+        _ if !context.is_exact() && n_free < 2 => rest.unwrap_or(0),
+        _ => {
+            return Err(mismatch!(
+                "parts of {lengths:?} do not make up {whole}, axis {axis} of {}",
+                text(data)
+            ));
+        }
+    };
+    let mut start = 0_u64;
+    for &length in lengths.iter().take(context.n_outputs()) {
+        let length = if length == -1 { rest } else { dim(length)? };
+        emit_part(context, axis, start, length)?;
+        start = start.saturating_add(length);
+    }
+    Ok(())
+}
+
+/// Emits `length` indices of `axis` from `start`.
+fn emit_part(context: &mut Context<'_>, axis: usize, start: u64, length: u64) -> RuleResult {
+    let input = context.input(0)?;
+    let data = context.dims(0)?;
+    let mut dims: Dims = data.into();
+    if let Some(slot) = dims.get_mut(axis) {
+        *slot = length;
+    }
+    let value = input.value.as_ref().and_then(|value| {
+        let strides = layout::strides(data);
+        let start = i64::try_from(start).ok()?.checked_mul(*strides.get(axis)?)?;
+        layout::pick(value, layout::offsets(&dims, start, &strides)?)
+    });
+    context.emit(input.dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+/// What a slice keeps of one dim: `length` indices from `start` by `step`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cut {
+    start: i64,
+    step: i64,
+    length: u64,
+}
+
+impl Cut {
+    fn whole(size: u64) -> Cut {
+        Cut { start: 0, step: 1, length: size }
+    }
+}
+
+/// One bound of a slice.
+#[derive(Clone, Copy, Debug)]
+enum Edge {
+    /// The dim's own end in the direction of the step.
+    Open,
+    /// At this index; negative counts from the back.
+    At(i64),
+    /// Unknown, or known as a bound only: it may be anywhere.
+    Anywhere,
+}
+
+/// `start..stop` by `step` of a dim of `size`.
+fn cut(size: u64, start: Edge, stop: Edge, step: i64) -> RuleResult<Cut> {
+    if step == 0 {
+        return Err(mismatch!("the step of a slice must not be 0"));
+    }
+    let size = i64::try_from(size).map_err(|_| mismatch!("a dim of {size} is too large to be sliced"))?;
+    let settle = |index: i64| if index < 0 { index.saturating_add(size) } else { index };
+    let (first, last) = if step > 0 { (0, size) } else { (-1, size - 1) };
+    let start = match start {
+        Edge::At(index) => settle(index).clamp(first, last),
+        Edge::Open | Edge::Anywhere if step > 0 => 0,
+        _ => size - 1,
+    };
+    let stop = match stop {
+        Edge::At(index) => settle(index).clamp(first, last),
+        Edge::Open | Edge::Anywhere if step > 0 => size,
+        _ => -1,
+    };
+    let distance = if step > 0 { stop - start } else { start - stop };
+    let length = u64::try_from(distance).map_or(0, |distance| distance.div_ceil(step.unsigned_abs()));
+    Ok(Cut { start: start.max(0), step, length })
+}
+
+/// The bounds in input `index`, one per spelt-out dim; [`Edge::Anywhere`] where they are unknown.
+fn edges(context: &mut Context<'_>, index: usize, count: usize) -> RuleResult<SmallVec<[Edge; 6]>> {
+    let is_bound = context.input(index)?.value.as_ref().is_some_and(|value| value.is_upper_bound);
+    let edges: SmallVec<[Edge; 6]> = match context.ints(index) {
+        // A stop that is at most n cuts no later than n; a bound on a start says nothing.
+        Ok(values) if is_bound && index == STOP => {
+            values.iter().map(|&value| if value >= 0 { Edge::At(value) } else { Edge::Anywhere }).collect()
+        }
+        Ok(values) if !is_bound => values.iter().map(|&value| Edge::At(value)).collect(),
+        Ok(values) => values.iter().map(|_| Edge::Anywhere).collect(),
+        Err(RuleError::UnknownValue(_)) => {
+            context.depends_on_data();
+            SmallVec::from_elem(Edge::Anywhere, count)
+        }
+        Err(error) => return Err(error),
+    };
+    if edges.len() != count {
+        return Err(mismatch!("input {index} has {} elements instead of {count}", edges.len()));
+    }
+    Ok(edges)
+}
+
+const STOP: usize = 2;
+
+/// Number of elements of the vector (or scalar) at input `index`.
+fn length(context: &Context<'_>, index: usize) -> RuleResult<usize> {
+    let count = context.input(index)?.elements().ok_or(RuleError::UnknownShape(index))?;
+    match usize::try_from(count) {
+        Ok(count) if count as u64 <= MAX_VALUE_ELEMENTS => Ok(count),
+        _ => Err(mismatch!("input {index} has {count} elements, more than a tensor has dims")),
+    }
+}
+
+fn slice(context: &mut Context<'_>) -> RuleResult {
+    let data = context.dims(0)?;
+    let count = length(context, 1)?;
+    let axes: SmallVec<[usize; 6]> = if context.has(4) {
+        crate::shape::context::normalize_axes(context.ints(4)?, data.len())?
+    } else if count <= data.len() {
+        (0..count).collect()
+    } else {
+        return Err(mismatch!("{count} bounds are given for the {} dims of {}", data.len(), text(data)));
+    };
+    if axes.len() != count {
+        return Err(mismatch!("{} axes and {count} bounds are given", axes.len()));
+    }
+    let (starts, stops) = (edges(context, 1, count)?, edges(context, STOP, count)?);
+    let steps = if context.has(3) { context.ints(3)? } else { &[] };
+    if context.has(3) && steps.len() != count {
+        return Err(mismatch!("{} steps and {count} bounds are given", steps.len()));
+    }
+    let mut cuts: SmallVec<[Cut; 6]> = data.iter().map(|&size| Cut::whole(size)).collect();
+    for (index, (&axis, (&start, &stop))) in axes.iter().zip(starts.iter().zip(&stops)).enumerate() {
+        let step = steps.get(index).copied().unwrap_or(1);
+        if let (Some(slot), Some(&size)) = (cuts.get_mut(axis), data.get(axis)) {
+            *slot = cut(size, start, stop, step)?;
+        }
+    }
+    let dims = cuts.iter().map(|cut| cut.length).collect();
+    emit_cuts(context, dims, &cuts)
+}
+
+fn strided_slice(masks: &StridedSlice, context: &mut Context<'_>) -> RuleResult {
+    let data = context.dims(0)?;
+    let count = length(context, 1)?;
+    let (begins, ends) = (edges(context, 1, count)?, edges(context, STOP, count)?);
+    let strides = if context.has(3) { context.ints(3)? } else { &[] };
+    if context.has(3) && strides.len() != count {
+        return Err(mismatch!("{} strides and {count} bounds are given", strides.len()));
+    }
+    let is_set = |mask: &[i64], index: usize| mask.get(index) == Some(&1);
+    let is_new = |index: usize| is_set(&masks.new_axis_mask, index);
+    let ellipsis = (0..count).filter(|&index| is_set(&masks.ellipsis_mask, index));
+    let ellipsis: SmallVec<[usize; 2]> = ellipsis.collect();
+    if ellipsis.len() > 1 {
+        return Err(mismatch!("a slice may have one ellipsis, and has {}", ellipsis.len()));
+    }
+    let n_spelt = (0..count).filter(|&index| !is_new(index) && !ellipsis.contains(&index)).count();
+    let n_hidden = data.len().checked_sub(n_spelt).ok_or_else(|| {
+        mismatch!("the slice spells out {n_spelt} dims, and the data {} has {}", text(data), data.len())
+    })?;
+
+    let mut dims = Dims::new();
+    let mut cuts = SmallVec::<[Cut; 6]>::new();
+    let mut sizes = data.iter().copied();
+    for index in 0..count {
+        if ellipsis.contains(&index) {
+            for size in sizes.by_ref().take(n_hidden) {
+                dims.push(size);
+                cuts.push(Cut::whole(size));
+            }
+            continue;
+        }
+        if is_new(index) {
+            dims.push(1);
+            continue;
+        }
+        let Some(size) = sizes.next() else { continue };
+        let edge = |edges: &[Edge]| edges.get(index).copied().unwrap_or(Edge::Anywhere);
+        let begin = if is_set(&masks.begin_mask, index) { Edge::Open } else { edge(&begins) };
+        if is_set(&masks.shrink_axis_mask, index) {
+            let start = match begin {
+                Edge::At(start) => cut(size, Edge::At(start), Edge::Open, 1)?.start,
+                _ => 0,
+            };
+            cuts.push(Cut { start, step: 1, length: 1 });
+            continue;
+        }
+        let end = if is_set(&masks.end_mask, index) { Edge::Open } else { edge(&ends) };
+        let kept = cut(size, begin, end, strides.get(index).copied().unwrap_or(1))?;
+        dims.push(kept.length);
+        cuts.push(kept);
+    }
+    for size in sizes {
+        dims.push(size);
+        cuts.push(Cut::whole(size));
+    }
+    emit_cuts(context, dims, &cuts)
+}
+
+/// Emits what the cuts keep of input 0, in a tensor of `dims` (the cuts' lengths, with ones put in or left out).
+fn emit_cuts(context: &mut Context<'_>, dims: Dims, cuts: &[Cut]) -> RuleResult {
+    let input = context.input(0)?;
+    let value = input.value.as_ref().filter(|_| context.is_exact()).and_then(|value| {
+        let lengths: Dims = cuts.iter().map(|cut| cut.length).collect();
+        let mut start = 0_i64;
+        let mut steps = layout::Strides::new();
+        for (cut, stride) in cuts.iter().zip(layout::strides(input.dims.as_deref()?)) {
+            start = start.checked_add(cut.start.checked_mul(stride)?)?;
+            steps.push(cut.step.checked_mul(stride)?);
+        }
+        layout::pick(value, layout::offsets(&lengths, start, &steps)?)
+    });
+    context.emit(input.dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+    use crate::shape::testing::{infer, *};
+
+    #[test]
+    fn concat_adds_along_its_axis() {
+        let op = |axis| Op::Concat { axis };
+        assert_eq!(dims(op(1), &[f32(&[2, 3]), f32(&[2, 4]), f32(&[2, 0])]), [2, 7]);
+        assert_eq!(dims(op(-2), &[f32(&[2, 3]), f32(&[5, 3])]), [7, 3]);
+        assert_eq!(
+            message(op(0), &[f32(&[2, 3]), f32(&[2, 4])]),
+            "input 1 has 4 at axis 1, and those before 3; only axis 0 may differ"
+        );
+        assert!(infer(op(0), &[f32(&[]), f32(&[])], 1).is_err());
+        assert!(infer(op(0), &[f32(&[u64::MAX]), f32(&[2])], 1).is_err());
+    }
+
+    #[test]
+    fn concat_interleaves_values() {
+        let op = |axis| Op::Concat { axis };
+        assert_eq!(int_values(op(0), &[vector(&[1]), vector(&[2, 3])]), Some(vec![1, 2, 3]));
+        let (a, b) = (ints(DType::I64, &[2, 1], &[1, 2]), ints(DType::I64, &[2, 2], &[3, 4, 5, 6]));
+        assert_eq!(int_values(op(1), &[a, b]), Some(vec![1, 3, 4, 2, 5, 6]));
+        assert_eq!(int_values(op(0), &[vector(&[1]), tensor(DType::I64, &[1])]), None);
+        let out = output(op(0), &[vector(&[1]), bounded(vector(&[9]))]);
+        assert_eq!(out.value, Some(Value { is_upper_bound: true, ..Value::ints([1, 9]) }));
+    }
+
+    #[test]
+    fn split_makes_equal_parts() {
+        let op = |parts, allow_uneven| Op::Split { parts, allow_uneven };
+        assert_eq!(all_dims(op(2, false), &[f32(&[6, 3]), scalar(0)], 2), [[3, 3], [3, 3]]);
+        assert_eq!(all_dims(op(3, true), &[f32(&[7]), scalar(0)], 3), [[3], [3], [1]]);
+        assert_eq!(all_dims(op(4, true), &[f32(&[2]), scalar(0)], 4), [[1], [1], [0], [0]]);
+        assert!(infer(op(2, false), &[f32(&[5]), scalar(0)], 2).is_err());
+        assert!(infer(op(0, false), &[f32(&[5]), scalar(0)], 1).is_err());
+        let parts = infer(op(2, false), &[vector(&[1, 2, 3, 4]), scalar(0)], 2).unwrap();
+        assert_eq!(parts[1].value, Some(Value::ints([3, 4])));
+    }
+
+    #[test]
+    fn variadic_split_takes_lengths() {
+        let apply = |lengths: &[i64]| {
+            let inputs = [f32(&[5, 3]), scalar(0), vector(lengths)];
+            infer(Op::VariadicSplit, &inputs, lengths.len()).map(|outputs| {
+                outputs.iter().map(|output| output.dims.clone().unwrap()[0]).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(apply(&[2, -1]).unwrap(), [2, 3]);
+        assert_eq!(apply(&[1, 0, 4]).unwrap(), [1, 0, 4]);
+        for lengths in [&[6, -1][..], &[-1, -1], &[2, 2], &[-2, 7], &[i64::MAX, i64::MAX]] {
+            assert!(apply(lengths).is_err(), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn slices_clamp_and_count() {
+        // OpenVINO 2026.4, `op.slice` of 10 elements: recorded answers.
+        let table: [(i64, i64, i64, u64); 9] = [
+            (-100, i64::MAX, 3, 4),
+            (100, i64::MIN, -3, 4),
+            (2, 5, 1, 3),
+            (-3, -1, 1, 2),
+            (5, 2, 1, 0),
+            (5, 2, -1, 3),
+            (9, -100, -1, 10),
+            (0, 10, 4, 3),
+            (20, 30, 1, 0),
+        ];
+        for (start, stop, step, expected) in table {
+            let inputs = [f32(&[10]), vector(&[start]), vector(&[stop]), vector(&[step])];
+            assert_eq!(dims(Op::Slice, &inputs), [expected], "{start}:{stop}:{step}");
+        }
+        assert!(infer(Op::Slice, &[f32(&[10]), vector(&[0]), vector(&[5]), vector(&[0])], 1).is_err());
+    }
+
+    #[test]
+    fn slices_name_their_axes() {
+        let inputs = [f32(&[4, 5, 6]), vector(&[1]), vector(&[3]), vector(&[1]), vector(&[-1])];
+        assert_eq!(dims(Op::Slice, &inputs), [4, 5, 2]);
+        let inputs = [f32(&[4, 5, 6]), vector(&[1, 2]), vector(&[3, 4])];
+        assert_eq!(dims(Op::Slice, &inputs), [2, 2, 6]);
+        let inputs = [f32(&[4]), vector(&[1]), vector(&[3]), vector(&[1]), vector(&[1])];
+        assert!(infer(Op::Slice, &inputs, 1).is_err());
+    }
+
+    #[test]
+    fn sliced_values_are_picked() {
+        let data = || ints(DType::I64, &[2, 3], &[1, 2, 3, 4, 5, 6]);
+        let inputs = [data(), vector(&[2]), vector(&[-100]), vector(&[-1]), vector(&[1])];
+        assert_eq!(int_values(Op::Slice, &inputs), Some(vec![3, 2, 1, 6, 5, 4]));
+        let inputs = [data(), vector(&[1, 1]), vector(&[2, 3])];
+        assert_eq!(int_values(Op::Slice, &inputs), Some(vec![5, 6]));
+    }
+
+    #[test]
+    fn unknown_and_bounded_edges_bound_the_output() {
+        let inputs = |stop| [f32(&[10]), vector(&[0]), stop, vector(&[1])];
+        let out = output(Op::Slice, &inputs(tensor(DType::I64, &[1])));
+        assert_eq!((out.dims.unwrap().as_slice(), out.bound), (&[10][..], Bound::UpperBound));
+        let out = output(Op::Slice, &inputs(bounded(vector(&[7]))));
+        assert_eq!((out.dims.unwrap().as_slice(), out.bound), (&[7][..], Bound::UpperBound));
+    }
+
+    fn strided(masks: StridedSlice, data: &[u64], begin: &[i64], end: &[i64], strides: &[i64]) -> Vec<u64> {
+        let op = Op::StridedSlice(Box::new(masks));
+        dims(op, &[f32(data), vector(begin), vector(end), vector(strides)])
+    }
+
+    fn mask(values: &[i64]) -> crate::graph::op::Ints {
+        values.into()
+    }
+
+    #[test]
+    fn masks_open_bounds() {
+        let masks = StridedSlice { begin_mask: mask(&[1, 0]), end_mask: mask(&[0, 1]), ..Default::default() };
+        assert_eq!(strided(masks, &[4, 5, 6], &[9, 2], &[3, 0], &[1, 1]), [3, 3, 6]);
+        let masks = StridedSlice { begin_mask: mask(&[1]), end_mask: mask(&[1]), ..Default::default() };
+        assert_eq!(strided(masks, &[5], &[0], &[0], &[-2]), [3]);
+    }
+
+    #[test]
+    fn masks_shrink_insert_and_elide() {
+        let masks = StridedSlice { shrink_axis_mask: mask(&[0, 1]), ..Default::default() };
+        assert_eq!(strided(masks, &[4, 5, 6], &[0, 2], &[2, 3], &[1, 1]), [2, 6]);
+        let masks = StridedSlice { new_axis_mask: mask(&[1, 0]), ..Default::default() };
+        assert_eq!(strided(masks, &[4, 5], &[0, 1], &[0, 3], &[1, 1]), [1, 2, 5]);
+        let masks = StridedSlice { ellipsis_mask: mask(&[1, 0]), ..Default::default() };
+        assert_eq!(strided(masks, &[4, 5, 6], &[0, 1], &[0, 3], &[1, 1]), [4, 5, 2]);
+        let masks = StridedSlice {
+            ellipsis_mask: mask(&[0, 1, 0, 0]),
+            new_axis_mask: mask(&[0, 0, 1, 0]),
+            shrink_axis_mask: mask(&[1, 0, 0, 0]),
+            ..Default::default()
+        };
+        assert_eq!(strided(masks, &[4, 5, 6], &[1, 0, 0, 2], &[2, 0, 0, 4], &[1; 4]), [5, 1, 2]);
+    }
+
+    #[test]
+    fn a_shrunk_dim_carries_its_element() {
+        let masks = StridedSlice { shrink_axis_mask: mask(&[1]), ..Default::default() };
+        let op = Op::StridedSlice(Box::new(masks));
+        let out = output(op, &[vector(&[7, 8, 9]), vector(&[-1]), vector(&[0]), vector(&[1])]);
+        assert_eq!((out.dims.unwrap().len(), out.value), (0, Some(Value::ints([9]))));
+    }
+
+    #[test]
+    fn a_slice_may_not_spell_out_more_dims_than_there_are() {
+        let op = || Op::StridedSlice(Box::default());
+        assert!(infer(op(), &[f32(&[4]), vector(&[0, 0]), vector(&[1, 1]), vector(&[1, 1])], 1).is_err());
+        assert!(infer(op(), &[f32(&[4]), vector(&[0]), vector(&[1, 1]), vector(&[1])], 1).is_err());
+    }
 }
