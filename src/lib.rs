@@ -5,6 +5,8 @@
 pub mod dtype;
 pub mod error;
 pub mod formats;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod graph;
 pub mod ids;
 pub mod lower;

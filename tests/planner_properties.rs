@@ -1,0 +1,148 @@
+//! What holds for every planner, on problems and schedules made at random.
+
+use arbtest::arbtest;
+use memgraph::ids::{StorageId, ValueId};
+use memgraph::lower::Storage;
+use memgraph::plan::{self, Planner};
+use memgraph::problem::{Plan, Problem};
+use memgraph::verify::{self, geometry, replay};
+use memgraph::{Bytes, fuzzing, lower_bound};
+
+/// Milliseconds per property.
+const BUDGET: u64 = 1_000;
+
+/// The plan of `planner`, which the geometry checker has passed.
+fn checked(problem: &Problem, planner: Planner) -> Plan {
+    let plan = plan::solve(problem, planner).expect("generated problems are valid");
+    assert_eq!(geometry::check(problem, &plan), [], "{} on {problem:?}", planner.name());
+    assert!(plan.arena_size >= lower_bound(problem), "{} on {problem:?}", planner.name());
+    plan
+}
+
+#[test]
+fn every_plan_holds_and_naive_is_the_ceiling() {
+    arbtest(|u| {
+        let problem = fuzzing::problem(u)?;
+        let ceiling = problem.naive_total();
+        for planner in Planner::ALL {
+            assert!(checked(&problem, planner).arena_size <= ceiling, "{} on {problem:?}", planner.name());
+        }
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+#[test]
+fn every_plan_holds_with_mixed_alignments() {
+    arbtest(|u| {
+        let problem = fuzzing::aligned_problem(u)?;
+        for planner in Planner::ALL {
+            let plan = checked(&problem, planner);
+            assert_eq!(plan, plan::solve(&problem, planner).unwrap(), "{} twice", planner.name());
+        }
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+#[test]
+fn schedules_run_over_every_plan() {
+    arbtest(|u| {
+        let schedule = fuzzing::schedule(u)?;
+        for planner in Planner::ALL {
+            let plan = plan::solve(&schedule.problem, planner).unwrap();
+            verify::all(&schedule.lowered, &schedule.problem, &plan).unwrap();
+        }
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+/// Replay must never pass a placement fault that breaks a read; geometry must see every one.
+#[test]
+fn a_buffer_moved_onto_a_live_one_is_seen() {
+    arbtest(|u| {
+        let schedule = fuzzing::schedule(u)?;
+        let buffers = &schedule.problem.buffers;
+        let mut plan = plan::solve(&schedule.problem, Planner::GreedyBySize).unwrap();
+        let live_together = |a: usize, b: usize| {
+            let (a, b) = (&buffers[a], &buffers[b]);
+            let both_have_bytes = a.size.min(b.size) > Bytes::ZERO;
+            both_have_bytes && a.live.start < b.live.end && b.live.start < a.live.end
+        };
+        let pairs = (0..buffers.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let pairs: Vec<_> = pairs.filter(|&(a, b)| live_together(a, b)).collect();
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let &(a, b) = u.choose(&pairs)?;
+        plan.offsets[a] = plan.offsets[b];
+        plan.arena_size += buffers[a].size;
+        assert_ne!(geometry::check(&schedule.problem, &plan), []);
+        let error = verify::all(&schedule.lowered, &schedule.problem, &plan).unwrap_err();
+        assert!(error.to_string().contains("this is a bug of memgraph"), "{error}");
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+#[test]
+fn tilings_are_plans_at_the_bound() {
+    arbtest(|u| {
+        let tiling = fuzzing::tiling(u, 40, 100, 1000)?;
+        assert_eq!(geometry::check(&tiling.problem, &tiling.plan), []);
+        assert_eq!(lower_bound(&tiling.problem), tiling.plan.arena_size);
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+#[test]
+fn csv_keeps_problems_and_plans() {
+    arbtest(|u| {
+        let mut problem = fuzzing::problem(u)?;
+        problem.buffers.iter_mut().for_each(|buffer| buffer.alignment = 1);
+        let plan = plan::solve(&problem, Planner::GreedyBySize).unwrap();
+        let table = plan::csv::read(&plan::csv::write(&[], &problem, Some(&plan))).unwrap();
+        assert_eq!((table.problem, table.plan), (problem, Some(plan)));
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+/// What each checker is for: geometry cannot see a live range that is too short, replay can.
+///
+/// A buffer that a step reads whole loses that step. What takes its place may
+/// be filled in parts, and then the bytes that meet may be written later or
+/// never: such a fault harms no read, and replay is right to pass it.
+#[test]
+fn replay_sees_live_ranges_that_are_too_short() {
+    let (mut planted, mut seen) = (0u32, 0u32);
+    arbtest(|u| {
+        let schedule = fuzzing::schedule(u)?;
+        let lowered = &schedule.lowered;
+        let mut problem = schedule.problem.clone();
+        let read_whole_at_the_end = |&(index, (id, storage)): &(usize, (StorageId, &Storage))| {
+            let live = &problem.buffers[index].live;
+            let whole = |&value: &ValueId| {
+                let value = lowered.value(value);
+                value.storage == id && value.bytes == storage.bytes
+            };
+            live.len() > 1 && lowered.steps[live.end as usize - 1].reads.iter().any(whole)
+        };
+        let candidates: Vec<_> = lowered.planned().enumerate().filter(read_whole_at_the_end).collect();
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        problem.buffers[u.choose(&candidates)?.0].live.end -= 1;
+        let plan = plan::solve(&problem, Planner::GreedyBySize).unwrap();
+        assert_eq!(geometry::check(&problem, &plan), []);
+        if !geometry::check(&schedule.problem, &plan).is_empty() {
+            planted += 1;
+            seen += u32::from(!replay::check(lowered, &plan).is_empty());
+        }
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+    assert!(planted > 0 && seen * 100 >= planted * 90, "replay saw {seen} of {planted}");
+}
