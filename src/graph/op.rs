@@ -165,8 +165,8 @@ pub enum Op {
     Slice,
     /// `data`, `begin`, `end`, `strides?`.
     StridedSlice(Box<StridedSlice>),
-    /// `data`, `updates`, … → data's shape.
-    Scatter,
+    /// `data`, `indices`, `updates`, `axis?` → data's shape.
+    Scatter(Scatter),
     /// `data`, `indices`, `axis`.
     Gather {
         /// Leading dims that data and indices share.
@@ -635,6 +635,19 @@ pub enum Reduce {
     Prod,
     Sum,
     SumSquare,
+}
+
+/// What a [`Op::Scatter`] writes; told apart for value propagation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scatter {
+    /// Whole slices of `axis` (an input), one per index: OpenVINO `ScatterUpdate`.
+    Slices,
+    /// Single elements along `axis` (an input), one per index, without reduction.
+    Elements,
+    /// Slices at the tuples in the indices' last dim, without reduction.
+    Nd,
+    /// With a reduction, or anything else.
+    Other,
 }
 
 /// Masks of [`Op::StridedSlice`]: one entry per dim of the slice spec, empty means all 0.

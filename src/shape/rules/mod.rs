@@ -57,7 +57,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         Op::Concat { .. } | Op::Split { .. } | Op::VariadicSplit | Op::Slice | Op::StridedSlice(_) => {
             slicing::infer(op, context)
         }
-        Op::Scatter | Op::Gather { .. } | Op::GatherElements | Op::GatherNd { .. } | Op::GatherTree => {
+        Op::Scatter(_) | Op::Gather { .. } | Op::GatherElements | Op::GatherNd { .. } | Op::GatherTree => {
             gather::infer(op, context)
         }
         Op::DepthToSpace { .. }
