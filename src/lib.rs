@@ -1,6 +1,25 @@
 //! Static memory analysis of model graphs: how much memory a run needs, when, and because of which node.
-
-#![deny(unsafe_code)]
+//!
+//! The whole program is one line:
+//!
+//! ```
+//! use memgraph::{formats, lifetime, lower, plan, profile::Profile, scenario::{Scenario, Task}, shape, verify};
+//!
+//! # let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/qwen2.5-0.5b-fp16/openvino_model.xml"));
+//! # let scenario = Scenario { task: Task::Llm, prompt: Some(7), ..Scenario::default() };
+//! # let profile = Profile::graph();
+//! let graph = formats::open(path)?; // bytes -> Graph, weights never read
+//! let shapes = shape::infer(&graph, &scenario)?; // dims bound, every tensor has a concrete shape
+//! let lowered = lower::apply(&graph, &shapes, &profile)?; // what the runtime executes: steps, storage, aliases
+//! let problem = lifetime::analyze(&lowered); // buffers with live ranges
+//! let plan = plan::solve(&problem, profile.planner)?; // offsets
+//! verify::all(&lowered, &problem, &plan)?; // two independent proofs
+//! assert!(plan.arena_size >= memgraph::problem::lower_bound(&problem));
+//! # Ok::<(), memgraph::Error>(())
+//! ```
+//!
+//! [`phases`] walks it once per phase of a run, and [`report`] tells what it found. Each arrow is one function on
+//! immutable values; no stage changes what an earlier one made. `docs/ARCHITECTURE.md` has the map and the invariants.
 
 pub mod dtype;
 pub mod error;
@@ -9,9 +28,14 @@ pub mod formats;
 pub mod fuzzing;
 pub mod graph;
 pub mod ids;
+pub mod lifetime;
 pub mod lower;
+pub mod phases;
+pub mod pipeline;
 pub mod plan;
 pub mod problem;
+pub mod profile;
+pub mod report;
 pub mod scenario;
 pub mod shape;
 pub mod units;
@@ -19,5 +43,4 @@ pub mod verify;
 
 pub use dtype::DType;
 pub use error::{Error, Result};
-pub use problem::lower_bound;
 pub use units::Bytes;

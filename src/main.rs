@@ -1,2 +1,7 @@
-//! The command line.
-fn main() {}
+//! `memgraph`: parse, run, exit code.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

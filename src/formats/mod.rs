@@ -1,6 +1,10 @@
 //! Readers: file bytes in, [`Graph`] out. The only module that opens model files.
 
+pub mod config;
+mod digest;
 pub mod limits;
+
+pub use digest::sha256;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;

@@ -4,8 +4,17 @@
 //! find: a planner or a checker needs nothing but this. Everything that
 //! depends on the runtime happens here and in [`crate::profile`], nowhere else.
 
+mod alias;
+mod fold;
+mod schedule;
+mod state;
+
 use crate::Bytes;
+use crate::error::Result;
+use crate::graph::Graph;
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
+use crate::profile::Profile;
+use crate::shape::Shapes;
 use smallvec::SmallVec;
 
 /// A schedule over storages.
@@ -47,6 +56,15 @@ pub struct NodeRef {
     pub node: NodeId,
 }
 
+/// A tensor of a graph or of one of its bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorRef {
+    /// Position in [`Graph::with_bodies`](crate::graph::Graph::with_bodies); 0 is the main graph.
+    pub graph: u32,
+    /// The tensor there.
+    pub tensor: TensorId,
+}
+
 impl Default for NodeRef {
     fn default() -> Self {
         NodeRef { graph: 0, node: NodeId::new(0) }
@@ -65,7 +83,7 @@ pub struct Value {
     /// Where its content comes from.
     pub origin: Origin,
     /// The tensor of the source graph that it stands for, if there is one.
-    pub tensor: Option<TensorId>,
+    pub tensor: Option<TensorRef>,
 }
 
 /// Where a value's content comes from.
@@ -188,6 +206,17 @@ pub struct Assumption {
     pub rule: &'static str,
     /// What is assumed, in one sentence, with its source.
     pub text: String,
+}
+
+/// Lowers a graph to what `profile`'s runtime executes.
+///
+/// Cost: linear in nodes and edges.
+///
+/// # Errors
+///
+/// None today; a profile that knows no rule for what the graph asks says so here.
+pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowered> {
+    Ok(schedule::build(graph, shapes, profile))
 }
 
 impl Lowered {

@@ -1,0 +1,73 @@
+//! The command line: one file per subcommand. Uses the public API only; nothing else prints.
+
+mod dump;
+mod graph;
+mod llm;
+mod options;
+mod output;
+mod schema;
+mod vit;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Exit status, for every `--help`.
+const EXIT_STATUS: &str = "Exit status: 0 fine; 1 a check failed (budget, regression, tolerance); 2 usage, unreadable \
+input or any other error; 3 the analysis is incomplete (unknown sizes allowed): the number is a lower bound.";
+
+/// How much memory will this model need, when, and because of which node?
+///
+/// Reads an OpenVINO IR without running it and without its weights, infers every shape, simulates every buffer, and
+/// prints the peak with its proof.
+#[derive(Debug, Parser)]
+#[command(name = "memgraph", version, after_help = EXIT_STATUS, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Llm(llm::Args),
+    Vit(vit::Args),
+    Graph(graph::Args),
+    Dump(dump::Args),
+    Schema(schema::Args),
+}
+
+/// What a command that ended without an error has to say to the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Fine,
+    Incomplete,
+}
+
+/// Parses the arguments, runs the command, and turns its outcome into the exit status of `CLI.md`.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return match error.print() {
+                Ok(()) => code,
+                Err(_) => ExitCode::from(2),
+            };
+        }
+    };
+    let outcome = match cli.command {
+        Command::Llm(args) => llm::run(&args),
+        Command::Vit(args) => vit::run(&args),
+        Command::Graph(args) => graph::run(&args),
+        Command::Dump(args) => dump::run(&args),
+        Command::Schema(args) => schema::run(&args),
+    };
+    match outcome {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Incomplete) => ExitCode::from(3),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(2)
+        }
+    }
+}

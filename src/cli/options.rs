@@ -1,0 +1,218 @@
+//! Options that several commands share, and what they mean.
+
+use super::{Outcome, output};
+use clap::{Args, ValueEnum};
+use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::formats;
+use memgraph::graph::{Dims, Graph, Value};
+use memgraph::phases::{self, PhaseName};
+use memgraph::plan::Planner;
+use memgraph::profile::Profile;
+use memgraph::report::{self, By, Subject, model::Report};
+use memgraph::scenario::{ModelConfig, Scenario};
+use std::path::{Path, PathBuf};
+
+/// How inputs are bound.
+#[derive(Debug, Args)]
+pub(super) struct Binding {
+    /// Bind a free dim: `batch=4`, `seq=128`, `input_ids.1=128`, or a symbol of the model
+    #[arg(long, value_name = "NAME=N", value_parser = parse_bind)]
+    bind: Vec<(String, u64)>,
+    /// Give an input its whole shape; an empty shape is a scalar
+    #[arg(long, value_name = "NAME=1x3x224x224", value_parser = parse_input)]
+    input: Vec<(String, Dims)>,
+    /// Give an input its numbers, where they drive shapes
+    #[arg(long, value_name = "NAME=1,2,3", value_parser = parse_value)]
+    value: Vec<(String, Value)>,
+    /// Take sizes from this file instead of the model folder's config.json
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Make a declared static shape that inference contradicts an error
+    #[arg(long)]
+    strict: bool,
+    /// Count nodes without a shape as unknown (the total is a lower bound, exit status 3) instead of ending
+    #[arg(long)]
+    allow_opaque: bool,
+}
+
+/// How the model is analysed and told.
+#[derive(Debug, Args)]
+pub(super) struct Analysis {
+    /// Whose rules are applied
+    #[arg(long, default_value = "graph", value_parser = Profile::NAMES.to_vec())]
+    profile: String,
+    /// Who places the buffers [default: the profile's]
+    #[arg(long, value_name = "PLANNER")]
+    planner: Option<String>,
+    /// What the breakdown groups by
+    #[arg(long, value_enum, default_value = "component")]
+    by: Grouping,
+    /// Rows per table
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    top: usize,
+    /// Write the report as JSON; `-` is standard output, without the text
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Add every step and buffer to the JSON
+    #[arg(long)]
+    json_full: bool,
+    /// Write the breakdown as CSV; `-` is standard output, without the text
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Print the first line only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Grouping {
+    Node,
+    Op,
+    Component,
+    Layer,
+}
+
+impl Binding {
+    /// The scenario that the options describe; sizes come from the config beside `model`.
+    pub(super) fn scenario(&self, model: &Path) -> Result<Scenario> {
+        let config = match &self.config {
+            Some(file) => formats::config::read_file(file)?,
+            None => formats::config::read(memgraph::pipeline::folder(model))?,
+        };
+        Ok(Scenario { config, ..self.scenario_without_config() })
+    }
+
+    /// The scenario that the options alone describe.
+    pub(super) fn scenario_without_config(&self) -> Scenario {
+        Scenario {
+            binds: self.bind.clone(),
+            inputs: self.input.clone(),
+            values: self.value.clone(),
+            config: ModelConfig::default(),
+            strict: self.strict,
+            allow_opaque: self.allow_opaque,
+            ..Scenario::default()
+        }
+    }
+}
+
+impl Analysis {
+    /// The profile that was asked for.
+    pub(super) fn profile(&self) -> Result<Profile> {
+        Profile::by_name(&self.profile).ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("unknown profile \"{}\"", self.profile))
+                .help(format!("profiles: {}", Profile::NAMES.join(", ")))
+        })
+    }
+
+    /// Walks the line for every phase and makes the report.
+    pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Report> {
+        let profile = self.profile()?;
+        let planner = match &self.planner {
+            Some(name) => Planner::by_name(name)?,
+            None => profile.planner,
+        };
+        let phases = phases::run(graph, phases, &profile, planner)?;
+        let sha256 = if self.json.is_some() { formats::sha256(graph.file())? } else { String::new() };
+        let by = match self.by {
+            Grouping::Node => By::Node,
+            Grouping::Op => By::Op,
+            Grouping::Component => By::Component,
+            Grouping::Layer => By::Layer,
+        };
+        let subject =
+            Subject { graph, sha256, profile: &profile, planner, phases: &phases, by, full: self.json_full };
+        Ok(report::build(&subject))
+    }
+
+    /// Writes a report wherever the options ask for it.
+    pub(super) fn deliver(&self, report: &Report, heading: &str) -> Result<Outcome> {
+        let mut wants_text = true;
+        for (target, render) in [
+            (&self.json, report::json::render as fn(&Report) -> String),
+            (&self.csv, report::csv::render as fn(&Report) -> String),
+        ] {
+            if let Some(target) = target {
+                output::write(target, &render(report))?;
+                wants_text &= !output::is_stdout(target);
+            }
+        }
+        if wants_text {
+            let text = report::text::render(report, heading, self.top);
+            let first_line = text.split_inclusive('\n').next().unwrap_or_default();
+            output::print(if self.quiet { first_line } else { &text })?;
+        }
+        Ok(if report.is_complete() { Outcome::Fine } else { Outcome::Incomplete })
+    }
+}
+
+/// Parses a length: a number, or a product such as `5*577`.
+pub(super) fn parse_length(text: &str) -> Result<u64, String> {
+    let factors = text.split('*').map(|factor| factor.trim().parse::<u64>());
+    let product = factors.into_iter().try_fold(1_u64, |product, factor| {
+        let factor = factor.map_err(|error| format!("{error}; give a number, or a product such as 5*577"))?;
+        product.checked_mul(factor).ok_or_else(|| "the product does not fit 64 bits".to_owned())
+    })?;
+    if product == 0 { Err("the length must be at least 1".to_owned()) } else { Ok(product) }
+}
+
+/// Parses `WxH`.
+pub(super) fn parse_image(text: &str) -> Result<(u64, u64), String> {
+    let (width, height) = text.split_once(['x', 'X']).ok_or("give width and height, such as 1024x682")?;
+    let number =
+        |text: &str| text.parse::<u64>().ok().filter(|&side| side > 0).ok_or("sides are numbers of pixels");
+    Ok((number(width)?, number(height)?))
+}
+
+fn split(text: &str) -> Result<(String, &str), String> {
+    let (name, rest) = text.rsplit_once('=').ok_or("give NAME=…")?;
+    if name.is_empty() { Err("the name is empty".to_owned()) } else { Ok((name.to_owned(), rest)) }
+}
+
+fn parse_bind(text: &str) -> Result<(String, u64), String> {
+    let (name, size) = split(text)?;
+    Ok((name, size.parse().map_err(|error| format!("{error}; give a number of at least 0"))?))
+}
+
+fn parse_input(text: &str) -> Result<(String, Dims), String> {
+    let (name, dims) = split(text)?;
+    if dims.is_empty() {
+        return Ok((name, Dims::new()));
+    }
+    let dims = dims.split(['x', 'X', ',']).map(str::parse).collect::<Result<Dims, _>>();
+    Ok((name, dims.map_err(|error| format!("{error}; give a shape such as 1x3x224x224"))?))
+}
+
+fn parse_value(text: &str) -> Result<(String, Value), String> {
+    let (name, numbers) = split(text)?;
+    if numbers.is_empty() {
+        return Ok((name, Value::ints([])));
+    }
+    let numbers: Vec<&str> = numbers.split(',').map(str::trim).collect();
+    if let Ok(ints) = numbers.iter().map(|number| number.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
+        return Ok((name, Value::ints(ints)));
+    }
+    let floats = numbers.iter().map(|number| number.parse::<f64>()).collect::<Result<Vec<_>, _>>();
+    Ok((name, Value::floats(floats.map_err(|error| format!("{error}; give numbers such as 1,2,3"))?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_numbers_or_products() {
+        assert_eq!(parse_length("7252"), Ok(7252));
+        assert_eq!(parse_length("5*577"), Ok(2885));
+        for bad in ["", "0", "5*", "-1", "1e3", "9999999999*9999999999"] {
+            assert!(parse_length(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_may_hold_equals_signs() {
+        assert_eq!(parse_bind("a=b=3"), Ok(("a=b".to_owned(), 3)));
+        assert_eq!(parse_input("x="), Ok(("x".to_owned(), Dims::new())));
+        assert!(parse_input("x=1xx2").is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! Where text and files go.
+
+use memgraph::error::{Error, Result};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// Writes to standard output.
+///
+/// # Errors
+///
+/// If it cannot be written; [`is_broken_pipe`] tells a reader that left from a real fault.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Error::io(Path::new("standard output"), error))
+}
+
+/// Writes to a file, or to standard output for `-`.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub(super) fn write(target: &Path, text: &str) -> Result<()> {
+    if is_stdout(target) {
+        return print(text);
+    }
+    std::fs::write(target, text).map_err(|error| Error::io(target, error))
+}
+
+/// Whether a target stands for standard output.
+pub(super) fn is_stdout(target: &Path) -> bool {
+    target.as_os_str() == "-"
+}
+
+/// Whether the reader of standard output left.
+pub(super) fn is_broken_pipe(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Prints an error to standard error; there is nowhere to report that this failed.
+pub(super) fn complain(error: &Error) {
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+}

@@ -1,0 +1,84 @@
+//! Constant folding: what depends on constants alone is no step of a run.
+
+use crate::graph::{Graph, Op, op};
+use crate::ids::{NodeId, TensorId};
+use crate::shape::Shapes;
+
+/// Which nodes of a graph are computed before the run, and which nobody needs.
+#[derive(Debug)]
+pub(super) struct Folding {
+    is_constant: Vec<bool>,
+    is_needed: Vec<bool>,
+}
+
+impl Folding {
+    /// Cost: linear in nodes and edges.
+    pub(super) fn of(graph: &Graph) -> Folding {
+        let order = graph.execution_order();
+        let mut is_constant = vec![false; graph.nodes().len()];
+        for &node in order {
+            let mut producers = graph.inputs(node).iter().flatten().map(|&tensor| graph.tensor(tensor).node);
+            is_constant[node.index()] = match graph.node(node).op {
+                Op::Constant(_) => true,
+                Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque => false,
+                Op::If(_) | Op::Loop(_) | Op::Multinomial { .. } | Op::FromShape { fill: None, .. } => false,
+                _ => producers.all(|producer| is_constant[producer.index()]),
+            };
+        }
+        let mut is_needed = vec![false; graph.nodes().len()];
+        for &node in order.iter().rev() {
+            if matches!(graph.node(node).op, Op::Result | Op::Assign(_)) {
+                is_needed[node.index()] = true;
+            }
+            if is_needed[node.index()] {
+                for &tensor in graph.inputs(node).iter().flatten() {
+                    is_needed[graph.tensor(tensor).node.index()] = true;
+                }
+            }
+        }
+        Folding { is_constant, is_needed }
+    }
+
+    /// Whether the node runs: it is needed and depends on more than constants.
+    pub(super) fn runs(&self, node: NodeId) -> bool {
+        self.is_needed[node.index()] && !self.is_constant[node.index()]
+    }
+
+    /// Whether a tensor is known before the run.
+    pub(super) fn is_constant(&self, graph: &Graph, tensor: TensorId) -> bool {
+        self.is_constant[graph.tensor(tensor).node.index()]
+    }
+}
+
+/// The constants behind a tensor that is a weight in another form: stored narrower (`Convert`, zero point, scale) or
+/// reshaped. `None` where the chain computes something new, so that its result is a constant of its own.
+pub(super) fn decompression(graph: &Graph, shapes: &Shapes, tensor: TensorId) -> Option<Vec<NodeId>> {
+    let mut constants = Vec::new();
+    let mut pending = vec![tensor];
+    let mut widens = false;
+    let mut computes = false;
+    while let Some(tensor) = pending.pop() {
+        let node = graph.tensor(tensor).node;
+        match &graph.node(node).op {
+            Op::Constant(_) => constants.push(node),
+            Op::Convert { .. } | Op::ConvertLike => {
+                let bits = |tensor: TensorId| shapes.tensor(tensor).dtype.bits();
+                let from = graph.input(node, 0)?;
+                widens |= bits(from) < bits(tensor);
+                pending.push(from);
+            }
+            Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Identity => {
+                pending.push(graph.input(node, 0)?)
+            }
+            Op::Binary(op::Binary::Subtract | op::Binary::Multiply, _) => {
+                computes = true;
+                pending.extend(graph.inputs(node).iter().flatten());
+            }
+            _ => return None,
+        }
+        if pending.len() + constants.len() > 16 {
+            return None;
+        }
+    }
+    (widens || !computes).then_some(constants)
+}

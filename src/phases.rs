@@ -1,0 +1,84 @@
+//! A run: the line once per phase, and what lasts between phases.
+//!
+//! Weights and states last; an arena lasts from one phase to the next, as long as the longest needs.
+
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::lifetime;
+use crate::lower::{self, Lowered};
+use crate::plan::{self, Planner};
+use crate::problem::{Plan, Problem};
+use crate::profile::Profile;
+use crate::scenario::Scenario;
+use crate::shape::{self, Shapes};
+use crate::verify;
+
+/// A part of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PhaseName {
+    /// The prompt's tokens in one pass.
+    Prefill,
+    /// One token, the others cached.
+    Decode,
+    /// A model that is no generator: its one pass.
+    Infer,
+}
+
+impl PhaseName {
+    /// The word in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            PhaseName::Prefill => "prefill",
+            PhaseName::Decode => "decode",
+            PhaseName::Infer => "infer",
+        }
+    }
+}
+
+/// One phase, walked to its proven plan.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// Which part of the run.
+    pub name: PhaseName,
+    /// What ran.
+    pub scenario: Scenario,
+    /// Every tensor's shape.
+    pub shapes: Shapes,
+    /// The schedule.
+    pub lowered: Lowered,
+    /// Its buffers.
+    pub problem: Problem,
+    /// Where they lie.
+    pub plan: Plan,
+}
+
+/// Walks the line once per phase; every plan is proved by both checkers before it is returned.
+///
+/// # Errors
+///
+/// Those of the stages; a failed proof is an error of kind
+/// [`Internal`](crate::error::ErrorKind::Internal) and a bug of this crate.
+pub fn run(
+    graph: &Graph,
+    phases: &[(PhaseName, Scenario)],
+    profile: &Profile,
+    planner: Planner,
+) -> Result<Vec<Phase>> {
+    phases.iter().map(|(name, scenario)| one(graph, *name, scenario, profile, planner)).collect()
+}
+
+fn one(
+    graph: &Graph,
+    name: PhaseName,
+    scenario: &Scenario,
+    profile: &Profile,
+    planner: Planner,
+) -> Result<Phase> {
+    let shapes = shape::infer(graph, scenario)?;
+    let lowered = lower::apply(graph, &shapes, profile)?;
+    let problem = lifetime::analyze(&lowered);
+    let plan = plan::solve(&problem, planner)?;
+    verify::all(&lowered, &problem, &plan)?;
+    Ok(Phase { name, scenario: scenario.clone(), shapes, lowered, problem, plan })
+}

@@ -1,0 +1,31 @@
+//! Which files a folder holds, what part each plays, and what a run of it looks like.
+
+pub mod llm;
+pub mod vit;
+
+use crate::error::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+/// The graph file of a model: the file itself, or the first of `names` that the folder holds.
+///
+/// # Errors
+///
+/// If the folder holds none of them; the error lists what it looked for.
+pub(crate) fn graph_file(model: &Path, names: &[&str]) -> Result<PathBuf> {
+    if !model.is_dir() {
+        return Ok(model.to_owned());
+    }
+    let found = names.iter().map(|name| model.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::Usage, "the folder holds no model that this command reads")
+            .in_file(model)
+            .note(format!("looked for {}", names.join(", ")))
+            .help("name the file itself, or use `memgraph graph FILE`")
+    })
+}
+
+/// The folder that a model's config.json lies in.
+#[must_use]
+pub fn folder(model: &Path) -> &Path {
+    if model.is_dir() { model } else { model.parent().unwrap_or(Path::new("")) }
+}

@@ -1,0 +1,36 @@
+//! What a runtime does to a graph: the rules of one runtime, one device, one version.
+//!
+//! One file per profile. A profile is data; the functions that apply it are in [`crate::lower`].
+
+mod graph;
+
+use crate::plan::Planner;
+
+/// The rules of one runtime.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// The name for `--profile`.
+    pub name: &'static str,
+    /// The version of the runtime that the rules are true of; the crate's own for the written graph.
+    pub version: &'static str,
+    /// How buffers are placed.
+    pub planner: Planner,
+    /// Offsets in the arena are multiples of this.
+    pub alignment: u64,
+    /// What every run under this profile takes for granted: rule, sentence.
+    pub assumptions: &'static [(&'static str, &'static str)],
+}
+
+impl Profile {
+    /// The names that `--profile` takes today.
+    pub const NAMES: &'static [&'static str] = &["graph"];
+
+    /// The profile of this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Profile> {
+        match name {
+            "graph" => Some(Profile::graph()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! From the walked phases to the report.
+
+use super::component::{self, Component};
+use super::model::{self, Report, SCHEMA_VERSION};
+use crate::graph::Graph;
+use crate::ids::StorageId;
+use crate::lower::{Known, Lowered, NodeRef, StorageClass, TensorRef};
+use crate::phases::Phase;
+use crate::plan::Planner;
+use crate::problem;
+use crate::profile::Profile;
+use crate::scenario::{Task, input_name};
+use crate::units::Bytes;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// How the breakdown groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// By node name.
+    Node,
+    /// By operator type.
+    Op,
+    /// By part of the model: `q_proj`, `mlp`, `lm_head` …
+    #[default]
+    Component,
+    /// By attention block.
+    Layer,
+}
+
+impl By {
+    /// The word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Node => "node",
+            By::Op => "op",
+            By::Component => "component",
+            By::Layer => "layer",
+        }
+    }
+}
+
+/// What a report is about, and how it is to be told.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// The graph that was read.
+    pub graph: &'a Graph,
+    /// SHA-256 of its file, in hex; empty where nobody asked.
+    pub sha256: String,
+    /// The rules that were applied.
+    pub profile: &'a Profile,
+    /// The planner that placed the buffers.
+    pub planner: Planner,
+    /// The walked phases, in order; at least one.
+    pub phases: &'a [Phase],
+    /// How the breakdown groups.
+    pub by: By,
+    /// Steps and buffers are wanted.
+    pub full: bool,
+}
+
+/// Makes the report of a run: the highest phase in full, the peaks of all.
+///
+/// Cost: linear in steps and storages, after one sort.
+#[must_use]
+pub fn build(subject: &Subject<'_>) -> Report {
+    let views: Vec<View<'_>> = subject.phases.iter().map(|phase| View::of(subject.graph, phase)).collect();
+    let Some(highest) =
+        views.iter().reduce(|best, next| if next.total() > best.total() { next } else { best })
+    else {
+        return empty(subject);
+    };
+    Report {
+        totals: highest.totals(),
+        phases: views.iter().map(View::phase).collect(),
+        peak: highest.peak(),
+        blocks: highest.blocks(),
+        breakdown: highest.breakdown(subject.by),
+        planner: highest.planner(subject.planner),
+        steps: subject.full.then(|| highest.steps()),
+        buffers: subject.full.then(|| highest.buffers()),
+        ..empty(subject)
+    }
+}
+
+/// The parts that do not depend on sizes.
+fn empty(subject: &Subject<'_>) -> Report {
+    let graph = subject.graph;
+    let bodies = graph.with_bodies();
+    let first = subject.phases.first();
+    let lowered = subject.phases.iter().map(|phase| &phase.lowered).next();
+    let assumptions = lowered.into_iter().flat_map(|lowered| &lowered.assumptions);
+    let diagnostics = subject.phases.iter().flat_map(|phase| phase.shapes.diagnostics());
+    let mut diagnostics: Vec<_> = diagnostics
+        .map(|found| model::Diagnostic {
+            code: found.code.to_owned(),
+            severity: found.severity.name().to_owned(),
+            r#where: found.location.to_string(),
+            text: found.text.clone(),
+        })
+        .collect();
+    diagnostics.dedup();
+    Report {
+        schema_version: SCHEMA_VERSION,
+        tool: model::Tool {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        model: model::Model {
+            path: graph.file().display().to_string(),
+            format: graph.format().name().to_owned(),
+            sha256: subject.sha256.clone(),
+            nodes: bodies.iter().map(|body| body.nodes().len() as u64).sum(),
+            tensors: bodies.iter().map(|body| body.tensors().len() as u64).sum(),
+        },
+        scenario: model::Scenario {
+            task: match first.map(|phase| phase.scenario.task) {
+                Some(Task::Llm) => "llm",
+                Some(Task::Vision) => "vision",
+                _ => "general",
+            }
+            .to_owned(),
+            batch: first.and_then(|phase| phase.scenario.batch),
+            prompt: first.and_then(|phase| phase.scenario.prompt),
+            past: first.map_or(0, |phase| phase.scenario.past),
+            inputs: first.map(|phase| inputs(graph, phase)).unwrap_or_default(),
+            bindings: first
+                .map(|phase| phase.shapes.binding().bound.iter().cloned().collect())
+                .unwrap_or_default(),
+        },
+        profile: model::Profile {
+            name: subject.profile.name.to_owned(),
+            version: subject.profile.version.to_owned(),
+            options: BTreeMap::from([("planner".to_owned(), subject.planner.name().to_owned())]),
+        },
+        assumptions: assumptions
+            .map(|assumption| model::Assumption {
+                rule: assumption.rule.to_owned(),
+                text: assumption.text.clone(),
+            })
+            .collect(),
+        diagnostics,
+        totals: model::Totals::default(),
+        phases: Vec::new(),
+        peak: model::Peak::default(),
+        blocks: Vec::new(),
+        breakdown: Vec::new(),
+        planner: model::Planner::default(),
+        steps: None,
+        buffers: None,
+    }
+}
+
+fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
+    let parameters = graph.parameters().iter().zip(&phase.shapes.binding().parameters);
+    parameters
+        .map(|(&node, info)| {
+            (input_name(graph, node).to_owned(), info.dims.as_deref().unwrap_or_default().to_vec())
+        })
+        .collect()
+}
+
+/// One phase with what several parts of the report need.
+struct View<'a> {
+    phase: &'a Phase,
+    bodies: Vec<&'a Graph>,
+    /// First step of the highest pressure, and that pressure.
+    peak_step: u32,
+    peak_pressure: Bytes,
+    by_class: FxHashMap<StorageClass, Bytes>,
+    /// Bytes of the user's own inputs.
+    inputs: Bytes,
+}
+
+impl<'a> View<'a> {
+    fn of(graph: &'a Graph, phase: &'a Phase) -> View<'a> {
+        let curve = problem::pressure(&phase.problem);
+        let (peak_step, peak_pressure) = curve
+            .iter()
+            .fold((0, Bytes::ZERO), |best, &(step, bytes)| if bytes > best.1 { (step, bytes) } else { best });
+        let mut by_class: FxHashMap<StorageClass, Bytes> = FxHashMap::default();
+        for storage in &phase.lowered.storages {
+            *by_class.entry(storage.class).or_default() += storage.bytes;
+        }
+        let parameters = &phase.shapes.binding().parameters;
+        let inputs = parameters.iter().filter_map(|info| info.bytes()).sum();
+        View { phase, bodies: graph.with_bodies(), peak_step, peak_pressure, by_class, inputs }
+    }
+
+    fn class(&self, class: StorageClass) -> Bytes {
+        self.by_class.get(&class).copied().unwrap_or_default()
+    }
+
+    fn weights(&self) -> Bytes {
+        self.class(StorageClass::WeightsFile) + self.class(StorageClass::WeightsAnonymous)
+    }
+
+    fn total(&self) -> Bytes {
+        self.weights() + self.temp()
+    }
+
+    fn temp(&self) -> Bytes {
+        let resident = [StorageClass::Io, StorageClass::KvCache, StorageClass::State];
+        resident.into_iter().map(|class| self.class(class)).sum::<Bytes>() + self.phase.plan.arena_size
+    }
+
+    fn totals(&self) -> model::Totals {
+        let lowered = &self.phase.lowered;
+        let known = lowered.storages.iter().map(|storage| storage.known).fold(Known::Exact, Known::and);
+        let known = if lowered.unknown_tensors > 0 { Known::LowerBound } else { known };
+        model::Totals {
+            weights_file_bytes: self.class(StorageClass::WeightsFile).0,
+            weights_anonymous_bytes: self.class(StorageClass::WeightsAnonymous).0,
+            arena_bytes: self.phase.plan.arena_size.0,
+            dynamic_bytes: 0,
+            io_bytes: self.class(StorageClass::Io).0,
+            kv_cache_bytes: self.class(StorageClass::KvCache).0,
+            state_bytes: self.class(StorageClass::State).0,
+            scratch_bytes: 0,
+            temp_bytes: self.temp().0,
+            total_bytes: self.total().0,
+            lower_bound_bytes: self.peak_pressure.0,
+            largest_allocation_bytes: self.largest_allocation().0,
+            known: known.name().to_owned(),
+        }
+    }
+
+    /// The arena, or the largest storage outside of it that the runtime allocates.
+    fn largest_allocation(&self) -> Bytes {
+        let storages = self.phase.lowered.storages.iter();
+        let apart = storages
+            .filter(|storage| !storage.class.is_planned() && storage.class != StorageClass::WeightsFile);
+        apart.map(|storage| storage.bytes).max().unwrap_or_default().max(self.phase.plan.arena_size)
+    }
+
+    fn phase(&self) -> model::Phase {
+        let file = self.class(StorageClass::WeightsFile);
+        let heap = self.class(StorageClass::WeightsAnonymous) + self.temp() - self.inputs;
+        let step = self.phase.lowered.steps.get(self.peak_step as usize);
+        model::Phase {
+            name: self.phase.name.name().to_owned(),
+            heap_peak_bytes: heap.0,
+            resident_peak_bytes: (heap + file).0,
+            file_resident_bytes: file.0,
+            step: step.map(|_| u64::from(self.peak_step)),
+            node: step.map(|step| self.node_name(step.node).to_owned()),
+        }
+    }
+
+    fn node_name(&self, node: NodeRef) -> &str {
+        self.bodies[node.graph as usize].node_name(node.node)
+    }
+
+    fn node_type(&self, node: NodeRef) -> &str {
+        self.bodies[node.graph as usize].node_type(node.node)
+    }
+
+    /// Storages that hold bytes at the peak: everything resident, and the planned ones alive there.
+    fn alive(&self) -> impl Iterator<Item = StorageId> + '_ {
+        let lowered = &self.phase.lowered;
+        let resident = lowered.storages.iter().enumerate().filter(|(_, storage)| !storage.class.is_planned());
+        let resident = resident.map(|(index, _)| StorageId::new(index));
+        let planned = lowered.planned().zip(&self.phase.problem.buffers);
+        resident
+            .chain(planned.filter(|(_, buffer)| buffer.live.contains(&self.peak_step)).map(|((id, _), _)| id))
+    }
+
+    fn peak(&self) -> model::Peak {
+        let lowered = &self.phase.lowered;
+        let names = self.first_tensors();
+        let is_weights = |class| matches!(class, StorageClass::WeightsFile | StorageClass::WeightsAnonymous);
+        let mut live: Vec<model::Live> = self
+            .alive()
+            .map(|id| (id, lowered.storage(id)))
+            .filter(|(_, storage)| !is_weights(storage.class) && storage.bytes > Bytes::ZERO)
+            .map(|(id, storage)| model::Live {
+                tensor: self.tensor_name(storage.node, names[id.index()]),
+                node: self.node_name(storage.node).to_owned(),
+                bytes: storage.bytes.0,
+                class: storage.class.name().to_owned(),
+            })
+            .collect();
+        live.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.node.cmp(&b.node)));
+        let node =
+            lowered.steps.get(self.peak_step as usize).map(|step| self.node_name(step.node).to_owned());
+        model::Peak {
+            phase: self.phase.name.name().to_owned(),
+            step: u64::from(self.peak_step),
+            node: node.unwrap_or_default(),
+            live,
+        }
+    }
+
+    /// The tensor of the first value in each storage.
+    fn first_tensors(&self) -> Vec<Option<TensorRef>> {
+        let mut first = vec![None; self.phase.lowered.storages.len()];
+        for value in &self.phase.lowered.values {
+            let slot = &mut first[value.storage.index()];
+            *slot = slot.or(value.tensor);
+        }
+        first
+    }
+
+    fn tensor_name(&self, node: NodeRef, tensor: Option<TensorRef>) -> String {
+        let name =
+            tensor.and_then(|found| self.bodies[found.graph as usize].tensor_names(found.tensor).next());
+        name.unwrap_or(self.node_name(node)).to_owned()
+    }
+
+    fn blocks(&self) -> Vec<model::Block> {
+        let lowered = &self.phase.lowered;
+        let mut groups: BTreeMap<(std::cmp::Reverse<u64>, &str), (u64, NodeRef)> = BTreeMap::new();
+        for storage in &lowered.storages {
+            if !storage.class.is_planned()
+                && storage.class != StorageClass::WeightsFile
+                && storage.bytes > Bytes::ZERO
+            {
+                let key = (std::cmp::Reverse(storage.bytes.0), storage.class.name());
+                groups.entry(key).or_insert((0, storage.node)).0 += 1;
+            }
+        }
+        let arena = model::Block {
+            class: "arena".to_owned(),
+            bytes: self.phase.plan.arena_size.0,
+            count: 1,
+            what: format!("{} buffers of intermediate results", self.phase.problem.buffers.len()),
+        };
+        let graph = self.bodies[0];
+        let files = graph.weight_files().iter().enumerate().map(|(file, weights)| model::Block {
+            class: StorageClass::WeightsFile.name().to_owned(),
+            bytes: self.file_bytes(file as u32).0,
+            count: 1,
+            what: weights.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        });
+        let others = groups.into_iter().map(|((bytes, class), (count, node))| model::Block {
+            class: class.to_owned(),
+            bytes: bytes.0,
+            count,
+            what: self.node_name(node).to_owned(),
+        });
+        let mut blocks: Vec<_> =
+            [arena].into_iter().chain(files).chain(others).filter(|block| block.bytes > 0).collect();
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.bytes.saturating_mul(block.count)));
+        blocks
+    }
+
+    /// Bytes of the constants that lie in one weights file.
+    fn file_bytes(&self, file: u32) -> Bytes {
+        let storages =
+            self.phase.lowered.storages.iter().filter(|storage| storage.class == StorageClass::WeightsFile);
+        storages
+            .filter(|storage| match &self.bodies[storage.node.graph as usize].node(storage.node.node).op {
+                crate::graph::Op::Constant(constant) => {
+                    constant.range.is_some_and(|range| range.file == file)
+                }
+                _ => false,
+            })
+            .map(|storage| storage.bytes)
+            .sum()
+    }
+
+    fn breakdown(&self, by: By) -> Vec<model::Share> {
+        let lowered = &self.phase.lowered;
+        let components: Vec<Vec<Component>> = self.bodies.iter().map(|body| component::of(body)).collect();
+        let owners = owners(lowered);
+        let mut at_peak = vec![false; lowered.storages.len()];
+        for id in self.alive() {
+            at_peak[id.index()] = true;
+        }
+        let mut shares: FxHashMap<String, model::Share> = FxHashMap::default();
+        let mut add = |key: String, storage: (StorageClass, u64), is_at_peak: bool| {
+            let share = shares.entry(key).or_insert_with_key(|key| model::Share {
+                by: by.name().to_owned(),
+                key: key.clone(),
+                bytes: 0,
+                weights_bytes: 0,
+                state_bytes: 0,
+                at_peak_bytes: 0,
+            });
+            let (class, bytes) = storage;
+            share.bytes += bytes;
+            match class {
+                StorageClass::WeightsFile | StorageClass::WeightsAnonymous => share.weights_bytes += bytes,
+                StorageClass::KvCache | StorageClass::State => share.state_bytes += bytes,
+                _ => {}
+            }
+            if is_at_peak {
+                share.at_peak_bytes += bytes;
+            }
+        };
+        for (index, storage) in lowered.storages.iter().enumerate() {
+            let owner = owners[index].unwrap_or(storage.node);
+            let component = components[owner.graph as usize][owner.node.index()];
+            let is_state = matches!(storage.class, StorageClass::KvCache);
+            let key = match by {
+                By::Node => self.node_name(owner).to_owned(),
+                By::Op => self.node_type(owner).to_owned(),
+                By::Component if is_state => "kv_cache".to_owned(),
+                By::Component => component.part.to_owned(),
+                By::Layer => {
+                    component.layer.map_or("outside of layers".to_owned(), |layer| format!("layer {layer}"))
+                }
+            };
+            add(key, (storage.class, storage.bytes.0), at_peak[index]);
+        }
+        let fragmentation = self.phase.plan.arena_size - self.peak_pressure;
+        if fragmentation > Bytes::ZERO {
+            add("unattributed (fragmentation)".to_owned(), (StorageClass::Activation, fragmentation.0), true);
+        }
+        let mut shares: Vec<_> = shares.into_values().filter(|share| share.bytes > 0).collect();
+        shares.sort_by(|a, b| {
+            b.at_peak_bytes.cmp(&a.at_peak_bytes).then(b.bytes.cmp(&a.bytes)).then_with(|| a.key.cmp(&b.key))
+        });
+        shares
+    }
+
+    fn planner(&self, planner: Planner) -> model::Planner {
+        let (arena, bound) = (self.phase.plan.arena_size.0, self.peak_pressure.0);
+        let gap = if bound == 0 { 0.0 } else { arena as f64 / bound as f64 - 1.0 };
+        model::Planner { name: planner.name().to_owned(), arena_bytes: arena, lower_bound_bytes: bound, gap }
+    }
+
+    fn steps(&self) -> Vec<model::Step> {
+        let components: Vec<Vec<Component>> = self.bodies.iter().map(|body| component::of(body)).collect();
+        let mut curve = problem::pressure(&self.phase.problem).into_iter().peekable();
+        let mut pressure = Bytes::ZERO;
+        let steps = self.phase.lowered.steps.iter().zip(0_u32..);
+        steps
+            .map(|(step, now)| {
+                while let Some((_, bytes)) = curve.next_if(|(start, _)| *start <= now) {
+                    pressure = bytes;
+                }
+                let component = components[step.node.graph as usize][step.node.node.index()];
+                model::Step {
+                    index: u64::from(now),
+                    node: self.node_name(step.node).to_owned(),
+                    op: self.node_type(step.node).to_owned(),
+                    component: component.part.to_owned(),
+                    pressure_bytes: pressure.0,
+                }
+            })
+            .collect()
+    }
+
+    fn buffers(&self) -> Vec<model::Buffer> {
+        let lowered = &self.phase.lowered;
+        let mut tensors: Vec<Vec<String>> = vec![Vec::new(); lowered.storages.len()];
+        for value in &lowered.values {
+            if let Some(tensor) = value.tensor {
+                let node = lowered.storage(value.storage).node;
+                tensors[value.storage.index()].push(self.tensor_name(node, Some(tensor)));
+            }
+        }
+        let planned = lowered.planned().zip(&self.phase.problem.buffers).zip(&self.phase.plan.offsets);
+        let buffers = planned.enumerate().map(|(id, (((storage, _), buffer), offset))| model::Buffer {
+            id: id as u64,
+            start: u64::from(buffer.live.start),
+            end: u64::from(buffer.live.end),
+            size_bytes: buffer.size.0,
+            offset_bytes: offset.0,
+            tensors: std::mem::take(&mut tensors[storage.index()]),
+        });
+        buffers.collect()
+    }
+}
+
+/// The node that each storage is charged to: the writer of an intermediate result, the first reader of a constant.
+fn owners(lowered: &Lowered) -> Vec<Option<NodeRef>> {
+    let mut owners = vec![None; lowered.storages.len()];
+    for step in &lowered.steps {
+        for &value in step.writes.iter().chain(&step.reads) {
+            let slot = &mut owners[lowered.value(value).storage.index()];
+            *slot = slot.or(Some(step.node));
+        }
+    }
+    owners
+}
+
+impl Report {
+    /// Whether every number stands: no unknown sizes.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.totals.known != Known::LowerBound.name()
+    }
+}

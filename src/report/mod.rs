@@ -1,0 +1,14 @@
+//! Reports: what the line found, for people and for programs.
+//!
+//! [`build`] makes the one [`model::Report`]; one file per output form turns it into bytes. Nothing here computes
+//! a size that the line did not give.
+
+mod build;
+pub mod component;
+pub mod csv;
+pub mod dump;
+pub mod json;
+pub mod model;
+pub mod text;
+
+pub use build::{By, Subject, build};

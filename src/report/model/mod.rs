@@ -1,0 +1,288 @@
+//! The report as data: the one shape of the JSON, under every flag.
+//!
+//! The only types of the crate that serialize. Sizes are raw bytes; names carry their units.
+
+pub mod dump;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Raised whenever a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How much memory a run needs, when, and because of which node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Version of this shape.
+    pub schema_version: u32,
+    /// The program that wrote it.
+    pub tool: Tool,
+    /// The model.
+    pub model: Model,
+    /// What the run looks like.
+    pub scenario: Scenario,
+    /// The rules that were applied.
+    pub profile: Profile,
+    /// What was taken for granted.
+    pub assumptions: Vec<Assumption>,
+    /// Problems that did not end the analysis.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The highest phase by storage; the categories add up to the total.
+    pub totals: Totals,
+    /// Peaks by phase.
+    pub phases: Vec<Phase>,
+    /// The step of the highest pressure, and what is alive there.
+    pub peak: Peak,
+    /// What is allocated at the peak, equal sizes together.
+    pub blocks: Vec<Block>,
+    /// Who holds the memory.
+    pub breakdown: Vec<Share>,
+    /// How the arena was laid out.
+    pub planner: Planner,
+    /// Every step, with `--json-full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<Step>>,
+    /// Every planned buffer, with `--json-full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffers: Option<Vec<Buffer>>,
+}
+
+/// The program that wrote a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The model that was analysed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The file, as the user named it.
+    pub path: String,
+    /// Its format.
+    pub format: String,
+    /// SHA-256 of the graph file, in hex.
+    pub sha256: String,
+    /// Nodes, bodies included.
+    pub nodes: u64,
+    /// Tensors, bodies included.
+    pub tensors: u64,
+}
+
+/// What the run looks like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// `llm`, `vision` or `general`.
+    pub task: String,
+    /// Sequences side by side, where the task has a batch.
+    pub batch: Option<u64>,
+    /// Tokens (or patches) of the first pass.
+    pub prompt: Option<u64>,
+    /// Tokens cached before it.
+    pub past: u64,
+    /// Every input's shape in the first phase.
+    pub inputs: BTreeMap<String, Vec<u64>>,
+    /// Every dim that the scenario bound: `input_ids.1` → 1813.
+    pub bindings: BTreeMap<String, u64>,
+}
+
+/// The rules that were applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Name for `--profile`.
+    pub name: String,
+    /// Version of the runtime that the rules are true of.
+    pub version: String,
+    /// Options that change the numbers.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Something taken for granted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assumption {
+    /// Short, stable name.
+    pub rule: String,
+    /// One sentence.
+    pub text: String,
+}
+
+/// A problem that did not end the analysis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Diagnostic {
+    /// Stable code.
+    pub code: String,
+    /// `note`, `warning` or `incomplete`.
+    pub severity: String,
+    /// File, line, layer.
+    pub r#where: String,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Bytes by storage. Every field but the last five is a category; the categories add up to `total_bytes`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// Constants in pages of their file.
+    pub weights_file_bytes: u64,
+    /// Constants copied, converted or packed.
+    pub weights_anonymous_bytes: u64,
+    /// The planned arena.
+    pub arena_bytes: u64,
+    /// Blocks that grow with the shapes.
+    pub dynamic_bytes: u64,
+    /// Model inputs and outputs.
+    pub io_bytes: u64,
+    /// Keys and values kept between tokens.
+    pub kv_cache_bytes: u64,
+    /// Other state.
+    pub state_bytes: u64,
+    /// Workspace outside of the arena.
+    pub scratch_bytes: u64,
+    /// All but the weights.
+    pub temp_bytes: u64,
+    /// Everything.
+    pub total_bytes: u64,
+    /// The highest pressure: no arena can be smaller.
+    pub lower_bound_bytes: u64,
+    /// The largest single allocation.
+    pub largest_allocation_bytes: u64,
+    /// `exact`, `upper_bound`, `lower_bound` or `assumed`.
+    pub known: String,
+}
+
+/// The peak of one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// `load`, `compile`, `prefill`, `decode` or `infer`.
+    pub name: String,
+    /// Anonymous bytes that the runtime has allocated at the peak; the user's inputs are not counted.
+    pub heap_peak_bytes: u64,
+    /// The same and the file-backed pages.
+    pub resident_peak_bytes: u64,
+    /// File-backed pages.
+    pub file_resident_bytes: u64,
+    /// Step of the peak; absent where nothing runs.
+    pub step: Option<u64>,
+    /// Node of that step.
+    pub node: Option<String>,
+}
+
+/// The step of the highest pressure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Peak {
+    /// Its phase.
+    pub phase: String,
+    /// Its step.
+    pub step: u64,
+    /// The node that runs there.
+    pub node: String,
+    /// What is alive there, largest first; weights are not listed.
+    pub live: Vec<Live>,
+}
+
+/// Something alive at the peak.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// The tensor's name, if the file gives one.
+    pub tensor: String,
+    /// The node that made it.
+    pub node: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its storage class.
+    pub class: String,
+}
+
+/// Allocations of one size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// Storage class, or `arena`.
+    pub class: String,
+    /// Bytes of each.
+    pub bytes: u64,
+    /// How many.
+    pub count: u64,
+    /// What the first of them is.
+    pub what: String,
+}
+
+/// What one node, operator, component or layer holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// `node`, `op`, `component` or `layer`.
+    pub by: String,
+    /// Which one.
+    pub key: String,
+    /// All that it holds at some time: weights, buffers without reuse, state, I/O.
+    pub bytes: u64,
+    /// Of these: weights.
+    pub weights_bytes: u64,
+    /// Of these: key/value cache and state.
+    pub state_bytes: u64,
+    /// What of `bytes` is held at the peak; sums to the total.
+    pub at_peak_bytes: u64,
+}
+
+/// How the arena was laid out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Planner {
+    /// Its name.
+    pub name: String,
+    /// The arena that it needs.
+    pub arena_bytes: u64,
+    /// The highest pressure.
+    pub lower_bound_bytes: u64,
+    /// Arena over lower bound, less one; 0 is optimal.
+    pub gap: f64,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its number.
+    pub index: u64,
+    /// Its node.
+    pub node: String,
+    /// The node's operator type, as the file spells it.
+    pub op: String,
+    /// The component it belongs to.
+    pub component: String,
+    /// Bytes alive in the arena while it runs.
+    pub pressure_bytes: u64,
+}
+
+/// One planned buffer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Buffer {
+    /// Its number.
+    pub id: u64,
+    /// First step.
+    pub start: u64,
+    /// Step after the last.
+    pub end: u64,
+    /// Its length.
+    pub size_bytes: u64,
+    /// Its place in the arena.
+    pub offset_bytes: u64,
+    /// The tensors that lie in it.
+    pub tensors: Vec<String>,
+}

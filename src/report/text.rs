@@ -1,0 +1,174 @@
+//! Text for people: the totals in the published form, then where the memory goes.
+
+use super::model::{Report, Share};
+use crate::units::Bytes;
+use std::fmt::Write;
+
+/// The report as text.
+///
+/// The first line is `Total <heading> Runtime Memory X MB weight Y MB temp Z MB` (MB = 2^20 bytes), so that scripts
+/// that read the published estimators keep working; `heading` is `LLM`, `VIT` or `Model`. Tables show at most `top`
+/// rows and say how many they leave out.
+#[must_use]
+pub fn render(report: &Report, heading: &str, top: usize) -> String {
+    let mut out = String::new();
+    write_report(&mut out, report, heading, top).unwrap_or_default(); // Writing to a String cannot fail.
+    out
+}
+
+fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) -> std::fmt::Result {
+    let totals = &report.totals;
+    let weights = Bytes(totals.weights_file_bytes) + Bytes(totals.weights_anonymous_bytes);
+    writeln!(
+        out,
+        "Total {heading} Runtime Memory {} MB weight {} MB temp {} MB",
+        Bytes(totals.total_bytes).mb(),
+        weights.mb(),
+        Bytes(totals.temp_bytes).mb()
+    )?;
+    if totals.known != "exact" {
+        writeln!(out, "The total is {}.", how_known(&totals.known))?;
+    }
+    writeln!(out, "\n{}", headline(report))?;
+
+    storage(out, report)?;
+    phases(out, report)?;
+    peak(out, report, top)?;
+    breakdown(out, report, top)?;
+
+    let planner = &report.planner;
+    writeln!(
+        out,
+        "\nArena: {} by {}; lower bound {}, gap {:.2} %. Largest single allocation: {}.",
+        Bytes(planner.arena_bytes),
+        planner.name,
+        Bytes(planner.lower_bound_bytes),
+        planner.gap * 100.0,
+        Bytes(totals.largest_allocation_bytes)
+    )?;
+    writeln!(
+        out,
+        "Proved: no two buffers alive together share a byte, and every read finds its tensor intact."
+    )?;
+    notes(out, report, top)
+}
+
+fn how_known(known: &str) -> &'static str {
+    match known {
+        "upper_bound" => "an upper bound: some shapes depend on data",
+        "lower_bound" => "a lower bound: some sizes are unknown",
+        _ => "assumed in part: see the assumptions",
+    }
+}
+
+fn headline(report: &Report) -> String {
+    let scenario = &report.scenario;
+    let run: Vec<String> =
+        scenario.inputs.iter().map(|(name, dims)| format!("{name}{}", crate::shape::text(dims))).collect();
+    let past = if scenario.past > 0 { format!(", {} tokens cached", scenario.past) } else { String::new() };
+    format!(
+        "{} ({}, {} nodes) under profile {} {}\n{}{past}",
+        report.model.path,
+        report.model.format,
+        report.model.nodes,
+        report.profile.name,
+        report.profile.version,
+        run.join(" ")
+    )
+}
+
+fn storage(out: &mut String, report: &Report) -> std::fmt::Result {
+    let totals = &report.totals;
+    let rows = [
+        ("weights, file-backed", totals.weights_file_bytes),
+        ("weights, anonymous", totals.weights_anonymous_bytes),
+        ("arena", totals.arena_bytes),
+        ("dynamic blocks", totals.dynamic_bytes),
+        ("inputs and outputs", totals.io_bytes),
+        ("KV cache", totals.kv_cache_bytes),
+        ("other state", totals.state_bytes),
+        ("scratch", totals.scratch_bytes),
+        ("total", totals.total_bytes),
+    ];
+    writeln!(out, "\nStorage")?;
+    for (name, bytes) in rows.into_iter().filter(|(name, bytes)| *bytes > 0 || *name == "total") {
+        let share = 100.0 * bytes as f64 / totals.total_bytes.max(1) as f64;
+        writeln!(out, "  {name:<22} {:>12} {share:>6.1} %", Bytes(bytes).to_string())?;
+    }
+    Ok(())
+}
+
+fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "\n{:<9} {:>12} {:>12}  peak at", "Phase", "heap", "resident")?;
+    for phase in &report.phases {
+        let (heap, resident) = (Bytes(phase.heap_peak_bytes), Bytes(phase.resident_peak_bytes));
+        let at = match (phase.step, &phase.node) {
+            (Some(step), Some(node)) => format!("step {step}, {node}"),
+            _ => "-".to_owned(),
+        };
+        writeln!(out, "{:<9} {:>12} {:>12}  {at}", phase.name, heap.to_string(), resident.to_string())?;
+    }
+    Ok(())
+}
+
+fn peak(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
+    let peak = &report.peak;
+    writeln!(out, "\nAlive at the peak (step {} of {}, {})", peak.step, peak.phase, peak.node)?;
+    for live in peak.live.iter().take(top) {
+        writeln!(out, "  {:>12}  {:<10}  {}", Bytes(live.bytes).to_string(), live.class, live.node)?;
+    }
+    let left_out = peak.live.iter().skip(top).map(|live| Bytes(live.bytes)).sum::<Bytes>();
+    more(out, peak.live.len(), top, left_out)
+}
+
+fn breakdown(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
+    let by = report.breakdown.first().map_or("component", |share| share.by.as_str());
+    writeln!(
+        out,
+        "\n{:<30} {:>12} {:>12} {:>12} {:>12}",
+        format!("By {by}"),
+        "weights",
+        "KV, state",
+        "buffers",
+        "at peak"
+    )?;
+    for share in report.breakdown.iter().take(top) {
+        let Share { key, bytes, weights_bytes, state_bytes, at_peak_bytes, .. } = share;
+        let cells = [*weights_bytes, *state_bytes, bytes - weights_bytes - state_bytes, *at_peak_bytes];
+        write!(out, "  {key:<28}")?;
+        for cell in cells {
+            let text = if cell == 0 { "-".to_owned() } else { Bytes(cell).to_string() };
+            write!(out, " {text:>12}")?;
+        }
+        writeln!(out)?;
+    }
+    let left_out = report.breakdown.iter().skip(top).map(|share| Bytes(share.at_peak_bytes)).sum();
+    more(out, report.breakdown.len(), top, left_out)
+}
+
+fn notes(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
+    if !report.assumptions.is_empty() {
+        writeln!(out, "\nAssumptions")?;
+    }
+    for assumption in &report.assumptions {
+        writeln!(out, "  {}: {}", assumption.rule, assumption.text)?;
+    }
+    if !report.diagnostics.is_empty() {
+        writeln!(out, "\nDiagnostics")?;
+    }
+    for found in report.diagnostics.iter().take(top) {
+        writeln!(out, "  {} {}: {}\n    --> {}", found.code, found.severity, found.text, found.r#where)?;
+    }
+    more(out, report.diagnostics.len(), top, Bytes::ZERO)
+}
+
+/// Says how many rows a table left out.
+fn more(out: &mut String, rows: usize, top: usize, bytes: Bytes) -> std::fmt::Result {
+    match rows.checked_sub(top) {
+        None | Some(0) => Ok(()),
+        Some(left) if bytes > Bytes::ZERO => {
+            writeln!(out, "  {bytes:>12}  … in {left} more (`--top N` shows them)")
+        }
+        Some(left) => writeln!(out, "  … {left} more (`--top N` shows them)"),
+    }
+}
