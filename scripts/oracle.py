@@ -47,7 +47,8 @@ class Port:
         return self.dims is not None and all(least == most for least, most in self.dims)
 
     def holds(self, ours):
-        """Whether a tensor of the dump has this type and lies within these dims."""
+        """Whether a tensor of the dump has this type and lies within these dims; an upper bound must be OpenVINO's, if
+        it gives one: a shape that depends on data must not come out too small."""
         if self.dtype not in ("dynamic", ours["dtype"]):
             return False
         shape = ours["shape"]
@@ -55,6 +56,10 @@ class Port:
             return False
         if self.dims is None:
             return True
+        if ours["bound"] == "upper_bound":
+            return len(shape) == len(self.dims) and all(
+                dim == most or (most == -1 and dim >= least) for dim, (least, most) in zip(shape, self.dims)
+            )
         return len(shape) == len(self.dims) and all(
             least <= dim and (most == -1 or dim <= most) for dim, (least, most) in zip(shape, self.dims)
         )
@@ -146,39 +151,27 @@ def expected_ports(model, shapes=None):
     if not model.get_variables():
         return [port for node in nodes for port in ports_of(node)]
     # An Assign insists that its variable can hold what it is given, so it is judged before variables are pinned.
-    assigned = {index: list(ports_of(node)) for index, node in enumerate(nodes) if node.get_type_name() == "Assign"}
-    with pinned_variables(model):
-        model.validate_nodes_and_infer_types()
-        return [port for index, node in enumerate(nodes) for port in assigned.get(index) or ports_of(node)]
+    pinned = model.clone()
+    pinned_nodes = pinned.get_ordered_ops()
+    pin_variables(pinned)
+    pinned.validate_nodes_and_infer_types()
+    pairs = zip(nodes, pinned_nodes, strict=True)
+    return [port for node, twin in pairs for port in ports_of(node if node.get_type_name() == "Assign" else twin)]
 
 
-@contextlib.contextmanager
-def pinned_variables(model):
-    """Gives each variable the static shape of its initialiser, if it has one, and takes the Assigns out meanwhile."""
-    declared = {variable.get_info().variable_id: variable.get_info() for variable in model.get_variables()}
-    sinks = model.get_sinks()
-    initial = {
-        node.get_variable_id(): node.get_input_partial_shape(0)
-        for node in model.get_ordered_ops()
-        if node.get_type_name() == "ReadValue" and node.get_input_size() == 1
-    }
-    try:
-        for sink in sinks:
-            model.remove_sink(sink)
-        for name, shape in initial.items():
+def pin_variables(model):
+    """Gives each variable the static shape of its initialiser, if it has one, and takes the Assigns out."""
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "ReadValue" and node.get_input_size() == 1:
+            shape = node.get_input_partial_shape(0)
+            variable = model.get_variable_by_id(node.get_attributes()["variable_id"])
             if shape.is_static:
-                set_variable_shape(model, name, declared[name], shape)
-        yield
-    finally:
-        for name, info in declared.items():
-            set_variable_shape(model, name, info, info.data_shape)
-        model.add_sinks(sinks)
-
-
-def set_variable_shape(model, name, info, shape):
-    pinned = ov.op.util.VariableInfo()
-    pinned.variable_id, pinned.data_type, pinned.data_shape = name, info.data_type, shape
-    model.get_variable_by_id(name).update(pinned)
+                info = ov.op.util.VariableInfo()
+                info.variable_id, info.data_type = variable.info.variable_id, variable.info.data_type
+                info.data_shape = shape
+                variable.update(info)
+    for sink in model.get_sinks():
+        model.remove_sink(sink)
 
 
 def ports_of(node):
