@@ -1,7 +1,39 @@
-//! Every cap on hostile input, in one place.
+//! Every cap on hostile input, in one place: what a file asks for is refused before memory is taken for it.
+//!
+//! Each is at least ten times what any published export needs.
 
-/// Nodes of one model, bodies included.
+use crate::error::{Error, ErrorKind};
+
+/// Nodes of one model, bodies included. The largest exports have some 10^5.
 pub const MAX_NODES: usize = 1 << 20;
-
+/// Outputs of all nodes of one model, bodies included.
+pub const MAX_TENSORS: usize = 1 << 20;
+/// Edges of one model, bodies included.
+pub const MAX_EDGES: usize = 1 << 22;
+/// Inputs, and as many outputs, of one node.
+pub const MAX_PORTS: usize = 1 << 14;
+/// Dims of one tensor.
+pub const MAX_RANK: usize = 64;
+/// Bytes of an XML file, which is read whole. IRs of 10^5 layers have 60 MB.
+pub const MAX_XML_BYTES: u64 = 1 << 31;
+/// Elements within elements of an XML file.
+pub const MAX_XML_DEPTH: usize = 256;
+/// Bodies within bodies: `Loop` in `If` in `Loop` …; readers recurse so deep.
+pub const MAX_BODY_DEPTH: usize = 16;
+/// Bytes of one attribute.
+pub const MAX_ATTRIBUTE_BYTES: usize = 1 << 20;
+/// Numbers in one attribute.
+pub const MAX_LIST: usize = 1 << 12;
+/// Elements of an integer constant that is read: what shape inference carries along, such as position tables.
+pub const MAX_INT_ELEMENTS: u64 = 4096;
+/// Elements of a float constant that is read: scales and bounds, never weights.
+pub const MAX_FLOAT_ELEMENTS: u64 = 64;
 /// Bytes of a config.json: published ones have at most some hundred KiB.
 pub const MAX_CONFIG_BYTES: u64 = 64 << 20;
+
+/// The error for `what` beyond its cap.
+#[cold]
+pub(crate) fn exceeded(what: &str, found: impl std::fmt::Display, cap: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Limit, format!("{what}: {found}, over the limit of {cap}"))
+        .help("no known export comes near this limit; check that the file is what it should be")
+}

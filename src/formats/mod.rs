@@ -3,20 +3,123 @@
 pub mod config;
 mod digest;
 pub mod limits;
+pub mod mapping;
+#[cfg(feature = "openvino")]
+pub mod openvino;
 
 pub use digest::sha256;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
+/// Bytes at the start of a file that tell its format.
+const HEAD_BYTES: u64 = 64;
+
 /// Reads a model file, told by its content.
+///
+/// Weights are never read, apart from small constants that drive shapes.
 ///
 /// # Errors
 ///
 /// If the file cannot be read, is of no known format, breaks its format, or exceeds a cap of [`limits`].
 pub fn open(path: &Path) -> Result<Graph> {
-    let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-    let _ = file;
-    Err(Error::new(ErrorKind::Unsupported, "not an OpenVINO IR").in_file(path))
+    if path.is_dir() {
+        return Err(folder(path));
+    }
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    file.take(HEAD_BYTES).read_to_end(&mut head).map_err(|error| Error::io(path, error))?;
+    if is_xml(&head) {
+        return open_xml(path);
+    }
+    Err(unknown(path, &head))
+}
+
+#[cfg(feature = "openvino")]
+fn open_xml(path: &Path) -> Result<Graph> {
+    openvino::read(path)
+}
+
+#[cfg(not(feature = "openvino"))]
+fn open_xml(path: &Path) -> Result<Graph> {
+    Err(Error::new(ErrorKind::Unsupported, "this build has no OpenVINO IR reader")
+        .in_file(path)
+        .help("build with `--features openvino`"))
+}
+
+/// An XML document starts with `<`, after an optional byte order mark and white space.
+fn is_xml(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    head.trim_ascii_start().starts_with(b"<")
+}
+
+#[cold]
+fn folder(path: &Path) -> Error {
+    let error = Error::new(ErrorKind::Usage, "this is a folder, and one model file is needed").in_file(path);
+    let models = models_in(path);
+    if models.is_empty() {
+        error.help("give an .xml, .onnx or .gguf file; this folder holds none")
+    } else {
+        error.help(format!("give one of its models: {}", models.join(", ")))
+    }
+}
+
+/// At most eight model files of a folder, sorted.
+fn models_in(path: &Path) -> Vec<String> {
+    let is_model = |path: &Path| {
+        path.extension()
+            .is_some_and(|extension| ["xml", "onnx", "gguf"].iter().any(|known| extension == *known))
+    };
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut names: Vec<String> = entries
+        .filter(|path| is_model(path))
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    names.truncate(8);
+    names
+}
+
+#[cold]
+fn unknown(path: &Path, head: &[u8]) -> Error {
+    let message = if head.is_empty() { "the file is empty" } else { "the file is of no known model format" };
+    let error = Error::new(ErrorKind::Unsupported, message).in_file(path);
+    let xml = path.with_extension("xml");
+    if path.extension().is_some_and(|extension| extension == "bin") && xml.is_file() {
+        error.help(format!("this file holds weights; give the model: {}", xml.display()))
+    } else {
+        error.help("known formats: OpenVINO IR (.xml)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_names_its_models() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("b.xml"), "").unwrap();
+        std::fs::write(folder.path().join("a.xml"), "").unwrap();
+        let text = open(folder.path()).unwrap_err().to_string();
+        assert!(text.contains("a.xml, b.xml"), "{text}");
+    }
+
+    #[test]
+    fn weights_file_names_its_model() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("m.xml"), "").unwrap();
+        std::fs::write(folder.path().join("m.bin"), [1, 2, 3]).unwrap();
+        let text = open(&folder.path().join("m.bin")).unwrap_err().to_string();
+        assert!(text.contains("m.xml"), "{text}");
+    }
+
+    #[test]
+    fn empty_file_is_told_apart() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(open(file.path()).unwrap_err().message(), "the file is empty");
+    }
 }

@@ -1,0 +1,73 @@
+//! Convolutions and pools.
+
+use super::super::attributes::{Attributes, Result};
+use super::{Entry, op};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::{AutoPad, Convolution, ConvolutionBackprop, FilterLayout, Pool, Rounding, Window};
+
+pub(super) const TABLE: &[Entry] = &[
+    op("Convolution", 1, |layer| convolution(layer, FilterLayout::Plain)),
+    op("GroupConvolution", 1, |layer| convolution(layer, FilterLayout::Grouped)),
+    op("BinaryConvolution", 1, |layer| convolution(layer, FilterLayout::Plain)),
+    op("ConvolutionBackpropData", 1, |layer| backprop(layer, FilterLayout::Plain)),
+    op("GroupConvolutionBackpropData", 1, |layer| backprop(layer, FilterLayout::Grouped)),
+    op("DeformableConvolution", 1, deformable),
+    op("DeformableConvolution", 8, deformable),
+    op("AvgPool", 1, |layer| pool(layer, None)),
+    op("AvgPool", 14, |layer| pool(layer, None)),
+    op("MaxPool", 1, |layer| pool(layer, None)),
+    op("MaxPool", 8, |layer| pool(layer, Some(layer.dtype_or("index_element_type", DType::I64)?))),
+    op("MaxPool", 14, |layer| pool(layer, Some(layer.dtype_or("index_element_type", DType::I64)?))),
+    op("AdaptiveAvgPool", 8, |_| Ok(Op::AdaptivePool { indices: None })),
+    op("AdaptiveMaxPool", 8, |layer| {
+        Ok(Op::AdaptivePool { indices: Some(layer.dtype_or("index_element_type", DType::I64)?) })
+    }),
+];
+
+/// Strides and pads under their usual names.
+pub(super) fn window(layer: &Attributes<'_, '_>) -> Result<Window> {
+    Ok(Window {
+        strides: layer.ints("strides")?,
+        dilations: layer.ints("dilations")?,
+        pads_begin: layer.ints("pads_begin")?,
+        pads_end: layer.ints("pads_end")?,
+        auto_pad: auto_pad(layer)?,
+    })
+}
+
+/// The padding rule; pads as given where there is none.
+pub(super) fn auto_pad(layer: &Attributes<'_, '_>) -> Result<AutoPad> {
+    let words = [
+        ("explicit", AutoPad::Explicit),
+        ("notset", AutoPad::Explicit),
+        ("same_upper", AutoPad::SameUpper),
+        ("same_lower", AutoPad::SameLower),
+        ("valid", AutoPad::Valid),
+    ];
+    layer.word("auto_pad", &words, AutoPad::Explicit, "explicit, same_upper, same_lower or valid")
+}
+
+fn convolution(layer: &Attributes<'_, '_>, filters: FilterLayout) -> Result<Op> {
+    Ok(Op::Convolution(Box::new(Convolution { window: window(layer)?, filters })))
+}
+
+fn backprop(layer: &Attributes<'_, '_>, filters: FilterLayout) -> Result<Op> {
+    let output_padding = layer.ints("output_padding")?;
+    Ok(Op::ConvolutionBackpropData(Box::new(ConvolutionBackprop {
+        window: window(layer)?,
+        filters,
+        output_padding,
+    })))
+}
+
+fn deformable(layer: &Attributes<'_, '_>) -> Result<Op> {
+    let filters = FilterLayout::Flat { groups: layer.int_or("group", 1)? };
+    Ok(Op::DeformableConvolution(Box::new(Convolution { window: window(layer)?, filters })))
+}
+
+fn pool(layer: &Attributes<'_, '_>, indices: Option<DType>) -> Result<Op> {
+    let words = [("floor", Rounding::Floor), ("ceil", Rounding::Ceil), ("ceil_torch", Rounding::CeilTorch)];
+    let rounding = layer.word("rounding_type", &words, Rounding::Floor, "floor, ceil or ceil_torch")?;
+    Ok(Op::Pool(Box::new(Pool { kernel: layer.ints("kernel")?, window: window(layer)?, rounding, indices })))
+}

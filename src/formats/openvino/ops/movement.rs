@@ -1,0 +1,86 @@
+//! Operators that move data without computing: reshapes, joins, cuts.
+
+use super::super::attributes::{Attributes, Result, invalid};
+use super::convolution::{auto_pad, window};
+use super::{Entry, op};
+use crate::graph::Op;
+use crate::graph::op::{BroadcastMode, Pool, RegionYolo, ReshapeZero, StridedSlice, Window};
+
+pub(super) const TABLE: &[Entry] = &[
+    op("Reshape", 1, |layer| {
+        let copies = layer.flag("special_zero", false)?;
+        Ok(Op::Reshape(if copies { ReshapeZero::CopiesDim } else { ReshapeZero::IsZero }))
+    }),
+    op("Squeeze", 1, |_| Ok(Op::Squeeze { allow_axis_skip: false })),
+    op("Squeeze", 15, |layer| Ok(Op::Squeeze { allow_axis_skip: layer.flag("allow_axis_skip", false)? })),
+    op("Unsqueeze", 1, |_| Ok(Op::Unsqueeze)),
+    op("Transpose", 1, |_| Ok(Op::Transpose)),
+    op("Broadcast", 1, broadcast),
+    op("Broadcast", 3, broadcast),
+    op("Tile", 1, |_| Ok(Op::Tile)),
+    op("Pad", 1, |_| Ok(Op::Pad)),
+    op("Pad", 12, |_| Ok(Op::Pad)),
+    op("Concat", 1, |layer| Ok(Op::Concat { axis: layer.int("axis")? })),
+    op("Split", 1, split),
+    op("VariadicSplit", 1, |_| Ok(Op::VariadicSplit)),
+    op("Slice", 8, |_| Ok(Op::Slice)),
+    op("StridedSlice", 1, |layer| {
+        Ok(Op::StridedSlice(Box::new(StridedSlice {
+            begin_mask: layer.ints("begin_mask")?,
+            end_mask: layer.ints("end_mask")?,
+            new_axis_mask: layer.ints("new_axis_mask")?,
+            shrink_axis_mask: layer.ints("shrink_axis_mask")?,
+            ellipsis_mask: layer.ints("ellipsis_mask")?,
+        })))
+    }),
+    op("DepthToSpace", 1, |layer| Ok(Op::DepthToSpace { block_size: layer.int_or("block_size", 1)? })),
+    op("SpaceToDepth", 1, |layer| Ok(Op::SpaceToDepth { block_size: layer.int_or("block_size", 1)? })),
+    op("BatchToSpace", 2, |_| Ok(Op::BatchToSpace)),
+    op("SpaceToBatch", 2, |_| Ok(Op::SpaceToBatch)),
+    op("ExtractImagePatches", 3, |layer| {
+        let (strides, dilations) = (layer.ints("strides")?, layer.ints("rates")?);
+        let window = Window { strides, dilations, auto_pad: auto_pad(layer)?, ..Window::default() };
+        Ok(Op::ExtractImagePatches(Box::new(Pool {
+            kernel: layer.ints("sizes")?,
+            window,
+            ..Pool::default()
+        })))
+    }),
+    op("Col2Im", 15, |layer| Ok(Op::Col2Im(Box::new(Pool { window: window(layer)?, ..Pool::default() })))),
+    op("ReorgYolo", 1, |layer| {
+        let strides = layer.ints("stride")?;
+        let stride = strides.first().copied();
+        let stride = stride.ok_or_else(|| invalid("stride", "", "one integer or several equal ones"))?;
+        Ok(Op::ReorgYolo { stride })
+    }),
+    op("RegionYolo", 1, |layer| {
+        Ok(Op::RegionYolo(Box::new(RegionYolo {
+            axis: layer.int("axis")?,
+            end_axis: layer.int("end_axis")?,
+            coords: layer.int("coords")?,
+            classes: layer.int("classes")?,
+            num: layer.int("num")?,
+            do_softmax: layer.flag("do_softmax", true)?,
+            mask_len: layer.ints("mask")?.len() as i64,
+        })))
+    }),
+];
+
+fn broadcast(layer: &Attributes<'_, '_>) -> Result<Op> {
+    let axis = layer.int_or("axis", -1)?;
+    let words = [
+        ("numpy", BroadcastMode::Numpy),
+        ("explicit", BroadcastMode::Explicit),
+        ("pdpd", BroadcastMode::Pdpd(axis)),
+        ("bidirectional", BroadcastMode::Bidirectional),
+    ];
+    let mode = layer.word("mode", &words, BroadcastMode::Numpy, "numpy, explicit, pdpd or bidirectional")?;
+    Ok(Op::Broadcast(mode))
+}
+
+fn split(layer: &Attributes<'_, '_>) -> Result<Op> {
+    let parts = layer.int("num_splits")?;
+    let fits = u32::try_from(parts).ok().filter(|&parts| parts > 0);
+    let parts = fits.ok_or_else(|| invalid("num_splits", &parts.to_string(), "a positive number"))?;
+    Ok(Op::Split { parts, allow_uneven: false })
+}

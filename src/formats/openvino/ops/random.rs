@@ -1,0 +1,9 @@
+//! Random numbers.
+
+use super::{Entry, op};
+use crate::graph::Op;
+
+pub(super) const TABLE: &[Entry] = &[
+    op("RandomUniform", 8, |layer| Ok(Op::FromShape { to: Some(layer.dtype("output_type")?), fill: None })),
+    op("Multinomial", 13, |layer| Ok(Op::Multinomial { to: layer.dtype("convert_type")? })),
+];

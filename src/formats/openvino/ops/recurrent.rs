@@ -1,0 +1,33 @@
+//! RNN, GRU, LSTM: cells and sequences.
+
+use super::super::attributes::{Attributes, Result};
+use super::{Entry, op};
+use crate::graph::Op;
+use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind};
+
+pub(super) const TABLE: &[Entry] = &[
+    op("RNNCell", 3, |layer| cell(layer, RecurrentKind::Rnn)),
+    op("GRUCell", 3, |layer| cell(layer, RecurrentKind::Gru)),
+    op("LSTMCell", 1, |layer| cell(layer, RecurrentKind::Lstm)),
+    op("LSTMCell", 4, |layer| cell(layer, RecurrentKind::Lstm)),
+    op("AUGRUCell", super::INTERNAL, |layer| cell(layer, RecurrentKind::Gru)),
+    op("RNNSequence", 5, |layer| sequence(layer, RecurrentKind::Rnn)),
+    op("GRUSequence", 5, |layer| sequence(layer, RecurrentKind::Gru)),
+    op("LSTMSequence", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
+    op("LSTMSequence", 5, |layer| sequence(layer, RecurrentKind::Lstm)),
+    op("AUGRUSequence", super::INTERNAL, |layer| sequence(layer, RecurrentKind::Gru)),
+];
+
+fn cell(layer: &Attributes<'_, '_>, kind: RecurrentKind) -> Result<Op> {
+    let hidden_size = layer.int("hidden_size")?;
+    let form = RecurrentForm::OpenVino;
+    Ok(Op::Recurrent(Box::new(Recurrent { kind, is_sequence: false, hidden_size, directions: 1, form })))
+}
+
+fn sequence(layer: &Attributes<'_, '_>, kind: RecurrentKind) -> Result<Op> {
+    let words = [("forward", 1), ("reverse", 1), ("bidirectional", 2)];
+    let directions = layer.word("direction", &words, 1, "forward, reverse or bidirectional")?;
+    let hidden_size = layer.int("hidden_size")?;
+    let form = RecurrentForm::OpenVino;
+    Ok(Op::Recurrent(Box::new(Recurrent { kind, is_sequence: true, hidden_size, directions, form })))
+}

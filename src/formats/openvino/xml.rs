@@ -1,0 +1,338 @@
+//! XML as a stream of borrowed tags. Knows no IR.
+//!
+//! No DTD is read: a DOCTYPE is an error, so entities are the five predefined ones and character references.
+//! Source: <https://www.w3.org/TR/xml/>.
+
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::formats::limits;
+use quick_xml::events::Event;
+use quick_xml::reader::Reader;
+use std::borrow::Cow;
+
+/// A place in a document, read front to back.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    reader: Reader<&'a [u8]>,
+    source: &'a str,
+    depth: usize,
+    /// The last tag was `<a/>`, which closes without a tag of its own.
+    closes: bool,
+    counted: Counted,
+}
+
+/// A start tag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tag<'a> {
+    /// What stands between `<` and `>`.
+    content: &'a str,
+    name_len: usize,
+    /// Byte of the `<`.
+    pub start: usize,
+}
+
+/// Lines counted so far: positions are asked for in ascending order, so each byte is looked at once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    bytes: usize,
+    lines: u32,
+}
+
+enum Token<'a> {
+    Open(Tag<'a>),
+    Close,
+    Text(Cow<'a, str>),
+    End,
+}
+
+impl<'a> Cursor<'a> {
+    /// The start of the document `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// If they are not UTF-8, or hold a NUL.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Cursor<'a>> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let at_byte = |message: &str, byte: usize| {
+            let location =
+                crate::error::Location { position: Some(Position::Byte(byte as u64)), ..Default::default() };
+            Error::new(ErrorKind::Malformed, message).at(location)
+        };
+        let source = std::str::from_utf8(bytes)
+            .map_err(|error| at_byte("the XML is not valid UTF-8", error.valid_up_to()))?;
+        if bytes.contains(&0) {
+            let byte = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
+            return Err(at_byte("the XML holds a NUL byte", byte));
+        }
+        let mut reader = Reader::from_str(source);
+        let config = reader.config_mut();
+        config.trim_text_start = true;
+        config.check_end_names = true;
+        Ok(Cursor { reader, source, depth: 0, closes: false, counted: Counted::default() })
+    }
+
+    /// The next element within the one that is open, or `None` where that closes; text is passed over.
+    pub(super) fn child(&mut self) -> Result<Option<Tag<'a>>> {
+        loop {
+            match self.next()? {
+                Token::Open(tag) => return Ok(Some(tag)),
+                Token::Close => return Ok(None),
+                Token::Text(_) => {}
+                Token::End if self.depth == 0 => return Ok(None),
+                Token::End => return Err(self.truncated()),
+            }
+        }
+    }
+
+    /// The text of the open element, up to where it closes.
+    pub(super) fn text(&mut self) -> Result<Cow<'a, str>> {
+        let mut text = Cow::Borrowed("");
+        loop {
+            match self.next()? {
+                Token::Text(part) if text.is_empty() => text = part,
+                Token::Text(part) => text.to_mut().push_str(&part),
+                Token::Close => return Ok(text),
+                Token::Open(tag) => {
+                    let message = format!("element <{}> stands where text should be", tag.name());
+                    return Err(self.error(message, tag.start));
+                }
+                Token::End => return Err(self.truncated()),
+            }
+        }
+    }
+
+    /// Passes over what is left of the open element.
+    pub(super) fn skip(&mut self) -> Result<()> {
+        let depth = self.depth;
+        loop {
+            match self.next()? {
+                Token::Close if self.depth < depth => return Ok(()),
+                Token::End => return Err(self.truncated()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Line and column of `byte`; calls must come in ascending order of `byte`.
+    pub(super) fn position(&mut self, byte: usize) -> Position {
+        let source = self.source.as_bytes();
+        let passed = source.get(self.counted.bytes..byte).unwrap_or_default();
+        self.counted.lines += passed.iter().filter(|&&byte| byte == b'\n').count() as u32;
+        self.counted.bytes = byte.max(self.counted.bytes);
+        let before = source.get(..byte).unwrap_or(source);
+        let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() as u32 + 1;
+        Position::Line(self.counted.lines + 1, column)
+    }
+
+    /// An error at the tag that starts at `byte`.
+    #[cold]
+    pub(super) fn error(&self, message: impl Into<String>, byte: usize) -> Error {
+        self.place(Error::new(ErrorKind::Malformed, message), byte)
+    }
+
+    /// Gives `error` the position of `byte`.
+    #[cold]
+    pub(super) fn place(&self, error: Error, byte: usize) -> Error {
+        let before = self.source.as_bytes().get(..byte).unwrap_or(self.source.as_bytes());
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() as u32 + 1;
+        let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() as u32 + 1;
+        error
+            .at(crate::error::Location { position: Some(Position::Line(line, column)), ..Default::default() })
+    }
+
+    /// Byte after the last token.
+    pub(super) fn offset(&self) -> usize {
+        self.reader.buffer_position() as usize
+    }
+
+    fn next(&mut self) -> Result<Token<'a>> {
+        if std::mem::take(&mut self.closes) {
+            self.depth -= 1;
+            return Ok(Token::Close);
+        }
+        loop {
+            match self.reader.read_event() {
+                Ok(Event::Start(event)) => {
+                    let tag = self.tag(event.len(), event.name().as_ref().len(), 1);
+                    return self.open(tag).map(Token::Open);
+                }
+                Ok(Event::Empty(event)) => {
+                    let tag = self.tag(event.len(), event.name().as_ref().len(), 2);
+                    self.closes = true;
+                    return self.open(tag).map(Token::Open);
+                }
+                Ok(Event::End(_)) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    return Ok(Token::Close);
+                }
+                Ok(Event::Text(text)) => return Ok(Token::Text(text.into_inner())),
+                Ok(Event::CData(text)) => return Ok(Token::Text(text.into_inner())),
+                Ok(Event::GeneralRef(name)) => {
+                    let reference = format!("&{};", name.into_inner());
+                    return Ok(Token::Text(Cow::Owned(unescape(&reference).into_owned())));
+                }
+                Ok(Event::Comment(_) | Event::PI(_) | Event::Decl(_)) => {}
+                Ok(Event::DocType(_)) => {
+                    let error =
+                        self.error("the XML has a document type, which an IR never has", self.offset());
+                    return Err(error.help("remove the <!DOCTYPE …>; entities are not expanded"));
+                }
+                Ok(Event::Eof) => return Ok(Token::End),
+                Err(error) => {
+                    let byte = self.reader.error_position() as usize;
+                    return Err(self
+                        .error(format!("the XML is broken: {error}"), byte)
+                        .help("the file is damaged or was cut short; export it again"));
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, tag: Tag<'a>) -> Result<Tag<'a>> {
+        self.depth += 1;
+        if self.depth > limits::MAX_XML_DEPTH {
+            let error = limits::exceeded("elements within elements", self.depth, limits::MAX_XML_DEPTH);
+            return Err(self.place(error, tag.start));
+        }
+        Ok(tag)
+    }
+
+    /// The tag that was just read: `len` bytes, then `closing` bytes (`>` or `/>`).
+    fn tag(&self, len: usize, name_len: usize, closing: usize) -> Tag<'a> {
+        let end = self.offset().saturating_sub(closing);
+        let start = end.saturating_sub(len);
+        Tag {
+            content: self.source.get(start..end).unwrap_or_default(),
+            name_len,
+            start: start.saturating_sub(1),
+        }
+    }
+
+    #[cold]
+    fn truncated(&self) -> Error {
+        self.error("the XML ends before its last element closes", self.source.len())
+            .help("the file was cut short; export or download it again")
+    }
+}
+
+impl<'a> Tag<'a> {
+    /// The element's name.
+    pub(super) fn name(&self) -> &'a str {
+        self.content.get(..self.name_len).unwrap_or_default()
+    }
+
+    /// Names and raw values of the attributes, in order; what is no attribute ends the list with `Err`.
+    pub(super) fn attributes(&self) -> Attributes<'a> {
+        Attributes { rest: self.content.get(self.name_len..).unwrap_or_default() }
+    }
+}
+
+/// Iterates over the attributes of a [`Tag`].
+#[derive(Debug)]
+pub(super) struct Attributes<'a> {
+    rest: &'a str,
+}
+
+/// What stands where an attribute should be.
+#[derive(Debug, thiserror::Error)]
+#[error("an attribute must be name=\"value\", and here is `{0}`")]
+pub(super) struct BadAttribute(String);
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<(&'a str, &'a str), BadAttribute>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.trim_ascii_start();
+        if rest.is_empty() {
+            return None;
+        }
+        let attribute = split_attribute(rest);
+        self.rest = attribute.map_or("", |(_, _, rest)| rest);
+        Some(match attribute {
+            Some((name, value, _)) if value.len() <= limits::MAX_ATTRIBUTE_BYTES => Ok((name, value)),
+            _ => Err(BadAttribute(rest.chars().take(40).collect())),
+        })
+    }
+}
+
+/// Name, value and the rest of `name="value" …`.
+fn split_attribute(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, rest) = text.split_once('=')?;
+    let name = name.trim_ascii_end();
+    let rest = rest.trim_ascii_start();
+    let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let (value, rest) = rest.get(1..)?.split_once(quote)?;
+    (!name.is_empty() && !name.contains(|c: char| c.is_ascii_whitespace() || c == '"' || c == '\''))
+        .then_some((name, value, rest))
+}
+
+/// Replaces `&lt;` and its like; text with a reference that is unknown stays as it is.
+pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+    if text.contains('&') {
+        quick_xml::escape::unescape(text).unwrap_or(Cow::Borrowed(text))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_of(document: &str) -> Error {
+        let mut cursor = Cursor::new(document.as_bytes()).unwrap();
+        cursor.child().and_then(|_| cursor.skip()).unwrap_err()
+    }
+
+    #[test]
+    fn attributes_borrow_from_the_document() {
+        let mut cursor = Cursor::new(b"<a x=\"1\" y = '2&lt;' />").unwrap();
+        let tag = cursor.child().unwrap().unwrap();
+        let attributes: Vec<_> = tag.attributes().map(Result::unwrap).collect();
+        assert_eq!((tag.name(), attributes), ("a", vec![("x", "1"), ("y", "2&lt;")]));
+        assert_eq!(unescape("2&lt;"), "2<");
+    }
+
+    #[test]
+    fn attribute_without_quotes_is_an_error() {
+        let mut cursor = Cursor::new(b"<a x=1>").unwrap();
+        let tag = cursor.child().unwrap().unwrap();
+        assert!(tag.attributes().next().unwrap().is_err());
+    }
+
+    #[test]
+    fn positions_are_lines_and_columns() {
+        let mut cursor = Cursor::new(b"<a>\n\n  <b/></a>").unwrap();
+        cursor.child().unwrap();
+        let b = cursor.child().unwrap().unwrap();
+        assert_eq!(cursor.position(b.start), Position::Line(3, 3));
+    }
+
+    #[test]
+    fn document_type_is_refused() {
+        let text = error_of("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>").to_string();
+        assert!(text.contains("document type"), "{text}");
+    }
+
+    #[test]
+    fn wrong_end_tag_names_its_line() {
+        let error = error_of("<a>\n<b>\n</c></a>");
+        assert_eq!(error.location().position, Some(Position::Line(3, 1)));
+    }
+
+    #[test]
+    fn missing_end_tag_is_an_error() {
+        assert!(error_of("<a><b></b>").to_string().contains("ends before"));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        assert!(error_of(&"<a>".repeat(100_000)).is_limit());
+    }
+
+    #[test]
+    fn invalid_text_names_its_byte() {
+        let byte = |bytes: &[u8]| Cursor::new(bytes).unwrap_err().location().position;
+        assert_eq!(byte(b"<a>\xff</a>"), Some(Position::Byte(3)));
+        assert_eq!(byte(b"<a\0>"), Some(Position::Byte(2)));
+    }
+}
