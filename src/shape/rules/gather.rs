@@ -1,9 +1,316 @@
-//! Shape rules: gather.
+//! Operators that read or write elements at given indices.
+//!
+//! Sources: OpenVINO <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/movement/gather-8.html>
+//! (and `-1`, `-7`), `movement/gather-elements-6`, `movement/gather-nd-8` (and `-5`), `movement/gather-tree-1`,
+//! `movement/scatter-update-3`, `-elements-update-3` and `-12`, `-nd-update-3` and `-15`; ONNX
+//! <https://onnx.ai/onnx/operators/onnx__Gather.html>, `GatherElements`, `GatherND`, `Scatter*`.
+//!
+//! * `Gather`: out = data[..axis] ++ indices[batch..] ++ data[axis + 1..].
+//! * `GatherElements`: out = indices. `GatherTree`: out = step_ids. `Scatter*`: out = data.
+//! * `GatherND`: n = indices[last]; out = indices[..last] ++ data[batch + n..]; flattened, its batch dims are one.
 
-use crate::graph::Op;
-use crate::shape::context::{Context, RuleResult, mismatch};
+use crate::graph::op::Scatter;
+use crate::graph::{Dims, Elements, Op, Value};
+use crate::shape::context::{Context, RuleResult, mismatch, normalize_axis, text};
+use crate::shape::{TensorInfo, layout};
+use smallvec::SmallVec;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
-    let _ = context;
-    Err(mismatch!("no rule yet for {op:?}"))
+    match op {
+        Op::Gather { batch_dims } => gather(*batch_dims, context),
+        Op::GatherElements => gather_elements(context),
+        Op::GatherNd { batch_dims, flatten_batch_dims } => {
+            gather_nd(*batch_dims, *flatten_batch_dims, context)
+        }
+        Op::Scatter(kind) => scatter(*kind, context),
+        // GatherTree.
+        _ => {
+            context.emit_like(0)?;
+            Ok(())
+        }
+    }
+}
+
+fn gather(batch_dims: i64, context: &mut Context<'_>) -> RuleResult {
+    let (data, indices) = (context.dims(0)?, context.dims(1)?);
+    let axis = normalize_axis(context.int(2)?, data.len())?;
+    let batch = match usize::try_from(batch_dims) {
+        Ok(batch) if batch == indices.len() => batch,
+        _ => normalize_axis(batch_dims, indices.len().max(1))?,
+    };
+    let (Some(outer), Some(own), Some(inner)) =
+        (data.get(..axis), indices.get(batch..), data.get(axis + 1..))
+    else {
+        return Err(mismatch!("{batch} batch dims are more than the indices {} have", text(indices)));
+    };
+    if batch > axis {
+        return Err(mismatch!("{batch} batch dims reach beyond the axis {axis}"));
+    }
+    if context.is_exact() && data.get(..batch) != indices.get(..batch) {
+        return Err(mismatch!(
+            "the first {batch} dims of the data {} and of the indices {} differ",
+            text(data),
+            text(indices)
+        ));
+    }
+    let dims: Dims = outer.iter().chain(own).chain(inner).copied().collect();
+    let (values, positions) = (context.input(0)?, context.input(1)?);
+    let value = gathered(values, positions, axis, batch, &dims);
+    context.emit(values.dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn gathered(
+    data: &TensorInfo,
+    indices: &TensorInfo,
+    axis: usize,
+    batch: usize,
+    dims: &[u64],
+) -> Option<Value> {
+    let (value, positions) = (data.value.as_ref()?, exact_ints(indices)?);
+    let (data, indices) = (data.dims.as_deref()?, indices.dims.as_deref()?);
+    if layout::small_count(dims)? == 0 {
+        return layout::pick(value, []);
+    }
+    let size = i64::try_from(*data.get(axis)?).ok()?;
+    let middle = layout::small_count(data.get(batch..axis)?)?;
+    let inner = layout::small_count(data.get(axis + 1..)?)?;
+    let per_batch = layout::small_count(indices.get(batch..)?)?;
+    let mut offsets = layout::Offsets::new();
+    for (row, chunk) in positions.chunks(per_batch.max(1)).enumerate() {
+        for step in 0..middle {
+            for &index in chunk {
+                let index = usize::try_from(settled(index, size)?).ok()?;
+                let start = ((row * middle + step) * size as usize + index) * inner;
+                offsets.extend(start..start + inner);
+            }
+        }
+    }
+    layout::pick(value, offsets)
+}
+
+/// An index that may count from the back, within `0..size`.
+fn settled(index: i64, size: i64) -> Option<i64> {
+    let settled = if index < 0 { index.checked_add(size)? } else { index };
+    (0..size).contains(&settled).then_some(settled)
+}
+
+fn exact_ints(info: &TensorInfo) -> Option<&[i64]> {
+    info.value.as_ref().filter(|value| !value.is_upper_bound)?.as_ints()
+}
+
+fn gather_elements(context: &mut Context<'_>) -> RuleResult {
+    let (data, indices) = (context.dims(0)?, context.dims(1)?);
+    if data.len() != indices.len() {
+        return Err(mismatch!("data {} and indices {} must have the same rank", text(data), text(indices)));
+    }
+    context.emit(context.dtype(0), indices.iter().copied());
+    Ok(())
+}
+
+fn gather_nd(batch_dims: i64, flatten: bool, context: &mut Context<'_>) -> RuleResult {
+    let (data, indices) = (context.dims(0)?, context.dims(1)?);
+    let Some((&depth, leading)) = indices.split_last() else {
+        return Err(mismatch!("the indices are a scalar"));
+    };
+    let batch = usize::try_from(batch_dims).unwrap_or(usize::MAX);
+    let first_kept = usize::try_from(depth).ok().and_then(|depth| depth.checked_add(batch));
+    let (Some(batches), Some(own), Some(slice)) =
+        (leading.get(..batch), leading.get(batch..), first_kept.and_then(|first| data.get(first..)))
+    else {
+        return Err(mismatch!(
+            "tuples of {depth} and {batch_dims} batch dims do not index the data {} by {}",
+            text(data),
+            text(indices)
+        ));
+    };
+    if context.is_exact() && data.get(..batch) != Some(batches) {
+        return Err(mismatch!(
+            "the first {batch} dims of the data {} and of the indices {} differ",
+            text(data),
+            text(indices)
+        ));
+    }
+    let mut dims = Dims::new();
+    if flatten && batch > 1 {
+        dims.push(batches.iter().fold(1, |product: u64, &dim| product.saturating_mul(dim)));
+    } else {
+        dims.extend(batches.iter().copied());
+    }
+    dims.extend(own.iter().chain(slice).copied());
+    context.emit(context.dtype(0), dims);
+    Ok(())
+}
+
+fn scatter(kind: Scatter, context: &mut Context<'_>) -> RuleResult {
+    let data = context.emit_like(0)?;
+    if data.value.is_some()
+        && let Some(value) = scattered(kind, context)
+    {
+        context.set_value(value);
+    }
+    Ok(())
+}
+
+fn scattered(kind: Scatter, context: &Context<'_>) -> Option<Value> {
+    let input = |index: usize| context.input(index).ok();
+    let (data, indices, updates) = (input(0)?, input(1)?, input(2)?);
+    let (value, new) = (data.value.as_ref()?, updates.value.as_ref()?);
+    let positions = exact_ints(indices)?;
+    let (dims, index_dims) = (data.dims.as_deref()?, indices.dims.as_deref()?);
+    let strides = layout::strides(dims);
+    let axis = || -> Option<(usize, usize, i64)> {
+        let axis = exact_ints(input(3)?)?.first().copied()?;
+        let axis = normalize_axis(axis, dims.len()).ok()?;
+        let step = usize::try_from(*strides.get(axis)?).ok()?;
+        Some((axis, step, i64::try_from(*dims.get(axis)?).ok()?))
+    };
+    // Where each element of the updates goes, in their order.
+    let mut targets = layout::Offsets::new();
+    match kind {
+        Scatter::Slices => {
+            let (axis, step, size) = axis()?;
+            for row in 0..layout::small_count(dims.get(..axis)?)? {
+                for &index in positions {
+                    let index = usize::try_from(settled(index, size)?).ok()?;
+                    let start = row.checked_mul(size as usize)?.checked_add(index)?.checked_mul(step)?;
+                    targets.extend(start..start.checked_add(step)?);
+                }
+            }
+        }
+        Scatter::Elements => {
+            let (axis, step, size) = axis()?;
+            let mut along = strides.clone();
+            *along.get_mut(axis)? = 0;
+            let starts = layout::offsets(index_dims, 0, &along)?;
+            for (start, &index) in starts.into_iter().zip(positions) {
+                targets.push(start + usize::try_from(settled(index, size)?).ok()? * step);
+            }
+        }
+        Scatter::Nd => {
+            let depth = usize::try_from(*index_dims.last()?).ok()?;
+            let slice = layout::small_count(dims.get(depth..)?)?;
+            for tuple in positions.chunks(depth.max(1)) {
+                let mut start = 0_usize;
+                for ((&index, &size), &stride) in tuple.iter().zip(dims).zip(&strides) {
+                    let index = settled(index, i64::try_from(size).ok()?)?;
+                    start = start.checked_add(usize::try_from(index.checked_mul(stride)?).ok()?)?;
+                }
+                targets.extend(start..start.checked_add(slice)?);
+            }
+        }
+        Scatter::Other => return None,
+    }
+    let elements = match (&value.elements, &new.elements) {
+        (Elements::Int(old), Elements::Int(new)) => Elements::Int(overwritten(old, new, &targets)?),
+        (Elements::Float(old), Elements::Float(new)) => Elements::Float(overwritten(old, new, &targets)?),
+        _ => return None,
+    };
+    Some(Value { elements, is_upper_bound: value.is_upper_bound || new.is_upper_bound })
+}
+
+fn overwritten<T: Copy>(old: &[T], new: &[T], targets: &[usize]) -> Option<SmallVec<[T; 4]>>
+where
+    [T; 4]: smallvec::Array<Item = T>,
+{
+    if new.len() != targets.len() {
+        return None;
+    }
+    let mut elements = SmallVec::from_slice(old);
+    for (&target, &element) in targets.iter().zip(new) {
+        *elements.get_mut(target)? = element;
+    }
+    Some(elements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+    use crate::shape::testing::{infer, *};
+
+    fn indices(dims: &[u64]) -> Input {
+        tensor(DType::I32, dims)
+    }
+
+    #[test]
+    fn gather_puts_the_indices_in_place_of_the_axis() {
+        let op = |batch_dims| Op::Gather { batch_dims };
+        // OpenVINO 2026.4, `op.gather` of [2,3,4]: recorded answers.
+        let table: [(&[u64], i64, i64, &[u64]); 6] = [
+            (&[2, 7], 1, 1, &[2, 7, 4]),
+            (&[2, 7], 1, -1, &[2, 7, 4]),
+            (&[], -1, 0, &[2, 3]),
+            (&[5], 1, 0, &[2, 5, 4]),
+            (&[5, 6], 0, 0, &[5, 6, 3, 4]),
+            (&[2], 1, 1, &[2, 4]),
+        ];
+        for (own, axis, batch_dims, expected) in table {
+            let inputs = [f32(&[2, 3, 4]), indices(own), scalar(axis)];
+            assert_eq!(dims(op(batch_dims), &inputs), expected, "{own:?} {axis} {batch_dims}");
+        }
+    }
+
+    #[test]
+    fn gather_refuses_hostile_axes() {
+        for (axis, batch_dims) in [(3, 0), (i64::MIN, 0), (0, 1), (1, 5), (1, i64::MIN), (1, i64::MAX)] {
+            let inputs = [f32(&[2, 3, 4]), indices(&[2]), scalar(axis)];
+            assert!(infer(Op::Gather { batch_dims }, &inputs, 1).is_err(), "{axis} {batch_dims}");
+        }
+    }
+
+    #[test]
+    fn gathered_values_may_be_indexed_from_the_back() {
+        let op = || Op::Gather { batch_dims: 0 };
+        assert_eq!(int_values(op(), &[vector(&[5, 6, 7]), scalar(-1), scalar(0)]), Some(vec![7]));
+        let data = || ints(DType::I64, &[2, 3], &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(int_values(op(), &[data(), vector(&[2, 0]), scalar(1)]), Some(vec![3, 1, 6, 4]));
+        assert_eq!(int_values(op(), &[data(), scalar(1), scalar(0)]), Some(vec![4, 5, 6]));
+        assert_eq!(int_values(op(), &[vector(&[5]), scalar(1), scalar(0)]), None);
+        let batched = Op::Gather { batch_dims: 1 };
+        assert_eq!(int_values(batched, &[data(), vector(&[2, 0]), scalar(1)]), Some(vec![3, 4]));
+    }
+
+    #[test]
+    fn gather_nd_flattens_batches_in_opset5() {
+        let op = |batch_dims, flatten_batch_dims| Op::GatherNd { batch_dims, flatten_batch_dims };
+        let data = || f32(&[2, 3, 4, 5]);
+        assert_eq!(dims(op(2, false), &[data(), indices(&[2, 3, 2])]), [2, 3]);
+        assert_eq!(dims(op(2, false), &[data(), indices(&[2, 3, 1])]), [2, 3, 5]);
+        assert_eq!(dims(op(2, true), &[data(), indices(&[2, 3, 2])]), [6]);
+        assert_eq!(dims(op(2, true), &[data(), indices(&[2, 3, 1])]), [6, 5]);
+        assert_eq!(dims(op(0, false), &[data(), indices(&[7, 2])]), [7, 4, 5]);
+        for batch_dims in [3, -1, i64::MAX] {
+            assert!(infer(op(batch_dims, false), &[data(), indices(&[2, 3, 2])], 1).is_err());
+        }
+        assert!(infer(op(0, false), &[data(), indices(&[5])], 1).is_err());
+        assert!(infer(op(0, false), &[data(), indices(&[u64::MAX])], 1).is_err());
+    }
+
+    #[test]
+    fn gather_elements_and_trees_follow_their_indices() {
+        assert_eq!(dims(Op::GatherElements, &[f32(&[2, 3]), indices(&[7, 3]), scalar(0)]), [7, 3]);
+        assert_eq!(dims(Op::GatherTree, &[f32(&[4, 2, 3])]), [4, 2, 3]);
+        assert!(infer(Op::GatherElements, &[f32(&[2, 3]), indices(&[7])], 1).is_err());
+    }
+
+    #[test]
+    fn scatters_write_into_known_values() {
+        let op = Op::Scatter;
+        let line = || vector(&[1, 2, 3]);
+        let inputs = [line(), vector(&[-1]), vector(&[9]), scalar(0)];
+        assert_eq!(int_values(op(Scatter::Slices), &inputs), Some(vec![1, 2, 9]));
+        assert_eq!(int_values(op(Scatter::Elements), &inputs), Some(vec![1, 2, 9]));
+        assert_eq!(int_values(op(Scatter::Other), &inputs), None);
+        let grid = ints(DType::I64, &[2, 2], &[1, 2, 3, 4]);
+        let tuple = ints(DType::I64, &[1, 2], &[1, 0]);
+        assert_eq!(int_values(op(Scatter::Nd), &[grid.clone(), tuple, vector(&[9])]), Some(vec![1, 2, 9, 4]));
+        let inputs = [grid, vector(&[1]), ints(DType::I64, &[2, 1], &[8, 9]), scalar(1)];
+        assert_eq!(int_values(op(Scatter::Slices), &inputs), Some(vec![1, 8, 3, 9]));
+        let inputs = [line(), vector(&[3]), vector(&[9]), scalar(0)];
+        assert_eq!(int_values(op(Scatter::Slices), &inputs), None);
+    }
 }
