@@ -152,11 +152,14 @@ fn total(lengths: &[i64], of_each: impl Fn(u64) -> Option<u64>) -> Option<u64> {
 
 /// Emits a vector of scores: of known length, else of a length that is not exceeded, else unknown.
 fn emit_scores(context: &mut Context<'_>, dtype: DType, known: Option<u64>, most: Option<u64>) {
-    context.emit_info(match (known, most) {
-        (Some(length), _) => TensorInfo::known(dtype, [length]),
-        (None, Some(most)) => TensorInfo { bound: Bound::UpperBound, ..TensorInfo::known(dtype, [most]) },
-        (None, None) => TensorInfo::unknown(dtype),
-    });
+    match (known, most) {
+        (Some(length), _) => context.emit(dtype, [length]),
+        (None, Some(most)) => {
+            let info = TensorInfo::known(dtype, [most]);
+            context.emit_info(TensorInfo { bound: Bound::UpperBound, ..info });
+        }
+        (None, None) => context.emit_info(TensorInfo::unknown(dtype)),
+    }
 }
 
 fn rope(spec: &Rope, data: &[u64]) -> RuleResult<Dims> {
