@@ -36,9 +36,6 @@ const WORDS: &[(&str, &str)] = &[
     ("wpe", "position_embed"),
     ("embeddings", "embed_tokens"),
     ("embedding", "embed_tokens"),
-    ("patch_embed", "patch_embed"),
-    ("patch_embedding", "patch_embed"),
-    ("patch_embeddings", "patch_embed"),
     ("projection", "projection"),
     ("input_layernorm", "input_layernorm"),
     ("layernorm_before", "input_layernorm"),
@@ -174,6 +171,9 @@ fn part(words: &[&str], operation: &str, is_in_block: bool) -> &'static str {
     if is_in_block && words.ends_with(&["output", "dense"]) {
         return "mlp";
     }
+    if words.iter().any(|word| word.starts_with("patch_embed")) {
+        return "patch_embed";
+    }
     let known = words.iter().rev().find_map(|word| WORDS.iter().find(|(known, _)| known == word));
     if let Some((_, part)) = known {
         return part;
@@ -219,6 +219,7 @@ mod tests {
             ("__module.vit.encoder.layer.3.attention.output.dense/aten::linear/Add", "o_proj", Some(3)),
             ("__module.vit.encoder.layer.3.output.dense/aten::linear/Add", "mlp", Some(3)),
             ("__module.vit.encoder.layer.3.attention.attention.query/aten::linear/MatMul", "q_proj", Some(3)),
+            ("__module.vit.embeddings.patch_embeddings.projection/aten::_convolution/Add", "patch_embed", None),
             ("__module.blocks.5.attn.proj/ov_ext::linear/MatMul", "o_proj", Some(5)),
             ("__module.blocks.5.attn.qkv/ov_ext::linear/MatMul", "qkv_proj", Some(5)),
             ("/model/layers.3/self_attn/q_proj/MatMul", "q_proj", Some(3)),
