@@ -1,0 +1,137 @@
+//! Reports add up, say the same twice, and read back, for every fixture.
+
+use memgraph::graph::Graph;
+use memgraph::phases::{self, PhaseName};
+use memgraph::plan::Planner;
+use memgraph::profile::Profile;
+use memgraph::report::{self, By, Subject, model::Report};
+use memgraph::scenario::{Scenario, Task};
+use memgraph::{formats, pipeline};
+use std::path::PathBuf;
+
+/// Every graph below fixtures/, with a run that it can do.
+fn fixtures() -> Vec<(PathBuf, Scenario)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut found = Vec::new();
+    for folder in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if file.extension().is_some_and(|end| end == "xml") {
+                let config = formats::config::read(&folder).unwrap();
+                let base = Scenario { config, ..Scenario::default() };
+                found.push((file.clone(), run_of(&formats::open(&file).unwrap(), &base)));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(found.len() >= 5, "fixtures are missing");
+    found
+}
+
+fn run_of(graph: &Graph, base: &Scenario) -> Scenario {
+    let names: Vec<&str> = graph.parameters().iter().map(|&id| memgraph::scenario::input_name(graph, id)).collect();
+    let has = |name: &str| names.contains(&name);
+    if has("input_ids") || has("inputs_embeds") || has("input") {
+        return Scenario { task: Task::Llm, prompt: Some(64), ..base.clone() };
+    }
+    if has("x") {
+        let inputs = vec![("x".to_owned(), [2, 3, 224, 224].into_iter().collect())];
+        return Scenario { inputs, ..base.clone() };
+    }
+    let patches = match (base.config.image_size, base.config.patch_size) {
+        (Some(side), Some(patch)) => (side / patch).pow(2),
+        _ => 1024,
+    };
+    pipeline::vit::scenario(base, Some(patches)).unwrap()
+}
+
+fn report_of(graph: &Graph, scenario: &Scenario, planner: Planner, by: By) -> Report {
+    let profile = Profile::graph();
+    let phases = phases::run(graph, &[(PhaseName::Infer, scenario.clone())], &profile, planner).unwrap();
+    let subject =
+        Subject { graph, sha256: String::new(), profile: &profile, planner, phases: &phases, by, full: true };
+    report::build(&subject)
+}
+
+#[test]
+fn categories_add_up_to_the_total() {
+    for (file, scenario) in fixtures() {
+        let graph = formats::open(&file).unwrap();
+        for by in [By::Component, By::Layer, By::Op, By::Node] {
+            let report = report_of(&graph, &scenario, Planner::GreedyBySize, by);
+            let totals = &report.totals;
+            let weights = totals.weights_file_bytes + totals.weights_anonymous_bytes;
+            let temp = totals.arena_bytes
+                + totals.dynamic_bytes
+                + totals.io_bytes
+                + totals.kv_cache_bytes
+                + totals.state_bytes
+                + totals.scratch_bytes;
+            assert_eq!(totals.temp_bytes, temp, "{}", file.display());
+            assert_eq!(totals.total_bytes, weights + temp, "{}", file.display());
+            let at_peak: u64 = report.breakdown.iter().map(|share| share.at_peak_bytes).sum();
+            assert_eq!(at_peak, totals.total_bytes, "{} by {}", file.display(), by.name());
+            let blocks: u64 = report.blocks.iter().map(|block| block.bytes * block.count).sum();
+            assert_eq!(blocks, totals.total_bytes, "{}: blocks", file.display());
+        }
+    }
+}
+
+#[test]
+fn weights_are_the_constants_that_the_file_names() {
+    for (file, scenario) in fixtures() {
+        let graph = formats::open(&file).unwrap();
+        let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Component);
+        // strip_ir leaves the size of the whole .bin as a comment on the last line.
+        let text = std::fs::read_to_string(&file).unwrap();
+        let size: u64 = text.rsplit_once("full .bin size: ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        assert_eq!(report.totals.weights_file_bytes, size, "{}", file.display());
+    }
+}
+
+#[test]
+fn the_peak_is_the_highest_step() {
+    for (file, scenario) in fixtures() {
+        let graph = formats::open(&file).unwrap();
+        let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Component);
+        let steps = report.steps.as_ref().unwrap();
+        let highest = steps.iter().map(|step| step.pressure_bytes).max().unwrap();
+        assert_eq!(highest, report.totals.lower_bound_bytes, "{}", file.display());
+        assert_eq!(steps[report.peak.step as usize].pressure_bytes, highest, "{}", file.display());
+        assert!(report.totals.arena_bytes >= highest);
+        let alive = report.peak.live.iter().filter(|live| live.class == "activation" || live.class == "scratch");
+        assert_eq!(alive.map(|live| live.bytes).sum::<u64>(), highest, "{}", file.display());
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    for (file, scenario) in fixtures() {
+        let make = || {
+            let graph = formats::open(&file).unwrap();
+            let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Node);
+            report::json::render(&report) + &report::text::render(&report, "LLM", 1000) + &report::csv::render(&report)
+        };
+        assert_eq!(make(), make(), "{}", file.display());
+    }
+}
+
+#[test]
+fn json_reads_back_and_no_field_is_unknown() {
+    for (file, scenario) in fixtures() {
+        let graph = formats::open(&file).unwrap();
+        let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Component);
+        let read: Report = serde_json::from_str(&report::json::render(&report)).unwrap();
+        assert_eq!(read, report, "{}", file.display());
+    }
+}
+
+#[test]
+fn no_reuse_needs_more_than_reuse() {
+    for (file, scenario) in fixtures() {
+        let graph = formats::open(&file).unwrap();
+        let naive = report_of(&graph, &scenario, Planner::Naive, By::Component).totals;
+        let greedy = report_of(&graph, &scenario, Planner::GreedyBySize, By::Component).totals;
+        assert!(naive.arena_bytes >= greedy.arena_bytes, "{}", file.display());
+        assert_eq!(naive.lower_bound_bytes, greedy.lower_bound_bytes, "{}", file.display());
+    }
+}
