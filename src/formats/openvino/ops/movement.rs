@@ -71,6 +71,7 @@ fn broadcast(layer: &Attributes<'_, '_>) -> Result<Op> {
     let words = [
         ("numpy", BroadcastMode::Numpy),
         ("explicit", BroadcastMode::Explicit),
+        ("none", BroadcastMode::Explicit),
         ("pdpd", BroadcastMode::Pdpd(axis)),
         ("bidirectional", BroadcastMode::Bidirectional),
     ];
