@@ -288,11 +288,6 @@ pub enum Op {
         /// All planes come in one tensor of 3/2 the height.
         single_plane: bool,
     },
-    /// RGB / BGR `image` [N, H, W, 3] → NV12: one plane of 3/2 the height, or luma and colour planes.
-    RgbToNv12 {
-        /// All planes go to one tensor.
-        single_plane: bool,
-    },
     /// ROI and detection operators; see `shape::rules::detection`.
     Detection(Box<Detection>),
     /// `output_size`, `image_size`.
@@ -776,8 +771,7 @@ pub enum Detection {
         output_type: DType,
         static_output: bool,
     },
-    /// Inputs: boxes, scores, max_output_boxes_per_class?, …; three outputs (one if `indices_only`). With
-    /// `static_output` the size is exact: internal operators, or with `indices_only` opset 1 and 3.
+    /// Inputs: boxes, scores, max_output_boxes_per_class?, …; three outputs (one if `indices_only`).
     NonMaxSuppression {
         output_type: DType,
         indices_only: bool,
