@@ -102,7 +102,7 @@ def check_corpus(core, memgraph, name, cases, folder, verbose):
         try:
             result = oracle.compare(expected, oracle.dump_shapes(memgraph, xml)["tensors"])
         except oracle.MemgraphError as error:
-            faults = [str(error).split("\n  help:")[0]]
+            faults = [" ".join(str(error).split("\n  help:")[0].split())]
         else:
             tally.ports += result.compared
             faults = list(result.faults())
