@@ -71,7 +71,11 @@ impl Weights {
         let end = offset.checked_add(size).ok_or(ConstantError::Range { offset, size })?;
 
         let few = if dtype.is_float() { limits::MAX_FLOAT_ELEMENTS } else { limits::MAX_INT_ELEMENTS };
-        let value = if elements <= few { self.value(dtype, offset, end) } else { None };
+        let value = match elements {
+            0 => self.value(dtype, offset, offset),
+            _ if elements <= few => self.value(dtype, offset, end),
+            _ => None,
+        };
         Ok((Constant { range: Some(WeightRange { file: 0, offset, size }), value }, dtype, shape))
     }
 
@@ -84,13 +88,13 @@ impl Weights {
 
 /// Whether `size` bytes hold `elements`; types without a fixed size hold what they hold.
 ///
-/// OpenVINO packs u3 and u6 in units of three bytes.
-/// Source: OpenVINO 2026.4, src/core/src/memory_util.cpp.
+/// OpenVINO packs u3 and u6 in units of three bytes, and writes one byte for a constant without elements.
+/// Source: OpenVINO 2026.4, src/core/src/memory_util.cpp, src/core/src/op/constant.cpp.
 fn is_size_right(dtype: DType, elements: u64, size: u64) -> bool {
     let Some(packed) = dtype.bytes(elements) else { return true };
     match dtype {
         DType::U3 | DType::U6 => size == packed.0 || size == packed.0.next_multiple_of(3),
-        _ => size == packed.0,
+        _ => size == packed.0 || elements == 0,
     }
 }
 
@@ -142,6 +146,7 @@ mod tests {
         assert!(of("u3", "3", "0", "3", &[]).is_ok());
         assert!(of("string", "3", "0", "77", &[]).is_ok());
         assert!(of("f32", "0,4", "0", "0", &[]).is_ok());
+        assert_eq!(of("i64", "0", "0", "1", &[7]).unwrap().value, Some(Value::ints([])));
     }
 
     #[test]

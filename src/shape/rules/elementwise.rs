@@ -9,7 +9,7 @@
 //! * Unary, `SameAsInput`, `PRelu`, `FakeConvert`: out = data.
 //! * Binary, NumPy: outᵢ = aᵢ if bᵢ = 1, bᵢ if aᵢ = 1, else aᵢ = bᵢ, aligned at the last dim.
 //! * Binary, PDPD: out = a, b aligned at `axis`; every bᵢ is 1 or the dim it meets.
-//! * `Select`, `Variadic`, `FakeQuantize`: all inputs joined that way.
+//! * `Select`, `Variadic`: all inputs joined that way. `FakeQuantize`: out = data, even where the limits are larger.
 
 use crate::DType;
 use crate::graph::op::{Binary, Broadcast, SameAsInput, Unary};
@@ -142,16 +142,10 @@ fn fold(kind: Binary, context: &Context<'_>, dims: &[u64], dtype: DType) -> Opti
 }
 
 fn fake_quantize(mode: Broadcast, context: &mut Context<'_>) -> RuleResult {
-    let dims = match mode {
-        Broadcast::Numpy => context.broadcast(0..context.n_inputs())?,
-        _ => {
-            for index in 1..context.n_inputs() {
-                joined(context, mode, 0, index)?;
-            }
-            context.dims(0)?.into()
-        }
-    };
-    context.emit(context.dtype(0), dims);
+    for index in 1..context.n_inputs() {
+        joined(context, mode, 0, index)?;
+    }
+    context.emit_like(0)?;
     Ok(())
 }
 

@@ -7,8 +7,7 @@
 //!   on the right, never transposed, and its dim of 1 is dropped from the output.
 //! * `Einsum`: each label has one size; out = the sizes of the output's labels.
 //! * `Inverse`: out = data.
-//! * `GroupedMatMul`: [rows, k] × [groups, k, n] → [rows, n]; [groups, m, k] × [groups, k, n] → [groups, m, n];
-//!   [k, rows] × [rows, n] with `offsets` → [groups, k, n].
+//! * `GroupedMatMul`: [rows, k] × [groups, n, k] → [rows, n]; [groups, m, k] × [groups, n, k] → [groups, m, n].
 
 use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, broadcast, mismatch, text};
@@ -70,12 +69,8 @@ fn larger(a: &[u64], b: &[u64]) -> Dims {
 fn grouped(context: &mut Context<'_>) -> RuleResult {
     let (a, b) = (context.dims(0)?, context.dims(1)?);
     let dims = match (a, b) {
-        (&[rows, _], &[_, _, n]) => Dims::from_slice(&[rows, n]),
-        (&[groups, m, _], &[_, _, n]) => Dims::from_slice(&[groups, m, n]),
-        (&[k, _], &[_, n]) if context.has(2) => match *context.dims(2)? {
-            [groups] => Dims::from_slice(&[groups, k, n]),
-            ref offsets => return Err(mismatch!("offsets must be a vector, and are {}", text(offsets))),
-        },
+        (&[rows, _], &[_, n, _]) => Dims::from_slice(&[rows, n]),
+        (&[groups, m, _], &[_, n, _]) => Dims::from_slice(&[groups, m, n]),
         _ => return Err(mismatch!("no grouped product of {} and {}", text(a), text(b))),
     };
     context.emit(context.dtype(0), dims);
@@ -255,9 +250,8 @@ mod tests {
     fn grouped_products_follow_their_ranks() {
         let op = || Op::GroupedMatMul;
         let offsets = tensor(DType::I32, &[8]);
-        assert_eq!(dims(op(), &[f32(&[10, 64]), f32(&[8, 64, 32]), offsets.clone()]), [10, 32]);
-        assert_eq!(dims(op(), &[f32(&[8, 10, 64]), f32(&[8, 64, 32])]), [8, 10, 32]);
-        assert_eq!(dims(op(), &[f32(&[64, 10]), f32(&[10, 32]), offsets]), [8, 64, 32]);
-        assert!(infer(op(), &[f32(&[64]), f32(&[10, 32])], 1).is_err());
+        assert_eq!(dims(op(), &[f32(&[10, 64]), f32(&[8, 32, 64]), offsets]), [10, 32]);
+        assert_eq!(dims(op(), &[f32(&[8, 10, 64]), f32(&[8, 32, 64])]), [8, 10, 32]);
+        assert!(infer(op(), &[f32(&[64, 10]), f32(&[32, 10])], 1).is_err());
     }
 }

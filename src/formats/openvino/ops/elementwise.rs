@@ -89,9 +89,11 @@ fn binary(layer: &Attributes<'_, '_>, kind: Binary) -> Result<Op> {
     Ok(Op::Binary(kind, auto_broadcast(layer)?))
 }
 
-/// The rule by which shapes are made equal; `numpy` where none is given.
+/// The rule by which shapes are made equal; `numpy` where none is given, and for `pdpd` axis 0.
+///
+/// Source: what `openvino.serialize` 2026.4.1 writes, and takes for granted when it reads.
 fn auto_broadcast(layer: &Attributes<'_, '_>) -> Result<Broadcast> {
-    let axis = layer.int_or("axis", -1)?;
+    let axis = layer.int_or("auto_broadcast.auto_broadcast_axis", 0)?;
     let words = [
         ("numpy", Broadcast::Numpy),
         ("none", Broadcast::None),

@@ -18,5 +18,5 @@ pub(super) const TABLE: &[Entry] = &[
 ];
 
 fn reduce(layer: &Attributes<'_, '_>, kind: Reduce) -> Result<Op> {
-    Ok(Op::Reduce { kind, keep_dims: layer.flag("keep_dims", false)?, noop_with_empty_axes: false })
+    Ok(Op::Reduce { kind, keep_dims: layer.flag("keep_dims", false)?, noop_with_empty_axes: true })
 }
