@@ -354,7 +354,7 @@ ReorgYolo-2 f32[1,64,26,26] ; stride=2
 GRUCell-3 f32[2,16] f32[2,8] f32[24,16] f32[24,8] f32[32] ; hidden_size=8 activations=sigmoid,tanh activations_alpha= activations_beta= clip=0 linear_before_reset=true
 GRUSequence-5 f32[2,10,16] f32[2,1,8] i64[2] f32[1,24,16] f32[1,24,8] f32[1,24] ; hidden_size=8 direction=reverse activations=sigmoid,tanh activations_alpha= activations_beta= clip=0 linear_before_reset=false
 GRUSequence-5 f32[2,10,16] f32[2,2,8] i64[2] f32[2,24,16] f32[2,24,8] f32[2,32] ; hidden_size=8 direction=bidirectional activations=sigmoid,tanh activations_alpha= activations_beta= clip=0 linear_before_reset=true
-LSTMCell-1 f32[2,16] f32[2,8] f32[2,8] f32[32,16] f32[32,8] f32[32] f32[24] ; hidden_size=8 activations=sigmoid,tanh,tanh activations_alpha= activations_beta= clip=0 weights_format=fico input_forget=false
+LSTMCell-1 f32[2,16] f32[2,8] f32[2,8] f32[32,16] f32[32,8] f32[32] ; hidden_size=8 activations=sigmoid,tanh,tanh activations_alpha= activations_beta= clip=0 weights_format=fico input_forget=false
 LSTMCell-4 f32[2,16] f32[2,8] f32[2,8] f32[32,16] f32[32,8] f32[32] ; hidden_size=8 activations=sigmoid,tanh,tanh activations_alpha= activations_beta= clip=0
 LSTMSequence-5 f32[2,10,16] f32[2,2,8] f32[2,2,8] i64[2] f32[2,32,16] f32[2,32,8] f32[2,32] ; hidden_size=8 direction=bidirectional activations=sigmoid,tanh,tanh activations_alpha= activations_beta= clip=0
 LSTMSequence-5 f32[2,10,16] f32[2,1,8] f32[2,1,8] i64[2] f32[1,32,16] f32[1,32,8] f32[1,32] ; hidden_size=8 direction=forward activations=sigmoid,tanh,tanh activations_alpha= activations_beta= clip=0
@@ -396,7 +396,6 @@ EmbeddingSegmentsSum-3 f32[5,2] i32[4] i32[4] i32(3) i32(0) f32[4]
 SegmentMax-16 f32[6,4] i64{0,0,1,4,4,7} ; fill_mode=ZERO
 SegmentMax-16 f32[6,4] i64[6] i64(9) ; fill_mode=LOWEST
 SparseFillEmptyRows-16 f32[3] i64{5,6} i64[3,2]{0,0,2,1,4,0} f32(0)
-SparseFillEmptyRows-16 f32[3] i64[2] i64[3,2] f32(0)
 StringTensorPack-15 i32[2,3] i32[2,3] u8[100]
 StringTensorUnpack-15 string[2,3]
 

@@ -96,11 +96,11 @@ def check_corpus(core, memgraph, name, cases, folder, verbose):
             if name != "onnx":
                 raise SystemExit(f"error: OpenVINO cannot read back {case}: {error}") from error
             continue
-        expected = oracle.expected_ports(model)
+        expected = [port for port in oracle.expected_ports(model) if not is_added(port, xml)]
         tally.read += 1
         tally.static += all(port.is_static() for port in expected)
         try:
-            result = oracle.compare(expected, oracle.dump_shapes(memgraph, xml)["tensors"])
+            result = oracle.compare(expected, oracle.dump_shapes(memgraph, xml))
         except oracle.MemgraphError as error:
             faults = [" ".join(str(error).split("\n  help:")[0].split())]
         else:
@@ -110,6 +110,11 @@ def check_corpus(core, memgraph, name, cases, folder, verbose):
         for text in faults if verbose else faults[:1]:
             print(f"{name} {case}: {text}")
     return tally
+
+
+def is_added(port, xml):
+    """Whether OpenVINO's reader made this constant up: it gives an opset1 LSTMCell a peephole input of zeros."""
+    return port.type == "Const" and f'name="{port.node}"' not in xml.read_text() and " > " not in port.node
 
 
 def onnx_cases(core, only):
@@ -132,6 +137,9 @@ def onnx_model(core, case):
                   for name in parameter.output(0).get_names() if values.get(name) is not None}
         for parameter, value in values.items():
             parameter.set_partial_shape(ov.PartialShape(list(value.shape)))
+        if any(parameter.get_partial_shape().rank.is_dynamic for parameter in model.get_parameters()):
+            # A sequence or an optional: an IR has neither, so the input has no shape that could be given.
+            return None
         model.validate_nodes_and_infer_types()
         if n_open(model):
             fix_shape_inputs(model, values)
@@ -144,9 +152,10 @@ def fix_shape_inputs(model, values):
     """Turns those small inputs into constants without which more shapes would stay open."""
     constants = {}
     for parameter, value in values.items():
-        is_list = value.dtype.kind in "iub" or (value.dtype.kind == "f" and value.ndim <= 1)
+        # bfloat16 is no kind that numpy knows of.
+        is_list = value.dtype.kind in "iub" or (value.dtype.kind in "fV" and value.ndim <= 1)
         if is_list and value.size <= MAX_CONSTANT_ELEMENTS:
-            constants[parameter] = ov.op.Constant(value)
+            constants[parameter] = ov.op.Constant(parameter.get_element_type(), ov.Shape(value.shape), value.ravel().tolist())
             constants[parameter].set_friendly_name(parameter.get_friendly_name())
     for parameter, constant in constants.items():
         replace(model, parameter, constant)

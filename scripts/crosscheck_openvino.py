@@ -74,12 +74,12 @@ def check_file(core, memgraph, xml, verbose):
                         fault(case, f"memgraph should end with status 2: {refusal}")
                 continue
             try:
-                dump = oracle.dump_shapes(memgraph, xml, shapes)
+                tensors = oracle.dump_shapes(memgraph, xml, shapes)
             except oracle.MemgraphError as error:
                 row["missing"] += len(expected)
                 fault(case, error)
                 continue
-            result = oracle.compare(expected, dump["tensors"])
+            result = oracle.compare(expected, tensors)
             row["compared"] += result.compared
             row["static"] += result.static
             row["missing"] += len(result.missing) + len(result.unknown)
