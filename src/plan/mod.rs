@@ -4,14 +4,25 @@
 //! nothing else. One file per planner; [`solve`] is the only way in. Every plan
 //! is checked by [`crate::verify`], which shares no code with this module.
 
+mod best_fit;
 pub mod csv;
+mod first_fit;
+mod free_list;
+mod greedy_by_breadth;
 mod greedy_by_size;
+mod hill_climb;
+pub mod interval_coloring;
+mod introsort;
 mod naive;
 mod occupancy;
+mod onnxruntime;
+mod openvino;
+mod random;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;
+use std::time::Duration;
 
 /// A way to give every buffer an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,20 +30,51 @@ use crate::units::Bytes;
 pub enum Planner {
     /// One buffer after the other, no reuse: the ceiling.
     Naive,
+    /// In execution order, each at the lowest offset that is free while it lives.
+    FirstFit,
+    /// What a best-fit allocator does at run time, as in llama.cpp.
+    BestFit,
     /// Largest buffer first, each at the lowest offset that is free while it lives.
     GreedyBySize,
+    /// The buffers of the step with the most bytes alive first.
+    GreedyByBreadth,
+    /// One block for all buffers that never live together; OpenVINO's with dynamic shapes.
+    IntervalColoring,
+    /// OpenVINO's memory solver, offset by offset.
+    Openvino,
+    /// ONNX Runtime's reuse and memory pattern.
+    OnnxRuntime,
+    /// Greedy by size, then small changes of the order.
+    HillClimb,
 }
 
 impl Planner {
     /// Every planner, in the order of the help text.
-    pub const ALL: [Planner; 2] = [Planner::Naive, Planner::GreedyBySize];
+    pub const ALL: [Planner; 9] = [
+        Planner::Naive,
+        Planner::FirstFit,
+        Planner::BestFit,
+        Planner::GreedyBySize,
+        Planner::GreedyByBreadth,
+        Planner::IntervalColoring,
+        Planner::Openvino,
+        Planner::OnnxRuntime,
+        Planner::HillClimb,
+    ];
 
     /// The word on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Planner::Naive => "naive",
+            Planner::FirstFit => "first-fit",
+            Planner::BestFit => "best-fit",
             Planner::GreedyBySize => "greedy-by-size",
+            Planner::GreedyByBreadth => "greedy-by-breadth",
+            Planner::IntervalColoring => "interval-coloring",
+            Planner::Openvino => "openvino",
+            Planner::OnnxRuntime => "onnxruntime",
+            Planner::HillClimb => "hill-climb",
         }
     }
 
@@ -48,6 +90,22 @@ impl Planner {
             Error::new(ErrorKind::Usage, format!("unknown planner \"{name}\""))
                 .help(format!("planners: {}", names.join(", ")))
         })
+    }
+}
+
+/// What bounds the planners that search.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// When to stop and return the best plan so far.
+    pub time_limit: Duration,
+    /// Where random choices start.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { time_limit: Duration::from_secs(2), seed: 0 }
     }
 }
 
@@ -74,18 +132,37 @@ impl Planner {
 /// # Ok::<(), memgraph::Error>(())
 /// ```
 pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
+    solve_with(problem, planner, &Options::default())
+}
+
+/// As [`solve`], with bounds for the planners that search.
+///
+/// # Errors
+///
+/// As [`solve`].
+pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Result<Plan> {
     validate(problem)?;
     let offsets = match planner {
         Planner::Naive => naive::offsets(problem),
+        Planner::FirstFit => first_fit::offsets(problem),
+        Planner::BestFit => best_fit::offsets(problem),
         Planner::GreedyBySize => greedy_by_size::offsets(problem),
+        Planner::GreedyByBreadth => greedy_by_breadth::offsets(problem),
+        Planner::IntervalColoring => interval_coloring::offsets(problem),
+        Planner::OnnxRuntime => onnxruntime::offsets(problem),
+        Planner::HillClimb => hill_climb::offsets(problem, options),
+        Planner::Openvino => {
+            let (offsets, pool) = openvino::offsets(problem);
+            return Ok(Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size: Bytes(pool) });
+        }
     };
     Ok(finish(problem, offsets))
 }
 
 /// Refuses what no planner can place: empty live ranges, and sums past 64 bits.
 ///
-/// Padding every size by its whole alignment bounds the ends that any planner
-/// here can reach, so planners add without checks.
+/// Each buffer counts with the most padding that any planner here gives it, so
+/// that planners add without checks.
 fn validate(problem: &Problem) -> Result<()> {
     let mut total: u64 = 0;
     for (index, buffer) in problem.buffers.iter().enumerate() {
@@ -96,10 +173,11 @@ fn validate(problem: &Problem) -> Result<()> {
             return Err(Error::new(ErrorKind::Malformed, message)
                 .help("live ranges are half-open: a buffer used at one step s lives over s..s+1"));
         }
-        let sum = total.checked_add(buffer.size.0).and_then(|sum| sum.checked_add(buffer.alignment));
-        total = sum.ok_or_else(|| {
+        let padding = buffer.alignment.max(1).checked_mul(2 * openvino::UNIT);
+        let padded = padding.and_then(|padding| padding.checked_add(buffer.size.0));
+        total = padded.and_then(|padded| total.checked_add(padded)).ok_or_else(|| {
             let message = format!(
-                "buffer {index} of {} B, alignment {}, takes the sum of all sizes from {total} past 2^64 - 1 bytes",
+                "buffer {index} of {} B, alignment {}, takes the sum of all padded sizes from {total} past 2^64 - 1",
                 buffer.size.0, buffer.alignment
             );
             Error::new(ErrorKind::Limit, message)
@@ -139,7 +217,7 @@ mod tests {
 
     #[test]
     fn sums_past_64_bits_are_refused() {
-        let problem = Problem::default().with(0, 1, u64::MAX - 9).with(5, 6, 8);
+        let problem = Problem::default().with(0, 1, u64::MAX - 99).with(5, 6, 8);
         for planner in Planner::ALL {
             assert!(solve(&problem, planner).unwrap_err().is_limit());
         }

@@ -1,0 +1,89 @@
+//! `greedy-by-breadth`: the step with the most bytes alive first, its buffers largest first.
+//!
+//! Steps go by pressure, the earlier first among equals. The buffers alive at
+//! a step that have no place yet go by size, the largest first, then by
+//! position, each to the lowest offset that is free while it lives.
+//!
+//! Source: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+//! Inference", arXiv:2001.03288, section 4.2, with offsets instead of shared objects.
+
+use super::first_fit;
+use crate::problem::{Problem, pressure};
+use std::cmp::Reverse;
+
+/// Offsets by buffer.
+pub(super) fn offsets(problem: &Problem) -> Vec<u64> {
+    let curve = pressure(problem);
+    let peaks = Peaks::new(curve.iter().map(|&(_, bytes)| bytes.0));
+    let mut order: Vec<usize> = (0..problem.buffers.len()).collect();
+    // A buffer is placed with the first of its steps, that is, with its highest.
+    order.sort_by_cached_key(|&index| {
+        let buffer = &problem.buffers[index];
+        // The curve changes only where the sum does: the buffer may start inside a stretch.
+        let first = curve.partition_point(|&(step, _)| step <= buffer.live.start).saturating_sub(1);
+        let last = curve.partition_point(|&(step, _)| step < buffer.live.end);
+        (Reverse(peaks.highest(first, last)), Reverse(buffer.size))
+    });
+    first_fit::in_order(problem, &order)
+}
+
+/// The highest entry of any stretch of a list, and the first of them among equals.
+struct Peaks {
+    leaves: usize,
+    nodes: Vec<(u64, Reverse<usize>)>,
+}
+
+impl Peaks {
+    fn new(heights: impl ExactSizeIterator<Item = u64>) -> Peaks {
+        let leaves = heights.len();
+        let mut nodes = vec![(0, Reverse(usize::MAX)); leaves];
+        nodes.extend(heights.enumerate().map(|(index, height)| (height, Reverse(index))));
+        for node in (1..leaves).rev() {
+            nodes[node] = nodes[2 * node].max(nodes[2 * node + 1]);
+        }
+        Peaks { leaves, nodes }
+    }
+
+    fn highest(&self, first: usize, end: usize) -> (u64, Reverse<usize>) {
+        let (mut left, mut right) = (first + self.leaves, end + self.leaves);
+        let mut best = (0, Reverse(usize::MAX));
+        while left < right {
+            if left & 1 == 1 {
+                best = best.max(self.nodes[left]);
+                left += 1;
+            }
+            if right & 1 == 1 {
+                right -= 1;
+                best = best.max(self.nodes[right]);
+            }
+            left >>= 1;
+            right >>= 1;
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_widest_step_goes_first() {
+        // offset ↑         ┌─c─┐
+        //           ┌───────┤ b ├──┐
+        //           └───a───┴───┴d─┘   step 4 has the most bytes: b and c before the larger a and d
+        // time →    0       4   5  6
+        let problem = Problem::default().with(0, 4, 9).with(4, 5, 8).with(4, 5, 5).with(5, 6, 10);
+        assert_eq!(offsets(&problem), [0, 0, 8, 0]);
+        let problem = problem.with(0, 5, 2);
+        assert_eq!(offsets(&problem), [0, 0, 8, 0, 13]);
+    }
+
+    #[test]
+    fn peaks_are_the_first_of_the_highest() {
+        let peaks = Peaks::new([3, 7, 7, 1, 9].into_iter());
+        assert_eq!(peaks.highest(0, 4), (7, Reverse(1)));
+        assert_eq!(peaks.highest(2, 5), (9, Reverse(4)));
+        assert_eq!(peaks.highest(3, 3), (0, Reverse(usize::MAX)));
+    }
+}
