@@ -117,7 +117,7 @@ pub fn pressure(problem: &Problem) -> Vec<(u32, Bytes)> {
 /// use memgraph::{Bytes, problem::Problem};
 ///
 /// let problem = Problem::default().with(0, 2, 4).with(1, 3, 4);
-/// assert_eq!(memgraph::lower_bound(&problem), Bytes(8)); // both alive at step 1
+/// assert_eq!(memgraph::problem::lower_bound(&problem), Bytes(8)); // both alive at step 1
 /// ```
 #[must_use]
 pub fn lower_bound(problem: &Problem) -> Bytes {

@@ -4,9 +4,9 @@ use arbtest::arbtest;
 use memgraph::ids::{StorageId, ValueId};
 use memgraph::lower::Storage;
 use memgraph::plan::{self, Planner};
-use memgraph::problem::{Plan, Problem};
+use memgraph::problem::{Plan, Problem, lower_bound};
 use memgraph::verify::{self, geometry, replay};
-use memgraph::{Bytes, fuzzing, lower_bound};
+use memgraph::{Bytes, fuzzing};
 
 /// Milliseconds per property.
 const BUDGET: u64 = 1_000;

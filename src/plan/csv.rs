@@ -48,7 +48,7 @@ pub struct Table {
 ///
 /// let table = csv::read("id,lower,upper,size\nb1,0,3,4\nb2,3,9,4\n")?;
 /// assert_eq!(table.ids, ["b1", "b2"]);
-/// assert_eq!(memgraph::lower_bound(&table.problem), Bytes(4));
+/// assert_eq!(memgraph::problem::lower_bound(&table.problem), Bytes(4));
 /// # Ok::<(), memgraph::Error>(())
 /// ```
 pub fn read(text: &str) -> Result<Table> {

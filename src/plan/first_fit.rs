@@ -16,15 +16,14 @@ pub(super) fn offsets(problem: &Problem) -> Vec<u64> {
 
 /// Places buffers in `order`, each at the lowest offset that is free while it lives.
 ///
-/// Cost: O(n log² n) plus the gaps that are looked at; see [`Occupancy`].
+/// Cost: O(n log n) in the number of buffers plus that of pairs that overlap in time; see [`Occupancy`].
 pub(super) fn in_order(problem: &Problem, order: &[usize]) -> Vec<u64> {
     let mut occupancy = Occupancy::new(problem);
     let mut offsets = vec![0; problem.buffers.len()];
     for &index in order {
         let buffer = &problem.buffers[index];
         if buffer.size.0 > 0 {
-            offsets[index] = occupancy.lowest_fit(&buffer.live, buffer.size.0, buffer.alignment);
-            occupancy.insert(&buffer.live, offsets[index], buffer.size.0);
+            offsets[index] = occupancy.place_lowest(index, buffer.size.0, buffer.alignment);
         }
     }
     offsets

@@ -1,193 +1,239 @@
-//! Which bytes are taken when: a segment tree over time whose nodes hold sets of byte ranges.
+//! Which bytes are taken while a buffer lives: the placed buffers that overlap it in time.
 //!
-//! A live range is cut into O(log n) nodes of the tree. A node keeps two sets:
-//! the bytes of buffers whose live range covers the node whole (`covering`),
-//! and the bytes of buffers that touch the node at all (`touching`). What is
-//! taken at some step of a live range is then the union of `touching` over the
-//! nodes that the range is cut into and of `covering` over their ancestors.
-//! Touching ranges are merged, so packed regions stay one entry.
+//! Live ranges are kept in order of start. Those that overlap a given one start
+//! before it ends, which is a prefix of that order, and end after it starts: a
+//! tree of the latest end of every stretch finds them without a look at the
+//! others. Buffers of equal live range are kept as one set of bytes, so that
+//! weights, which live all together, are one entry. Among the byte ranges
+//! found, the lowest fit takes linear time.
 
-use crate::problem::{LiveRange, Problem};
+use crate::problem::Problem;
 use crate::units::Bytes;
 
-/// The bytes taken so far.
+/// Live ranges per leaf of the tree: short stretches are faster to scan than to descend.
+const STRETCH: usize = 8;
+
+/// Fewer byte ranges than this are faster to sort than to put into buckets.
+const FEW: usize = 64;
+
+/// The buffers placed so far.
 #[derive(Debug)]
 pub(super) struct Occupancy {
-    /// Sorted distinct starts and ends of all live ranges: leaf `i` is `steps[i]..steps[i + 1]`.
-    steps: Vec<u32>,
-    /// Leaves, rounded up to a power of two; node `i` has children `2i` and `2i + 1`, node 1 is the root.
+    /// Distinct live ranges, sorted, as (start, end).
+    lives: Vec<(u32, u32)>,
+    /// For each buffer, its entry in `lives`.
+    life_of: Vec<usize>,
+    /// For each entry of `lives` its end once a buffer of it is placed, and 0 before.
+    ends: Vec<u32>,
+    /// For each entry of `lives` the bytes taken: disjoint ranges, sorted, none touching the next.
+    taken: Vec<Vec<(u64, u64)>>,
+    /// Latest of `ends` below each node; node 1 is the root, node `i` has children `2i` and `2i + 1`.
+    latest: Vec<u32>,
     leaves: usize,
-    covering: Vec<RangeSet>,
-    touching: Vec<RangeSet>,
+    top: u64,
+    /// Room for one search.
+    ranges: Vec<(u64, u64)>,
+    buckets: Vec<(u64, u64)>,
 }
 
 impl Occupancy {
-    /// Nothing taken, for buffers of `problem`.
+    /// Nothing placed yet.
     pub(super) fn new(problem: &Problem) -> Occupancy {
-        let mut steps: Vec<u32> =
-            problem.buffers.iter().flat_map(|buffer| [buffer.live.start, buffer.live.end]).collect();
-        steps.sort_unstable();
-        steps.dedup();
-        let leaves = steps.len().max(1).next_power_of_two();
-        let empty = vec![RangeSet::default(); 2 * leaves];
-        Occupancy { steps, leaves, covering: empty.clone(), touching: empty }
+        let live = |index: usize| (problem.buffers[index].live.start, problem.buffers[index].live.end);
+        let mut order: Vec<usize> = (0..problem.buffers.len()).collect();
+        order.sort_by_key(|&index| live(index));
+        let mut lives: Vec<(u32, u32)> = Vec::new();
+        let mut life_of = vec![0; order.len()];
+        for index in order {
+            if lives.last() != Some(&live(index)) {
+                lives.push(live(index));
+            }
+            life_of[index] = lives.len() - 1;
+        }
+        let leaves = lives.len().div_ceil(STRETCH).max(1).next_power_of_two();
+        Occupancy {
+            life_of,
+            ends: vec![0; lives.len()],
+            taken: vec![Vec::new(); lives.len()],
+            lives,
+            latest: vec![0; 2 * leaves],
+            leaves,
+            top: 0,
+            ranges: Vec::new(),
+            buckets: Vec::new(),
+        }
     }
 
-    /// The lowest multiple of `alignment` at which `size` bytes are free over all of `live`.
-    pub(super) fn lowest_fit(&self, live: &LiveRange, size: u64, alignment: u64) -> u64 {
-        let sets = self.sets_over(live);
-        let mut offset = 0;
-        let mut agreeing = 0;
-        // Round and round over the sets until all of them, one after the other, are free at the same place.
-        for set in sets.iter().cycle() {
-            let before = offset;
-            while let Some(end) = set.collision(offset, offset + size) {
-                offset = Bytes(end).align_up(alignment).0;
-            }
-            agreeing = if offset == before { agreeing + 1 } else { 1 };
-            if agreeing >= sets.len() {
-                break;
-            }
-        }
+    /// Puts a buffer at the lowest multiple of `alignment` where `size` bytes are free while it lives.
+    ///
+    /// Cost: O(log n + k) for k overlapping byte ranges, O(k log k) if `size`
+    /// is small against the arena.
+    pub(super) fn place_lowest(&mut self, index: usize, size: u64, alignment: u64) -> u64 {
+        let life = self.life_of[index];
+        self.gather(life);
+        let offset = if self.ranges.len() > FEW && self.top / size < 4 * self.ranges.len() as u64 {
+            lowest_by_buckets(&self.ranges, &mut self.buckets, self.top, size, alignment)
+        } else {
+            self.ranges.sort_unstable();
+            lowest_in_sorted(&self.ranges, size, alignment)
+        };
+        self.take(life, offset, offset + size);
         offset
     }
 
-    /// Takes `size` bytes at `offset` over `live`.
-    pub(super) fn insert(&mut self, live: &LiveRange, offset: u64, size: u64) {
-        let end = offset + size;
-        let (mut left, mut right) = self.leaf_range(live);
-        let (first, last) = (left, right - 1);
-        while left < right {
-            if left & 1 == 1 {
-                self.covering[left].insert(offset, end);
-                self.touching[left].insert(offset, end);
-                left += 1;
-            }
-            if right & 1 == 1 {
-                right -= 1;
-                self.covering[right].insert(offset, end);
-                self.touching[right].insert(offset, end);
-            }
-            left >>= 1;
-            right >>= 1;
-        }
-        let (mut low, mut high) = (first >> 1, last >> 1);
-        while low >= 1 {
-            self.touching[low].insert(offset, end);
-            if high != low {
-                self.touching[high].insert(offset, end);
-            }
-            low >>= 1;
-            high >>= 1;
+    fn take(&mut self, life: usize, start: u64, end: u64) {
+        self.top = self.top.max(end);
+        merge_in(&mut self.taken[life], start, end);
+        let last_step = self.lives[life].1;
+        self.ends[life] = last_step;
+        let mut node = life / STRETCH + self.leaves;
+        while node >= 1 && self.latest[node] < last_step {
+            self.latest[node] = last_step;
+            node /= 2;
         }
     }
 
-    /// All non-empty sets whose union is what is taken at some step of `live`.
-    fn sets_over(&self, live: &LiveRange) -> Vec<&RangeSet> {
-        let mut sets = Vec::new();
-        let (mut left, mut right) = self.leaf_range(live);
-        let (mut low, mut high) = (left, right - 1);
-        while left < right {
-            if left & 1 == 1 {
-                sets.push(&self.touching[left]);
-                left += 1;
+    /// Fills `ranges` with the bytes taken by buffers that overlap an entry of `lives`.
+    fn gather(&mut self, life: usize) {
+        let (start, end) = self.lives[life];
+        let count = self.lives.partition_point(|other| other.0 < end);
+        self.ranges.clear();
+        let mut stack = vec![(1, self.leaves)];
+        while let Some((node, width)) = stack.pop() {
+            let first = (node * width - self.leaves) * STRETCH;
+            if self.latest[node] <= start || first >= count {
+                continue;
             }
-            if right & 1 == 1 {
-                right -= 1;
-                sets.push(&self.touching[right]);
+            if width > 1 {
+                stack.extend([(2 * node + 1, width / 2), (2 * node, width / 2)]);
+                continue;
             }
-            left >>= 1;
-            right >>= 1;
+            for other in first..count.min(first + STRETCH) {
+                if self.ends[other] > start {
+                    self.ranges.extend_from_slice(&self.taken[other]);
+                }
+            }
         }
-        while low >= 1 {
-            sets.push(&self.covering[low]);
-            if high != low {
-                sets.push(&self.covering[high]);
-            }
-            low >>= 1;
-            high >>= 1;
-        }
-        sets.retain(|set| !set.ranges.is_empty());
-        sets
-    }
-
-    /// First and one past the last leaf of a non-empty live range, as node numbers.
-    fn leaf_range(&self, live: &LiveRange) -> (usize, usize) {
-        let leaf = |step: u32| self.steps.partition_point(|&other| other < step) + self.leaves;
-        (leaf(live.start), leaf(live.end))
     }
 }
 
-/// Disjoint byte ranges, sorted; ranges that touch are one.
-#[derive(Clone, Debug, Default)]
-struct RangeSet {
-    ranges: Vec<(u64, u64)>,
+/// Adds `start..end`, which is free, to disjoint sorted ranges, joining it to those that it touches.
+fn merge_in(ranges: &mut Vec<(u64, u64)>, start: u64, end: u64) {
+    let at = ranges.partition_point(|range| range.1 < start);
+    let touches_below = ranges.get(at).is_some_and(|range| range.1 == start);
+    let above = at + usize::from(touches_below);
+    let touches_above = ranges.get(above).is_some_and(|range| range.0 == end);
+    match (touches_below, touches_above) {
+        (true, true) => {
+            ranges[at].1 = ranges[above].1;
+            ranges.remove(above);
+        }
+        (true, false) => ranges[at].1 = end,
+        (false, true) => ranges[above].0 = start,
+        (false, false) => ranges.insert(at, (start, end)),
+    }
 }
 
-impl RangeSet {
-    /// Where the first range ends that shares a byte with `start..end`.
-    fn collision(&self, start: u64, end: u64) -> Option<u64> {
-        let index = self.ranges.partition_point(|&(_, other_end)| other_end <= start);
-        self.ranges.get(index).filter(|range| range.0 < end).map(|range| range.1)
-    }
-
-    /// Adds `start..end`, merging what it touches.
-    fn insert(&mut self, start: u64, end: u64) {
-        let from = self.ranges.partition_point(|&(_, other_end)| other_end < start);
-        let to = from + self.ranges[from..].partition_point(|&(other_start, _)| other_start <= end);
-        if from == to {
-            self.ranges.insert(from, (start, end));
-            return;
+/// The lowest fit between ranges in order of their start.
+fn lowest_in_sorted(ranges: &[(u64, u64)], size: u64, alignment: u64) -> u64 {
+    let mut offset = 0;
+    for &(start, end) in ranges {
+        if offset + size <= start {
+            break;
         }
-        let merged = (start.min(self.ranges[from].0), end.max(self.ranges[to - 1].1));
-        self.ranges[from] = merged;
-        self.ranges.drain(from + 1..to);
+        offset = offset.max(Bytes(end).align_up(alignment).0);
     }
+    offset
+}
+
+/// The lowest fit between ranges in any order, none of which ends above `top`.
+///
+/// A gap that fits is at least as long as a bucket. So it ends with the first
+/// range that starts in its bucket, and began where the ranges of all earlier
+/// buckets end: starts and ends within one bucket need no order.
+fn lowest_by_buckets(
+    ranges: &[(u64, u64)],
+    buckets: &mut Vec<(u64, u64)>,
+    top: u64,
+    size: u64,
+    alignment: u64,
+) -> u64 {
+    buckets.clear();
+    buckets.resize((top / size) as usize + 1, (u64::MAX, 0));
+    for &(start, end) in ranges {
+        let (first_start, last_end) = &mut buckets[(start / size) as usize];
+        *first_start = start.min(*first_start);
+        *last_end = end.max(*last_end);
+    }
+    let mut offset = 0;
+    for &(first_start, last_end) in buckets.iter().filter(|bucket| bucket.1 > 0) {
+        if offset + size <= first_start {
+            break;
+        }
+        offset = offset.max(Bytes(last_end).align_up(alignment).0);
+    }
+    offset
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_that_touch_become_one() {
-        let mut set = RangeSet::default();
-        for (start, end) in [(10, 20), (30, 40), (0, 5), (20, 25), (26, 30)] {
-            set.insert(start, end);
-        }
-        assert_eq!(set.ranges, [(0, 5), (10, 25), (26, 40)]);
-        set.insert(4, 27);
-        assert_eq!(set.ranges, [(0, 40)]);
-    }
+    use crate::plan::random::Random;
+    use crate::problem::LiveRange;
 
     #[test]
     fn fits_agree_with_a_scan_of_all_pairs() {
-        let mut state = 7u64;
-        let mut random = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % below
-        };
+        let mut random = Random::new(7);
         let mut problem = Problem::default();
-        for _ in 0..300 {
-            let start = random(60) as u32;
-            problem = problem.with(start, start + 1 + random(20) as u32, 1 + random(30));
+        for _ in 0..600 {
+            let start = random.below(30) as u32;
+            problem = problem.with(start, start + 1 + random.below(20) as u32, 1 + random.below(30));
         }
         let mut occupancy = Occupancy::new(&problem);
         let mut placed: Vec<(LiveRange, u64, u64)> = Vec::new();
-        for buffer in &problem.buffers {
-            let (live, size, alignment) = (buffer.live.clone(), buffer.size.0, 1 + random(4));
+        for (index, buffer) in problem.buffers.iter().enumerate() {
+            let (live, size, alignment) = (buffer.live.clone(), buffer.size.0, 1 + random.below(4));
             let free = |offset: u64| {
                 placed.iter().all(|(other, start, end)| {
-                    other.end <= live.start
-                        || live.end <= other.start
-                        || *end <= offset
-                        || offset + size <= *start
+                    let apart_in_time = other.end <= live.start || live.end <= other.start;
+                    apart_in_time || *end <= offset || offset + size <= *start
                 })
             };
             let expected = (0..).map(|k| k * alignment).find(|&offset| free(offset)).unwrap();
-            assert_eq!(occupancy.lowest_fit(&live, size, alignment), expected);
-            occupancy.insert(&live, expected, size);
+            assert_eq!(occupancy.place_lowest(index, size, alignment), expected);
             placed.push((live, expected, expected + size));
+        }
+    }
+
+    #[test]
+    fn ranges_that_touch_become_one() {
+        let mut ranges = Vec::new();
+        for (start, end) in [(10, 20), (30, 40), (0, 5), (20, 25), (26, 30)] {
+            merge_in(&mut ranges, start, end);
+        }
+        assert_eq!(ranges, [(0, 5), (10, 25), (26, 40)]);
+        merge_in(&mut ranges, 25, 26);
+        assert_eq!(ranges, [(0, 5), (10, 40)]);
+    }
+
+    #[test]
+    fn buckets_find_what_sorting_finds() {
+        let mut random = Random::new(1);
+        for _ in 0..2000 {
+            let mut ranges: Vec<(u64, u64)> = Vec::new();
+            let mut end = 0;
+            for _ in 0..random.below(40) {
+                let start = end + random.below(12) * random.below(2);
+                end = start + 1 + random.below(20);
+                ranges.push((start, end));
+            }
+            let (size, alignment) = (1 + random.below(14), 1 + random.below(5));
+            let expected = lowest_in_sorted(&ranges, size, alignment);
+            for last in (1..ranges.len()).rev() {
+                ranges.swap(last, random.below(last as u64 + 1) as usize);
+            }
+            let found = lowest_by_buckets(&ranges, &mut Vec::new(), end, size, alignment);
+            assert_eq!(found, expected, "{ranges:?}, {size} bytes at multiples of {alignment}");
         }
     }
 }

@@ -13,7 +13,6 @@
 use super::introsort;
 use super::occupancy::Occupancy;
 use crate::problem::Problem;
-use crate::units::Bytes;
 
 /// Bytes of the solver's unit.
 pub(super) const UNIT: u64 = 32;
@@ -31,9 +30,8 @@ pub(super) fn offsets(problem: &Problem) -> (Vec<u64>, u64) {
     let mut offsets = vec![0; problem.buffers.len()];
     let mut pool = 0;
     for index in order {
-        let buffer = &problem.buffers[index];
-        offsets[index] = occupancy.lowest_fit(&buffer.live, size(index), common_multiple(buffer.alignment));
-        occupancy.insert(&buffer.live, offsets[index], size(index));
+        let alignment = common_multiple(problem.buffers[index].alignment);
+        offsets[index] = occupancy.place_lowest(index, size(index), alignment);
         pool = pool.max(offsets[index] + size(index));
     }
     (offsets, pool)
