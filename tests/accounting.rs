@@ -13,7 +13,9 @@ use std::path::PathBuf;
 fn fixtures() -> Vec<(PathBuf, Scenario)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut found = Vec::new();
-    for folder in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+    for folder in
+        std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
         for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
             if file.extension().is_some_and(|end| end == "xml") {
                 let config = formats::config::read(&folder).unwrap();
@@ -28,7 +30,8 @@ fn fixtures() -> Vec<(PathBuf, Scenario)> {
 }
 
 fn run_of(graph: &Graph, base: &Scenario) -> Scenario {
-    let names: Vec<&str> = graph.parameters().iter().map(|&id| memgraph::scenario::input_name(graph, id)).collect();
+    let names: Vec<&str> =
+        graph.parameters().iter().map(|&id| memgraph::scenario::input_name(graph, id)).collect();
     let has = |name: &str| names.contains(&name);
     if has("input_ids") || has("inputs_embeds") || has("input") {
         return Scenario { task: Task::Llm, prompt: Some(64), ..base.clone() };
@@ -83,7 +86,8 @@ fn weights_are_the_constants_that_the_file_names() {
         let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Component);
         // strip_ir leaves the size of the whole .bin as a comment on the last line.
         let text = std::fs::read_to_string(&file).unwrap();
-        let size: u64 = text.rsplit_once("full .bin size: ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        let size: u64 =
+            text.rsplit_once("full .bin size: ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
         assert_eq!(report.totals.weights_file_bytes, size, "{}", file.display());
     }
 }
@@ -98,7 +102,8 @@ fn the_peak_is_the_highest_step() {
         assert_eq!(highest, report.totals.lower_bound_bytes, "{}", file.display());
         assert_eq!(steps[report.peak.step as usize].pressure_bytes, highest, "{}", file.display());
         assert!(report.totals.arena_bytes >= highest);
-        let alive = report.peak.live.iter().filter(|live| live.class == "activation" || live.class == "scratch");
+        let alive =
+            report.peak.live.iter().filter(|live| live.class == "activation" || live.class == "scratch");
         assert_eq!(alive.map(|live| live.bytes).sum::<u64>(), highest, "{}", file.display());
     }
 }
@@ -109,7 +114,9 @@ fn the_same_input_gives_the_same_bytes() {
         let make = || {
             let graph = formats::open(&file).unwrap();
             let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Node);
-            report::json::render(&report) + &report::text::render(&report, "LLM", 1000) + &report::csv::render(&report)
+            report::json::render(&report)
+                + &report::text::render(&report, "LLM", 1000)
+                + &report::csv::render(&report)
         };
         assert_eq!(make(), make(), "{}", file.display());
     }

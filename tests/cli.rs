@@ -56,7 +56,8 @@ fn golden() {
             }
             let expected = fs::read_to_string(&path).unwrap_or_default();
             if actual != expected {
-                let differs = actual.lines().zip(expected.lines()).find(|(actual, expected)| actual != expected);
+                let differs =
+                    actual.lines().zip(expected.lines()).find(|(actual, expected)| actual != expected);
                 let differs = differs.map_or("length differs".to_owned(), |(actual, expected)| {
                     format!("\n    now:    {actual}\n    golden: {expected}")
                 });

@@ -68,10 +68,13 @@ fn imported(line: &str) -> Vec<String> {
 
 #[test]
 fn modules_import_only_what_lies_below_them() {
-    let root: Vec<String> = code().iter().map(|(file, _)| file.split(['/', '.']).next().unwrap().to_owned()).collect();
+    let root: Vec<String> =
+        code().iter().map(|(file, _)| file.split(['/', '.']).next().unwrap().to_owned()).collect();
     let mut faults = Vec::new();
     for (file, lines) in code() {
-        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(prefix, _)| file.starts_with(prefix)) else { continue };
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(prefix, _)| file.starts_with(prefix)) else {
+            continue;
+        };
         for (number, line) in lines.iter().enumerate() {
             for name in imported(line).into_iter().filter(|name| root.contains(name)) {
                 if !allowed.contains(&name.as_str()) {
@@ -117,14 +120,17 @@ fn only_the_cli_prints() {
 
 #[test]
 fn only_the_report_model_serializes() {
-    let faults: Vec<String> =
-        lines_with(&["derive("], &["report/model/"]).into_iter().filter(|line| line.contains("Serialize")).collect();
+    let faults: Vec<String> = lines_with(&["derive("], &["report/model/"])
+        .into_iter()
+        .filter(|line| line.contains("Serialize"))
+        .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
 fn unsafe_code_is_in_one_file() {
-    let faults = lines_with(&["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"], &["formats/mapping.rs"]);
+    let faults =
+        lines_with(&["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"], &["formats/mapping.rs"]);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 

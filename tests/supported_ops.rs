@@ -12,7 +12,12 @@ fn the_document_is_up_to_date() {
          An operator that is not here is *opaque*: it takes the shapes that the file declares where they are static,\n\
          else the analysis ends in an error that names the node (`--allow-opaque` counts it as unknown instead).\n\n",
     );
-    writeln!(text, "OpenVINO IR: {} operator types, with the sets that introduced or changed them.\n", rows.len()).unwrap();
+    writeln!(
+        text,
+        "OpenVINO IR: {} operator types, with the sets that introduced or changed them.\n",
+        rows.len()
+    )
+    .unwrap();
     text.push_str("| type | operator sets |\n|---|---|\n");
     for (name, sets) in rows {
         writeln!(text, "| {name} | {sets} |").unwrap();

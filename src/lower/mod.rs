@@ -5,6 +5,7 @@
 //! depends on the runtime happens here and in [`crate::profile`], nowhere else.
 
 mod alias;
+pub mod execution;
 mod fold;
 mod schedule;
 mod state;

@@ -219,7 +219,11 @@ mod tests {
             ("__module.vit.encoder.layer.3.attention.output.dense/aten::linear/Add", "o_proj", Some(3)),
             ("__module.vit.encoder.layer.3.output.dense/aten::linear/Add", "mlp", Some(3)),
             ("__module.vit.encoder.layer.3.attention.attention.query/aten::linear/MatMul", "q_proj", Some(3)),
-            ("__module.vit.embeddings.patch_embeddings.projection/aten::_convolution/Add", "patch_embed", None),
+            (
+                "__module.vit.embeddings.patch_embeddings.projection/aten::_convolution/Add",
+                "patch_embed",
+                None,
+            ),
             ("__module.blocks.5.attn.proj/ov_ext::linear/MatMul", "o_proj", Some(5)),
             ("__module.blocks.5.attn.qkv/ov_ext::linear/MatMul", "qkv_proj", Some(5)),
             ("/model/layers.3/self_attn/q_proj/MatMul", "q_proj", Some(3)),
