@@ -771,7 +771,8 @@ pub enum Detection {
         output_type: DType,
         static_output: bool,
     },
-    /// Inputs: boxes, scores, max_output_boxes_per_class?, …; three outputs (one if `indices_only`).
+    /// Inputs: boxes, scores, max_output_boxes_per_class?, …; three outputs (one if `indices_only`). With
+    /// `static_output` the size is exact: internal operators, or with `indices_only` opset 1 and 3.
     NonMaxSuppression {
         output_type: DType,
         indices_only: bool,

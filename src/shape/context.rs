@@ -233,6 +233,11 @@ pub fn dim(value: i64) -> RuleResult<u64> {
     u64::try_from(value).map_err(|_| mismatch!("a dim must not be negative, and is {value}"))
 }
 
+/// The product of two sizes; an error where it is out of range.
+pub fn times(left: u64, right: u64) -> RuleResult<u64> {
+    left.checked_mul(right).ok_or_else(|| mismatch!("{left} times {right} is out of range"))
+}
+
 /// Dims joined the NumPy way: aligned at the last dim, 1 gives way.
 pub fn broadcast(a: &[u64], b: &[u64]) -> RuleResult<Dims> {
     broadcast_bounded((a, Bound::Exact), (b, Bound::Exact))

@@ -16,7 +16,7 @@
 use super::window::{Slide, ceil_div, is_same, signed, slides, split_spatial, unsigned};
 use crate::graph::op::Pool;
 use crate::graph::{Dims, Op};
-use crate::shape::context::{Context, RuleResult, dim, mismatch, text};
+use crate::shape::context::{Context, RuleResult, dim, mismatch, text, times};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     let data = context.dims(0)?;
@@ -178,10 +178,6 @@ fn kernel_volume(kernel: &[i64]) -> RuleResult<u64> {
 
 fn volume(sizes: impl IntoIterator<Item = u64>) -> RuleResult<u64> {
     sizes.into_iter().try_fold(1, times)
-}
-
-fn times(left: u64, right: u64) -> RuleResult<u64> {
-    left.checked_mul(right).ok_or_else(|| mismatch!("{left} times {right} is out of range"))
 }
 
 /// `length / by`, which must leave no rest.

@@ -47,11 +47,11 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     op("MulticlassNms", 8, multiclass_nms),
     op("MulticlassNms", 9, multiclass_nms),
-    op("NonMaxSuppression", 1, |layer| nms(layer, true)),
-    op("NonMaxSuppression", 3, |layer| nms(layer, true)),
-    op("NonMaxSuppression", 4, |layer| nms(layer, true)),
-    op("NonMaxSuppression", 5, |layer| nms(layer, false)),
-    op("NonMaxSuppression", 9, |layer| nms(layer, false)),
+    op("NonMaxSuppression", 1, |layer| nms(layer, true, true)),
+    op("NonMaxSuppression", 3, |layer| nms(layer, true, true)),
+    op("NonMaxSuppression", 4, |layer| nms(layer, true, false)),
+    op("NonMaxSuppression", 5, |layer| nms(layer, false, false)),
+    op("NonMaxSuppression", 9, |layer| nms(layer, false, false)),
     op("NMSRotated", 13, |layer| {
         made(Detection::NonMaxSuppression {
             output_type: layer.dtype_or("output_type", DType::I64)?,
@@ -118,13 +118,13 @@ fn multiclass_nms(layer: &Attributes<'_, '_>) -> Result<Op> {
     })
 }
 
-/// Versions before opset5 give indices only, in a shape that does not depend on the boxes' numbers.
-fn nms(layer: &Attributes<'_, '_>, indices_only: bool) -> Result<Op> {
+/// Versions before opset5 give indices only, opset1 and 3 in a shape that does not depend on the boxes' numbers.
+fn nms(layer: &Attributes<'_, '_>, indices_only: bool, static_output: bool) -> Result<Op> {
     made(Detection::NonMaxSuppression {
         output_type: layer.dtype_or("output_type", DType::I64)?,
         indices_only,
         rotated: false,
-        static_output: indices_only,
+        static_output,
     })
 }
 
