@@ -181,8 +181,8 @@ mod tests {
         assert_eq!(plain(&window(&[2], &[0], &[1], &[3], Explicit), &[2, 5, 20], &[7, 5, 3]), [2, 7, 8]);
         let volume = window(&[1, 2, 3], &[0, 1, 0], &[0, 0, 2], &[1, 2, 2], Explicit);
         assert_eq!(plain(&volume, &[1, 2, 9, 10, 11], &[4, 2, 1, 2, 3]), [1, 4, 9, 5, 3]);
-        let negative = window(&[1, 1], &[-1, 0], &[-2, 0], &[1, 1], Explicit);
-        assert_eq!(plain(&negative, &[1, 2, 9, 10], &[4, 2, 3, 3]), [1, 4, 4, 8]);
+        let negative = window(&[1, 1], &[-1, -1], &[-2, 3], &[1, 1], Explicit);
+        assert_eq!(plain(&negative, &[1, 2, 9, 20], &[4, 2, 3, 3]), [1, 4, 7, 20]);
         for (auto_pad, expected) in [(SameUpper, [5, 3]), (SameLower, [5, 3]), (Valid, [3, 2])] {
             let spec = window(&[2, 4], &[9, 9], &[9, 9], &[2, 2], auto_pad);
             assert_eq!(plain(&spec, &[1, 2, 9, 10], &[4, 2, 3, 3])[2..], expected);

@@ -35,8 +35,10 @@ impl Slide {
     }
 
     /// What remains of the padded dim after the first window; an error where the window does not fit.
+    ///
+    /// Pads that add up to less than 0 count as none: OpenVINO 2026.4.1 infers so, though its CPU plugin refuses them.
     pub(super) fn rest(&self, dim: i128, dilated: i128) -> RuleResult<i128> {
-        let padded = dim + self.pad_begin + self.pad_end;
+        let padded = dim + (self.pad_begin + self.pad_end).max(0);
         if dilated > padded {
             return Err(mismatch!("a window of {dilated} does not fit the padded dim of {padded}"));
         }

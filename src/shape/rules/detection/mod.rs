@@ -8,8 +8,8 @@
 //!
 //! Shapes:
 //!
-//! * DetectionOutput: `[1, 1, N·k, 7]`, k the first `keep_top_k`, else `top_k·classes`, else `priors·classes`,
-//!   whichever is given above 0;
+//! * DetectionOutput: `[1, 1, N·k, 7]`, k the first `keep_top_k` if above 0, `top_k·classes` if that is -1 and `top_k`
+//!   above 0, else `priors·classes`;
 //! * PriorBox, PriorBoxClustered: `[2, 4·H·W·boxes]` for an output size of `H, W`;
 //! * Proposal: `[N·post_nms_topn, 5], [N·post_nms_topn]`; GenerateProposals: at most `[N·post_nms_count, 4],
 //!   [N·post_nms_count]`, then `[N]`;
@@ -95,7 +95,7 @@ fn detection_output(spec: &Detection, context: &mut Context<'_>) -> RuleResult {
     let keep = keep_top_k.first().copied().unwrap_or(-1);
     let per_image = if keep > 0 {
         dim(keep)?
-    } else if *top_k > 0 {
+    } else if keep == -1 && *top_k > 0 {
         let classes = if *num_classes > 0 {
             dim(*num_classes)?
         } else {
@@ -270,7 +270,8 @@ mod tests {
             (-1, 3, 5, 30),
             (-1, 300, 5, 3000),
             (7, 3, 5, 14),
-            (0, -1, 5, 100),
+            (0, 3, 5, 100),
+            (-2, 3, 5, 100),
             (-1, 0, -1, 100),
             (-1, 3, -1, 30),
             (7, 3, -1, 14),
