@@ -76,7 +76,7 @@ pub struct TensorSpec<'a> {
     pub dtype: DType,
     /// Declared shape.
     pub shape: PartialShape,
-    /// Tensor names, separated by commas.
+    /// Tensor names, separated by NUL.
     pub names: &'a str,
     /// Names of symbolic dims, separated by commas.
     pub symbols: &'a str,

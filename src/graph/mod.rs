@@ -104,7 +104,7 @@ pub struct Tensor {
     pub dtype: DType,
     /// Declared shape; informative, except on parameters and constants.
     pub shape: PartialShape,
-    /// Tensor names, separated by commas (`\,` is a comma within a name).
+    /// Tensor names, separated by NUL, which no format allows within a name.
     pub names: Text,
     /// Names of symbolic dims, separated by commas; an empty entry has no name (ONNX `dim_param`).
     pub symbols: Text,
@@ -216,7 +216,7 @@ impl Graph {
 
     /// The tensor's names, in the file's order.
     pub fn tensor_names(&self, id: TensorId) -> impl Iterator<Item = &str> {
-        self.text(self.tensor(id).names).split(',').filter(|name| !name.is_empty())
+        self.text(self.tensor(id).names).split('\0').filter(|name| !name.is_empty())
     }
 
     /// Names of the tensor's dims, `""` where a dim has none; empty if no dim has a name.

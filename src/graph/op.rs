@@ -288,6 +288,11 @@ pub enum Op {
         /// All planes come in one tensor of 3/2 the height.
         single_plane: bool,
     },
+    /// RGB / BGR `image` [N, H, W, 3] → NV12: one plane of 3/2 the height, or luma and colour planes.
+    RgbToNv12 {
+        /// All planes go to one tensor.
+        single_plane: bool,
+    },
     /// ROI and detection operators; see `shape::rules::detection`.
     Detection(Box<Detection>),
     /// `output_size`, `image_size`.

@@ -57,8 +57,27 @@ impl Shapes {
 
     /// Problems that did not end inference; those of bodies included.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        let inner = self.bodies.values().flatten().flat_map(|body| body.diagnostics.iter());
-        self.diagnostics.iter().chain(inner)
+        let mut found: Vec<_> = self.diagnostics.iter().collect();
+        found.extend(self.bodies.values().flatten().flat_map(Shapes::diagnostics));
+        found.into_iter()
+    }
+
+    /// Of a branch that cannot run, because it contradicts the shapes it is given.
+    pub(super) fn refused(body: &Graph, error: &Error) -> Shapes {
+        Shapes {
+            tensors: body.tensors().iter().map(|tensor| TensorInfo::unknown(tensor.dtype)).collect(),
+            bodies: BTreeMap::new(),
+            binding: Binding::default(),
+            diagnostics: vec![Diagnostic {
+                code: "MG0003",
+                severity: Severity::Note,
+                location: error.location().clone(),
+                text: format!(
+                    "this branch cannot run with these shapes, the other one is taken: {}",
+                    error.message()
+                ),
+            }],
+        }
     }
 }
 
@@ -169,6 +188,14 @@ fn settle(
     }
     if info.value.as_ref().is_some_and(|value| value.len() as u64 > MAX_VALUE_ELEMENTS) {
         info.value = None;
+    }
+    if info.dims.is_none() {
+        shapes.diagnostics.push(Diagnostic {
+            code: "MG0002",
+            severity: Severity::Incomplete,
+            location: graph.location(node, Some(Port::Output(port))),
+            text: "size unknown; the totals are lower bounds".to_owned(),
+        });
     }
     shapes.tensors[tensor.index()] = info;
     Ok(())

@@ -355,7 +355,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
         let added = self.wiring.add_layer(layer.id, node, &layer.inputs, labels, first_tensor);
         added.map_err(|error| malformed(error.to_string()))?;
         for output in layer.outputs.drain(..) {
-            let names = xml::unescape(output.names);
+            let names = text::tensor_names(output.names);
             let spec = TensorSpec { dtype: output.dtype, shape: output.shape, names: &names, symbols: "" };
             self.builder.output(node, spec);
         }

@@ -1,9 +1,11 @@
 //! The IR's spellings of types, dims, shapes and lists.
 
+use super::xml;
 use crate::DType;
 use crate::formats::limits;
 use crate::graph::{Dim, PartialShape};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// The element type called `name`, in the form of attributes (`f32`) or of ports (`FP32`); `None` if there is none.
 ///
@@ -49,6 +51,26 @@ pub(super) fn dim(text: &str) -> Option<Dim> {
     let min = if min.is_empty() { 0 } else { size(min)? };
     let max = if max.is_empty() { u64::MAX } else { size(max)? };
     (min <= max).then_some(Dim { min, max })
+}
+
+/// The names that a port lists, separated by NUL as the graph wants them.
+///
+/// In the IR commas separate them, and `\,` is a comma within a name.
+pub(super) fn tensor_names(raw: &str) -> Cow<'_, str> {
+    let text = xml::unescape(raw);
+    if !text.contains([',', '\\']) {
+        return text;
+    }
+    let mut names = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' if characters.next_if_eq(&',').is_some() => names.push(','),
+            ',' => names.push('\0'),
+            other => names.push(other),
+        }
+    }
+    Cow::Owned(names)
 }
 
 /// Numbers separated by commas; empty is no number; `None` if one is not a number.
@@ -121,6 +143,13 @@ mod tests {
             assert_eq!(shape(text), None, "{text:?}");
         }
         assert_eq!(shape(&"1,".repeat(limits::MAX_RANK)), None);
+    }
+
+    #[test]
+    fn names_are_split_at_plain_commas() {
+        for (raw, names) in [("a", "a"), ("a,b", "a\0b"), ("a\\,b,c", "a,b\0c"), ("a\\b&amp;", "a\\b&")] {
+            assert_eq!(tensor_names(raw), names, "{raw}");
+        }
     }
 
     #[test]

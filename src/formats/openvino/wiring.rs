@@ -65,16 +65,21 @@ pub(super) enum WiringError {
     UnknownSource(i64),
     #[error("edge goes to layer {0}, which does not exist")]
     UnknownTarget(i64),
-    #[error("edge reads output port {port} of layer {layer}, which has {count} outputs{}", shown(*.first))]
+    #[error("edge reads output port {port} of layer {layer}, which has {}", ports("output", *.count, *.first))]
     UnknownOutput { port: u32, layer: i64, count: u32, first: Option<u32> },
-    #[error("edge goes to input port {port} of layer {layer}, which has {count} inputs{}", shown(*.first))]
+    #[error("edge goes to input port {port} of layer {layer}, which has {}", ports("input", *.count, *.first))]
     UnknownInput { port: u32, layer: i64, count: u32, first: Option<u32> },
     #[error("two edges go to input port {port} of layer {layer}")]
     Occupied { port: u32, layer: i64 },
 }
 
-fn shown(first: Option<u32>) -> String {
-    first.map_or_else(String::new, |first| format!(" (the first is port {first})"))
+fn ports(side: &str, count: u32, first: Option<u32>) -> String {
+    match (count, first) {
+        (0, _) => format!("no {side}s"),
+        (1, Some(first)) => format!("1 {side} (port {first})"),
+        (_, Some(first)) => format!("{count} {side}s (the first is port {first})"),
+        (_, None) => format!("{count} {side}s"),
+    }
 }
 
 /// Marks an id that no layer has.
@@ -244,9 +249,9 @@ mod tests {
         };
         assert!(fault(&[edge(5, 0, 1, 0)]).contains("reads from layer 5"));
         assert!(fault(&[edge(0, 0, 5, 0)]).contains("goes to layer 5"));
-        assert!(fault(&[edge(0, 1, 1, 0)]).contains("output port 1 of layer 0, which has 1 outputs"));
-        assert!(fault(&[edge(0, 0, 1, 7)]).contains("input port 7 of layer 1, which has 1 inputs"));
-        assert!(fault(&[edge(0, 0, 0, 0)]).contains("which has 0 inputs"));
+        assert!(fault(&[edge(0, 1, 1, 0)]).contains("output port 1 of layer 0, which has 1 output (port 0)"));
+        assert!(fault(&[edge(0, 0, 1, 7)]).contains("input port 7 of layer 1, which has 1 input (port 0)"));
+        assert!(fault(&[edge(0, 0, 0, 0)]).contains("which has no inputs"));
         assert!(fault(&[edge(0, 0, 1, 0), edge(0, 0, 1, 0)]).contains("two edges"));
         assert!(wiring(&[(3, &[], &[]), (3, &[], &[])]).is_err());
         assert!(wiring(&[(3, &[1, 1], &[])]).is_err());

@@ -2,7 +2,7 @@
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/image/interpolate-11.html>
 //! (beside it `interpolate-1`, `-4`, `grid-sample-9`, `nv12-to-rgb-8`, `nv12-to-bgr-8`, `i420-to-rgb-8`,
-//! `i420-to-bgr-8`); ONNX `Resize`, `GridSample`, <https://onnx.ai/onnx/operators/>.
+//! `i420-to-bgr-8`, and the opset 17 operators that go the other way); ONNX `Resize`, `GridSample`, <https://onnx.ai/onnx/operators/>.
 //! Opset history: opset 1 takes sizes alone and does not pad; 4 adds scales and pads; 11 merges sizes and scales into
 //! one input; ONNX 18 adds axes and aspect ratio policies.
 //!
@@ -14,7 +14,8 @@
 //! * `Resize`: per axis the given size, or `floor(dim · scale)` in single precision, times the ROI's extent where that
 //!   is resized; with an aspect ratio policy `round(dim · min or max of size / dim)`;
 //! * `GridSample`: `[N, C]` of the data, then the grid's spatial dims;
-//! * `NV12toRGB` and its like: `[N, H, W, 3]`, where a single plane has 3/2 the height.
+//! * `NV12toRGB` and its like: `[N, H, W, 3]`, where a single plane has 3/2 the height;
+//! * `RGBtoNV12` and its like: `[N, 3/2 H, W, 1]`, or `[N, H, W, 1]` and `[N, H/2, W/2, 2]`.
 
 use crate::graph::op::{Interpolate, InterpolateForm};
 use crate::graph::{Dims, Op};
@@ -31,6 +32,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         },
         Op::GridSample => grid_sample(context.dims(0)?, context.dims(1)?)?,
         Op::YuvToRgb { single_plane } => yuv_to_rgb(*single_plane, context)?,
+        Op::RgbToNv12 { single_plane } => return rgb_to_nv12(*single_plane, context),
         _ => return Err(mismatch!("not a resizing operator")),
     };
     context.emit(context.dtype(0), dims);
@@ -162,6 +164,25 @@ fn yuv_to_rgb(single_plane: bool, context: &Context<'_>) -> RuleResult<Dims> {
     Ok(Dims::from_slice(&[batch, height, width, 3]))
 }
 
+fn rgb_to_nv12(single_plane: bool, context: &mut Context<'_>) -> RuleResult {
+    let image = context.dims(0)?;
+    let &[batch, height, width, 3] = image else {
+        return Err(mismatch!("an image must be [N, H, W, 3], and is {}", text(image)));
+    };
+    if height % 2 != 0 || width % 2 != 0 {
+        return Err(mismatch!("an image of {height} rows and {width} columns has no halved color planes"));
+    }
+    let dtype = context.dtype(0);
+    if single_plane {
+        let rows = (height / 2).checked_mul(3).ok_or_else(|| mismatch!("{height} rows are too many"))?;
+        context.emit(dtype, [batch, rows, width, 1]);
+    } else {
+        context.emit(dtype, [batch, height, width, 1]);
+        context.emit(dtype, [batch, height / 2, width / 2, 2]);
+    }
+    Ok(())
+}
+
 /// A scaled dim, cut to an integer.
 fn truncated(scaled: f32, scale: f32) -> RuleResult<u64> {
     // 2^63 is the first single that no dim reaches.
@@ -189,7 +210,7 @@ fn exactly<'a, T>(values: &'a [T], expected: usize, what: &str) -> RuleResult<&'
 mod tests {
     use super::*;
     use crate::DType;
-    use crate::shape::testing::{Input, dims, f32, floats, message, output, tensor, vector};
+    use crate::shape::testing::{Input, all_dims, dims, f32, floats, message, output, tensor, vector};
 
     const DATA: &[u64] = &[1, 3, 10, 20];
 
@@ -331,5 +352,16 @@ mod tests {
             message(planes(), &[luma, f32(&[1, 5, 5, 2])]),
             "color plane [1,5,5,2] does not fit the plane [1,10,12,1]"
         );
+    }
+
+    #[test]
+    fn colors_become_planes() {
+        let image = [tensor(DType::U8, &[1, 10, 12, 3])];
+        assert_eq!(dims(Op::RgbToNv12 { single_plane: true }, &image), [1, 15, 12, 1]);
+        let planes = all_dims(Op::RgbToNv12 { single_plane: false }, &image, 2);
+        assert_eq!(planes, [vec![1, 10, 12, 1], vec![1, 5, 6, 2]]);
+        let odd = [tensor(DType::U8, &[1, 9, 12, 3])];
+        let expected = "an image of 9 rows and 12 columns has no halved color planes";
+        assert_eq!(message(Op::RgbToNv12 { single_plane: true }, &odd), expected);
     }
 }

@@ -80,7 +80,9 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         | Op::Multinomial { .. }
         | Op::Bucketize { .. }
         | Op::SearchSorted { .. } => source::infer(op, context),
-        Op::Interpolate(_) | Op::GridSample | Op::YuvToRgb { .. } => interpolate::infer(op, context),
+        Op::Interpolate(_) | Op::GridSample | Op::YuvToRgb { .. } | Op::RgbToNv12 { .. } => {
+            interpolate::infer(op, context)
+        }
         Op::Recurrent(_) => recurrent::infer(op, context),
         Op::ScaledDotProductAttention { .. } | Op::PagedAttention | Op::Rope(_) | Op::Rms => {
             attention::infer(op, context)

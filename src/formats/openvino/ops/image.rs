@@ -12,10 +12,12 @@ pub(super) const TABLE: &[Entry] = &[
         interpolate(layer, InterpolateForm::Opset11 { by_sizes: by_sizes(layer)? })
     }),
     op("GridSample", 9, |_| Ok(Op::GridSample)),
-    op("I420toBGR", 8, |layer| yuv(layer)),
-    op("I420toRGB", 8, |layer| yuv(layer)),
-    op("NV12toBGR", 8, |layer| yuv(layer)),
-    op("NV12toRGB", 8, |layer| yuv(layer)),
+    op("I420toBGR", 8, yuv),
+    op("I420toRGB", 8, yuv),
+    op("NV12toBGR", 8, yuv),
+    op("NV12toRGB", 8, yuv),
+    op("BGRtoNV12", 17, rgb),
+    op("RGBtoNV12", 17, rgb),
 ];
 
 fn interpolate(layer: &Attributes<'_, '_>, form: InterpolateForm) -> Result<Op> {
@@ -29,4 +31,8 @@ fn by_sizes(layer: &Attributes<'_, '_>) -> Result<bool> {
 
 fn yuv(layer: &Attributes<'_, '_>) -> Result<Op> {
     Ok(Op::YuvToRgb { single_plane: layer.inputs == 1 })
+}
+
+fn rgb(layer: &Attributes<'_, '_>) -> Result<Op> {
+    Ok(Op::RgbToNv12 { single_plane: layer.flag("single_plane", false)? })
 }

@@ -11,8 +11,9 @@ pub(super) const TABLE: &[Entry] = &[
         let copies = layer.flag("special_zero", false)?;
         Ok(Op::Reshape(if copies { ReshapeZero::CopiesDim } else { ReshapeZero::IsZero }))
     }),
-    op("Squeeze", 1, |_| Ok(Op::Squeeze { allow_axis_skip: false })),
-    op("Squeeze", 15, |layer| Ok(Op::Squeeze { allow_axis_skip: layer.flag("allow_axis_skip", false)? })),
+    // OpenVINO 2026.4 keeps an axis whose dim is not 1, whatever `allow_axis_skip` says.
+    op("Squeeze", 1, |_| Ok(Op::Squeeze { allow_axis_skip: true })),
+    op("Squeeze", 15, |_| Ok(Op::Squeeze { allow_axis_skip: true })),
     op("Unsqueeze", 1, |_| Ok(Op::Unsqueeze)),
     op("Transpose", 1, |_| Ok(Op::Transpose)),
     op("Broadcast", 1, broadcast),
@@ -71,6 +72,7 @@ fn broadcast(layer: &Attributes<'_, '_>) -> Result<Op> {
     let words = [
         ("numpy", BroadcastMode::Numpy),
         ("explicit", BroadcastMode::Explicit),
+        ("none", BroadcastMode::Explicit),
         ("pdpd", BroadcastMode::Pdpd(axis)),
         ("bidirectional", BroadcastMode::Bidirectional),
     ];

@@ -23,7 +23,7 @@ pub(super) const TABLE: &[Entry] = &[
     op("NormalizeL2", 1, |_| Ok(Op::SameAsInput(SameAsInput::NormalizeL2))),
     op("Reverse", 1, |_| Ok(Op::SameAsInput(SameAsInput::Other))),
     op("Roll", 7, |_| Ok(Op::SameAsInput(SameAsInput::Roll))),
-    op("ShuffleChannels", 3, |_| Ok(Op::SameAsInput(SameAsInput::ShuffleChannels))),
+    op("ShuffleChannels", 1, |_| Ok(Op::SameAsInput(SameAsInput::ShuffleChannels))),
     op("SliceScatter", 15, |_| Ok(Op::SameAsInput(SameAsInput::SliceScatter))),
     op("SoftMax", 1, |_| Ok(Op::SameAsInput(SameAsInput::Softmax))),
     op("SoftMax", 8, |_| Ok(Op::SameAsInput(SameAsInput::Softmax))),

@@ -6,7 +6,7 @@ use crate::graph::Op;
 use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("RNNCell", 3, |layer| cell(layer, RecurrentKind::Rnn)),
+    op("RNNCell", 1, |layer| cell(layer, RecurrentKind::Rnn)),
     op("GRUCell", 3, |layer| cell(layer, RecurrentKind::Gru)),
     op("LSTMCell", 1, |layer| cell(layer, RecurrentKind::Lstm)),
     op("LSTMCell", 4, |layer| cell(layer, RecurrentKind::Lstm)),
