@@ -84,7 +84,7 @@ fn names_values_states_and_hints_are_kept() {
     let variable = &graph.variables()[0];
     assert_eq!(
         (variable.name.as_str(), variable.dtype, variable.shape.to_string()),
-        ("fixtures/s", DType::F32, "[1,3]".into())
+        ("s", DType::F32, "[1,3]".into())
     );
     assert!(graph.node(graph.assigns()[0]).is_decompression);
     assert_eq!(graph.hints().kv_cache_precision, Some(DType::U8));

@@ -173,3 +173,13 @@ fn documents_that_are_no_model() {
     assert!(read(bomb.as_bytes()).unwrap_err().to_string().contains("document type"));
     assert!(read(b"<net version=\"11\">\xc3</net>").unwrap_err().to_string().contains("UTF-8"));
 }
+
+#[test]
+fn ports_read_alike_however_they_are_written() {
+    let plain = read(CONTROL_FLOW.as_bytes()).unwrap();
+    // A comment keeps the ports off the fast path.
+    let commented = CONTROL_FLOW.replace("<port id", "<!-- --><port id");
+    assert_eq!(read(commented.as_bytes()).unwrap(), plain);
+    let quoted = CONTROL_FLOW.replace("precision=\"FP32\"", "note=\"a > b\" precision='FP32'");
+    assert_eq!(read(quoted.as_bytes()).unwrap(), plain);
+}

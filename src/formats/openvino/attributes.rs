@@ -100,7 +100,7 @@ impl<'a> Attributes<'_, 'a> {
 
 #[cold]
 pub(super) fn invalid(name: &'static str, value: &str, expected: &'static str) -> AttributeError {
-    AttributeError::Invalid { name, value: value.chars().take(80).collect(), expected }
+    AttributeError::Invalid { name, value: text::cut(value).to_owned(), expected }
 }
 
 #[cfg(test)]

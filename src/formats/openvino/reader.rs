@@ -14,7 +14,6 @@ use crate::graph::op::Variable;
 use crate::graph::{Builder, Format, Graph, NodeSpec, Op, PartialShape, RuntimeHints, TensorSpec};
 use crate::ids::VariableId;
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 use std::path::Path;
 
 /// Reads a whole document.
@@ -170,8 +169,8 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 }
                 self.cursor.skip()
             }
-            "input" => self.inputs(),
-            "output" => self.outputs(),
+            "input" => self.inputs(tag),
+            "output" => self.outputs(tag),
             "rt_info" => self.layer_runtime_info(),
             "port_map" | "then_port_map" | "else_port_map" | "back_edges" => {
                 self.layer.control.get_or_insert_default().read_map(self.cursor, tag)
@@ -192,39 +191,77 @@ impl<'a> GraphReader<'_, '_, 'a> {
     }
 
     /// Input ports: only their ids count, for dims are inferred.
-    fn inputs(&mut self) -> Result<()> {
+    fn inputs(&mut self, tag: &Tag<'a>) -> Result<()> {
+        if let Some(ports) = self.cursor.plain_ports() {
+            for port in ports.flatten() {
+                let label = named(self.cursor, tag, port.attributes, "id")?;
+                self.input(tag, label)?;
+            }
+        }
         while let Some(tag) = self.cursor.child()? {
             if tag.name() == "port" {
                 let label = attribute(self.cursor, &tag, "id")?;
-                self.layer.inputs.push(number(self.cursor, &tag, "id", label)?);
-                self.check_ports(self.layer.inputs.len(), &tag)?;
+                self.input(&tag, label)?;
             }
             self.cursor.skip()?;
         }
         Ok(())
     }
 
-    fn outputs(&mut self) -> Result<()> {
-        while let Some(tag) = self.cursor.child()? {
-            if tag.name() == "port" {
-                self.output(&tag)?;
-            } else {
-                self.cursor.skip()?;
+    fn input(&mut self, tag: &Tag<'_>, label: Option<&str>) -> Result<()> {
+        self.layer.inputs.push(number(self.cursor, tag, "id", label)?);
+        self.check_ports(self.layer.inputs.len(), tag)
+    }
+
+    fn outputs(&mut self, tag: &Tag<'a>) -> Result<()> {
+        if let Some(ports) = self.cursor.plain_ports() {
+            for port in ports.flatten() {
+                let dims = port.dims();
+                let output = self.output(tag, port.attributes)?;
+                self.layer.outputs.push(output);
+                for dim in dims {
+                    self.output_dim(tag, dim)?;
+                }
+                self.check_ports(self.layer.outputs.len(), tag)?;
             }
+        }
+        while let Some(tag) = self.cursor.child()? {
+            if tag.name() != "port" {
+                self.cursor.skip()?;
+                continue;
+            }
+            let output = self.output(&tag, tag.attributes())?;
+            self.layer.outputs.push(output);
+            while let Some(part) = self.cursor.child()? {
+                if part.name() == "dim" {
+                    let dim = self.cursor.text()?;
+                    self.output_dim(&part, &dim)?;
+                } else {
+                    self.cursor.skip()?;
+                }
+            }
+            self.check_ports(self.layer.outputs.len(), &tag)?;
         }
         Ok(())
     }
 
-    fn output(&mut self, tag: &Tag<'a>) -> Result<()> {
+    /// An output without dims: a scalar or of unknown rank, for the serializer writes both alike.
+    fn output(&mut self, tag: &Tag<'a>, attributes: xml::Attributes<'a>) -> Result<Output<'a>> {
+        self.shared.tensors += 1;
+        if self.shared.tensors > limits::MAX_TENSORS {
+            let error = limits::exceeded("number of outputs", self.shared.tensors, limits::MAX_TENSORS);
+            return Err(self.cursor.place(error, tag.start));
+        }
         let mut output = Output { label: 0, dtype: DType::Dynamic, shape: PartialShape::any(), names: "" };
         let mut label = None;
-        for attribute in tag.attributes() {
+        for attribute in attributes {
             let (name, value) = attribute.map_err(|error| self.cursor.error(error.to_string(), tag.start))?;
             match name {
                 "id" => label = Some(value),
                 "precision" | "element_type" => {
                     output.dtype = text::dtype(value).ok_or_else(|| {
-                        self.cursor.error(format!("\"{value}\" is no element type"), tag.start)
+                        let message = format!("\"{}\" is no element type", text::cut(value));
+                        self.cursor.error(message, tag.start)
                     })?;
                 }
                 "names" => output.names = value,
@@ -232,31 +269,22 @@ impl<'a> GraphReader<'_, '_, 'a> {
             }
         }
         output.label = number(self.cursor, tag, "id", label)?;
-        let mut dims = SmallVec::new();
-        while let Some(dim) = self.cursor.child()? {
-            if dim.name() != "dim" {
-                self.cursor.skip()?;
-                continue;
+        Ok(output)
+    }
+
+    /// The next dim of the output that was added last.
+    fn output_dim(&mut self, tag: &Tag<'_>, text: &str) -> Result<()> {
+        let dim = text::dim(text)
+            .ok_or_else(|| self.cursor.error(format!("\"{}\" is no dim", text::cut(text)), tag.start))?;
+        if let Some(output) = self.layer.outputs.last_mut() {
+            let dims = output.shape.dims.get_or_insert_default();
+            if dims.len() == limits::MAX_RANK {
+                let error = limits::exceeded("rank of a port", dims.len() + 1, limits::MAX_RANK);
+                return Err(self.cursor.place(error, tag.start));
             }
-            let value = self.cursor.text()?;
-            let parsed = text::dim(&value);
-            dims.push(parsed.ok_or_else(|| self.cursor.error(format!("\"{value}\" is no dim"), dim.start))?);
-            if dims.len() > limits::MAX_RANK {
-                let error = limits::exceeded("rank of a port", dims.len(), limits::MAX_RANK);
-                return Err(self.cursor.place(error, dim.start));
-            }
+            dims.push(dim);
         }
-        // A port without dims is a scalar or of unknown rank: the serializer writes both alike.
-        if !dims.is_empty() {
-            output.shape.dims = Some(dims);
-        }
-        self.layer.outputs.push(output);
-        self.shared.tensors += 1;
-        if self.shared.tensors > limits::MAX_TENSORS {
-            let error = limits::exceeded("number of outputs", self.shared.tensors, limits::MAX_TENSORS);
-            return Err(self.cursor.place(error, tag.start));
-        }
-        self.check_ports(self.layer.outputs.len(), tag)
+        Ok(())
     }
 
     fn check_ports(&self, count: usize, tag: &Tag<'_>) -> Result<()> {
@@ -490,7 +518,17 @@ impl Variables {
 
 /// The raw value of one attribute of a tag.
 pub(super) fn attribute<'a>(cursor: &Cursor<'a>, tag: &Tag<'a>, name: &str) -> Result<Option<&'a str>> {
-    for attribute in tag.attributes() {
+    named(cursor, tag, tag.attributes(), name)
+}
+
+/// The raw value of one of `attributes`, which stand in `tag`.
+fn named<'a>(
+    cursor: &Cursor<'a>,
+    tag: &Tag<'_>,
+    attributes: xml::Attributes<'a>,
+    name: &str,
+) -> Result<Option<&'a str>> {
+    for attribute in attributes {
         let (own, value) = attribute.map_err(|error| cursor.error(error.to_string(), tag.start))?;
         if own == name {
             return Ok(Some(value));
@@ -510,7 +548,7 @@ pub(super) fn number<T: std::str::FromStr>(
         return Err(cursor.error(format!("<{}> has no attribute `{name}`", tag.name()), tag.start));
     };
     value.trim_ascii().parse().map_err(|_| {
-        let value: String = value.chars().take(40).collect();
+        let value = text::cut(value);
         let message = format!("attribute `{name}` of <{}> must be a number, and is \"{value}\"", tag.name());
         cursor.error(message, tag.start)
     })

@@ -86,7 +86,7 @@ fn ports(side: &str, count: u32, first: Option<u32>) -> String {
 const NO_LAYER: u32 = u32::MAX;
 
 /// Ids so far beyond the number of layers go to the map.
-const DENSE_SLACK: usize = 1 << 16;
+const DENSE_SLACK: usize = 1 << 10;
 
 impl Wiring {
     /// Registers a layer whose outputs are the tensors from `first_tensor` on.

@@ -3,7 +3,8 @@
 //! No DTD is read: a DOCTYPE is an error, so entities are the five predefined ones and character references.
 //! Source: <https://www.w3.org/TR/xml/>.
 
-use crate::error::{Error, ErrorKind, Position, Result};
+use super::{at, malformed, text};
+use crate::error::{Error, Position, Result};
 use crate::formats::limits;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
@@ -17,6 +18,8 @@ pub(super) struct Cursor<'a> {
     depth: usize,
     /// The last tag was `<a/>`, which closes without a tag of its own.
     closes: bool,
+    /// Bytes that went past the event parser.
+    skipped: usize,
     counted: Counted,
 }
 
@@ -35,6 +38,25 @@ pub(super) struct Tag<'a> {
 struct Counted {
     bytes: usize,
     lines: u32,
+    /// First byte of the line that `bytes` lies in.
+    line_start: usize,
+}
+
+impl Counted {
+    fn advance(&mut self, source: &[u8], byte: usize) {
+        let passed = source.get(self.bytes..byte.min(source.len())).unwrap_or_default();
+        let lines = passed.iter().filter(|&&byte| byte == b'\n').count();
+        if lines > 0 {
+            let last = passed.iter().rposition(|&byte| byte == b'\n').unwrap_or_default();
+            self.line_start = self.bytes + last + 1;
+        }
+        self.lines += lines as u32;
+        self.bytes += passed.len();
+    }
+
+    fn position(self) -> Position {
+        Position::Line(self.lines + 1, (self.bytes - self.line_start) as u32 + 1)
+    }
 }
 
 enum Token<'a> {
@@ -52,14 +74,11 @@ impl<'a> Cursor<'a> {
     /// If they are not UTF-8, or hold a NUL.
     pub(super) fn new(bytes: &'a [u8]) -> Result<Cursor<'a>> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let at_byte = |message: &str, byte: usize| {
-            let location =
-                crate::error::Location { position: Some(Position::Byte(byte as u64)), ..Default::default() };
-            Error::new(ErrorKind::Malformed, message).at(location)
-        };
+        let at_byte = |message: &str, byte: usize| malformed(message).at(at(Position::Byte(byte as u64)));
         let source = std::str::from_utf8(bytes)
             .map_err(|error| at_byte("the XML is not valid UTF-8", error.valid_up_to()))?;
-        if bytes.contains(&0) {
+        // A count is a vector loop; a search for what is never there is not.
+        if bytes.iter().filter(|&&byte| byte == 0).count() > 0 {
             let byte = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
             return Err(at_byte("the XML holds a NUL byte", byte));
         }
@@ -67,7 +86,7 @@ impl<'a> Cursor<'a> {
         let config = reader.config_mut();
         config.trim_text_start = true;
         config.check_end_names = true;
-        Ok(Cursor { reader, source, depth: 0, closes: false, counted: Counted::default() })
+        Ok(Cursor { reader, source, depth: 0, closes: false, skipped: 0, counted: Counted::default() })
     }
 
     /// The next element within the one that is open, or `None` where that closes; text is passed over.
@@ -114,34 +133,48 @@ impl<'a> Cursor<'a> {
 
     /// Line and column of `byte`; calls must come in ascending order of `byte`.
     pub(super) fn position(&mut self, byte: usize) -> Position {
-        let source = self.source.as_bytes();
-        let passed = source.get(self.counted.bytes..byte).unwrap_or_default();
-        self.counted.lines += passed.iter().filter(|&&byte| byte == b'\n').count() as u32;
-        self.counted.bytes = byte.max(self.counted.bytes);
-        let before = source.get(..byte).unwrap_or(source);
-        let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() as u32 + 1;
-        Position::Line(self.counted.lines + 1, column)
+        self.counted.advance(self.source.as_bytes(), byte);
+        self.counted.position()
     }
 
     /// An error at the tag that starts at `byte`.
     #[cold]
     pub(super) fn error(&self, message: impl Into<String>, byte: usize) -> Error {
-        self.place(Error::new(ErrorKind::Malformed, message), byte)
+        self.place(malformed(message), byte)
     }
 
     /// Gives `error` the position of `byte`.
     #[cold]
     pub(super) fn place(&self, error: Error, byte: usize) -> Error {
-        let before = self.source.as_bytes().get(..byte).unwrap_or(self.source.as_bytes());
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() as u32 + 1;
-        let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() as u32 + 1;
-        error
-            .at(crate::error::Location { position: Some(Position::Line(line, column)), ..Default::default() })
+        let mut counted = Counted::default();
+        counted.advance(self.source.as_bytes(), byte);
+        error.at(at(counted.position()))
+    }
+
+    /// Passes over the ports of the open element where they are written as the serializer writes them, and gives the
+    /// text of each; `None`, and nothing passed over, where anything else stands.
+    ///
+    /// Dims of ports are most of an IR's XML. This keeps them out of the event parser.
+    pub(super) fn plain_ports(&mut self) -> Option<Ports<'a>> {
+        if self.closes {
+            return None;
+        }
+        let start = self.offset();
+        let mut ports = Ports { rest: self.source.get(start..)? };
+        let all = Ports { rest: ports.rest };
+        while let Some(port) = ports.next() {
+            port?;
+        }
+        let passed = all.rest.len() - ports.rest.len();
+        let events = self.reader.get_mut();
+        *events = events.get(passed..)?;
+        self.skipped += passed;
+        Some(all)
     }
 
     /// Byte after the last token.
     pub(super) fn offset(&self) -> usize {
-        self.reader.buffer_position() as usize
+        self.reader.buffer_position() as usize + self.skipped
     }
 
     fn next(&mut self) -> Result<Token<'a>> {
@@ -178,7 +211,7 @@ impl<'a> Cursor<'a> {
                 }
                 Ok(Event::Eof) => return Ok(Token::End),
                 Err(error) => {
-                    let byte = self.reader.error_position() as usize;
+                    let byte = self.reader.error_position() as usize + self.skipped;
                     return Err(self
                         .error(format!("the XML is broken: {error}"), byte)
                         .help("the file is damaged or was cut short; export it again"));
@@ -232,6 +265,78 @@ pub(super) struct Attributes<'a> {
     rest: &'a str,
 }
 
+/// Iterates over `<port …>` elements that hold nothing but `<dim>`; ends before the closing tag of what holds them.
+///
+/// `Some(None)`: something else stands there.
+#[derive(Debug)]
+pub(super) struct Ports<'a> {
+    rest: &'a str,
+}
+
+/// A port: its attributes, and its dims as written.
+#[derive(Debug)]
+pub(super) struct PlainPort<'a> {
+    /// The attributes.
+    pub attributes: Attributes<'a>,
+    /// `<dim>` elements, ready for [`PlainPort::dims`].
+    dims: &'a str,
+}
+
+impl<'a> Iterator for Ports<'a> {
+    type Item = Option<PlainPort<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.trim_ascii_start();
+        if rest.starts_with("</") {
+            self.rest = rest;
+            return None;
+        }
+        let port = split_port(rest);
+        self.rest = port.as_ref().map_or(rest, |(_, rest)| rest);
+        Some(port.map(|(port, _)| port))
+    }
+}
+
+impl<'a> PlainPort<'a> {
+    /// The text of each dim.
+    pub(super) fn dims(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut rest = self.dims;
+        std::iter::from_fn(move || {
+            let (dim, after) = split_dim(rest)?;
+            rest = after;
+            Some(dim)
+        })
+    }
+}
+
+/// A plain port at the start of `text`, and what follows it.
+fn split_port(text: &str) -> Option<(PlainPort<'_>, &str)> {
+    let content = text.strip_prefix("<port ")?;
+    let end = content.bytes().position(|byte| matches!(byte, b'>' | b'<'))?;
+    let (tag, after) = (content.get(..end)?, content.get(end..)?.strip_prefix('>')?);
+    // A `>` within a value ends the tag too early: its quotes are odd then.
+    if tag.bytes().filter(|&byte| byte == b'"').count() % 2 != 0 || tag.contains('\'') {
+        return None;
+    }
+    if let Some(tag) = tag.strip_suffix('/') {
+        return Some((PlainPort { attributes: Attributes { rest: tag }, dims: "" }, after));
+    }
+    let mut rest = after;
+    while let Some((_, after)) = split_dim(rest) {
+        rest = after;
+    }
+    let dims = after.get(..after.len() - rest.len())?;
+    let rest = rest.trim_ascii_start().strip_prefix("</port>")?;
+    Some((PlainPort { attributes: Attributes { rest: tag }, dims }, rest))
+}
+
+/// The text of the `<dim>` at the start of `text`, and what follows it.
+fn split_dim(text: &str) -> Option<(&str, &str)> {
+    let content = text.trim_ascii_start().strip_prefix("<dim>")?;
+    let end = content.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'-'))?;
+    Some((content.get(..end)?, content.get(end..)?.strip_prefix("</dim>")?))
+}
+
 /// What stands where an attribute should be.
 #[derive(Debug, thiserror::Error)]
 #[error("an attribute must be name=\"value\", and here is `{0}`")]
@@ -249,20 +354,24 @@ impl<'a> Iterator for Attributes<'a> {
         self.rest = attribute.map_or("", |(_, _, rest)| rest);
         Some(match attribute {
             Some((name, value, _)) if value.len() <= limits::MAX_ATTRIBUTE_BYTES => Ok((name, value)),
-            _ => Err(BadAttribute(rest.chars().take(40).collect())),
+            _ => Err(BadAttribute(text::cut(rest).to_owned())),
         })
     }
 }
 
 /// Name, value and the rest of `name="value" …`.
+///
+/// Names and values are short: plain loops beat searches.
 fn split_attribute(text: &str) -> Option<(&str, &str, &str)> {
-    let (name, rest) = text.split_once('=')?;
-    let name = name.trim_ascii_end();
-    let rest = rest.trim_ascii_start();
-    let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    let (value, rest) = rest.get(1..)?.split_once(quote)?;
-    (!name.is_empty() && !name.contains(|c: char| c.is_ascii_whitespace() || c == '"' || c == '\''))
-        .then_some((name, value, rest))
+    let bytes = text.as_bytes();
+    let equals = bytes.iter().position(|byte| matches!(byte, b'=' | b'"' | b'\''))?;
+    let name = text.get(..equals)?.trim_ascii_end();
+    let rest = text.get(equals..)?.strip_prefix('=')?.trim_ascii_start();
+    let quote = *rest.as_bytes().first().filter(|quote| matches!(quote, b'"' | b'\''))?;
+    let rest = rest.get(1..)?;
+    let end = rest.as_bytes().iter().position(|&byte| byte == quote)?;
+    let is_name = !name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_whitespace());
+    is_name.then_some((name, rest.get(..end)?, rest.get(end + 1..)?))
 }
 
 /// Replaces `&lt;` and its like; text with a reference that is unknown stays as it is.
