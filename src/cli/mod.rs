@@ -5,7 +5,9 @@ mod graph;
 mod llm;
 mod options;
 mod output;
+mod plan;
 mod schema;
+mod verify;
 mod vit;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +34,8 @@ enum Command {
     Vit(vit::Args),
     Graph(graph::Args),
     Dump(dump::Args),
+    Plan(plan::Args),
+    Verify(verify::Args),
     Schema(schema::Args),
 }
 
@@ -39,6 +43,7 @@ enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Fine,
+    Failed,
     Incomplete,
 }
 
@@ -59,10 +64,13 @@ pub fn main() -> ExitCode {
         Command::Vit(args) => vit::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Schema(args) => schema::run(&args),
     };
     match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
         Ok(Outcome::Incomplete) => ExitCode::from(3),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

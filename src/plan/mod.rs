@@ -20,7 +20,7 @@ mod openvino;
 mod random;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::problem::{Plan, Problem};
+use crate::problem::{Plan, Problem, lower_bound};
 use crate::units::Bytes;
 use std::time::Duration;
 
@@ -132,15 +132,32 @@ impl Default for Options {
 /// # Ok::<(), memgraph::Error>(())
 /// ```
 pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
-    solve_with(problem, planner, &Options::default())
+    solve_with(problem, planner, &Options::default()).map(|solution| solution.plan)
 }
 
-/// As [`solve`], with bounds for the planners that search.
+/// A plan, and how far it can be from the best one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Solution {
+    /// The plan.
+    pub plan: Plan,
+    /// No plan has a smaller arena: the pressure, or more where a search proved more.
+    pub bound: Bytes,
+}
+
+impl Solution {
+    /// Whether no plan can be better.
+    #[must_use]
+    pub fn is_optimal(&self) -> bool {
+        self.plan.arena_size <= self.bound
+    }
+}
+
+/// As [`solve`], with limits for the planners that search, and with the proved bound.
 ///
 /// # Errors
 ///
 /// As [`solve`].
-pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Result<Plan> {
+pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Result<Solution> {
     validate(problem)?;
     let offsets = match planner {
         Planner::Naive => naive::offsets(problem),
@@ -153,10 +170,11 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
         Planner::HillClimb => hill_climb::offsets(problem, options),
         Planner::Openvino => {
             let (offsets, pool) = openvino::offsets(problem);
-            return Ok(Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size: Bytes(pool) });
+            let plan = Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size: Bytes(pool) };
+            return Ok(Solution { plan, bound: lower_bound(problem) });
         }
     };
-    Ok(finish(problem, offsets))
+    Ok(Solution { plan: finish(problem, offsets), bound: lower_bound(problem) })
 }
 
 /// Refuses what no planner can place: empty live ranges, and sums past 64 bits.

@@ -182,33 +182,36 @@ fn overlap(a: &Placed, b: &Placed) -> Violation {
     }
 }
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Violation {
+    /// The violation in words, with buffers named by `name`.
+    #[must_use]
+    pub fn text(&self, name: impl Fn(BufferId) -> String) -> String {
         match self {
             Violation::EmptyLiveRange { buffer, live } => {
-                write!(f, "buffer {} lives over {}..{}, which is empty", buffer.index(), live.start, live.end)
+                format!("buffer {} lives over {}..{}, which is empty", name(*buffer), live.start, live.end)
             }
-            Violation::Count { buffers, offsets } => write!(f, "{offsets} offsets for {buffers} buffers"),
+            Violation::Count { buffers, offsets } => format!("{offsets} offsets for {buffers} buffers"),
             Violation::Misaligned { buffer, offset, alignment } => {
-                write!(f, "buffer {} lies at {}, no multiple of {alignment}", buffer.index(), offset.0)
+                format!("buffer {} lies at {}, no multiple of {alignment}", name(*buffer), offset.0)
             }
             Violation::Overflow { buffer, offset, size } => {
-                let (offset, size) = (offset.0, size.0);
-                write!(f, "buffer {} of {size} B at {offset} ends past 2^64 - 1", buffer.index())
+                format!("buffer {} of {} B at {} ends past 2^64 - 1", name(*buffer), size.0, offset.0)
             }
             Violation::OutOfArena { buffer, end, arena_size } => {
-                let (end, arena) = (end.0, arena_size.0);
-                write!(f, "buffer {} ends at {end}, past the arena of {arena} B", buffer.index())
+                format!("buffer {} ends at {}, past the arena of {} B", name(*buffer), end.0, arena_size.0)
             }
             Violation::Overlap { buffers: [a, b], bytes, steps } => {
-                let (a, b) = (a.index(), b.index());
-                write!(
-                    f,
-                    "buffers {a} and {b} share bytes {}..{} at steps {}..{}",
-                    bytes.start, bytes.end, steps.start, steps.end
-                )
+                let (a, b) = (name(*a), name(*b));
+                let (bytes, steps) = (format!("{bytes:?}"), format!("{steps:?}"));
+                format!("buffers {a} and {b} share bytes {bytes} at steps {steps}")
             }
         }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(|buffer| buffer.index().to_string()))
     }
 }
 

@@ -1,0 +1,90 @@
+//! `memgraph plan`: a planner alone, on a problem as CSV.
+
+use super::{EXIT_STATUS, Outcome, output};
+use memgraph::Bytes;
+use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::plan::{self, Options, Planner, Solution, csv};
+use memgraph::{problem, verify};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Place the buffers of a problem: CSV `id,lower,upper,size`, live ranges half-open, as MiniMalloc has it
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_STATUS)]
+pub(super) struct Args {
+    /// A .csv with the columns id, lower, upper, size
+    problem: PathBuf,
+    /// Who places the buffers: a planner's name, or `all` for a table of all of them
+    #[arg(long, value_name = "PLANNER", default_value = "greedy-by-size")]
+    planner: String,
+    /// Exit with status 1 if the arena is larger than this many bytes
+    #[arg(long, value_name = "BYTES")]
+    capacity: Option<u64>,
+    /// Write the plan, the problem with a column offset, to this file; `-` is standard output, then without text
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// When a planner that searches returns its best plan so far
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    time_limit: f64,
+    /// Where random choices start
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let mut options = Options::default();
+    options.seed = args.seed;
+    options.time_limit = Duration::try_from_secs_f64(args.time_limit).map_err(|error| {
+        let message = format!("time limit {} is no number of seconds: {error}", args.time_limit);
+        Error::new(ErrorKind::Usage, message)
+    })?;
+    let planners = match args.planner.as_str() {
+        "all" => Planner::ALL.to_vec(),
+        name => vec![Planner::by_name(name)?],
+    };
+    let table = super::verify::read(&args.problem)?;
+
+    let mut best: Option<Solution> = None;
+    let mut text = format!("lower bound {}\n\n", exact(problem::lower_bound(&table.problem)));
+    for &planner in &planners {
+        let start = Instant::now();
+        let solution =
+            plan::solve_with(&table.problem, planner, &options).map_err(|e| e.in_file(&args.problem))?;
+        let elapsed = start.elapsed();
+        verify::geometry(&table.problem, &solution.plan)?;
+        let _ = writeln!(text, "{:<17} {}", planner.name(), describe(&solution));
+        if planners.len() > 1 {
+            let _ = text.pop();
+            let _ = writeln!(text, "  {:.3} s", elapsed.as_secs_f64());
+        }
+        if best.as_ref().is_none_or(|best| solution.plan.arena_size < best.plan.arena_size) {
+            best = Some(solution);
+        }
+    }
+    let Some(best) = best else { return Ok(Outcome::Fine) };
+    if !args.out.as_deref().is_some_and(output::is_stdout) {
+        output::print(&text)?;
+    }
+    if let Some(target) = &args.out {
+        output::write(target, &csv::write(&table.ids, &table.problem, Some(&best.plan)))?;
+    }
+    super::verify::within(best.plan.arena_size, args.capacity)
+}
+
+/// Arena, distance from the bound, and whether it is proved.
+fn describe(solution: &Solution) -> String {
+    let (arena, bound) = (solution.plan.arena_size, solution.bound);
+    let gap = match bound.0 {
+        0 => 0.0,
+        _ => 100.0 * (arena - bound).0 as f64 / bound.0 as f64,
+    };
+    let proof = if solution.is_optimal() { "optimal" } else { "" };
+    let line = format!("arena {:<30} gap {gap:>7.2} %  {proof}", exact(arena));
+    line.trim_end().to_owned()
+}
+
+/// Bytes as a raw number and in IEC units.
+fn exact(bytes: Bytes) -> String {
+    if bytes.0 < 1024 { bytes.to_string() } else { format!("{} B ({bytes})", bytes.0) }
+}

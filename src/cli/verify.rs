@@ -1,0 +1,67 @@
+//! `memgraph verify`: the geometry checker alone, on a plan as CSV.
+
+use super::{EXIT_STATUS, Outcome, output};
+use memgraph::Bytes;
+use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::plan::csv;
+use memgraph::verify::geometry;
+use std::path::{Path, PathBuf};
+
+/// Check a plan: no two buffers that live together may share a byte
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_STATUS)]
+pub(super) struct Args {
+    /// A .csv with the columns id, lower, upper, size, offset
+    plan: PathBuf,
+    /// Exit with status 1 if the arena is larger than this many bytes
+    #[arg(long, value_name = "BYTES")]
+    capacity: Option<u64>,
+}
+
+/// Most bytes that a CSV file may have.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let table = read(&args.plan)?;
+    let Some(plan) = &table.plan else {
+        return Err(Error::new(ErrorKind::Malformed, "the header has no column \"offset\"")
+            .in_file(&args.plan)
+            .help("this is a problem; `memgraph plan PROBLEM.csv --out PLAN.csv` makes a plan of it"));
+    };
+    let violations = geometry::check(&table.problem, plan);
+    if violations.is_empty() {
+        let (count, arena) = (table.ids.len(), plan.arena_size);
+        output::print(&format!("{count} buffers in an arena of {} B: no two share a byte\n", arena.0))?;
+        return within(arena, args.capacity);
+    }
+    let name = |buffer: memgraph::ids::BufferId| {
+        table.ids.get(buffer.index()).map_or_else(|| buffer.index().to_string(), |id| format!("\"{id}\""))
+    };
+    let lines: String = violations.iter().map(|violation| violation.text(name) + "\n").collect();
+    output::print(&lines)?;
+    Ok(Outcome::Failed)
+}
+
+/// Reads a problem or a plan.
+pub(super) fn read(path: &Path) -> Result<csv::Table> {
+    let length = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
+    if length > MAX_FILE_BYTES {
+        let message = format!("{length} bytes, over the limit of {MAX_FILE_BYTES}");
+        return Err(Error::new(ErrorKind::Limit, message).in_file(path));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    csv::read(&text).map_err(|error| error.in_file(path))
+}
+
+/// Says if an arena is over its capacity.
+pub(super) fn within(arena: Bytes, capacity: Option<u64>) -> Result<Outcome> {
+    match capacity {
+        Some(capacity) if arena.0 > capacity => {
+            let over = arena.0 - capacity;
+            let message = format!("arena is {} B, over the capacity of {capacity} B by {over} B", arena.0);
+            output::complain(&Error::new(ErrorKind::OverBudget, message));
+            Ok(Outcome::Failed)
+        }
+        _ => Ok(Outcome::Fine),
+    }
+}
