@@ -185,13 +185,18 @@ mod tests {
     use crate::DType;
     use crate::shape::testing::{infer, *};
 
+    /// Transposes, operands, product.
+    type Case = (bool, bool, &'static [u64], &'static [u64], &'static [u64]);
+    /// Equation, operands, result.
+    type Equation = (&'static str, &'static [&'static [u64]], &'static [u64]);
+
     fn product(transpose_a: bool, transpose_b: bool, a: &[u64], b: &[u64]) -> Vec<u64> {
         dims(Op::MatMul { transpose_a, transpose_b }, &[f32(a), f32(b)])
     }
 
     #[test]
     fn matrices_multiply_and_leading_dims_broadcast() {
-        let table: [(bool, bool, &[u64], &[u64], &[u64]); 9] = [
+        let table: [Case; 9] = [
             (false, false, &[2, 3], &[3, 4], &[2, 4]),
             (true, false, &[3, 2], &[3, 4], &[2, 4]),
             (false, true, &[2, 3], &[4, 3], &[2, 4]),
@@ -220,7 +225,7 @@ mod tests {
 
     #[test]
     fn einsum_reads_sizes_off_labels() {
-        let table: [(&str, &[&[u64]], &[u64]); 8] = [
+        let table: [Equation; 8] = [
             ("bij,bjk->bik", &[&[2, 3, 4], &[2, 4, 5]], &[2, 3, 5]),
             ("ij->ji", &[&[2, 3]], &[3, 2]),
             ("ii", &[&[3, 3]], &[]),

@@ -1,99 +1,15 @@
-//! Shapes through control flow: `If`, `Loop`, `TensorIterator`, `Scan`.
-//!
-//! Sources: OpenVINO <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/condition/if-8.html>,
-//! `infrastructure/loop-5`, `infrastructure/tensor-iterator-1`; ONNX <https://onnx.ai/onnx/operators/onnx__Loop.html>,
-//! `If`, `Scan`.
-//!
-//! * `If`: outputs of the branch that a known condition takes; else the larger of both, dim by dim, as a bound.
-//! * `Loop`: a sliced input enters with `part_size` at its axis, a concatenated result leaves with trips · its dim.
-//!   A carried tensor whose shape changes is followed round by round; one that grows evenly is extrapolated.
-//!
-//! Bodies are inferred once per round, and carried values are unknown inside unless the body hands them through.
+//! `Loop`, `TensorIterator`, `Scan`: one body, run several times.
 
-use super::context::{Context, normalize_axis};
-use super::engine::{Options, Shapes, infer_graph};
-use super::{Bound, TensorInfo};
-use crate::DType;
-use crate::error::{Error, ErrorKind, Port, Result};
-use crate::graph::op::{If, Loop, LoopInputKind, LoopSlice};
+use super::{
+    declared_parameters, either, exact_flag, malformed, outer, result_info, run, settle_axis, sized, slot,
+};
+use crate::error::Result;
+use crate::graph::op::{Loop, LoopInputKind, LoopSlice};
 use crate::graph::{Dims, Graph, Op, Value};
 use crate::ids::TensorId;
-use crate::scenario::Binding;
-
-/// Infers the bodies of a control-flow node, emits the node's outputs, and returns the bodies' shapes in the order of
-/// [`Graph::bodies`](crate::graph::Graph::bodies).
-pub(super) fn infer(op: &Op, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
-    match op {
-        Op::If(branches) => infer_if(branches, context, options),
-        Op::Loop(spec) => infer_loop(spec, context, options),
-        _ => Ok(Vec::new()),
-    }
-}
-
-fn infer_if(branches: &If, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
-    let infer_branch = |body: &Graph, inputs: &[(u32, u32)]| {
-        let mut parameters = declared_parameters(body);
-        for &(input, parameter) in inputs {
-            *slot(context, &mut parameters, parameter)? = outer(context, input)?.clone();
-        }
-        run(context, body, parameters, options)
-    };
-    let then_shapes = infer_branch(&branches.then_body, &branches.then_inputs);
-    let else_shapes = infer_branch(&branches.else_body, &branches.else_inputs);
-    let taken = outer(context, 0)?.value.as_ref().and_then(exact_flag);
-
-    // A branch that contradicts these shapes cannot be the one that runs.
-    let (then_shapes, else_shapes, taken) = match (then_shapes, else_shapes) {
-        (Ok(then_shapes), Ok(else_shapes)) => (then_shapes, else_shapes, taken),
-        (Ok(then_shapes), Err(error)) if can_be_skipped(&error, taken, true) => {
-            (then_shapes, Shapes::refused(&branches.else_body, &error), Some(true))
-        }
-        (Err(error), Ok(else_shapes)) if can_be_skipped(&error, taken, false) => {
-            (Shapes::refused(&branches.then_body, &error), else_shapes, Some(false))
-        }
-        (Err(error), _) | (_, Err(error)) => return Err(error),
-    };
-
-    let find = |outputs: &[(u32, u32)], port: u32| {
-        outputs.iter().find(|(_, output)| *output == port).map(|&(result, _)| result)
-    };
-    for port in 0..context.n_outputs() as u32 {
-        let side = |body, shapes, outputs: &[(u32, u32)]| match find(outputs, port) {
-            Some(result) => result_info(context, body, shapes, result).cloned(),
-            None => Err(malformed(context, format!("a branch gives nothing to output {port}"))),
-        };
-        let chosen = match taken {
-            Some(true) => side(&branches.then_body, &then_shapes, &branches.then_outputs)?,
-            Some(false) => side(&branches.else_body, &else_shapes, &branches.else_outputs)?,
-            None => {
-                let then_info = side(&branches.then_body, &then_shapes, &branches.then_outputs)?;
-                let else_info = side(&branches.else_body, &else_shapes, &branches.else_outputs)?;
-                either(&then_info, &else_info)
-            }
-        };
-        let chosen = sized(context, chosen, port, options, || "the branches give it different ranks".into())?;
-        context.emit_info(chosen);
-    }
-    Ok(vec![then_shapes, else_shapes])
-}
-
-/// Whether the failed branch does not matter, since the other one, of condition `other`, runs.
-fn can_be_skipped(error: &Error, taken: Option<bool>, other: bool) -> bool {
-    taken.map_or(error.kind() == ErrorKind::Shape, |taken| taken == other)
-}
-
-/// What holds of both: the larger of each two dims, as a bound where they differ.
-fn either(a: &TensorInfo, b: &TensorInfo) -> TensorInfo {
-    let dims = match (&a.dims, &b.dims) {
-        (Some(a), Some(b)) if a.len() == b.len() => {
-            Some(a.iter().zip(b).map(|(&a, &b)| a.max(b)).collect::<Dims>())
-        }
-        _ => None,
-    };
-    let bound = if a.dims == b.dims { a.bound.max(b.bound) } else { Bound::UpperBound };
-    let value = a.value.clone().filter(|_| a.value == b.value && a.dims == b.dims);
-    TensorInfo { dtype: a.dtype, dims, bound, value }
-}
+use crate::shape::context::{Context, normalize_axis};
+use crate::shape::engine::{Options, Shapes};
+use crate::shape::{Bound, TensorInfo};
 
 /// How often a loop's body runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +31,7 @@ impl Trips {
 /// More trips than this are no count but "until the condition fails".
 const MAX_TRIPS: i64 = 1 << 31;
 
-fn infer_loop(spec: &Loop, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
+pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
     let trips = trips_from_inputs(spec, context)?;
     let entry = entry_parameters(spec, context, trips)?;
     let mut shapes = run(context, &spec.body, entry.clone(), options)?;
@@ -399,196 +315,13 @@ fn parameter_tensor(body: &Graph, number: u32) -> Option<TensorId> {
     body.output(*body.parameters().get(number as usize)?, 0)
 }
 
-/// A single exact boolean.
-fn exact_flag(value: &Value) -> Option<bool> {
-    match value.as_ints()? {
-        [flag] if !value.is_upper_bound => Some(*flag != 0),
-        _ => None,
-    }
-}
-
-/// What the file declares of a body's parameters.
-fn declared_parameters(body: &Graph) -> Vec<TensorInfo> {
-    let declared = body.parameters().iter().map(|&parameter| match body.output(parameter, 0) {
-        None => TensorInfo::unknown(DType::Dynamic),
-        Some(tensor) => {
-            let tensor = body.tensor(tensor);
-            match tensor.shape.as_known() {
-                Some(dims) => TensorInfo::known(tensor.dtype, dims),
-                None => TensorInfo::unknown(tensor.dtype),
-            }
-        }
-    });
-    declared.collect()
-}
-
-fn run(context: &Context<'_>, body: &Graph, parameters: Vec<TensorInfo>, options: Options) -> Result<Shapes> {
-    let binding = Binding { parameters, ..Binding::default() };
-    infer_graph(body, binding, options).map_err(|error| {
-        error.note(format!("in a body of \"{}\"", context.graph().node_name(context.node())))
-    })
-}
-
-fn outer<'a>(context: &Context<'a>, input: u32) -> Result<&'a TensorInfo> {
-    context.input(input as usize).map_err(|error| malformed(context, error.to_string()))
-}
-
-fn slot<'p>(
-    context: &Context<'_>,
-    parameters: &'p mut [TensorInfo],
-    number: u32,
-) -> Result<&'p mut TensorInfo> {
-    let count = parameters.len();
-    parameters.get_mut(number as usize).ok_or_else(|| {
-        malformed(context, format!("the port map names parameter {number} of a body, which has {count}"))
-    })
-}
-
-fn result_info<'s>(
-    context: &Context<'_>,
-    body: &Graph,
-    shapes: &'s Shapes,
-    number: u32,
-) -> Result<&'s TensorInfo> {
-    let result = body.results().get(number as usize).and_then(|&result| body.input(result, 0));
-    result.map(|tensor| shapes.tensor(tensor)).ok_or_else(|| {
-        let count = body.results().len();
-        malformed(context, format!("the port map names result {number} of a body, which has {count}"))
-    })
-}
-
-fn settle_axis(context: &Context<'_>, axis: i64, rank: usize, input: u32) -> Result<usize> {
-    normalize_axis(axis, rank).map_err(|error| {
-        Error::new(ErrorKind::Shape, error.to_string())
-            .at(context.graph().location(context.node(), Some(Port::Input(input as usize))))
-    })
-}
-
-#[cold]
-fn malformed(context: &Context<'_>, message: String) -> Error {
-    Error::new(ErrorKind::Malformed, message)
-        .at(context.graph().location(context.node(), None))
-        .help("the model is inconsistent; re-export it")
-}
-
-/// `info` if its dims are known; else what the file declares, or an error unless unknown sizes are allowed.
-fn sized(
-    context: &Context<'_>,
-    info: TensorInfo,
-    port: u32,
-    options: Options,
-    why: impl FnOnce() -> String,
-) -> Result<TensorInfo> {
-    if info.dims.is_some() {
-        return Ok(info);
-    }
-    let graph = context.graph();
-    let declared = graph.output(context.node(), port as usize).map(|tensor| graph.tensor(tensor));
-    if let Some(dims) = declared.and_then(|tensor| tensor.shape.as_known()) {
-        return Ok(TensorInfo::known(info.dtype, dims));
-    }
-    if options.allow_opaque {
-        return Ok(info);
-    }
-    Err(Error::new(ErrorKind::UnboundDim, format!("cannot size output {port}: {}", why()))
-        .at(graph.location(context.node(), Some(Port::Output(port as usize))))
-        .help("`--value NAME=1` gives a condition or a trip count that is an input of the model; `--allow-opaque` counts the tensor as unknown and the total as a lower bound"))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{apply, body, constant, flag};
     use super::*;
+    use crate::DType;
     use crate::graph::op::{Binary, Broadcast, LoopInput, LoopOutput};
-    use crate::graph::{Builder, Format, NodeSpec, PartialShape, TensorSpec};
-    use crate::shape::testing::{self, *};
-
-    /// A body of `parameters` parameters; `build` gives the results' tensors.
-    fn body(parameters: usize, build: impl Fn(&mut Builder, &[TensorId]) -> Vec<TensorId>) -> Graph {
-        let mut builder = Builder::new("body".as_ref(), Format::OpenVino);
-        let inputs: Vec<_> = (0..parameters)
-            .map(|_| {
-                let node =
-                    builder.node(NodeSpec { op: Op::Parameter, name: "parameter", ..NodeSpec::default() });
-                builder.output(node, TensorSpec::default())
-            })
-            .collect();
-        for tensor in build(&mut builder, &inputs) {
-            let node = builder.node(NodeSpec { op: Op::Result, name: "result", ..NodeSpec::default() });
-            builder.connect(node, &[Some(tensor)]);
-        }
-        builder.finish().unwrap()
-    }
-
-    fn apply(builder: &mut Builder, op: Op, inputs: &[TensorId]) -> TensorId {
-        let node = builder.node(NodeSpec { op, name: "inner", ..NodeSpec::default() });
-        let tensor = builder.output(node, TensorSpec::default());
-        builder.connect(node, &inputs.iter().map(|&input| Some(input)).collect::<Vec<_>>());
-        tensor
-    }
-
-    fn constant(builder: &mut Builder, dtype: DType, values: &[i64]) -> TensorId {
-        builder.constant("constant", dtype, &[values.len() as u64], Value::ints(values.iter().copied()))
-    }
-
-    /// `If(condition, data)`: squeezes axis 0 if true, hands data through if false.
-    fn squeeze_or_keep() -> Op {
-        let squeeze = body(1, |builder, inputs| {
-            let axis = constant(builder, DType::I64, &[0]);
-            vec![apply(builder, Op::Squeeze { allow_axis_skip: false }, &[inputs[0], axis])]
-        });
-        let keep = body(1, |_, inputs| inputs.to_vec());
-        Op::If(Box::new(If {
-            then_body: squeeze,
-            else_body: keep,
-            then_inputs: vec![(1, 0)],
-            else_inputs: vec![(1, 0)],
-            then_outputs: vec![(0, 0)],
-            else_outputs: vec![(0, 0)],
-        }))
-    }
-
-    fn flag(value: bool) -> Input {
-        ints(DType::Boolean, &[], &[i64::from(value)])
-    }
-
-    #[test]
-    fn a_known_condition_takes_its_branch() {
-        assert_eq!(testing::dims(squeeze_or_keep(), &[flag(true), f32(&[1, 5])]), [5]);
-        assert_eq!(testing::dims(squeeze_or_keep(), &[flag(false), f32(&[1, 5])]), [1, 5]);
-    }
-
-    #[test]
-    fn a_branch_that_contradicts_the_shapes_cannot_run() {
-        let out = output(squeeze_or_keep(), &[tensor(DType::Boolean, &[]), f32(&[3, 5])]);
-        assert_eq!((out.dims.unwrap().as_slice(), out.bound), (&[3, 5][..], Bound::Exact));
-        assert!(testing::infer(squeeze_or_keep(), &[flag(true), f32(&[3, 5])], 1).is_err());
-    }
-
-    #[test]
-    fn branches_of_different_ranks_have_no_size() {
-        let inputs = [tensor(DType::Boolean, &[]), f32(&[1, 5])];
-        assert!(testing::infer(squeeze_or_keep(), &inputs, 1).unwrap_err().is_unbound_dim());
-    }
-
-    #[test]
-    fn an_unknown_condition_bounds_by_the_larger_branch() {
-        let tile = |count| {
-            body(1, move |builder, inputs| {
-                let repeats = constant(builder, DType::I64, &[count]);
-                vec![apply(builder, Op::Tile, &[inputs[0], repeats])]
-            })
-        };
-        let op = Op::If(Box::new(If {
-            then_body: tile(2),
-            else_body: tile(3),
-            then_inputs: vec![(1, 0)],
-            else_inputs: vec![(1, 0)],
-            then_outputs: vec![(0, 0)],
-            else_outputs: vec![(0, 0)],
-        }));
-        let out = output(op, &[tensor(DType::Boolean, &[]), f32(&[5])]);
-        assert_eq!((out.dims.unwrap().as_slice(), out.bound), (&[15][..], Bound::UpperBound));
-    }
+    use crate::shape::testing::{self, Input, all_dims, f32, output, scalar, tensor};
 
     fn whole(axis: i64, part_size: i64, drops_axis: bool) -> LoopSlice {
         LoopSlice { axis, start: 0, end: -1, stride: part_size, part_size, drops_axis }
@@ -676,37 +409,5 @@ mod tests {
             let inputs = [count, flag(true), f32(&[10, 4]), f32(&[3, 4])];
             assert!(testing::infer(appending(true), &inputs, 1).unwrap_err().is_unbound_dim());
         }
-    }
-
-    #[test]
-    fn a_port_map_beyond_the_body_is_malformed() {
-        let Op::If(mut branches) = squeeze_or_keep() else { unreachable!() };
-        branches.then_inputs = vec![(1, 7)];
-        let error = testing::infer(Op::If(branches.clone()), &[flag(true), f32(&[1, 5])], 1).unwrap_err();
-        assert!(error.message().contains("parameter 7"), "{error}");
-        branches.then_inputs = vec![(9, 0)];
-        assert!(testing::infer(Op::If(branches.clone()), &[flag(true), f32(&[1, 5])], 1).is_err());
-        branches.then_inputs = vec![(1, 0)];
-        branches.then_outputs = vec![(3, 0)];
-        assert!(testing::infer(Op::If(branches), &[flag(true), f32(&[1, 5])], 1).is_err());
-    }
-
-    #[test]
-    fn a_declared_shape_stands_in_for_an_unknown_one() {
-        let mut builder = Builder::new("m".as_ref(), Format::OpenVino);
-        let mut slots = Vec::new();
-        for _ in 0..2 {
-            let node = builder.node(NodeSpec { op: Op::Parameter, name: "p", ..NodeSpec::default() });
-            slots.push(Some(builder.output(node, TensorSpec::default())));
-        }
-        let node = builder.node(NodeSpec { op: squeeze_or_keep(), name: "if", ..NodeSpec::default() });
-        let shape = PartialShape::known(&[5]);
-        let out = builder.output(node, TensorSpec { shape, ..TensorSpec::default() });
-        builder.connect(node, &slots);
-        let graph = builder.finish().unwrap();
-        let parameters = vec![tensor(DType::Boolean, &[]).unwrap(), f32(&[1, 5]).unwrap()];
-        let binding = Binding { parameters, ..Binding::default() };
-        let shapes = infer_graph(&graph, binding, Options::default()).unwrap();
-        assert_eq!(shapes.tensor(out).dims.as_deref(), Some(&[5][..]));
     }
 }
