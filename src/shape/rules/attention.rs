@@ -133,7 +133,7 @@ fn paged(context: &mut Context<'_>) -> RuleResult {
         _ => None,
     };
     let past = context.value(5).and_then(Value::as_ints);
-    let past = past.and_then(|lengths| total(lengths, |length| Some(length)));
+    let past = past.and_then(|lengths| total(lengths, Some));
     let scores = past.and_then(|past| past.checked_add(key_tokens));
     emit_scores(context, dtype, scores, capacity);
 

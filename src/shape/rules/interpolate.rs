@@ -186,7 +186,7 @@ fn rgb_to_nv12(single_plane: bool, context: &mut Context<'_>) -> RuleResult {
 /// A scaled dim, cut to an integer.
 fn truncated(scaled: f32, scale: f32) -> RuleResult<u64> {
     // 2^63 is the first single that no dim reaches.
-    if scaled >= 0.0 && scaled < 9.223_372e18 {
+    if (0.0..9.223_372e18).contains(&scaled) {
         Ok(scaled as u64)
     } else {
         Err(mismatch!("a scale of {scale} makes a dim of {scaled}"))
