@@ -5,7 +5,8 @@
 
 Takes every IR below fixtures/ and each --models folder through lengths 1, 7, 512, 1813, 8192 and batches 1 and 3; vision
 towers through their image sizes. Where OpenVINO's shape is static ours must be equal, element type too; where it is
-dynamic ours must lie within. Where OpenVINO refuses the input shapes, memgraph must refuse them too.
+dynamic ours must lie within. Where OpenVINO refuses the input shapes, memgraph must refuse them too. For the comparison
+every input's shape is given with `--input`; memgraph must bind the same shapes by role (`--bind batch=3 --bind seq=7`).
 
 Exit status: 0 all agree, 1 a port differs or was not compared, 2 the check itself could not run.
 """
@@ -60,7 +61,8 @@ def check_file(core, memgraph, xml, verbose):
     with oracle.with_full_bin(xml) as path:
         model = core.read_model(path)
         row["nodes"] = len(model.get_ordered_ops())
-        for case, shapes in cases_of(model, config_of(xml)):
+        for roles, shapes in cases_of(model, config_of(xml)):
+            case = ", ".join(f"{role} {number}" for role, number in roles.items())
             row["cases"] += 1
             try:
                 expected = oracle.expected_ports(model, shapes)
@@ -75,10 +77,13 @@ def check_file(core, memgraph, xml, verbose):
                 continue
             try:
                 tensors = oracle.dump_shapes(memgraph, xml, shapes)
+                bound = oracle.dump_inputs(memgraph, xml, roles)
             except oracle.MemgraphError as error:
                 row["missing"] += len(expected)
                 fault(case, error)
                 continue
+            if bound != shapes:
+                fault(case, f"by role, memgraph binds {bound}; expected {shapes}")
             result = oracle.compare(expected, tensors)
             row["compared"] += result.compared
             row["static"] += result.static
@@ -98,25 +103,25 @@ def check_file(core, memgraph, xml, verbose):
 
 
 def cases_of(model, config):
-    """The input shapes to try: (words for it, {parameter: dims}) pairs."""
+    """The runs to try: ({role: number}, {parameter: dims}) pairs."""
     parameters = {parameter.get_friendly_name(): parameter.get_partial_shape() for parameter in model.get_parameters()}
     if "pixel_values" in parameters or any(len(shape) == 4 for shape in parameters.values()):
         for batch in BATCHES:
             for height, width in image_sizes(config):
-                roles = image_roles(batch, height, width, config)
-                yield f"batch {batch}, image {height}x{width}", bind(parameters, roles)
+                dims = image_dims(batch, height, width, config)
+                yield {"batch": batch, "height": height, "width": width}, bind(parameters, dims)
     elif "window_index" in parameters or "hidden_states" in parameters:
         for length in LENGTHS:
             # Patches come in 2x2 groups, each of which becomes one token.
-            roles = patch_roles(4 * ((length + 3) // 4), config)
-            yield f"{roles['hidden_states'][0]} patches", bind(parameters, roles)
+            patches = 4 * ((length + 3) // 4)
+            yield {"patches": patches}, bind(parameters, patch_dims(patches, config))
     else:
         for batch in BATCHES:
             for length in LENGTHS:
-                yield f"batch {batch}, length {length}", bind(parameters, text_roles(batch, length))
+                yield {"batch": batch, "seq": length}, bind(parameters, text_dims(batch, length))
 
 
-def text_roles(batch, length):
+def text_dims(batch, length):
     """Dims by parameter name for text models; None stands for the parameter's own static dim."""
     return {
         "input_ids": (batch, length),
@@ -130,7 +135,7 @@ def text_roles(batch, length):
     }
 
 
-def image_roles(batch, height, width, config):
+def image_dims(batch, height, width, config):
     vision = config.get("vision_config", config)
     patch = vision.get("patch_size", 16)
     rows, columns = height // patch, width // patch
@@ -149,7 +154,7 @@ def image_sizes(config):
     return dict.fromkeys([(own, own), (224, 224), (448, 448), (336, 512), (1, 1)])
 
 
-def patch_roles(patches, config):
+def patch_dims(patches, config):
     vision = config.get("vision_config", {})
     channels = vision.get("in_channels", vision.get("in_chans", 3))
     pixels = channels * vision.get("temporal_patch_size", 2) * vision.get("patch_size", 14) ** 2
@@ -162,20 +167,18 @@ def patch_roles(patches, config):
     }
 
 
-def bind(parameters, roles):
-    """Static dims for every parameter: its own where it has them, its role's elsewhere."""
+def bind(parameters, dims):
+    """Static dims for every parameter: its own where it has them, the given ones elsewhere."""
     bound = {}
     for name, shape in parameters.items():
-        if name not in roles:
-            raise SystemExit(f"error: no role for parameter {name!r} {shape}; add it to scripts/crosscheck_openvino.py")
-        role = list(roles[name])
-        if role[0] is ...:
-            role[:1] = [None] * (len(shape) - len(role) + 1)
-        if len(role) != len(shape):
-            raise SystemExit(f"error: parameter {name!r} has shape {shape}, its role has {len(role)} dims")
-        bound[name] = [
-            dim.get_length() if dim.is_static else wanted for dim, wanted in zip(shape, role)
-        ]
+        if name not in dims:
+            raise SystemExit(f"error: no dims for parameter {name!r} {shape}; add it to scripts/crosscheck_openvino.py")
+        wanted = list(dims[name])
+        if wanted[0] is ...:
+            wanted[:1] = [None] * (len(shape) - len(wanted) + 1)
+        if len(wanted) != len(shape):
+            raise SystemExit(f"error: parameter {name!r} has shape {shape}, and is given {len(wanted)} dims")
+        bound[name] = [dim.get_length() if dim.is_static else number for dim, number in zip(shape, wanted)]
     return bound
 
 

@@ -204,19 +204,28 @@ def ports_of(node, prefix=""):
 def dump_shapes(memgraph, file, inputs=None):
     """The tensors of `memgraph dump --stage shapes`, those of bodies named as `ports_of` names them; `inputs`: parameter
     name → dims, given as `--input`."""
-    command = [memgraph, "dump", str(file), "--stage", "shapes", "--allow-opaque"]
-    for name, dims in (inputs or {}).items():
-        command += ["--input", f"{name}={'x'.join(map(str, dims))}"]
+    options = [f"--input={name}={'x'.join(map(str, dims))}" for name, dims in (inputs or {}).items()]
+    return list(tensors_of(dump(memgraph, file, ["--allow-opaque", *options]), ""))
+
+
+def dump_inputs(memgraph, file, roles):
+    """Parameter name → dims as memgraph binds them by role; `roles`: role → number, given as `--bind`."""
+    shapes = dump(memgraph, file, [f"--bind={role}={number}" for role, number in roles.items()])
+    return {tensor["name"]: tensor["shape"] for tensor in shapes["inputs"]}
+
+
+def dump(memgraph, file, options):
+    command = [memgraph, "dump", str(file), "--stage", "shapes", *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
     # 3: complete but for tensors of unknown size.
     if done.returncode not in (0, 3):
         raise MemgraphError(done.returncode, done.stderr.strip())
-    return list(tensors_of(json.loads(done.stdout), ""))
+    return json.loads(done.stdout)
 
 
-def tensors_of(dump, prefix):
-    yield from ({**tensor, "node": prefix + tensor["node"]} for tensor in dump["tensors"])
-    for body in dump["graphs"]:
+def tensors_of(shapes, prefix):
+    yield from ({**tensor, "node": prefix + tensor["node"]} for tensor in shapes["tensors"])
+    for body in shapes["graphs"]:
         yield from tensors_of(body, f"{prefix}{body['node']} > {body['body']} > ")
 
 
