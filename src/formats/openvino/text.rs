@@ -11,15 +11,18 @@ use std::borrow::Cow;
 ///
 /// Source: OpenVINO 2026.4, src/core/src/type/element_type.cpp.
 pub(super) fn dtype(name: &str) -> Option<DType> {
-    DType::from_name(name).or_else(|| match name {
+    // Ports come first: there are several to each attribute.
+    match name {
         "FP32" => Some(DType::F32),
         "FP16" => Some(DType::F16),
+        "I64" => Some(DType::I64),
+        "I32" => Some(DType::I32),
         "FP64" => Some(DType::F64),
         "BOOL" | "bool" => Some(DType::Boolean),
         "BIN" | "bin" => Some(DType::U1),
         "undefined" | "UNSPECIFIED" | "unspecified" | "" => Some(DType::Dynamic),
-        _ => DType::from_name(&name.to_ascii_lowercase()),
-    })
+        _ => DType::from_name(name).or_else(|| DType::from_name(&name.to_ascii_lowercase())),
+    }
 }
 
 /// A shape such as `1,3,?,1..8`; empty is a scalar, `...` an unknown rank; `None` if it is none.

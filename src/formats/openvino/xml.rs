@@ -162,7 +162,7 @@ impl<'a> Cursor<'a> {
         let start = self.offset();
         let mut ports = Ports { rest: self.source.get(start..)? };
         let all = Ports { rest: ports.rest };
-        while let Some(port) = ports.next() {
+        for port in ports.by_ref() {
             port?;
         }
         let passed = all.rest.len() - ports.rest.len();
