@@ -41,7 +41,7 @@ fn required_ports(op: &Op) -> (usize, usize) {
         Parameter | Constant(_) => (0, 1),
         Result => (1, 0),
         ReadValue(_) => (0, 1),
-        Opaque | Loop(_) => (0, 0),
+        Opaque | Executed(_) | Loop(_) => (0, 0),
         Identity | Variadic(_) | Concat { .. } | Einsum(_) | Recurrent(_) | Detection(_) => (1, 1),
         Binary(..) | ConvertLike | MatMul { .. } | Convolution(_) | ConvolutionBackpropData(_) => (2, 1),
         Reshape(_) | Unsqueeze | Broadcast(_) | Tile | GatherElements | GatherNd { .. } | TopK { .. } => {

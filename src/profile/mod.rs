@@ -3,6 +3,9 @@
 //! One file per profile. A profile is data; the functions that apply it are in [`crate::lower`].
 
 mod graph;
+mod openvino_cpu;
+
+pub use openvino_cpu::{Isa, OpenvinoCpu, Reshape};
 
 use crate::plan::Planner;
 

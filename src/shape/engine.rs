@@ -218,6 +218,12 @@ fn fall_back(
         return Ok(());
     }
     let location = graph.location(node, None);
+    if matches!(graph.node(node).op, Op::Executed(_)) && !options.allow_opaque {
+        return Err(Error::new(ErrorKind::UnboundDim, "an executed node has outputs of free dims")
+            .at(location)
+            .note("an execution graph has the dims of the last inference, and free dims before the first")
+            .help("run one inference before `get_runtime_model()` and serialize again"));
+    }
     let is_opaque = matches!(graph.node(node).op, Op::Opaque);
     let what = if is_opaque { "the operator has no shape rule".to_owned() } else { reason.to_string() };
     if !options.allow_opaque {

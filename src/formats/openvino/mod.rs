@@ -11,6 +11,7 @@
 
 mod attributes;
 mod body;
+mod executed;
 mod ops;
 mod reader;
 mod text;

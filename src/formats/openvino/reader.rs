@@ -6,7 +6,7 @@ use super::ops::{self, Make};
 use super::weights::Weights;
 use super::wiring::{Edge, Wiring};
 use super::xml::{self, Cursor, Tag};
-use super::{at, malformed, text};
+use super::{at, executed, malformed, text};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Position, Result};
 use crate::formats::limits;
@@ -312,6 +312,12 @@ impl<'a> GraphReader<'_, '_, 'a> {
         let of_attribute = |error: AttributeError| malformed(error.to_string());
         let entry = ops::find(layer.type_name, layer.version);
         let op = match entry.map(|entry| entry.make) {
+            None if executed::is_executed(&attributes, layer.version) => {
+                for output in &mut layer.outputs {
+                    output.shape.dims.get_or_insert_default();
+                }
+                Op::Executed(Box::new(executed::read(&attributes).map_err(of_attribute)?))
+            }
             None => Op::Opaque,
             Some(Make::Op(make)) => make(&attributes).map_err(of_attribute)?,
             Some(Make::Parameter) => {

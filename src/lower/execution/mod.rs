@@ -8,8 +8,10 @@
 //! <https://docs.openvino.ai/2026/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html>.
 
 mod kind;
+mod read;
 
 pub use kind::Kind;
+pub use read::{is_execution_graph, read};
 
 use super::{Assumption, NodeRef};
 use crate::dtype::DType;

@@ -95,7 +95,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         | Op::ReverseSequence
         | Op::StringTensorPack
         | Op::StringTensorUnpack => sequence::infer(op, context),
-        // The engine walks bodies itself; an opaque node has no rule.
-        Op::If(_) | Op::Loop(_) | Op::Opaque => Err(RuleError::UnknownShape(0)),
+        // The engine walks bodies itself; an opaque or executed node has no rule but its declared shapes.
+        Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Executed(_) => Err(RuleError::UnknownShape(0)),
     }
 }

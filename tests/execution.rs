@@ -1,0 +1,72 @@
+//! Execution graphs as input: what is read from a serialized runtime model.
+
+use memgraph::dtype::DType;
+use memgraph::formats;
+use memgraph::lower::execution::{self, ExecutionGraph, Kind, Layout, Precision};
+use memgraph::profile::Reshape;
+use memgraph::scenario::Scenario;
+use memgraph::shape;
+use std::io::Read;
+use std::path::Path;
+
+fn open(name: &str) -> memgraph::graph::Graph {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/execution");
+    let mut xml = Vec::new();
+    let file = std::fs::File::open(fixtures.join(format!("{name}.xml.gz"))).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut xml).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("execution.xml");
+    std::fs::write(&path, xml).unwrap();
+    formats::open(&path).unwrap()
+}
+
+fn read(name: &str, reshape: Option<Reshape>) -> ExecutionGraph {
+    let graph = open(name);
+    assert!(execution::is_execution_graph(&graph));
+    let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
+    execution::read(&graph, &shapes, reshape).unwrap()
+}
+
+fn count(graph: &ExecutionGraph, kind: &Kind) -> usize {
+    graph.nodes.iter().filter(|node| node.kind == *kind).count()
+}
+
+#[test]
+fn a_language_model_is_dynamic_and_keeps_state() {
+    let graph = read("qwen2.5-0.5b-fp16_N128_def", None);
+    assert!(graph.is_dynamic);
+    assert_eq!((graph.precision, graph.kv_precision), (Precision::Bf16, Some(DType::BF16)));
+    assert_eq!(count(&graph, &Kind::FullyConnected), 169);
+    let attention = graph.nodes.iter().find_map(|node| node.attention.as_deref()).unwrap();
+    assert_eq!((attention.heads, attention.kv_heads, attention.key_size), (14, 2, 64));
+    assert_eq!((attention.queries, attention.keys, attention.has_mask), (128, 128, true));
+}
+
+#[test]
+fn element_wise_subgraphs_prove_static_shapes() {
+    let graph = read("vit-base-p16-224-fp16_B1_static_def", None);
+    assert!(!graph.is_dynamic);
+    assert!(graph.nodes.iter().all(|node| node.outputs.iter().all(|output| !output.is_dynamic)));
+    let attention = graph.nodes.iter().find_map(|node| node.attention.as_deref()).unwrap();
+    assert_eq!((attention.batch, attention.heads, attention.queries, attention.keys), (1, 12, 197, 197));
+    assert_eq!((attention.key_size, attention.value_size, attention.has_mask), (64, 64, false));
+}
+
+#[test]
+fn a_graph_without_proof_is_taken_as_exported() {
+    let graph = read("resnet50-fp32_B1_static_def", None);
+    assert!(graph.is_dynamic && graph.assumptions.iter().any(|text| text.rule == "compiled-shapes"));
+    let graph = read("resnet50-fp32_B1_static_def", Some(Reshape::Static));
+    assert!(!graph.is_dynamic && graph.assumptions.is_empty());
+    assert_eq!(graph.nodes.iter().filter(|node| node.addend.is_some()).count(), 16);
+    let layouts = graph.nodes.iter().flat_map(|node| &node.outputs);
+    assert!(layouts.filter(|output| output.layout == Layout::ChannelsLast).count() > 50);
+}
+
+#[test]
+fn views_are_those_that_the_runtime_marked() {
+    let graph = read("qwen2.5-vl-3b-v8-L4-fp16_lm_N1024_def", None);
+    let views = graph.nodes.iter().filter(|node| node.kind == Kind::Gather && node.is_view).count();
+    let copies = graph.nodes.iter().filter(|node| node.kind == Kind::Gather && !node.is_view).count();
+    assert_eq!((views, copies), (16, 1));
+}
