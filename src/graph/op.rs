@@ -532,6 +532,7 @@ pub enum ReshapeZero {
 #[allow(missing_docs)] // The names are the standard ones of the field.
 pub enum SameAsInput {
     BatchNorm,
+    /// Inclusive and forwards; [`SameAsInput::Other`] if exclusive or reversed.
     CumSum,
     GroupNorm,
     Grn,

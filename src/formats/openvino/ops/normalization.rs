@@ -13,7 +13,10 @@ pub(super) const TABLE: &[Entry] = &[
         order: &[2, 0, 1, 3, 4],
     },
     op("BatchNormInference", 5, |_| Ok(Op::SameAsInput(SameAsInput::BatchNorm))),
-    op("CumSum", 3, |_| Ok(Op::SameAsInput(SameAsInput::CumSum))),
+    op("CumSum", 3, |layer| {
+        let is_plain = !layer.flag("exclusive", false)? && !layer.flag("reverse", false)?;
+        Ok(Op::SameAsInput(if is_plain { SameAsInput::CumSum } else { SameAsInput::Other }))
+    }),
     op("GRN", 1, |_| Ok(Op::SameAsInput(SameAsInput::Grn))),
     op("GroupNormalization", 12, |_| Ok(Op::SameAsInput(SameAsInput::GroupNorm))),
     op("LogSoftmax", 5, |_| Ok(Op::SameAsInput(SameAsInput::LogSoftmax))),
