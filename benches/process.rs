@@ -3,6 +3,8 @@
 //! `cargo bench --bench process` runs them in turns, this program being the bare pass when it is called with
 //! `--bare FILE` or `--attributes FILE`, and prints the medians and their ratios. Standard output goes nowhere.
 
+#![allow(clippy::print_stdout)] // The figures are what a bench is for.
+
 use quick_xml::events::Event;
 use std::hint::black_box;
 use std::process::{Command, Stdio};
@@ -48,7 +50,8 @@ fn bare(file: &str, with_attributes: bool) {
     loop {
         match reader.read_event().expect("the fixture is well-formed") {
             Event::Start(tag) | Event::Empty(tag) => {
-                let count = if with_attributes { tag.attributes().with_checks(false).flatten().count() } else { 0 };
+                let count =
+                    if with_attributes { tag.attributes().with_checks(false).flatten().count() } else { 0 };
                 attributes += count as u64;
             }
             Event::Eof => break,

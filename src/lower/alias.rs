@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_box_is_a_view_only_where_its_elements_lie_side_by_side() {
-        let cases: [(&[u64], &[u64], &[u64], Option<u64>); 6] = [
+        type Case = (&'static [u64], &'static [u64], &'static [u64], Option<u64>);
+        let cases: [Case; 6] = [
             (&[4, 8], &[2, 8], &[1, 0], Some(32)),           // rows 1..3 of a matrix
             (&[4, 8], &[4, 2], &[0, 3], None),               // columns: strided
             (&[1, 8], &[1, 2], &[0, 3], Some(12)),           // columns of one row

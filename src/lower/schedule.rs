@@ -2,7 +2,7 @@
 //!
 //! * A node whose outputs are all views is no step.
 //! * `ShapeOf` reads a shape, no bytes.
-//! * Both branches of an `If` stand one after the other; a loop's body stands once, between a step that fills its
+//! * Both branches of an `If` that can run stand one after the other; a loop's body stands once, between a step that fills its
 //!   carried and sliced parameters and one that collects its results.
 
 use super::fold::{self, Folding};
@@ -211,7 +211,16 @@ impl Scheduler {
         let sides = [(&spec.then_body, &spec.then_inputs), (&spec.else_body, &spec.else_inputs)];
         let mut reads = SmallVec::<[ValueId; 4]>::new();
         reads.extend(scope.graph.input(node, 0).and_then(|tensor| self.read_one(scope, tensor)));
-        for ((body, inputs), shapes) in sides.into_iter().zip(shapes) {
+        let condition =
+            scope.graph.input(node, 0).and_then(|tensor| scope.shapes.tensor(tensor).value.as_ref());
+        let taken = match condition.filter(|value| !value.is_upper_bound).and_then(|value| value.as_ints()) {
+            Some([flag]) => Some(*flag != 0),
+            _ => None,
+        };
+        for (side, ((body, inputs), shapes)) in [true, false].into_iter().zip(sides.into_iter().zip(shapes)) {
+            if shapes.is_refused() || taken.is_some_and(|taken| taken != side) {
+                continue;
+            }
             let parameters = self.parameters(scope, node, body, shapes, inputs.iter().copied());
             reads.extend(self.graph(body, shapes, &parameters, false).into_iter().flatten());
         }
@@ -303,12 +312,13 @@ impl Scheduler {
     }
 
     fn read(&mut self, scope: &mut Scope<'_>, tensor: TensorId, reads: &mut SmallVec<[ValueId; 4]>) {
-        if scope.values[tensor.index()].is_none() && scope.folding.is_constant(scope.graph, tensor) {
-            if let Some(constants) = fold::decompression(scope.graph, scope.shapes, tensor) {
-                let values = constants.iter().filter_map(|&node| self.constant(scope, node));
-                reads.extend(values.collect::<SmallVec<[ValueId; 4]>>());
-                return;
-            }
+        if scope.values[tensor.index()].is_none()
+            && scope.folding.is_constant(scope.graph, tensor)
+            && let Some(constants) = fold::decompression(scope.graph, scope.shapes, tensor)
+        {
+            let values = constants.iter().filter_map(|&node| self.constant(scope, node));
+            reads.extend(values.collect::<SmallVec<[ValueId; 4]>>());
+            return;
         }
         reads.extend(self.read_one(scope, tensor));
     }

@@ -67,8 +67,9 @@ pub fn scenario(base: &Scenario, patches: Option<u64>) -> Result<Scenario> {
 fn images(config: &ModelConfig, patches: u64, patch: u64) -> Option<(u64, u64)> {
     if let Some(side) = config.image_size {
         let of_one = (side / patch).checked_pow(2)?;
-        let per_image =
-            [of_one, of_one + 1].into_iter().find(|&count| count > 1 && patches > 0 && patches % count == 0);
+        let per_image = [of_one, of_one + 1]
+            .into_iter()
+            .find(|&count| count > 1 && patches > 0 && patches.is_multiple_of(count));
         if let Some(per_image) = per_image {
             return Some((patches / per_image, side));
         }

@@ -28,6 +28,7 @@ pub struct Shapes {
     bodies: BTreeMap<NodeId, Vec<Shapes>>,
     binding: Binding,
     diagnostics: Vec<Diagnostic>,
+    is_refused: bool,
 }
 
 impl Shapes {
@@ -55,6 +56,12 @@ impl Shapes {
         &self.binding
     }
 
+    /// Whether these are of a branch that cannot run, because it contradicts the shapes that it is given.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
     /// Problems that did not end inference; those of bodies included.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         let mut found: Vec<_> = self.diagnostics.iter().collect();
@@ -68,6 +75,7 @@ impl Shapes {
             tensors: body.tensors().iter().map(|tensor| TensorInfo::unknown(tensor.dtype)).collect(),
             bodies: BTreeMap::new(),
             binding: Binding::default(),
+            is_refused: true,
             diagnostics: vec![Diagnostic {
                 code: "MG0003",
                 severity: Severity::Note,
@@ -102,6 +110,7 @@ pub(super) fn infer_graph(graph: &Graph, binding: Binding, options: Options) -> 
         bodies: BTreeMap::new(),
         binding,
         diagnostics: Vec::new(),
+        is_refused: false,
     };
     for (&parameter, info) in graph.parameters().iter().zip(&shapes.binding.parameters) {
         if let Some(tensor) = graph.output(parameter, 0) {
