@@ -133,7 +133,10 @@ mod tests {
         assert!(of("u3", "3", "0", "3", &[]).is_ok());
         assert!(of("string", "3", "0", "77", &[]).is_ok());
         assert!(of("f32", "0,4", "0", "0", &[]).is_ok());
-        assert_eq!(of("i32", "1", "0", "8", &[7, 0, 0, 0, 1, 0, 0, 0]).unwrap().value, Some(Value::ints([7])));
+        assert_eq!(
+            of("i32", "1", "0", "8", &[7, 0, 0, 0, 1, 0, 0, 0]).unwrap().value,
+            Some(Value::ints([7]))
+        );
         assert_eq!(of("i64", "0", "0", "1", &[7]).unwrap().value, Some(Value::ints([])));
     }
 
