@@ -8,7 +8,7 @@ use memgraph::graph::{Dims, Graph, Value};
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::Planner;
 use memgraph::profile::Profile;
-use memgraph::report::{self, By, Subject, model::Report};
+use memgraph::report::{self, By, Subject, model::Report, svg::Chart};
 use memgraph::scenario::{ModelConfig, Scenario};
 use std::path::{Path, PathBuf};
 
@@ -59,9 +59,19 @@ pub(super) struct Analysis {
     /// Write the breakdown as CSV; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Draw memory over the steps as SVG; `-` is standard output, without the text
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Print the first line only
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// What an analysis found: the report, and the drawing if one was asked for.
+#[derive(Debug)]
+pub(super) struct Findings {
+    report: Report,
+    drawing: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -106,7 +116,7 @@ impl Analysis {
     }
 
     /// Walks the line for every phase and makes the report.
-    pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Report> {
+    pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Findings> {
         let profile = self.profile()?;
         let planner = match &self.planner {
             Some(name) => Planner::by_name(name)?,
@@ -122,12 +132,19 @@ impl Analysis {
         };
         let subject =
             Subject { graph, sha256, profile: &profile, planner, phases: &phases, by, full: self.json_full };
-        Ok(report::build(&subject))
+        let drawing =
+            self.svg.as_ref().map(|_| report::svg::render(&subject, Chart::Pressure)).transpose()?;
+        Ok(Findings { report: report::build(&subject), drawing })
     }
 
     /// Writes a report wherever the options ask for it.
-    pub(super) fn deliver(&self, report: &Report, heading: &str) -> Result<Outcome> {
+    pub(super) fn deliver(&self, findings: &Findings, heading: &str) -> Result<Outcome> {
+        let Findings { report, drawing } = findings;
         let mut wants_text = true;
+        if let (Some(target), Some(drawing)) = (&self.svg, drawing) {
+            output::write(target, drawing)?;
+            wants_text &= !output::is_stdout(target);
+        }
         for (target, render) in [
             (&self.json, report::json::render as fn(&Report) -> String),
             (&self.csv, report::csv::render as fn(&Report) -> String),

@@ -65,10 +65,8 @@ pub struct Subject<'a> {
 /// Cost: linear in steps and storages, after one sort.
 #[must_use]
 pub fn build(subject: &Subject<'_>) -> Report {
-    let views: Vec<View<'_>> = subject.phases.iter().map(|phase| View::of(subject.graph, phase)).collect();
-    let Some(highest) =
-        views.iter().reduce(|best, next| if next.total() > best.total() { next } else { best })
-    else {
+    let views = views(subject);
+    let Some(highest) = views.iter().reduce(higher) else {
         return empty(subject);
     };
     Report {
@@ -82,6 +80,20 @@ pub fn build(subject: &Subject<'_>) -> Report {
         buffers: subject.full.then(|| highest.buffers()),
         ..empty(subject)
     }
+}
+
+/// The phase that a report tells in full.
+#[cfg(feature = "svg")]
+pub(super) fn highest<'a>(subject: &Subject<'a>) -> Option<View<'a>> {
+    views(subject).into_iter().reduce(higher)
+}
+
+fn views<'a>(subject: &Subject<'a>) -> Vec<View<'a>> {
+    subject.phases.iter().map(|phase| View::of(subject.graph, phase)).collect()
+}
+
+fn higher<'a, V: std::borrow::Borrow<View<'a>>>(best: V, next: V) -> V {
+    if next.borrow().total() > best.borrow().total() { next } else { best }
 }
 
 /// The parts that do not depend on sizes.
@@ -162,12 +174,12 @@ fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
 }
 
 /// One phase with what several parts of the report need.
-struct View<'a> {
-    phase: &'a Phase,
-    bodies: Vec<&'a Graph>,
+pub(super) struct View<'a> {
+    pub(super) phase: &'a Phase,
+    pub(super) bodies: Vec<&'a Graph>,
     /// First step of the highest pressure, and that pressure.
-    peak_step: u32,
-    peak_pressure: Bytes,
+    pub(super) peak_step: u32,
+    pub(super) peak_pressure: Bytes,
     by_class: FxHashMap<StorageClass, Bytes>,
     /// Bytes of the user's own inputs.
     inputs: Bytes,
@@ -188,11 +200,11 @@ impl<'a> View<'a> {
         View { phase, bodies: graph.with_bodies(), peak_step, peak_pressure, by_class, inputs }
     }
 
-    fn class(&self, class: StorageClass) -> Bytes {
+    pub(super) fn class(&self, class: StorageClass) -> Bytes {
         self.by_class.get(&class).copied().unwrap_or_default()
     }
 
-    fn weights(&self) -> Bytes {
+    pub(super) fn weights(&self) -> Bytes {
         self.class(StorageClass::WeightsFile) + self.class(StorageClass::WeightsAnonymous)
     }
 
@@ -250,6 +262,13 @@ impl<'a> View<'a> {
 
     fn node_name(&self, node: NodeRef) -> &str {
         self.bodies[node.graph as usize].node_name(node.node)
+    }
+
+    /// A step's number and node, in words.
+    #[cfg(feature = "svg")]
+    pub(super) fn step_name(&self, step: usize) -> String {
+        let node = self.phase.lowered.steps.get(step).map(|step| self.node_name(step.node));
+        node.map_or("after the last step".to_owned(), |node| format!("step {step}, {node}"))
     }
 
     fn node_type(&self, node: NodeRef) -> &str {

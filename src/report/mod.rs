@@ -9,6 +9,8 @@ pub mod csv;
 pub mod dump;
 pub mod json;
 pub mod model;
+#[cfg(feature = "svg")]
+pub mod svg;
 pub mod text;
 
 pub use build::{By, Subject, build};

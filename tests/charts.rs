@@ -1,0 +1,194 @@
+//! Charts are well-formed, say what they show, keep their texts apart, and are the same twice.
+
+use memgraph::formats;
+use memgraph::phases;
+use memgraph::pipeline::{llm, vit};
+use memgraph::profile::Profile;
+use memgraph::report::svg::{self, Chart};
+use memgraph::report::{By, Subject};
+use memgraph::scenario::Scenario;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn chart_of(file: &Path, runs: &[(phases::PhaseName, Scenario)], chart: Chart) -> String {
+    let graph = formats::open(file).unwrap();
+    let profile = Profile::graph();
+    let planner = profile.planner;
+    let phases = phases::run(&graph, runs, &profile, planner).unwrap();
+    let (sha256, by) = (String::new(), By::Component);
+    let subject =
+        Subject { graph: &graph, sha256, profile: &profile, planner, phases: &phases, by, full: false };
+    svg::render(&subject, chart).unwrap()
+}
+
+/// The run that the README shows.
+fn qwen(chart: Chart) -> String {
+    // From the package's folder, as a user would name it: no path of this machine is in the picture.
+    let folder = Path::new("fixtures/qwen2.5-0.5b-fp16");
+    let base =
+        Scenario { config: formats::config::read(folder).unwrap(), batch: Some(1), ..Scenario::default() };
+    let file = llm::file(folder).unwrap();
+    chart_of(&file, &llm::phases(&base, 1813, llm::Part::Prefill), chart)
+}
+
+fn vit(chart: Chart) -> String {
+    let folder = root().join("fixtures/vit-base-p16-224-fp16");
+    let base = Scenario { config: formats::config::read(&folder).unwrap(), ..Scenario::default() };
+    let runs = [(phases::PhaseName::Infer, vit::scenario(&base, Some(196)).unwrap())];
+    chart_of(&folder.join("openvino_model.xml"), &runs, chart)
+}
+
+fn pictures() -> Vec<(String, String)> {
+    let charts = Chart::ALL.iter();
+    charts
+        .flat_map(|&chart| {
+            [("qwen", qwen(chart)), ("vit", vit(chart))]
+                .map(|(name, text)| (format!("{name} {chart:?}"), text))
+        })
+        .collect()
+}
+
+/// An element of a document: its name, attributes and text.
+#[derive(Debug, Default)]
+struct Element {
+    name: String,
+    attributes: BTreeMap<String, String>,
+    text: String,
+}
+
+impl Element {
+    fn number(&self, key: &str) -> f64 {
+        self.attributes[key].parse().unwrap()
+    }
+}
+
+fn elements(document: &str) -> Vec<Element> {
+    let mut reader = Reader::from_str(document);
+    let mut found: Vec<Element> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    loop {
+        let event = reader.read_event().unwrap();
+        match &event {
+            Event::Start(tag) | Event::Empty(tag) => {
+                let attributes = tag.attributes().map(|attribute| {
+                    let attribute = attribute.unwrap();
+                    (attribute.key.as_ref().to_owned(), attribute.value.into_owned())
+                });
+                let name = tag.name().as_ref().to_owned();
+                found.push(Element { name, attributes: attributes.collect(), text: String::new() });
+                if matches!(event, Event::Start(_)) {
+                    open.push(found.len() - 1);
+                }
+            }
+            Event::Text(text) => {
+                if let Some(&last) = open.last() {
+                    found[last].text.push_str(text.trim());
+                }
+            }
+            Event::End(_) => drop(open.pop().unwrap()),
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert!(open.is_empty());
+    found
+}
+
+/// Left, top, right, bottom.
+type Frame = [f64; 4];
+
+fn overlap(a: &Frame, b: &Frame) -> bool {
+    a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
+}
+
+/// Where a text element stands, by the mean width of a letter in common sans-serif fonts.
+fn frame(text: &Element) -> Frame {
+    let size = text.number("font-size");
+    let width = text.text.chars().count() as f64 * size * 0.55;
+    let (x, y) = (text.number("x"), text.number("y"));
+    let left = match text.attributes["text-anchor"].as_str() {
+        "start" => x,
+        "middle" => x - width / 2.0,
+        "end" => x - width,
+        other => panic!("text-anchor {other}"),
+    };
+    [left, y - size / 2.0, left + width, y + size / 2.0]
+}
+
+#[test]
+fn documents_say_what_they_show() {
+    for (name, text) in pictures() {
+        let elements = elements(&text);
+        assert_eq!(elements[0].name, "svg", "{name}");
+        for wanted in ["title", "desc"] {
+            let found = elements.iter().find(|element| element.name == wanted);
+            assert!(found.is_some_and(|element| element.text.len() > 20), "{name}: no {wanted}");
+        }
+        assert!(!text.contains(env!("CARGO_MANIFEST_DIR")), "{name} names a folder of this machine");
+    }
+}
+
+#[test]
+fn texts_stand_apart_and_inside() {
+    for (name, text) in pictures() {
+        let elements = elements(&text);
+        let (width, height) = (elements[0].number("width"), elements[0].number("height"));
+        assert_eq!(width, 800.0, "{name}");
+        let texts: Vec<_> = elements.iter().filter(|element| element.name == "text").collect();
+        assert!(texts.len() > 8, "{name}: {} texts", texts.len());
+        for (index, one) in texts.iter().enumerate() {
+            let [left, top, right, bottom] = frame(one);
+            assert!(left >= 0.0 && top >= 0.0 && right <= width && bottom <= height, "{name}: {one:?}");
+            for other in &texts[..index] {
+                assert!(!overlap(&frame(one), &frame(other)), "{name}: {one:?} over {other:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_run_gives_the_same_picture() {
+    for chart in Chart::ALL {
+        assert_eq!(qwen(chart), qwen(chart));
+    }
+}
+
+#[test]
+fn the_logits_tower_over_the_activations() {
+    let text = qwen(Chart::Pressure);
+    let elements = elements(&text);
+    let desc = elements.iter().find(|element| element.name == "desc").unwrap();
+    assert!(desc.text.contains("highest: 1.07 GiB, step 1410, __module.lm_head/"), "{}", desc.text);
+    let top = |color: &str| {
+        let area =
+            elements.iter().find(|element| element.name == "polygon" && element.attributes["fill"] == color);
+        let points =
+            area.unwrap().attributes["points"].split_whitespace().map(|point| point.split_once(',').unwrap());
+        let points: Vec<(f64, f64)> = points.map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).collect();
+        let highest = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+        let wide = points.iter().filter(|point| point.1 == highest).map(|point| point.0);
+        let wide = wide.clone().fold(0.0, f64::max) - wide.fold(f64::INFINITY, f64::min);
+        (highest, wide)
+    };
+    let (outputs, wide) = top("#E69F00");
+    assert!(outputs < 160.0 && wide >= 40.0, "inputs and outputs reach up to {outputs}, {wide} px wide");
+}
+
+/// `BLESS=1` writes the picture anew.
+#[test]
+fn the_picture_in_the_docs_is_of_today() {
+    let path: PathBuf = root().join("docs/pressure.svg");
+    let text = qwen(Chart::Pressure);
+    assert!(text.len() < 60 << 10, "{} bytes", text.len());
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == text, "docs/pressure.svg shows another run; BLESS=1 draws it anew");
+}
