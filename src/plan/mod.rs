@@ -6,6 +6,7 @@
 
 mod best_fit;
 pub mod csv;
+mod exact;
 mod first_fit;
 mod free_list;
 mod greedy_by_breadth;
@@ -46,11 +47,13 @@ pub enum Planner {
     OnnxRuntime,
     /// Greedy by size, then small changes of the order.
     HillClimb,
+    /// A search that proves its plan the best, or says what gap is left.
+    Exact,
 }
 
 impl Planner {
     /// Every planner, in the order of the help text.
-    pub const ALL: [Planner; 9] = [
+    pub const ALL: [Planner; 10] = [
         Planner::Naive,
         Planner::FirstFit,
         Planner::BestFit,
@@ -60,6 +63,7 @@ impl Planner {
         Planner::Openvino,
         Planner::OnnxRuntime,
         Planner::HillClimb,
+        Planner::Exact,
     ];
 
     /// The word on the command line.
@@ -75,6 +79,7 @@ impl Planner {
             Planner::Openvino => "openvino",
             Planner::OnnxRuntime => "onnxruntime",
             Planner::HillClimb => "hill-climb",
+            Planner::Exact => "exact",
         }
     }
 
@@ -168,6 +173,7 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
         Planner::IntervalColoring => interval_coloring::offsets(problem),
         Planner::OnnxRuntime => onnxruntime::offsets(problem),
         Planner::HillClimb => hill_climb::offsets(problem, options),
+        Planner::Exact => return Ok(exact::solve(problem, options)),
         Planner::Openvino => {
             let (offsets, pool) = openvino::offsets(problem);
             let plan = Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size: Bytes(pool) };

@@ -1,0 +1,275 @@
+//! `exact`: a search that ends with the best plan, or with the gap that is left.
+//!
+//! The problem is cut into parts that do not live together, and steps are
+//! reduced to those that constrain something ([`parts`]). A part that greedy
+//! planners leave above its pressure goes to the [`search`] for a plan of a
+//! given height. Two searches run side by side, in rounds of a fixed number of
+//! tried placements: one at the proved lower bound, one below the best plan
+//! so far. Each round restarts them with another order of preference; what
+//! failed before weighs in. A plan at the bound, or a search that ends empty
+//! one unit below the best plan, is the proof.
+//!
+//! Rounds count placements, not seconds: the same seed gives the same plan,
+//! unless the time limit cuts a round.
+
+mod parts;
+mod search;
+
+use super::random::Random;
+use super::{Options, Solution, finish, greedy_by_breadth, greedy_by_size};
+use crate::problem::{Buffer, Problem, lower_bound};
+use crate::units::Bytes;
+use parts::{Item, Part};
+use search::{Limits, Search, Verdict};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+/// Larger parts keep their greedy plan: a search would take one step per second.
+const MAX_ITEMS: usize = 20_000;
+
+/// Sections × items alive there, over all sections: bounds the memory of a search.
+const MAX_CELLS: usize = 20_000_000;
+
+/// Stack of a search per item, with a margin for unoptimised builds.
+const FRAME_BYTES: usize = 8 << 10;
+
+/// Placements that the first rounds try.
+const FIRST_ROUND: u64 = 1000;
+
+/// Exponents of duration and size by which items are preferred, one pair per round.
+const PREFERENCES: [(f64, f64); 6] = [(1.0, 1.0), (1.0, 0.0), (1.0, 0.5), (0.5, 1.0), (2.0, 1.0), (0.0, 1.0)];
+
+/// The best plan found within the time limit, and the best bound proved.
+pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
+    let deadline = Instant::now() + options.time_limit;
+    let bound = lower_bound(problem);
+    let greedy = finish(problem, greedy_by_size::offsets(problem));
+    let Some((unit, mut parts)) = parts::split(problem).filter(|_| greedy.arena_size > bound) else {
+        return Solution { plan: greedy, bound };
+    };
+    let mut low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
+    let mut offsets = vec![0; problem.buffers.len()];
+    // The small parts first: they leave their time to the large ones.
+    parts.sort_by_key(|part| part.items.len());
+    let count = parts.len();
+    for (number, part) in parts.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = if number + 1 == count { left } else { left / 2 };
+        let found = solve_part(part, low, options.seed, share);
+        low = low.max(found.low);
+        for (&index, offset) in part.buffers.iter().zip(found.offsets) {
+            offsets[index] = offset * unit;
+        }
+    }
+    let plan = finish(problem, offsets);
+    Solution {
+        bound: bound.max(proved(problem, low * unit)),
+        plan: if plan.arena_size < greedy.arena_size { plan } else { greedy },
+    }
+}
+
+/// What a bound on padded sizes says of the arena, whose last buffer is not padded.
+///
+/// Only if all alignments are equal: then any plan has padded buffers that are apart, too.
+fn proved(problem: &Problem, padded: u64) -> Bytes {
+    let mut alignments = problem.buffers.iter().map(|buffer| buffer.alignment.max(1));
+    let first = alignments.next().unwrap_or(1);
+    let are_equal = alignments.all(|alignment| alignment == first);
+    Bytes(if are_equal { (padded + 1).saturating_sub(first) } else { 0 })
+}
+
+/// Offsets of a part in units, and the height below which it has no plan.
+struct Found {
+    offsets: Vec<u64>,
+    low: u64,
+}
+
+/// Looks for a plan of a part of height `goal`, or of its own lower bound if that is higher.
+fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
+    let deadline = Instant::now() + time;
+    let mut best = greedy(part);
+    let mut high = height(part, &best);
+    let mut low = part.pressure;
+    let cells: usize = part.items.iter().map(|item| item.end - item.start).sum();
+    if part.items.len() > MAX_ITEMS || cells > MAX_CELLS {
+        return Found { offsets: best, low };
+    }
+    let mut lanes = [0, 1].map(|number| Lane {
+        search: Search::new(&part.items, part.sections),
+        random: Random::new(seed.wrapping_mul(2).wrapping_add(number)),
+        budget: FIRST_ROUND,
+        runs: 0,
+    });
+    let mut descent = Descent { halvings: 1, misses: 0 };
+    while high > low.max(goal) && Instant::now() < deadline {
+        let floor = low.max(goal);
+        let heights = [floor, descent.height(floor, high)];
+        let verdicts = round(&mut lanes, heights, deadline);
+        for ((lane, height_tried), verdict) in lanes.iter().zip(heights).zip(verdicts) {
+            match verdict {
+                Verdict::Found if height(part, &lane.search.offsets) < high => {
+                    best.clone_from(&lane.search.offsets);
+                    high = height(part, &best);
+                }
+                Verdict::Infeasible => low = low.max(height_tried + 1),
+                Verdict::Found | Verdict::Stopped => {}
+            }
+        }
+        descent.learn(verdicts[1]);
+    }
+    Found { offsets: best, low }
+}
+
+/// Which height the second search tries.
+struct Descent {
+    /// It goes down by the distance to the bound, halved this often.
+    halvings: u32,
+    /// Rounds without success since the last halving.
+    misses: u32,
+}
+
+impl Descent {
+    fn height(&self, low: u64, high: u64) -> u64 {
+        let step = ((high - low) >> self.halvings.min(63)).max(1);
+        high - step
+    }
+
+    fn learn(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Found => {
+                self.halvings = self.halvings.saturating_sub(1).max(1);
+                self.misses = 0;
+            }
+            _ => self.misses += 1,
+        }
+        if self.misses == PREFERENCES.len() as u32 {
+            (self.halvings, self.misses) = (self.halvings + 1, 0);
+        }
+    }
+}
+
+/// One of the two searches.
+struct Lane<'a> {
+    search: Search<'a>,
+    random: Random,
+    /// Placements of the next run.
+    budget: u64,
+    runs: usize,
+}
+
+impl Lane<'_> {
+    /// Starts the search again, with another order of preference and what failed before in mind.
+    fn run(&mut self, height: u64, deadline: Instant, cancel: &AtomicBool) -> Verdict {
+        let (duration, size) = PREFERENCES[self.runs % PREFERENCES.len()];
+        let noise = if self.runs < PREFERENCES.len() { 0.0 } else { 0.5 };
+        let random = &mut self.random;
+        self.search.prefer(|item| {
+            let spread = 1.0 + noise * random.below(1 << 20) as f64 / f64::from(1 << 20);
+            ((item.end - item.start) as f64).powf(duration) * (item.size as f64).powf(size) * spread
+        });
+        let verdict = self.search.run(height, Limits { nodes: self.budget, deadline, cancel });
+        self.runs += 1;
+        if self.runs.is_multiple_of(PREFERENCES.len()) {
+            self.budget = self.budget.saturating_mul(3) / 2;
+        }
+        verdict
+    }
+}
+
+/// Runs both searches. A plan of the first is at the bound: it ends the second.
+fn round(lanes: &mut [Lane<'_>; 2], heights: [u64; 2], deadline: Instant) -> [Verdict; 2] {
+    let (never, cancel) = (AtomicBool::new(false), AtomicBool::new(false));
+    let [first, second] = lanes;
+    std::thread::scope(|scope| {
+        let first = spawn(scope, || first.run(heights[0], deadline, &never));
+        let second = spawn(scope, || second.run(heights[1], deadline, &cancel));
+        let first = join(first);
+        cancel.store(first == Verdict::Found, Ordering::Relaxed);
+        [first, join(second)]
+    })
+}
+
+/// A thread whose stack holds a frame for every item of the largest part.
+fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> Verdict + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, Verdict>> {
+    std::thread::Builder::new().stack_size(MAX_ITEMS * FRAME_BYTES).spawn_scoped(scope, work)
+}
+
+/// A search that could not start has found nothing.
+fn join(thread: io::Result<ScopedJoinHandle<'_, Verdict>>) -> Verdict {
+    match thread.map(ScopedJoinHandle::join) {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(_) => Verdict::Stopped,
+    }
+}
+
+/// The best of the greedy plans.
+fn greedy(part: &Part) -> Vec<u64> {
+    let buffer = |item: &Item| Buffer {
+        live: item.start as u32..item.end as u32,
+        size: Bytes(item.size),
+        alignment: 1,
+    };
+    let problem = Problem { buffers: part.items.iter().map(buffer).collect() };
+    let plans = [greedy_by_size::offsets(&problem), greedy_by_breadth::offsets(&problem)];
+    let [by_size, by_breadth] = plans;
+    if height(part, &by_breadth) < height(part, &by_size) { by_breadth } else { by_size }
+}
+
+fn height(part: &Part, offsets: &[u64]) -> u64 {
+    part.items.iter().zip(offsets).map(|(item, offset)| offset + item.size).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Planner, solve_with};
+
+    /// offset ↑  ┌──top──┬─┐
+    ///           ├─┬───┬─┤r│     Only as a pinwheel do these five fill
+    ///           │l│ m │ │ │     9 steps × 7 bytes; greedy needs 9.
+    ///           └─┴─┴─bot─┘
+    /// time →    0 3   6   9
+    fn pinwheel() -> Problem {
+        Problem::default().with(0, 6, 2).with(6, 9, 5).with(3, 9, 2).with(0, 3, 5).with(3, 6, 3)
+    }
+
+    #[test]
+    fn a_pinwheel_is_found() {
+        let solution = solve_with(&pinwheel(), Planner::Exact, &Options::default()).unwrap();
+        assert_eq!((solution.plan.arena_size, solution.bound), (Bytes(7), Bytes(7)));
+    }
+
+    #[test]
+    fn parts_are_as_high_as_the_highest() {
+        let mut problem = pinwheel();
+        for buffer in pinwheel().buffers {
+            problem = problem.with(buffer.live.start + 20, buffer.live.end + 20, 3 * buffer.size.0);
+        }
+        let solution = solve_with(&problem, Planner::Exact, &Options::default()).unwrap();
+        assert_eq!((solution.plan.arena_size, solution.bound), (Bytes(21), Bytes(21)));
+    }
+
+    #[test]
+    fn a_bound_above_the_pressure_is_proved() {
+        let problem = Problem::default().with(4, 6, 1).with(10, 11, 3).with(0, 3, 3).with(5, 9, 4);
+        let problem = problem.with(6, 10, 3).with(9, 10, 5).with(3, 8, 1).with(1, 5, 5);
+        assert_eq!(lower_bound(&problem), Bytes(8));
+        let solution = solve_with(&problem, Planner::Exact, &Options::default()).unwrap();
+        assert_eq!((solution.plan.arena_size, solution.bound), (Bytes(9), Bytes(9)));
+    }
+
+    #[test]
+    fn padding_is_no_proof_of_bytes_below_it() {
+        let mut problem = pinwheel();
+        problem.buffers.iter_mut().for_each(|buffer| buffer.alignment = 4);
+        assert_eq!(proved(&problem, 12), Bytes(9));
+        problem.buffers[0].alignment = 2;
+        assert_eq!(proved(&problem, 12), Bytes(0));
+    }
+}
