@@ -1,5 +1,7 @@
 //! Charts are well-formed, say what they show, keep their texts apart, and are the same twice.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
+
 use memgraph::formats;
 use memgraph::phases;
 use memgraph::pipeline::{llm, vit};
@@ -150,6 +152,39 @@ fn texts_stand_apart_and_inside() {
             }
         }
     }
+}
+
+#[test]
+fn boxes_of_the_arena_share_no_pixel() {
+    for (name, text) in [("qwen", qwen(Chart::Arena)), ("vit", vit(Chart::Arena))] {
+        let elements = elements(&text);
+        // Behind the plot lie a white page and bands; a legend's squares stand above it.
+        let behind = ["#FFFFFF", "#F3F3F3"];
+        let rects = elements.iter().filter(|element| element.name == "rect");
+        let rects = rects.filter(|rect| !behind.contains(&rect.attributes["fill"].as_str()));
+        let frames: Vec<Frame> = rects
+            .map(|rect| {
+                let (x, y) = (rect.number("x"), rect.number("y"));
+                [x, y, x + rect.number("width"), y + rect.number("height")]
+            })
+            .collect();
+        assert!(frames.len() > 100, "{name}: {} boxes", frames.len());
+        for (index, one) in frames.iter().enumerate() {
+            assert!(one[0] < one[2] && one[1] < one[3], "{name}: {one:?} is empty");
+            for other in &frames[..index] {
+                assert!(!overlap(one, other), "{name}: {one:?} over {other:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bars_of_the_breakdown_add_up() {
+    let text = qwen(Chart::Breakdown);
+    let elements = elements(&text);
+    let desc = &elements.iter().find(|element| element.name == "desc").unwrap().text;
+    let wanted = "weights 942.29 MiB, KV cache and state 42.49 MiB, buffers, inputs and outputs 1.14 GiB";
+    assert!(desc.contains(wanted), "{desc}");
 }
 
 #[test]

@@ -59,9 +59,12 @@ pub(super) struct Analysis {
     /// Write the breakdown as CSV; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Draw memory over the steps as SVG; `-` is standard output, without the text
+    /// Draw a chart as SVG; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// What `--svg` draws
+    #[arg(long, value_enum, default_value = "pressure", requires = "svg")]
+    chart: Drawing,
     /// Print the first line only
     #[arg(short, long)]
     quiet: bool,
@@ -72,6 +75,16 @@ pub(super) struct Analysis {
 pub(super) struct Findings {
     report: Report,
     drawing: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Drawing {
+    /// Bytes alive over the steps, by storage class
+    Pressure,
+    /// The planned buffers as boxes over steps and addresses
+    Arena,
+    /// Who holds the memory at the peak: see `--by`
+    Breakdown,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -132,8 +145,12 @@ impl Analysis {
         };
         let subject =
             Subject { graph, sha256, profile: &profile, planner, phases: &phases, by, full: self.json_full };
-        let drawing =
-            self.svg.as_ref().map(|_| report::svg::render(&subject, Chart::Pressure)).transpose()?;
+        let chart = match self.chart {
+            Drawing::Pressure => Chart::Pressure,
+            Drawing::Arena => Chart::Arena,
+            Drawing::Breakdown => Chart::Breakdown,
+        };
+        let drawing = self.svg.as_ref().map(|_| report::svg::render(&subject, chart)).transpose()?;
         Ok(Findings { report: report::build(&subject), drawing })
     }
 

@@ -7,15 +7,14 @@
 mod alias;
 pub mod execution;
 mod fold;
-mod openvino_cpu;
 mod schedule;
 mod state;
 
 use crate::Bytes;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::graph::Graph;
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::profile::{Profile, Runtime};
+use crate::profile::Profile;
 use crate::shape::Shapes;
 use smallvec::SmallVec;
 
@@ -114,10 +113,6 @@ pub struct Storage {
     pub node: NodeRef,
     /// How its length is known.
     pub known: Known,
-    /// It is held at least until after this step, though nothing may read it there.
-    pub kept_until: u32,
-    /// Its size is not known when memory is divided, so that it lies in a block that grows.
-    pub grows: bool,
 }
 
 /// What a storage is for.
@@ -137,15 +132,11 @@ pub enum StorageClass {
     KvCache,
     /// Any other state kept between runs.
     State,
-    /// Workspace that the runtime keeps between steps and runs.
-    Workspace,
-    /// The runtime's own objects: nodes, compiled kernels, caches.
-    Runtime,
 }
 
 impl StorageClass {
     /// Every class, in the order of reports.
-    pub const ALL: [StorageClass; 9] = [
+    pub const ALL: [StorageClass; 7] = [
         StorageClass::WeightsFile,
         StorageClass::WeightsAnonymous,
         StorageClass::Activation,
@@ -153,8 +144,6 @@ impl StorageClass {
         StorageClass::Io,
         StorageClass::KvCache,
         StorageClass::State,
-        StorageClass::Workspace,
-        StorageClass::Runtime,
     ];
 
     /// Whether storages of this class share the planned arena; all others are resident for the whole run.
@@ -174,8 +163,6 @@ impl StorageClass {
             StorageClass::Io => "io",
             StorageClass::KvCache => "kv_cache",
             StorageClass::State => "state",
-            StorageClass::Workspace => "workspace",
-            StorageClass::Runtime => "runtime",
         }
     }
 }
@@ -228,27 +215,9 @@ pub struct Assumption {
 ///
 /// # Errors
 ///
-/// If the profile knows no rule for what the graph asks, or an execution graph contradicts itself.
+/// None today; a profile that knows no rule for what the graph asks says so here.
 pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowered> {
-    match profile.runtime {
-        Runtime::Written => Ok(schedule::build(graph, shapes, profile)),
-        Runtime::OpenvinoCpu(options) => {
-            if !execution::is_execution_graph(graph) {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    "profile openvino-cpu takes execution graphs, and this is a model as exported",
-                )
-                .in_file(graph.file())
-                .help("serialize `compiled_model.get_runtime_model()` after one inference, or take `--profile graph`"));
-            }
-            let execution = execution::read(graph, shapes, options.reshape)?;
-            let tensor_of = |port: execution::Port| {
-                let node = execution.node(port.step)?.source.node;
-                graph.output(node, port.port as usize)
-            };
-            Ok(openvino_cpu::apply(&execution, tensor_of))
-        }
-    }
+    Ok(schedule::build(graph, shapes, profile))
 }
 
 impl Lowered {

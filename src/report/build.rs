@@ -4,7 +4,7 @@ use super::component::{self, Component};
 use super::model::{self, Report, SCHEMA_VERSION};
 use crate::graph::Graph;
 use crate::ids::StorageId;
-use crate::lower::{Known, Lowered, NodeRef, Origin, StorageClass, TensorRef};
+use crate::lower::{Known, Lowered, NodeRef, StorageClass, TensorRef};
 use crate::phases::Phase;
 use crate::plan::Planner;
 use crate::problem;
@@ -173,13 +173,6 @@ fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
         .collect()
 }
 
-/// Bytes of the inputs that the user gives an execution graph, which has no parameters to bind.
-fn user_inputs(lowered: &Lowered) -> Bytes {
-    let resident = lowered.values.iter().filter(|value| value.origin == Origin::Resident);
-    let io = resident.filter(|value| lowered.storage(value.storage).class == StorageClass::Io);
-    io.map(|value| value.bytes).sum()
-}
-
 /// One phase with what several parts of the report need.
 pub(super) struct View<'a> {
     pub(super) phase: &'a Phase,
@@ -203,10 +196,7 @@ impl<'a> View<'a> {
             *by_class.entry(storage.class).or_default() += storage.bytes;
         }
         let parameters = &phase.shapes.binding().parameters;
-        let inputs = match parameters.is_empty() {
-            false => parameters.iter().filter_map(|info| info.bytes()).sum(),
-            true => user_inputs(&phase.lowered),
-        };
+        let inputs = parameters.iter().filter_map(|info| info.bytes()).sum();
         View { phase, bodies: graph.with_bodies(), peak_step, peak_pressure, by_class, inputs }
     }
 
@@ -218,18 +208,12 @@ impl<'a> View<'a> {
         self.class(StorageClass::WeightsFile) + self.class(StorageClass::WeightsAnonymous)
     }
 
-    fn total(&self) -> Bytes {
+    pub(super) fn total(&self) -> Bytes {
         self.weights() + self.temp()
     }
 
     fn temp(&self) -> Bytes {
-        let resident = [
-            StorageClass::Io,
-            StorageClass::KvCache,
-            StorageClass::State,
-            StorageClass::Workspace,
-            StorageClass::Runtime,
-        ];
+        let resident = [StorageClass::Io, StorageClass::KvCache, StorageClass::State];
         resident.into_iter().map(|class| self.class(class)).sum::<Bytes>() + self.phase.plan.arena_size
     }
 
@@ -240,13 +224,12 @@ impl<'a> View<'a> {
         model::Totals {
             weights_file_bytes: self.class(StorageClass::WeightsFile).0,
             weights_anonymous_bytes: self.class(StorageClass::WeightsAnonymous).0,
-            arena_bytes: (self.phase.plan.arena_size - self.growing()).0,
-            dynamic_bytes: self.growing().0,
+            arena_bytes: self.phase.plan.arena_size.0,
+            dynamic_bytes: 0,
             io_bytes: self.class(StorageClass::Io).0,
             kv_cache_bytes: self.class(StorageClass::KvCache).0,
             state_bytes: self.class(StorageClass::State).0,
-            scratch_bytes: self.class(StorageClass::Workspace).0,
-            runtime_bytes: self.class(StorageClass::Runtime).0,
+            scratch_bytes: 0,
             temp_bytes: self.temp().0,
             total_bytes: self.total().0,
             lower_bound_bytes: self.peak_pressure.0,
@@ -255,30 +238,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Bytes of the arena's blocks that grow.
-    fn growing(&self) -> Bytes {
-        let blocks = self.phase.plan.blocks.iter().filter(|block| block.grows);
-        blocks.map(|block| Bytes(block.bytes.end - block.bytes.start)).sum()
-    }
-
-    /// The allocations that the arena consists of: class, and bytes of each.
-    fn arena_blocks(&self) -> Vec<(&'static str, Bytes)> {
-        let plan = &self.phase.plan;
-        if plan.blocks.is_empty() {
-            return vec![("arena", plan.arena_size)];
-        }
-        let name = |grows| if grows { "dynamic" } else { "arena" };
-        let blocks = plan.blocks.iter();
-        blocks.map(|block| (name(block.grows), Bytes(block.bytes.end - block.bytes.start))).collect()
-    }
-
-    /// The largest block of the arena, or the largest storage outside of it that the runtime allocates.
+    /// The arena, or the largest storage outside of it that the runtime allocates.
     fn largest_allocation(&self) -> Bytes {
         let storages = self.phase.lowered.storages.iter();
         let apart = storages
             .filter(|storage| !storage.class.is_planned() && storage.class != StorageClass::WeightsFile);
-        let inside = self.arena_blocks().into_iter().map(|(_, bytes)| bytes);
-        apart.map(|storage| storage.bytes).chain(inside).max().unwrap_or_default()
+        apart.map(|storage| storage.bytes).max().unwrap_or_default().max(self.phase.plan.arena_size)
     }
 
     fn phase(&self) -> model::Phase {
@@ -374,17 +339,12 @@ impl<'a> View<'a> {
                 groups.entry(key).or_insert((0, storage.node)).0 += 1;
             }
         }
-        let mut inside: BTreeMap<_, u64> = BTreeMap::new();
-        for (class, bytes) in self.arena_blocks() {
-            *inside.entry((class, bytes)).or_default() += 1;
-        }
-        let buffers = self.phase.problem.buffers.len();
-        let arena = inside.into_iter().map(|((class, bytes), count)| model::Block {
-            class: class.to_owned(),
-            bytes: bytes.0,
-            count,
-            what: format!("{buffers} buffers of intermediate results"),
-        });
+        let arena = model::Block {
+            class: "arena".to_owned(),
+            bytes: self.phase.plan.arena_size.0,
+            count: 1,
+            what: format!("{} buffers of intermediate results", self.phase.problem.buffers.len()),
+        };
         let graph = self.bodies[0];
         let files = graph.weight_files().iter().enumerate().map(|(file, weights)| model::Block {
             class: StorageClass::WeightsFile.name().to_owned(),
@@ -398,7 +358,8 @@ impl<'a> View<'a> {
             count,
             what: self.node_name(node).to_owned(),
         });
-        let mut blocks: Vec<_> = arena.chain(files).chain(others).filter(|block| block.bytes > 0).collect();
+        let mut blocks: Vec<_> =
+            [arena].into_iter().chain(files).chain(others).filter(|block| block.bytes > 0).collect();
         blocks.sort_by_key(|block| std::cmp::Reverse(block.bytes.saturating_mul(block.count)));
         blocks
     }
@@ -418,10 +379,29 @@ impl<'a> View<'a> {
             .sum()
     }
 
-    fn breakdown(&self, by: By) -> Vec<model::Share> {
+    /// What each storage is counted under.
+    pub(super) fn keys(&self, by: By) -> Vec<String> {
         let lowered = &self.phase.lowered;
         let components: Vec<Vec<Component>> = self.bodies.iter().map(|body| component::of(body)).collect();
-        let owners = owners(lowered);
+        let keys = lowered.storages.iter().zip(owners(lowered)).map(|(storage, owner)| {
+            let owner = owner.unwrap_or(storage.node);
+            let component = components[owner.graph as usize][owner.node.index()];
+            match by {
+                By::Node => self.node_name(owner).to_owned(),
+                By::Op => self.node_type(owner).to_owned(),
+                By::Component if storage.class == StorageClass::KvCache => "kv_cache".to_owned(),
+                By::Component => component.part.to_owned(),
+                By::Layer => {
+                    component.layer.map_or("outside of layers".to_owned(), |layer| format!("layer {layer}"))
+                }
+            }
+        });
+        keys.collect()
+    }
+
+    pub(super) fn breakdown(&self, by: By) -> Vec<model::Share> {
+        let lowered = &self.phase.lowered;
+        let keys = self.keys(by);
         let mut at_peak = vec![false; lowered.storages.len()];
         for id in self.alive() {
             at_peak[id.index()] = true;
@@ -447,20 +427,8 @@ impl<'a> View<'a> {
                 share.at_peak_bytes += bytes;
             }
         };
-        for (index, storage) in lowered.storages.iter().enumerate() {
-            let owner = owners[index].unwrap_or(storage.node);
-            let component = components[owner.graph as usize][owner.node.index()];
-            let is_state = matches!(storage.class, StorageClass::KvCache);
-            let key = match by {
-                By::Node => self.node_name(owner).to_owned(),
-                By::Op => self.node_type(owner).to_owned(),
-                By::Component if is_state => "kv_cache".to_owned(),
-                By::Component => component.part.to_owned(),
-                By::Layer => {
-                    component.layer.map_or("outside of layers".to_owned(), |layer| format!("layer {layer}"))
-                }
-            };
-            add(key, (storage.class, storage.bytes.0), at_peak[index]);
+        for ((key, storage), at_peak) in keys.into_iter().zip(&lowered.storages).zip(at_peak) {
+            add(key, (storage.class, storage.bytes.0), at_peak);
         }
         let fragmentation = self.phase.plan.arena_size - self.peak_pressure;
         if fragmentation > Bytes::ZERO {

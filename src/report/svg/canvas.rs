@@ -42,6 +42,17 @@ pub(super) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
 pub(super) const BAND: RGBColor = RGBColor(0xF3, 0xF3, 0xF3);
 pub(super) const MARK: RGBColor = RGBColor(0xB0, 0x1E, 0x1E);
 
+/// Colours of things that have no colour of their own, most important first; and of what comes after them.
+pub(super) const PALETTE: [RGBColor; 6] = [
+    RGBColor(0x00, 0x72, 0xB2),
+    RGBColor(0xE6, 0x9F, 0x00),
+    RGBColor(0x00, 0x9E, 0x73),
+    RGBColor(0xCC, 0x79, 0xA7),
+    RGBColor(0x56, 0xB4, 0xE9),
+    RGBColor(0xD5, 0x5E, 0x00),
+];
+pub(super) const OTHER: RGBColor = RGBColor(0x99, 0x99, 0x99);
+
 /// Colour and name of a storage class. The colours are told apart by people who do not see red or green.
 ///
 /// Source: Okabe and Ito, <https://jfly.uni-koeln.de/color/>.
@@ -54,8 +65,6 @@ pub(super) fn class_style(class: StorageClass) -> (RGBColor, &'static str) {
         StorageClass::Io => (RGBColor(0xE6, 0x9F, 0x00), "inputs and outputs"),
         StorageClass::KvCache => (RGBColor(0x00, 0x9E, 0x73), "KV cache"),
         StorageClass::State => (RGBColor(0xCC, 0x79, 0xA7), "state"),
-        StorageClass::Workspace => (RGBColor(0xD5, 0x5E, 0x00), "workspace"),
-        StorageClass::Runtime => (RGBColor(0xF0, 0xE4, 0x42), "runtime objects"),
     }
 }
 
@@ -140,6 +149,18 @@ pub(super) fn legend(area: &Area<'_>, entries: &[(RGBColor, String)], y: i32) ->
     Ok(())
 }
 
+/// Round numbers from 0 up to `end`, at most `count` after the first.
+pub(super) fn ticks(end: f64, count: u32) -> Vec<f64> {
+    let raw = end / f64::from(count);
+    let power = 10_f64.powf(raw.log10().floor());
+    let round = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|step| *step >= raw);
+    let step = round.unwrap_or(raw);
+    (0..=count)
+        .map(|index| (f64::from(index) * step * 1e6).round() / 1e6)
+        .filter(|tick| *tick <= end)
+        .collect()
+}
+
 /// The unit that an axis up to `most` bytes is labelled in.
 pub(super) fn unit(most: u64) -> (f64, &'static str) {
     const UNITS: [(f64, &str); 5] = [
@@ -192,6 +213,13 @@ mod tests {
         assert!(width(&cut, FONT) <= 200);
         assert_eq!(fitted(name, 2000), name);
         assert_eq!(fitted(name, 3), "");
+    }
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        assert_eq!(ticks(1.14, 6), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
+        assert_eq!(ticks(1411.0, 8), [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0, 1400.0]);
+        assert_eq!(ticks(1.0, 6).first(), Some(&0.0));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! A chart is self-contained (no script, no font, no link), says in its title and description what it shows, and is the
 //! same byte for byte whenever its run is.
 
+mod arena;
+mod breakdown;
 mod canvas;
+mod plot;
 mod pressure;
 mod timeline;
 
@@ -18,11 +21,15 @@ pub enum Chart {
     /// Bytes alive over the steps, by storage class.
     #[default]
     Pressure,
+    /// The planned buffers as boxes: life from left to right, addresses upwards.
+    Arena,
+    /// Who holds the memory at the peak, weights, states and buffers apart.
+    Breakdown,
 }
 
 impl Chart {
     /// Every chart.
-    pub const ALL: [Chart; 1] = [Chart::Pressure];
+    pub const ALL: [Chart; 3] = [Chart::Pressure, Chart::Arena, Chart::Breakdown];
 }
 
 /// Draws a chart of the phase that the report tells in full.
@@ -38,6 +45,8 @@ pub fn render(subject: &Subject<'_>, chart: Chart) -> Result<String> {
         .ok_or_else(|| Error::new(ErrorKind::Usage, "a run without phases has nothing to draw"))?;
     let picture = match chart {
         Chart::Pressure => pressure::picture(subject, &view),
+        Chart::Arena => arena::picture(subject, &view),
+        Chart::Breakdown => breakdown::picture(subject, &view),
     };
     document(&picture)
 }

@@ -9,9 +9,7 @@ use crate::lower::{Origin, StorageClass};
 use crate::units::Bytes;
 
 /// Classes in the order in which they are stacked, lowest first.
-pub(super) const STACK: [StorageClass; 7] = [
-    StorageClass::Runtime,
-    StorageClass::Workspace,
+pub(super) const STACK: [StorageClass; 5] = [
     StorageClass::KvCache,
     StorageClass::State,
     StorageClass::Io,
@@ -51,8 +49,7 @@ pub(super) fn samples(view: &View<'_>) -> Vec<Sample> {
     for (storage, &from) in
         lowered.storages.iter().zip(&first).filter(|(storage, _)| !storage.class.is_planned())
     {
-        // What no step touches is held throughout.
-        add(storage.class, if from == steps { 0 } else { from }, steps + 1, storage.bytes);
+        add(storage.class, from, steps + 1, storage.bytes);
     }
     for ((_, storage), buffer) in lowered.planned().zip(&view.phase.problem.buffers) {
         add(storage.class, buffer.live.start as usize, buffer.live.end as usize, buffer.size);
