@@ -50,10 +50,17 @@ fn pictures() -> Vec<(String, String)> {
     let charts = Chart::ALL.iter();
     charts
         .flat_map(|&chart| {
-            [("qwen", qwen(chart)), ("vit", vit(chart))]
+            [("qwen", qwen(chart)), ("vit", vit(chart)), ("resnet", resnet(chart))]
                 .map(|(name, text)| (format!("{name} {chart:?}"), text))
         })
         .collect()
+}
+
+/// A model without attention blocks.
+fn resnet(chart: Chart) -> String {
+    let file = root().join("fixtures/resnet50-fp32/openvino_model.xml");
+    let inputs = vec![("x".to_owned(), [2, 3, 224, 224].into_iter().collect())];
+    chart_of(&file, &[(phases::PhaseName::Infer, Scenario { inputs, ..Scenario::default() })], chart)
 }
 
 /// An element of a document: its name, attributes and text.

@@ -36,6 +36,9 @@ pub(super) const MARGIN: i32 = 12;
 /// Font size of all text but the title.
 pub(super) const FONT: i32 = 12;
 
+/// Font size of the title.
+const TITLE: i32 = 16;
+
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub(super) const GREY: RGBColor = RGBColor(0x66, 0x66, 0x66);
 pub(super) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
@@ -129,7 +132,8 @@ pub(super) fn heading(
     below: &str,
 ) -> Result<i32, DrawingAreaErrorKind<std::io::Error>> {
     area.fill(&WHITE)?;
-    text(area, title, (MARGIN, 18), 15, INK, Anchor::Left)?;
+    let room = (WIDTH - 2 * MARGIN) * FONT / TITLE;
+    text(area, &fitted(title, room), (MARGIN, 18), TITLE, INK, Anchor::Left)?;
     text(area, &fitted(below, WIDTH - 2 * MARGIN), (MARGIN, 38), FONT, GREY, Anchor::Left)?;
     Ok(60)
 }

@@ -68,6 +68,7 @@ impl Plot {
     /// Every other block's band, and the blocks' numbers where they fit.
     pub(super) fn bands(&self, area: &Area<'_>, layers: &[Layer]) -> Drawn {
         let y = self.top - 8;
+        let mut free = self.left - 8;
         for (index, (layer, run)) in layers.iter().enumerate() {
             let (from, to) = (self.column(run.start), self.column(run.end));
             if index % 2 == 0 {
@@ -77,9 +78,11 @@ impl Plot {
                 ))?;
             }
             let every = 1 + canvas::width("000", FONT) / (to - from).max(1);
-            if i64::from(*layer) % i64::from(every) == 0 {
-                let middle = (from + to) / 2;
-                canvas::text(area, &layer.to_string(), (middle, y), FONT, canvas::GREY, Anchor::Middle)?;
+            let (name, middle) = (layer.to_string(), (from + to) / 2);
+            let half = canvas::width(&name, FONT) / 2;
+            if i64::from(*layer) % i64::from(every) == 0 && middle - half > free {
+                canvas::text(area, &name, (middle, y), FONT, canvas::GREY, Anchor::Middle)?;
+                free = middle + half;
             }
         }
         if !layers.is_empty() {
