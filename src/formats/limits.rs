@@ -33,6 +33,7 @@ pub const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
 /// The error for `what` beyond its cap.
 #[cold]
+#[cfg_attr(not(feature = "openvino"), allow(dead_code))] // Without a reader nothing reaches a cap.
 pub(crate) fn exceeded(what: &str, found: impl std::fmt::Display, cap: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Limit, format!("{what}: {found}, over the limit of {cap}"))
         .help("no known export comes near this limit; check that the file is what it should be")

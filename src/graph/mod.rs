@@ -1,7 +1,7 @@
 //! The graph as its file wrote it, in canonical operators.
 //!
 //! Knows no format and no runtime. A [`Graph`] is made by a [`Builder`], which
-//! checks it ([`validate`]) and fixes the execution order ([`order`]); it never
+//! checks it (`validate`) and fixes the execution order (`order`); it never
 //! changes afterwards. Texts lie in one arena, ports in one list, so a graph of
 //! thousands of nodes is a handful of allocations.
 

@@ -914,14 +914,14 @@ pub enum EmbeddingBag {
 pub enum Ctc {
     /// Greedy decoder: `data` [T, N, C], `mask` → [N, T, 1, 1].
     GreedyDecoder,
-    /// Greedy decoder with lengths: `data` [N, T, C], … → [N, T], [N].
+    /// Greedy decoder with lengths: `data` [N, T, C], … → [N, T], `[N]`.
     GreedyDecoderSeqLen {
         /// Element type of classes.
         classes_type: DType,
         /// Element type of lengths.
         length_type: DType,
     },
-    /// Loss: `logits` [N, T, C], … → [N].
+    /// Loss: `logits` [N, T, C], … → `[N]`.
     Loss,
 }
 

@@ -1,6 +1,6 @@
 //! Two checkers that believe as little as possible; both run on every plan.
 //!
-//! [`geometry`] takes the live ranges on trust and proves that the plan keeps
+//! [`mod@geometry`] takes the live ranges on trust and proves that the plan keeps
 //! them apart. [`replay`] takes only the schedule on trust: it runs it over the
 //! plan and fails when a read finds its bytes overwritten. The first is blind
 //! to a wrong live range, the second is not. Neither shares code with a planner

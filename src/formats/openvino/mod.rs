@@ -1,8 +1,8 @@
 //! OpenVINO IR, versions 10 and 11: an `.xml` with the graph, a `.bin` with the constants.
 //!
-//! One pass over the XML ([`xml`]) fills a [`Builder`](crate::graph::Builder) layer by layer ([`reader`]); edges are
-//! resolved as they come ([`wiring`]); bodies of `If`, `Loop` and `TensorIterator` are graphs of their own ([`body`]).
-//! What each operator becomes is a table per family ([`ops`]). Nothing here knows a shape rule: port dims are copied
+//! One pass over the XML (`xml`) fills a [`Builder`](crate::graph::Builder) layer by layer (`reader`); edges are
+//! resolved as they come (`wiring`); bodies of `If`, `Loop` and `TensorIterator` are graphs of their own (`body`).
+//! What each operator becomes is a table per family (`ops`). Nothing here knows a shape rule: port dims are copied
 //! as declared, and informative only. A type or an operator set that no table knows becomes
 //! [`Op::Opaque`](crate::graph::Op::Opaque), never an error.
 //!
