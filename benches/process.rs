@@ -3,8 +3,6 @@
 //! `cargo bench --bench process` runs them in turns, this program being the bare pass when it is called with
 //! `--bare FILE` or `--attributes FILE`, and prints the medians and their ratios. Standard output goes nowhere.
 
-#![allow(clippy::print_stdout)] // The figures are what a bench is for.
-
 use quick_xml::events::Event;
 use std::hint::black_box;
 use std::process::{Command, Stdio};

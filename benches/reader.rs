@@ -2,8 +2,6 @@
 //!
 //!     cargo bench --bench reader [FILE.xml …]
 
-#![allow(clippy::print_stdout)]
-
 use memgraph::formats::openvino;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;

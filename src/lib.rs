@@ -21,6 +21,9 @@
 //! [`phases`] walks it once per phase of a run, and [`report`] tells what it found. Each arrow is one function on
 //! immutable values; no stage changes what an earlier one made. `docs/ARCHITECTURE.md` has the map and the invariants.
 
+// Nothing that a file can choose may end the process, and only the command line prints; tests may do both.
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 pub mod dtype;
 pub mod error;
 pub mod formats;

@@ -1,7 +1,5 @@
 //! Reports add up, say the same twice, and read back, for every fixture.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
-
 use memgraph::graph::Graph;
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::Planner;

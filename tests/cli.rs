@@ -10,8 +10,6 @@
 //! What it must print lies beside it as `.stdout` and `.stderr` (no file: nothing). `BLESS=1` rewrites both. A golden
 //! that is missing fails, and so does one that no case has.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! Execution graphs as input: what is read from a serialized runtime model.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
-
 use memgraph::dtype::DType;
 use memgraph::formats;
 use memgraph::lower::execution::{self, ExecutionGraph, Kind, Layout, Precision};

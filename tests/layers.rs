@@ -1,7 +1,5 @@
 //! The import rules of docs/ARCHITECTURE.md, checked against the source text.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

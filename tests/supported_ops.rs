@@ -1,6 +1,5 @@
 //! docs/supported-ops.md is what the reader's tables say; `BLESS=1` rewrites it.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
 #![cfg(feature = "openvino")]
 
 use memgraph::formats::openvino::supported_operators;

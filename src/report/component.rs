@@ -142,7 +142,7 @@ fn named(graph: &Graph, id: NodeId) -> Option<Component> {
 /// ```
 #[must_use]
 pub fn from_path(name: &str) -> Option<Component> {
-    let is_path = name.contains("__module.") || name.starts_with("self.") || name.starts_with('/');
+    let is_path = name.starts_with("__module.") || name.starts_with("self.") || name.starts_with('/');
     if !is_path {
         return None;
     }

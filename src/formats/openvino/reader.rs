@@ -5,7 +5,7 @@ use super::body::{Body, Control};
 use super::ops::{self, Make};
 use super::weights::Weights;
 use super::wiring::{Edge, Wiring};
-use super::xml::{self, Cursor, Tag};
+use super::xml::{self, Cursor, PlainPort, Tag};
 use super::{at, executed, malformed, text};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Position, Result};
@@ -192,12 +192,11 @@ impl<'a> GraphReader<'_, '_, 'a> {
 
     /// Input ports: only their ids count, for dims are inferred.
     fn inputs(&mut self, tag: &Tag<'a>) -> Result<()> {
-        if let Some(ports) = self.cursor.plain_ports() {
-            for port in ports.flatten() {
-                let label = named(self.cursor, tag, port.attributes, "id")?;
-                self.input(tag, label)?;
-            }
+        let before = self.layer.inputs.len();
+        if self.plain_inputs(tag)? {
+            return self.cursor.skip();
         }
+        self.layer.inputs.truncate(before);
         while let Some(tag) = self.cursor.child()? {
             if tag.name() == "port" {
                 let label = attribute(self.cursor, &tag, "id")?;
@@ -208,23 +207,59 @@ impl<'a> GraphReader<'_, '_, 'a> {
         Ok(())
     }
 
+    /// Reads the inputs without the event parser; `false` where it is needed.
+    fn plain_inputs(&mut self, tag: &Tag<'a>) -> Result<bool> {
+        let Some(mut ports) = self.cursor.plain_ports() else { return Ok(false) };
+        loop {
+            match ports.port() {
+                PlainPort::Port(attributes) => {
+                    let label = named(self.cursor, tag, attributes, "id")?;
+                    self.input(tag, label)?;
+                    while ports.dim().is_some() {}
+                }
+                PlainPort::End => {
+                    self.cursor.pass_over(&ports);
+                    return Ok(true);
+                }
+                PlainPort::Other => return Ok(false),
+            }
+        }
+    }
+
+    /// Reads the outputs without the event parser; `false` where it is needed.
+    fn plain_outputs(&mut self, tag: &Tag<'a>) -> Result<bool> {
+        let Some(mut ports) = self.cursor.plain_ports() else { return Ok(false) };
+        loop {
+            match ports.port() {
+                PlainPort::Port(attributes) => {
+                    let output = self.output(tag, attributes)?;
+                    self.layer.outputs.push(output);
+                    while let Some(dim) = ports.dim() {
+                        self.output_dim(tag, dim)?;
+                    }
+                    self.check_ports(self.layer.outputs.len(), tag)?;
+                }
+                PlainPort::End => {
+                    self.cursor.pass_over(&ports);
+                    return Ok(true);
+                }
+                PlainPort::Other => return Ok(false),
+            }
+        }
+    }
+
     fn input(&mut self, tag: &Tag<'_>, label: Option<&str>) -> Result<()> {
         self.layer.inputs.push(number(self.cursor, tag, "id", label)?);
         self.check_ports(self.layer.inputs.len(), tag)
     }
 
     fn outputs(&mut self, tag: &Tag<'a>) -> Result<()> {
-        if let Some(ports) = self.cursor.plain_ports() {
-            for port in ports.flatten() {
-                let dims = port.dims();
-                let output = self.output(tag, port.attributes)?;
-                self.layer.outputs.push(output);
-                for dim in dims {
-                    self.output_dim(tag, dim)?;
-                }
-                self.check_ports(self.layer.outputs.len(), tag)?;
-            }
+        let before = (self.shared.tensors, self.layer.outputs.len());
+        if self.plain_outputs(tag)? {
+            return self.cursor.skip();
         }
+        self.shared.tensors = before.0;
+        self.layer.outputs.truncate(before.1);
         while let Some(tag) = self.cursor.child()? {
             if tag.name() != "port" {
                 self.cursor.skip()?;

@@ -151,25 +151,21 @@ impl<'a> Cursor<'a> {
         error.at(at(counted.position()))
     }
 
-    /// Passes over the ports of the open element where they are written as the serializer writes them, and gives the
-    /// text of each; `None`, and nothing passed over, where anything else stands.
+    /// The ports of the open element, to be read as the serializer writes them; [`Cursor::pass_over`] them once they
+    /// are read. `None`: there can be none.
     ///
     /// Dims of ports are most of an IR's XML. This keeps them out of the event parser.
-    pub(super) fn plain_ports(&mut self) -> Option<Ports<'a>> {
-        if self.closes {
-            return None;
-        }
-        let start = self.offset();
-        let mut ports = Ports { rest: self.source.get(start..)? };
-        let all = Ports { rest: ports.rest };
-        for port in ports.by_ref() {
-            port?;
-        }
-        let passed = all.rest.len() - ports.rest.len();
+    pub(super) fn plain_ports(&self) -> Option<Ports<'a>> {
+        let rest = self.source.get(self.offset()..).filter(|_| !self.closes)?;
+        Some(Ports { all: rest, rest, is_open: false })
+    }
+
+    /// Goes on behind ports that were read to their end.
+    pub(super) fn pass_over(&mut self, ports: &Ports<'a>) {
+        let passed = ports.all.len() - ports.rest.len();
         let events = self.reader.get_mut();
-        *events = events.get(passed..)?;
+        *events = events.get(passed..).unwrap_or_default();
         self.skipped += passed;
-        Some(all)
     }
 
     /// Byte after the last token.
@@ -265,76 +261,61 @@ pub(super) struct Attributes<'a> {
     rest: &'a str,
 }
 
-/// Iterates over `<port …>` elements that hold nothing but `<dim>`; ends before the closing tag of what holds them.
-///
-/// `Some(None)`: something else stands there.
+/// `<port …>` elements that hold nothing but `<dim>`.
 #[derive(Debug)]
 pub(super) struct Ports<'a> {
+    all: &'a str,
     rest: &'a str,
+    /// The port that was read last is still to be closed.
+    is_open: bool,
 }
 
-/// A port: its attributes, and its dims as written.
+/// What stands next among [`Ports`].
 #[derive(Debug)]
-pub(super) struct PlainPort<'a> {
-    /// The attributes.
-    pub attributes: Attributes<'a>,
-    /// `<dim>` elements, ready for [`PlainPort::dims`].
-    dims: &'a str,
+pub(super) enum PlainPort<'a> {
+    /// A port's attributes; its dims follow.
+    Port(Attributes<'a>),
+    /// The closing tag of what holds the ports.
+    End,
+    /// Something that only the event parser can read.
+    Other,
 }
 
-impl<'a> Iterator for Ports<'a> {
-    type Item = Option<PlainPort<'a>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest.trim_ascii_start();
-        if rest.starts_with("</") {
-            self.rest = rest;
-            return None;
+impl<'a> Ports<'a> {
+    /// The next port, after all dims of the one before were taken.
+    pub(super) fn port(&mut self) -> PlainPort<'a> {
+        let mut rest = self.rest.trim_ascii_start();
+        if std::mem::take(&mut self.is_open) {
+            let Some(after) = rest.strip_prefix("</port>") else { return PlainPort::Other };
+            rest = after.trim_ascii_start();
         }
-        let port = split_port(rest);
-        self.rest = port.as_ref().map_or(rest, |(_, rest)| rest);
-        Some(port.map(|(port, _)| port))
+        self.rest = rest;
+        if rest.starts_with("</") {
+            return PlainPort::End;
+        }
+        let Some((tag, after)) = split_tag(rest) else { return PlainPort::Other };
+        self.rest = after;
+        self.is_open = !tag.ends_with('/');
+        PlainPort::Port(Attributes { rest: tag.strip_suffix('/').unwrap_or(tag) })
+    }
+
+    /// The text of the next dim of the port that was read last.
+    pub(super) fn dim(&mut self) -> Option<&'a str> {
+        let content = self.rest.trim_ascii_start().strip_prefix("<dim>")?;
+        let end = content.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'-'))?;
+        self.rest = content.get(end..)?.strip_prefix("</dim>")?;
+        content.get(..end)
     }
 }
 
-impl<'a> PlainPort<'a> {
-    /// The text of each dim.
-    pub(super) fn dims(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let mut rest = self.dims;
-        std::iter::from_fn(move || {
-            let (dim, after) = split_dim(rest)?;
-            rest = after;
-            Some(dim)
-        })
-    }
-}
-
-/// A plain port at the start of `text`, and what follows it.
-fn split_port(text: &str) -> Option<(PlainPort<'_>, &str)> {
+/// What stands between `<port ` and `>` at the start of `text`, and what follows the tag.
+fn split_tag(text: &str) -> Option<(&str, &str)> {
     let content = text.strip_prefix("<port ")?;
     let end = content.bytes().position(|byte| matches!(byte, b'>' | b'<'))?;
     let (tag, after) = (content.get(..end)?, content.get(end..)?.strip_prefix('>')?);
     // A `>` within a value ends the tag too early: its quotes are odd then.
-    if tag.bytes().filter(|&byte| byte == b'"').count() % 2 != 0 || tag.contains('\'') {
-        return None;
-    }
-    if let Some(tag) = tag.strip_suffix('/') {
-        return Some((PlainPort { attributes: Attributes { rest: tag }, dims: "" }, after));
-    }
-    let mut rest = after;
-    while let Some((_, after)) = split_dim(rest) {
-        rest = after;
-    }
-    let dims = after.get(..after.len() - rest.len())?;
-    let rest = rest.trim_ascii_start().strip_prefix("</port>")?;
-    Some((PlainPort { attributes: Attributes { rest: tag }, dims }, rest))
-}
-
-/// The text of the `<dim>` at the start of `text`, and what follows it.
-fn split_dim(text: &str) -> Option<(&str, &str)> {
-    let content = text.trim_ascii_start().strip_prefix("<dim>")?;
-    let end = content.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'-'))?;
-    Some((content.get(..end)?, content.get(end..)?.strip_prefix("</dim>")?))
+    let is_whole = tag.bytes().filter(|&byte| byte == b'"').count() % 2 == 0 && !tag.contains('\'');
+    is_whole.then_some((tag, after))
 }
 
 /// What stands where an attribute should be.
@@ -361,7 +342,7 @@ impl<'a> Iterator for Attributes<'a> {
 
 /// Name, value and the rest of `name="value" …`.
 ///
-/// Names and values are short: plain loops beat searches.
+/// Names of attributes are short, and a plain loop beats a search; values may be long.
 fn split_attribute(text: &str) -> Option<(&str, &str, &str)> {
     let bytes = text.as_bytes();
     let equals = bytes.iter().position(|byte| matches!(byte, b'=' | b'"' | b'\''))?;
@@ -369,7 +350,7 @@ fn split_attribute(text: &str) -> Option<(&str, &str, &str)> {
     let rest = text.get(equals..)?.strip_prefix('=')?.trim_ascii_start();
     let quote = *rest.as_bytes().first().filter(|quote| matches!(quote, b'"' | b'\''))?;
     let rest = rest.get(1..)?;
-    let end = rest.as_bytes().iter().position(|&byte| byte == quote)?;
+    let end = memchr::memchr(quote, rest.as_bytes())?;
     let is_name = !name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_whitespace());
     is_name.then_some((name, rest.get(..end)?, rest.get(end + 1..)?))
 }
