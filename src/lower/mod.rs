@@ -7,6 +7,7 @@
 mod alias;
 pub mod execution;
 mod fold;
+pub mod fuse;
 mod schedule;
 mod state;
 

@@ -1,0 +1,195 @@
+//! Pass 8, continued: attention without state is one Subgraph.
+//!
+//! * A scale other than 1 is a Multiply on the keys, moved up through Transpose and Reshape to what computes them; the
+//!   keys' transposition and that of the product are one Transpose outside.
+//! * `[0,2,1,3]` transpositions of queries and values that nobody else reads are inside; in f32 that of the output too.
+//! * A mask is inside unless it is one constant number.
+//!
+//! Source: `ScaledDotProductAttentionDecomposition` and the MHA tokenization of Snippets, OpenVINO 2026.4,
+//! src/common/snippets/src/pass/mha_tokenization.cpp.
+
+use super::work::{Edge, Node, Work};
+use crate::graph::Op;
+use crate::graph::op::{Binary, Broadcast};
+use crate::lower::execution::{Attention, Kind, Precision};
+use smallvec::{SmallVec, smallvec};
+
+/// The transposition between tokens and heads.
+const SWAP_TOKENS_AND_HEADS: [i64; 4] = [0, 2, 1, 3];
+
+/// Fuses every attention that is left after those with state.
+pub(super) fn fuse(work: &mut Work<'_>, precision: Precision) {
+    for node in work.model_order() {
+        let is_attention = work.is_alive(node)
+            && work.nodes[node].kind == Kind::ScaledDotProductAttention
+            && work.nodes[node].attention.is_none();
+        if is_attention {
+            fuse_one(work, node, precision);
+        }
+    }
+}
+
+fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()> {
+    let [mut query, key, mut value] = [0, 1, 2].map(|index| work.nodes[node].input(index));
+    let rank = work.tensor(query?).dims.len();
+    if rank < 3 || work.tensor(key?).dims.len() != rank {
+        return None;
+    }
+    let sizes = sizes(work, query?, key?, value?);
+    let mask = work.nodes[node]
+        .input(3)
+        .filter(|&mask| !(work.nodes[mask.node].is_const() && work.tensor(mask).elements() == 1));
+    let scale = scale(work, node);
+    let key = transposed_key(work, key?, node);
+    if let Some(scale) = scale {
+        scale_key(work, key.node, scale, node);
+    }
+    let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    take_swap(work, &mut query, rank, &mut originals);
+    originals.push(work.fresh_name(if scale.is_some() { "Multiply" } else { "MatMul" }));
+    if mask.is_some() {
+        originals.push(work.fresh_name("Add"));
+    }
+    originals.push(work.fresh_name("Softmax"));
+    take_swap(work, &mut value, rank, &mut originals);
+    originals.push(work.nodes[node].name.clone());
+    let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
+    work.set_inputs(node, inputs);
+    let fused = &mut work.nodes[node];
+    fused.kind = Kind::Subgraph;
+    fused.op = Op::Opaque;
+    fused.originals = originals;
+    fused.attention = Some(Box::new(Attention { has_mask: mask.is_some(), ..sizes }));
+    if precision == Precision::F32
+        && let Some((user, 0)) = work.only_user(node)
+        && rank == 4
+        && is_swap(work, user)
+    {
+        let name = work.nodes[user].name.clone();
+        work.nodes[node].originals.push(name);
+        work.nodes[node].outputs = work.nodes[user].outputs.clone();
+        work.replace(Edge::of(user), Edge::of(node));
+    }
+    Some(())
+}
+
+fn sizes(work: &Work<'_>, query: Edge, key: Edge, value: Edge) -> Attention {
+    let dim = |edge: Edge, back: usize| {
+        let dims = &work.tensor(edge).dims;
+        dims.len().checked_sub(back).map_or(1, |axis| dims[axis].size)
+    };
+    let leading = |edge: Edge| {
+        let dims = &work.tensor(edge).dims;
+        dims.iter()
+            .take(dims.len().saturating_sub(3))
+            .fold(1_u64, |product, dim| product.saturating_mul(dim.size))
+    };
+    Attention {
+        batch: leading(query),
+        heads: dim(query, 3),
+        kv_heads: dim(key, 3),
+        queries: dim(query, 2),
+        keys: dim(key, 2),
+        key_size: dim(query, 1),
+        value_size: dim(value, 1),
+        has_mask: false,
+    }
+}
+
+/// The constant that keys are multiplied with; `None` if it is 1.
+fn scale(work: &mut Work<'_>, node: usize) -> Option<Edge> {
+    match work.nodes[node].input(4) {
+        Some(_) if work.number(node, 4) == Some(1.0) => None,
+        Some(scale) => Some(scale),
+        None => {
+            let size = work.nodes[node].input(0).and_then(|query| work.tensor(query).last()).unwrap_or(1);
+            Some(work.add_number(1.0 / (size as f64).sqrt(), work.nodes[node].source))
+        }
+    }
+}
+
+/// The keys with their last two dims swapped: one Transpose, together with their own.
+fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize) -> Edge {
+    let rank = work.tensor(key).dims.len();
+    let mut order: Vec<i64> = (0..rank as i64).collect();
+    let mut source = key;
+    if work.nodes[key.node].kind == Kind::Transpose
+        && work.only_user(key.node).is_some()
+        && let (Some(own), Some(input)) = (work.ints(key.node, 1), work.nodes[key.node].input(0))
+        && own.len() == rank
+    {
+        order = own.to_vec();
+        source = input;
+    }
+    order.swap(rank - 2, rank - 1);
+    let mut output = work.tensor(key).clone();
+    output.dims.swap(rank - 2, rank - 1);
+    let id = work.nodes[attention].source;
+    let order = work.add_ints(&order, id);
+    let transpose = work.add(Node {
+        op: Op::Transpose,
+        kind: Kind::Transpose,
+        inputs: smallvec![Some(source), Some(order)],
+        outputs: smallvec![output],
+        source: id,
+        ..Node::default()
+    });
+    // Its reader takes the old Transpose's place only when the attention is rewritten.
+    Edge::of(transpose)
+}
+
+/// Puts the scale on the keys, above the Reshapes and Transposes that nobody else reads.
+fn scale_key(work: &mut Work<'_>, transpose: usize, scale: Edge, attention: usize) {
+    let mut below = transpose;
+    let data = loop {
+        let Some(edge) = work.nodes[below].input(0) else { return };
+        // The attention still reads the old keys, so one more reader may be on its way out.
+        let n_other = work
+            .users(edge.node)
+            .iter()
+            .filter(|&&(user, _)| user != below && !is_old(work, user, attention))
+            .count();
+        if !matches!(work.nodes[edge.node].kind, Kind::Reshape | Kind::Transpose) || n_other > 0 {
+            break edge;
+        }
+        below = edge.node;
+    };
+    let output = work.tensor(data).clone();
+    let name = work.fresh_name("Multiply");
+    let multiply = work.add(Node {
+        op: Op::Binary(Binary::Multiply, Broadcast::Numpy),
+        kind: Kind::Eltwise,
+        originals: smallvec![name.clone()],
+        name,
+        inputs: smallvec![Some(data), Some(scale)],
+        outputs: smallvec![output],
+        source: work.nodes[attention].source,
+        ..Node::default()
+    });
+    work.set_input(below, 0, Edge::of(multiply));
+}
+
+/// Whether a reader is the keys' old Transpose, which only the attention reads.
+fn is_old(work: &Work<'_>, user: usize, attention: usize) -> bool {
+    user == attention
+        || work.nodes[user].kind == Kind::Transpose
+            && work.only_user(user).is_some_and(|(reader, _)| reader == attention)
+}
+
+/// Replaces a tensor by what its transposition reads, if that can be inside.
+fn take_swap(
+    work: &mut Work<'_>,
+    edge: &mut Option<Edge>,
+    rank: usize,
+    originals: &mut SmallVec<[Box<str>; 1]>,
+) {
+    let Some(producer) = edge.map(|edge| edge.node) else { return };
+    if rank == 4 && is_swap(work, producer) && work.only_user(producer).is_some() {
+        originals.push(work.nodes[producer].name.clone());
+        *edge = work.nodes[producer].input(0);
+    }
+}
+
+fn is_swap(work: &Work<'_>, node: usize) -> bool {
+    work.nodes[node].kind == Kind::Transpose && work.ints(node, 1) == Some(&SWAP_TOKENS_AND_HEADS)
+}

@@ -1,0 +1,90 @@
+//! Pass 9, continued: broadcasts.
+//!
+//! * A bidirectional Broadcast is a Broadcast of a constant 1 and a product (of booleans: BitwiseAnd) that carries its
+//!   name, so that it can join an element-wise chain.
+//! * Every Broadcast reads its axes through a Reorder from u8.
+//!
+//! Source: `ConvertBroadcast3`, OpenVINO 2026.4, src/common/transformations/src/transformations/op_conversions.
+
+use super::work::{Edge, Node, Tensor, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::Value;
+use crate::graph::op::{Binary, Broadcast, BroadcastMode, Constant};
+use crate::lower::execution::Kind;
+use smallvec::smallvec;
+
+/// Writes every Broadcast as the plugin has it.
+pub(super) fn rewrite(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if !work.is_alive(node) || work.nodes[node].kind != Kind::Broadcast {
+            continue;
+        }
+        if matches!(work.nodes[node].op, Op::Broadcast(BroadcastMode::Bidirectional))
+            && !work.reads_const(node, 1)
+        {
+            split(work, node);
+        } else {
+            read_axes(work, node);
+        }
+    }
+}
+
+fn split(work: &mut Work<'_>, node: usize) {
+    let (Some(data), Some(target)) = (work.nodes[node].input(0), work.nodes[node].input(1)) else { return };
+    let old = work.nodes[node].clone();
+    let Some(output) = old.outputs.first().cloned() else { return };
+    let one = constant(work, Tensor::fixed(output.dtype, &[1]), old.source);
+    let name = work.fresh_name("Broadcast");
+    let broadcast = work.add(Node {
+        op: Op::Broadcast(BroadcastMode::Numpy),
+        kind: Kind::Broadcast,
+        originals: smallvec![name.clone()],
+        name,
+        inputs: smallvec![Some(one), Some(target)],
+        outputs: smallvec![output.clone()],
+        source: old.source,
+        ..Node::default()
+    });
+    read_axes(work, broadcast);
+    let is_boolean = matches!(output.dtype, DType::Boolean | DType::U8);
+    let kind = if is_boolean { Binary::BitwiseAnd } else { Binary::Multiply };
+    let product = work.add(Node {
+        op: Op::Binary(kind, Broadcast::Numpy),
+        kind: Kind::Eltwise,
+        name: old.name.clone(),
+        originals: old.originals.clone(),
+        inputs: smallvec![Some(data), Some(Edge::of(broadcast))],
+        outputs: old.outputs.clone(),
+        source: old.source,
+        ..Node::default()
+    });
+    work.replace(Edge::of(node), Edge::of(product));
+}
+
+fn read_axes(work: &mut Work<'_>, node: usize) {
+    let source = work.nodes[node].source;
+    let axes = constant(work, Tensor::fixed(DType::U8, &[1]), source);
+    let reorder = work.add(Node {
+        kind: Kind::Reorder,
+        inputs: smallvec![Some(axes)],
+        outputs: smallvec![Tensor::fixed(DType::I32, &[1])],
+        source,
+        ..Node::default()
+    });
+    let kept = work.nodes[node].inputs.iter().flatten().copied().take(2);
+    let inputs: Vec<Edge> = kept.chain([Edge::of(reorder)]).collect();
+    work.set_inputs(node, inputs);
+}
+
+fn constant(work: &mut Work<'_>, tensor: Tensor, source: crate::ids::NodeId) -> Edge {
+    let value = if tensor.dtype.is_float() { Value::floats([1.0]) } else { Value::ints([1]) };
+    Edge::of(work.add(Node {
+        op: Op::Constant(Constant { range: None, value: None }),
+        kind: Kind::Const,
+        outputs: smallvec![tensor],
+        value: Some(value),
+        source,
+        ..Node::default()
+    }))
+}

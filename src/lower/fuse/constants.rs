@@ -1,0 +1,116 @@
+//! Pass 1: what is known before the model runs becomes a constant.
+//!
+//! * A node that reads constants alone. Not folded: a widening Convert of quantised weights, and one of f16 that feeds
+//!   a MatMul or a Gather's table; both are taken in with the weight later.
+//! * ShapeOf of known dims, and what picks known elements of one.
+//!
+//! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
+
+use super::work::{Edge, Node, Work};
+use crate::DType;
+use crate::graph::op::Constant;
+use crate::graph::{Op, Value};
+use crate::lower::execution::Kind;
+use crate::shape::Shapes;
+use smallvec::smallvec;
+
+/// Folds constants, inputs before users.
+pub(super) fn fold(work: &mut Work<'_>, shapes: &Shapes) {
+    for node in work.model_order() {
+        if !work.is_alive(node) || work.nodes[node].is_const() {
+            continue;
+        }
+        let value = match known(work, node) {
+            Some(value) => Some(value),
+            None if is_foldable(work, node) => {
+                let tensor = work.graph.output(work.nodes[node].source, 0);
+                tensor.and_then(|tensor| shapes.tensor(tensor).value.clone())
+            }
+            None => continue,
+        };
+        for port in 0..work.nodes[node].outputs.len() {
+            make(work, node, port, value.clone());
+        }
+    }
+}
+
+/// Puts a constant in the place of an output, under the node's name.
+fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
+    let old = &work.nodes[node];
+    let name = match old.outputs.len() {
+        1 => old.name.clone(),
+        _ => format!("{}.{port}", old.name).into(),
+    };
+    let mut tensor = old.outputs[port].clone();
+    tensor.dims.iter_mut().for_each(|dim| dim.is_free = false);
+    let constant = Node {
+        op: Op::Constant(Constant { range: None, value: None }),
+        kind: Kind::Const,
+        originals: smallvec![name.clone()],
+        name,
+        source: old.source,
+        outputs: smallvec![tensor],
+        value,
+        ..Node::default()
+    };
+    let constant = Edge::of(work.add(constant));
+    work.replace(Edge { node, port }, constant);
+}
+
+fn is_foldable(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    match of.op {
+        Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque => return false,
+        Op::Multinomial { .. } | Op::FromShape { fill: None, .. } => return false,
+        _ => {}
+    }
+    let inputs = of.inputs.iter().flatten();
+    !of.inputs.is_empty()
+        && inputs.into_iter().all(|edge| work.nodes[edge.node].is_const())
+        && !is_weight_conversion(work, node)
+}
+
+/// A Convert that a weight keeps until the matrix product or the Gather takes it in.
+fn is_weight_conversion(work: &Work<'_>, node: usize) -> bool {
+    if work.nodes[node].kind != Kind::Convert {
+        return false;
+    }
+    let Some(from) = work.nodes[node].input(0).map(|edge| work.tensor(edge).dtype) else { return false };
+    match from {
+        DType::U8 | DType::I8 | DType::U4 | DType::I4 | DType::NF4 | DType::U2 => {
+            work.nodes[node].outputs.iter().any(|tensor| tensor.dtype.is_float())
+        }
+        DType::F16 | DType::BF16 => work.users(node).iter().any(|&(user, input)| {
+            let user = &work.nodes[user];
+            matches!(user.op, Op::MatMul { .. })
+                || matches!(user.op, Op::Gather { .. }) && input == 0
+                || matches!(user.op, Op::Convolution(_)) && input == 1
+        }),
+        _ => false,
+    }
+}
+
+/// The value of a ShapeOf, or of a Gather or slice of one, whose dims were known when the model was compiled.
+fn known(work: &Work<'_>, node: usize) -> Option<Value> {
+    match work.nodes[node].op {
+        Op::ShapeOf { .. } => {
+            let dims = &work.tensor(work.nodes[node].input(0)?).dims;
+            let is_fixed = dims.iter().all(|dim| !dim.is_free);
+            is_fixed.then(|| Value::ints(dims.iter().map(|dim| dim.size as i64)))
+        }
+        Op::Gather { batch_dims: 0 } => {
+            let source = work.producer(node, 0)?;
+            if !matches!(work.nodes[source].op, Op::ShapeOf { .. }) {
+                return None;
+            }
+            let dims = &work.tensor(work.nodes[source].input(0)?).dims;
+            let picked = work.ints(node, 1)?.iter().map(|&index| {
+                let index = if index < 0 { index + dims.len() as i64 } else { index };
+                let dim = dims.get(usize::try_from(index).ok()?)?;
+                (!dim.is_free).then_some(dim.size as i64)
+            });
+            Some(Value::ints(picked.collect::<Option<Vec<_>>>()?))
+        }
+        _ => None,
+    }
+}

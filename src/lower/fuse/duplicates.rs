@@ -1,0 +1,65 @@
+//! Pass 3: nodes that compute the same are one; the first in order keeps its name.
+//!
+//! Constants count by value, and stay nodes of their own.
+//!
+//! Source: `SharedOpOptimization`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
+
+use super::work::{Edge, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::Value;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::mem::{Discriminant, discriminant};
+
+/// The first constant of each value.
+type Constants = FxHashMap<(DType, SmallVec<[u64; 6]>, SmallVec<[i64; 4]>), usize>;
+
+/// What equal nodes agree in before their attributes are compared.
+type Key = (Discriminant<Op>, SmallVec<[Option<Edge>; 4]>);
+
+/// Joins equal nodes, inputs before users.
+pub(super) fn merge(work: &mut Work<'_>) {
+    let mut constants = Constants::default();
+    let mut known: FxHashMap<Key, SmallVec<[usize; 2]>> = FxHashMap::default();
+    for node in work.model_order() {
+        if !work.is_alive(node) {
+            continue;
+        }
+        let is_mergeable = !matches!(
+            work.nodes[node].op,
+            Op::Parameter | Op::Constant(_) | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque
+        );
+        if !is_mergeable || work.nodes[node].outputs.len() != 1 {
+            continue;
+        }
+        let inputs = work.nodes[node]
+            .inputs
+            .iter()
+            .map(|edge| edge.map(|edge| stands_for(work, edge, &mut constants)));
+        let inputs: SmallVec<[Option<Edge>; 4]> = inputs.collect();
+        let same = known.entry((discriminant(&work.nodes[node].op), inputs)).or_default();
+        let first = same.iter().copied().find(|&first| {
+            let (first, second) = (&work.nodes[first], &work.nodes[node]);
+            first.op == second.op && first.outputs == second.outputs && first.kind == second.kind
+        });
+        match first {
+            Some(first) if work.is_alive(first) => work.replace(Edge::of(node), Edge::of(first)),
+            _ => same.push(node),
+        }
+    }
+}
+
+/// The edge itself, or the first constant of the same small value.
+fn stands_for(work: &Work<'_>, edge: Edge, constants: &mut Constants) -> Edge {
+    let node = &work.nodes[edge.node];
+    let Some(value) = node.value.as_ref().filter(|value| node.is_const() && value.len() <= 16) else {
+        return edge;
+    };
+    let elements = match value.as_ints() {
+        Some(ints) => ints.iter().copied().collect(),
+        None => Value::to_floats(value).iter().map(|value| value.to_bits() as i64).collect(),
+    };
+    let tensor = work.tensor(edge);
+    Edge::of(*constants.entry((tensor.dtype, tensor.sizes(), elements)).or_insert(edge.node))
+}

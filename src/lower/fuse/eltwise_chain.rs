@@ -1,0 +1,203 @@
+//! Pass 11: post-operations of matrix products, and chains of element-wise nodes.
+//!
+//! * FullyConnected, MatMul, Convolution and Reduce take their only reader if it is an activation, or arithmetic with a
+//!   constant that nobody else reads, one number or one per output.
+//! * An element-wise node takes its only reader, element-wise too, and its other inputs; names are appended.
+//!
+//! Source: `FuseFullyConnectedAndSimpleOperation`, `FuseEltwiseAndSimple`, OpenVINO 2026.4,
+//! src/plugins/intel_cpu/src/graph_optimizer.cpp.
+
+use super::work::{Edge, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::{Binary, Unary};
+use crate::lower::execution::Kind;
+
+/// Gives matrix products their post-operations.
+pub(super) fn post_operations(work: &mut Work<'_>) {
+    for node in work.order() {
+        if work.is_alive(node) && takes_post_operations(&work.nodes[node].kind) {
+            take_post_operations(work, node);
+        }
+    }
+}
+
+/// Takes activations and arithmetic behind one node.
+pub(super) fn take_post_operations(work: &mut Work<'_>, node: usize) {
+    while let Some((reader, _)) =
+        work.only_user(node).filter(|&(user, _)| is_post_operation(work, node, user))
+    {
+        let originals = work.nodes[reader].originals.clone();
+        work.nodes[node].originals.extend(originals);
+        work.nodes[node].outputs[0] = work.nodes[reader].outputs[0].clone();
+        work.nodes[node].n_fused += 1;
+        work.replace(Edge::of(reader), Edge::of(node));
+    }
+}
+
+/// Takes the constants of arithmetic on floats with one number that nobody else reads: they are attributes.
+pub(super) fn embed_numbers(work: &mut Work<'_>) {
+    for node in work.order() {
+        let is_power = matches!(
+            work.nodes[node].op,
+            Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Power, _)
+        );
+        if !is_power || work.nodes[node].kind != Kind::Eltwise || work.nodes[node].inputs.len() != 2 {
+            continue;
+        }
+        let is_number = |edge: Edge| {
+            work.nodes[edge.node].is_const()
+                && work.tensor(edge).elements() == 1
+                && work.tensor(edge).dtype == DType::F32
+                && work.only_user(edge.node).is_some()
+        };
+        if let Some((first, second)) = work.nodes[node].input(0).zip(work.nodes[node].input(1)) {
+            if is_number(second) {
+                work.set_inputs(node, [first]);
+            } else if is_number(first) {
+                work.set_inputs(node, [second]);
+            }
+        }
+    }
+}
+
+fn takes_post_operations(kind: &Kind) -> bool {
+    matches!(kind, Kind::FullyConnected | Kind::MatMul | Kind::Convolution | Kind::Reduce)
+}
+
+fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
+    let of = &work.nodes[reader];
+    if of.kind != Kind::Eltwise || of.n_fused > 0 {
+        return false;
+    }
+    match of.op {
+        Op::Unary(unary) => is_activation(unary),
+        Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _) => {
+            let own = |index: usize| work.producer(reader, index) == Some(node);
+            let other = if own(0) && !own(1) { 1 } else { 0 };
+            let Some(constant) = of.input(other).filter(|edge| work.nodes[edge.node].is_const()) else {
+                return false;
+            };
+            if other == 0 && matches!(of.op, Op::Binary(Binary::Subtract | Binary::Divide, _)) {
+                return false;
+            }
+            let elements = work.tensor(constant).elements();
+            let channel = match work.nodes[node].kind {
+                Kind::Convolution => work.nodes[node].outputs[0].dims.get(1),
+                _ => work.nodes[node].outputs[0].dims.last(),
+            };
+            let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free && dim.size == elements);
+            fits && work.only_user(constant.node).is_some()
+                && work.nodes[reader].outputs[0].dims.len() == work.nodes[node].outputs[0].dims.len()
+        }
+        _ => false,
+    }
+}
+
+fn is_activation(unary: Unary) -> bool {
+    use Unary::*;
+    matches!(
+        unary,
+        Abs | Clamp
+            | Elu
+            | Gelu
+            | HSwish
+            | Mish
+            | Relu
+            | Sigmoid
+            | SoftPlus
+            | Sqrt
+            | Swish
+            | Tanh
+            | HSigmoid
+            | Round
+    )
+}
+
+/// Joins chains of element-wise nodes.
+pub(super) fn join(work: &mut Work<'_>) {
+    for node in work.order() {
+        if !work.is_alive(node) || work.nodes[node].kind != Kind::Eltwise {
+            continue;
+        }
+        while let Some((reader, input)) =
+            work.only_user(node).filter(|&(reader, input)| may_join(work, node, reader, input))
+        {
+            let others: Vec<Edge> = work.nodes[reader]
+                .inputs
+                .iter()
+                .enumerate()
+                .filter(|&(index, _)| index != input)
+                .filter_map(|(_, edge)| *edge)
+                .collect();
+            let inputs: Vec<Edge> = work.nodes[node].inputs.iter().flatten().copied().chain(others).collect();
+            work.set_inputs(node, inputs);
+            let originals = work.nodes[reader].originals.clone();
+            work.nodes[node].originals.extend(originals);
+            work.nodes[node].outputs = work.nodes[reader].outputs.clone();
+            work.nodes[node].n_fused += 1 + work.nodes[reader].n_fused;
+            work.replace(Edge::of(reader), Edge::of(node));
+        }
+    }
+}
+
+fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
+    let (parent, child) = (&work.nodes[node], &work.nodes[reader]);
+    if child.kind != Kind::Eltwise || child.n_fused > 0 || parent.inputs.len() + child.inputs.len() > 16 {
+        return false;
+    }
+    let producers = || child.inputs.iter().flatten().map(|edge| edge.node);
+    if producers().any(|producer| work.nodes[producer].kind == Kind::Split) {
+        return false;
+    }
+    let shares = |producer: usize| parent.inputs.iter().flatten().any(|edge| edge.node == producer);
+    if producers().any(|producer| producer != node && shares(producer)) {
+        return false;
+    }
+    let is_integer_arithmetic = |node: usize| {
+        let of = &work.nodes[node];
+        let is_index = |edge: &Edge| matches!(work.tensor(*edge).dtype, DType::I32 | DType::I64);
+        matches!(of.op, Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _))
+            && of.inputs.iter().flatten().all(is_index)
+    };
+    if is_integer_arithmetic(node) != is_integer_arithmetic(reader) {
+        return false;
+    }
+    let is_dynamic = |node: usize| work.nodes[node].outputs.iter().any(|tensor| tensor.is_free());
+    if is_dynamic(node) != is_dynamic(reader) {
+        return false;
+    }
+    let needs_first = match child.op {
+        Op::Binary(kind, _) => {
+            kind.is_boolean() && !is_logical(kind)
+                || matches!(
+                    kind,
+                    Binary::Subtract
+                        | Binary::Divide
+                        | Binary::TruncatedDivide
+                        | Binary::FloorMod
+                        | Binary::Mod
+                        | Binary::Power
+                )
+        }
+        Op::Select(_) | Op::Unary(Unary::Clamp) => true,
+        _ => false,
+    };
+    let mut types = parent.inputs.iter().flatten().map(|edge| class(work.tensor(*edge).dtype));
+    let first = types.next();
+    let is_mixed = types.any(|dtype| Some(dtype) != first);
+    input == 0 || !needs_first && !is_mixed
+}
+
+fn is_logical(kind: Binary) -> bool {
+    matches!(kind, Binary::LogicalAnd | Binary::LogicalOr | Binary::LogicalXor)
+}
+
+/// Types that the plugin has in common.
+fn class(dtype: DType) -> DType {
+    match dtype {
+        DType::I64 => DType::I32,
+        DType::Boolean => DType::U8,
+        other => other,
+    }
+}

@@ -1,0 +1,56 @@
+//! The rewritten graph as the execution graph.
+
+use super::work::{Node, Work};
+use crate::DType;
+use crate::lower::NodeRef;
+use crate::lower::execution::{ExecutedNode, Kind, Output, Port};
+
+/// The nodes in execution order, with edges between steps.
+pub(super) fn freeze(work: &Work<'_>) -> Vec<ExecutedNode> {
+    let order = work.order();
+    let mut steps = vec![0_u32; work.nodes.len()];
+    for (step, &index) in order.iter().enumerate() {
+        steps[index] = step as u32;
+    }
+    order.iter().map(|&index| executed(&work.nodes[index], &steps)).collect()
+}
+
+fn executed(node: &Node, steps: &[u32]) -> ExecutedNode {
+    let inputs = node.inputs.iter().flatten();
+    let outputs = node.outputs.iter().map(|tensor| Output {
+        dtype: executed_type(&node.kind, tensor.dtype),
+        dims: tensor.sizes(),
+        is_dynamic: tensor.is_free(),
+        layout: tensor.layout,
+    });
+    let is_nameless = matches!(node.kind, Kind::MemoryInput | Kind::MemoryOutput | Kind::Reorder);
+    ExecutedNode {
+        kind: node.kind.clone(),
+        name: node.name.clone(),
+        originals: if is_nameless { Default::default() } else { node.originals.clone() },
+        source: NodeRef { graph: 0, node: node.source },
+        inputs: inputs.map(|edge| Port { step: steps[edge.node], port: edge.port as u32 }).collect(),
+        outputs: if matches!(node.kind, Kind::Output | Kind::MemoryOutput) {
+            Default::default()
+        } else {
+            outputs.collect()
+        },
+        is_view: node.is_view,
+        addend: node.addend.map(|input| input as u32),
+        attention: node.attention.clone(),
+        is_mapped: node.is_mapped,
+    }
+}
+
+/// The type that the plugin computes in where it does not have the file's.
+///
+/// Source: `ConvertPrecision` in OpenVINO 2026.4, src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
+fn executed_type(kind: &Kind, dtype: DType) -> DType {
+    match dtype {
+        _ if *kind == Kind::Input => dtype,
+        DType::I64 | DType::U64 | DType::I16 | DType::U16 | DType::U32 => DType::I32,
+        DType::F64 => DType::F32,
+        DType::Boolean => DType::U8,
+        other => other,
+    }
+}

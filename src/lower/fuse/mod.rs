@@ -1,0 +1,99 @@
+//! From the exported graph to the graph that OpenVINO's CPU plugin executes.
+//!
+//! One pass per file, in the order of [`execution_graph`]; each has its pattern, its condition, its source and its
+//! test. A pattern that does not match leaves the nodes as they are, so an architecture that is not known here comes
+//! out as its own operators.
+//!
+//! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/transformations and src/plugins/intel_cpu/src/graph_optimizer.cpp,
+//! and the execution graphs of 69 runs.
+
+mod attention_subgraph;
+mod broadcast;
+mod constants;
+mod convolution;
+mod duplicates;
+mod eltwise_chain;
+mod freeze;
+mod fully_connected;
+mod kind;
+mod last_token;
+mod mask;
+mod move_up;
+mod no_ops;
+mod order;
+mod precision;
+mod reorder;
+mod rms;
+mod rope;
+mod sdpa_state;
+mod symbols;
+mod weights;
+mod work;
+
+use crate::DType;
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::lower::execution::{ExecutionGraph, Precision};
+use crate::shape::Shapes;
+use work::Work;
+
+/// How the model is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What matrix products compute in.
+    pub precision: Precision,
+    /// Free dims stay free; else the model is compiled with the dims of this run.
+    pub is_dynamic: bool,
+    /// Logits are computed for the last token alone.
+    pub last_logits: bool,
+    /// What attention state is stored in; `None`: as the file or the plugin has it.
+    pub kv_precision: Option<DType>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { precision: Precision::Bf16, is_dynamic: true, last_logits: false, kv_precision: None }
+    }
+}
+
+/// Rewrites a graph into the one that the plugin executes.
+///
+/// Cost: linear in nodes and edges.
+///
+/// # Errors
+///
+/// None today; a pass that meets a graph it must not touch leaves it alone.
+pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Result<ExecutionGraph> {
+    let mut work = Work::new(graph, shapes, options.is_dynamic);
+    if options.last_logits {
+        last_token::slice(&mut work);
+    }
+    constants::fold(&mut work, shapes);
+    symbols::share(&mut work);
+    duplicates::merge(&mut work);
+    no_ops::remove(&mut work);
+    move_up::elementwise(&mut work);
+    weights::gather(&mut work);
+    rms::fuse(&mut work);
+    rope::fuse(&mut work);
+    sdpa_state::fuse(&mut work);
+    attention_subgraph::fuse(&mut work, options.precision);
+    mask::convert(&mut work);
+    broadcast::rewrite(&mut work);
+    fully_connected::convert(&mut work);
+    convolution::convert(&mut work);
+    eltwise_chain::post_operations(&mut work);
+    convolution::sum(&mut work);
+    eltwise_chain::embed_numbers(&mut work);
+    eltwise_chain::join(&mut work);
+    precision::enforce(&mut work, options.precision);
+    reorder::insert(&mut work, options.precision);
+    order::settle(&mut work);
+    Ok(ExecutionGraph {
+        nodes: freeze::freeze(&work),
+        is_dynamic: work.is_dynamic,
+        precision: options.precision,
+        kv_precision: options.kv_precision.or(graph.hints().kv_cache_precision),
+        assumptions: Vec::new(),
+    })
+}

@@ -1,0 +1,83 @@
+//! Pass 4: conversions that change nothing, and reshapes of reshapes.
+//!
+//! * A Convert to the type its input has, or between i64 and i32 behind anything but a parameter, is gone: the plugin
+//!   has no i64.
+//! * Of Unsqueeze, Squeeze and Reshape with constant arguments on top of each other the last is left, reading what the
+//!   first read.
+//! * ShapeOf with an i32 output gets a made-up name.
+//!
+//! Source: `ConvertPrecision`, `NopElimination` and `ReshapeSequenceFusion`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations.
+
+use super::work::{Edge, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::ReshapeZero;
+use crate::lower::execution::Kind;
+use smallvec::smallvec;
+
+/// Removes what does nothing.
+pub(super) fn remove(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if !work.is_alive(node) {
+            continue;
+        }
+        match work.nodes[node].op {
+            Op::Convert { .. } => convert(work, node),
+            Op::Identity => pass_through(work, node),
+            Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze => reshape(work, node),
+            Op::ShapeOf { to: DType::I32, .. } if !work.nodes[node].name.contains('#') => {
+                let name = work.fresh_name("ShapeOf");
+                work.nodes[node].originals = smallvec![name.clone()];
+                work.nodes[node].name = name;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn pass_through(work: &mut Work<'_>, node: usize) {
+    if let ([Some(input)], [_]) = (&work.nodes[node].inputs[..], &work.nodes[node].outputs[..]) {
+        let input = *input;
+        work.replace(Edge::of(node), input);
+    }
+}
+
+fn convert(work: &mut Work<'_>, node: usize) {
+    let Some(input) = work.nodes[node].input(0) else { return };
+    let (from, to) = (work.tensor(input).dtype, work.nodes[node].outputs[0].dtype);
+    let is_index = |dtype| matches!(dtype, DType::I32 | DType::I64);
+    let is_parameter = work.nodes[input.node].kind == Kind::Input;
+    if from == to || is_index(from) && is_index(to) && !is_parameter {
+        work.replace(Edge::of(node), input);
+    }
+}
+
+fn reshape(work: &mut Work<'_>, node: usize) {
+    let is_reshape =
+        |node: usize| matches!(work.nodes[node].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze);
+    let Some(first) = work.producer(node, 0) else { return };
+    let both_unsqueeze = [first, node].iter().all(|&node| matches!(work.nodes[node].op, Op::Unsqueeze));
+    let is_plain = |node: usize| match work.nodes[node].op {
+        Op::Reshape(zero) => work.ints(node, 1).is_some_and(|pattern| {
+            zero == ReshapeZero::IsZero && !pattern.contains(&0) || !pattern.contains(&0)
+        }),
+        _ => work.reads_const(node, 1),
+    };
+    let may_merge = !work.is_dynamic || both_unsqueeze || is_plain(first) && is_plain(node);
+    if is_reshape(first)
+        && may_merge
+        && work.reads_const(first, 1)
+        && work.reads_const(node, 1)
+        && let Some(source) = work.nodes[first].input(0)
+    {
+        let dims: Vec<i64> = work.nodes[node].outputs[0]
+            .dims
+            .iter()
+            .map(|dim| if dim.is_free { -1 } else { dim.size as i64 })
+            .collect();
+        let pattern = work.add_ints(&dims, work.nodes[node].source);
+        work.nodes[node].op = Op::Reshape(ReshapeZero::IsZero);
+        work.set_inputs(node, [source, pattern]);
+    }
+}

@@ -1,0 +1,97 @@
+//! Pass 12: which type each tensor has.
+//!
+//! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
+//! stay f32; so do what feeds a rotation's cos and sin, what initialises state, what repeats a constant, and constants.
+//! All other floats are bf16.
+//!
+//! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
+
+use super::work::{Edge, Work};
+use crate::DType;
+use crate::lower::execution::{Kind, Precision};
+
+/// Settles the type of every tensor.
+pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
+    let target = precision.dtype();
+    if precision != Precision::F32 {
+        let keeps = keeps_f32(work);
+        let repeats_constant: Vec<bool> = (0..work.nodes.len())
+            .map(|node| {
+                matches!(work.nodes[node].kind, Kind::Broadcast | Kind::Tile | Kind::Interpolate)
+                    && work.reads_const(node, 0)
+            })
+            .collect();
+        for node in work.order() {
+            let of = &mut work.nodes[node];
+            let is_fixed =
+                matches!(of.kind, Kind::Const | Kind::Input | Kind::MemoryInput | Kind::MemoryOutput);
+            if is_fixed || keeps[node] || repeats_constant[node] {
+                continue;
+            }
+            let n_computed = if of.kind == Kind::ScaledDotProductAttention { 1 } else { of.outputs.len() };
+            for tensor in of.outputs.iter_mut().take(n_computed).filter(|tensor| tensor.dtype == DType::F32) {
+                tensor.dtype = target;
+            }
+        }
+    }
+    join_table(work);
+}
+
+/// Which nodes stay f32.
+fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
+    let mut keeps = vec![false; work.nodes.len()];
+    let mut pending: Vec<usize> = Vec::new();
+    let stops = |node: usize| {
+        matches!(
+            work.nodes[node].kind,
+            Kind::FullyConnected
+                | Kind::MatMul
+                | Kind::Convolution
+                | Kind::ScaledDotProductAttention
+                | Kind::Interpolate
+        )
+    };
+    // Up from the results, until something significant.
+    for &result in &work.results {
+        pending.extend(work.producer(result, 0));
+    }
+    walk(work, &mut keeps, pending, stops);
+    // Up from cos, sin and the states, all the way.
+    let mut keeps_all = vec![false; work.nodes.len()];
+    let mut pending: Vec<usize> = work.reads.clone();
+    for node in work.order().into_iter().filter(|&node| work.nodes[node].kind == Kind::Rope) {
+        pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
+    }
+    walk(work, &mut keeps_all, pending, |_| false);
+    keeps.iter_mut().zip(keeps_all).for_each(|(keep, other)| *keep |= other);
+    keeps
+}
+
+fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: impl Fn(usize) -> bool) {
+    while let Some(node) = pending.pop() {
+        if !stops(node) && !std::mem::replace(&mut keeps[node], true) {
+            pending.extend(work.nodes[node].inputs.iter().flatten().map(|edge| edge.node));
+        }
+    }
+}
+
+/// A Gather from a table of f16 and its Convert to f32 are one node.
+fn join_table(work: &mut Work<'_>) {
+    for node in work.order() {
+        let is_f32 = work.nodes[node].outputs.first().is_some_and(|tensor| tensor.dtype == DType::F32);
+        let Some(gather) =
+            work.producer(node, 0).filter(|_| work.nodes[node].kind == Kind::Convert && is_f32)
+        else {
+            continue;
+        };
+        let is_table = work.nodes[gather].kind == Kind::Gather
+            && work.nodes[gather].name.contains('#')
+            && work.only_user(gather).is_some();
+        if is_table {
+            let originals = work.nodes[node].originals.clone();
+            work.nodes[gather].originals.extend(originals);
+            work.nodes[gather].outputs = work.nodes[node].outputs.clone();
+            work.replace(Edge::of(node), Edge::of(gather));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Pass 12, continued: layouts, and the Reorders where types or layouts meet.
+//!
+//! * Convolution and Interpolate read and write channels-last. Pooling, Reduce, Concat and element-wise nodes follow
+//!   their inputs; all others read and write plain. A Pooling behind a Reshape stays plain.
+//! * A Reorder stands where the type or the layout of what is written differs from what is read: one per tensor, type
+//!   and layout. Constants are reordered where they are a bias, or joined; an Input is not for an element-wise node.
+//!
+//! Source: `Graph::InitEdges` and `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
+
+use super::work::{Edge, Node, Tensor, Work};
+use crate::DType;
+use crate::lower::execution::{Kind, Layout, Precision};
+use rustc_hash::FxHashMap;
+use smallvec::smallvec;
+
+/// Settles layouts and puts the Reorders in.
+pub(super) fn insert(work: &mut Work<'_>, precision: Precision) {
+    for node in work.order() {
+        let layout = layout_of(work, node);
+        work.nodes[node].outputs.iter_mut().for_each(|tensor| tensor.layout = layout);
+    }
+    let mut made: FxHashMap<(Edge, DType, Layout), Edge> = FxHashMap::default();
+    for node in work.order() {
+        for input in 0..work.nodes[node].inputs.len() {
+            let Some(edge) = work.nodes[node].input(input) else { continue };
+            let dtype = wanted_type(work, node, input, edge, precision);
+            let layout = wanted_layout(work, node, input, edge);
+            let has = work.tensor(edge);
+            if has.dtype == dtype && has.layout == layout {
+                continue;
+            }
+            let reorder = *made.entry((edge, dtype, layout)).or_insert_with(|| {
+                let tensor = Tensor { dtype, layout, ..work.tensor(edge).clone() };
+                Edge::of(work.add(Node {
+                    kind: Kind::Reorder,
+                    inputs: smallvec![Some(edge)],
+                    outputs: smallvec![tensor],
+                    source: work.nodes[edge.node].source,
+                    ..Node::default()
+                }))
+            });
+            work.set_input(node, input, reorder);
+        }
+    }
+}
+
+/// The layout that a node writes.
+fn layout_of(work: &Work<'_>, node: usize) -> Layout {
+    let of = &work.nodes[node];
+    let layout = |edge: &Edge| work.tensor(*edge).layout;
+    let mut inputs = of.inputs.iter().flatten().filter(|edge| !work.nodes[edge.node].is_const());
+    let follows = match of.kind {
+        Kind::Convolution | Kind::Interpolate => return Layout::ChannelsLast,
+        Kind::Eltwise | Kind::Concat | Kind::Subgraph if of.attention.is_none() => {
+            let rank = of.outputs.first().map_or(0, |tensor| tensor.dims.len());
+            let mut full = inputs.clone().filter(|edge| work.tensor(**edge).dims.len() == rank);
+            if of.kind == Kind::Concat {
+                full.all(|edge| layout(edge) == Layout::ChannelsLast)
+            } else {
+                full.any(|edge| layout(edge) == Layout::ChannelsLast)
+            }
+        }
+        Kind::Pooling | Kind::Reduce => {
+            inputs.next().is_some_and(|edge| layout(edge) == Layout::ChannelsLast)
+        }
+        _ => false,
+    };
+    let is_joined = of.kind == Kind::Concat && of.inputs.is_empty();
+    if follows && !is_joined { Layout::ChannelsLast } else { Layout::Plain }
+}
+
+/// The layout that an input must have.
+fn wanted_layout(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> Layout {
+    let of = &work.nodes[node];
+    let has = work.tensor(edge);
+    match of.kind {
+        Kind::ShapeOf => has.layout,
+        Kind::Convolution | Kind::Interpolate if input == 0 || of.addend == Some(input) => {
+            Layout::ChannelsLast
+        }
+        Kind::Convolution | Kind::Interpolate => has.layout,
+        Kind::Reduce | Kind::Pooling if input == 0 => has.layout,
+        Kind::Eltwise | Kind::Concat | Kind::Subgraph if !work.nodes[edge.node].is_const() => of
+            .outputs
+            .first()
+            .filter(|tensor| tensor.dims.len() == has.dims.len())
+            .map_or(has.layout, |tensor| tensor.layout),
+        Kind::Reorder => has.layout,
+        _ => Layout::Plain,
+    }
+}
+
+/// The type that an input must have.
+fn wanted_type(work: &Work<'_>, node: usize, input: usize, edge: Edge, precision: Precision) -> DType {
+    let of = &work.nodes[node];
+    let has = work.tensor(edge).dtype;
+    if !has.is_float() {
+        return has;
+    }
+    let own = of.outputs.first().map_or(has, |tensor| tensor.dtype);
+    let is_significant = matches!(of.kind, Kind::FullyConnected | Kind::Convolution);
+    let is_filter = is_significant && input == 1 || matches!(of.kind, Kind::FullyConnected) && input > 2;
+    let is_constant = work.nodes[edge.node].is_const();
+    let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat;
+    let to = match of.kind {
+        _ if is_constant && !wants_constant || is_filter => return has,
+        Kind::Output => DType::F32,
+        _ if is_significant && input == 0 => precision.dtype(),
+        Kind::Eltwise if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
+        Kind::Convert
+        | Kind::ShapeOf
+        | Kind::Reorder
+        | Kind::MemoryInput
+        | Kind::MemoryOutput
+        | Kind::Const => {
+            return has;
+        }
+        Kind::Subgraph if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
+        Kind::Subgraph if of.attention.is_some() => precision.dtype(),
+        Kind::Rope if input > 0 => return has,
+        Kind::ScaledDotProductAttention if input > 3 => return has,
+        Kind::Gather if input > 2 => DType::F32,
+        _ => own,
+    };
+    if to.is_float() { to } else { has }
+}

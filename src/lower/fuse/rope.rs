@@ -1,0 +1,103 @@
+//! Pass 7: rotary position embedding.
+//!
+//! `Add(Multiply(x, cos), Multiply(Concat(-x[half:], x[:half]), sin))` is one node, named as the Add. A transposition
+//! `[0,2,1,3]` of x that nobody else reads is taken in; what comes between it and the rotation keeps it.
+//!
+//! Source: `RoPEFusionGPTNEOX` and `RoPEFusionPreprocess`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations/common_optimizations/fuse_rotary_positional_embeddings.cpp.
+
+use super::rms::{inputs, is_binary};
+use super::work::{Edge, Node, Work};
+use crate::graph::Op;
+use crate::graph::op::{Binary, Rope, Unary};
+use crate::lower::execution::Kind;
+use smallvec::smallvec;
+
+/// Fuses every rotation.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if work.is_alive(node)
+            && let Some([x, cos, sin]) = matched(work, node)
+        {
+            let old = &work.nodes[node];
+            let fused = Node {
+                op: Op::Rope(Box::default()),
+                kind: Kind::Rope,
+                name: old.name.clone(),
+                originals: smallvec![old.name.clone()],
+                source: old.source,
+                inputs: smallvec![Some(x), Some(cos), Some(sin)],
+                outputs: old.outputs.clone(),
+                is_view: true,
+                ..Node::default()
+            };
+            let fused = work.add(fused);
+            work.replace(Edge::of(node), Edge::of(fused));
+            take_transpose(work, fused);
+        }
+    }
+}
+
+/// Takes in the transposition in front of a rotation.
+fn take_transpose(work: &mut Work<'_>, rope: usize) {
+    let Some(transpose) = work.producer(rope, 0) else { return };
+    let swaps =
+        work.nodes[transpose].kind == Kind::Transpose && work.ints(transpose, 1) == Some(&[0, 2, 1, 3]);
+    if swaps
+        && work.only_user(transpose).is_some()
+        && let Some(source) = work.nodes[transpose].input(0)
+    {
+        work.set_input(rope, 0, source);
+        work.nodes[rope].op = Op::Rope(Box::new(Rope { input_trans0213: true, ..Rope::default() }));
+        work.nodes[rope].is_view = false;
+    }
+}
+
+fn matched(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
+    let (first, second) = inputs(work, node, Binary::Add)?;
+    let (rotated, plain) = match (rotation(work, first.node), rotation(work, second.node)) {
+        (Some(rotated), None) => (rotated, second.node),
+        (None, Some(rotated)) => (rotated, first.node),
+        _ => return None,
+    };
+    let (x, sin) = rotated;
+    let (left, right) = inputs(work, plain, Binary::Multiply)?;
+    let cos = match (left == x, right == x) {
+        (true, false) => right,
+        (false, true) => left,
+        _ => return None,
+    };
+    Some([x, cos, sin])
+}
+
+/// Of `Multiply(Concat(-x[half:], x[:half]), sin)`: x and sin.
+fn rotation(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
+    let (left, right) = inputs(work, node, Binary::Multiply)?;
+    let is_concat = |edge: Edge| work.nodes[edge.node].kind == Kind::Concat;
+    let (concat, sin) = match (is_concat(left), is_concat(right)) {
+        (true, false) => (left, right),
+        (false, true) => (right, left),
+        _ => return None,
+    };
+    let [Some(negated), Some(kept)] = work.nodes[concat.node].inputs[..] else { return None };
+    let cut = match work.nodes[negated.node].op {
+        Op::Unary(Unary::Negative) => work.nodes[negated.node].input(0)?,
+        _ if is_binary(work, negated.node, Binary::Multiply)
+            && work.number(negated.node, 1) == Some(-1.0) =>
+        {
+            work.nodes[negated.node].input(0)?
+        }
+        _ if is_binary(work, negated.node, Binary::Multiply)
+            && work.number(negated.node, 0) == Some(-1.0) =>
+        {
+            work.nodes[negated.node].input(1)?
+        }
+        _ => return None,
+    };
+    let is_cut = |edge: Edge| matches!(work.nodes[edge.node].kind, Kind::StridedSlice | Kind::Split);
+    if !is_cut(cut) || !is_cut(kept) {
+        return None;
+    }
+    let x = work.nodes[cut.node].input(0)?;
+    (work.nodes[kept.node].input(0)? == x).then_some((x, sin))
+}

@@ -1,0 +1,133 @@
+//! Pass 5: weights as they are stored.
+//!
+//! A weight's chain `Const → [Convert] → [Subtract zero point] → [Multiply scale] → [Reshape] → [Convert]` is no node:
+//! its reader takes the constant itself, the scale and the zero point. A table of f16 is gathered as f16, and the
+//! Convert behind the Gather carries the Gather's name.
+//!
+//! Source: `MarkDequantization`, `MoveDecompressionAfterGather` and `ConvertGatherToGatherCompressed`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations.
+
+use super::work::{Edge, Node, Tensor, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::Binary;
+use crate::lower::execution::Kind;
+use smallvec::smallvec;
+
+/// A weight as it lies in the file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Weight {
+    /// The stored elements.
+    pub stored: Edge,
+    /// What they are multiplied with.
+    pub scale: Option<Edge>,
+    /// What is subtracted from them before.
+    pub zero_point: Option<Edge>,
+}
+
+/// The stored weight behind a tensor; `None` if the tensor is no weight.
+pub(super) fn behind(work: &Work<'_>, edge: Edge) -> Option<Weight> {
+    let mut weight = Weight { stored: edge, scale: None, zero_point: None };
+    for _ in 0..8 {
+        let node = &work.nodes[weight.stored.node];
+        match node.op {
+            _ if node.is_const() => return Some(weight),
+            Op::Convert { .. } | Op::Reshape(_) => weight.stored = node.input(0)?,
+            Op::Binary(Binary::Multiply, _) if weight.scale.is_none() => {
+                weight.scale = Some(constant(work, node.input(1)?)?);
+                weight.stored = node.input(0)?;
+            }
+            Op::Binary(Binary::Subtract, _) if weight.zero_point.is_none() => {
+                weight.zero_point = Some(constant(work, node.input(1)?)?);
+                weight.stored = node.input(0)?;
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The constant behind conversions.
+fn constant(work: &Work<'_>, mut edge: Edge) -> Option<Edge> {
+    for _ in 0..4 {
+        let node = &work.nodes[edge.node];
+        match node.kind {
+            Kind::Const => return Some(edge),
+            Kind::Convert | Kind::Reshape => edge = node.input(0)?,
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Gathers from tables as they are stored.
+pub(super) fn gather(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if !work.is_alive(node) || !matches!(work.nodes[node].op, Op::Gather { batch_dims: 0 }) {
+            continue;
+        }
+        let Some(table) = work.nodes[node].input(0) else { continue };
+        if work.nodes[table.node].is_const() {
+            continue;
+        }
+        let Some(weight) = behind(work, table) else { continue };
+        if weight.scale.is_some() {
+            gather_quantized(work, node, weight);
+        } else if matches!(work.tensor(weight.stored).dtype, DType::F16 | DType::BF16) {
+            gather_half(work, node, weight.stored);
+        }
+    }
+}
+
+fn gather_half(work: &mut Work<'_>, node: usize, table: Edge) {
+    let Some(output) = work.nodes[node].outputs.first().cloned() else { return };
+    let stored = Tensor { dtype: work.tensor(table).dtype, ..output.clone() };
+    let inputs = work.nodes[node].inputs.iter().flatten().skip(1).copied();
+    let inputs = std::iter::once(table).chain(inputs).map(Some).collect();
+    let source = work.nodes[node].source;
+    let name = work.fresh_name("Gather");
+    let gathered = work.add(Node {
+        op: work.nodes[node].op.clone(),
+        kind: Kind::Gather,
+        originals: smallvec![name.clone()],
+        name,
+        inputs,
+        outputs: smallvec![stored],
+        source,
+        ..Node::default()
+    });
+    let convert = work.add(Node {
+        op: Op::Convert { to: output.dtype },
+        kind: Kind::Convert,
+        name: work.nodes[node].name.clone(),
+        originals: work.nodes[node].originals.clone(),
+        inputs: smallvec![Some(Edge::of(gathered))],
+        outputs: smallvec![output],
+        source,
+        ..Node::default()
+    });
+    work.replace(Edge::of(node), Edge::of(convert));
+}
+
+/// Where a matrix product shares the table, the zero point is converted when the model runs.
+fn gather_quantized(work: &mut Work<'_>, node: usize, mut weight: Weight) {
+    let is_shared = |work: &Work<'_>, edge: Edge| work.users(edge.node).iter().any(|&(user, _)| user != node);
+    if let (Some(zero_point), Some(table)) = (weight.zero_point, work.nodes[node].input(0))
+        && is_shared(work, table)
+    {
+        let tensor = Tensor { dtype: DType::F32, ..work.tensor(zero_point).clone() };
+        let convert = work.add(Node {
+            op: Op::Convert { to: DType::F32 },
+            kind: Kind::Convert,
+            inputs: smallvec![Some(zero_point)],
+            outputs: smallvec![tensor],
+            source: work.nodes[zero_point.node].source,
+            ..Node::default()
+        });
+        weight.zero_point = Some(Edge::of(convert));
+    }
+    let inputs = work.nodes[node].inputs.iter().flatten().skip(1).copied();
+    let inputs: Vec<Edge> =
+        std::iter::once(weight.stored).chain(inputs).chain(weight.scale).chain(weight.zero_point).collect();
+    work.set_inputs(node, inputs);
+}
