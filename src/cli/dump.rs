@@ -4,6 +4,8 @@ use super::options::Binding;
 use super::{EXIT_STATUS, Outcome, output};
 use clap::ValueEnum;
 use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::lower::execution::Precision;
+use memgraph::lower::fuse;
 use memgraph::plan::{self, Planner, csv};
 use memgraph::problem::Problem;
 use memgraph::profile::Profile;
@@ -11,7 +13,7 @@ use memgraph::report::dump;
 use memgraph::{formats, lifetime, lower, shape, verify};
 use std::path::PathBuf;
 
-/// One box of the line as JSON: the graph, its shapes, what is executed, the planning problem, the plan
+/// One box of the line as JSON: the graph, its shapes, what is executed, the schedule, the planning problem, the plan
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct Args {
@@ -29,14 +31,43 @@ pub(super) struct Args {
     /// Write `problem` or `plan` as CSV to this file instead; `-` is standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// For `execution`: what matrix products compute in
+    #[arg(long, value_enum, default_value = "bf16")]
+    precision: PrecisionArg,
+    /// For `execution`: compiled as exported, or with the bound shapes
+    #[arg(long, value_enum, default_value = "dynamic")]
+    reshape: Reshape,
+    /// For `execution`: logits of every token, or of the last alone
+    #[arg(long, value_enum, default_value = "all")]
+    logits: Logits,
     #[command(flatten)]
     binding: Binding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrecisionArg {
+    F32,
+    Bf16,
+    F16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Reshape {
+    Dynamic,
+    Static,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Logits {
+    All,
+    Last,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Stage {
     Graph,
     Shapes,
+    Execution,
     Lowered,
     Problem,
     Plan,
@@ -56,6 +87,19 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         output::print(&dump::shapes(&graph, &shapes))?;
         let is_complete = shapes.tensors().iter().all(|info| info.dims.is_some());
         return Ok(if is_complete { Outcome::Fine } else { Outcome::Incomplete });
+    }
+    if args.stage == Stage::Execution {
+        let options = fuse::Options {
+            precision: match args.precision {
+                PrecisionArg::F32 => Precision::F32,
+                PrecisionArg::Bf16 => Precision::Bf16,
+                PrecisionArg::F16 => Precision::F16,
+            },
+            is_dynamic: args.reshape == Reshape::Dynamic,
+            last_logits: args.logits == Logits::Last,
+            kv_precision: None,
+        };
+        return done(&dump::execution(&fuse::execution_graph(&graph, &shapes, options)?));
     }
     let profile =
         Profile::by_name(&args.profile).ok_or_else(|| Error::new(ErrorKind::Usage, "unknown profile"))?;

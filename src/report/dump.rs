@@ -3,6 +3,7 @@
 use super::model::dump;
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
+use crate::lower::execution::{ExecutionGraph, Layout};
 use crate::lower::{Lowered, NodeRef, Origin};
 use crate::plan::Planner;
 use crate::problem::{self, Plan, Problem};
@@ -19,6 +20,38 @@ pub fn graph(graph: &Graph) -> String {
 #[must_use]
 pub fn shapes(graph: &Graph, shapes: &Shapes) -> String {
     render(&shapes_of(graph, shapes))
+}
+
+/// The graph that a plugin executes.
+#[must_use]
+pub fn execution(graph: &ExecutionGraph) -> String {
+    let nodes = graph.nodes.iter().map(|node| dump::Executed {
+        name: node.name.to_string(),
+        r#type: node.kind.name().to_owned(),
+        originals: node.originals.iter().map(ToString::to_string).collect(),
+        inputs: node
+            .inputs
+            .iter()
+            .map(|port| dump::Source { node: u64::from(port.step), port: u64::from(port.port) })
+            .collect(),
+        outputs: node
+            .outputs
+            .iter()
+            .map(|output| dump::Stored {
+                dtype: output.dtype.name().to_owned(),
+                shape: output.dims.to_vec(),
+                layout: if output.layout == Layout::ChannelsLast { "channels_last" } else { "plain" }
+                    .to_owned(),
+                is_dynamic: output.is_dynamic,
+            })
+            .collect(),
+        is_view: node.is_view,
+    });
+    render(&dump::Execution {
+        nodes: nodes.collect(),
+        is_dynamic: graph.is_dynamic,
+        assumptions: graph.assumptions.iter().map(|assumption| assumption.text.clone()).collect(),
+    })
 }
 
 /// The schedule.

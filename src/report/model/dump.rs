@@ -113,6 +113,47 @@ pub struct Port {
     pub bound: String,
 }
 
+/// The graph that a plugin executes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Execution {
+    /// The nodes, in execution order.
+    pub nodes: Vec<Executed>,
+    /// Compiled with free dims.
+    pub is_dynamic: bool,
+    /// What was taken for granted.
+    pub assumptions: Vec<String>,
+}
+
+/// One node that is executed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Executed {
+    /// Its name; one with `#` was made up.
+    pub name: String,
+    /// Its kind, in the runtime's words.
+    pub r#type: String,
+    /// The layers that were fused into it.
+    pub originals: Vec<String>,
+    /// What it reads: positions in the list, and outputs.
+    pub inputs: Vec<Source>,
+    /// What it writes.
+    pub outputs: Vec<Stored>,
+    /// Its outputs lie in its input's bytes.
+    pub is_view: bool,
+}
+
+/// One output of a node that is executed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stored {
+    /// Element type.
+    pub dtype: String,
+    /// Dims.
+    pub shape: Vec<u64>,
+    /// `plain` or `channels_last`.
+    pub layout: String,
+    /// A dim was free when the model was compiled.
+    pub is_dynamic: bool,
+}
+
 /// A schedule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lowered {
