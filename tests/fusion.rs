@@ -1,0 +1,70 @@
+//! Whole models against the execution graphs that OpenVINO 2026.4.1 serialized.
+//!
+//! `fixtures/execution/<run>.txt` has one line per node that is no constant, in execution order: kind, original layers,
+//! precision of the first output. Numbers in names that the runtime makes up are left away, there and here.
+
+#![cfg(feature = "openvino")]
+
+use memgraph::lower::execution::{ExecutedNode, Kind, Precision};
+use memgraph::lower::fuse::{self, Options};
+use memgraph::scenario::Scenario;
+use memgraph::{formats, shape};
+use std::path::Path;
+
+/// A name without the number that its maker gave it.
+fn plain(name: &str) -> &str {
+    if let Some((word, _)) = name.split_once('#') {
+        return word;
+    }
+    if name.contains(['/', '.']) {
+        return name;
+    }
+    match name.rsplit_once('_') {
+        Some((word, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            word
+        }
+        _ => name,
+    }
+}
+
+fn line(node: &ExecutedNode) -> String {
+    let originals: Vec<&str> = node.originals.iter().map(|name| plain(name)).collect();
+    let precision = node.outputs.first().map_or("", |output| output.dtype.name());
+    format!("{} | {} | {precision}", node.kind.name(), originals.join(","))
+}
+
+/// Every line of the prediction against every line of the record.
+fn check(model: &str, run: &str, inputs: &[(&str, &[u64])], precision: Precision) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let graph = formats::open(&root.join(model).join("openvino_model.xml")).unwrap();
+    let inputs = inputs.iter().map(|&(name, dims)| (name.to_owned(), dims.iter().copied().collect()));
+    let scenario = Scenario { inputs: inputs.collect(), ..Scenario::default() };
+    let shapes = shape::infer(&graph, &scenario).unwrap();
+    let options = Options { precision, ..Options::default() };
+    let executed = fuse::execution_graph(&graph, &shapes, options).unwrap();
+    let nodes = executed.nodes.iter().filter(|node| node.kind != Kind::Const);
+    let ours: Vec<String> = nodes.map(line).collect();
+    let recorded = std::fs::read_to_string(root.join("execution").join(format!("{run}.txt"))).unwrap();
+    let recorded: Vec<&str> = recorded.lines().map(str::trim_end).collect();
+    for (step, (ours, recorded)) in ours.iter().zip(&recorded).enumerate() {
+        assert_eq!(ours.trim_end(), *recorded, "step {step} of {run}, constants not counted");
+    }
+    assert_eq!(ours.len(), recorded.len(), "{run}");
+}
+
+#[test]
+fn a_decoder_with_state() {
+    let inputs: [(&str, &[u64]); 4] = [
+        ("input_ids", &[1, 128]),
+        ("attention_mask", &[1, 128]),
+        ("position_ids", &[1, 128]),
+        ("beam_idx", &[1]),
+    ];
+    check("qwen2.5-0.5b-fp16", "qwen2.5-0.5b-fp16_N128_def", &inputs, Precision::Bf16);
+}
+
+#[test]
+fn a_vision_tower() {
+    let inputs: [(&str, &[u64]); 1] = [("pixel_values", &[1, 3, 224, 224])];
+    check("vit-base-p16-224-fp16", "vit-base-p16-224-fp16_B1_dyn_f32", &inputs, Precision::F32);
+}
