@@ -120,6 +120,11 @@ impl Binding {
 }
 
 impl Analysis {
+    /// Whether a report goes anywhere but to standard output as text.
+    pub(super) fn writes_files(&self) -> bool {
+        [&self.json, &self.csv, &self.svg].into_iter().any(Option::is_some)
+    }
+
     /// The profile that was asked for.
     pub(super) fn profile(&self) -> Result<Profile> {
         Profile::by_name(&self.profile).ok_or_else(|| {

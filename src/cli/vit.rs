@@ -49,6 +49,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         .in_file(&args.model)
         .help(format!("parts: {}", names.join(", "))));
     }
+    if wanted.len() > 1 && args.analysis.writes_files() {
+        let names: Vec<_> =
+            wanted.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy()).collect();
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("the tower has {} parts, and each has its own report", wanted.len()),
+        )
+        .in_file(&args.model)
+        .help(format!("choose one with `--part FILE`: {}", names.join(", "))));
+    }
     let base = Scenario { image: args.image, batch: args.batch, ..args.binding.scenario(&args.model)? };
     let scenario = vit::scenario(&base, args.seq)?;
     let mut outcome = Outcome::Fine;

@@ -45,9 +45,8 @@ struct Counted {
 impl Counted {
     fn advance(&mut self, source: &[u8], byte: usize) {
         let passed = source.get(self.bytes..byte.min(source.len())).unwrap_or_default();
-        let lines = passed.iter().filter(|&&byte| byte == b'\n').count();
-        if lines > 0 {
-            let last = passed.iter().rposition(|&byte| byte == b'\n').unwrap_or_default();
+        let lines = memchr::memchr_iter(b'\n', passed).count();
+        if let Some(last) = memchr::memrchr(b'\n', passed) {
             self.line_start = self.bytes + last + 1;
         }
         self.lines += lines as u32;
@@ -345,14 +344,19 @@ impl<'a> Iterator for Attributes<'a> {
 /// Names of attributes are short, and a plain loop beats a search; values may be long.
 fn split_attribute(text: &str) -> Option<(&str, &str, &str)> {
     let bytes = text.as_bytes();
-    let equals = bytes.iter().position(|byte| matches!(byte, b'=' | b'"' | b'\''))?;
-    let name = text.get(..equals)?.trim_ascii_end();
-    let rest = text.get(equals..)?.strip_prefix('=')?.trim_ascii_start();
-    let quote = *rest.as_bytes().first().filter(|quote| matches!(quote, b'"' | b'\''))?;
-    let rest = rest.get(1..)?;
-    let end = memchr::memchr(quote, rest.as_bytes())?;
-    let is_name = !name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_whitespace());
-    is_name.then_some((name, rest.get(..end)?, rest.get(end + 1..)?))
+    let name_len = bytes.iter().position(|&byte| byte <= b' ' || matches!(byte, b'=' | b'"' | b'\''))?;
+    let mut equals = name_len;
+    while bytes.get(equals)?.is_ascii_whitespace() {
+        equals += 1;
+    }
+    let mut open = equals + 1;
+    while bytes.get(open)?.is_ascii_whitespace() {
+        open += 1;
+    }
+    let quote = *bytes.get(open)?;
+    let is_pair = name_len > 0 && bytes.get(equals) == Some(&b'=') && matches!(quote, b'"' | b'\'');
+    let close = open + 1 + memchr::memchr(quote, bytes.get(open + 1..).filter(|_| is_pair)?)?;
+    Some((text.get(..name_len)?, text.get(open + 1..close)?, text.get(close + 1..)?))
 }
 
 /// Replaces `&lt;` and its like; text with a reference that is unknown stays as it is.
