@@ -6,7 +6,7 @@ use crate::problem::{Buffer, Problem};
 /// Finds from which step to which each planned storage must hold its bytes.
 ///
 /// A storage lives from the first step that writes or reads any value in it to the last, both included; the range is
-/// half-open, so it ends one step later. Buffer `i` is the `i`-th planned storage of `lowered`.
+/// half-open, so it ends one step later. A storage that is kept longer than that lives as long as it is kept. Buffer `i` is the `i`-th planned storage of `lowered`.
 ///
 /// Cost: linear in reads and writes.
 ///
@@ -28,7 +28,12 @@ pub fn analyze(lowered: &Lowered) -> Problem {
     }
     let buffers = lowered.planned().map(|(id, storage)| {
         let (first, last) = ranges[id.index()].unwrap_or((0, 0));
-        Buffer { live: first..last + 1, size: storage.bytes, alignment: storage.alignment }
+        Buffer {
+            live: first..last.max(storage.kept_until).saturating_add(1),
+            size: storage.bytes,
+            alignment: storage.alignment,
+            grows: storage.grows,
+        }
     });
     Problem { buffers: buffers.collect() }
 }

@@ -20,6 +20,8 @@ pub struct Buffer {
     pub size: Bytes,
     /// The offset must be a multiple of this; 1 for none.
     pub alignment: u64,
+    /// The size is not known when memory is divided: only the live range may decide where it lies.
+    pub grows: bool,
 }
 
 /// Buffers to be placed in one arena.
@@ -43,7 +45,7 @@ impl Problem {
     /// Adds a buffer of `size` bytes live over `start..end`, alignment 1.
     #[must_use]
     pub fn with(mut self, start: u32, end: u32, size: u64) -> Problem {
-        self.buffers.push(Buffer { live: start..end, size: Bytes(size), alignment: 1 });
+        self.buffers.push(Buffer { live: start..end, size: Bytes(size), alignment: 1, grows: false });
         self
     }
 
@@ -67,6 +69,17 @@ pub struct Plan {
     pub offsets: Vec<Bytes>,
     /// Length of the arena: no buffer ends later. Planners that count in coarse units may round it up.
     pub arena_size: Bytes,
+    /// Parts of the arena that are allocations of their own, by offset; empty: the arena is one.
+    pub blocks: Vec<Block>,
+}
+
+/// A part of an arena that is an allocation of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its bytes in the arena.
+    pub bytes: Range<u64>,
+    /// It grows to its largest buffer, and stays.
+    pub grows: bool,
 }
 
 /// How many bytes are alive, as a step function of time.

@@ -67,7 +67,8 @@ fn categories_add_up_to_the_total() {
                 + totals.io_bytes
                 + totals.kv_cache_bytes
                 + totals.state_bytes
-                + totals.scratch_bytes;
+                + totals.scratch_bytes
+                + totals.runtime_bytes;
             assert_eq!(totals.temp_bytes, temp, "{}", file.display());
             assert_eq!(totals.total_bytes, weights + temp, "{}", file.display());
             let at_peak: u64 = report.breakdown.iter().map(|share| share.at_peak_bytes).sum();

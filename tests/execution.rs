@@ -1,11 +1,12 @@
-//! Execution graphs as input: what is read from a serialized runtime model.
+//! Execution graphs as input: what is read from a serialized runtime model, and where the CPU plugin puts it.
 
 use memgraph::dtype::DType;
-use memgraph::formats;
 use memgraph::lower::execution::{self, ExecutionGraph, Kind, Layout, Precision};
-use memgraph::profile::Reshape;
+use memgraph::phases::{self, Phase, PhaseName};
+use memgraph::profile::{OpenvinoCpu, Profile, Reshape};
 use memgraph::scenario::Scenario;
 use memgraph::shape;
+use memgraph::{Bytes, formats};
 use std::io::Read;
 use std::path::Path;
 
@@ -69,4 +70,62 @@ fn views_are_those_that_the_runtime_marked() {
     let views = graph.nodes.iter().filter(|node| node.kind == Kind::Gather && node.is_view).count();
     let copies = graph.nodes.iter().filter(|node| node.kind == Kind::Gather && !node.is_view).count();
     assert_eq!((views, copies), (16, 1));
+}
+
+/// The walked line; both checkers have passed the plan.
+fn lower(name: &str, reshape: Reshape) -> Phase {
+    let options = OpenvinoCpu { reshape: Some(reshape), ..OpenvinoCpu::default() };
+    let profile = Profile::openvino_cpu(options);
+    let phases = [(PhaseName::Infer, Scenario::default())];
+    phases::run(&open(name), &phases, &profile, profile.planner).unwrap().pop().unwrap()
+}
+
+/// Growing blocks of at least 128 KiB, largest first.
+fn groups(name: &str) -> Vec<u64> {
+    let phase = lower(name, Reshape::Dynamic);
+    let blocks = phase.plan.blocks.iter().filter(|block| block.grows);
+    let mut sizes: Vec<u64> = blocks.map(|block| block.bytes.end - block.bytes.start).collect();
+    sizes.retain(|&size| size >= 128 << 10);
+    sizes.sort_unstable_by_key(|&size| std::cmp::Reverse(size));
+    sizes
+}
+
+/// `blocks_at_peak` of the measured runs, less alignment.
+#[test]
+fn growing_blocks_are_those_measured() {
+    let qwen = [
+        38_895_616, 1_245_184, 1_245_184, 1_245_184, 1_245_184, 1_245_184, 1_245_184, 229_376, 229_376,
+        229_376,
+    ];
+    assert_eq!(groups("qwen2.5-0.5b-fp16_N128_def"), qwen);
+    let language = [
+        311_164_928,
+        22_544_384,
+        22_544_384,
+        22_544_384,
+        22_544_384,
+        22_544_384,
+        22_544_384,
+        22_544_384,
+        4_194_304,
+        4_194_304,
+        2_097_152,
+        294_912,
+    ];
+    assert_eq!(groups("qwen2.5-vl-3b-v8-L4-fp16_lm_N1024_def"), language);
+    let merger = groups("qwen2.5-vl-3b-v8-L4-fp16_merger_S1024_def");
+    assert_eq!((merger.len(), merger.iter().sum::<u64>()), (9, 66_478_080));
+}
+
+/// `blocks_at_peak` of the measured runs, which the heap rounds up to pages.
+#[test]
+fn static_pools_are_those_measured() {
+    for (name, pool) in [
+        ("resnet50-fp32_B1_static_def", 2_609_152),
+        ("vit-base-p16-224-fp16_B1_static_def", 2_118_144),
+        ("minilm-l6-v2-fp16_S128_static_def", 819_200),
+    ] {
+        let phase = lower(name, Reshape::Static);
+        assert_eq!((phase.plan.arena_size, phase.plan.blocks.len()), (Bytes(pool), 0), "{name}");
+    }
 }

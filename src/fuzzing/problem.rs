@@ -37,7 +37,7 @@ fn generate(
         let start = u.int_in_range(0..=horizon - 1)?;
         let end = u.int_in_range(start + 1..=horizon)?;
         let size = Bytes(u.int_in_range(0..=largest)?);
-        problem.buffers.push(Buffer { live: start..end, size, alignment: alignment(u)? });
+        problem.buffers.push(Buffer { live: start..end, size, alignment: alignment(u)?, grows: false });
     }
     Ok(problem)
 }

@@ -138,7 +138,15 @@ impl Draft {
 
     fn storage(&mut self, class: StorageClass, bytes: u64) -> StorageId {
         let (node, known) = (NodeRef::default(), Known::Exact);
-        self.lowered.storages.push(Storage { class, bytes: Bytes(bytes), alignment: 1, node, known });
+        self.lowered.storages.push(Storage {
+            class,
+            bytes: Bytes(bytes),
+            alignment: 1,
+            node,
+            known,
+            kept_until: 0,
+            grows: false,
+        });
         self.touched.push(0..0);
         StorageId::new(self.lowered.storages.len() - 1)
     }
@@ -168,7 +176,7 @@ impl Draft {
         let buffers = self.lowered.planned().map(|(id, storage)| {
             let touched = self.touched[id.index()].clone();
             let live = if touched.is_empty() { 0..1 } else { touched };
-            Buffer { live, size: storage.bytes, alignment: storage.alignment }
+            Buffer { live, size: storage.bytes, alignment: storage.alignment, grows: false }
         });
         let problem = Problem { buffers: buffers.collect() };
         Schedule { lowered: self.lowered, problem }

@@ -50,8 +50,10 @@ pub fn tiling(u: &mut Unstructured<'_>, tiles: usize, horizon: u32, height: u64)
         live: tile.live.clone(),
         size: Bytes(tile.bytes.end - tile.bytes.start),
         alignment: 1,
+        grows: false,
     };
     let plan = Plan {
+        blocks: Vec::new(),
         offsets: done.iter().map(|tile| Bytes(tile.bytes.start)).collect(),
         arena_size: Bytes(height.max(1)),
     };

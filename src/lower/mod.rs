@@ -8,14 +8,15 @@ mod alias;
 pub mod execution;
 mod fold;
 pub mod fuse;
+mod openvino_cpu;
 mod schedule;
 mod state;
 
 use crate::Bytes;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::profile::Profile;
+use crate::profile::{Profile, Runtime};
 use crate::shape::Shapes;
 use smallvec::SmallVec;
 
@@ -114,6 +115,10 @@ pub struct Storage {
     pub node: NodeRef,
     /// How its length is known.
     pub known: Known,
+    /// It is held at least until after this step, though nothing may read it there.
+    pub kept_until: u32,
+    /// Its size is not known when memory is divided, so that it lies in a block that grows.
+    pub grows: bool,
 }
 
 /// What a storage is for.
@@ -133,11 +138,15 @@ pub enum StorageClass {
     KvCache,
     /// Any other state kept between runs.
     State,
+    /// Workspace that the runtime keeps between steps and runs.
+    Workspace,
+    /// The runtime's own objects: nodes, compiled kernels, caches.
+    Runtime,
 }
 
 impl StorageClass {
     /// Every class, in the order of reports.
-    pub const ALL: [StorageClass; 7] = [
+    pub const ALL: [StorageClass; 9] = [
         StorageClass::WeightsFile,
         StorageClass::WeightsAnonymous,
         StorageClass::Activation,
@@ -145,6 +154,8 @@ impl StorageClass {
         StorageClass::Io,
         StorageClass::KvCache,
         StorageClass::State,
+        StorageClass::Workspace,
+        StorageClass::Runtime,
     ];
 
     /// Whether storages of this class share the planned arena; all others are resident for the whole run.
@@ -164,6 +175,8 @@ impl StorageClass {
             StorageClass::Io => "io",
             StorageClass::KvCache => "kv_cache",
             StorageClass::State => "state",
+            StorageClass::Workspace => "workspace",
+            StorageClass::Runtime => "runtime",
         }
     }
 }
@@ -216,9 +229,27 @@ pub struct Assumption {
 ///
 /// # Errors
 ///
-/// None today; a profile that knows no rule for what the graph asks says so here.
+/// If the profile knows no rule for what the graph asks, or an execution graph contradicts itself.
 pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowered> {
-    Ok(schedule::build(graph, shapes, profile))
+    match profile.runtime {
+        Runtime::Written => Ok(schedule::build(graph, shapes, profile)),
+        Runtime::OpenvinoCpu(options) => {
+            if !execution::is_execution_graph(graph) {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "profile openvino-cpu takes execution graphs, and this is a model as exported",
+                )
+                .in_file(graph.file())
+                .help("serialize `compiled_model.get_runtime_model()` after one inference, or take `--profile graph`"));
+            }
+            let execution = execution::read(graph, shapes, options.reshape)?;
+            let tensor_of = |port: execution::Port| {
+                let node = execution.node(port.step)?.source.node;
+                graph.output(node, port.port as usize)
+            };
+            Ok(openvino_cpu::apply(&execution, tensor_of))
+        }
+    }
 }
 
 impl Lowered {

@@ -373,6 +373,8 @@ impl Scheduler {
                     alignment: 1,
                     node: NodeRef { graph: number, node: NodeId::new(index) },
                     known: Known::Exact,
+                    kept_until: 0,
+                    grows: false,
                 });
                 let value = self.value(storage, Bytes::ZERO, Bytes(range.size), Origin::Resident, None);
                 self.weights.insert(range, value);
@@ -394,7 +396,15 @@ impl Scheduler {
             return storage;
         }
         let class = state::variable_class(&scope.graph.variable(variable).name);
-        let storage = self.storage(Storage { class, bytes, alignment: 1, node, known: known(Some(info)) });
+        let storage = self.storage(Storage {
+            class,
+            bytes,
+            alignment: 1,
+            node,
+            known: known(Some(info)),
+            kept_until: 0,
+            grows: false,
+        });
         scope.states[variable.index()] = Some(storage);
         storage
     }
@@ -432,7 +442,15 @@ impl Scheduler {
     ) -> ValueId {
         let bytes = self.bytes(info);
         let alignment = if class.is_planned() { self.alignment } else { 1 };
-        let storage = self.storage(Storage { class, bytes, alignment, node, known: known(info) });
+        let storage = self.storage(Storage {
+            class,
+            bytes,
+            alignment,
+            node,
+            known: known(info),
+            kept_until: 0,
+            grows: false,
+        });
         let tensor = tensor.map(|tensor| TensorRef { graph: node.graph, tensor });
         self.value(storage, Bytes::ZERO, bytes, origin, tensor)
     }

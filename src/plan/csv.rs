@@ -83,7 +83,7 @@ pub fn read(text: &str) -> Result<Table> {
         table.ids.push(row.id.to_string());
         table.problem.buffers.push(row.buffer);
     }
-    table.plan = columns.offset.map(|_| Plan { offsets, arena_size: Bytes(arena_size) });
+    table.plan = columns.offset.map(|_| Plan { offsets, arena_size: Bytes(arena_size), ..Plan::default() });
     Ok(table)
 }
 
@@ -178,7 +178,7 @@ impl Columns {
         }
         let size = Bytes(number_in(field(self.size), "size", number)?);
         let offset = self.offset.map(|column| number_in(field(column), "offset", number)).transpose()?;
-        Ok(Row { id, buffer: Buffer { live: start..end, size, alignment: 1 }, offset })
+        Ok(Row { id, buffer: Buffer { live: start..end, size, alignment: 1, grows: false }, offset })
     }
 }
 

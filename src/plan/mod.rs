@@ -175,9 +175,7 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
         Planner::HillClimb => hill_climb::offsets(problem, options),
         Planner::Exact => return Ok(exact::solve(problem, options)),
         Planner::Openvino => {
-            let (offsets, pool) = openvino::offsets(problem);
-            let plan = Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size: Bytes(pool) };
-            return Ok(Solution { plan, bound: lower_bound(problem) });
+            return Ok(Solution { plan: openvino::plan(problem), bound: lower_bound(problem) });
         }
     };
     Ok(Solution { plan: finish(problem, offsets), bound: lower_bound(problem) })
@@ -214,7 +212,7 @@ fn validate(problem: &Problem) -> Result<()> {
 fn finish(problem: &Problem, offsets: Vec<u64>) -> Plan {
     let ends = problem.buffers.iter().zip(&offsets).map(|(buffer, offset)| offset + buffer.size.0);
     let arena_size = Bytes(ends.max().unwrap_or(0));
-    Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size }
+    Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size, ..Plan::default() }
 }
 
 #[cfg(test)]

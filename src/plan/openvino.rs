@@ -7,20 +7,49 @@
 //! sizes all over: with a stable sort, 45 of 76 measured pools came out right,
 //! with the order of libstdc++ 76 of 76. So [`introsort`] repeats its moves.
 //!
+//! Buffers that [grow](crate::problem::Buffer::grows) are not solved: they share blocks by
+//! [interval coloring](super::interval_coloring), and the blocks lie behind the pool.
+//!
 //! Source: OpenVINO 2026.4.1, `ov::MemorySolver` and the CPU plugin's
 //! `MemoryManagerStatic`; pools held against the heap blocks of 76 compiled graphs.
 
-use super::introsort;
 use super::occupancy::Occupancy;
-use crate::problem::Problem;
+use super::{interval_coloring, introsort};
+use crate::problem::{Block, Plan, Problem};
+use crate::units::Bytes;
 
 /// Bytes of the solver's unit.
 pub(super) const UNIT: u64 = 32;
 
-/// Offsets by buffer, and the pool, which is a multiple of [`UNIT`].
-pub(super) fn offsets(problem: &Problem) -> (Vec<u64>, u64) {
-    let mut order: Vec<usize> =
-        (0..problem.buffers.len()).filter(|&i| problem.buffers[i].size.0 > 0).collect();
+/// The pool of the buffers of known size, then the blocks of those that grow.
+pub(super) fn plan(problem: &Problem) -> Plan {
+    let (mut offsets, pool) = offsets(problem);
+    let growing: Vec<usize> = (0..problem.buffers.len()).filter(|&i| problem.buffers[i].grows).collect();
+    let mut end = pool;
+    let mut blocks = Vec::new();
+    if !growing.is_empty() {
+        if pool > 0 {
+            blocks.push(Block { bytes: 0..pool, grows: false });
+        }
+        let apart = Problem { buffers: growing.iter().map(|&i| problem.buffers[i].clone()).collect() };
+        for members in interval_coloring::blocks(&apart) {
+            let start = end;
+            for id in members {
+                let (index, buffer) = (growing[id.index()], apart.buffer(id));
+                offsets[index] = Bytes(start).align_up(buffer.alignment).0;
+                end = end.max(offsets[index] + buffer.size.0);
+            }
+            blocks.push(Block { bytes: start..end, grows: true });
+        }
+    }
+    Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size: Bytes(end), blocks }
+}
+
+/// Offsets of the buffers that do not grow, and the pool, which is a multiple of [`UNIT`].
+fn offsets(problem: &Problem) -> (Vec<u64>, u64) {
+    let mut order: Vec<usize> = (0..problem.buffers.len())
+        .filter(|&i| problem.buffers[i].size.0 > 0 && !problem.buffers[i].grows)
+        .collect();
     let live = |index: usize| (problem.buffers[index].live.start, problem.buffers[index].live.end);
     let size = |index: usize| problem.buffers[index].size.align_up(UNIT).0;
     introsort::sort(&mut order, |&a, &b| live(a) < live(b));
@@ -51,6 +80,17 @@ mod tests {
     fn boxes_lie_at_multiples_of_the_unit() {
         let problem = Problem::default().with(0, 2, 33).with(0, 2, 1).with(2, 3, 7).with(0, 3, 0);
         assert_eq!(offsets(&problem), (vec![0, 64, 0, 0], 96));
+    }
+
+    #[test]
+    fn growing_buffers_get_blocks_behind_the_pool() {
+        let mut problem = Problem::default().with(0, 2, 33).with(0, 1, 7).with(0, 2, 100).with(1, 3, 50);
+        problem.buffers[1..].iter_mut().for_each(|buffer| buffer.grows = true);
+        let plan = plan(&problem);
+        assert_eq!(plan.offsets, [0, 64, 114, 64].map(Bytes));
+        let blocks: Vec<_> = plan.blocks.iter().map(|block| (block.bytes.clone(), block.grows)).collect();
+        assert_eq!(blocks, [(0..64, false), (64..114, true), (114..214, true)]);
+        assert_eq!(plan.arena_size, Bytes(214));
     }
 
     #[test]

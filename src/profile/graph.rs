@@ -1,6 +1,6 @@
 //! `graph`: the graph as written. Views are aliased, constants folded, every other tensor is its own buffer.
 
-use super::Profile;
+use super::{Profile, Runtime};
 use crate::plan::Planner;
 
 impl Profile {
@@ -12,6 +12,7 @@ impl Profile {
             version: env!("CARGO_PKG_VERSION"),
             planner: Planner::GreedyBySize,
             alignment: 1,
+            runtime: Runtime::Written,
             assumptions: &[
                 (
                     "constants-folded",

@@ -22,17 +22,31 @@ pub struct Profile {
     pub alignment: u64,
     /// What every run under this profile takes for granted: rule, sentence.
     pub assumptions: &'static [(&'static str, &'static str)],
+    /// What the runtime makes of a graph.
+    pub runtime: Runtime,
+}
+
+/// What a runtime makes of a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Runtime {
+    /// The graph as written.
+    #[default]
+    Written,
+    /// OpenVINO's CPU plugin.
+    OpenvinoCpu(OpenvinoCpu),
 }
 
 impl Profile {
     /// The names that `--profile` takes today.
-    pub const NAMES: &'static [&'static str] = &["graph"];
+    pub const NAMES: &'static [&'static str] = &["graph", "openvino-cpu"];
 
     /// The profile of this name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Profile> {
         match name {
             "graph" => Some(Profile::graph()),
+            "openvino-cpu" => Some(Profile::openvino_cpu(OpenvinoCpu::default())),
             _ => None,
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! The rules themselves are in [`crate::lower`]; what a user can set is here.
 
+use super::{Profile, Runtime};
 use crate::dtype::DType;
+use crate::plan::Planner;
 
 /// What a run under the CPU plugin depends on beside the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,21 @@ pub struct OpenvinoCpu {
 impl Default for OpenvinoCpu {
     fn default() -> OpenvinoCpu {
         OpenvinoCpu { threads: 2, isa: Isa::Avx512Bf16, precision: None, kv_precision: None, reshape: None }
+    }
+}
+
+impl Profile {
+    /// OpenVINO's CPU plugin under `options`.
+    #[must_use]
+    pub fn openvino_cpu(options: OpenvinoCpu) -> Profile {
+        Profile {
+            name: "openvino-cpu",
+            version: "2026.4.1",
+            planner: Planner::Openvino,
+            alignment: 1,
+            assumptions: &[],
+            runtime: Runtime::OpenvinoCpu(options),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::component::{self, Component};
 use super::model::{self, Report, SCHEMA_VERSION};
 use crate::graph::Graph;
 use crate::ids::StorageId;
-use crate::lower::{Known, Lowered, NodeRef, StorageClass, TensorRef};
+use crate::lower::{Known, Lowered, NodeRef, Origin, StorageClass, TensorRef};
 use crate::phases::Phase;
 use crate::plan::Planner;
 use crate::problem;
@@ -173,6 +173,13 @@ fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
         .collect()
 }
 
+/// Bytes of the inputs that the user gives an execution graph, which has no parameters to bind.
+fn user_inputs(lowered: &Lowered) -> Bytes {
+    let resident = lowered.values.iter().filter(|value| value.origin == Origin::Resident);
+    let io = resident.filter(|value| lowered.storage(value.storage).class == StorageClass::Io);
+    io.map(|value| value.bytes).sum()
+}
+
 /// One phase with what several parts of the report need.
 pub(super) struct View<'a> {
     pub(super) phase: &'a Phase,
@@ -196,7 +203,10 @@ impl<'a> View<'a> {
             *by_class.entry(storage.class).or_default() += storage.bytes;
         }
         let parameters = &phase.shapes.binding().parameters;
-        let inputs = parameters.iter().filter_map(|info| info.bytes()).sum();
+        let inputs = match parameters.is_empty() {
+            false => parameters.iter().filter_map(|info| info.bytes()).sum(),
+            true => user_inputs(&phase.lowered),
+        };
         View { phase, bodies: graph.with_bodies(), peak_step, peak_pressure, by_class, inputs }
     }
 
@@ -213,7 +223,13 @@ impl<'a> View<'a> {
     }
 
     fn temp(&self) -> Bytes {
-        let resident = [StorageClass::Io, StorageClass::KvCache, StorageClass::State];
+        let resident = [
+            StorageClass::Io,
+            StorageClass::KvCache,
+            StorageClass::State,
+            StorageClass::Workspace,
+            StorageClass::Runtime,
+        ];
         resident.into_iter().map(|class| self.class(class)).sum::<Bytes>() + self.phase.plan.arena_size
     }
 
@@ -224,12 +240,13 @@ impl<'a> View<'a> {
         model::Totals {
             weights_file_bytes: self.class(StorageClass::WeightsFile).0,
             weights_anonymous_bytes: self.class(StorageClass::WeightsAnonymous).0,
-            arena_bytes: self.phase.plan.arena_size.0,
-            dynamic_bytes: 0,
+            arena_bytes: (self.phase.plan.arena_size - self.growing()).0,
+            dynamic_bytes: self.growing().0,
             io_bytes: self.class(StorageClass::Io).0,
             kv_cache_bytes: self.class(StorageClass::KvCache).0,
             state_bytes: self.class(StorageClass::State).0,
-            scratch_bytes: 0,
+            scratch_bytes: self.class(StorageClass::Workspace).0,
+            runtime_bytes: self.class(StorageClass::Runtime).0,
             temp_bytes: self.temp().0,
             total_bytes: self.total().0,
             lower_bound_bytes: self.peak_pressure.0,
@@ -238,12 +255,30 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The arena, or the largest storage outside of it that the runtime allocates.
+    /// Bytes of the arena's blocks that grow.
+    fn growing(&self) -> Bytes {
+        let blocks = self.phase.plan.blocks.iter().filter(|block| block.grows);
+        blocks.map(|block| Bytes(block.bytes.end - block.bytes.start)).sum()
+    }
+
+    /// The allocations that the arena consists of: class, and bytes of each.
+    fn arena_blocks(&self) -> Vec<(&'static str, Bytes)> {
+        let plan = &self.phase.plan;
+        if plan.blocks.is_empty() {
+            return vec![("arena", plan.arena_size)];
+        }
+        let name = |grows| if grows { "dynamic" } else { "arena" };
+        let blocks = plan.blocks.iter();
+        blocks.map(|block| (name(block.grows), Bytes(block.bytes.end - block.bytes.start))).collect()
+    }
+
+    /// The largest block of the arena, or the largest storage outside of it that the runtime allocates.
     fn largest_allocation(&self) -> Bytes {
         let storages = self.phase.lowered.storages.iter();
         let apart = storages
             .filter(|storage| !storage.class.is_planned() && storage.class != StorageClass::WeightsFile);
-        apart.map(|storage| storage.bytes).max().unwrap_or_default().max(self.phase.plan.arena_size)
+        let inside = self.arena_blocks().into_iter().map(|(_, bytes)| bytes);
+        apart.map(|storage| storage.bytes).chain(inside).max().unwrap_or_default()
     }
 
     fn phase(&self) -> model::Phase {
@@ -339,12 +374,17 @@ impl<'a> View<'a> {
                 groups.entry(key).or_insert((0, storage.node)).0 += 1;
             }
         }
-        let arena = model::Block {
-            class: "arena".to_owned(),
-            bytes: self.phase.plan.arena_size.0,
-            count: 1,
-            what: format!("{} buffers of intermediate results", self.phase.problem.buffers.len()),
-        };
+        let mut inside: BTreeMap<_, u64> = BTreeMap::new();
+        for (class, bytes) in self.arena_blocks() {
+            *inside.entry((class, bytes)).or_default() += 1;
+        }
+        let buffers = self.phase.problem.buffers.len();
+        let arena = inside.into_iter().map(|((class, bytes), count)| model::Block {
+            class: class.to_owned(),
+            bytes: bytes.0,
+            count,
+            what: format!("{buffers} buffers of intermediate results"),
+        });
         let graph = self.bodies[0];
         let files = graph.weight_files().iter().enumerate().map(|(file, weights)| model::Block {
             class: StorageClass::WeightsFile.name().to_owned(),
@@ -358,8 +398,7 @@ impl<'a> View<'a> {
             count,
             what: self.node_name(node).to_owned(),
         });
-        let mut blocks: Vec<_> =
-            [arena].into_iter().chain(files).chain(others).filter(|block| block.bytes > 0).collect();
+        let mut blocks: Vec<_> = arena.chain(files).chain(others).filter(|block| block.bytes > 0).collect();
         blocks.sort_by_key(|block| std::cmp::Reverse(block.bytes.saturating_mul(block.count)));
         blocks
     }

@@ -88,6 +88,7 @@ fn storage(out: &mut String, report: &Report) -> std::fmt::Result {
         ("KV cache", totals.kv_cache_bytes),
         ("other state", totals.state_bytes),
         ("scratch", totals.scratch_bytes),
+        ("runtime objects", totals.runtime_bytes),
         ("total", totals.total_bytes),
     ];
     writeln!(out, "\nStorage")?;

@@ -82,7 +82,7 @@ pub enum Violation {
 /// use memgraph::{Bytes, problem::{Plan, Problem}, verify::geometry};
 ///
 /// let problem = Problem::default().with(0, 2, 4).with(1, 3, 4);
-/// let plan = Plan { offsets: vec![Bytes(0), Bytes(3)], arena_size: Bytes(7) };
+/// let plan = Plan { offsets: vec![Bytes(0), Bytes(3)], arena_size: Bytes(7), ..Plan::default() };
 /// let violations = geometry::check(&problem, &plan);
 /// assert_eq!(violations[0].to_string(), "buffers 0 and 1 share bytes 3..4 at steps 1..2");
 /// ```
@@ -227,7 +227,7 @@ mod tests {
     fn good() -> (Problem, Plan) {
         let problem = Problem::default().with(0, 2, 4).with(1, 4, 4).with(2, 4, 4).with(4, 6, 8);
         let offsets = [0, 4, 0, 0].map(Bytes).to_vec();
-        (problem, Plan { offsets, arena_size: Bytes(8) })
+        (problem, Plan { offsets, arena_size: Bytes(8), ..Plan::default() })
     }
 
     fn id(index: usize) -> BufferId {
@@ -256,14 +256,14 @@ mod tests {
         for start in 0..20 {
             problem = problem.with(start, 40, u64::from(40 - start));
         }
-        let plan = Plan { offsets: (0..20).map(Bytes).collect(), arena_size: Bytes(100) };
+        let plan = Plan { offsets: (0..20).map(Bytes).collect(), arena_size: Bytes(100), ..Plan::default() };
         assert_eq!(check(&problem, &plan).len(), 20 * 19 / 2);
     }
 
     #[test]
     fn violations_are_capped() {
         let problem = (0..100).fold(Problem::default(), |problem, _| problem.with(0, 1, 1));
-        let plan = Plan { offsets: vec![Bytes(0); 100], arena_size: Bytes(1) };
+        let plan = Plan { offsets: vec![Bytes(0); 100], arena_size: Bytes(1), ..Plan::default() };
         assert_eq!(check(&problem, &plan).len(), MAX_VIOLATIONS);
     }
 

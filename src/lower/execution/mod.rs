@@ -153,7 +153,7 @@ impl Output {
     #[must_use]
     pub fn bytes(&self) -> Option<Bytes> {
         let elements = self.dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))?;
-        self.dtype.bytes(elements)
+        if elements == 0 { Some(Bytes::ZERO) } else { self.dtype.bytes(elements) }
     }
 }
 

@@ -214,6 +214,7 @@ fn greedy(part: &Part) -> Vec<u64> {
         live: item.start as u32..item.end as u32,
         size: Bytes(item.size),
         alignment: 1,
+        grows: false,
     };
     let problem = Problem { buffers: part.items.iter().map(buffer).collect() };
     let plans = [greedy_by_size::offsets(&problem), greedy_by_breadth::offsets(&problem)];

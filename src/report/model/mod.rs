@@ -149,6 +149,8 @@ pub struct Totals {
     pub state_bytes: u64,
     /// Workspace outside of the arena.
     pub scratch_bytes: u64,
+    /// The runtime's own objects.
+    pub runtime_bytes: u64,
     /// All but the weights.
     pub temp_bytes: u64,
     /// Everything.

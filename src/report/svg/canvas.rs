@@ -68,6 +68,8 @@ pub(super) fn class_style(class: StorageClass) -> (RGBColor, &'static str) {
         StorageClass::Io => (RGBColor(0xE6, 0x9F, 0x00), "inputs and outputs"),
         StorageClass::KvCache => (RGBColor(0x00, 0x9E, 0x73), "KV cache"),
         StorageClass::State => (RGBColor(0xCC, 0x79, 0xA7), "state"),
+        StorageClass::Workspace => (RGBColor(0xD5, 0x5E, 0x00), "workspace"),
+        StorageClass::Runtime => (RGBColor(0xF0, 0xE4, 0x42), "runtime objects"),
     }
 }
 

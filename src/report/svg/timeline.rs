@@ -9,7 +9,9 @@ use crate::lower::{Origin, StorageClass};
 use crate::units::Bytes;
 
 /// Classes in the order in which they are stacked, lowest first.
-pub(super) const STACK: [StorageClass; 5] = [
+pub(super) const STACK: [StorageClass; 7] = [
+    StorageClass::Runtime,
+    StorageClass::Workspace,
     StorageClass::KvCache,
     StorageClass::State,
     StorageClass::Io,
@@ -49,7 +51,8 @@ pub(super) fn samples(view: &View<'_>) -> Vec<Sample> {
     for (storage, &from) in
         lowered.storages.iter().zip(&first).filter(|(storage, _)| !storage.class.is_planned())
     {
-        add(storage.class, from, steps + 1, storage.bytes);
+        // What no step touches is held throughout.
+        add(storage.class, if from == steps { 0 } else { from }, steps + 1, storage.bytes);
     }
     for ((_, storage), buffer) in lowered.planned().zip(&view.phase.problem.buffers) {
         add(storage.class, buffer.live.start as usize, buffer.live.end as usize, buffer.size);

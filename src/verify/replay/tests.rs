@@ -15,6 +15,8 @@ fn arena(sizes: &[u64]) -> Lowered {
         alignment: 1,
         node: NodeRef::default(),
         known: Known::Exact,
+        kept_until: 0,
+        grows: false,
     };
     Lowered { storages: sizes.iter().map(storage).collect(), ..Lowered::default() }
 }
@@ -39,7 +41,11 @@ fn step(lowered: &mut Lowered, reads: &[usize], writes: &[usize]) {
 }
 
 fn plan(offsets: &[u64], arena_size: u64) -> Plan {
-    Plan { offsets: offsets.iter().copied().map(Bytes).collect(), arena_size: Bytes(arena_size) }
+    Plan {
+        offsets: offsets.iter().copied().map(Bytes).collect(),
+        arena_size: Bytes(arena_size),
+        ..Plan::default()
+    }
 }
 
 /// A chain: step 0 writes a, 1 reads a and writes b, 2 reads b and writes c, 3 reads c.

@@ -1,0 +1,133 @@
+//! What OpenVINO's CPU plugin holds in memory for an execution graph.
+//!
+//! One file per rule: [`regions`], what shares memory; [`life`], how long dynamic regions are held; and what lies beside
+//! the activations. The result is an ordinary [`Lowered`]: static regions are planned by the `openvino` planner, which
+//! also gives growing ones their blocks, and both checkers run on the plan.
+//!
+//! Not covered: several streams, `If` and `Loop`, PagedAttention.
+//!
+//! Source: OpenVINO 2026.4.1 on x86-64 with AVX-512 and BF16; other instruction sets are assumptions.
+
+mod life;
+mod regions;
+
+use super::execution::{ExecutedNode, ExecutionGraph, Kind, Port};
+use super::{Known, Lowered, Origin, Step, Storage, StorageClass, TensorRef, Value};
+use crate::ids::{StorageId, TensorId, ValueId};
+use crate::units::Bytes;
+use regions::{Holder, Region, Regions, Role};
+use smallvec::SmallVec;
+
+/// Lowers an execution graph; `tensor_of` gives the source graph's tensor of a port, for reports.
+///
+/// Every node is a step, constants and inputs too: the plugin's time axis counts them.
+///
+/// Cost: nearly linear in edges.
+pub(super) fn apply(graph: &ExecutionGraph, tensor_of: impl Fn(Port) -> Option<TensorId>) -> Lowered {
+    let constants = graph.constants();
+    let regions = regions::find(graph, &constants);
+    let mut lowered = Lowered { assumptions: graph.assumptions.clone(), ..Lowered::default() };
+    let sync_points = if graph.is_dynamic { life::sync_points(graph, &constants) } else { Vec::new() };
+    for region in &regions.list {
+        lowered.storages.push(storage(graph, region, &sync_points));
+    }
+    Emitter {
+        graph,
+        constants: &constants,
+        regions: &regions,
+        values: Vec::new(),
+        tensor_of,
+        lowered: &mut lowered,
+    }
+    .emit();
+    lowered
+}
+
+/// The storage of a region.
+fn storage(graph: &ExecutionGraph, region: &Region, sync_points: &[u32]) -> Storage {
+    let first = region.members.first();
+    let node = first.and_then(|port| graph.node(port.step));
+    let is_stateful = |port: &Port| {
+        let readers = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
+        readers.clone().any(|node| node.inputs.contains(port))
+    };
+    let class = match region.holder {
+        Holder::Pool => StorageClass::Activation,
+        Holder::Input | Holder::Output => StorageClass::Io,
+        Holder::State if first.is_some_and(is_stateful) => StorageClass::KvCache,
+        Holder::State => StorageClass::State,
+        Holder::Constant if node.is_some_and(|node| node.is_mapped) => StorageClass::WeightsFile,
+        Holder::Constant => StorageClass::WeightsAnonymous,
+    };
+    let grows = graph.is_dynamic && region.is_dynamic && region.holder == Holder::Pool;
+    let kept_until = if grows {
+        life::held_until(region.start, region.finish, sync_points, graph.nodes.len())
+    } else {
+        region.finish
+    };
+    Storage {
+        class,
+        bytes: region.bytes,
+        alignment: 1,
+        node: node.map(|node| node.source).unwrap_or_default(),
+        known: Known::Exact,
+        kept_until,
+        grows,
+    }
+}
+
+/// Turns nodes into steps, and ports into values.
+struct Emitter<'a, F> {
+    graph: &'a ExecutionGraph,
+    constants: &'a [bool],
+    regions: &'a Regions,
+    /// The value of every port, by step.
+    values: Vec<SmallVec<[Option<ValueId>; 1]>>,
+    tensor_of: F,
+    lowered: &'a mut Lowered,
+}
+
+impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
+    fn emit(mut self) {
+        for (step, node) in (0_u32..).zip(&self.graph.nodes) {
+            let reads = node.inputs.iter().filter_map(|&port| self.value_of(port)).collect();
+            let made: SmallVec<[Option<ValueId>; 1]> = (0_u32..)
+                .zip(&node.outputs)
+                .map(|(port, output)| self.value(node, Port { step, port }, output.bytes()))
+                .collect();
+            let is_resident = self.is_resident(step, node);
+            let writes = if is_resident { SmallVec::new() } else { made.iter().copied().flatten().collect() };
+            self.lowered.steps.push(Step { node: node.source, reads, writes });
+            self.values.push(made);
+        }
+    }
+
+    /// Whether its outputs are there before the first step.
+    fn is_resident(&self, step: u32, node: &ExecutedNode) -> bool {
+        matches!(node.kind, Kind::Input | Kind::MemoryInput)
+            || self.constants.get(step as usize).copied().unwrap_or(false)
+    }
+
+    fn value_of(&self, port: Port) -> Option<ValueId> {
+        self.values.get(port.step as usize)?.get(port.port as usize).copied().flatten()
+    }
+
+    fn value(&mut self, node: &ExecutedNode, port: Port, bytes: Option<Bytes>) -> Option<ValueId> {
+        let (region, offset, role) = self.regions.place(port)?;
+        let bytes = bytes.unwrap_or_else(|| {
+            self.lowered.unknown_tensors += 1;
+            Bytes::ZERO
+        });
+        let mut sources = node.inputs.iter().filter_map(|&input| self.value_of(input));
+        let origin = match role {
+            Role::View => Origin::View(sources.next()?),
+            Role::Joined => Origin::Joined(sources.collect()),
+            Role::Written if self.is_resident(port.step, node) => Origin::Resident,
+            Role::Written => Origin::Written,
+        };
+        let storage = StorageId::new(region as usize);
+        let tensor = (self.tensor_of)(port).map(|tensor| TensorRef { graph: node.source.graph, tensor });
+        self.lowered.values.push(Value { storage, offset, bytes, origin, tensor });
+        Some(ValueId::new(self.lowered.values.len() - 1))
+    }
+}
