@@ -38,6 +38,9 @@ const FRAME_BYTES: usize = 8 << 10;
 /// Placements that the first rounds try.
 const FIRST_ROUND: u64 = 1000;
 
+/// How many heights the second search takes turns at.
+const AIMS: u32 = 5;
+
 /// Exponents of duration and size by which items are preferred, one pair per round.
 const PREFERENCES: [(f64, f64); 6] = [(1.0, 1.0), (1.0, 0.0), (1.0, 0.5), (0.5, 1.0), (2.0, 1.0), (0.0, 1.0)];
 
@@ -96,16 +99,19 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
     if part.items.len() > MAX_ITEMS || cells > MAX_CELLS {
         return Found { offsets: best, low };
     }
-    let mut lanes = [0, 1].map(|number| Lane {
+    let mut lanes = [(0, 1), (1, PREFERENCES.len())].map(|(number, period)| Lane {
+        period,
         search: Search::new(&part.items, part.sections),
         random: Random::new(seed.wrapping_mul(2).wrapping_add(number)),
         budget: FIRST_ROUND,
         runs: 0,
     });
-    let mut descent = Descent { halvings: 1, misses: 0 };
+    let mut misses = 0;
     while high > low.max(goal) && Instant::now() < deadline {
         let floor = low.max(goal);
-        let heights = [floor, descent.height(floor, high)];
+        // The second search aims by turns at a half, a quarter … of the way down.
+        let step = ((high - floor) >> (1 + misses % AIMS)).max(1);
+        let heights = [floor, high - step];
         let verdicts = round(&mut lanes, heights, deadline);
         for ((lane, height_tried), verdict) in lanes.iter().zip(heights).zip(verdicts) {
             match verdict {
@@ -117,37 +123,9 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
                 Verdict::Found | Verdict::Stopped => {}
             }
         }
-        descent.learn(verdicts[1]);
+        misses = if verdicts[1] == Verdict::Found { 0 } else { misses + 1 };
     }
     Found { offsets: best, low }
-}
-
-/// Which height the second search tries.
-struct Descent {
-    /// It goes down by the distance to the bound, halved this often.
-    halvings: u32,
-    /// Rounds without success since the last halving.
-    misses: u32,
-}
-
-impl Descent {
-    fn height(&self, low: u64, high: u64) -> u64 {
-        let step = ((high - low) >> self.halvings.min(63)).max(1);
-        high - step
-    }
-
-    fn learn(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::Found => {
-                self.halvings = self.halvings.saturating_sub(1).max(1);
-                self.misses = 0;
-            }
-            _ => self.misses += 1,
-        }
-        if self.misses == PREFERENCES.len() as u32 {
-            (self.halvings, self.misses) = (self.halvings + 1, 0);
-        }
-    }
 }
 
 /// One of the two searches.
@@ -157,15 +135,20 @@ struct Lane<'a> {
     /// Placements of the next run.
     budget: u64,
     runs: usize,
+    /// For how many runs it counts contacts, before it does not for as many.
+    period: usize,
 }
 
 impl Lane<'_> {
     /// Starts the search again, with another order of preference and what failed before in mind.
     fn run(&mut self, height: u64, deadline: Instant, cancel: &AtomicBool) -> Verdict {
-        let (duration, size) = PREFERENCES[self.runs % PREFERENCES.len()];
-        let noise = if self.runs < PREFERENCES.len() { 0.0 } else { 0.5 };
+        let block = self.runs / self.period;
+        let turn = self.runs % self.period + block / 2 * self.period;
+        let (duration, size) = PREFERENCES[turn % PREFERENCES.len()];
+        let noise = if self.runs < 2 * PREFERENCES.len() { 0.0 } else { 0.5 };
         let random = &mut self.random;
-        self.search.prefer(|item| {
+        let contacts = block.is_multiple_of(2);
+        self.search.prefer(contacts, |item| {
             let spread = 1.0 + noise * random.below(1 << 20) as f64 / f64::from(1 << 20);
             ((item.end - item.start) as f64).powf(duration) * (item.size as f64).powf(size) * spread
         });

@@ -34,6 +34,7 @@
 //! Machine Learning", ASPLOS 2023, whose search places items by offset.
 
 use super::parts::Item;
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -85,6 +86,8 @@ pub(super) struct Search<'a> {
     trail: Vec<Change>,
     /// Which item is tried first; larger is earlier.
     preference: Vec<f64>,
+    /// Whether items flush with walls come before all others.
+    counts_contacts: bool,
     /// How often each section was where the search failed.
     weight: Vec<f64>,
     /// Placements tried by this run.
@@ -129,6 +132,7 @@ impl<'a> Search<'a> {
             offsets: vec![0; items.len()],
             trail: Vec::new(),
             preference: vec![0.0; items.len()],
+            counts_contacts: false,
             weight: vec![1.0; sections],
             nodes: 0,
             marks: vec![0; sections.max(items.len())],
@@ -149,7 +153,8 @@ impl<'a> Search<'a> {
     }
 
     /// Sets which items are tried first, and forgets half of what earlier runs learned.
-    pub(super) fn prefer(&mut self, preference: impl FnMut(&Item) -> f64) {
+    pub(super) fn prefer(&mut self, counts_contacts: bool, preference: impl FnMut(&Item) -> f64) {
+        self.counts_contacts = counts_contacts;
         self.preference.clear();
         self.preference.extend(self.items.iter().map(preference));
         for weight in &mut self.weight {
@@ -236,7 +241,7 @@ impl<'a> Search<'a> {
             };
             let mut options = candidates;
             options.retain(|&item| self.items[item].start <= pivot && pivot < self.items[item].end);
-            options.sort_by(|&a, &b| self.preference[b].total_cmp(&self.preference[a]).then(a.cmp(&b)));
+            options.sort_by_cached_key(|&item| self.rank(item, &valley, (start, end)));
             for position in 0..options.len() {
                 let item = &self.items[options[position]];
                 if options[..position].iter().any(|&earlier| self.items[earlier] == *item) {
@@ -260,6 +265,26 @@ impl<'a> Search<'a> {
                 return Verdict::Infeasible;
             }
         }
+    }
+
+    /// What is tried first is least: items flush with the walls of their valley, if that counts, then by preference.
+    fn rank(
+        &self,
+        index: usize,
+        valley: &Valley,
+        part: (usize, usize),
+    ) -> (Reverse<u32>, Reverse<u64>, usize) {
+        let item = &self.items[index];
+        let top = valley.level + item.size;
+        let flush = |at_wall: bool, wall: Option<&u64>| {
+            u32::from(at_wall) + u32::from(at_wall && wall.is_none_or(|&wall| wall == top))
+        };
+        let left = if item.start > part.0 { self.floor.get(item.start - 1) } else { None };
+        let right = if item.end < part.1 { self.floor.get(item.end) } else { None };
+        let contacts = flush(item.start == valley.start, left) + flush(item.end == valley.end, right);
+        let contacts = if self.counts_contacts { contacts } else { 0 };
+        // Preferences are not negative: their bits are in their order.
+        (Reverse(contacts), Reverse(self.preference[index].to_bits()), index)
     }
 
     /// Places an item and solves what is left of `part`.

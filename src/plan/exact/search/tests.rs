@@ -88,6 +88,6 @@ fn a_search_leaves_no_trace() {
         assert_eq!(search.run(6, limits), Verdict::Infeasible);
         assert_eq!(search.run(7, limits), Verdict::Found);
     }
-    search.prefer(|item| item.size as f64);
+    search.prefer(true, |item| item.size as f64);
     assert_eq!(search.run(8, Limits { nodes: 1, ..limits }), Verdict::Stopped);
 }
