@@ -12,6 +12,7 @@
 //! Rounds count placements, not seconds: the same seed gives the same plan,
 //! unless the time limit cuts a round.
 
+mod fuse;
 mod parts;
 mod search;
 
@@ -95,6 +96,13 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
     let mut best = greedy(part);
     let mut high = height(part, &best);
     let mut low = part.pressure;
+    if high > low.max(goal)
+        && let Some(offsets) = solve_fused(part, seed, time / 4)
+        && height(part, &offsets) < high
+    {
+        high = height(part, &offsets);
+        best = offsets;
+    }
     let cells: usize = part.items.iter().map(|item| item.end - item.start).sum();
     if part.items.len() > MAX_ITEMS || cells > MAX_CELLS {
         return Found { offsets: best, low };
@@ -126,6 +134,26 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
         misses = if verdicts[1] == Verdict::Found { 0 } else { misses + 1 };
     }
     Found { offsets: best, low }
+}
+
+/// Looks for a plan in which items that seem to belong together do; none if few seem to.
+fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
+    let fused = fuse::fuse(&part.items, part.sections, part.pressure);
+    if 4 * fused.len() > 3 * part.items.len() {
+        return None;
+    }
+    let problem = problem_of(fused.iter().map(|fused| &fused.item));
+    let (unit, parts) = parts::split(&problem)?;
+    let mut offsets = vec![0; part.items.len()];
+    for smaller in &parts {
+        let found = solve_part(smaller, part.pressure / unit, seed, time / parts.len() as u32);
+        for (&index, offset) in smaller.buffers.iter().zip(found.offsets) {
+            for &(member, distance) in &fused[index].members {
+                offsets[member] = offset * unit + distance;
+            }
+        }
+    }
+    Some(offsets)
 }
 
 /// One of the two searches.
@@ -191,15 +219,20 @@ fn join(thread: io::Result<ScopedJoinHandle<'_, Verdict>>) -> Verdict {
     }
 }
 
-/// The best of the greedy plans.
-fn greedy(part: &Part) -> Vec<u64> {
+/// A problem whose steps are sections and whose bytes are units.
+fn problem_of<'a>(items: impl Iterator<Item = &'a Item>) -> Problem {
     let buffer = |item: &Item| Buffer {
         live: item.start as u32..item.end as u32,
         size: Bytes(item.size),
         alignment: 1,
         grows: false,
     };
-    let problem = Problem { buffers: part.items.iter().map(buffer).collect() };
+    Problem { buffers: items.map(buffer).collect() }
+}
+
+/// The best of the greedy plans.
+fn greedy(part: &Part) -> Vec<u64> {
+    let problem = problem_of(part.items.iter());
     let plans = [greedy_by_size::offsets(&problem), greedy_by_breadth::offsets(&problem)];
     let [by_size, by_breadth] = plans;
     if height(part, &by_breadth) < height(part, &by_size) { by_breadth } else { by_size }
