@@ -42,7 +42,8 @@ def read_real(path):
         output = layer.find("output")
         port = output.find("port") if output is not None else None
         dims = [int(dim.text) for dim in port.findall("dim")] if port is not None else []
-        nodes.append((int(data["execOrder"]), layer.attrib["type"], originals, precisions[0], dims))
+        detail = (dims, data.get("outputLayouts", "").split(",")[0], data.get("primitiveType", "").startswith("unknown"))
+        nodes.append((int(data["execOrder"]), layer.attrib["type"], originals, precisions[0], detail))
     return [node[1:] for node in sorted(nodes)]
 
 
@@ -54,7 +55,9 @@ def read_ours(command):
     for node in json.loads(text.stdout)["nodes"]:
         outputs = node["outputs"]
         precision = outputs[0]["dtype"] if outputs else ""
-        nodes.append((node["type"], node["originals"], precision, outputs[0]["shape"] if outputs else []))
+        shape = outputs[0]["shape"] if outputs else []
+        layout = outputs[0]["layout"] if outputs else ""
+        nodes.append((node["type"], node["originals"], precision, (shape, layout, node["is_view"])))
     return nodes
 
 
@@ -117,6 +120,22 @@ def agreement(real, ours, with_precision):
     return 100 * common / max(sum(real.values()), sum(ours.values()), 1), real - ours, ours - real
 
 
+def details(real, ours):
+    """Nodes at the same place whose dims, layouts or views differ; views of the kinds that have a choice."""
+    real, ours = ([node for node in nodes if node[0] != "Const"] for nodes in (real, ours))
+    differing = []
+    for (kind, originals, _, theirs), (*_, own) in zip(real, ours):
+        if kind in ("Output", "MemoryInput", "MemoryOutput"):
+            continue
+        dims = (theirs[0] or [1]) != (own[0] or [1])
+        channels_last = theirs[1] in ("acb", "acdb", "acdeb")
+        layout = channels_last != (own[1] == "channels_last") and len(theirs[0]) > 2
+        view = kind in ("Gather", "Split", "Concatenation") and theirs[2] != own[2]
+        if dims or layout or view:
+            differing.append(f"{kind} {','.join(originals)}: {theirs} recorded, {own} predicted")
+    return differing
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--measured", type=pathlib.Path, required=True)
@@ -153,11 +172,14 @@ def main():
             order = 100.0
         else:
             order = 100 * difflib.SequenceMatcher(None, keys(real, False), keys(ours, False), False).ratio()
+        differing = details(real, ours) if is_ordered else []
+        for line in differing[: options.show]:
+            print("    ", line)
         constants = [sum(node[0] == "Const" for node in nodes) for nodes in (real, ours)]
         n_nodes = len(keys(real, False))
         rows.append((record["id"], n_nodes, names, full, order, constants))
         worst = min(worst, names)
-        print(f"{record['id']:<55} {n_nodes:>5} nodes  names {names:6.2f}  with precision {full:6.2f}  order {order:6.2f}  constants {constants[1]}/{constants[0]}")
+        print(f"{record['id']:<55} {n_nodes:>5} nodes  names {names:6.2f}  with precision {full:6.2f}  order {order:6.2f}  constants {constants[1]}/{constants[0]}  details {len(differing)}")
         if options.show:
             for sign, counter in (("-", missing_full), ("+", extra_full)):
                 for (kind, originals, precision), count in counter.most_common(options.show):

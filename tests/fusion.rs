@@ -34,13 +34,12 @@ fn line(node: &ExecutedNode) -> String {
 }
 
 /// Every line of the prediction against every line of the record.
-fn check(model: &str, run: &str, inputs: &[(&str, &[u64])], precision: Precision) {
+fn check(model: &str, run: &str, inputs: &[(&str, &[u64])], options: Options) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let graph = formats::open(&root.join(model).join("openvino_model.xml")).unwrap();
+    let graph = formats::open(&root.join(model)).unwrap();
     let inputs = inputs.iter().map(|&(name, dims)| (name.to_owned(), dims.iter().copied().collect()));
     let scenario = Scenario { inputs: inputs.collect(), ..Scenario::default() };
     let shapes = shape::infer(&graph, &scenario).unwrap();
-    let options = Options { precision, ..Options::default() };
     let executed = fuse::execution_graph(&graph, &shapes, options).unwrap();
     let nodes = executed.nodes.iter().filter(|node| node.kind != Kind::Const);
     let ours: Vec<String> = nodes.map(line).collect();
@@ -52,19 +51,58 @@ fn check(model: &str, run: &str, inputs: &[(&str, &[u64])], precision: Precision
     assert_eq!(ours.len(), recorded.len(), "{run}");
 }
 
+const TOKENS: [(&str, &[u64]); 4] = [
+    ("input_ids", &[1, 128]),
+    ("attention_mask", &[1, 128]),
+    ("position_ids", &[1, 128]),
+    ("beam_idx", &[1]),
+];
+const TEXT: [(&str, &[u64]); 3] =
+    [("input_ids", &[1, 128]), ("attention_mask", &[1, 128]), ("token_type_ids", &[1, 128])];
+
 #[test]
 fn a_decoder_with_state() {
-    let inputs: [(&str, &[u64]); 4] = [
-        ("input_ids", &[1, 128]),
-        ("attention_mask", &[1, 128]),
-        ("position_ids", &[1, 128]),
-        ("beam_idx", &[1]),
-    ];
-    check("qwen2.5-0.5b-fp16", "qwen2.5-0.5b-fp16_N128_def", &inputs, Precision::Bf16);
+    let model = "qwen2.5-0.5b-fp16/openvino_model.xml";
+    check(model, "qwen2.5-0.5b-fp16_N128_def", &TOKENS, Options::default());
 }
 
 #[test]
-fn a_vision_tower() {
+fn a_decoder_with_weights_of_four_bits() {
+    let model = "qwen2.5-1.5b-L8-int4asym-g128/openvino_model.xml";
+    check(model, "qwen2.5-1.5b-L8-int4asym-g128_N128_def", &TOKENS, Options::default());
+}
+
+#[test]
+fn a_merger_with_windows() {
+    let model = "qwen2.5-vl-3b-v8-L4-fp16/openvino_vision_embeddings_merger_model.xml";
+    let inputs: [(&str, &[u64]); 5] = [
+        ("hidden_states", &[1024, 1280]),
+        ("attention_mask", &[1, 1024, 1024]),
+        ("window_attention_mask", &[1, 1024, 1024]),
+        ("window_index", &[256]),
+        ("rotary_pos_emb", &[1024, 40]),
+    ];
+    check(model, "qwen2.5-vl-3b-v8-L4-fp16_merger_S1024_def", &inputs, Options::default());
+}
+
+#[test]
+fn a_vision_tower_in_f32() {
     let inputs: [(&str, &[u64]); 1] = [("pixel_values", &[1, 3, 224, 224])];
-    check("vit-base-p16-224-fp16", "vit-base-p16-224-fp16_B1_dyn_f32", &inputs, Precision::F32);
+    let options = Options { precision: Precision::F32, ..Options::default() };
+    check("vit-base-p16-224-fp16/openvino_model.xml", "vit-base-p16-224-fp16_B1_dyn_f32", &inputs, options);
+}
+
+#[test]
+fn an_embedder_with_free_and_with_known_dims() {
+    let model = "minilm-l6-v2-fp16/openvino_model.xml";
+    check(model, "minilm-l6-v2-fp16_S128_dyn_def", &TEXT, Options::default());
+    let options = Options { is_dynamic: false, ..Options::default() };
+    check(model, "minilm-l6-v2-fp16_S128_static_def", &TEXT, options);
+}
+
+#[test]
+fn a_convolutional_network() {
+    let inputs: [(&str, &[u64]); 1] = [("x", &[1, 3, 224, 224])];
+    let options = Options { is_dynamic: false, ..Options::default() };
+    check("resnet50-fp32/openvino_model.xml", "resnet50-fp32_B1_static_def", &inputs, options);
 }

@@ -12,10 +12,11 @@ use crate::graph::Op;
 use crate::graph::Value;
 use crate::graph::op::{Binary, Broadcast, BroadcastMode, Constant};
 use crate::lower::execution::Kind;
+use crate::shape::Shapes;
 use smallvec::smallvec;
 
 /// Writes every Broadcast as the plugin has it.
-pub(super) fn rewrite(work: &mut Work<'_>) {
+pub(super) fn rewrite(work: &mut Work<'_>, shapes: &Shapes) {
     for node in work.model_order() {
         if !work.is_alive(node) || work.nodes[node].kind != Kind::Broadcast {
             continue;
@@ -23,14 +24,14 @@ pub(super) fn rewrite(work: &mut Work<'_>) {
         if matches!(work.nodes[node].op, Op::Broadcast(BroadcastMode::Bidirectional))
             && !work.reads_const(node, 1)
         {
-            split(work, node);
+            split(work, node, shapes);
         } else {
             read_axes(work, node);
         }
     }
 }
 
-fn split(work: &mut Work<'_>, node: usize) {
+fn split(work: &mut Work<'_>, node: usize, shapes: &Shapes) {
     let (Some(data), Some(target)) = (work.nodes[node].input(0), work.nodes[node].input(1)) else { return };
     let old = work.nodes[node].clone();
     let Some(output) = old.outputs.first().cloned() else { return };
@@ -42,7 +43,7 @@ fn split(work: &mut Work<'_>, node: usize) {
         originals: smallvec![name.clone()],
         name,
         inputs: smallvec![Some(one), Some(target)],
-        outputs: smallvec![output.clone()],
+        outputs: smallvec![target_tensor(work, target, &output, shapes)],
         source: old.source,
         ..Node::default()
     });
@@ -60,6 +61,19 @@ fn split(work: &mut Work<'_>, node: usize) {
         ..Node::default()
     });
     work.replace(Edge::of(node), Edge::of(product));
+}
+
+/// A tensor of the dims that are asked for; the result's where they are not known.
+fn target_tensor(work: &Work<'_>, target: Edge, output: &Tensor, shapes: &Shapes) -> Tensor {
+    let tensor = work.graph.output(work.nodes[target.node].source, target.port);
+    let asked = tensor.and_then(|tensor| shapes.tensor(tensor).value.as_ref()?.as_ints());
+    let mut made = output.clone();
+    if let Some(asked) = asked.filter(|asked| asked.len() == made.dims.len()) {
+        for (dim, &size) in made.dims.iter_mut().zip(asked) {
+            dim.size = u64::try_from(size).unwrap_or(dim.size);
+        }
+    }
+    made
 }
 
 fn read_axes(work: &mut Work<'_>, node: usize) {

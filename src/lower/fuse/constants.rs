@@ -66,8 +66,17 @@ fn is_foldable(work: &Work<'_>, node: usize) -> bool {
     }
     let inputs = of.inputs.iter().flatten();
     !of.inputs.is_empty()
-        && inputs.into_iter().all(|edge| work.nodes[edge.node].is_const())
+        && inputs.into_iter().all(|edge| is_known(work, edge.node))
         && !is_weight_conversion(work, node)
+}
+
+/// A constant, or one of f16 that is about to be widened.
+fn is_known(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let widens = |edge: Edge| {
+        work.nodes[edge.node].is_const() && matches!(work.tensor(edge).dtype, DType::F16 | DType::BF16)
+    };
+    of.is_const() || of.kind == Kind::Convert && of.input(0).is_some_and(widens)
 }
 
 /// A Convert that a weight keeps until the matrix product or the Gather takes it in.

@@ -29,7 +29,7 @@ pub(super) fn convert(work: &mut Work<'_>) {
             let bias = bias(work, node);
             let source = work.nodes[node].source;
             let bias_edge = match bias {
-                Some((_, constant)) => constant,
+                Some((_, constant)) => flat(work, constant, source),
                 None => empty(work, source),
             };
             let inputs: Vec<Edge> = [data, weight.stored, bias_edge]
@@ -59,6 +59,19 @@ fn bias(work: &Work<'_>, product: usize) -> Option<(usize, Edge)> {
         && dims.last().is_some_and(|dim| dim.size == work.tensor(constant).elements())
         && dims.len() <= outputs.dims.len();
     fits.then_some((add, constant))
+}
+
+/// The bias as a list.
+fn flat(work: &mut Work<'_>, constant: Edge, source: NodeId) -> Edge {
+    let tensor = work.tensor(constant);
+    let tensor = Tensor::fixed(tensor.dtype, &[tensor.elements()]);
+    Edge::of(work.add(Node {
+        op: Op::Constant(Constant { range: None, value: None }),
+        kind: Kind::Const,
+        outputs: [tensor].into_iter().collect(),
+        source,
+        ..Node::default()
+    }))
 }
 
 fn empty(work: &mut Work<'_>, source: NodeId) -> Edge {

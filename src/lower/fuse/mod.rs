@@ -26,7 +26,10 @@ mod reorder;
 mod rms;
 mod rope;
 mod sdpa_state;
+mod subgraph;
+mod subtract;
 mod symbols;
+mod views;
 mod weights;
 mod work;
 
@@ -72,6 +75,7 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     symbols::share(&mut work);
     duplicates::merge(&mut work);
     no_ops::remove(&mut work);
+    subtract::from_constant(&mut work);
     move_up::elementwise(&mut work);
     weights::gather(&mut work);
     rms::fuse(&mut work);
@@ -79,15 +83,20 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     sdpa_state::fuse(&mut work);
     attention_subgraph::fuse(&mut work, options.precision);
     mask::convert(&mut work);
-    broadcast::rewrite(&mut work);
+    broadcast::rewrite(&mut work, shapes);
     fully_connected::convert(&mut work);
     convolution::convert(&mut work);
     eltwise_chain::post_operations(&mut work);
     convolution::sum(&mut work);
+    if !work.is_dynamic {
+        subgraph::tokenize(&mut work);
+    }
     eltwise_chain::embed_numbers(&mut work);
     eltwise_chain::join(&mut work);
     precision::enforce(&mut work, options.precision);
+    reorder::transposed(&mut work);
     reorder::insert(&mut work, options.precision);
+    views::settle(&mut work);
     order::settle(&mut work);
     Ok(ExecutionGraph {
         nodes: freeze::freeze(&work),

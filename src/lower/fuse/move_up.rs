@@ -43,8 +43,10 @@ pub(super) fn elementwise(work: &mut Work<'_>) {
         work.set_input(first, 0, Edge::of(moved));
         work.replace(Edge::of(node), Edge::of(last));
         movers.iter().for_each(|&mover| work.nodes[mover].outputs[0].dtype = dtype);
-        work.nodes[last].name = old.name;
-        work.nodes[last].originals = old.originals;
+        if work.nodes[last].kind != Kind::Gather {
+            work.nodes[last].name = old.name;
+            work.nodes[last].originals = old.originals;
+        }
     }
 }
 

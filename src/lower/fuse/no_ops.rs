@@ -57,6 +57,13 @@ fn reshape(work: &mut Work<'_>, node: usize) {
     let is_reshape =
         |node: usize| matches!(work.nodes[node].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze);
     let Some(first) = work.producer(node, 0) else { return };
+    let same = |edge: Edge| work.tensor(edge).dims == work.nodes[node].outputs[0].dims;
+    if !work.is_dynamic
+        && let Some(input) = work.nodes[node].input(0).filter(|&input| same(input))
+    {
+        work.replace(Edge::of(node), input);
+        return;
+    }
     let both_unsqueeze = [first, node].iter().all(|&node| matches!(work.nodes[node].op, Op::Unsqueeze));
     let is_plain = |node: usize| match work.nodes[node].op {
         Op::Reshape(zero) => work.ints(node, 1).is_some_and(|pattern| {

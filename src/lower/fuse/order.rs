@@ -25,7 +25,7 @@ pub(super) fn settle(work: &mut Work<'_>) {
         let n_outputs = work.nodes[node].outputs.len();
         let may_stub = match work.nodes[node].kind {
             Kind::Input => true,
-            Kind::ScaledDotProductAttention | Kind::MemoryOutput | Kind::Output => false,
+            Kind::ScaledDotProductAttention | Kind::MemoryOutput | Kind::Output | Kind::Pooling => false,
             _ => n_outputs > 1,
         };
         for port in 0..if may_stub { n_outputs } else { 0 } {

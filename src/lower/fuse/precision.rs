@@ -1,7 +1,8 @@
 //! Pass 12: which type each tensor has.
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
-//! stay f32; so do what feeds a rotation's cos and sin, what initialises state, what repeats a constant, and constants.
+//! stay f32; so do what feeds a rotation's cos and sin, what initialises state, what repeats a constant, a Reduce without
+//! post-operations, which accumulates in its output, and constants.
 //! All other floats are bf16.
 //!
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
@@ -21,11 +22,20 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
                     && work.reads_const(node, 0)
             })
             .collect();
+        let writes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| is_f32_head(work, node)).collect();
         for node in work.order() {
+            let reads_constants = work.nodes[node].kind == Kind::Reshape && work.reads_const(node, 0);
             let of = &mut work.nodes[node];
             let is_fixed =
                 matches!(of.kind, Kind::Const | Kind::Input | Kind::MemoryInput | Kind::MemoryOutput);
-            if is_fixed || keeps[node] || repeats_constant[node] {
+            let accumulates = of.kind == Kind::Reduce && of.n_fused == 0;
+            if is_fixed
+                || keeps[node]
+                || repeats_constant[node]
+                || writes_f32[node]
+                || reads_constants
+                || accumulates
+            {
                 continue;
             }
             let n_computed = if of.kind == Kind::ScaledDotProductAttention { 1 } else { of.outputs.len() };
@@ -35,6 +45,14 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
         }
     }
     join_table(work);
+}
+
+/// A product that is a Result itself and has weights of f32 writes f32.
+fn is_f32_head(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    of.kind == Kind::FullyConnected
+        && of.input(1).is_some_and(|weight| work.tensor(weight).dtype == DType::F32)
+        && work.only_user(node).is_some_and(|(user, _)| work.nodes[user].kind == Kind::Output)
 }
 
 /// Which nodes stay f32.

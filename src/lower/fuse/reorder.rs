@@ -44,6 +44,37 @@ pub(super) fn insert(work: &mut Work<'_>, precision: Precision) {
     }
 }
 
+/// With static dims, what turns a convolution's output into tokens is one Reorder: the Reshape to `[batch, channels,
+/// tokens]`, the Transpose, and the change of layout. It keeps the type.
+pub(super) fn transposed(work: &mut Work<'_>) {
+    if work.is_dynamic {
+        return;
+    }
+    for node in work.order() {
+        if work.nodes[node].kind != Kind::Transpose || work.ints(node, 1) != Some(&[0, 2, 1]) {
+            continue;
+        }
+        let Some(reshape) = work.producer(node, 0) else { continue };
+        let Some(input) = work.nodes[reshape].input(0) else { continue };
+        let is_tokens = work.nodes[reshape].kind == Kind::Reshape
+            && work.only_user(reshape).is_some()
+            && work.nodes[input.node].kind == Kind::Convolution
+            && work.only_user(input.node).is_some();
+        if is_tokens {
+            let dtype = work.tensor(input).dtype;
+            let tensor = Tensor { dtype, ..work.nodes[node].outputs[0].clone() };
+            let reorder = work.add(Node {
+                kind: Kind::Reorder,
+                inputs: smallvec![Some(input)],
+                outputs: smallvec![tensor],
+                source: work.nodes[node].source,
+                ..Node::default()
+            });
+            work.replace(Edge::of(node), Edge::of(reorder));
+        }
+    }
+}
+
 /// The layout that a node writes.
 fn layout_of(work: &Work<'_>, node: usize) -> Layout {
     let of = &work.nodes[node];
@@ -120,6 +151,7 @@ fn wanted_type(work: &Work<'_>, node: usize, input: usize, edge: Edge, precision
         Kind::Rope if input > 0 => return has,
         Kind::ScaledDotProductAttention if input > 3 => return has,
         Kind::Gather if input > 2 => DType::F32,
+        Kind::Reduce => return has,
         _ => own,
     };
     if to.is_float() { to } else { has }

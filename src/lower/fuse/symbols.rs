@@ -14,6 +14,7 @@ use crate::graph::op::ReshapeZero;
 use crate::lower::execution::Kind;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
+use std::collections::BTreeMap;
 
 /// A free dim's identity, from 1; 0 stands for none.
 type Symbol = u32;
@@ -71,7 +72,7 @@ pub(super) fn share(work: &mut Work<'_>) {
             facts.insert(edge, known);
         }
     }
-    let mut shapes_of = FxHashMap::default();
+    let mut shapes_of = BTreeMap::new();
     let mut sources: FxHashMap<Symbol, Source> = FxHashMap::default();
     for (node, symbol) in found {
         if !work.is_alive(node) {
@@ -83,6 +84,15 @@ pub(super) fn share(work: &mut Work<'_>) {
         let new = source_for(work, &mut shapes_of, source, birth, wants_list, node);
         if new.node != node {
             work.replace(Edge::of(node), new);
+        }
+    }
+    // What else reads the shape of where a symbol was born reads the shared node.
+    for (edge, shape) in shapes_of {
+        for (user, _) in work.users(edge.node).to_vec() {
+            let is_shape = work.is_alive(user) && matches!(work.nodes[user].op, Op::ShapeOf { .. });
+            if is_shape && user != shape && work.nodes[user].input(0) == Some(edge) {
+                work.replace(Edge::of(user), Edge::of(shape));
+            }
         }
     }
 }
@@ -107,7 +117,7 @@ fn wanted(work: &Work<'_>, node: usize, known: &Facts, facts: &FxHashMap<Edge, F
 /// The shared source in the wanted form; made at its first use.
 fn source_for(
     work: &mut Work<'_>,
-    shapes_of: &mut FxHashMap<Edge, usize>,
+    shapes_of: &mut BTreeMap<Edge, usize>,
     source: &mut Source,
     birth: Birth,
     wants_list: bool,
@@ -145,7 +155,13 @@ fn source_for(
             }
         }
         None => {
+            let is_list = work.tensor(birth.edge).dims.len() == 1;
             let shape = *shapes_of.entry(birth.edge).or_insert_with(|| {
+                let own = work.users(birth.edge.node).iter().map(|&(user, _)| user);
+                let mut own = own.filter(|&user| matches!(work.nodes[user].op, Op::ShapeOf { .. }));
+                if let Some(own) = own.next().filter(|_| is_list) {
+                    return own;
+                }
                 let rank = work.tensor(birth.edge).dims.len() as u64;
                 work.add(Node {
                     op: Op::ShapeOf { to: DType::I32, start: 0, end: None },
@@ -156,10 +172,9 @@ fn source_for(
                     ..Node::default()
                 })
             });
-            let is_list = work.tensor(birth.edge).dims.len() == 1;
-            if is_list && wants_list {
+            if is_list {
                 source.list = Some(Edge::of(shape));
-                return Edge::of(shape);
+                return source_for(work, shapes_of, source, birth, wants_list, user);
             }
             let index = work.add_ints(&[birth.axis as i64], id);
             if !wants_list {

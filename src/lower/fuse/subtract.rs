@@ -1,0 +1,42 @@
+//! Pass 4, continued: `Subtract(constant, x)` is x times -1, then the Add that keeps the name.
+//!
+//! Source: `ConvertSubtractWithConstant`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations/op_conversions/convert_subtract.cpp.
+
+use super::work::{Edge, Node, Work};
+use crate::graph::Op;
+use crate::graph::op::{Binary, Broadcast};
+use crate::lower::execution::Kind;
+use smallvec::smallvec;
+
+/// Rewrites subtractions from a constant.
+pub(super) fn from_constant(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        let is_subtract =
+            work.is_alive(node) && matches!(work.nodes[node].op, Op::Binary(Binary::Subtract, _));
+        if !is_subtract || !work.reads_const(node, 0) || work.reads_const(node, 1) {
+            continue;
+        }
+        let Some(data) = work.nodes[node].input(1) else { continue };
+        let tensor = work.tensor(data).clone();
+        if !tensor.dtype.is_float() {
+            continue;
+        }
+        let source = work.nodes[node].source;
+        let minus_one = work.add_number(-1.0, source);
+        let name = work.fresh_name("Multiply");
+        let product = work.add(Node {
+            op: Op::Binary(Binary::Multiply, Broadcast::Numpy),
+            kind: Kind::Eltwise,
+            originals: smallvec![name.clone()],
+            name,
+            inputs: smallvec![Some(data), Some(minus_one)],
+            outputs: smallvec![tensor],
+            source,
+            ..Node::default()
+        });
+        let Some(constant) = work.nodes[node].input(0) else { continue };
+        work.nodes[node].op = Op::Binary(Binary::Add, Broadcast::Numpy);
+        work.set_inputs(node, [Edge::of(product), constant]);
+    }
+}

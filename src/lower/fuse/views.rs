@@ -1,0 +1,144 @@
+//! Pass 13: which Gathers, Splits and Concats share bytes with what they read, and the copies that in-place nodes need.
+//!
+//! * Gather: one constant index, a known axis dim, 1s before it, no change of type. Split: the same for its axis and
+//!   parts. Concat: the same, no constant input, no input twice. Dims count as they were known when the model was
+//!   compiled.
+//! * A list joined in place from elements that are views gets a Reorder per element; so does a norm behind a view and
+//!   arithmetic on a part of a Split, both with static dims alone.
+//!
+//! Source: `initOptimalPrimitiveDescriptor` of gather.cpp, split.cpp, concat.cpp and
+//! `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src. The copies rest on single cases.
+
+use super::work::{Dim, Edge, Node, Work};
+use crate::graph::Op;
+use crate::lower::execution::Kind;
+use smallvec::smallvec;
+
+/// Marks views and puts the copies in.
+pub(super) fn settle(work: &mut Work<'_>) {
+    let order = work.order();
+    for &node in &order {
+        let is_view = match work.nodes[node].kind {
+            Kind::Gather => is_gather_view(work, node),
+            Kind::Split => is_split_view(work, node),
+            Kind::Concat => is_concat_view(work, node),
+            _ => continue,
+        };
+        work.nodes[node].is_view = is_view;
+    }
+    for &node in &order {
+        match work.nodes[node].kind {
+            Kind::Concat if work.nodes[node].is_view => copy_elements(work, node),
+            Kind::Mvn if !work.is_dynamic => copy_around_norm(work, node),
+            Kind::Subgraph if work.nodes[node].attention.is_none() => copy_part(work, node),
+            _ => {}
+        }
+    }
+}
+
+/// Whether the dim at `axis` is known, and all before it are 1.
+fn is_outermost(dims: &[Dim], axis: i64) -> bool {
+    let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
+    let Ok(axis) = usize::try_from(axis) else { return false };
+    let is_one = |dim: &Dim| !dim.is_free && dim.size == 1;
+    dims.get(axis).is_some_and(|dim| !dim.is_free) && dims.iter().take(axis).all(is_one)
+}
+
+fn is_gather_view(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let (Some(data), Some(&[axis])) = (of.input(0), work.ints(node, 2)) else { return false };
+    let is_one_index = work.ints(node, 1).is_some_and(|indices| indices.len() == 1);
+    let same_type = of.outputs.first().is_some_and(|output| output.dtype == work.tensor(data).dtype);
+    is_one_index
+        && same_type
+        && of.inputs.len() == 3
+        && !work.nodes[data.node].is_const()
+        && is_outermost(&work.tensor(data).dims, axis)
+}
+
+fn is_split_view(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let (Some(data), Some(&[axis])) = (of.input(0), work.ints(node, 1)) else { return false };
+    is_outermost(&work.tensor(data).dims, axis)
+        && of.outputs.iter().all(|output| is_outermost_of(&output.dims, axis))
+}
+
+fn is_outermost_of(dims: &[Dim], axis: i64) -> bool {
+    let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
+    usize::try_from(axis).ok().and_then(|axis| dims.get(axis)).is_some_and(|dim| !dim.is_free)
+}
+
+fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let (Op::Concat { axis }, Some(output)) = (&of.op, of.outputs.first()) else { return false };
+    let mut producers: Vec<Edge> = of.inputs.iter().flatten().copied().collect();
+    let n_inputs = producers.len();
+    let reads_const = producers.iter().any(|edge| is_constant(work, edge.node));
+    let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
+    producers.sort_unstable();
+    producers.dedup();
+    is_outermost(&output.dims, *axis) && !reads_const && !reads_empty && producers.len() == n_inputs
+}
+
+/// A constant, or one that was reordered.
+fn is_constant(work: &Work<'_>, node: usize) -> bool {
+    work.nodes[node].is_const() || work.nodes[node].kind == Kind::Reorder && work.reads_const(node, 0)
+}
+
+/// Elements of a list that are views cannot be written into it: each is copied.
+fn copy_elements(work: &mut Work<'_>, node: usize) {
+    for input in 0..work.nodes[node].inputs.len() {
+        let Some(edge) = work.nodes[node].input(input) else { continue };
+        let mut above = edge.node;
+        while work.nodes[above].kind == Kind::Reshape
+            && let Some(producer) = work.producer(above, 0)
+        {
+            above = producer;
+        }
+        if work.nodes[above].kind == Kind::Gather && work.nodes[above].is_view {
+            copy(work, node, input, edge);
+        }
+    }
+}
+
+/// A norm of one token that is a view of all: copies before the view and behind the norm.
+fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
+    let Some(gather) = work.producer(norm, 0) else { return };
+    if work.nodes[gather].kind != Kind::Gather || !work.nodes[gather].is_view {
+        return;
+    }
+    if let Some(edge) = work.nodes[gather].input(0) {
+        copy(work, gather, 0, edge);
+    }
+    for (user, input) in work.users(norm).to_vec() {
+        copy(work, user, input, Edge::of(norm));
+    }
+}
+
+/// Arithmetic in place on one part of a Split would overwrite what other parts are read from.
+fn copy_part(work: &mut Work<'_>, node: usize) {
+    let Some(edge) = work.nodes[node].input(0).filter(|_| work.nodes[node].inputs.len() == 1) else { return };
+    let mut above = edge.node;
+    while matches!(work.nodes[above].kind, Kind::Reshape)
+        || work.nodes[above].kind == Kind::Rope && work.nodes[above].is_view
+    {
+        let Some(producer) = work.producer(above, 0) else { return };
+        above = producer;
+    }
+    if work.nodes[above].kind == Kind::Split && work.nodes[above].is_view {
+        copy(work, node, 0, edge);
+    }
+}
+
+fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) {
+    let tensor = work.tensor(edge).clone();
+    let source = work.nodes[edge.node].source;
+    let reorder = work.add(Node {
+        kind: Kind::Reorder,
+        inputs: smallvec![Some(edge)],
+        outputs: smallvec![tensor],
+        source,
+        ..Node::default()
+    });
+    work.set_input(reader, input, Edge::of(reorder));
+}
