@@ -23,67 +23,66 @@ impl Component {
     pub const OTHER: Component = Component { part: "other", layer: None };
 }
 
-/// Words of a module path and the part that they stand for; the last word of a path that is here decides, and of two
-/// rows for one word the first.
+/// Words of a module path and the part that they stand for, sorted; the last word of a path that is here decides.
 const WORDS: &[(&str, &str)] = &[
-    ("embed_tokens", "embed_tokens"),
-    ("word_embeddings", "embed_tokens"),
-    ("token_embedding", "embed_tokens"),
-    ("wte", "embed_tokens"),
-    ("position_embeddings", "position_embed"),
-    ("position_embedding", "position_embed"),
-    ("embed_positions", "position_embed"),
-    ("wpe", "position_embed"),
-    ("embeddings", "embed_tokens"),
-    ("embedding", "embed_tokens"),
-    ("projection", "projection"),
-    ("input_layernorm", "input_layernorm"),
-    ("layernorm_before", "input_layernorm"),
-    ("layer_norm1", "input_layernorm"),
-    ("norm1", "input_layernorm"),
-    ("ln_1", "input_layernorm"),
-    ("self_attn_layer_norm", "input_layernorm"),
-    ("post_attention_layernorm", "post_attention_layernorm"),
-    ("pre_feedforward_layernorm", "post_attention_layernorm"),
-    ("post_feedforward_layernorm", "post_attention_layernorm"),
-    ("layernorm_after", "post_attention_layernorm"),
-    ("layer_norm2", "post_attention_layernorm"),
-    ("final_layer_norm", "post_attention_layernorm"),
-    ("norm2", "post_attention_layernorm"),
-    ("ln_2", "post_attention_layernorm"),
     ("LayerNorm", "post_attention_layernorm"),
-    ("q_proj", "q_proj"),
-    ("query", "q_proj"),
-    ("k_proj", "k_proj"),
-    ("key", "k_proj"),
-    ("v_proj", "v_proj"),
-    ("value", "v_proj"),
-    ("qkv", "qkv_proj"),
-    ("qkv_proj", "qkv_proj"),
     ("c_attn", "qkv_proj"),
-    ("q_norm", "qk_norm"),
-    ("k_norm", "qk_norm"),
-    ("o_proj", "o_proj"),
-    ("out_proj", "o_proj"),
-    ("rotary_emb", "rotary_emb"),
-    ("rotary_pos_emb", "rotary_emb"),
-    ("mlp", "mlp"),
-    ("feed_forward", "mlp"),
-    ("intermediate", "mlp"),
+    ("classifier", "classifier"),
+    ("connector", "projection"),
+    ("down_proj", "mlp"),
+    ("embed_positions", "position_embed"),
+    ("embed_tokens", "embed_tokens"),
+    ("embedding", "embed_tokens"),
+    ("embeddings", "embed_tokens"),
     ("fc1", "mlp"),
     ("fc2", "mlp"),
-    ("gate_up_proj", "mlp"),
+    ("feed_forward", "mlp"),
+    ("final_layer_norm", "post_attention_layernorm"),
     ("gate_proj", "mlp"),
-    ("up_proj", "mlp"),
-    ("down_proj", "mlp"),
+    ("gate_up_proj", "mlp"),
+    ("input_layernorm", "input_layernorm"),
+    ("intermediate", "mlp"),
+    ("k_norm", "qk_norm"),
+    ("k_proj", "k_proj"),
+    ("key", "k_proj"),
+    ("layer_norm1", "input_layernorm"),
+    ("layer_norm2", "post_attention_layernorm"),
+    ("layernorm_after", "post_attention_layernorm"),
+    ("layernorm_before", "input_layernorm"),
     ("lm_head", "lm_head"),
+    ("ln_1", "input_layernorm"),
+    ("ln_2", "post_attention_layernorm"),
     ("merger", "merger"),
-    ("resampler", "resampler"),
-    ("multi_modal_projector", "projection"),
+    ("mlp", "mlp"),
     ("mm_projector", "projection"),
-    ("connector", "projection"),
+    ("multi_modal_projector", "projection"),
+    ("norm1", "input_layernorm"),
+    ("norm2", "post_attention_layernorm"),
+    ("o_proj", "o_proj"),
+    ("out_proj", "o_proj"),
     ("pooler", "pooler"),
-    ("classifier", "classifier"),
+    ("position_embedding", "position_embed"),
+    ("position_embeddings", "position_embed"),
+    ("post_attention_layernorm", "post_attention_layernorm"),
+    ("post_feedforward_layernorm", "post_attention_layernorm"),
+    ("pre_feedforward_layernorm", "post_attention_layernorm"),
+    ("projection", "projection"),
+    ("q_norm", "qk_norm"),
+    ("q_proj", "q_proj"),
+    ("qkv", "qkv_proj"),
+    ("qkv_proj", "qkv_proj"),
+    ("query", "q_proj"),
+    ("resampler", "resampler"),
+    ("rotary_emb", "rotary_emb"),
+    ("rotary_pos_emb", "rotary_emb"),
+    ("self_attn_layer_norm", "input_layernorm"),
+    ("token_embedding", "embed_tokens"),
+    ("up_proj", "mlp"),
+    ("v_proj", "v_proj"),
+    ("value", "v_proj"),
+    ("word_embeddings", "embed_tokens"),
+    ("wpe", "position_embed"),
+    ("wte", "embed_tokens"),
 ];
 
 /// Words of modules that hold an attention block's own operations.
@@ -174,8 +173,9 @@ fn part(words: &[&str], operation: &str, is_in_block: bool) -> &'static str {
     if words.iter().any(|word| word.starts_with("patch_embed")) {
         return "patch_embed";
     }
-    let known = words.iter().rev().find_map(|word| WORDS.iter().find(|(known, _)| known == word));
-    if let Some((_, part)) = known {
+    let known =
+        words.iter().rev().find_map(|word| WORDS.binary_search_by_key(word, |&(known, _)| known).ok());
+    if let Some((_, part)) = known.and_then(|index| WORDS.get(index)) {
         return part;
     }
     if is_in_block {
@@ -204,6 +204,11 @@ fn numbers(text: &str) -> impl Iterator<Item = u32> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_sorted_and_stand_once() {
+        assert!(WORDS.is_sorted_by(|a, b| a.0 < b.0));
+    }
 
     #[test]
     fn paths_tell_part_and_layer() {

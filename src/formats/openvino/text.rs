@@ -47,10 +47,13 @@ pub(super) fn shape(text: &str) -> Option<PartialShape> {
 /// A dim: `3`, `?` or `-1`, `1..8`, `..8`, `1..`; `None` if it is none.
 pub(super) fn dim(text: &str) -> Option<Dim> {
     let text = text.trim_ascii();
+    if let Some(size) = size(text) {
+        return Some(Dim::known(size));
+    }
     if matches!(text, "?" | "-1") {
         return Some(Dim::ANY);
     }
-    let Some((min, max)) = text.split_once("..") else { return size(text).map(Dim::known) };
+    let (min, max) = text.split_once("..")?;
     let min = if min.is_empty() { 0 } else { size(min)? };
     let max = if max.is_empty() { u64::MAX } else { size(max)? };
     (min <= max).then_some(Dim { min, max })

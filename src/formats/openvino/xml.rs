@@ -76,9 +76,7 @@ impl<'a> Cursor<'a> {
         let at_byte = |message: &str, byte: usize| malformed(message).at(at(Position::Byte(byte as u64)));
         let source = std::str::from_utf8(bytes)
             .map_err(|error| at_byte("the XML is not valid UTF-8", error.valid_up_to()))?;
-        // A count is a vector loop; a search for what is never there is not.
-        if bytes.iter().filter(|&&byte| byte == 0).count() > 0 {
-            let byte = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
+        if let Some(byte) = memchr::memchr(0, bytes) {
             return Err(at_byte("the XML holds a NUL byte", byte));
         }
         let mut reader = Reader::from_str(source);
