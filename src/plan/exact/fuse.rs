@@ -20,6 +20,7 @@ use super::parts::Item;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::time::Instant;
 
 /// Most items on one side of a match.
 const SIDE: usize = 4;
@@ -36,8 +37,8 @@ pub(super) struct Fused {
     pub(super) members: Vec<(usize, u64)>,
 }
 
-/// The items with all matches fused; those without a match are alone.
-pub(super) fn fuse(items: &[Item], sections: usize, pressure: u64) -> Vec<Fused> {
+/// The items with all matches fused that are found by the deadline; those without a match are alone.
+pub(super) fn fuse(items: &[Item], sections: usize, pressure: u64, deadline: Instant) -> Vec<Fused> {
     let mut sums = vec![0; sections];
     for item in items {
         sums[item.start..item.end].iter_mut().for_each(|sum| *sum += item.size);
@@ -56,7 +57,7 @@ pub(super) fn fuse(items: &[Item], sections: usize, pressure: u64) -> Vec<Fused>
     let mut stage = 0;
     while let Some(&(kind, most)) = STAGES.get(stage) {
         let before = state.fused.len();
-        for &boundary in &full {
+        for &boundary in full.iter().take_while(|_| Instant::now() < deadline) {
             while match kind {
                 Kind::Pair => state.fuse_pair(boundary, most),
                 Kind::Pinwheel => state.fuse_pinwheel(boundary, most),
@@ -75,14 +76,15 @@ enum Kind {
 }
 
 /// What is looked for, and in how many items at most; after a match it starts again.
-const STAGES: [(Kind, usize); 7] = [
+const STAGES: [(Kind, usize); 8] = [
     (Kind::Pair, 2),
     (Kind::Pair, 3),
     (Kind::Pinwheel, 5),
     (Kind::Pair, 4),
     (Kind::Pinwheel, 7),
     (Kind::Pair, 2 * SIDE),
-    (Kind::Pinwheel, 5 * SIDE),
+    (Kind::Pair, usize::MAX),
+    (Kind::Pinwheel, usize::MAX),
 ];
 
 struct State {
@@ -171,7 +173,7 @@ impl State {
         self.stacks(&self.starting[boundary], |item| item.end)
     }
 
-    /// Stacks of up to [`SIDE`] items of equal `far` side, the smallest numbers first.
+    /// Stacks of up to [`SIDE`] items of equal `far` side, and of all such items, the smallest numbers first.
     fn stacks(&self, indices: &[usize], far: impl Fn(&Item) -> usize) -> Vec<Stack> {
         let mut groups: BTreeMap<usize, Vec<(usize, u64)>> = BTreeMap::new();
         for &index in indices {
@@ -181,6 +183,10 @@ impl State {
         }
         let mut stacks: Vec<Stack> = Vec::new();
         for (far, group) in groups {
+            if group.len() > SIDE {
+                let (items, sizes): (_, Vec<u64>) = group.iter().copied().unzip();
+                stacks.push(Stack { far, size: sizes.iter().sum(), items });
+            }
             let mut layer = vec![(0, Stack { far, size: 0, items: Vec::new() })];
             for _ in 0..SIDE {
                 let mut next = Vec::new();
@@ -224,16 +230,21 @@ fn first_by<K: Eq + Hash>(stacks: &[Stack], key: impl Fn(&Stack) -> K) -> FxHash
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn item(start: usize, end: usize, size: u64) -> Item {
         Item { start, end, size }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
     }
 
     #[test]
     fn what_takes_the_place_of_what_ends_is_fused() {
         // The picture above, with w of size 4 alive all along.
         let items = [item(0, 1, 2), item(0, 1, 1), item(1, 2, 3), item(0, 2, 4)];
-        let fused = fuse(&items, 2, 7);
+        let fused = fuse(&items, 2, 7, soon());
         assert_eq!(fused.len(), 2);
         let pair = &fused[1];
         assert_eq!((&pair.item, &pair.members[..]), (&item(0, 2, 3), &[(0, 0), (1, 2), (2, 0)][..]));
@@ -242,7 +253,7 @@ mod tests {
     #[test]
     fn pinwheels_are_fused() {
         let items = [item(0, 2, 2), item(2, 3, 5), item(1, 3, 2), item(0, 1, 5), item(1, 2, 3)];
-        let fused = fuse(&items, 3, 7);
+        let fused = fuse(&items, 3, 7, soon());
         assert_eq!((fused.len(), &fused[0].item), (1, &item(0, 3, 7)));
         assert_eq!(fused[0].members, [(2, 0), (3, 0), (4, 2), (1, 2), (0, 5)]);
     }
@@ -250,6 +261,6 @@ mod tests {
     #[test]
     fn nothing_is_fused_where_there_is_room() {
         let items = [item(0, 1, 3), item(1, 2, 3), item(0, 2, 1)];
-        assert_eq!(fuse(&items, 2, 5).len(), 3);
+        assert_eq!(fuse(&items, 2, 5, soon()).len(), 3);
     }
 }

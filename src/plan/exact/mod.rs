@@ -138,7 +138,8 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
 
 /// Looks for a plan in which items that seem to belong together do; none if few seem to.
 fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
-    let fused = fuse::fuse(&part.items, part.sections, part.pressure);
+    let start = Instant::now();
+    let fused = fuse::fuse(&part.items, part.sections, part.pressure, start + time / 2);
     if 4 * fused.len() > 3 * part.items.len() {
         return None;
     }
@@ -146,7 +147,8 @@ fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
     let (unit, parts) = parts::split(&problem)?;
     let mut offsets = vec![0; part.items.len()];
     for smaller in &parts {
-        let found = solve_part(smaller, part.pressure / unit, seed, time / parts.len() as u32);
+        let left = time.saturating_sub(start.elapsed());
+        let found = solve_part(smaller, part.pressure / unit, seed, left / 2);
         for (&index, offset) in smaller.buffers.iter().zip(found.offsets) {
             for &(member, distance) in &fused[index].members {
                 offsets[member] = offset * unit + distance;
