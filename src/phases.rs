@@ -16,6 +16,8 @@ use crate::verify;
 /// A part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PhaseName {
+    /// The runtime has compiled the model; nothing runs.
+    Compile,
     /// The prompt's tokens in one pass.
     Prefill,
     /// One token, the others cached.
@@ -29,6 +31,7 @@ impl PhaseName {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            PhaseName::Compile => "compile",
             PhaseName::Prefill => "prefill",
             PhaseName::Decode => "decode",
             PhaseName::Infer => "infer",
@@ -65,18 +68,27 @@ pub fn run(
     profile: &Profile,
     planner: Planner,
 ) -> Result<Vec<Phase>> {
-    phases.iter().map(|(name, scenario)| one(graph, *name, scenario, profile, planner)).collect()
+    let mut walked = Vec::with_capacity(phases.len() + 1);
+    for (name, scenario) in phases {
+        let shapes = shape::infer(graph, scenario)?;
+        if walked.is_empty()
+            && let Some(lowered) = lower::compiled(graph, &shapes, profile)?
+        {
+            walked.push(prove(PhaseName::Compile, scenario, shapes.clone(), lowered, planner)?);
+        }
+        let lowered = lower::apply(graph, &shapes, profile)?;
+        walked.push(prove(*name, scenario, shapes, lowered, planner)?);
+    }
+    Ok(walked)
 }
 
-fn one(
-    graph: &Graph,
+fn prove(
     name: PhaseName,
     scenario: &Scenario,
-    profile: &Profile,
+    shapes: Shapes,
+    lowered: Lowered,
     planner: Planner,
 ) -> Result<Phase> {
-    let shapes = shape::infer(graph, scenario)?;
-    let lowered = lower::apply(graph, &shapes, profile)?;
     let problem = lifetime::analyze(&lowered);
     let plan = plan::solve(&problem, planner)?;
     verify::all(&lowered, &problem, &plan)?;

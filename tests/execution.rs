@@ -1,6 +1,7 @@
 //! Execution graphs as input: what is read from a serialized runtime model, and where the CPU plugin puts it.
 
 use memgraph::dtype::DType;
+use memgraph::lower::StorageClass;
 use memgraph::lower::execution::{self, ExecutionGraph, Kind, Layout, Precision};
 use memgraph::phases::{self, Phase, PhaseName};
 use memgraph::profile::{OpenvinoCpu, Profile, Reshape};
@@ -128,4 +129,42 @@ fn static_pools_are_those_measured() {
         let phase = lower(name, Reshape::Static);
         assert_eq!((phase.plan.arena_size, phase.plan.blocks.len()), (Bytes(pool), 0), "{name}");
     }
+}
+
+/// Measured: peak of the first inference less the level before the model is read, the user's arrays taken off.
+#[test]
+fn heaps_are_those_measured() {
+    for (name, reshape, measured) in [
+        ("qwen2.5-0.5b-fp16_N128_def", Reshape::Dynamic, 1_133_830_356),
+        ("qwen2.5-1.5b-L8-int4asym-g128_N128_def", Reshape::Dynamic, 595_221_228),
+        ("qwen2.5-vl-3b-v8-L4-fp16_lm_N1024_def", Reshape::Dynamic, 2_366_187_588),
+        ("qwen2.5-vl-3b-v8-L4-fp16_merger_S1024_def", Reshape::Dynamic, 476_456_832),
+        ("resnet50-fp32_B1_static_def", Reshape::Static, 63_675_808),
+        ("vit-base-p16-224-fp16_B1_static_def", Reshape::Static, 205_362_768),
+        ("minilm-l6-v2-fp16_S128_static_def", Reshape::Static, 36_116_608),
+    ] {
+        let lowered = lower(name, reshape);
+        let outside = lowered
+            .lowered
+            .storages
+            .iter()
+            .filter(|storage| !storage.class.is_planned() && storage.class != StorageClass::WeightsFile);
+        let outside: Bytes = outside.map(|storage| storage.bytes).sum();
+        let heap = (outside + lowered.plan.arena_size - lowered.lowered.user_bytes).0;
+        let tolerance = (measured / 100).max(4 << 20);
+        assert!(heap.abs_diff(measured) <= tolerance, "{name}: {heap} predicted, {measured} measured");
+    }
+}
+
+#[test]
+fn an_option_that_contradicts_the_graph_is_refused() {
+    let graph = open("qwen2.5-0.5b-fp16_N128_def");
+    let options = OpenvinoCpu { precision: Some(DType::F32), ..OpenvinoCpu::default() };
+    let profile = Profile::openvino_cpu(options);
+    let phases = [(PhaseName::Infer, Scenario::default())];
+    let error = phases::run(&graph, &phases, &profile, profile.planner).unwrap_err().to_string();
+    assert!(
+        error.contains("`--precision f32` was given, and the execution graph was compiled with bf16"),
+        "{error}"
+    );
 }

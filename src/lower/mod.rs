@@ -13,11 +13,13 @@ mod schedule;
 mod state;
 
 use crate::Bytes;
+use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::profile::{Profile, Runtime};
+use crate::profile::{OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
+use openvino_cpu::Moment;
 use smallvec::SmallVec;
 
 /// A schedule over storages.
@@ -35,6 +37,8 @@ pub struct Lowered {
     pub storages: Vec<Storage>,
     /// What the profile took for granted.
     pub assumptions: Vec<Assumption>,
+    /// Of the storages of class [`StorageClass::Io`]: bytes that the user allocates, not the runtime.
+    pub user_bytes: Bytes,
     /// Tensors whose size is unknown: every total is a lower bound if there are any.
     pub unknown_tensors: u32,
 }
@@ -233,22 +237,66 @@ pub struct Assumption {
 pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowered> {
     match profile.runtime {
         Runtime::Written => Ok(schedule::build(graph, shapes, profile)),
+        Runtime::OpenvinoCpu(options) => openvino_cpu(graph, shapes, profile, &options, Moment::Running),
+    }
+}
+
+/// What a runtime holds once it has compiled a graph, before anything runs; `None` where the profile tells nothing of it.
+///
+/// # Errors
+///
+/// Those of [`apply`].
+pub fn compiled(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Option<Lowered>> {
+    match profile.runtime {
+        Runtime::Written => Ok(None),
         Runtime::OpenvinoCpu(options) => {
-            if !execution::is_execution_graph(graph) {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    "profile openvino-cpu takes execution graphs, and this is a model as exported",
-                )
-                .in_file(graph.file())
-                .help("serialize `compiled_model.get_runtime_model()` after one inference, or take `--profile graph`"));
-            }
-            let execution = execution::read(graph, shapes, options.reshape)?;
-            let tensor_of = |port: execution::Port| {
-                let node = execution.node(port.step)?.source.node;
-                graph.output(node, port.port as usize)
-            };
-            Ok(openvino_cpu::apply(&execution, tensor_of))
+            openvino_cpu(graph, shapes, profile, &options, Moment::Compiled).map(Some)
         }
+    }
+}
+
+fn openvino_cpu(
+    graph: &Graph,
+    shapes: &Shapes,
+    profile: &Profile,
+    options: &OpenvinoCpu,
+    moment: Moment,
+) -> Result<Lowered> {
+    let mut execution = if execution::is_execution_graph(graph) {
+        let read = execution::read(graph, shapes, options.reshape)?;
+        agrees(graph, "precision", options.precision, Some(read.precision.dtype()))?;
+        agrees(graph, "kv-precision", options.kv_precision, read.kv_precision)?;
+        read
+    } else {
+        let options = fuse::Options {
+            precision: options.precision(),
+            is_dynamic: options.reshape != Some(Reshape::Static),
+            last_logits: options.last_logits,
+            kv_precision: options.kv_precision,
+        };
+        fuse::execution_graph(graph, shapes, options)?
+    };
+    // Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h.
+    execution.kv_precision.get_or_insert(DType::U8);
+    let tensor_of = |port: execution::Port| {
+        let node = execution.node(port.step)?.source.node;
+        graph.output(node, port.port as usize)
+    };
+    let mut lowered = openvino_cpu::apply(&execution, options, moment, tensor_of);
+    lowered.assumptions.extend(profile.assumptions());
+    Ok(lowered)
+}
+
+/// An execution graph is what it is: an option that contradicts it is an error.
+fn agrees(graph: &Graph, flag: &str, asked: Option<DType>, found: Option<DType>) -> Result<()> {
+    match (asked, found) {
+        (Some(asked), Some(found)) if asked != found => Err(Error::new(
+            ErrorKind::Usage,
+            format!("`--{flag} {asked}` was given, and the execution graph was compiled with {found}"),
+        )
+        .in_file(graph.file())
+        .help(format!("leave `--{flag}` away, or give the model that the graph was compiled from"))),
+        _ => Ok(()),
     }
 }
 

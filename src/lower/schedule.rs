@@ -6,9 +6,7 @@
 //!   carried and sliced parameters and one that collects its results.
 
 use super::fold::{self, Folding};
-use super::{
-    Assumption, Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, alias, state,
-};
+use super::{Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, alias, state};
 use crate::Bytes;
 use crate::graph::op::{If, Loop, LoopInputKind};
 use crate::graph::{Graph, Op, WeightRange};
@@ -31,9 +29,7 @@ pub(super) fn build(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Lowere
         weights: FxHashMap::default(),
         alignment: profile.alignment,
     };
-    let assumptions = profile.assumptions.iter();
-    scheduler.lowered.assumptions =
-        assumptions.map(|&(rule, text)| Assumption { rule, text: text.to_owned() }).collect();
+    scheduler.lowered.assumptions = profile.assumptions().collect();
     for body in &bodies {
         scheduler.weights_of(body);
     }
@@ -46,6 +42,7 @@ pub(super) fn build(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Lowere
             scheduler.own(NodeRef { graph: 0, node }, class, info, graph.output(node, 0), Origin::Resident)
         })
         .collect();
+    scheduler.lowered.user_bytes = parameters.iter().map(|&value| scheduler.lowered.value(value).bytes).sum();
     scheduler.graph(graph, shapes, &parameters, true);
     scheduler.lowered
 }

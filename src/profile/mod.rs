@@ -7,6 +7,7 @@ mod openvino_cpu;
 
 pub use openvino_cpu::{Isa, OpenvinoCpu, Reshape};
 
+use crate::lower::Assumption;
 use crate::plan::Planner;
 
 /// The rules of one runtime.
@@ -38,6 +39,11 @@ pub enum Runtime {
 }
 
 impl Profile {
+    /// What every run under this profile takes for granted.
+    pub fn assumptions(&self) -> impl Iterator<Item = Assumption> {
+        self.assumptions.iter().map(|&(rule, text)| Assumption { rule, text: text.to_owned() })
+    }
+
     /// The names that `--profile` takes today.
     pub const NAMES: &'static [&'static str] = &["graph", "openvino-cpu"];
 

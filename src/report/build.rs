@@ -4,11 +4,11 @@ use super::component::{self, Component};
 use super::model::{self, Report, SCHEMA_VERSION};
 use crate::graph::Graph;
 use crate::ids::StorageId;
-use crate::lower::{Known, Lowered, NodeRef, Origin, StorageClass, TensorRef};
+use crate::lower::{Known, Lowered, NodeRef, StorageClass, TensorRef};
 use crate::phases::Phase;
 use crate::plan::Planner;
 use crate::problem;
-use crate::profile::Profile;
+use crate::profile::{Profile, Runtime};
 use crate::scenario::{Task, input_name};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
@@ -144,7 +144,7 @@ fn empty(subject: &Subject<'_>) -> Report {
         profile: model::Profile {
             name: subject.profile.name.to_owned(),
             version: subject.profile.version.to_owned(),
-            options: BTreeMap::from([("planner".to_owned(), subject.planner.name().to_owned())]),
+            options: options(subject),
         },
         assumptions: assumptions
             .map(|assumption| model::Assumption {
@@ -173,11 +173,13 @@ fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
         .collect()
 }
 
-/// Bytes of the inputs that the user gives an execution graph, which has no parameters to bind.
-fn user_inputs(lowered: &Lowered) -> Bytes {
-    let resident = lowered.values.iter().filter(|value| value.origin == Origin::Resident);
-    let io = resident.filter(|value| lowered.storage(value.storage).class == StorageClass::Io);
-    io.map(|value| value.bytes).sum()
+fn options(subject: &Subject<'_>) -> BTreeMap<String, String> {
+    let entries = match &subject.profile.runtime {
+        Runtime::OpenvinoCpu(options) => options.entries(),
+        _ => Vec::new(),
+    };
+    let planner = ("planner", subject.planner.name().to_owned());
+    entries.into_iter().chain([planner]).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// One phase with what several parts of the report need.
@@ -202,11 +204,7 @@ impl<'a> View<'a> {
         for storage in &phase.lowered.storages {
             *by_class.entry(storage.class).or_default() += storage.bytes;
         }
-        let parameters = &phase.shapes.binding().parameters;
-        let inputs = match parameters.is_empty() {
-            false => parameters.iter().filter_map(|info| info.bytes()).sum(),
-            true => user_inputs(&phase.lowered),
-        };
+        let inputs = phase.lowered.user_bytes;
         View { phase, bodies: graph.with_bodies(), peak_step, peak_pressure, by_class, inputs }
     }
 

@@ -70,6 +70,7 @@ pub fn read(graph: &Graph, shapes: &Shapes, reshape: Option<Reshape>) -> Result<
         free_dims(&mut execution);
     }
     views(graph, &mut execution);
+    mapped(&mut execution);
     Ok(execution)
 }
 
@@ -215,6 +216,34 @@ fn free_dims(execution: &mut ExecutionGraph) {
         if let Some(node) = execution.nodes.get_mut(step) {
             node.outputs.iter_mut().for_each(|output| output.is_dynamic = free);
         }
+    }
+}
+
+/// Marks the constants that are read where the file is mapped.
+///
+/// Weights and tables are used as they are. Others are f32: in an export of f32 the file's own bytes, in a compressed
+/// one converted copies. Integers were i64 in the file. The file cannot tell which f32 constants were folded.
+fn mapped(execution: &mut ExecutionGraph) {
+    let mut weights = execution.nodes.iter().filter_map(|node| {
+        let index = match node.kind {
+            Kind::FullyConnected | Kind::Convolution => 1,
+            Kind::Gather => 0,
+            _ => return None,
+        };
+        let port = node.inputs.get(index)?;
+        execution.node(port.step).filter(|node| node.is_const())?;
+        Some(execution.output(*port)?.dtype)
+    });
+    let compressed = weights.any(|dtype| {
+        matches!(dtype, DType::F16 | DType::BF16 | DType::U8 | DType::I8 | DType::U4 | DType::I4)
+    });
+    for node in execution.nodes.iter_mut().filter(|node| node.is_const()) {
+        let dtype = node.outputs.first().map(|output| output.dtype);
+        node.is_mapped = match dtype {
+            Some(DType::F32) => !compressed,
+            Some(DType::I32 | DType::I64) | None => false,
+            Some(_) => true,
+        };
     }
 }
 

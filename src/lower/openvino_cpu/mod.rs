@@ -8,53 +8,91 @@
 //!
 //! Source: OpenVINO 2026.4.1 on x86-64 with AVX-512 and BF16; other instruction sets are assumptions.
 
+mod attention_scratch;
+mod held;
+mod io;
 mod life;
+mod objects;
 mod regions;
+mod scratchpad;
+mod state;
+mod weights;
 
 use super::execution::{ExecutedNode, ExecutionGraph, Kind, Port};
 use super::{Known, Lowered, Origin, Step, Storage, StorageClass, TensorRef, Value};
 use crate::ids::{StorageId, TensorId, ValueId};
+use crate::profile::OpenvinoCpu;
 use crate::units::Bytes;
+use held::Held;
+pub(super) use held::Moment;
 use regions::{Holder, Region, Regions, Role};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-/// Lowers an execution graph; `tensor_of` gives the source graph's tensor of a port, for reports.
+/// Lowers an execution graph as it is at `moment`; `tensor_of` gives the source graph's tensor of a port, for reports.
 ///
-/// Every node is a step, constants and inputs too: the plugin's time axis counts them.
+/// Every node is a step, constants and inputs too: the plugin's time axis counts them. A dynamic graph has no
+/// activations before it runs, and no steps then.
 ///
 /// Cost: nearly linear in edges.
-pub(super) fn apply(graph: &ExecutionGraph, tensor_of: impl Fn(Port) -> Option<TensorId>) -> Lowered {
+pub(super) fn apply(
+    graph: &ExecutionGraph,
+    options: &OpenvinoCpu,
+    moment: Moment,
+    tensor_of: impl Fn(Port) -> Option<TensorId>,
+) -> Lowered {
     let constants = graph.constants();
     let regions = regions::find(graph, &constants);
     let mut lowered = Lowered { assumptions: graph.assumptions.clone(), ..Lowered::default() };
-    let sync_points = if graph.is_dynamic { life::sync_points(graph, &constants) } else { Vec::new() };
-    for region in &regions.list {
-        lowered.storages.push(storage(graph, region, &sync_points));
+    if moment == Moment::Running || !graph.is_dynamic {
+        lowered.user_bytes = io::user_bytes(graph, &regions);
+        let sync_points = if graph.is_dynamic { life::sync_points(graph, &constants) } else { Vec::new() };
+        let states = state::attention_states(graph);
+        let storages = regions.list.iter().map(|region| storage(graph, region, &sync_points, &states));
+        lowered.storages.extend(storages);
+        let emitter = Emitter {
+            graph,
+            constants: &constants,
+            regions: &regions,
+            values: Vec::with_capacity(graph.nodes.len()),
+            tensor_of,
+            lowered: &mut lowered,
+        };
+        emitter.emit();
+        if moment == Moment::Running {
+            lowered.storages.extend(io::graph_copies(graph).iter().map(Held::storage));
+        }
+    } else {
+        let copied = regions.list.iter().filter(|region| region.holder == Holder::Constant);
+        let copied = copied.map(|region| storage(graph, region, &[], &FxHashMap::default()));
+        lowered.storages.extend(copied.filter(|storage| storage.class == StorageClass::WeightsAnonymous));
     }
-    Emitter {
-        graph,
-        constants: &constants,
-        regions: &regions,
-        values: Vec::new(),
-        tensor_of,
-        lowered: &mut lowered,
-    }
-    .emit();
+    let threads = u64::from(options.threads);
+    let held = [
+        weights::packed(graph, &constants),
+        state::held(graph),
+        attention_scratch::held(graph, threads),
+        scratchpad::held(graph, threads).into_iter().collect(),
+        objects::held(graph),
+    ];
+    let there = held.iter().flatten().filter(|held| held.since <= moment && held.bytes > Bytes::ZERO);
+    lowered.storages.extend(there.map(Held::storage));
     lowered
 }
 
 /// The storage of a region.
-fn storage(graph: &ExecutionGraph, region: &Region, sync_points: &[u32]) -> Storage {
-    let first = region.members.first();
-    let node = first.and_then(|port| graph.node(port.step));
-    let is_stateful = |port: &Port| {
-        let readers = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
-        readers.clone().any(|node| node.inputs.contains(port))
-    };
+fn storage(
+    graph: &ExecutionGraph,
+    region: &Region,
+    sync_points: &[u32],
+    states: &FxHashMap<Port, Bytes>,
+) -> Storage {
+    let node = region.members.first().and_then(|port| graph.node(port.step));
+    let state = region.members.first().and_then(|port| states.get(port)).copied();
     let class = match region.holder {
         Holder::Pool => StorageClass::Activation,
         Holder::Input | Holder::Output => StorageClass::Io,
-        Holder::State if first.is_some_and(is_stateful) => StorageClass::KvCache,
+        Holder::State if state.is_some() => StorageClass::KvCache,
         Holder::State => StorageClass::State,
         Holder::Constant if node.is_some_and(|node| node.is_mapped) => StorageClass::WeightsFile,
         Holder::Constant => StorageClass::WeightsAnonymous,
@@ -67,7 +105,7 @@ fn storage(graph: &ExecutionGraph, region: &Region, sync_points: &[u32]) -> Stor
     };
     Storage {
         class,
-        bytes: region.bytes,
+        bytes: state.unwrap_or(region.bytes),
         alignment: 1,
         node: node.map(|node| node.source).unwrap_or_default(),
         known: Known::Exact,
@@ -90,7 +128,9 @@ struct Emitter<'a, F> {
 impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
     fn emit(mut self) {
         for (step, node) in (0_u32..).zip(&self.graph.nodes) {
-            let reads = node.inputs.iter().filter_map(|&port| self.value_of(port)).collect();
+            // ShapeOf asks for dims only; its input is kept for it, but may be overwritten.
+            let inputs = if node.kind == Kind::ShapeOf { &[] } else { node.inputs.as_slice() };
+            let reads = inputs.iter().filter_map(|&port| self.value_of(port)).collect();
             let made: SmallVec<[Option<ValueId>; 1]> = (0_u32..)
                 .zip(&node.outputs)
                 .map(|(port, output)| self.value(node, Port { step, port }, output.bytes()))
@@ -126,6 +166,9 @@ impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
             Role::Written => Origin::Written,
         };
         let storage = StorageId::new(region as usize);
+        // The graph shows states as f32; their storage may be narrower.
+        let space = self.lowered.storage(storage).bytes - offset;
+        let bytes = bytes.min(space);
         let tensor = (self.tensor_of)(port).map(|tensor| TensorRef { graph: node.source.graph, tensor });
         self.lowered.values.push(Value { storage, offset, bytes, origin, tensor });
         Some(ValueId::new(self.lowered.values.len() - 1))

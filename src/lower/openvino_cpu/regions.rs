@@ -8,6 +8,7 @@
 //! | Reshape | input, unless the input alone is constant | yes | yes |
 //! | Gather, Split, Concat | input (Concat: all inputs), where the plugin made it a view | yes | yes |
 //! | RoPE | input 0, where dims agree | yes | yes |
+//! | ScaledDotProductAttention, outputs 1 and 2 | the states that it reads | | yes |
 //! | Convolution with a fused sum | the addend | yes | yes |
 //! | Scatter* | input 0, if nobody else reads it and it is not constant | yes | yes |
 //! | Reorder `…_fake` | input | yes | there is none |
@@ -171,6 +172,7 @@ impl Rules<'_> {
     fn join(&self, step: u32, node: &ExecutedNode, ports: &Ports, union: &mut Union, role_of: &mut [Role]) {
         let role = match node.kind {
             Kind::Split if node.is_view => return self.split(step, node, ports, union, role_of),
+            Kind::ScaledDotProductAttention => return self.states(step, node, ports, union),
             Kind::Concat if node.is_view => return self.concat(step, node, ports, union, role_of),
             Kind::Reshape if self.is_constant_like(step, node) => Role::View,
             Kind::Gather if node.is_view => Role::View,
@@ -197,6 +199,20 @@ impl Rules<'_> {
         let fits = role != Role::View || bytes(node.outputs.first()) <= bytes(self.graph.input(node, 0));
         if fits && union.join(output, source, 0) {
             role_of[output] = role;
+        }
+    }
+
+    /// An attention writes the states that it reads, its last two inputs.
+    fn states(&self, step: u32, node: &ExecutedNode, ports: &Ports, union: &mut Union) {
+        let Some(states) = node.inputs.last_chunk::<2>() else { return };
+        for (port, &state) in (1_u32..).zip(states) {
+            let reads_variable =
+                self.graph.node(state.step).is_some_and(|node| node.kind == Kind::MemoryInput);
+            if let (Some(output), Some(state)) = (ports.index(Port { step, port }), ports.index(state))
+                && reads_variable
+            {
+                union.join(output, state, 0);
+            }
         }
     }
 

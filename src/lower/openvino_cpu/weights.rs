@@ -1,0 +1,201 @@
+//! Packed weights, and what quantization adds.
+//!
+//! Every weight of a matrix product or a convolution is packed once into memory of its own; a constant that two nodes
+//! use in one format is packed once. The original stays where it is. N outputs, K inputs, `ru` rounds up:
+//!
+//! | weight | bytes |
+//! |---|---|
+//! | f16, bf16, f32 computed in bf16 or f16 | `ru(K,16) * ru(N,64) * 2` (N up to 16, 32: that) |
+//! | f16 computed in f32, language model | `K * N * 2` |
+//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`; `ru(N,16)` where the MLAS kernel takes it |
+//! | u8, i8 | `ru(K,16) * ru(N,16)` |
+//! | u4, i4 | `K * N / 2` |
+//! | scales, zero points | once more: the executor's copy, zero points widened to bytes |
+//! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; 1x1 of 2^20 and more: `O + 16` |
+//!
+//! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
+//! Static graphs and MLAS pack when compiling, dynamic graphs at the first inference.
+//!
+//! Source: OpenVINO 2026.4.1, heap blocks of 76 static and 120 dynamic runs; padding and selection in
+//! src/plugins/intel_cpu/src/nodes/executors.
+
+use super::held::{Held, Moment, product, round_up};
+use crate::dtype::DType;
+use crate::lower::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
+use crate::lower::{Known, StorageClass};
+use crate::units::Bytes;
+use rustc_hash::FxHashSet;
+
+/// The packed copies of a graph's weights.
+pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
+    let is_language_model = graph.nodes.iter().any(|node| node.kind == Kind::ScaledDotProductAttention)
+        && !graph.nodes.iter().any(|node| node.kind == Kind::Convolution);
+    let mut seen: FxHashSet<Port> = FxHashSet::default();
+    let mut held = Vec::new();
+    for node in &graph.nodes {
+        let Some(&port) = node.inputs.get(1) else { continue };
+        let (Some(weight), Some(data)) = (graph.output(port), graph.input(node, 0)) else { continue };
+        if constants.get(port.step as usize) != Some(&true) || !seen.insert(port) {
+            continue;
+        }
+        let product = Product { graph, node, weight, data, is_language_model };
+        let (bytes, at_compile) = match node.kind {
+            Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
+            Kind::Convolution => (product.convolution(), false),
+            _ => continue,
+        };
+        let early = at_compile || !graph.is_dynamic;
+        let since = if early { Moment::Compiled } else { Moment::Running };
+        let own = |bytes, since| Held {
+            class: StorageClass::WeightsAnonymous,
+            bytes: Bytes(bytes),
+            node: node.source,
+            known: Known::Exact,
+            since,
+        };
+        held.push(own(bytes, since));
+        if node.kind == Kind::FullyConnected && is_quantized(weight.dtype) {
+            // The copy of the scales, then that of the zero points, a byte each.
+            let scales = graph.input(node, 3).and_then(Output::bytes).unwrap_or_default();
+            let zero_points = graph.input(node, 4).map(elements).unwrap_or_default();
+            held.extend([scales.0, zero_points].map(|bytes| own(bytes, Moment::Compiled)));
+        }
+    }
+    held
+}
+
+/// Whether elements are integers that a scale gives their value.
+pub(super) fn is_quantized(dtype: DType) -> bool {
+    matches!(dtype, DType::U8 | DType::I8 | DType::U4 | DType::I4)
+}
+
+fn elements(output: &Output) -> u64 {
+    output.dims.iter().fold(1, |product, &dim| product.saturating_mul(dim))
+}
+
+/// A node with a weight.
+struct Product<'a> {
+    graph: &'a ExecutionGraph,
+    node: &'a ExecutedNode,
+    weight: &'a Output,
+    data: &'a Output,
+    is_language_model: bool,
+}
+
+impl Product<'_> {
+    fn is_f32(&self) -> bool {
+        self.graph.precision == Precision::F32
+    }
+
+    /// Outputs and inputs of a matrix [N, K…].
+    fn n_k(&self) -> (u64, u64) {
+        let n = self.weight.dims.first().copied().unwrap_or(0);
+        (n, elements(self.weight).checked_div(n).unwrap_or(0))
+    }
+
+    fn fully_connected(&self) -> u64 {
+        let (n, k) = self.n_k();
+        match self.weight.dtype {
+            DType::U8 | DType::I8 => product([round_up(k, 16), round_up(n, 16)]),
+            DType::U4 | DType::I4 => product([k, n]).div_ceil(2),
+            DType::F16 if self.is_f32() && self.is_language_model => product([k, n, 2]),
+            _ if self.is_mlas() => product([round_up(n, 16), k, 4]),
+            _ if self.is_f32() => product([k, round_up(n, 64), 4]),
+            _ => {
+                let columns = match n {
+                    0..=16 => 16,
+                    17..=32 => 32,
+                    _ => round_up(n, 64),
+                };
+                product([round_up(k, 16), columns, 2])
+            }
+        }
+    }
+
+    fn is_mlas(&self) -> bool {
+        let (n, k) = self.n_k();
+        let rows = self.data.dims.len().checked_sub(2).and_then(|row| self.data.dims.get(row));
+        let rows = rows.copied().unwrap_or(1);
+        let fits_convolution =
+            (2..=3136).contains(&rows) && (96..=4096).contains(&k) && n >= 96 && n <= k.saturating_mul(4);
+        let has_post_op = self.node.originals.len() > 1;
+        self.is_f32() && self.weight.dtype == DType::F32 && !(has_post_op && fits_convolution)
+    }
+
+    /// Weights [O, I, kernel…], or [groups, O, I, kernel…].
+    fn convolution(&self) -> u64 {
+        let size = if self.is_f32() { 4 } else { 2 };
+        let grouped = self.weight.dims.len() > self.data.dims.len();
+        let (&[outputs, inputs, ..], false) = (self.weight.dims.as_slice(), grouped) else {
+            return elements(self.weight).saturating_mul(size);
+        };
+        let kernel = self.weight.dims.iter().skip(2).fold(1_u64, |product, &dim| product.saturating_mul(dim));
+        let is_large =
+            product([outputs, inputs]) >= 1 << 20 || !self.is_f32() && (outputs, inputs) == (512, 1024);
+        let outputs = if kernel == 1 && is_large { outputs.saturating_add(16) } else { outputs };
+        let inputs = match inputs {
+            3 if !self.is_f32() => 4,
+            _ if !self.is_f32() => round_up(inputs, 2),
+            _ => inputs,
+        };
+        product([outputs, inputs, kernel, size])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Dims;
+
+    fn output(dtype: DType, dims: &[u64]) -> Output {
+        Output { dtype, dims: Dims::from_slice(dims), is_dynamic: false, layout: Default::default() }
+    }
+
+    fn node(kind: Kind, output: Output, inputs: &[u32]) -> ExecutedNode {
+        let inputs = inputs.iter().map(|&step| Port { step, port: 0 }).collect();
+        ExecutedNode { kind, inputs, outputs: [output].into_iter().collect(), ..ExecutedNode::default() }
+    }
+
+    /// The blocks of one product of `data` and `weight`, packed copy first.
+    fn blocks(kind: Kind, precision: Precision, data: &[u64], weight: Output, is_llm: bool) -> Vec<u64> {
+        let activation = output(DType::F32, data);
+        let mut nodes = vec![
+            node(Kind::Input, activation.clone(), &[]),
+            node(Kind::Const, weight, &[]),
+            node(kind, activation.clone(), &[0, 1]),
+        ];
+        if is_llm {
+            nodes.push(node(Kind::ScaledDotProductAttention, activation, &[]));
+        }
+        let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
+        packed(&graph, &graph.constants()).iter().map(|held| held.bytes.0).collect()
+    }
+
+    /// Blocks of measured runs; see the module's source.
+    #[test]
+    fn packed_matrices_are_as_large_as_measured() {
+        let matrix = |precision, dtype, n, k, llm| {
+            blocks(Kind::FullyConnected, precision, &[1, 197, k], output(dtype, &[n, k]), llm)[0]
+        };
+        assert_eq!(matrix(Precision::Bf16, DType::F16, 3420, 1280, false), 8_847_360);
+        assert_eq!(matrix(Precision::Bf16, DType::F16, 1280, 3420, false), 8_765_440);
+        assert_eq!(matrix(Precision::Bf16, DType::F32, 1000, 768, false), 1_572_864);
+        assert_eq!(matrix(Precision::F32, DType::F16, 1000, 768, false), 3_145_728);
+        assert_eq!(matrix(Precision::F32, DType::F16, 896, 4864, true), 8_716_288);
+        assert_eq!(matrix(Precision::F32, DType::F32, 1000, 2048, false), 1008 * 2048 * 4);
+        assert_eq!(matrix(Precision::Bf16, DType::U8, 3420, 1280, false), 4_382_720);
+        assert_eq!(matrix(Precision::Bf16, DType::U4, 8960, 1536, true), 6_881_280);
+    }
+
+    #[test]
+    fn packed_convolutions_are_as_large_as_measured() {
+        let convolution = |precision, weight: &[u64]| {
+            let weight = output(DType::F16, weight);
+            blocks(Kind::Convolution, precision, &[1, 3, 224, 224], weight, false)[0]
+        };
+        assert_eq!(convolution(Precision::Bf16, &[768, 3, 16, 16]), 1_572_864);
+        assert_eq!(convolution(Precision::Bf16, &[768, 3, 14, 14]), 1_204_224);
+        assert_eq!(convolution(Precision::Bf16, &[2048, 512, 1, 1]), 2064 * 512 * 2);
+        assert_eq!(convolution(Precision::F32, &[512, 512, 3, 3]), 512 * 512 * 9 * 4);
+    }
+}
