@@ -3,13 +3,14 @@
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::formats;
 use memgraph::graph::{Dims, Graph, Value};
+use memgraph::lower::execution;
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::Planner;
-use memgraph::profile::Profile;
+use memgraph::profile::{Isa, OpenvinoCpu, Profile, Reshape};
 use memgraph::report::{self, By, Subject, model::Report, svg::Chart};
 use memgraph::scenario::{ModelConfig, Scenario};
+use memgraph::{DType, formats};
 use std::path::{Path, PathBuf};
 
 /// How inputs are bound.
@@ -38,9 +39,11 @@ pub(super) struct Binding {
 /// How the model is analysed and told.
 #[derive(Debug, Args)]
 pub(super) struct Analysis {
-    /// Whose rules are applied
-    #[arg(long, default_value = "graph", value_parser = Profile::NAMES.to_vec())]
-    profile: String,
+    /// Whose rules are applied [default: graph; openvino-cpu for an execution graph]
+    #[arg(long, value_parser = Profile::NAMES.to_vec())]
+    profile: Option<String>,
+    #[command(flatten)]
+    compilation: Compilation,
     /// Who places the buffers [default: the profile's]
     #[arg(long, value_name = "PLANNER")]
     planner: Option<String>,
@@ -68,6 +71,58 @@ pub(super) struct Analysis {
     /// Print the first line only
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// How the runtime compiles the model; for `--profile openvino-cpu`.
+#[derive(Debug, Args)]
+struct Compilation {
+    /// Threads that the runtime computes with
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    threads: u32,
+    /// Instruction set of the processor; rules are measured on avx512-bf16 alone
+    #[arg(long, default_value = "avx512-bf16", value_parser = Isa::NAMES.to_vec())]
+    isa: String,
+    /// What matrix products compute in [default: the instruction set's]
+    #[arg(long, value_parser = ["f32", "bf16", "f16"])]
+    precision: Option<String>,
+    /// What attention state is stored in [default: the export's, else u8]
+    #[arg(long, value_parser = ["u8", "f16", "bf16", "f32"])]
+    kv_precision: Option<String>,
+    /// Compiled as exported, or with the bound shapes [default: dynamic; of an execution graph what it shows]
+    #[arg(long, value_enum)]
+    reshape: Option<Shapes>,
+    /// Logits of every token, or of the last alone
+    #[arg(long, value_enum, default_value = "all")]
+    logits: Logits,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shapes {
+    Dynamic,
+    Static,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Logits {
+    All,
+    Last,
+}
+
+impl Compilation {
+    fn options(&self) -> OpenvinoCpu {
+        let dtype = |name: &Option<String>| name.as_deref().and_then(DType::from_name);
+        OpenvinoCpu {
+            threads: self.threads,
+            isa: Isa::by_name(&self.isa).unwrap_or_default(),
+            precision: dtype(&self.precision),
+            kv_precision: dtype(&self.kv_precision),
+            reshape: self.reshape.map(|shapes| match shapes {
+                Shapes::Dynamic => Reshape::Dynamic,
+                Shapes::Static => Reshape::Static,
+            }),
+            last_logits: self.logits == Logits::Last,
+        }
+    }
 }
 
 /// What an analysis found: the report, and the drawing if one was asked for.
@@ -125,17 +180,22 @@ impl Analysis {
         [&self.json, &self.csv, &self.svg].into_iter().any(Option::is_some)
     }
 
-    /// The profile that was asked for.
-    pub(super) fn profile(&self) -> Result<Profile> {
-        Profile::by_name(&self.profile).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("unknown profile \"{}\"", self.profile))
+    /// The profile that was asked for, else the one that fits the graph.
+    fn profile(&self, graph: &Graph) -> Result<Profile> {
+        let fitting = if execution::is_execution_graph(graph) { "openvino-cpu" } else { "graph" };
+        let name = self.profile.as_deref().unwrap_or(fitting);
+        if name == "openvino-cpu" {
+            return Ok(Profile::openvino_cpu(self.compilation.options()));
+        }
+        Profile::by_name(name).ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("unknown profile \"{name}\""))
                 .help(format!("profiles: {}", Profile::NAMES.join(", ")))
         })
     }
 
     /// Walks the line for every phase and makes the report.
     pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Findings> {
-        let profile = self.profile()?;
+        let profile = self.profile(graph)?;
         let planner = match &self.planner {
             Some(name) => Planner::by_name(name)?,
             None => profile.planner,
