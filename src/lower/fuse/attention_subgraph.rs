@@ -193,3 +193,62 @@ fn take_swap(
 fn is_swap(work: &Work<'_>, node: usize) -> bool {
     work.nodes[node].kind == Kind::Transpose && work.ints(node, 1) == Some(&SWAP_TOKENS_AND_HEADS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::Unary;
+    use crate::lower::fuse::Options;
+
+    /// Attention of heads that Transposes make from tokens; two layers share a scale, if there is one.
+    fn attention(scale: Option<f64>) -> Net {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let (tokens, heads) = ([1, FREE, 2, 8], [1, 2, FREE, 8]);
+        let order = net.ints("order", &[0, 2, 1, 3]);
+        let mut turned = |name: &str| {
+            let x = net.input(name, f32, &tokens);
+            let x = net.op("abs", Op::Unary(Unary::Swish), &[x], f32, &tokens);
+            net.op(&format!("{name}_t"), Op::Transpose, &[x, order], f32, &heads)
+        };
+        let [q, k, v] = ["q", "k", "v"].map(&mut turned);
+        let mut inputs = vec![q, k, v];
+        if let Some(scale) = scale {
+            inputs.extend([net.number("mask", 0.0), net.number("scale", scale)]);
+        }
+        let sdpa = Op::ScaledDotProductAttention { causal: false };
+        let out = net.op("sdpa", sdpa, &inputs, f32, &heads);
+        let out = net.op("out_t", Op::Transpose, &[out, order], f32, &tokens);
+        net.result("out", out);
+        net
+    }
+
+    #[test]
+    fn transpositions_are_inside_and_the_scale_is_on_the_keys() {
+        let lines = attention(None).lines(DYNAMIC);
+        let expected = [
+            "Eltwise abs f32",
+            "Eltwise abs,Multiply f32",
+            "Transpose Transpose f32",
+            "Eltwise abs f32",
+            "Subgraph q_t,Multiply,Softmax,v_t,sdpa,out_t f32",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_scale_of_one_and_a_constant_mask_are_nothing() {
+        let lines = attention(Some(1.0)).lines(DYNAMIC);
+        assert_eq!(lines.last().unwrap(), "Subgraph q_t,MatMul,Softmax,v_t,sdpa,out_t f32");
+    }
+
+    #[test]
+    fn in_bf16_the_output_is_transposed_outside() {
+        let lines = attention(Some(0.5)).lines(Options { precision: Precision::Bf16, ..DYNAMIC });
+        let subgraph = lines.iter().position(|line| line.starts_with("Subgraph")).unwrap();
+        // On the way to a Result without a product in between, it stays f32.
+        assert_eq!(lines[subgraph], "Subgraph q_t,Multiply,Softmax,v_t,sdpa f32");
+        assert!(lines[subgraph + 1].starts_with("Transpose out_t"), "{lines:?}");
+    }
+}

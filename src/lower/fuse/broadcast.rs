@@ -102,3 +102,31 @@ fn constant(work: &mut Work<'_>, tensor: Tensor, source: crate::ids::NodeId) -> 
         ..Node::default()
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
+    use super::*;
+
+    fn expand() -> Net {
+        let (mut net, i64) = (Net::new(), DType::I64);
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let data = net.weight("token", DType::F32, &[1, 8]);
+        let shape = net.op("shape", Op::ShapeOf { to: i64, start: 0, end: None }, &[x], i64, &[2]);
+        let mode = Op::Broadcast(BroadcastMode::Bidirectional);
+        let out = net.op("expand", mode, &[data, shape], DType::F32, &[FREE, 8]);
+        net.result("out", out);
+        net
+    }
+
+    #[test]
+    fn both_ways_is_a_product_with_ones() {
+        let expected = ["ShapeOf shape i32", "Reorder  i32", "Broadcast Broadcast f32", "Eltwise expand f32"];
+        assert_eq!(expand().lines(DYNAMIC), expected);
+    }
+
+    #[test]
+    fn a_known_target_is_folded() {
+        assert!(expand().lines(STATIC).is_empty());
+    }
+}

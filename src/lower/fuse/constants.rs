@@ -88,6 +88,7 @@ fn is_weight_conversion(work: &Work<'_>, node: usize) -> bool {
     match from {
         DType::U8 | DType::I8 | DType::U4 | DType::I4 | DType::NF4 | DType::U2 => {
             work.nodes[node].outputs.iter().any(|tensor| tensor.dtype.is_float())
+                && !reaches_convolution(work, node)
         }
         DType::F16 | DType::BF16 => work.users(node).iter().any(|&(user, input)| {
             let user = &work.nodes[user];
@@ -97,6 +98,18 @@ fn is_weight_conversion(work: &Work<'_>, node: usize) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether a chain of one reader each ends in a convolution: quantised filters are widened when the model is compiled.
+fn reaches_convolution(work: &Work<'_>, mut node: usize) -> bool {
+    for _ in 0..8 {
+        match work.only_user(node) {
+            Some((user, _)) if work.nodes[user].kind == Kind::Convolution => return true,
+            Some((user, _)) => node = user,
+            None => return false,
+        }
+    }
+    false
 }
 
 /// The value of a ShapeOf, or of a Gather or slice of one, whose dims were known when the model was compiled.
@@ -121,5 +134,39 @@ fn known(work: &Work<'_>, node: usize) -> Option<Value> {
             Some(Value::ints(picked.collect::<Option<Vec<_>>>()?))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::{Binary, Broadcast, ReshapeZero};
+
+    #[test]
+    fn known_dims_of_a_free_shape_are_constants() {
+        let (mut net, f32, i64) = (Net::new(), DType::F32, DType::I64);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let shape = net.op("shape", Op::ShapeOf { to: i64, start: 0, end: None }, &[x], i64, &[2]);
+        let (index, axis) = (net.ints("index", &[1]), net.int("axis", 0));
+        let width = net.op("width", Op::Gather { batch_dims: 0 }, &[shape, index, axis], i64, &[1]);
+        let rest = net.ints("rest", &[-1]);
+        let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[rest, width], i64, &[2]);
+        let out = net.op("reshape", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, &[FREE, 8]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Reshape reshape f32"]);
+    }
+
+    #[test]
+    fn arithmetic_on_constants_is_folded_under_its_name() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let [a, b] = ["a", "b"].map(|name| net.weight(name, f32, &[1, 8]));
+        let sum = net.op("folded", Op::Binary(Binary::Add, Broadcast::Numpy), &[a, b], f32, &[1, 8]);
+        let out = net.op("out", Op::Binary(Binary::Multiply, Broadcast::Numpy), &[x, sum], f32, &[FREE, 8]);
+        net.result("result", out);
+        let graph = net.execute(DYNAMIC);
+        let constants = graph.nodes.iter().filter(|node| node.kind == Kind::Const);
+        assert_eq!(constants.map(|node| &*node.name).collect::<Vec<_>>(), ["folded"]);
     }
 }

@@ -100,3 +100,36 @@ pub(super) fn sum(work: &mut Work<'_>) {
         eltwise_chain::take_post_operations(work, convolution);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::{Broadcast, Convolution, Unary};
+
+    #[test]
+    fn bias_sum_and_activation_are_fused() {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 4, 6, 6]);
+        let x = net.input("x", f32, &dims);
+        let filters = net.weight("filters", f32, &[4, 4, 1, 1]);
+        let convolution = Op::Convolution(Box::<Convolution>::default());
+        let made = net.op("conv", convolution, &[x, filters], f32, &dims);
+        let bias = net.weight("bias", f32, &[1, 4, 1, 1]);
+        let add = || Op::Binary(Binary::Add, Broadcast::Numpy);
+        let made = net.op("add", add(), &[made, bias], f32, &dims);
+        let sum = net.op("sum", add(), &[made, x], f32, &dims);
+        let out = net.op("relu", Op::Unary(Unary::Relu), &[sum], f32, &dims);
+        net.result("out", out);
+        let graph = net.execute(DYNAMIC);
+        let expected = [
+            "Reorder  f32",
+            "Reshape bias_flatten_reshape f32",
+            "Convolution conv,add,sum,relu f32",
+            "Reorder  f32",
+        ];
+        assert_eq!(super::super::testing::lines(&graph), expected);
+        let fused = graph.nodes.iter().find(|node| node.kind == Kind::Convolution).unwrap();
+        assert_eq!(fused.addend, Some(3));
+    }
+}

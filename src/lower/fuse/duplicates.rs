@@ -63,3 +63,27 @@ fn stands_for(work: &Work<'_>, edge: Edge, constants: &mut Constants) -> Edge {
     let tensor = work.tensor(edge);
     Edge::of(*constants.entry((tensor.dtype, tensor.sizes(), elements)).or_insert(edge.node))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::{Binary, Broadcast, Unary};
+
+    fn twins(second: Unary) -> Vec<String> {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 8]);
+        let x = net.input("x", f32, &dims);
+        let first = net.op("first", Op::Unary(Unary::Cos), &[x], f32, &dims);
+        let second = net.op("second", Op::Unary(second), &[x], f32, &dims);
+        let sum = Op::Binary(Binary::Add, Broadcast::Numpy);
+        let out = net.op("sum", sum, &[first, second], f32, &dims);
+        net.result("out", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn equal_nodes_are_one_under_the_first_name() {
+        assert_eq!(twins(Unary::Cos), ["Math first f32", "Eltwise sum f32"]);
+        assert_eq!(twins(Unary::Sin).len(), 3);
+    }
+}

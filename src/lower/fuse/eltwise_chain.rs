@@ -87,7 +87,10 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
                 _ => work.nodes[node].outputs[0].dims.last(),
             };
             let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free && dim.size == elements);
-            fits && work.only_user(constant.node).is_some()
+            // Products of quantised weights take a number that others read too: seen in one model.
+            let is_quantized =
+                work.nodes[node].kind == Kind::FullyConnected && work.nodes[node].inputs.len() > 3;
+            fits && (work.only_user(constant.node).is_some() || is_quantized && elements == 1)
                 && work.nodes[reader].outputs[0].dims.len() == work.nodes[node].outputs[0].dims.len()
         }
         _ => false,
@@ -199,5 +202,40 @@ fn class(dtype: DType) -> DType {
         DType::I64 => DType::I32,
         DType::Boolean => DType::U8,
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::Broadcast;
+
+    fn chain(dtype: DType, second: Binary, swap: bool) -> Vec<String> {
+        let (mut net, dims) = (Net::new(), [FREE, 8]);
+        let [a, b, c] = ["a", "b", "c"].map(|name| net.input(name, dtype, &dims));
+        let first = net.op("first", Op::Binary(Binary::Multiply, Broadcast::Numpy), &[a, b], dtype, &dims);
+        let inputs = if swap { [c, first] } else { [first, c] };
+        let second = net.op("second", Op::Binary(second, Broadcast::Numpy), &inputs, dtype, &dims);
+        net.result("out", second);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn a_chain_is_one_node_with_the_first_name() {
+        assert_eq!(chain(DType::F32, Binary::Add, false), ["Eltwise first,second f32"]);
+        assert_eq!(chain(DType::F32, Binary::Add, true), ["Eltwise first,second f32"]);
+    }
+
+    #[test]
+    fn a_subtraction_takes_its_first_input_alone() {
+        assert_eq!(chain(DType::F32, Binary::Subtract, false).len(), 1);
+        assert_eq!(chain(DType::F32, Binary::Subtract, true).len(), 2);
+    }
+
+    #[test]
+    fn integer_arithmetic_joins_its_like() {
+        assert_eq!(chain(DType::I32, Binary::Add, false).len(), 1);
+        assert_eq!(chain(DType::I32, Binary::Maximum, false).len(), 2);
     }
 }

@@ -83,3 +83,54 @@ fn empty(work: &mut Work<'_>, source: NodeId) -> Edge {
         ..Node::default()
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::{Broadcast, Unary};
+    use crate::lower::execution::Precision;
+    use crate::lower::fuse::Options;
+
+    /// A product with weights of `dtype`, then an Add of a constant of `bias` elements, then Swish.
+    fn product(dtype: DType, bias: i64) -> Net {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let mut weight = net.weight("weight", dtype, &[16, 8]);
+        if dtype != DType::F32 {
+            weight = net.op("widen", Op::Convert { to: DType::F32 }, &[weight], DType::F32, &[16, 8]);
+        }
+        let op = Op::MatMul { transpose_a: false, transpose_b: true };
+        let out = net.op("matmul", op, &[x, weight], DType::F32, &[FREE, 16]);
+        let bias = net.weight("bias", DType::F32, &[bias]);
+        let out =
+            net.op("add", Op::Binary(Binary::Add, Broadcast::Numpy), &[out, bias], DType::F32, &[FREE, 16]);
+        let out = net.op("swish", Op::Unary(Unary::Swish), &[out], DType::F32, &[FREE, 16]);
+        net.result("out", out);
+        net
+    }
+
+    #[test]
+    fn a_bias_gives_the_name_and_an_activation_is_appended() {
+        assert_eq!(product(DType::F32, 16).lines(DYNAMIC), ["FullyConnected add,swish f32"]);
+    }
+
+    #[test]
+    fn a_number_is_no_bias_but_a_post_operation() {
+        assert_eq!(product(DType::F32, 1).lines(DYNAMIC), ["FullyConnected matmul,add,swish f32"]);
+    }
+
+    #[test]
+    fn half_weights_enter_as_they_are_stored() {
+        let graph = product(DType::F16, 16).execute(DYNAMIC);
+        let product = graph.nodes.iter().find(|node| node.kind == Kind::FullyConnected).unwrap();
+        assert_eq!(graph.input(product, 1).unwrap().dtype, DType::F16);
+    }
+
+    #[test]
+    fn in_bf16_what_meets_is_reordered() {
+        let options = Options { precision: Precision::Bf16, ..DYNAMIC };
+        let expected = ["Reorder  bf16", "Reorder  bf16", "FullyConnected add,swish bf16", "Reorder  f32"];
+        assert_eq!(product(DType::F16, 16).lines(options), expected);
+    }
+}

@@ -61,3 +61,26 @@ fn path_to_head(work: &Work<'_>, result: usize) -> Option<Vec<usize>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::lower::fuse::Options;
+
+    #[test]
+    fn the_head_sees_one_token() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[1, FREE, 8]);
+        let weight = net.weight("weight", f32, &[100, 8]);
+        let head = Op::MatMul { transpose_a: false, transpose_b: true };
+        let out = net.op("head", head, &[x, weight], f32, &[1, FREE, 100]);
+        net.result("out", out);
+        let graph = net.execute(Options { last_logits: true, ..DYNAMIC });
+        let lines = super::super::testing::lines(&graph);
+        assert_eq!(lines, ["StridedSlice Slice f32", "FullyConnected head f32"]);
+        let head = graph.nodes.iter().find(|node| node.kind == Kind::FullyConnected).unwrap();
+        assert_eq!(head.outputs[0].dims[..], [1, 1, 100]);
+    }
+}

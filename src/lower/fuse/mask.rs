@@ -78,3 +78,27 @@ fn to_boolean(work: &mut Work<'_>, node: usize) {
     }
     work.set_input(node, 0, input);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use crate::DType;
+    use crate::graph::Op;
+
+    fn to_boolean(dtype: DType) -> Vec<String> {
+        let mut net = Net::new();
+        let x = net.input("x", dtype, &[FREE]);
+        let out = net.op("convert", Op::Convert { to: DType::Boolean }, &[x], DType::Boolean, &[FREE]);
+        net.result("out", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn a_boolean_of_integers_and_of_floats() {
+        assert_eq!(
+            to_boolean(DType::I64),
+            ["Convert Convert i32", "Eltwise Abs,Clamp i32", "Convert convert u8"]
+        );
+        assert_eq!(to_boolean(DType::F32), ["Eltwise Abs,Ceiling,Clamp f32", "Convert convert u8"]);
+    }
+}

@@ -29,6 +29,8 @@ mod sdpa_state;
 mod subgraph;
 mod subtract;
 mod symbols;
+#[cfg(test)]
+mod testing;
 mod views;
 mod weights;
 mod work;

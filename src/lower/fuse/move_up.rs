@@ -6,6 +6,7 @@
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp.
 
+use super::weights;
 use super::work::{Edge, Node, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
@@ -71,8 +72,57 @@ fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
 fn is_mover(work: &Work<'_>, node: usize) -> bool {
     let moves = match work.nodes[node].op {
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Transpose => true,
-        Op::Gather { .. } => !work.reads_const(node, 0),
+        Op::Gather { .. } => {
+            work.nodes[node].input(0).is_some_and(|data| weights::behind(work, data).is_none())
+        }
         _ => false,
     };
     moves && work.only_user(node).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+
+    fn behind_transpose(unary: Unary, is_read_twice: bool) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let order = net.ints("order", &[1, 0]);
+        let moved = net.op("transpose", Op::Transpose, &[x, order], f32, &[8, FREE]);
+        let out = net.op("unary", Op::Unary(unary), &[moved], f32, &[8, FREE]);
+        net.result("out", out);
+        if is_read_twice {
+            net.result("moved", moved);
+        }
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn an_activation_moves_up_and_leaves_its_name() {
+        assert_eq!(behind_transpose(Unary::Gelu, false), ["Eltwise Gelu f32", "Transpose unary f32"]);
+    }
+
+    #[test]
+    fn swish_and_what_others_read_stay() {
+        let stays = |name: &str| ["Transpose transpose f32".to_owned(), format!("Eltwise {name} f32")];
+        assert_eq!(behind_transpose(Unary::Swish, false), stays("unary"));
+        assert_eq!(behind_transpose(Unary::Gelu, true), stays("unary"));
+    }
+
+    #[test]
+    fn a_table_of_weights_is_not_scaled_before_it_is_gathered() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let ids = net.input("ids", DType::I32, &[FREE]);
+        let table = net.weight("table", DType::F16, &[100, 8]);
+        let table = net.op("widen", Op::Convert { to: f32 }, &[table], f32, &[100, 8]);
+        let axis = net.ints("axis", &[0]);
+        let rows = net.op("gather", Op::Gather { batch_dims: 0 }, &[table, ids, axis], f32, &[FREE, 8]);
+        let scale = net.number("scale", 2.0);
+        let multiply = Op::Binary(Binary::Multiply, crate::graph::op::Broadcast::Numpy);
+        let out = net.op("scaled", multiply, &[rows, scale], f32, &[FREE, 8]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Gather Gather,gather f32", "Eltwise scaled f32"]);
+    }
 }

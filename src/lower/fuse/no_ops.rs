@@ -88,3 +88,40 @@ fn reshape(work: &mut Work<'_>, node: usize) {
         work.set_inputs(node, [source, pattern]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
+    use super::*;
+
+    fn unsqueezed_twice() -> Net {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let (zero, one) = (net.ints("zero", &[0]), net.ints("one", &[1]));
+        let first = net.op("first", Op::Unsqueeze, &[x, zero], DType::F32, &[1, FREE, 8]);
+        let second = net.op("second", Op::Unsqueeze, &[first, one], DType::F32, &[1, 1, FREE, 8]);
+        net.result("out", second);
+        net
+    }
+
+    #[test]
+    fn of_two_reshapes_the_last_is_left() {
+        assert_eq!(unsqueezed_twice().lines(DYNAMIC), ["Reshape second f32"]);
+    }
+
+    #[test]
+    fn a_pattern_that_copies_dims_keeps_both_where_dims_are_free() {
+        let make = || {
+            let mut net = Net::new();
+            let x = net.input("x", DType::F32, &[FREE, 8]);
+            let (pattern, axis) = (net.ints("pattern", &[0, 2, 4]), net.ints("axis", &[0]));
+            let reshape = Op::Reshape(ReshapeZero::CopiesDim);
+            let first = net.op("first", reshape, &[x, pattern], DType::F32, &[FREE, 2, 4]);
+            let second = net.op("second", Op::Unsqueeze, &[first, axis], DType::F32, &[1, FREE, 2, 4]);
+            net.result("out", second);
+            net
+        };
+        assert_eq!(make().lines(DYNAMIC), ["Reshape first f32", "Reshape second f32"]);
+        assert_eq!(make().lines(STATIC), ["Reshape second f32"]);
+    }
+}

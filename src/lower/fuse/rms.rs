@@ -125,3 +125,67 @@ pub(super) fn constant_and_other(work: &Work<'_>, node: usize, kind: Binary) -> 
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+
+    fn norm(x_dims: &[i64], exponent: f64) -> Net {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let x = match x_dims {
+            [_, FREE] => {
+                let pattern = net.input("pattern", DType::I64, &[2]);
+                net.value("pattern", &[5, 8]);
+                net.op(
+                    "view",
+                    Op::Reshape(crate::graph::op::ReshapeZero::IsZero),
+                    &[x, pattern],
+                    DType::F32,
+                    x_dims,
+                )
+            }
+            _ => x,
+        };
+        let numpy = Broadcast::Numpy;
+        let two = net.number("two", exponent);
+        let square = net.op("pow", Op::Binary(Binary::Power, numpy), &[x, two], DType::F32, x_dims);
+        let axes = net.ints("axes", &[-1]);
+        let mean = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+        let mean = net.op("mean", mean, &[square, axes], DType::F32, &[FREE, 1]);
+        let eps = net.number("eps", 1e-6);
+        let sum = net.op("add", Op::Binary(Binary::Add, numpy), &[mean, eps], DType::F32, &[FREE, 1]);
+        let root = net.op("sqrt", Op::Unary(Unary::Sqrt), &[sum], DType::F32, &[FREE, 1]);
+        let one = net.number("one", 1.0);
+        let inverse = net.op("div", Op::Binary(Binary::Divide, numpy), &[one, root], DType::F32, &[FREE, 1]);
+        let scaled = net.op("mul", Op::Binary(Binary::Multiply, numpy), &[x, inverse], DType::F32, x_dims);
+        let gamma = net.weight("gamma", DType::F32, &[8]);
+        let out =
+            net.op("mul_1", Op::Binary(Binary::Multiply, numpy), &[gamma, scaled], DType::F32, &[FREE, 8]);
+        net.result("out", out);
+        net
+    }
+
+    #[test]
+    fn a_norm_is_one_node_named_as_its_last() {
+        assert_eq!(norm(&[FREE, 8], 2.0).lines(DYNAMIC), ["RMS mul_1 f32"]);
+    }
+
+    #[test]
+    fn a_free_last_dim_spells_it_out() {
+        let lines = norm(&[FREE, FREE], 2.0).lines(DYNAMIC);
+        let norm = &lines[lines.len() - 3..];
+        assert_eq!(
+            norm,
+            ["Eltwise Power f32", "Reduce ReduceMean,Add,Sqrt f32", "Eltwise Power,Multiply,Multiply f32"]
+        );
+    }
+
+    #[test]
+    fn a_cube_is_no_square() {
+        let lines = norm(&[FREE, 8], 3.0).lines(DYNAMIC);
+        assert!(!lines.iter().any(|line| line.starts_with("RMS")), "{lines:?}");
+    }
+}

@@ -101,3 +101,57 @@ fn rotation(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
     let x = work.nodes[cut.node].input(0)?;
     (work.nodes[kept.node].input(0)? == x).then_some((x, sin))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::{Broadcast, SameAsInput};
+
+    /// A rotation of x, which a Transpose feeds; `sign` is what the second half is multiplied with.
+    fn rotation(sign: f64, norm_between: bool) -> Net {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [1, 2, FREE, 8]);
+        let multiply = || Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let x = net.input("x", f32, &[1, FREE, 2, 8]);
+        let [cos, sin] = ["cos", "sin"].map(|name| net.input(name, f32, &[1, 1, FREE, 8]));
+        let order = net.ints("order", &[0, 2, 1, 3]);
+        let mut x = net.op("transpose", Op::Transpose, &[x, order], f32, &dims);
+        if norm_between {
+            x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &dims);
+        }
+        let plain = net.op("plain", multiply(), &[x, cos], f32, &dims);
+        let mut half = |name: &str, from: i64, to: i64| {
+            let bounds = [from, to, 1, 3].map(|bound| net.ints("bound", &[bound]));
+            net.op(name, Op::Slice, &[x, bounds[0], bounds[1], bounds[2], bounds[3]], f32, &[1, 2, FREE, 4])
+        };
+        let (second, first) = (half("second", 4, 8), half("first", 0, 4));
+        let minus = net.number("minus", sign);
+        let negative = net.op("neg", multiply(), &[second, minus], f32, &[1, 2, FREE, 4]);
+        let joined = net.op("concat", Op::Concat { axis: -1 }, &[negative, first], f32, &dims);
+        let turned = net.op("turned", multiply(), &[joined, sin], f32, &dims);
+        let out = net.op("add", Op::Binary(Binary::Add, Broadcast::Numpy), &[plain, turned], f32, &dims);
+        net.result("out", out);
+        net
+    }
+
+    #[test]
+    fn a_rotation_takes_in_the_transposition() {
+        assert_eq!(rotation(-1.0, false).lines(DYNAMIC), ["RoPE add f32"]);
+    }
+
+    #[test]
+    fn what_lies_between_keeps_the_transposition_and_rotates_in_place() {
+        let graph = rotation(-1.0, true).execute(DYNAMIC);
+        let lines = super::super::testing::lines(&graph);
+        assert!(lines.contains(&"Transpose transpose f32".to_owned()), "{lines:?}");
+        let rope = graph.nodes.iter().find(|node| node.kind == Kind::Rope).unwrap();
+        assert!(rope.is_view);
+    }
+
+    #[test]
+    fn without_the_sign_it_is_no_rotation() {
+        let lines = rotation(1.0, false).lines(DYNAMIC);
+        assert!(!lines.iter().any(|line| line.starts_with("RoPE")), "{lines:?}");
+    }
+}

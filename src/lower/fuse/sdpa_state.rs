@@ -101,3 +101,53 @@ fn state(work: &Work<'_>, attention: usize, input: usize) -> Option<State> {
         assigns,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, FREE_SIZE, Net};
+    use super::*;
+    use crate::DType;
+
+    /// One layer of attention with state; keys and values of the state are read as `layers` say.
+    fn attention(is_read_elsewhere: bool) -> Net {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [1, 2, FREE, 8]);
+        let [q, k, v] = ["q", "k", "v"].map(|name| net.input(name, f32, &dims));
+        let beam = net.input("beam", DType::I32, &[1]);
+        let axis = net.int("axis", 0);
+        let mut state = |name: &str, new| {
+            let variable = net.variable(name, &[1, 2, FREE, 8]);
+            let init = net.weight("init", f32, &[1, 2, 0, 8]);
+            let read = net.op("read", Op::ReadValue(variable), &[init], f32, &dims);
+            let past = net.op("gather", Op::Gather { batch_dims: 0 }, &[read, beam, axis], f32, &dims);
+            let all = net.op("concat", Op::Concat { axis: -2 }, &[past, new], f32, &dims);
+            net.op("assign", Op::Assign(variable), &[all], f32, &dims);
+            all
+        };
+        let (keys, values) = (state("key", k), state("value", v));
+        let sdpa = Op::ScaledDotProductAttention { causal: false };
+        let out = net.op("sdpa", sdpa, &[q, keys, values], f32, &dims);
+        net.result("out", out);
+        if is_read_elsewhere {
+            net.result("keys", keys);
+        }
+        net
+    }
+
+    #[test]
+    fn state_is_part_of_the_attention() {
+        let graph = attention(false).execute(DYNAMIC);
+        let lines = super::super::testing::lines(&graph);
+        let memory = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count();
+        assert_eq!((memory("MemoryInput"), memory("MemoryOutput"), lines.len()), (2, 2, 5));
+        let fused = graph.nodes.iter().find(|node| node.attention.is_some()).unwrap();
+        let sizes = fused.attention.as_ref().unwrap();
+        assert_eq!((sizes.queries, sizes.keys, sizes.heads, sizes.kv_heads), (FREE_SIZE, FREE_SIZE, 2, 2));
+        assert_eq!(fused.outputs.len(), 3);
+    }
+
+    #[test]
+    fn state_that_is_read_elsewhere_stays_apart() {
+        let lines = attention(true).lines(DYNAMIC);
+        assert!(lines.iter().any(|line| line.starts_with("Concatenation")), "{lines:?}");
+    }
+}

@@ -117,3 +117,39 @@ fn fuse(work: &mut Work<'_>, group: &[usize]) {
     let fused = work.add(fused);
     work.replace(Edge::of(last), Edge::of(fused));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, Net, STATIC};
+    use crate::DType;
+    use crate::graph::Op;
+    use crate::graph::op::{Binary, Broadcast, SameAsInput, Unary};
+
+    /// Two element-wise nodes, a residual sum around them, and a Softmax that reads the sum.
+    fn chain() -> Net {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [2, 8]);
+        let x = net.input("x", f32, &dims);
+        let first = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &dims);
+        let half = net.number("half", 0.5);
+        let numpy = Broadcast::Numpy;
+        let scaled = net.op("scale", Op::Binary(Binary::Multiply, numpy), &[first, half], f32, &dims);
+        let bent = net.op("tanh", Op::Unary(Unary::Tanh), &[scaled], f32, &dims);
+        let sum = net.op("sum", Op::Binary(Binary::Add, numpy), &[bent, first], f32, &dims);
+        let last = net.op("last", Op::SameAsInput(SameAsInput::Softmax), &[sum], f32, &dims);
+        let end = net.op("end", Op::Binary(Binary::Add, numpy), &[sum, last], f32, &dims);
+        net.result("out", end);
+        net
+    }
+
+    #[test]
+    fn known_dims_make_subgraphs() {
+        let expected =
+            ["Softmax softmax f32", "Subgraph scale,tanh,sum f32", "Softmax last f32", "Subgraph end f32"];
+        assert_eq!(chain().lines(STATIC), expected);
+    }
+
+    #[test]
+    fn a_graph_without_free_dims_is_static_however_it_is_compiled() {
+        assert_eq!(chain().lines(DYNAMIC), chain().lines(STATIC));
+    }
+}

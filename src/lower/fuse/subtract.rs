@@ -40,3 +40,27 @@ pub(super) fn from_constant(work: &mut Work<'_>) {
         work.set_inputs(node, [Edge::of(product), constant]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+
+    fn difference(constant_first: bool) -> Vec<String> {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE]);
+        let one = net.number("one", 1.0);
+        let inputs = if constant_first { [one, x] } else { [x, one] };
+        let subtract = Op::Binary(Binary::Subtract, Broadcast::Numpy);
+        let out = net.op("sub", subtract, &inputs, DType::F32, &[FREE]);
+        net.result("out", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn from_a_constant_it_is_a_product_and_a_sum() {
+        assert_eq!(difference(true), ["Eltwise Multiply,sub f32"]);
+        assert_eq!(difference(false), ["Eltwise sub f32"]);
+    }
+}

@@ -440,3 +440,49 @@ fn gather(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>, known: &m
         known.dims = all;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+
+    /// A Range as long as the second dim of x, found by two Gathers on two ShapeOfs, one a number and one a list.
+    fn lengths(list: bool) -> Vec<String> {
+        let (mut net, i64) = (Net::new(), DType::I64);
+        let x = net.input("x", DType::F32, &[2, FREE]);
+        let softmax = Op::SameAsInput(crate::graph::op::SameAsInput::Softmax);
+        let y = net.op("softmax", softmax, &[x], DType::F32, &[2, FREE]);
+        let mut length = |of, name: &str, is_list: bool| {
+            let shape =
+                net.op("shape", Op::ShapeOf { to: DType::I64, start: 0, end: None }, &[of], i64, &[2]);
+            let index = if is_list { net.ints("index", &[1]) } else { net.int("index", 1) };
+            let axis = net.int("axis", 0);
+            let dims: &[i64] = if is_list { &[1] } else { &[] };
+            net.op(name, Op::Gather { batch_dims: 0 }, &[shape, index, axis], i64, dims)
+        };
+        let (first, second) = (length(x, "of_x", false), length(y, "of_y", list));
+        let (zero, one) = (net.int("zero", 0), net.int("one", 1));
+        let range = net.op("range", Op::Range { to: Some(i64) }, &[zero, first, one], i64, &[FREE]);
+        let shaped = Op::Broadcast(crate::graph::op::BroadcastMode::Numpy);
+        let second = if list { second } else { net.op("list", Op::Unsqueeze, &[second, zero], i64, &[1]) };
+        let out = net.op("fill", shaped, &[range, second], i64, &[FREE]);
+        net.result("out", out);
+        net.result("softmax_out", y);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn one_source_serves_equal_dims_in_both_forms() {
+        let expected = [
+            "ShapeOf ShapeOf i32",
+            "Gather Gather i32",
+            "Range range i32",
+            "Reshape Reshape i32",
+            "Reorder  i32",
+            "Broadcast fill i32",
+            "Softmax softmax f32",
+        ];
+        assert_eq!(lengths(true), expected);
+        assert_eq!(lengths(false), expected);
+    }
+}

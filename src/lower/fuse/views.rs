@@ -142,3 +142,30 @@ fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) {
     });
     work.set_input(reader, input, Edge::of(reorder));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::SameAsInput;
+
+    fn gathered(dims: &[i64], axis: i64, out: &[i64]) -> bool {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, dims);
+        let x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, dims);
+        let (index, axis) = (net.int("index", 0), net.int("axis", axis));
+        let out = net.op("gather", Op::Gather { batch_dims: 0 }, &[x, index, axis], f32, out);
+        net.result("out", out);
+        let graph = net.execute(DYNAMIC);
+        graph.nodes.iter().find(|node| node.kind == Kind::Gather).unwrap().is_view
+    }
+
+    #[test]
+    fn a_row_of_the_outermost_known_dim_is_a_view() {
+        assert!(gathered(&[3, FREE, 8], 0, &[FREE, 8]));
+        assert!(gathered(&[1, 4, FREE], 1, &[1, FREE]));
+        assert!(!gathered(&[FREE, 8], 0, &[8]));
+        assert!(!gathered(&[FREE, 4, 8], 1, &[FREE, 8]));
+    }
+}

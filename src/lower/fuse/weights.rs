@@ -131,3 +131,51 @@ fn gather_quantized(work: &mut Work<'_>, node: usize, mut weight: Weight) {
         std::iter::once(weight.stored).chain(inputs).chain(weight.scale).chain(weight.zero_point).collect();
     work.set_inputs(node, inputs);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::Broadcast;
+
+    /// A quantised table that is gathered, and if `is_tied` is the head too.
+    fn table(is_tied: bool) -> Net {
+        let (mut net, f32, f16) = (Net::new(), DType::F32, DType::F16);
+        let ids = net.input("ids", DType::I32, &[1, FREE]);
+        let stored = net.weight("table", DType::U8, &[100, 8]);
+        let stored = net.op("widen", Op::Convert { to: f16 }, &[stored], f16, &[100, 8]);
+        let zero = net.weight("zero", DType::U8, &[100, 1]);
+        let zero = net.op("widen_zero", Op::Convert { to: f16 }, &[zero], f16, &[100, 1]);
+        let subtract = Op::Binary(Binary::Subtract, Broadcast::Numpy);
+        let centred = net.op("subtract", subtract, &[stored, zero], f16, &[100, 8]);
+        let scale = net.weight("scale", f16, &[100, 1]);
+        let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let scaled = net.op("multiply", multiply, &[centred, scale], f16, &[100, 8]);
+        let weight = net.op("convert", Op::Convert { to: f32 }, &[scaled], f32, &[100, 8]);
+        let axis = net.int("axis", 0);
+        let rows = net.op("gather", Op::Gather { batch_dims: 0 }, &[weight, ids, axis], f32, &[1, FREE, 8]);
+        let out = match is_tied {
+            true => {
+                let head = Op::MatMul { transpose_a: false, transpose_b: true };
+                net.op("head", head, &[rows, weight], f32, &[1, FREE, 100])
+            }
+            false => rows,
+        };
+        net.result("out", out);
+        net
+    }
+
+    #[test]
+    fn a_quantised_table_is_gathered_with_scale_and_zero_point() {
+        let graph = table(false).execute(DYNAMIC);
+        assert_eq!(super::super::testing::lines(&graph), ["Gather gather f32"]);
+        let gather = graph.nodes.iter().find(|node| node.kind == Kind::Gather).unwrap();
+        assert_eq!(gather.inputs.len(), 5);
+    }
+
+    #[test]
+    fn a_shared_zero_point_is_converted_for_the_gather() {
+        let lines = table(true).lines(DYNAMIC);
+        assert_eq!(lines, ["Convert Convert f32", "Gather gather f32", "FullyConnected head f32"]);
+    }
+}
