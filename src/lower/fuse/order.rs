@@ -21,7 +21,7 @@ pub(super) fn settle(work: &mut Work<'_>) {
     let mut assigns = work.assigns.clone();
     assigns.sort_by_key(|&node| reads.iter().position(|&read| read == variable(work, node)));
     work.assigns = assigns;
-    for node in work.order() {
+    for node in work.parameters.clone().into_iter().chain(work.order()) {
         let n_outputs = work.nodes[node].outputs.len();
         let may_stub = match work.nodes[node].kind {
             Kind::Input => true,
