@@ -165,6 +165,27 @@ impl<'a> Cursor<'a> {
         self.skipped += passed;
     }
 
+    /// The `<name …/>` that comes next, if it is written as the serializer writes it: edges and data are that.
+    fn plain_empty(&mut self) -> Option<Tag<'a>> {
+        let rest = self.source.get(self.offset()..)?;
+        let text = rest.trim_ascii_start();
+        let content =
+            text.strip_prefix('<').filter(|text| text.starts_with(|c: char| c.is_ascii_alphabetic()))?;
+        let end = memchr::memchr2(b'>', b'<', content.as_bytes())?;
+        let tag =
+            content.get(..end)?.strip_suffix('/').filter(|_| content.as_bytes().get(end) == Some(&b'>'))?;
+        let name_len = tag.bytes().position(|byte| !byte.is_ascii_alphanumeric() && byte != b'_')?;
+        if !is_whole(tag) || !tag.as_bytes().get(name_len)?.is_ascii_whitespace() {
+            return None;
+        }
+        let start = self.source.len() - text.len();
+        let passed = rest.len() - text.len() + 1 + end + 1;
+        let events = self.reader.get_mut();
+        *events = events.get(passed..)?;
+        self.skipped += passed;
+        Some(Tag { content: tag, name_len, start })
+    }
+
     /// Byte after the last token.
     pub(super) fn offset(&self) -> usize {
         self.reader.buffer_position() as usize + self.skipped
@@ -174,6 +195,10 @@ impl<'a> Cursor<'a> {
         if std::mem::take(&mut self.closes) {
             self.depth -= 1;
             return Ok(Token::Close);
+        }
+        if let Some(tag) = self.plain_empty() {
+            self.closes = true;
+            return self.open(tag).map(Token::Open);
         }
         loop {
             match self.reader.read_event() {
@@ -310,9 +335,16 @@ fn split_tag(text: &str) -> Option<(&str, &str)> {
     let content = text.strip_prefix("<port ")?;
     let end = content.bytes().position(|byte| matches!(byte, b'>' | b'<'))?;
     let (tag, after) = (content.get(..end)?, content.get(end..)?.strip_prefix('>')?);
-    // A `>` within a value ends the tag too early: its quotes are odd then.
-    let is_whole = tag.bytes().filter(|&byte| byte == b'"').count() % 2 == 0 && !tag.contains('\'');
-    is_whole.then_some((tag, after))
+    is_whole(tag).then_some((tag, after))
+}
+
+/// Whether a tag that was cut at the first `>` is all of it: a `>` within a value leaves its quotes odd.
+fn is_whole(tag: &str) -> bool {
+    let quotes = memchr::memchr2_iter(b'"', b'\'', tag.as_bytes());
+    quotes
+        .map(|at| tag.as_bytes().get(at))
+        .try_fold(0, |count, quote| (quote == Some(&b'"')).then_some(count + 1))
+        .is_some_and(|count: usize| count.is_multiple_of(2))
 }
 
 /// What stands where an attribute should be.
