@@ -18,6 +18,8 @@ pub(super) struct Cursor<'a> {
     depth: usize,
     /// The last tag was `<a/>`, which closes without a tag of its own.
     closes: bool,
+    /// The event parser stands behind a tag, not before the `<` that ended a text: bytes may go past it.
+    is_behind_tag: bool,
     /// Bytes that went past the event parser.
     skipped: usize,
     counted: Counted,
@@ -83,7 +85,15 @@ impl<'a> Cursor<'a> {
         let config = reader.config_mut();
         config.trim_text_start = true;
         config.check_end_names = true;
-        Ok(Cursor { reader, source, depth: 0, closes: false, skipped: 0, counted: Counted::default() })
+        Ok(Cursor {
+            reader,
+            source,
+            depth: 0,
+            closes: false,
+            is_behind_tag: false,
+            skipped: 0,
+            counted: Counted::default(),
+        })
     }
 
     /// The next element within the one that is open, or `None` where that closes; text is passed over.
@@ -153,7 +163,7 @@ impl<'a> Cursor<'a> {
     ///
     /// Dims of ports are most of an IR's XML. This keeps them out of the event parser.
     pub(super) fn plain_ports(&self) -> Option<Ports<'a>> {
-        let rest = self.source.get(self.offset()..).filter(|_| !self.closes)?;
+        let rest = self.source.get(self.offset()..).filter(|_| self.is_behind_tag && !self.closes)?;
         Some(Ports { all: rest, rest, is_open: false })
     }
 
@@ -167,7 +177,7 @@ impl<'a> Cursor<'a> {
 
     /// The `<name …/>` that comes next, if it is written as the serializer writes it: edges and data are that.
     fn plain_empty(&mut self) -> Option<Tag<'a>> {
-        let rest = self.source.get(self.offset()..)?;
+        let rest = self.source.get(self.offset()..).filter(|_| self.is_behind_tag)?;
         let text = rest.trim_ascii_start();
         let content =
             text.strip_prefix('<').filter(|text| text.starts_with(|c: char| c.is_ascii_alphabetic()))?;
@@ -201,7 +211,9 @@ impl<'a> Cursor<'a> {
             return self.open(tag).map(Token::Open);
         }
         loop {
-            match self.reader.read_event() {
+            let event = self.reader.read_event();
+            self.is_behind_tag = matches!(event, Ok(Event::Start(_) | Event::Empty(_) | Event::End(_)));
+            match event {
                 Ok(Event::Start(event)) => {
                     let tag = self.tag(event.len(), event.name().as_ref().len(), 1);
                     return self.open(tag).map(Token::Open);
