@@ -8,9 +8,10 @@
 //! Source: `ScaledDotProductAttentionDecomposition` and the MHA tokenization of Snippets, OpenVINO 2026.4,
 //! src/common/snippets/src/pass/mha_tokenization.cpp.
 
+use super::rms::is_binary;
 use super::work::{Edge, Node, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, Broadcast};
+use crate::graph::op::{Binary, Broadcast, SameAsInput};
 use crate::lower::execution::{Attention, Kind, Precision};
 use smallvec::{SmallVec, smallvec};
 
@@ -25,8 +26,86 @@ pub(super) fn fuse(work: &mut Work<'_>, precision: Precision) {
             && work.nodes[node].attention.is_none();
         if is_attention {
             fuse_one(work, node, precision);
+        } else if work.is_alive(node) && is_softmax(work, node) {
+            fuse_written(work, node, precision);
         }
     }
+}
+
+fn is_softmax(work: &Work<'_>, node: usize) -> bool {
+    matches!(work.nodes[node].op, Op::SameAsInput(SameAsInput::Softmax))
+}
+
+/// Attention that was written out: `MatMul → [Divide or Multiply by one number] → [Add mask] → Softmax → MatMul`, each
+/// step the only reader of the one before, no factor a constant. The scale moves to the keys.
+fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Option<()> {
+    let (product, 0) = work.only_user(softmax)? else { return None };
+    let is_product = |node: usize| matches!(work.nodes[node].op, Op::MatMul { transpose_a: false, .. });
+    if !is_product(product) || !matches!(work.nodes[product].op, Op::MatMul { transpose_b: false, .. }) {
+        return None;
+    }
+    let mut below = work.producer(softmax, 0)?;
+    let mut mask = None;
+    if is_binary(work, below, Binary::Add) {
+        let (first, second) = (work.nodes[below].input(0)?, work.nodes[below].input(1)?);
+        let is_scores = |edge: Edge| is_product(edge.node) || scale_of(work, edge.node).is_some();
+        let (scores, added) = if is_scores(first) { (first, second) } else { (second, first) };
+        work.only_user(below)?;
+        mask = Some((below, added));
+        below = scores.node;
+    }
+    let mut scale = None;
+    if let Some((scores, number)) = scale_of(work, below) {
+        work.only_user(below)?;
+        scale = Some((below, number));
+        below = scores.node;
+    }
+    work.only_user(below)?;
+    let Op::MatMul { transpose_a: false, transpose_b } = work.nodes[below].op else { return None };
+    let (query, key) = (work.nodes[below].input(0)?, work.nodes[below].input(1)?);
+    let value = work.nodes[product].input(1)?;
+    let rank = work.tensor(query).dims.len();
+    let is_whole = |edge: Edge| work.tensor(edge).dims.len() == rank && !work.nodes[edge.node].is_const();
+    if !(3..=4).contains(&rank) || !is_whole(query) || !is_whole(key) || !is_whole(value) {
+        return None;
+    }
+    let sizes = sizes(work, query, key, value);
+    let sizes = match transpose_b {
+        true => sizes,
+        false => Attention { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
+    };
+    let mut key = if transpose_b { transposed_key(work, key, below) } else { untransposed(work, key) };
+    if let Some((node, number)) = scale {
+        let op = work.nodes[node].op.clone();
+        let number = match work.number(node, 1) {
+            Some(number) => work.add_number(number, work.nodes[node].source),
+            None => number,
+        };
+        key = scale_key(work, key, (op, number), below);
+    }
+    let name = |node: usize| work.nodes[node].name.clone();
+    let mut originals = vec![scale.map_or_else(|| name(below), |(node, _)| name(node))];
+    originals.extend(mask.map(|(add, _)| name(add)));
+    originals.push(name(softmax));
+    let mut names: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let (mut query, mut value) = (Some(query), Some(value));
+    take_swap(work, &mut query, rank, &mut names);
+    names.extend(originals);
+    take_swap(work, &mut value, rank, &mut names);
+    names.push(work.nodes[product].name.clone());
+    let mask = mask.map(|(_, mask)| mask);
+    let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
+    let sizes = Attention { has_mask: mask.is_some(), ..sizes };
+    finish(work, product, inputs, names, sizes, precision);
+    Some(())
+}
+
+/// The scores and the constant of a division or product by one number.
+fn scale_of(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
+    let is_scale = is_binary(work, node, Binary::Divide) || is_binary(work, node, Binary::Multiply);
+    let (scores, number) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
+    let is_number = work.nodes[number.node].is_const() && work.tensor(number).elements() == 1;
+    (is_scale && is_number).then_some((scores, number))
 }
 
 fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()> {
@@ -40,9 +119,10 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
         .input(3)
         .filter(|&mask| !(work.nodes[mask.node].is_const() && work.tensor(mask).elements() == 1));
     let scale = scale(work, node);
-    let key = transposed_key(work, key?, node);
+    let mut key = transposed_key(work, key?, node);
     if let Some(scale) = scale {
-        scale_key(work, key.node, scale, node);
+        let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        key = scale_key(work, key, (multiply, scale), node);
     }
     let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
     take_swap(work, &mut query, rank, &mut originals);
@@ -54,12 +134,27 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
     take_swap(work, &mut value, rank, &mut originals);
     originals.push(work.nodes[node].name.clone());
     let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
+    let sizes = Attention { has_mask: mask.is_some(), ..sizes };
+    finish(work, node, inputs, originals, sizes, precision);
+    Some(())
+}
+
+/// Makes a node the Subgraph of a whole attention.
+fn finish(
+    work: &mut Work<'_>,
+    node: usize,
+    inputs: Vec<Edge>,
+    originals: SmallVec<[Box<str>; 1]>,
+    sizes: Attention,
+    precision: Precision,
+) {
+    let rank = work.nodes[node].outputs.first().map_or(0, |tensor| tensor.dims.len());
     work.set_inputs(node, inputs);
     let fused = &mut work.nodes[node];
     fused.kind = Kind::Subgraph;
     fused.op = Op::Opaque;
     fused.originals = originals;
-    fused.attention = Some(Box::new(Attention { has_mask: mask.is_some(), ..sizes }));
+    fused.attention = Some(Box::new(sizes));
     if precision == Precision::F32
         && let Some((user, 0)) = work.only_user(node)
         && rank == 4
@@ -70,7 +165,6 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
         work.nodes[node].outputs = work.nodes[user].outputs.clone();
         work.replace(Edge::of(user), Edge::of(node));
     }
-    Some(())
 }
 
 fn sizes(work: &Work<'_>, query: Edge, key: Edge, value: Edge) -> Attention {
@@ -108,7 +202,23 @@ fn scale(work: &mut Work<'_>, node: usize) -> Option<Edge> {
     }
 }
 
-/// The keys with their last two dims swapped: one Transpose, together with their own.
+/// The order that swaps the last two dims: a product does that itself.
+fn swaps_last_two(order: &[i64]) -> bool {
+    let rank = order.len();
+    rank >= 2
+        && order.iter().take(rank - 2).enumerate().all(|(axis, &from)| from == axis as i64)
+        && order[rank - 2..] == [rank as i64 - 1, rank as i64 - 2]
+}
+
+/// The keys without a Transpose that swaps their last two dims for this product alone.
+fn untransposed(work: &Work<'_>, key: Edge) -> Edge {
+    let swaps = work.nodes[key.node].kind == Kind::Transpose
+        && work.only_user(key.node).is_some()
+        && work.ints(key.node, 1).is_some_and(swaps_last_two);
+    work.nodes[key.node].input(0).filter(|_| swaps).unwrap_or(key)
+}
+
+/// The keys with their last two dims swapped: one Transpose, together with their own, or none if that is all.
 fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize) -> Edge {
     let rank = work.tensor(key).dims.len();
     let mut order: Vec<i64> = (0..rank as i64).collect();
@@ -122,6 +232,9 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize) -> Edge {
         source = input;
     }
     order.swap(rank - 2, rank - 1);
+    if swaps_last_two(&order) {
+        return source;
+    }
     let mut output = work.tensor(key).clone();
     output.dims.swap(rank - 2, rank - 1);
     let id = work.nodes[attention].source;
@@ -138,26 +251,23 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize) -> Edge {
     Edge::of(transpose)
 }
 
-/// Puts the scale on the keys, above the Reshapes and Transposes that nobody else reads.
-fn scale_key(work: &mut Work<'_>, transpose: usize, scale: Edge, attention: usize) {
-    let mut below = transpose;
-    let data = loop {
-        let Some(edge) = work.nodes[below].input(0) else { return };
+/// Puts the scale on the keys, above the Reshapes and Transposes that nobody else reads; returns the scaled keys.
+fn scale_key(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention: usize) -> Edge {
+    let mut below = None;
+    let mut data = key;
+    loop {
         // The attention still reads the old keys, so one more reader may be on its way out.
-        let n_other = work
-            .users(edge.node)
-            .iter()
-            .filter(|&&(user, _)| user != below && !is_old(work, user, attention))
-            .count();
-        if !matches!(work.nodes[edge.node].kind, Kind::Reshape | Kind::Transpose) || n_other > 0 {
-            break edge;
-        }
-        below = edge.node;
-    };
+        let is_other = |&&(user, _): &&(usize, usize)| Some(user) != below && !is_old(work, user, attention);
+        let n_other = work.users(data.node).iter().filter(is_other).count();
+        let moves = matches!(work.nodes[data.node].kind, Kind::Reshape | Kind::Transpose);
+        let Some(above) = work.nodes[data.node].input(0).filter(|_| moves && n_other == 0) else { break };
+        below = Some(data.node);
+        data = above;
+    }
     let output = work.tensor(data).clone();
-    let name = work.fresh_name("Multiply");
+    let name = work.fresh_name(&super::kind::word(&op));
     let multiply = work.add(Node {
-        op: Op::Binary(Binary::Multiply, Broadcast::Numpy),
+        op,
         kind: Kind::Eltwise,
         originals: smallvec![name.clone()],
         name,
@@ -166,7 +276,13 @@ fn scale_key(work: &mut Work<'_>, transpose: usize, scale: Edge, attention: usiz
         source: work.nodes[attention].source,
         ..Node::default()
     });
-    work.set_input(below, 0, Edge::of(multiply));
+    match below {
+        Some(below) => {
+            work.set_input(below, 0, Edge::of(multiply));
+            key
+        }
+        None => Edge::of(multiply),
+    }
 }
 
 /// Whether a reader is the keys' old Transpose, which only the attention reads.
@@ -250,5 +366,34 @@ mod tests {
         // On the way to a Result without a product in between, it stays f32.
         assert_eq!(lines[subgraph], "Subgraph q_t,Multiply,Softmax,v_t,sdpa f32");
         assert!(lines[subgraph + 1].starts_with("Transpose out_t"), "{lines:?}");
+    }
+
+    /// Scores, a division, a mask, Softmax and a product; keys are transposed by `order`.
+    fn written_out(order: &[i64], key_dims: &[i64]) -> Vec<String> {
+        let (mut net, f32, scores) = (Net::new(), DType::F32, [1, 2, FREE, FREE]);
+        let [q, v] = ["q", "v"].map(|name| net.input(name, f32, &[1, 2, FREE, 8]));
+        let k = net.input("k", f32, key_dims);
+        let mask = net.input("mask", f32, &[1, 1, FREE, FREE]);
+        let order = net.ints("order", order);
+        let k = net.op("k_t", Op::Transpose, &[k, order], f32, &[1, 2, 8, FREE]);
+        let product = || Op::MatMul { transpose_a: false, transpose_b: false };
+        let binary = |kind| Op::Binary(kind, Broadcast::Numpy);
+        let made = net.op("scores", product(), &[q, k], f32, &scores);
+        let root = net.number("root", 2.0);
+        let made = net.op("div", binary(Binary::Divide), &[made, root], f32, &scores);
+        let made = net.op("add", binary(Binary::Add), &[made, mask], f32, &scores);
+        let made = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[made], f32, &scores);
+        let out = net.op("out", product(), &[made, v], f32, &[1, 2, FREE, 8]);
+        net.result("result", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn what_was_written_out_is_the_same_subgraph() {
+        let scaled = "Eltwise Divide f32";
+        let subgraph = "Subgraph div,add,softmax,out f32";
+        assert_eq!(written_out(&[0, 2, 3, 1], &[1, FREE, 2, 8]), [scaled, "Transpose k_t f32", subgraph]);
+        // A product swaps the last two dims of its keys itself.
+        assert_eq!(written_out(&[0, 1, 3, 2], &[1, 2, FREE, 8]), [scaled, subgraph]);
     }
 }

@@ -20,7 +20,7 @@ use crate::lower::execution::Kind;
 pub(super) fn convert(work: &mut Work<'_>) {
     for node in work.model_order() {
         if work.is_alive(node)
-            && let Op::MatMul { transpose_a, .. } = work.nodes[node].op
+            && let Op::MatMul { transpose_a, transpose_b } = work.nodes[node].op
             && let (Some(data), Some(weight)) = (work.nodes[node].input(0), work.nodes[node].input(1))
             && !work.nodes[data.node].is_const()
             && !transpose_a
@@ -32,11 +32,9 @@ pub(super) fn convert(work: &mut Work<'_>) {
                 Some((_, constant)) => flat(work, constant, source),
                 None => empty(work, source),
             };
-            let inputs: Vec<Edge> = [data, weight.stored, bias_edge]
-                .into_iter()
-                .chain(weight.scale)
-                .chain(weight.zero_point)
-                .collect();
+            let stored = if transpose_b { weight.stored } else { transposed(work, node, weight.stored) };
+            let inputs: Vec<Edge> =
+                [data, stored, bias_edge].into_iter().chain(weight.scale).chain(weight.zero_point).collect();
             work.set_inputs(node, inputs);
             work.nodes[node].kind = Kind::FullyConnected;
             if let Some((add, _)) = bias {
@@ -59,6 +57,31 @@ fn bias(work: &Work<'_>, product: usize) -> Option<(usize, Edge)> {
         && dims.last().is_some_and(|dim| dim.size == work.tensor(constant).elements())
         && dims.len() <= outputs.dims.len();
     fits.then_some((add, constant))
+}
+
+/// Weights that are written with inputs first get a Transpose, which runs when the model is compiled.
+fn transposed(work: &mut Work<'_>, node: usize, weight: Edge) -> Edge {
+    let rank = work.tensor(weight).dims.len();
+    if rank < 2 {
+        return weight;
+    }
+    let mut order: Vec<i64> = (0..rank as i64).collect();
+    order.swap(rank - 2, rank - 1);
+    let mut output = work.tensor(weight).clone();
+    output.dims.swap(rank - 2, rank - 1);
+    let (source, name) = (work.nodes[node].source, work.nodes[node].name.clone());
+    let order = work.add_ints(&order, source);
+    let name: Box<str> = format!("{name}/transpose_b").into();
+    Edge::of(work.add(Node {
+        op: Op::Transpose,
+        kind: Kind::Transpose,
+        originals: [name.clone()].into_iter().collect(),
+        name,
+        inputs: [Some(weight), Some(order)].into_iter().collect(),
+        outputs: [output].into_iter().collect(),
+        source,
+        ..Node::default()
+    }))
 }
 
 /// The bias as a list.

@@ -15,6 +15,7 @@ mod duplicates;
 mod eltwise_chain;
 mod freeze;
 mod fully_connected;
+mod gelu;
 mod kind;
 mod last_token;
 mod mask;
@@ -77,6 +78,7 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     symbols::share(&mut work);
     duplicates::merge(&mut work);
     no_ops::remove(&mut work);
+    gelu::fuse(&mut work);
     subtract::from_constant(&mut work);
     move_up::elementwise(&mut work);
     weights::gather(&mut work);

@@ -18,13 +18,18 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
         let keeps = keeps_f32(work);
         let repeats_constant: Vec<bool> = (0..work.nodes.len())
             .map(|node| {
-                matches!(work.nodes[node].kind, Kind::Broadcast | Kind::Tile | Kind::Interpolate)
-                    && work.reads_const(node, 0)
+                let is_f32 = |edge: Edge| work.tensor(edge).dtype == DType::F32;
+                matches!(
+                    work.nodes[node].kind,
+                    Kind::Broadcast | Kind::Tile | Kind::Interpolate | Kind::Gather
+                ) && work.reads_const(node, 0)
+                    && work.nodes[node].input(0).is_some_and(is_f32)
             })
             .collect();
         let writes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| is_f32_head(work, node)).collect();
         for node in work.order() {
-            let reads_constants = work.nodes[node].kind == Kind::Reshape && work.reads_const(node, 0);
+            let reads_constants =
+                matches!(work.nodes[node].kind, Kind::Reshape | Kind::Transpose) && work.reads_const(node, 0);
             let of = &mut work.nodes[node];
             let is_fixed =
                 matches!(of.kind, Kind::Const | Kind::Input | Kind::MemoryInput | Kind::MemoryOutput);
@@ -87,6 +92,14 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
 
 fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: impl Fn(usize) -> bool) {
     while let Some(node) = pending.pop() {
+        // What was fused behind a convolution lies on this side of it.
+        let of = &work.nodes[node];
+        if of.kind == Kind::Convolution && (of.n_fused > 0 || of.addend.is_some()) && stops(node) {
+            if !std::mem::replace(&mut keeps[node], true) {
+                pending.extend(of.addend.and_then(|input| work.producer(node, input)));
+            }
+            continue;
+        }
         if !stops(node) && !std::mem::replace(&mut keeps[node], true) {
             pending.extend(work.nodes[node].inputs.iter().flatten().map(|edge| edge.node));
         }

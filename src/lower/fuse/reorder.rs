@@ -130,11 +130,12 @@ fn wanted_type(work: &Work<'_>, node: usize, input: usize, edge: Edge, precision
     }
     let own = of.outputs.first().map_or(has, |tensor| tensor.dtype);
     let is_significant = matches!(of.kind, Kind::FullyConnected | Kind::Convolution);
-    let is_filter = is_significant && input == 1 || matches!(of.kind, Kind::FullyConnected) && input > 2;
+    let is_filter = is_significant && input == 1;
     let is_constant = work.nodes[edge.node].is_const();
     let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat;
     let to = match of.kind {
-        _ if is_constant && !wants_constant || is_filter => return has,
+        _ if is_constant && !wants_constant => return has,
+        _ if is_filter => precision.dtype(),
         Kind::Output => DType::F32,
         _ if is_significant && input == 0 => precision.dtype(),
         Kind::Eltwise if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
