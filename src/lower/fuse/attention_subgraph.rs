@@ -76,12 +76,16 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     };
     let mut key = if transpose_b { transposed_key(work, key, below) } else { untransposed(work, key) };
     if let Some((node, number)) = scale {
-        let op = work.nodes[node].op.clone();
+        // Dividing by a constant is a product with its inverse before anything moves.
+        let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
         let number = match work.number(node, 1) {
+            Some(number) if is_binary(work, node, Binary::Divide) => {
+                work.add_number(1.0 / number, work.nodes[node].source)
+            }
             Some(number) => work.add_number(number, work.nodes[node].source),
             None => number,
         };
-        key = scale_key(work, key, (op, number), below);
+        key = scale_key(work, key, (multiply, number), below);
     }
     let name = |node: usize| work.nodes[node].name.clone();
     let mut originals = vec![scale.map_or_else(|| name(below), |(node, _)| name(node))];
@@ -390,7 +394,7 @@ mod tests {
 
     #[test]
     fn what_was_written_out_is_the_same_subgraph() {
-        let scaled = "Eltwise Divide f32";
+        let scaled = "Eltwise Multiply f32";
         let subgraph = "Subgraph div,add,softmax,out f32";
         assert_eq!(written_out(&[0, 2, 3, 1], &[1, FREE, 2, 8]), [scaled, "Transpose k_t f32", subgraph]);
         // A product swaps the last two dims of its keys itself.

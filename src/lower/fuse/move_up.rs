@@ -1,7 +1,7 @@
 //! Pass 4, continued: element-wise nodes move above what only moves data.
 //!
 //! An activation (not Swish), or Multiply or Divide by one constant number, moves above the Reshape, Transpose or Gather
-//! that feeds it, if nobody else reads that. It gets a made-up name, and the last node that moves data takes its name.
+//! that feeds it, if nobody else reads that. It gets a made-up name; those that move data keep theirs.
 //!
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp.
@@ -9,7 +9,7 @@
 use super::weights;
 use super::work::{Edge, Node, Tensor, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, Unary};
+use crate::graph::op::{Binary, Broadcast, Unary};
 use crate::lower::execution::Kind;
 use smallvec::smallvec;
 
@@ -25,9 +25,13 @@ pub(super) fn elementwise(work: &mut Work<'_>) {
         }
         let (Some(&last), Some(&first)) = (movers.first(), movers.last()) else { continue };
         let Some(source) = work.nodes[first].input(0) else { continue };
-        let word = super::kind::word(&work.nodes[node].op);
         let dtype = work.nodes[node].outputs[0].dtype;
-        let old = work.nodes[node].clone();
+        let mut old = work.nodes[node].clone();
+        if matches!(old.op, Op::Binary(Binary::Divide, _)) && dtype.is_float() {
+            // Dividing by a constant is a product with its inverse before anything moves.
+            old.op = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        }
+        let word = super::kind::word(&old.op);
         let name = work.fresh_name(&word);
         let mut inputs = old.inputs.clone();
         inputs[input] = Some(source);
@@ -44,10 +48,6 @@ pub(super) fn elementwise(work: &mut Work<'_>) {
         work.set_input(first, 0, Edge::of(moved));
         work.replace(Edge::of(node), Edge::of(last));
         movers.iter().for_each(|&mover| work.nodes[mover].outputs[0].dtype = dtype);
-        if work.nodes[last].kind != Kind::Gather {
-            work.nodes[last].name = old.name;
-            work.nodes[last].originals = old.originals;
-        }
     }
 }
 
@@ -100,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn an_activation_moves_up_and_leaves_its_name() {
-        assert_eq!(behind_transpose(Unary::Gelu, false), ["Eltwise Gelu f32", "Transpose unary f32"]);
+    fn an_activation_moves_up_under_another_name() {
+        assert_eq!(behind_transpose(Unary::Gelu, false), ["Eltwise Gelu f32", "Transpose transpose f32"]);
     }
 
     #[test]

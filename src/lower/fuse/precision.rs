@@ -54,10 +54,14 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
 
 /// A product that is a Result itself and has weights of f32 writes f32.
 fn is_f32_head(work: &Work<'_>, node: usize) -> bool {
+    has_f32_weights(work, node)
+        && work.only_user(node).is_some_and(|(user, _)| work.nodes[user].kind == Kind::Output)
+}
+
+fn has_f32_weights(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     of.kind == Kind::FullyConnected
         && of.input(1).is_some_and(|weight| work.tensor(weight).dtype == DType::F32)
-        && work.only_user(node).is_some_and(|(user, _)| work.nodes[user].kind == Kind::Output)
 }
 
 /// Which nodes stay f32.
@@ -92,9 +96,12 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
 
 fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: impl Fn(usize) -> bool) {
     while let Some(node) = pending.pop() {
-        // What was fused behind a convolution lies on this side of it.
+        // What was fused behind a convolution, or a product with weights of f32, lies on this side of it.
         let of = &work.nodes[node];
-        if of.kind == Kind::Convolution && (of.n_fused > 0 || of.addend.is_some()) && stops(node) {
+        if stops(node) && of.n_fused > 0 && has_f32_weights(work, node) {
+            keeps[node] = true;
+        }
+        if stops(node) && of.kind == Kind::Convolution && (of.n_fused > 0 || of.addend.is_some()) {
             if !std::mem::replace(&mut keeps[node], true) {
                 pending.extend(of.addend.and_then(|input| work.producer(node, input)));
             }
