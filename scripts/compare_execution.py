@@ -177,7 +177,7 @@ def main():
             print("    ", line)
         constants = [sum(node[0] == "Const" for node in nodes) for nodes in (real, ours)]
         n_nodes = len(keys(real, False))
-        rows.append((record["id"], n_nodes, names, full, order, constants))
+        rows.append((record["id"], n_nodes, names, full, order, constants, len(differing)))
         worst = min(worst, names)
         print(f"{record['id']:<55} {n_nodes:>5} nodes  names {names:6.2f}  with precision {full:6.2f}  order {order:6.2f}  constants {constants[1]}/{constants[0]}  details {len(differing)}")
         if options.show:
@@ -191,9 +191,13 @@ def main():
 
 def write(path, rows):
     begin, end = "<!-- begin execution graphs -->", "<!-- end execution graphs -->"
-    table = ["| run | nodes | names % | with precision % | order % | constants ours / real |", "|---|---|---|---|---|---|"]
-    for name, n_nodes, names, full, order, constants in rows:
-        table.append(f"| {name} | {n_nodes} | {names:.2f} | {full:.2f} | {order:.2f} | {constants[1]} / {constants[0]} |")
+    table = [
+        "| run | nodes | names, % | with precision, % | order, % | details | constants predicted / recorded |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, n_nodes, names, full, order, constants, n_differing in rows:
+        shown = f"{names:.2f} | {full:.2f} | {order:.2f} | {n_differing} | {constants[1]} / {constants[0]}"
+        table.append(f"| {name} | {n_nodes} | {shown} |")
     text = path.read_text() if path.exists() else f"{begin}\n{end}\n"
     head, rest = text.split(begin)
     path.write_text(head + begin + "\n" + "\n".join(table) + "\n" + end + rest.split(end)[1])
