@@ -2,13 +2,15 @@
 //!
 //! Weights and states last; an arena lasts from one phase to the next, as long as the longest needs.
 
+mod lasting;
+
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::lifetime;
 use crate::lower::{self, Lowered};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
-use crate::profile::Profile;
+use crate::profile::{Profile, Runtime};
 use crate::scenario::Scenario;
 use crate::shape::{self, Shapes};
 use crate::verify;
@@ -68,16 +70,19 @@ pub fn run(
     profile: &Profile,
     planner: Planner,
 ) -> Result<Vec<Phase>> {
-    let mut walked = Vec::with_capacity(phases.len() + 1);
+    let mut walked: Vec<Phase> = Vec::with_capacity(phases.len() + 1);
     for (name, scenario) in phases {
         let shapes = shape::infer(graph, scenario)?;
         if walked.is_empty()
             && let Some(lowered) = lower::compiled(graph, &shapes, profile)?
         {
-            walked.push(prove(PhaseName::Compile, scenario, shapes.clone(), lowered, planner)?);
+            walked.push(prove(PhaseName::Compile, scenario, shapes.clone(), lowered, planner, None)?);
         }
         let lowered = lower::apply(graph, &shapes, profile)?;
-        walked.push(prove(*name, scenario, shapes, lowered, planner)?);
+        let keeps = profile.runtime != Runtime::Written;
+        let before = walked.last().filter(|phase| keeps && phase.name != PhaseName::Compile);
+        let phase = prove(*name, scenario, shapes, lowered, planner, before)?;
+        walked.push(phase);
     }
     Ok(walked)
 }
@@ -86,11 +91,18 @@ fn prove(
     name: PhaseName,
     scenario: &Scenario,
     shapes: Shapes,
-    lowered: Lowered,
+    mut lowered: Lowered,
     planner: Planner,
+    before: Option<&Phase>,
 ) -> Result<Phase> {
+    if let Some(before) = before {
+        lasting::keep_storages(&before.lowered, &mut lowered);
+    }
     let problem = lifetime::analyze(&lowered);
-    let plan = plan::solve(&problem, planner)?;
+    let mut plan = plan::solve(&problem, planner)?;
+    if let Some(before) = before {
+        lasting::keep_blocks(&before.plan, &mut plan);
+    }
     verify::all(&lowered, &problem, &plan)?;
     Ok(Phase { name, scenario: scenario.clone(), shapes, lowered, problem, plan })
 }

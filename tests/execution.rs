@@ -5,7 +5,7 @@ use memgraph::lower::StorageClass;
 use memgraph::lower::execution::{self, ExecutionGraph, Kind, Layout, Precision};
 use memgraph::phases::{self, Phase, PhaseName};
 use memgraph::profile::{OpenvinoCpu, Profile, Reshape};
-use memgraph::scenario::Scenario;
+use memgraph::scenario::{Scenario, Task};
 use memgraph::shape;
 use memgraph::{Bytes, formats};
 use std::io::Read;
@@ -167,4 +167,32 @@ fn an_option_that_contradicts_the_graph_is_refused() {
         error.contains("`--precision f32` was given, and the execution graph was compiled with bf16"),
         "{error}"
     );
+}
+
+/// From the exported model: the prompt, and the first token after it.
+#[test]
+fn a_token_after_a_prompt_finds_what_the_prompt_left() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/qwen2.5-0.5b-fp16/openvino_model.xml");
+    let graph = formats::open(&model).unwrap();
+    let profile = Profile::openvino_cpu(OpenvinoCpu::default());
+    let pass = |prompt, past| Scenario { task: Task::Llm, prompt: Some(prompt), past, ..Scenario::default() };
+    let phases = [(PhaseName::Prefill, pass(128, 0)), (PhaseName::Decode, pass(1, 128))];
+    let phases = phases::run(&graph, &phases, &profile, profile.planner).unwrap();
+    let [_, prefill, decode] = phases.as_slice() else { panic!("{} phases", phases.len()) };
+    // Nothing shrinks; the attention mask is a byte longer.
+    assert_eq!(prefill.plan.blocks.len(), decode.plan.blocks.len());
+    assert_eq!(prefill.plan.arena_size + Bytes(1), decode.plan.arena_size);
+    let of_class = |phase: &Phase, class| {
+        let storages = phase.lowered.storages.iter().filter(|storage| storage.class == class);
+        storages.map(|storage| storage.bytes).sum::<Bytes>()
+    };
+    assert_eq!(of_class(prefill, StorageClass::KvCache), of_class(decode, StorageClass::KvCache));
+    for (phase, measured) in [(prefill, 1_133_830_356_u64), (decode, 1_135_472_352)] {
+        let heap = StorageClass::ALL
+            .iter()
+            .filter(|class| !class.is_planned() && **class != StorageClass::WeightsFile);
+        let heap: Bytes = heap.map(|&class| of_class(phase, class)).sum();
+        let heap = (heap + phase.plan.arena_size - phase.lowered.user_bytes).0;
+        assert!(heap.abs_diff(measured) <= measured / 100, "{heap} predicted, {measured} measured");
+    }
 }

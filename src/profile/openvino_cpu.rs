@@ -78,7 +78,11 @@ const ASSUMPTIONS: &[(&str, &str)] = &[
         "nodes, primitives and code generators by count, fitted to measured heaps: spread 1 MB in dynamic graphs, 20 % \
          of the term in static ones; the user's own copy of the model is released after compilation",
     ),
-    ("kv-prefilled-once", "what a state holds already came in one prompt, which its capacity is twice of"),
+    (
+        "kv-allocated-now",
+        "where no earlier phase is walked, a state of attention is taken for allocated at its present length, which its \
+         capacity is twice of",
+    ),
 ];
 
 impl Profile {

@@ -328,7 +328,10 @@ impl<'a> View<'a> {
             .filter(|(_, storage)| !is_weights(storage.class) && storage.bytes > Bytes::ZERO)
             .map(|(id, storage)| model::Live {
                 tensor: self.tensor_name(storage.node, names[id.index()]),
-                node: self.node_name(storage.node).to_owned(),
+                node: match storage.class {
+                    StorageClass::Runtime => "runtime objects".to_owned(),
+                    _ => self.node_name(storage.node).to_owned(),
+                },
                 bytes: storage.bytes.0,
                 class: storage.class.name().to_owned(),
             })
@@ -424,6 +427,7 @@ impl<'a> View<'a> {
             let owner = owner.unwrap_or(storage.node);
             let component = components[owner.graph as usize][owner.node.index()];
             match by {
+                _ if storage.class == StorageClass::Runtime => "runtime objects".to_owned(),
                 By::Node => self.node_name(owner).to_owned(),
                 By::Op => self.node_type(owner).to_owned(),
                 By::Component if storage.class == StorageClass::KvCache => "kv_cache".to_owned(),

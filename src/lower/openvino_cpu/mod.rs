@@ -166,9 +166,11 @@ impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
             Role::Written => Origin::Written,
         };
         let storage = StorageId::new(region as usize);
-        // The graph shows states as f32; their storage may be narrower.
-        let space = self.lowered.storage(storage).bytes - offset;
-        let bytes = bytes.min(space);
+        // The graph shows attention states as f32, and their storage has twice the tokens in another type.
+        let bytes = match self.lowered.storage(storage) {
+            held if held.class == StorageClass::KvCache => bytes.min(Bytes(held.bytes.0 / 2)),
+            _ => bytes,
+        };
         let tensor = (self.tensor_of)(port).map(|tensor| TensorRef { graph: node.source.graph, tensor });
         self.lowered.values.push(Value { storage, offset, bytes, origin, tensor });
         Some(ValueId::new(self.lowered.values.len() - 1))

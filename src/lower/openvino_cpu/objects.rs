@@ -50,9 +50,14 @@ pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
         own(1_700_000 + 9_000 * nodes + 930_000 * attentions, Moment::Compiled),
         own(350_000 + 140_000 * weight_shapes(graph) + 1_700 * others, Moment::Running),
     ];
-    if graph.nodes.iter().any(|node| node.kind == Kind::ScaledDotProductAttention) {
-        held.extend([own(CODE_GENERATOR, Moment::Running), own(CODE_GENERATOR, Moment::Running)]);
-    }
+    let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
+    let past = attentions.filter_map(|node| Some(node.attention.as_deref()?.past())).max();
+    let generators = match past {
+        None => 0,
+        Some(0) => 2,
+        Some(_) => 4,
+    };
+    held.extend((0..generators).map(|_| own(CODE_GENERATOR, Moment::Running)));
     held
 }
 

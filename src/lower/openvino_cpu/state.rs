@@ -1,7 +1,8 @@
 //! Variables: the attention's key and value state, and others.
 //!
 //! A state of attention holds twice the tokens that there were when it was allocated, in the type of the KV cache. When
-//! it overflows, it is allocated anew for twice the new length. With u8 each token and head adds a scale and a zero
+//! it overflows, it is allocated anew for twice the new length. Here it is allocated at its present length; what an
+//! earlier phase left is settled by [`crate::phases`]. With u8 each token and head adds a scale and a zero
 //! point (f32), and each state has a table of beams (i32). Any other variable that is written back has two buffers.
 //!
 //! From the second step on the graph holds one block of the past in f32.
@@ -51,10 +52,7 @@ pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
 
 /// Bytes of one state: keys or values, scales, beams.
 fn bytes(attention: &Attention, size: u64, precision: Option<DType>) -> Bytes {
-    // What was there is taken for one prompt, whose state was allocated then.
-    let (past, keys) = (attention.past(), attention.keys);
-    let allocated = if past > 0 && keys <= past.saturating_mul(2) { past } else { keys };
-    let tokens = product([2, allocated, attention.batch]);
+    let tokens = product([2, attention.keys, attention.batch]);
     let element = precision.and_then(DType::bits).map_or(2, |bits| bits.div_ceil(8));
     let scales = if element == 1 { product([tokens, attention.kv_heads, 8]) } else { 0 };
     let beams = product([tokens, 4]);
@@ -80,8 +78,6 @@ mod tests {
         assert_eq!(state(attention(1813, 1813, 1), DType::BF16), 928_256 + 1813 * 8);
         assert_eq!(state(attention(128, 128, 4), DType::F16), 262_144 + 4096);
         assert_eq!(state(attention(1024, 1024, 1), DType::U8), 262_144 + 32_768 + 8_192);
-        // 640 tokens after 512 fit the 1,024 allocated; 641 after 512 do not.
-        assert_eq!(state(attention(512, 1024, 1), DType::BF16), 2 * 512 * (2 * 64 * 2 + 4));
         assert_eq!(state(attention(640, 1152, 1), DType::BF16), 589_824 + 2 * 1152 * 4);
     }
 }

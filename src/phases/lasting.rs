@@ -1,0 +1,175 @@
+//! What a runtime keeps from one phase to the next.
+//!
+//! * Blocks that grow stay as large as the largest phase made them.
+//! * Workspace stays. Where both phases have the same set of it for a node, each block is as large as the larger of the
+//!   two; another set belongs to another kernel (one token, instead of a prompt), and both stay.
+//! * An output's block stays at its largest.
+//!
+//! * A state of attention stays as long as it holds the tokens of the phase; else it has doubled until it did (to
+//!   within two tokens: the runtime doubles at the length that overflows).
+//!
+//! Source: OpenVINO 2026.4.1, heap blocks over prefill, decode, reset and prefill again in 25 runs: none shrinks.
+
+use crate::ids::StorageId;
+use crate::lower::{Lowered, NodeRef, Origin, Storage, StorageClass};
+use crate::problem::Plan;
+use crate::units::Bytes;
+use std::collections::BTreeMap;
+
+/// Adds to a phase's storages what the phase before it left.
+pub(super) fn keep_storages(before: &Lowered, now: &mut Lowered) {
+    let mut kept = sets(before);
+    let mut current = sets(now);
+    for (node, old) in &mut kept {
+        match current.get_mut(node) {
+            Some(new) if new.len() == old.len() => {
+                for (&new, &old) in new.iter().zip(old.iter()) {
+                    let bytes = before.storage(old).bytes;
+                    let storage = &mut now.storages[new.index()];
+                    storage.bytes = storage.bytes.max(bytes);
+                }
+            }
+            _ => now.storages.extend(old.iter().map(|&id| before.storage(id).clone())),
+        }
+    }
+    let (old, new) = (states(before), states(now));
+    if old.len() == new.len() {
+        for (old, new) in old.into_iter().zip(new) {
+            let storage = &mut now.storages[new.index()];
+            // A state that is allocated at its present length has room for twice the tokens.
+            let needed = storage.bytes.0 / 2;
+            let mut capacity = before.storage(old).bytes.0.max(1);
+            while capacity < needed {
+                capacity = capacity.saturating_mul(2);
+            }
+            storage.bytes = Bytes(capacity).min(storage.bytes.max(before.storage(old).bytes));
+        }
+    }
+    let (old, new) = (outputs(before), outputs(now));
+    if old.len() == new.len() {
+        for (old, new) in old.into_iter().zip(new) {
+            let bytes = before.storage(old).bytes;
+            let storage = &mut now.storages[new.index()];
+            storage.bytes = storage.bytes.max(bytes);
+        }
+    }
+}
+
+/// Grows a plan's blocks to those of the phase before it; the buffers keep their blocks.
+pub(super) fn keep_blocks(before: &Plan, now: &mut Plan) {
+    if before.blocks.len() != now.blocks.len() {
+        return;
+    }
+    let old = std::mem::take(&mut now.blocks);
+    let mut start = 0_u64;
+    for (block, before) in old.iter().zip(&before.blocks) {
+        let length = |bytes: &std::ops::Range<u64>| bytes.end.saturating_sub(bytes.start);
+        let longest = if block.grows { length(&before.bytes) } else { 0 }.max(length(&block.bytes));
+        let mut grown = block.clone();
+        grown.bytes = start..start.saturating_add(longest);
+        start = grown.bytes.end;
+        now.blocks.push(grown);
+    }
+    for offset in &mut now.offsets {
+        let block = old.iter().zip(&now.blocks).find(|(old, _)| old.bytes.contains(&offset.0));
+        if let Some((old, new)) = block {
+            *offset = Bytes(new.bytes.start) + (*offset - Bytes(old.bytes.start));
+        }
+    }
+    now.arena_size = now.arena_size.max(Bytes(start));
+}
+
+/// Workspace by node.
+fn sets(lowered: &Lowered) -> BTreeMap<NodeRef, Vec<StorageId>> {
+    let mut sets: BTreeMap<NodeRef, Vec<StorageId>> = BTreeMap::new();
+    let is_workspace = |storage: &Storage| storage.class == StorageClass::Workspace;
+    for (index, storage) in lowered.storages.iter().enumerate().filter(|(_, storage)| is_workspace(storage)) {
+        sets.entry(storage.node).or_default().push(StorageId::new(index));
+    }
+    sets
+}
+
+/// States of attention, in order.
+fn states(lowered: &Lowered) -> Vec<StorageId> {
+    let storages = lowered.storages.iter().enumerate();
+    let states = storages.filter(|(_, storage)| storage.class == StorageClass::KvCache);
+    states.map(|(index, _)| StorageId::new(index)).collect()
+}
+
+/// Storages that outputs are written to, in order.
+fn outputs(lowered: &Lowered) -> Vec<StorageId> {
+    let written = lowered.values.iter().filter(|value| value.origin == Origin::Written);
+    let mut outputs: Vec<StorageId> = written.map(|value| value.storage).collect();
+    outputs.retain(|&id| lowered.storage(id).class == StorageClass::Io);
+    outputs.sort_unstable();
+    outputs.dedup();
+    outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::Known;
+    use crate::problem::Block;
+
+    #[test]
+    fn blocks_grow_and_keep_their_buffers() {
+        let block = |bytes| Block { bytes, grows: true };
+        let before = Plan { blocks: vec![block(0..10), block(10..12)], ..Plan::default() };
+        let mut now = Plan {
+            offsets: [0, 4, 4].map(Bytes).to_vec(),
+            arena_size: Bytes(9),
+            blocks: vec![block(0..4), block(4..9)],
+        };
+        keep_blocks(&before, &mut now);
+        assert_eq!(now.offsets, [0, 10, 10].map(Bytes));
+        assert_eq!((now.blocks, now.arena_size), (vec![block(0..10), block(10..15)], Bytes(15)));
+    }
+
+    #[test]
+    fn a_state_doubles_where_it_overflows() {
+        let state = |bytes| {
+            let storage = Storage {
+                class: StorageClass::KvCache,
+                bytes: Bytes(bytes),
+                alignment: 1,
+                node: NodeRef::default(),
+                known: Known::Exact,
+                kept_until: 0,
+                grows: false,
+            };
+            Lowered { storages: vec![storage], ..Lowered::default() }
+        };
+        let kept = |before, now| {
+            let mut lowered = state(now);
+            keep_storages(&state(before), &mut lowered);
+            lowered.storages[0].bytes.0
+        };
+        assert_eq!(kept(256, 510), 256); // 255 tokens fit the 256 that 128 left
+        assert_eq!(kept(256, 514), 512); // 257 do not
+        assert_eq!(kept(256, 8), 256);
+    }
+
+    #[test]
+    fn workspace_of_another_kernel_stays_beside() {
+        let workspace = |bytes: &[u64]| {
+            let storage = |&bytes: &u64| Storage {
+                class: StorageClass::Workspace,
+                bytes: Bytes(bytes),
+                alignment: 1,
+                node: NodeRef::default(),
+                known: Known::Exact,
+                kept_until: 0,
+                grows: false,
+            };
+            Lowered { storages: bytes.iter().map(storage).collect(), ..Lowered::default() }
+        };
+        let kept = |before: &[u64], now: &[u64]| {
+            let mut lowered = workspace(now);
+            keep_storages(&workspace(before), &mut lowered);
+            lowered.storages.iter().map(|storage| storage.bytes.0).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&[8, 1], &[3, 4]), [8, 4]);
+        assert_eq!(kept(&[8, 1], &[3]), [3, 8, 1]);
+    }
+}
