@@ -423,9 +423,7 @@ def models():
     """(name, model) of the whole corpus."""
     core = ov.Core()
     seen, made = set(), {}
-    for line in CASES.splitlines():
-        if not line or line.startswith("#"):
-            continue
+    for line in lines():
         xml, weights = ir_of(line)
         try:
             model = core.read_model(xml.encode(), ov.Tensor(weights))
@@ -442,6 +440,10 @@ def models():
     missing = opset_operators() - seen - {"Parameter-1", "Constant-1", "Result-1", "If-8", "Loop-5", "TensorIterator-1"}
     if missing:
         raise SystemExit(f"error: scripts/corpus_openvino.py has no line for {', '.join(sorted(missing))}")
+
+
+def lines():
+    return [line for line in CASES.splitlines() if line and not line.startswith("#")]
 
 
 def opset_operators():
@@ -474,7 +476,7 @@ def ir_of(line):
     def add_source(text):
         match = INPUT.match(text)
         if match is None:
-            raise SystemExit(f"error: cannot read {text!r} in: {line}")
+            raise ValueError(f"cannot read {text!r} in: {line}")
         dtype, values = match["dtype"], match["list"] if match["list"] is not None else match["scalar"]
         if values is None:
             return add_layer("Parameter", 1, {"shape": match["dims"], "element_type": dtype}, [])
@@ -490,7 +492,8 @@ def ir_of(line):
         head, _, tail = step.partition(";")
         operator, *inputs = head.split()
         name, opset = operator.split("-")
-        sources = [steps[int(text[1:])] if text.startswith("@") else add_source(text) for text in inputs]
+        named = dict(enumerate(steps))
+        sources = [named[int(text[1:])] if text.startswith("@") else add_source(text) for text in inputs]
         attributes = dict(attribute.split("=", 1) for attribute in tail.split())
         steps.append(add_layer(IR_TYPE_NAMES.get(name, name), opset, attributes, sources))
     for step in steps:

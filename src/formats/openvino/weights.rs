@@ -64,18 +64,17 @@ impl Weights {
         let elements = dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim));
         let elements = elements.or_else(|| dims.contains(&0).then_some(0));
         let elements = elements.ok_or_else(|| ConstantError::Elements(shape.to_string()))?;
-        if !is_size_right(dtype, elements, size) {
-            let needed = dtype.bytes(elements).unwrap_or_default().0;
+        // As in OpenVINO, more bytes than the elements need are no fault: it writes one for a constant without elements,
+        // and units of three bytes for u3 and u6. A type without a fixed size holds what it holds.
+        // Source: OpenVINO 2026.4, src/core/src/op/constant.cpp, src/core/src/memory_util.cpp, and its IR reader.
+        let needed = dtype.bytes(elements).map_or(size, |bytes| bytes.0);
+        if size < needed {
             return Err(ConstantError::Size { size, needed, dtype, shape: shape.to_string() });
         }
         let end = offset.checked_add(size).ok_or(ConstantError::Range { offset, size })?;
 
         let few = if dtype.is_float() { limits::MAX_FLOAT_ELEMENTS } else { limits::MAX_INT_ELEMENTS };
-        let value = match elements {
-            0 => self.value(dtype, offset, offset),
-            _ if elements <= few => self.value(dtype, offset, end),
-            _ => None,
-        };
+        let value = if elements <= few { self.value(dtype, offset, end - (size - needed)) } else { None };
         Ok((Constant { range: Some(WeightRange { file: 0, offset, size }), value }, dtype, shape))
     }
 
@@ -83,18 +82,6 @@ impl Weights {
     fn value(&self, dtype: DType, offset: u64, end: u64) -> Option<Value> {
         let range = usize::try_from(offset).ok()?..usize::try_from(end).ok()?;
         Value::decode(dtype, self.mapping.as_ref()?.bytes().get(range)?)
-    }
-}
-
-/// Whether `size` bytes hold `elements`; types without a fixed size hold what they hold.
-///
-/// OpenVINO packs u3 and u6 in units of three bytes, and writes one byte for a constant without elements.
-/// Source: OpenVINO 2026.4, src/core/src/memory_util.cpp, src/core/src/op/constant.cpp.
-fn is_size_right(dtype: DType, elements: u64, size: u64) -> bool {
-    let Some(packed) = dtype.bytes(elements) else { return true };
-    match dtype {
-        DType::U3 | DType::U6 => size == packed.0 || size == packed.0.next_multiple_of(3),
-        _ => size == packed.0 || elements == 0,
     }
 }
 
@@ -146,6 +133,10 @@ mod tests {
         assert!(of("u3", "3", "0", "3", &[]).is_ok());
         assert!(of("string", "3", "0", "77", &[]).is_ok());
         assert!(of("f32", "0,4", "0", "0", &[]).is_ok());
+        assert_eq!(
+            of("i32", "1", "0", "8", &[7, 0, 0, 0, 1, 0, 0, 0]).unwrap().value,
+            Some(Value::ints([7]))
+        );
         assert_eq!(of("i64", "0", "0", "1", &[7]).unwrap().value, Some(Value::ints([])));
     }
 
