@@ -7,6 +7,7 @@
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/transformations and src/plugins/intel_cpu/src/graph_optimizer.cpp,
 //! and the execution graphs of 69 runs.
 
+mod assumptions;
 mod attention_subgraph;
 mod broadcast;
 mod constants;
@@ -107,6 +108,6 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
         is_dynamic: work.is_dynamic,
         precision: options.precision,
         kv_precision: options.kv_precision.or(graph.hints().kv_cache_precision),
-        assumptions: Vec::new(),
+        assumptions: assumptions::of(&work),
     })
 }
