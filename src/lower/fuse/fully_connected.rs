@@ -33,8 +33,9 @@ pub(super) fn convert(work: &mut Work<'_>) {
                 None => empty(work, source),
             };
             let stored = if transpose_b { weight.stored } else { transposed(work, node, weight.stored) };
+            let scale = weights::converted(work, weight.scale);
             let inputs: Vec<Edge> =
-                [data, stored, bias_edge].into_iter().chain(weight.scale).chain(weight.zero_point).collect();
+                [data, stored, bias_edge].into_iter().chain(scale).chain(weight.zero_point).collect();
             work.set_inputs(node, inputs);
             work.nodes[node].kind = Kind::FullyConnected;
             if let Some((add, _)) = bias {

@@ -60,6 +60,18 @@ fn constant(work: &Work<'_>, mut edge: Edge) -> Option<Edge> {
     None
 }
 
+/// A scale as the plugin keeps it: converted to f32 when the model is compiled.
+pub(super) fn converted(work: &mut Work<'_>, scale: Option<Edge>) -> Option<Edge> {
+    if let Some(scale) = scale
+        && let Some(tensor) = work.nodes[scale.node].outputs.get_mut(scale.port)
+        && tensor.dtype != DType::F32
+    {
+        tensor.dtype = DType::F32;
+        work.nodes[scale.node].is_mapped = false;
+    }
+    scale
+}
+
 /// Gathers from tables as they are stored.
 pub(super) fn gather(work: &mut Work<'_>) {
     for node in work.model_order() {
@@ -126,6 +138,7 @@ fn gather_quantized(work: &mut Work<'_>, node: usize, mut weight: Weight) {
         });
         weight.zero_point = Some(Edge::of(convert));
     }
+    weight.scale = converted(work, weight.scale);
     let inputs = work.nodes[node].inputs.iter().flatten().skip(1).copied();
     let inputs: Vec<Edge> =
         std::iter::once(weight.stored).chain(inputs).chain(weight.scale).chain(weight.zero_point).collect();
