@@ -1,14 +1,11 @@
 //! `memgraph dump`: one box of the line.
 
-use super::options::Binding;
+use super::options::{Binding, Rules};
 use super::{EXIT_STATUS, Outcome, output};
 use clap::ValueEnum;
 use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::lower::execution::Precision;
-use memgraph::lower::fuse;
-use memgraph::plan::{self, Planner, csv};
+use memgraph::plan::{self, csv};
 use memgraph::problem::Problem;
-use memgraph::profile::Profile;
 use memgraph::report::dump;
 use memgraph::{formats, lifetime, lower, shape, verify};
 use std::path::PathBuf;
@@ -22,45 +19,13 @@ pub(super) struct Args {
     /// Which box
     #[arg(long, value_enum)]
     stage: Stage,
-    /// Whose rules are applied
-    #[arg(long, default_value = "graph", value_parser = Profile::NAMES.to_vec())]
-    profile: String,
-    /// Who places the buffers [default: the profile's]
-    #[arg(long, value_name = "PLANNER")]
-    planner: Option<String>,
     /// Write `problem` or `plan` as CSV to this file instead; `-` is standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// For `execution`: what matrix products compute in
-    #[arg(long, value_enum, default_value = "bf16")]
-    precision: PrecisionArg,
-    /// For `execution`: compiled as exported, or with the bound shapes
-    #[arg(long, value_enum, default_value = "dynamic")]
-    reshape: Reshape,
-    /// For `execution`: logits of every token, or of the last alone
-    #[arg(long, value_enum, default_value = "all")]
-    logits: Logits,
+    #[command(flatten)]
+    rules: Rules,
     #[command(flatten)]
     binding: Binding,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PrecisionArg {
-    F32,
-    Bf16,
-    F16,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Reshape {
-    Dynamic,
-    Static,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Logits {
-    All,
-    Last,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,20 +54,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         return Ok(if is_complete { Outcome::Fine } else { Outcome::Incomplete });
     }
     if args.stage == Stage::Execution {
-        let options = fuse::Options {
-            precision: match args.precision {
-                PrecisionArg::F32 => Precision::F32,
-                PrecisionArg::Bf16 => Precision::Bf16,
-                PrecisionArg::F16 => Precision::F16,
-            },
-            is_dynamic: args.reshape == Reshape::Dynamic,
-            last_logits: args.logits == Logits::Last,
-            kv_precision: None,
-        };
-        return done(&dump::execution(&fuse::execution_graph(&graph, &shapes, options)?));
+        return done(&dump::execution(&lower::executed(&graph, &shapes, &args.rules.openvino_cpu())?));
     }
-    let profile =
-        Profile::by_name(&args.profile).ok_or_else(|| Error::new(ErrorKind::Usage, "unknown profile"))?;
+    let profile = args.rules.profile(&graph)?;
     let lowered = lower::apply(&graph, &shapes, &profile)?;
     if args.stage == Stage::Lowered {
         return done(&dump::lowered(&graph, &lowered));
@@ -116,10 +70,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             None => done(&dump::problem(&problem, None)),
         };
     }
-    let planner = match &args.planner {
-        Some(name) => Planner::by_name(name)?,
-        None => profile.planner,
-    };
+    let planner = args.rules.planner(&profile)?;
     let plan = plan::solve(&problem, planner)?;
     verify::all(&lowered, &problem, &plan)?;
     match &args.csv {

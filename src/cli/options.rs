@@ -36,9 +36,9 @@ pub(super) struct Binding {
     allow_opaque: bool,
 }
 
-/// How the model is analysed and told.
+/// Whose rules are applied, and by whom the buffers are placed.
 #[derive(Debug, Args)]
-pub(super) struct Analysis {
+pub(super) struct Rules {
     /// Whose rules are applied [default: graph; openvino-cpu for an execution graph]
     #[arg(long, value_parser = Profile::NAMES.to_vec())]
     profile: Option<String>,
@@ -47,6 +47,13 @@ pub(super) struct Analysis {
     /// Who places the buffers [default: the profile's]
     #[arg(long, value_name = "PLANNER")]
     planner: Option<String>,
+}
+
+/// How the model is analysed and told.
+#[derive(Debug, Args)]
+pub(super) struct Analysis {
+    #[command(flatten)]
+    rules: Rules,
     /// What the breakdown groups by
     #[arg(long, value_enum, default_value = "component")]
     by: Grouping,
@@ -174,18 +181,13 @@ impl Binding {
     }
 }
 
-impl Analysis {
-    /// Whether a report goes anywhere but to standard output as text.
-    pub(super) fn writes_files(&self) -> bool {
-        [&self.json, &self.csv, &self.svg].into_iter().any(Option::is_some)
-    }
-
+impl Rules {
     /// The profile that was asked for, else the one that fits the graph.
-    fn profile(&self, graph: &Graph) -> Result<Profile> {
+    pub(super) fn profile(&self, graph: &Graph) -> Result<Profile> {
         let fitting = if execution::is_execution_graph(graph) { "openvino-cpu" } else { "graph" };
         let name = self.profile.as_deref().unwrap_or(fitting);
         if name == "openvino-cpu" {
-            return Ok(Profile::openvino_cpu(self.compilation.options()));
+            return Ok(Profile::openvino_cpu(self.openvino_cpu()));
         }
         Profile::by_name(name).ok_or_else(|| {
             Error::new(ErrorKind::Usage, format!("unknown profile \"{name}\""))
@@ -193,13 +195,27 @@ impl Analysis {
         })
     }
 
+    /// The planner that was asked for, else the profile's.
+    pub(super) fn planner(&self, profile: &Profile) -> Result<Planner> {
+        self.planner.as_deref().map_or(Ok(profile.planner), Planner::by_name)
+    }
+
+    /// How the CPU plugin compiles the model.
+    pub(super) fn openvino_cpu(&self) -> OpenvinoCpu {
+        self.compilation.options()
+    }
+}
+
+impl Analysis {
+    /// Whether a report goes anywhere but to standard output as text.
+    pub(super) fn writes_files(&self) -> bool {
+        [&self.json, &self.csv, &self.svg].into_iter().any(Option::is_some)
+    }
+
     /// Walks the line for every phase and makes the report.
     pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Findings> {
-        let profile = self.profile(graph)?;
-        let planner = match &self.planner {
-            Some(name) => Planner::by_name(name)?,
-            None => profile.planner,
-        };
+        let profile = self.rules.profile(graph)?;
+        let planner = self.rules.planner(&profile)?;
         let phases = phases::run(graph, phases, &profile, planner)?;
         let sha256 = if self.json.is_some() { formats::sha256(graph.file())? } else { String::new() };
         let by = match self.by {

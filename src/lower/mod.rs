@@ -19,6 +19,7 @@ use crate::graph::Graph;
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
 use crate::profile::{OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
+use execution::ExecutionGraph;
 use openvino_cpu::Moment;
 use smallvec::SmallVec;
 
@@ -255,13 +256,12 @@ pub fn compiled(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Opt
     }
 }
 
-fn openvino_cpu(
-    graph: &Graph,
-    shapes: &Shapes,
-    profile: &Profile,
-    options: &OpenvinoCpu,
-    moment: Moment,
-) -> Result<Lowered> {
+/// The graph that OpenVINO's CPU plugin executes: read where the file is one, else made from the export.
+///
+/// # Errors
+///
+/// If an execution graph contradicts itself or `options`, or an export has no shapes to compile with.
+pub fn executed(graph: &Graph, shapes: &Shapes, options: &OpenvinoCpu) -> Result<ExecutionGraph> {
     let mut execution = if execution::is_execution_graph(graph) {
         let read = execution::read(graph, shapes, options.reshape)?;
         agrees(graph, "precision", options.precision, Some(read.precision.dtype()))?;
@@ -278,6 +278,17 @@ fn openvino_cpu(
     };
     // Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h.
     execution.kv_precision.get_or_insert(DType::U8);
+    Ok(execution)
+}
+
+fn openvino_cpu(
+    graph: &Graph,
+    shapes: &Shapes,
+    profile: &Profile,
+    options: &OpenvinoCpu,
+    moment: Moment,
+) -> Result<Lowered> {
+    let execution = executed(graph, shapes, options)?;
     let tensor_of = |port: execution::Port| {
         let node = execution.node(port.step)?.source.node;
         graph.output(node, port.port as usize)
