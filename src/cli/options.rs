@@ -3,8 +3,7 @@
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::graph::{Dims, Graph, Value};
-use memgraph::lower::execution;
+use memgraph::graph::{Dims, Format, Graph, Value};
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::Planner;
 use memgraph::profile::{Isa, OpenvinoCpu, Profile, Reshape};
@@ -39,7 +38,7 @@ pub(super) struct Binding {
 /// Whose rules are applied, and by whom the buffers are placed.
 #[derive(Debug, Args)]
 pub(super) struct Rules {
-    /// Whose rules are applied [default: graph; openvino-cpu for an execution graph]
+    /// Whose rules are applied [default: openvino-cpu for an OpenVINO IR, else graph]
     #[arg(long, value_parser = Profile::NAMES.to_vec())]
     profile: Option<String>,
     #[command(flatten)]
@@ -184,7 +183,10 @@ impl Binding {
 impl Rules {
     /// The profile that was asked for, else the one that fits the graph.
     pub(super) fn profile(&self, graph: &Graph) -> Result<Profile> {
-        let fitting = if execution::is_execution_graph(graph) { "openvino-cpu" } else { "graph" };
+        let fitting = match graph.format() {
+            Format::OpenVino => "openvino-cpu",
+            _ => "graph",
+        };
         let name = self.profile.as_deref().unwrap_or(fitting);
         if name == "openvino-cpu" {
             return Ok(Profile::openvino_cpu(self.openvino_cpu()));
