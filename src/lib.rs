@@ -24,6 +24,7 @@
 // Nothing that a file can choose may end the process, and only the command line prints; tests may do both.
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod closed_form;
 pub mod dtype;
 pub mod error;
 pub mod formats;

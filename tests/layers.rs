@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("problem.rs", &["units", "ids"]),
     ("graph/", &["units", "ids", "dtype", "error", "graph"]),
     ("formats/", &["units", "ids", "dtype", "error", "graph", "scenario", "formats"]),
+    ("closed_form/", &["units", "error", "formats"]),
     ("scenario", &["units", "ids", "dtype", "error", "graph", "scenario", "shape"]),
     ("shape/", &["units", "ids", "dtype", "error", "graph", "scenario", "shape"]),
     ("profile/", &["plan", "profile", "lower", "units", "dtype"]),

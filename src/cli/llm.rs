@@ -1,7 +1,7 @@
 //! `memgraph llm`: one language model.
 
 use super::options::{Analysis, Binding, parse_length};
-use super::{EXIT_STATUS, Outcome};
+use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::error::Result;
 use memgraph::formats;
@@ -47,6 +47,9 @@ enum Phase {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if args.analysis.is_components() {
+        return components::language(&args.analysis, &args.binding, &args.model, args.seq);
+    }
     let graph = formats::open(&llm::file(&args.model)?)?;
     let base = Scenario { past: args.past, batch: Some(args.batch), ..args.binding.scenario(&args.model)? };
     let part = match args.phase {

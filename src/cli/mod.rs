@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand. Uses the public API only; nothing else prints.
 
+mod components;
 mod dump;
 mod graph;
 mod llm;
 mod options;
 mod output;
 mod plan;
+mod quick;
 mod schema;
 mod verify;
 mod vit;
@@ -36,6 +38,7 @@ enum Command {
     Dump(dump::Args),
     Plan(plan::Args),
     Verify(verify::Args),
+    Quick(quick::Args),
     Schema(schema::Args),
 }
 
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Dump(args) => dump::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Quick(args) => quick::run(&args),
         Command::Schema(args) => schema::run(&args),
     };
     match outcome {

@@ -39,7 +39,7 @@ pub(super) struct Binding {
 #[derive(Debug, Args)]
 pub(super) struct Rules {
     /// Whose rules are applied [default: openvino-cpu for an OpenVINO IR, else graph]
-    #[arg(long, value_parser = Profile::NAMES.to_vec())]
+    #[arg(long, value_parser = profile_names())]
     profile: Option<String>,
     #[command(flatten)]
     compilation: Compilation,
@@ -156,7 +156,19 @@ enum Grouping {
     Layer,
 }
 
+/// The name of the closed forms among the profiles.
+const COMPONENTS: &str = "components";
+
+fn profile_names() -> Vec<&'static str> {
+    Profile::NAMES.iter().copied().chain([COMPONENTS]).collect()
+}
+
 impl Binding {
+    /// The file that was given instead of the folder's config.json.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The scenario that the options describe; sizes come from the config beside `model`.
     pub(super) fn scenario(&self, model: &Path) -> Result<Scenario> {
         let config = match &self.config {
@@ -188,6 +200,11 @@ impl Rules {
             _ => "graph",
         };
         let name = self.profile.as_deref().unwrap_or(fitting);
+        if name == COMPONENTS {
+            let message = "the component formulas know no graph, and this command reads one";
+            return Err(Error::new(ErrorKind::Usage, message)
+                .help("use `llm`, `vit` or `vlm` with `--profile components`"));
+        }
         if name == "openvino-cpu" {
             return Ok(Profile::openvino_cpu(self.openvino_cpu()));
         }
@@ -212,6 +229,22 @@ impl Analysis {
     /// Whether a report goes anywhere but to standard output as text.
     pub(super) fn writes_files(&self) -> bool {
         [&self.json, &self.csv, &self.svg].into_iter().any(Option::is_some)
+    }
+
+    /// Whether the closed forms were asked for, which need no graph.
+    pub(super) fn is_components(&self) -> bool {
+        self.rules.profile.as_deref() == Some(COMPONENTS)
+    }
+
+    /// Whether the report is wanted as JSON.
+    pub(super) fn wants_json(&self) -> bool {
+        self.json.is_some()
+    }
+
+    /// A report that was made without a graph; its only chart is the breakdown.
+    pub(super) fn findings(&self, report: Report) -> Result<Findings> {
+        let drawing = self.svg.as_ref().map(|_| report::svg::breakdown(&report)).transpose()?;
+        Ok(Findings { report, drawing })
     }
 
     /// Walks the line for every phase and makes the report.

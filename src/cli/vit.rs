@@ -1,7 +1,7 @@
 //! `memgraph vit`: a vision tower.
 
 use super::options::{Analysis, Binding, parse_image, parse_length};
-use super::{EXIT_STATUS, Outcome};
+use super::{EXIT_STATUS, Outcome, components};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::formats;
 use memgraph::phases::PhaseName;
@@ -34,6 +34,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if args.analysis.is_components() {
+        let patches = args.seq.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "the component formulas need SEQ, and only `--image` was given")
+                .help("give the patches over all images, such as 577 or 5*577")
+        })?;
+        return components::vision(&args.analysis, &args.binding, &args.model, patches);
+    }
     let files = vit::files(&args.model)?;
     let is_asked = |file: &PathBuf| {
         args.part.as_ref().is_none_or(|part| file.file_name().is_some_and(|name| name == part.as_str()))

@@ -26,18 +26,22 @@ pub fn read(folder: &Path) -> Result<ModelConfig> {
 ///
 /// If the file cannot be read, is over the cap, or is no JSON.
 pub fn read_file(path: &Path) -> Result<ModelConfig> {
+    Ok(sizes(&json(path)?))
+}
+
+/// A small JSON file, whole.
+pub(super) fn json(path: &Path) -> Result<Value> {
     let len = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
     if len > MAX_CONFIG_BYTES {
         let message = format!("the file has {len} bytes, over the limit of {MAX_CONFIG_BYTES}");
         return Err(Error::new(ErrorKind::Limit, message).in_file(path));
     }
     let text = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let json: Value = serde_json::from_slice(&text).map_err(|error| {
+    serde_json::from_slice(&text).map_err(|error| {
         let position = Position::Line(error.line() as u32, error.column() as u32);
         let location = crate::error::Location { position: Some(position), ..Default::default() };
         Error::new(ErrorKind::Malformed, format!("not JSON: {error}")).in_file(path).at(location)
-    })?;
-    Ok(sizes(&json))
+    })
 }
 
 /// The sizes that the text and the vision part of a config state, whatever they are called.

@@ -1,5 +1,6 @@
 //! Readers: file bytes in, [`Graph`] out. The only module that opens model files.
 
+pub mod architecture;
 pub mod config;
 mod digest;
 pub mod limits;

@@ -1,5 +1,6 @@
 //! Which files a folder holds, what part each plays, and what a run of it looks like.
 
+pub mod estimate;
 pub mod llm;
 pub mod vit;
 

@@ -115,10 +115,7 @@ fn empty(subject: &Subject<'_>) -> Report {
     diagnostics.dedup();
     Report {
         schema_version: SCHEMA_VERSION,
-        tool: model::Tool {
-            name: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        },
+        tool: model::Tool::this(),
         model: model::Model {
             path: graph.file().display().to_string(),
             format: graph.format().name().to_owned(),

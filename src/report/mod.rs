@@ -7,6 +7,7 @@ mod build;
 pub mod component;
 pub mod csv;
 pub mod dump;
+pub mod estimate;
 pub mod json;
 pub mod model;
 #[cfg(feature = "svg")]

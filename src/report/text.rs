@@ -33,9 +33,18 @@ fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) ->
 
     storage(out, report)?;
     phases(out, report)?;
-    peak(out, report, top)?;
+    if !report.peak.phase.is_empty() {
+        peak(out, report, top)?;
+    }
     breakdown(out, report, top)?;
+    if !report.planner.name.is_empty() {
+        planned(out, report)?;
+    }
+    notes(out, report, top)
+}
 
+/// What holds of a plan; a closed form has none.
+fn planned(out: &mut String, report: &Report) -> std::fmt::Result {
     let planner = &report.planner;
     writeln!(
         out,
@@ -44,13 +53,12 @@ fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) ->
         planner.name,
         Bytes(planner.lower_bound_bytes),
         planner.gap * 100.0,
-        Bytes(totals.largest_allocation_bytes)
+        Bytes(report.totals.largest_allocation_bytes)
     )?;
     writeln!(
         out,
         "Proved: no two buffers alive together share a byte, and every read finds its tensor intact."
-    )?;
-    notes(out, report, top)
+    )
 }
 
 fn how_known(known: &str) -> &'static str {
@@ -66,6 +74,14 @@ fn headline(report: &Report) -> String {
     let run: Vec<String> =
         scenario.inputs.iter().map(|(name, dims)| format!("{name}{}", crate::shape::text(dims))).collect();
     let past = if scenario.past > 0 { format!(", {} tokens cached", scenario.past) } else { String::new() };
+    let Report { model, profile, .. } = report;
+    if model.nodes == 0 {
+        let length = scenario.prompt.map(|length| format!("length {length}")).unwrap_or_default();
+        return format!(
+            "{} ({}) under profile {} {}\n{length}",
+            model.path, model.format, profile.name, profile.version
+        );
+    }
     format!(
         "{} ({}, {} nodes) under profile {} {}\n{}{past}",
         report.model.path,

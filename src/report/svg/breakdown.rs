@@ -1,7 +1,7 @@
 //! Who holds the memory at the peak: a bar per component, its weights, states and buffers apart.
 
 use super::super::build::{Subject, View};
-use super::super::model::Share;
+use super::super::model::{Report, Share};
 use super::canvas::{self, Anchor, Area, Drawn, FONT, MARGIN, Picture, WIDTH};
 use crate::lower::StorageClass;
 use crate::units::Bytes;
@@ -24,11 +24,22 @@ const PARTS: [(StorageClass, &str); 3] = [
 ];
 
 pub(super) fn picture<'a>(subject: &Subject<'a>, view: &'a View<'a>) -> Picture<'a> {
-    let mut shares = view.breakdown(subject.by);
-    shares.retain(|share| share.at_peak_bytes > 0);
     let (model, run) = canvas::run_of(subject, view);
     let title = format!("Memory of {model} by {}", subject.by.name());
-    let total = view.total();
+    bars_of(view.breakdown(subject.by), title, &run, view.total())
+}
+
+/// The shares of a report that no graph stands behind, or several.
+pub(super) fn of_report(report: &Report) -> Picture<'static> {
+    let by = report.breakdown.first().map_or("component", |share| share.by.as_str());
+    let title = format!("Memory of {} by {by}", report.model.path);
+    let length = report.scenario.prompt.map(|length| format!("length {length}, ")).unwrap_or_default();
+    let run = format!("{length}profile {}", report.profile.name);
+    bars_of(report.breakdown.clone(), title, &run, Bytes(report.totals.total_bytes))
+}
+
+fn bars_of(mut shares: Vec<Share>, title: String, run: &str, total: Bytes) -> Picture<'static> {
+    shares.retain(|share| share.at_peak_bytes > 0);
     let below = format!("{run}; {total} in all, as provided for at the peak");
     let sums = PARTS.iter().enumerate().map(|(index, (class, name))| {
         let bytes: Bytes = shares.iter().map(|share| Bytes(parts(share)[index])).sum();

@@ -11,6 +11,7 @@ mod pressure;
 mod timeline;
 
 use super::build::{self, Subject};
+use super::model::Report;
 use crate::error::{Error, ErrorKind, Result};
 use canvas::Picture;
 use plotters::prelude::{IntoDrawingArea, SVGBackend};
@@ -49,6 +50,15 @@ pub fn render(subject: &Subject<'_>, chart: Chart) -> Result<String> {
         Chart::Breakdown => breakdown::picture(subject, &view),
     };
     document(&picture)
+}
+
+/// Draws who holds the memory of a report that stands for no single graph.
+///
+/// # Errors
+///
+/// Of kind [`Internal`](ErrorKind::Internal) if the drawing fails, which is a bug of this crate.
+pub fn breakdown(report: &Report) -> Result<String> {
+    document(&breakdown::of_report(report))
 }
 
 /// The document, with the title and description that the SVG backend knows nothing of.
