@@ -4,6 +4,7 @@
 //!   keys' transposition and that of the product are one Transpose outside.
 //! * `[0,2,1,3]` transpositions of queries and values that nobody else reads are inside; in f32 that of the output too.
 //! * A mask is inside unless it is one constant number.
+//! * Keys and values straight from variables (cross-attention): the same operators, written out.
 //!
 //! Source: `ScaledDotProductAttentionDecomposition` and the MHA tokenization of Snippets, OpenVINO 2026.4,
 //! src/common/snippets/src/pass/mha_tokenization.cpp.
@@ -74,7 +75,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
         true => sizes,
         false => Attention { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
     };
-    let mut key = if transpose_b { transposed_key(work, key, below) } else { untransposed(work, key) };
+    let mut key = if transpose_b { transposed_key(work, key, below, false) } else { untransposed(work, key) };
     if let Some((node, number)) = scale {
         // Dividing by a constant is a product with its inverse before anything moves.
         let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
@@ -123,10 +124,16 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
         .input(3)
         .filter(|&mask| !(work.nodes[mask.node].is_const() && work.tensor(mask).elements() == 1));
     let scale = scale(work, node);
-    let mut key = transposed_key(work, key?, node);
+    let mut key = transposed_key(work, key?, node, scale.is_some());
     if let Some(scale) = scale {
         let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
         key = scale_key(work, key, (multiply, scale), node);
+    }
+    let is_state =
+        |edge: Option<Edge>| edge.is_some_and(|edge| work.nodes[edge.node].kind == Kind::MemoryInput);
+    if is_state(work.nodes[node].input(1)) && is_state(value) {
+        write_out(work, node, [query?, key, value?], mask, scale.is_some());
+        return Some(());
     }
     let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
     take_swap(work, &mut query, rank, &mut originals);
@@ -141,6 +148,45 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
     let sizes = Attention { has_mask: mask.is_some(), ..sizes };
     finish(work, node, inputs, originals, sizes, precision);
     Some(())
+}
+
+/// Makes a node the last product of `MatMul → [Add mask] → Softmax → MatMul`.
+fn write_out(
+    work: &mut Work<'_>,
+    node: usize,
+    [query, key, value]: [Edge; 3],
+    mask: Option<Edge>,
+    is_scaled: bool,
+) {
+    let mut scores = work.tensor(query).clone();
+    if let (Some(last), Some(keys)) = (scores.dims.last_mut(), work.tensor(key).dims.last()) {
+        *last = *keys;
+    }
+    let product = Op::MatMul { transpose_a: false, transpose_b: false };
+    let mut steps: Vec<(&str, Op, Edge)> =
+        vec![(if is_scaled { "Multiply" } else { "MatMul" }, product.clone(), key)];
+    steps.extend(mask.map(|mask| ("Add", Op::Binary(Binary::Add, Broadcast::Numpy), mask)));
+    steps.push(("Softmax", Op::SameAsInput(SameAsInput::Softmax), key));
+    let mut data = query;
+    for (word, op, other) in steps {
+        let name = work.fresh_name(word);
+        let kind = super::kind::of(&op, word);
+        let inputs =
+            if kind == Kind::Softmax { smallvec![Some(data)] } else { smallvec![Some(data), Some(other)] };
+        data = Edge::of(work.add(Node {
+            op,
+            kind,
+            originals: smallvec![name.clone()],
+            name,
+            inputs,
+            outputs: smallvec![scores.clone()],
+            source: work.nodes[node].source,
+            ..Node::default()
+        }));
+    }
+    work.set_inputs(node, [data, value]);
+    let last = &mut work.nodes[node];
+    (last.op, last.kind) = (product, Kind::MatMul);
 }
 
 /// Makes a node the Subgraph of a whole attention.
@@ -222,8 +268,9 @@ fn untransposed(work: &Work<'_>, key: Edge) -> Edge {
     work.nodes[key.node].input(0).filter(|_| swaps).unwrap_or(key)
 }
 
-/// The keys with their last two dims swapped: one Transpose, together with their own, or none if that is all.
-fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize) -> Edge {
+/// The keys with their last two dims swapped: one Transpose, together with their own. If that is all, the product does
+/// it, unless a scale was put between them.
+fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: bool) -> Edge {
     let rank = work.tensor(key).dims.len();
     let mut order: Vec<i64> = (0..rank as i64).collect();
     let mut source = key;
@@ -236,7 +283,7 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize) -> Edge {
         source = input;
     }
     order.swap(rank - 2, rank - 1);
-    if swaps_last_two(&order) {
+    if swaps_last_two(&order) && !is_scaled {
         return source;
     }
     let mut output = work.tensor(key).clone();

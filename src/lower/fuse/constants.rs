@@ -2,7 +2,7 @@
 //!
 //! * A node that reads constants alone. Not folded: a widening Convert of quantised weights, and one of f16 that feeds
 //!   a MatMul or a Gather's table; both are taken in with the weight later.
-//! * ShapeOf of known dims, and what picks known elements of one.
+//! * ShapeOf of known dims, and what picks known elements of one; of a Split of one, the outputs that are known.
 //!
 //! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
 
@@ -20,6 +20,7 @@ pub(super) fn fold(work: &mut Work<'_>, shapes: &Shapes) {
         if !work.is_alive(node) || work.nodes[node].is_const() {
             continue;
         }
+        split_shape(work, node);
         let value = match known(work, node) {
             Some(value) => Some(value),
             None if is_foldable(work, node) => {
@@ -55,6 +56,20 @@ fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
     };
     let constant = Edge::of(work.add(constant));
     work.replace(Edge { node, port }, constant);
+}
+
+/// Folds those outputs of a Split into single dims whose dim was known when the model was compiled.
+fn split_shape(work: &mut Work<'_>, node: usize) {
+    let shape = work.producer(node, 0).filter(|_| matches!(work.nodes[node].op, Op::Split { .. }));
+    let Some(shape) = shape.filter(|&shape| matches!(work.nodes[shape].op, Op::ShapeOf { .. })) else {
+        return;
+    };
+    let Some(dims) = work.nodes[shape].input(0).map(|edge| work.tensor(edge).dims.clone()) else { return };
+    if dims.len() == work.nodes[node].outputs.len() {
+        for (port, dim) in dims.iter().enumerate().filter(|(_, dim)| !dim.is_free) {
+            make(work, node, port, Some(Value::ints([dim.size as i64])));
+        }
+    }
 }
 
 fn is_foldable(work: &Work<'_>, node: usize) -> bool {
@@ -153,6 +168,27 @@ mod tests {
         let rest = net.ints("rest", &[-1]);
         let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[rest, width], i64, &[2]);
         let out = net.op("reshape", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, &[FREE, 8]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Reshape reshape f32"]);
+    }
+
+    #[test]
+    fn known_parts_of_a_shape_are_constants() {
+        let (mut net, f32, i64) = (Net::new(), DType::F32, DType::I64);
+        let x = net.input("x", f32, &[FREE, 2, 4]);
+        let shape = net.op("shape", Op::ShapeOf { to: i64, start: 0, end: None }, &[x], i64, &[3]);
+        let axis = net.int("axis", 0);
+        let parts = net.split(
+            "split",
+            Op::Split { parts: 3, allow_uneven: false },
+            &[shape, axis],
+            i64,
+            &[&[1], &[1], &[1]],
+        );
+        let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[parts[2], parts[1]], i64, &[2]);
+        let rest = net.ints("rest", &[-1]);
+        let pattern = net.op("whole", Op::Concat { axis: 0 }, &[rest, pattern], i64, &[3]);
+        let out = net.op("reshape", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, &[FREE, 4, 2]);
         net.result("out", out);
         assert_eq!(net.lines(DYNAMIC), ["Reshape reshape f32"]);
     }

@@ -1,7 +1,8 @@
 //! Pass 4, continued: element-wise nodes move above what only moves data.
 //!
-//! An activation (not Swish), or Multiply or Divide by one constant number, moves above the Reshape, Transpose or Gather
-//! that feeds it, if nobody else reads that. It gets a made-up name; those that move data keep theirs.
+//! An activation (not Swish) with one reader, or arithmetic with one constant number on the right, moves above the
+//! Reshape, Transpose or Gather that feeds it, if nobody else reads that. It gets a made-up name; those that move data
+//! keep theirs.
 //!
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp.
@@ -62,7 +63,9 @@ fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
     };
     match work.nodes[node].op {
         Op::Unary(unary) => (unary != Unary::Swish && work.nodes[node].inputs.len() == 1).then_some(0),
-        Op::Binary(Binary::Multiply | Binary::Divide, _) if is_number(1) => Some(0),
+        Op::Binary(kind, _) if !kind.is_boolean() && is_number(1) => {
+            (work.users(node).len() == 1 || matches!(kind, Binary::Multiply | Binary::Divide)).then_some(0)
+        }
         Op::Binary(Binary::Multiply, _) if is_number(0) => Some(1),
         _ => None,
     }

@@ -1,8 +1,9 @@
 //! Pass 12: which type each tensor has.
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
-//! stay f32; so do what feeds a rotation's cos and sin, what initialises state, what repeats a constant, a Reduce without
-//! post-operations, which accumulates in its output, and constants.
+//! stay f32; so do what feeds a rotation's cos and sin, states and what initialises them, what repeats a constant, a Reduce
+//! without post-operations, which accumulates in its output, and constants. A state that its MemoryInput alone keeps is
+//! a tensor like any other.
 //! All other floats are bf16.
 //!
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
@@ -26,13 +27,20 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
                     && work.nodes[node].input(0).is_some_and(is_f32)
             })
             .collect();
+        let mut is_written = vec![false; work.nodes.len()];
+        for &read in &work.reads {
+            is_written[read] = !super::initial_state::is_kept(work, read);
+        }
         let writes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| is_f32_head(work, node)).collect();
         for node in work.order() {
             let reads_constants =
                 matches!(work.nodes[node].kind, Kind::Reshape | Kind::Transpose) && work.reads_const(node, 0);
             let of = &mut work.nodes[node];
-            let is_fixed =
-                matches!(of.kind, Kind::Const | Kind::Input | Kind::MemoryInput | Kind::MemoryOutput);
+            let is_fixed = match of.kind {
+                Kind::Const | Kind::Input | Kind::MemoryOutput => true,
+                Kind::MemoryInput => is_written[node],
+                _ => false,
+            };
             let accumulates = of.kind == Kind::Reduce && of.n_fused == 0;
             if is_fixed
                 || keeps[node]
@@ -85,7 +93,8 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
     walk(work, &mut keeps, pending, stops);
     // Up from cos, sin and the states, all the way.
     let mut keeps_all = vec![false; work.nodes.len()];
-    let mut pending: Vec<usize> = work.reads.clone();
+    let is_written = |read: &usize| !super::initial_state::is_kept(work, *read);
+    let mut pending: Vec<usize> = work.reads.iter().copied().filter(is_written).collect();
     for node in work.order().into_iter().filter(|&node| work.nodes[node].kind == Kind::Rope) {
         pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
     }

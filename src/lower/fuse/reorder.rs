@@ -137,6 +137,8 @@ fn wanted_type(work: &Work<'_>, node: usize, input: usize, edge: Edge, precision
         _ if is_constant && !wants_constant => return has,
         _ if is_filter => precision.dtype(),
         Kind::Output => DType::F32,
+        // What computes a state inside was compiled for f32.
+        Kind::MemoryInput if of.n_fused > 0 => DType::F32,
         _ if is_significant && input == 0 => precision.dtype(),
         Kind::Eltwise if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
         Kind::Convert

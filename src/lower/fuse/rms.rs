@@ -2,6 +2,7 @@
 //!
 //! `Multiply(gamma, Multiply(x, Divide(1, Sqrt(Add(ReduceMean(Power(x, 2)), eps)))))` is one node, named as the last
 //! Multiply, if the last dim of x is known when the model is compiled. Power(…, -0.5) stands for the inverse root too.
+//! Without gamma, where it is one and an exporter left it out, it is the inner Multiply.
 //!
 //! Source: `RMSFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations/rms_fusion.cpp.
 
@@ -28,7 +29,7 @@ pub(super) fn fuse(work: &mut Work<'_>) {
                 name: old.name.clone(),
                 originals: smallvec![old.name.clone()],
                 source: old.source,
-                inputs: smallvec![Some(x), Some(gamma)],
+                inputs: std::iter::once(x).chain(gamma).map(Some).collect(),
                 outputs: old.outputs.clone(),
                 ..Node::default()
             };
@@ -38,9 +39,19 @@ pub(super) fn fuse(work: &mut Work<'_>) {
     }
 }
 
-fn matched(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
-    let (gamma, scaled) = constant_and_other(work, node, Binary::Multiply)?;
-    let (first, second) = inputs(work, scaled.node, Binary::Multiply)?;
+/// What is normalised and gamma, of the outermost node of the pattern.
+fn matched(work: &Work<'_>, node: usize) -> Option<(Edge, Option<Edge>)> {
+    if let Some((gamma, scaled)) = constant_and_other(work, node, Binary::Multiply) {
+        return Some((normalised(work, scaled.node)?, Some(gamma)));
+    }
+    let scales = |user: usize| constant_and_other(work, user, Binary::Multiply).is_some();
+    let is_inner = work.only_user(node).is_some_and(|(user, _)| scales(user));
+    if is_inner { None } else { Some((normalised(work, node)?, None)) }
+}
+
+/// What is normalised, of the Multiply by the inverse root.
+fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
+    let (first, second) = inputs(work, node, Binary::Multiply)?;
     let (x, inverse) = if is_inverse_root(work, second.node) { (first, second) } else { (second, first) };
     let root = if is_binary(work, inverse.node, Binary::Divide) {
         if work.number(inverse.node, 0)? != 1.0 {
@@ -67,7 +78,7 @@ fn matched(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
         || is_binary(work, square, Binary::Multiply)
             && work.nodes[square].input(0) == work.nodes[square].input(1);
     let reads_x = work.nodes[square].input(0) == Some(x);
-    (is_square && reads_x).then_some((x, gamma))
+    (is_square && reads_x).then_some(x)
 }
 
 /// Where the last dim is free, the plugin writes the pattern out again, under names of its own.
@@ -133,6 +144,10 @@ mod tests {
     use crate::DType;
 
     fn norm(x_dims: &[i64], exponent: f64) -> Net {
+        scaled_norm(x_dims, exponent, true)
+    }
+
+    fn scaled_norm(x_dims: &[i64], exponent: f64, has_gamma: bool) -> Net {
         let mut net = Net::new();
         let x = net.input("x", DType::F32, &[FREE, 8]);
         let x = match x_dims {
@@ -161,6 +176,10 @@ mod tests {
         let one = net.number("one", 1.0);
         let inverse = net.op("div", Op::Binary(Binary::Divide, numpy), &[one, root], DType::F32, &[FREE, 1]);
         let scaled = net.op("mul", Op::Binary(Binary::Multiply, numpy), &[x, inverse], DType::F32, x_dims);
+        if !has_gamma {
+            net.result("out", scaled);
+            return net;
+        }
         let gamma = net.weight("gamma", DType::F32, &[8]);
         let out =
             net.op("mul_1", Op::Binary(Binary::Multiply, numpy), &[gamma, scaled], DType::F32, &[FREE, 8]);
@@ -171,6 +190,11 @@ mod tests {
     #[test]
     fn a_norm_is_one_node_named_as_its_last() {
         assert_eq!(norm(&[FREE, 8], 2.0).lines(DYNAMIC), ["RMS mul_1 f32"]);
+    }
+
+    #[test]
+    fn without_gamma_it_is_named_as_the_inner_product() {
+        assert_eq!(scaled_norm(&[FREE, 8], 2.0, false).lines(DYNAMIC), ["RMS mul f32"]);
     }
 
     #[test]

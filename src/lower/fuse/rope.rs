@@ -3,7 +3,10 @@
 //! `Add(Multiply(x, cos), Multiply(Concat(-x[half:], x[:half]), sin))` is one node, named as the Add. A transposition
 //! `[0,2,1,3]` of x that nobody else reads is taken in; what comes between it and the rotation keeps it.
 //!
-//! Source: `RoPEFusionGPTNEOX` and `RoPEFusionPreprocess`, OpenVINO 2026.4,
+//! Where only the first part of the last dim is turned, and joined with the rest again, the Split and the Concat are
+//! taken in too: x is the whole, and the node has the Concat's name.
+//!
+//! Source: `RoPEFusionGPTNEOX`, `RoPEFusionIOSlicing` and `RoPEFusionPreprocess`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/fuse_rotary_positional_embeddings.cpp.
 
 use super::rms::{inputs, is_binary};
@@ -33,9 +36,38 @@ pub(super) fn fuse(work: &mut Work<'_>) {
             };
             let fused = work.add(fused);
             work.replace(Edge::of(node), Edge::of(fused));
+            take_parts(work, fused);
             take_transpose(work, fused);
         }
     }
+}
+
+/// Takes in the Split whose first part is turned, and the Concat with the second.
+fn take_parts(work: &mut Work<'_>, rope: usize) -> Option<()> {
+    let part = work.nodes[rope].input(0)?;
+    let (concat, 0) = work.only_user(rope)? else { return None };
+    let is_last = |work: &Work<'_>, axis: i64| axis == -1 || axis == work.tensor(part).dims.len() as i64 - 1;
+    let joins = match work.nodes[concat].op {
+        Op::Concat { axis } => is_last(work, axis) && work.nodes[concat].inputs.len() == 2,
+        _ => false,
+    };
+    let splits = work.nodes[part.node].kind == Kind::Split
+        && matches!(work.ints(part.node, 1), Some(&[axis]) if is_last(work, axis))
+        && work.nodes[part.node].outputs.len() == 2
+        && work.users(part.node).len() == 2;
+    let rest = Edge { node: part.node, port: 1 };
+    if !joins || !splits || part.port != 0 || work.nodes[concat].input(1) != Some(rest) {
+        return None;
+    }
+    let whole = work.nodes[part.node].input(0)?;
+    let old = &work.nodes[concat];
+    let (name, originals, source, outputs) =
+        (old.name.clone(), old.originals.clone(), old.source, old.outputs.clone());
+    let turned = &mut work.nodes[rope];
+    (turned.name, turned.originals, turned.source, turned.outputs) = (name, originals, source, outputs);
+    work.set_input(rope, 0, whole);
+    work.replace(Edge::of(concat), Edge::of(rope));
+    Some(())
 }
 
 /// Takes in the transposition in front of a rotation.
@@ -147,6 +179,31 @@ mod tests {
         assert!(lines.contains(&"Transpose transpose f32".to_owned()), "{lines:?}");
         let rope = graph.nodes.iter().find(|node| node.kind == Kind::Rope).unwrap();
         assert!(rope.is_view);
+    }
+
+    #[test]
+    fn a_turned_part_is_joined_with_the_rest_inside() {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [1, 2, FREE, 8]);
+        let multiply = || Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let x = net.input("x", f32, &dims);
+        let [cos, sin] = ["cos", "sin"].map(|name| net.input(name, f32, &[1, 1, FREE, 4]));
+        let cut = |net: &mut Net, of, name: &str, from: i64, to: i64| {
+            let bounds = [from, to, 1, 3].map(|bound| net.ints("bound", &[bound]));
+            let dims = [1, 2, FREE, to - from];
+            net.op(name, Op::Slice, &[of, bounds[0], bounds[1], bounds[2], bounds[3]], f32, &dims)
+        };
+        let (turning, rest) = (cut(&mut net, x, "turning", 0, 4), cut(&mut net, x, "rest", 4, 8));
+        let plain = net.op("plain", multiply(), &[turning, cos], f32, &[1, 2, FREE, 4]);
+        let (second, first) = (cut(&mut net, turning, "b", 2, 4), cut(&mut net, turning, "a", 0, 2));
+        let minus = net.number("minus", -1.0);
+        let negative = net.op("neg", multiply(), &[second, minus], f32, &[1, 2, FREE, 2]);
+        let joined = net.op("concat", Op::Concat { axis: -1 }, &[negative, first], f32, &[1, 2, FREE, 4]);
+        let turned = net.op("turned", multiply(), &[joined, sin], f32, &[1, 2, FREE, 4]);
+        let sum = Op::Binary(Binary::Add, Broadcast::Numpy);
+        let sum = net.op("add", sum, &[plain, turned], f32, &[1, 2, FREE, 4]);
+        let out = net.op("whole", Op::Concat { axis: -1 }, &[sum, rest], f32, &dims);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["RoPE whole f32"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A symbol is followed from every free dim of a parameter or a variable. Each Gather on a ShapeOf that yields one
 //! symbol is replaced by one shared `ShapeOf(where the symbol was born) → Gather`. The first use says whether the
-//! source is a scalar or a list of one element; users of the other form share one Reshape.
+//! source is a scalar or a list of one element; users of the other form share one Reshape. ShapeOf of tensors whose dims
+//! are the same symbols and sizes are one node, the first.
 //!
 //! Source: `SymbolicPropagation` and `SymbolicOptimizations`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations.
@@ -86,6 +87,7 @@ pub(super) fn share(work: &mut Work<'_>) {
             work.replace(Edge::of(node), new);
         }
     }
+    share_shapes(work, &facts);
     // What else reads the shape of where a symbol was born reads the shared node.
     for (edge, shape) in shapes_of {
         for (user, _) in work.users(edge.node).to_vec() {
@@ -93,6 +95,28 @@ pub(super) fn share(work: &mut Work<'_>) {
             if is_shape && user != shape && work.nodes[user].input(0) == Some(edge) {
                 work.replace(Edge::of(user), Edge::of(shape));
             }
+        }
+    }
+}
+
+/// Makes readers of equal shapes, all of whose free dims are symbols, read the first of them.
+fn share_shapes(work: &mut Work<'_>, facts: &FxHashMap<Edge, Facts>) {
+    let mut first: BTreeMap<SmallVec<[(u64, Symbol); 6]>, usize> = BTreeMap::new();
+    for node in work.order() {
+        if !work.is_alive(node) || !matches!(work.nodes[node].op, Op::ShapeOf { start: 0, end: None, .. }) {
+            continue;
+        }
+        let Some(edge) = work.nodes[node].input(0) else { continue };
+        let Some(symbols) = facts.get(&edge).map(|facts| &facts.dims) else { continue };
+        let dims = work.tensor(edge).dims.iter().zip(symbols);
+        let key: SmallVec<[(u64, Symbol); 6]> =
+            dims.map(|(dim, &symbol)| (if dim.is_free { 0 } else { dim.size }, symbol)).collect();
+        if key.iter().any(|&(size, symbol)| size == 0 && symbol == 0) {
+            continue;
+        }
+        match first.get(&key) {
+            Some(&first) => work.replace(Edge::of(node), Edge::of(first)),
+            None => _ = first.insert(key, node),
         }
     }
 }

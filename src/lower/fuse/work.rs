@@ -404,6 +404,17 @@ impl<'a> Work<'a> {
         self.sweep(old.node);
     }
 
+    /// Takes away a writer of a variable, with whatever only it needed.
+    pub(super) fn remove_assign(&mut self, assign: usize) {
+        self.assigns.retain(|&other| other != assign);
+        self.nodes[assign].is_gone = true;
+        for (input, edge) in std::mem::take(&mut self.nodes[assign].inputs).into_iter().enumerate() {
+            if let Some(edge) = edge {
+                self.forget(edge.node, (assign, input));
+            }
+        }
+    }
+
     fn forget(&mut self, node: usize, user: (usize, usize)) {
         let users = &mut self.nodes[node].users;
         if let Some(position) = users.iter().position(|&known| known == user) {
