@@ -18,6 +18,8 @@ use crate::verify;
 /// A part of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PhaseName {
+    /// The runtime reads the model.
+    Load,
     /// The runtime has compiled the model; nothing runs.
     Compile,
     /// The prompt's tokens in one pass.
@@ -33,6 +35,7 @@ impl PhaseName {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            PhaseName::Load => "load",
             PhaseName::Compile => "compile",
             PhaseName::Prefill => "prefill",
             PhaseName::Decode => "decode",
@@ -74,13 +77,18 @@ pub fn run(
     for (name, scenario) in phases {
         let shapes = shape::infer(graph, scenario)?;
         if walked.is_empty()
+            && let Some(lowered) = lower::loaded(graph, profile)
+        {
+            walked.push(prove(PhaseName::Load, scenario, shapes.clone(), lowered, planner, None)?);
+        }
+        if walked.len() <= 1
             && let Some(lowered) = lower::compiled(graph, &shapes, profile)?
         {
             walked.push(prove(PhaseName::Compile, scenario, shapes.clone(), lowered, planner, None)?);
         }
         let lowered = lower::apply(graph, &shapes, profile)?;
         let keeps = profile.runtime != Runtime::Written;
-        let before = walked.last().filter(|phase| keeps && phase.name != PhaseName::Compile);
+        let before = walked.last().filter(|phase| keeps && phase.name > PhaseName::Compile);
         let phase = prove(*name, scenario, shapes, lowered, planner, before)?;
         walked.push(phase);
     }
@@ -104,5 +112,6 @@ fn prove(
         lasting::keep_blocks(&before.plan, &mut plan);
     }
     verify::all(&lowered, &problem, &plan)?;
+    lasting::add_pools(&mut lowered, &plan);
     Ok(Phase { name, scenario: scenario.clone(), shapes, lowered, problem, plan })
 }

@@ -97,6 +97,12 @@ struct Compilation {
     /// Compiled as exported, or with the bound shapes [default: dynamic; of an execution graph what it shows]
     #[arg(long, value_enum)]
     reshape: Option<Shapes>,
+    /// Whether the weights' file is mapped, or read into memory
+    #[arg(long, value_enum, default_value = "on")]
+    mmap: Switch,
+    /// Inferences that can run at once; one runs
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    streams: u32,
     /// Logits of every token, or of the last alone
     #[arg(long, value_enum, default_value = "all")]
     logits: Logits,
@@ -106,6 +112,12 @@ struct Compilation {
 enum Shapes {
     Dynamic,
     Static,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -126,6 +138,8 @@ impl Compilation {
                 Shapes::Dynamic => Reshape::Dynamic,
                 Shapes::Static => Reshape::Static,
             }),
+            mmap: self.mmap == Switch::On,
+            streams: self.streams,
             last_logits: self.logits == Logits::Last,
         }
     }

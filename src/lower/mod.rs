@@ -15,12 +15,13 @@ mod state;
 use crate::Bytes;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Op, WeightRange};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
 use crate::profile::{OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
 use execution::ExecutionGraph;
 use openvino_cpu::Moment;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 /// A schedule over storages.
@@ -40,8 +41,38 @@ pub struct Lowered {
     pub assumptions: Vec<Assumption>,
     /// Of the storages of class [`StorageClass::Io`]: bytes that the user allocates, not the runtime.
     pub user_bytes: Bytes,
+    /// How the resident set differs from what is allocated.
+    pub residency: Residency,
+    /// Arenas of a static graph beside the planned one, of the same size: one per further stream.
+    pub further_pools: u32,
+    /// Tokens in the states of attention.
+    pub cached: Cached,
     /// Tensors whose size is unknown: every total is a lower bound if there are any.
     pub unknown_tensors: u32,
+}
+
+/// Tokens that the states of attention hold after a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cached {
+    /// All of them.
+    pub total: u64,
+    /// Those that the pass added.
+    pub added: u64,
+}
+
+/// How the resident set of a process differs from what a runtime has allocated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Residency {
+    /// Allocated, and never written: no page is behind it.
+    pub untouched_bytes: Bytes,
+    /// Of [`StorageClass::WeightsFile`]: pages that nobody reads.
+    pub unread_bytes: Bytes,
+    /// Anonymous pages beyond the allocations: freed memory that the allocator keeps, written pages of libraries, stacks.
+    pub kept_bytes: Bytes,
+    /// File-backed pages of the runtime's libraries.
+    pub library_bytes: Bytes,
+    /// [`StorageClass::WeightsFile`] is read into the heap, not mapped.
+    pub is_file_in_heap: bool,
 }
 
 /// One thing that runs.
@@ -147,11 +178,13 @@ pub enum StorageClass {
     Workspace,
     /// The runtime's own objects: nodes, compiled kernels, caches.
     Runtime,
+    /// Memory that the runtime generates machine code into.
+    Code,
 }
 
 impl StorageClass {
     /// Every class, in the order of reports.
-    pub const ALL: [StorageClass; 9] = [
+    pub const ALL: [StorageClass; 10] = [
         StorageClass::WeightsFile,
         StorageClass::WeightsAnonymous,
         StorageClass::Activation,
@@ -161,6 +194,7 @@ impl StorageClass {
         StorageClass::State,
         StorageClass::Workspace,
         StorageClass::Runtime,
+        StorageClass::Code,
     ];
 
     /// Whether storages of this class share the planned arena; all others are resident for the whole run.
@@ -182,6 +216,7 @@ impl StorageClass {
             StorageClass::State => "state",
             StorageClass::Workspace => "workspace",
             StorageClass::Runtime => "runtime",
+            StorageClass::Code => "code",
         }
     }
 }
@@ -242,6 +277,27 @@ pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowere
     }
 }
 
+/// What a runtime holds while it reads a graph's file; `None` where the profile tells nothing of it.
+#[must_use]
+pub fn loaded(graph: &Graph, profile: &Profile) -> Option<Lowered> {
+    match profile.runtime {
+        Runtime::OpenvinoCpu(options) => Some(openvino_cpu::loaded(&model(graph), &options)),
+        _ => None,
+    }
+}
+
+/// The model as the user holds it.
+fn model(graph: &Graph) -> openvino_cpu::Model {
+    let bodies = graph.with_bodies();
+    let nodes = bodies.iter().map(|body| body.nodes().len() as u64).sum();
+    let ranges = bodies.iter().flat_map(|body| body.nodes()).filter_map(|node| match &node.op {
+        Op::Constant(constant) => constant.range,
+        _ => None,
+    });
+    let ranges: FxHashSet<WeightRange> = ranges.collect();
+    openvino_cpu::Model { nodes, constant_bytes: ranges.iter().map(|range| Bytes(range.size)).sum() }
+}
+
 /// What a runtime holds once it has compiled a graph, before anything runs; `None` where the profile tells nothing of it.
 ///
 /// # Errors
@@ -293,7 +349,7 @@ fn openvino_cpu(
         let node = execution.node(port.step)?.source.node;
         graph.output(node, port.port as usize)
     };
-    let mut lowered = openvino_cpu::apply(&execution, options, moment, tensor_of);
+    let mut lowered = openvino_cpu::apply(&execution, options, moment, &model(graph), tensor_of);
     lowered.assumptions.extend(profile.assumptions());
     Ok(lowered)
 }

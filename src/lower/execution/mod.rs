@@ -184,6 +184,13 @@ impl ExecutionGraph {
         self.output(*node.inputs.get(index)?)
     }
 
+    /// Whether an attention reads tokens that an earlier run left.
+    #[must_use]
+    pub fn has_past(&self) -> bool {
+        let attentions = self.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
+        attentions.filter_map(|node| node.attention.as_deref()).any(|attention| attention.past() > 0)
+    }
+
     /// For every node, whether it depends on constants alone.
     ///
     /// Cost: linear in edges.

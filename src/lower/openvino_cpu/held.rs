@@ -6,7 +6,9 @@ use crate::units::Bytes;
 /// A part of a run, as far as memory tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::lower) enum Moment {
-    /// The model is compiled, the user's copy of it is gone, and nothing has run.
+    /// The model is being read.
+    Loaded,
+    /// The model is compiled, and nothing has run.
     Compiled,
     /// An inference runs.
     Running,

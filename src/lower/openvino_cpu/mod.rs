@@ -9,17 +9,20 @@
 //! Source: OpenVINO 2026.4.1 on x86-64 with AVX-512 and BF16; other instruction sets are assumptions.
 
 mod attention_scratch;
+mod code;
 mod held;
 mod io;
 mod life;
 mod objects;
 mod regions;
+mod residency;
 mod scratchpad;
 mod state;
 mod weights;
 
 use super::execution::{ExecutedNode, ExecutionGraph, Kind, Port};
-use super::{Known, Lowered, Origin, Step, Storage, StorageClass, TensorRef, Value};
+use super::{Known, Lowered, NodeRef, Origin, Residency, Step, Storage, StorageClass, TensorRef, Value};
+use crate::dtype::DType;
 use crate::ids::{StorageId, TensorId, ValueId};
 use crate::profile::OpenvinoCpu;
 use crate::units::Bytes;
@@ -39,6 +42,7 @@ pub(super) fn apply(
     graph: &ExecutionGraph,
     options: &OpenvinoCpu,
     moment: Moment,
+    model: &Model,
     tensor_of: impl Fn(Port) -> Option<TensorId>,
 ) -> Lowered {
     let constants = graph.constants();
@@ -63,9 +67,17 @@ pub(super) fn apply(
             lowered.storages.extend(io::graph_copies(graph).iter().map(Held::storage));
         }
     } else {
-        let copied = regions.list.iter().filter(|region| region.holder == Holder::Constant);
-        let copied = copied.map(|region| storage(graph, region, &[], &FxHashMap::default()));
-        lowered.storages.extend(copied.filter(|storage| storage.class == StorageClass::WeightsAnonymous));
+        let constant = regions.list.iter().filter(|region| region.holder == Holder::Constant);
+        let is_there = |region: &&Region| {
+            !options.mmap
+                || region.members.first().and_then(|&port| graph.output(port)).is_some_and(|output| {
+                    // The mapped ones that are searched for subnormals.
+                    output.dtype == DType::F32 || !graph.node(region.start).is_some_and(|node| node.is_mapped)
+                })
+        };
+        let there = constant.filter(is_there);
+        let there = there.map(|region| storage(graph, region, &[], &FxHashMap::default()));
+        lowered.storages.extend(there);
     }
     let threads = u64::from(options.threads);
     let held = [
@@ -73,10 +85,65 @@ pub(super) fn apply(
         state::held(graph),
         attention_scratch::held(graph, threads),
         scratchpad::held(graph, threads).into_iter().collect(),
-        objects::held(graph),
+        objects::held(graph, u64::from(options.streams)),
+        code::held(graph, options.streams as usize),
     ];
     let there = held.iter().flatten().filter(|held| held.since <= moment && held.bytes > Bytes::ZERO);
     lowered.storages.extend(there.map(Held::storage));
+    if !graph.is_dynamic {
+        lowered.further_pools = options.streams.saturating_sub(1);
+    }
+    lowered.cached = state::cached(graph);
+    if moment == Moment::Compiled {
+        lowered.storages.push(objects::model(model.nodes).storage());
+    }
+    lowered.residency = residency(graph, &lowered, moment, model);
+    lowered.residency.is_file_in_heap = !options.mmap;
+    lowered
+}
+
+/// What of the storages is resident, and what else.
+fn residency(graph: &ExecutionGraph, lowered: &Lowered, moment: Moment, model: &Model) -> Residency {
+    let mut residency = residency::of_process(Some(graph), model.nodes, moment);
+    let of_class = |class| lowered.storages.iter().filter(move |storage| storage.class == class);
+    let code: Bytes = of_class(StorageClass::Code).map(|storage| storage.bytes).sum();
+    let room: Bytes = of_class(StorageClass::KvCache).map(|storage| Bytes(storage.bytes.0 / 2)).sum();
+    residency.untouched_bytes = code + room;
+    match moment {
+        Moment::Running => residency.unread_bytes = residency::unread(graph).into_values().sum(),
+        // The model that is still there was counted with what its release leaves.
+        _ => residency.kept_bytes = residency.kept_bytes - objects::model(model.nodes).bytes,
+    }
+    residency
+}
+
+/// The model that the user has read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Model {
+    /// Nodes of the export, those of bodies too.
+    pub nodes: u64,
+    /// Bytes of its constants in files.
+    pub constant_bytes: Bytes,
+}
+
+/// What there is while the model is read.
+pub(super) fn loaded(model: &Model, options: &OpenvinoCpu) -> Lowered {
+    let mut lowered = Lowered {
+        storages: vec![objects::model(model.nodes).storage(), objects::reading(model.nodes).storage()],
+        residency: residency::of_process(None, model.nodes, Moment::Loaded),
+        ..Lowered::default()
+    };
+    if !options.mmap {
+        lowered.residency.is_file_in_heap = true;
+        let file = Held {
+            class: StorageClass::WeightsFile,
+            bytes: model.constant_bytes,
+            node: NodeRef::default(),
+            known: Known::Exact,
+            since: Moment::Loaded,
+        };
+        lowered.storages.push(file.storage());
+    }
     lowered
 }
 

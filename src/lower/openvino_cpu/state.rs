@@ -12,7 +12,7 @@
 use super::held::{Held, Moment, product};
 use crate::dtype::DType;
 use crate::lower::execution::{Attention, ExecutionGraph, Kind, Port};
-use crate::lower::{Known, StorageClass};
+use crate::lower::{Cached, Known, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 
@@ -31,8 +31,37 @@ pub(super) fn attention_states(graph: &ExecutionGraph) -> FxHashMap<Port, Bytes>
     states
 }
 
-/// What else the states of a graph need.
+/// What else the states of a graph need: tables of beams, scales and zero points, and the past in f32.
 pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
+    let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
+    let beside = attentions.filter_map(|node| Some((node.source, node.attention.as_deref()?))).flat_map(
+        |(node, attention)| {
+            let own = move |bytes| Held {
+                class: StorageClass::KvCache,
+                bytes: Bytes(bytes),
+                node,
+                known: Known::Exact,
+                since: Moment::Running,
+            };
+            let tokens = product([2, attention.keys, attention.batch]);
+            let scales = match element_bytes(graph.kv_precision) {
+                1 => product([tokens, attention.kv_heads, 8]),
+                _ => 0,
+            };
+            [own(product([tokens, 4])), own(scales)].into_iter().flat_map(|held| [held.clone(), held])
+        },
+    );
+    beside.chain(past_block(graph)).collect()
+}
+
+/// Tokens that the states hold after the pass; those of the longest, where layers differ.
+pub(super) fn cached(graph: &ExecutionGraph) -> Cached {
+    let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
+    let longest = attentions.filter_map(|node| node.attention.as_deref()).max_by_key(|found| found.keys);
+    longest.map_or(Cached::default(), |found| Cached { total: found.keys, added: found.queries })
+}
+
+fn past_block(graph: &ExecutionGraph) -> Option<Held> {
     let past = |attention: &&Attention| {
         product([attention.past(), attention.batch, attention.kv_heads, attention.key_size, 4])
     };
@@ -40,30 +69,30 @@ pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
     let largest = attentions
         .filter_map(|node| Some((node, node.attention.as_deref().as_ref().map(past)?)))
         .max_by_key(|&(_, bytes)| bytes);
-    let block = largest.filter(|&(_, bytes)| bytes > 0).map(|(node, bytes)| Held {
+    largest.filter(|&(_, bytes)| bytes > 0).map(|(node, bytes)| Held {
         class: StorageClass::Workspace,
         bytes: Bytes(bytes),
         node: node.source,
         known: Known::Exact,
         since: Moment::Running,
-    });
-    block.into_iter().collect()
+    })
 }
 
-/// Bytes of one state: keys or values, scales, beams.
+fn element_bytes(precision: Option<DType>) -> u64 {
+    precision.and_then(DType::bits).map_or(2, |bits| bits.div_ceil(8))
+}
+
+/// Bytes of one state's keys or values.
 fn bytes(attention: &Attention, size: u64, precision: Option<DType>) -> Bytes {
     let tokens = product([2, attention.keys, attention.batch]);
-    let element = precision.and_then(DType::bits).map_or(2, |bits| bits.div_ceil(8));
-    let scales = if element == 1 { product([tokens, attention.kv_heads, 8]) } else { 0 };
-    let beams = product([tokens, 4]);
-    Bytes(product([tokens, attention.kv_heads, size, element])) + Bytes(scales) + Bytes(beams)
+    Bytes(product([tokens, attention.kv_heads, size, element_bytes(precision)]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Blocks of measured runs: 928,256 at 1,813 tokens, 131,072 + 32,768 for u8, beams 8,192 at 1,024.
+    /// Blocks of measured runs: 928,256 at 1,813 tokens, 262,144 for u8 at 1,024.
     #[test]
     fn states_are_as_large_as_measured() {
         let attention = |queries, keys, batch| Attention {
@@ -75,9 +104,9 @@ mod tests {
             ..Attention::default()
         };
         let state = |attention: Attention, dtype| bytes(&attention, 64, Some(dtype)).0;
-        assert_eq!(state(attention(1813, 1813, 1), DType::BF16), 928_256 + 1813 * 8);
-        assert_eq!(state(attention(128, 128, 4), DType::F16), 262_144 + 4096);
-        assert_eq!(state(attention(1024, 1024, 1), DType::U8), 262_144 + 32_768 + 8_192);
-        assert_eq!(state(attention(640, 1152, 1), DType::BF16), 589_824 + 2 * 1152 * 4);
+        assert_eq!(state(attention(1813, 1813, 1), DType::BF16), 928_256);
+        assert_eq!(state(attention(128, 128, 4), DType::F16), 262_144);
+        assert_eq!(state(attention(1024, 1024, 1), DType::U8), 262_144);
+        assert_eq!(state(attention(640, 1152, 1), DType::BF16), 589_824);
     }
 }

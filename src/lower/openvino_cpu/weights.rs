@@ -69,6 +69,12 @@ pub(super) fn is_quantized(dtype: DType) -> bool {
     matches!(dtype, DType::U8 | DType::I8 | DType::U4 | DType::I4)
 }
 
+/// Whether MLAS computes a matrix product, instead of a kernel that oneDNN generates.
+pub(super) fn is_mlas(graph: &ExecutionGraph, node: &ExecutedNode) -> bool {
+    let (Some(data), Some(weight)) = (graph.input(node, 0), graph.input(node, 1)) else { return false };
+    Product { graph, node, weight, data, is_language_model: false }.is_mlas()
+}
+
 fn elements(output: &Output) -> u64 {
     output.dims.iter().fold(1, |product, &dim| product.saturating_mul(dim))
 }
@@ -112,6 +118,7 @@ impl Product<'_> {
         }
     }
 
+    /// Whether MLAS multiplies.
     fn is_mlas(&self) -> bool {
         let (n, k) = self.n_k();
         let rows = self.data.dims.len().checked_sub(2).and_then(|row| self.data.dims.get(row));

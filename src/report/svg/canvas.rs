@@ -70,6 +70,7 @@ pub(super) fn class_style(class: StorageClass) -> (RGBColor, &'static str) {
         StorageClass::State => (RGBColor(0xCC, 0x79, 0xA7), "state"),
         StorageClass::Workspace => (RGBColor(0xD5, 0x5E, 0x00), "workspace"),
         StorageClass::Runtime => (RGBColor(0xF0, 0xE4, 0x42), "runtime objects"),
+        StorageClass::Code => (RGBColor(0xDD, 0xCC, 0x77), "generated code"),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::lower::{Origin, StorageClass};
 use crate::units::Bytes;
 
 /// Classes in the order in which they are stacked, lowest first.
-pub(super) const STACK: [StorageClass; 7] = [
+pub(super) const STACK: [StorageClass; 8] = [
+    StorageClass::Code,
     StorageClass::Runtime,
     StorageClass::Workspace,
     StorageClass::KvCache,
