@@ -15,6 +15,7 @@
 mod fuse;
 mod parts;
 mod search;
+mod subset_sum;
 
 use super::random::Random;
 use super::{Options, Solution, finish, greedy_by_breadth, greedy_by_size};
@@ -39,6 +40,9 @@ const FRAME_BYTES: usize = 8 << 10;
 /// Placements that the first rounds try.
 const FIRST_ROUND: u64 = 1000;
 
+/// Into how many shares the time of guesses is cut: a guess that leads nowhere takes one.
+const GUESSES: u32 = 16;
+
 /// How many heights the second search takes turns at.
 const AIMS: u32 = 5;
 
@@ -57,14 +61,27 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
     let mut offsets = vec![0; problem.buffers.len()];
     // The small parts first: they leave their time to the large ones.
     parts.sort_by_key(|part| part.items.len());
-    let count = parts.len();
-    for (number, part) in parts.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = if number + 1 == count { left } else { left / 2 };
-        let found = solve_part(part, low, options.seed, share);
-        low = low.max(found.low);
-        for (&index, offset) in part.buffers.iter().zip(found.offsets) {
-            offsets[index] = offset * unit;
+    let mut heights = vec![u64::MAX; parts.len()];
+    // What is not done in its share of the time goes on in what others left.
+    for turn in 0.. {
+        let is_open = |&number: &usize| heights[number] > low && (turn == 0 || is_searchable(&parts[number]));
+        let open: Vec<usize> = (0..parts.len()).filter(is_open).collect();
+        if open.is_empty() || turn > 0 && Instant::now() >= deadline {
+            break;
+        }
+        for (done, &number) in open.iter().enumerate() {
+            let part = &parts[number];
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = if open.len() == 1 { left } else { left / (open.len() - done + 1) as u32 };
+            let found = solve_part(part, low, options.seed.wrapping_add(turn), share);
+            low = low.max(found.low);
+            let high = height(part, &found.offsets);
+            if high < heights[number] {
+                heights[number] = high;
+                for (&index, offset) in part.buffers.iter().zip(found.offsets) {
+                    offsets[index] = offset * unit;
+                }
+            }
         }
     }
     let plan = finish(problem, offsets);
@@ -92,19 +109,32 @@ struct Found {
 
 /// Looks for a plan of a part of height `goal`, or of its own lower bound if that is higher.
 fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
-    let deadline = Instant::now() + time;
-    let mut best = greedy(part);
-    let mut high = height(part, &best);
-    let mut low = part.pressure;
-    if high > low.max(goal)
-        && let Some(offsets) = solve_fused(part, seed, time / 4)
-        && height(part, &offsets) < high
+    let start = Instant::now();
+    let greedy = greedy(part);
+    if height(part, &greedy) <= part.pressure.max(goal) {
+        return Found { offsets: greedy, low: part.pressure };
+    }
+    let mut best = greedy;
+    if let Some(offsets) = solve_fused(part, seed, time / 2)
+        && height(part, &offsets) < height(part, &best)
     {
-        high = height(part, &offsets);
         best = offsets;
     }
+    search_part(part, goal, best, seed, time.saturating_sub(start.elapsed()))
+}
+
+/// Whether a search over the part is bounded in memory and gets anywhere.
+fn is_searchable(part: &Part) -> bool {
     let cells: usize = part.items.iter().map(|item| item.end - item.start).sum();
-    if part.items.len() > MAX_ITEMS || cells > MAX_CELLS {
+    part.items.len() <= MAX_ITEMS && cells <= MAX_CELLS
+}
+
+/// Searches for a plan lower than `best`, down to height `goal` or the part's own lower bound.
+fn search_part(part: &Part, goal: u64, mut best: Vec<u64>, seed: u64, time: Duration) -> Found {
+    let deadline = Instant::now() + time;
+    let mut high = height(part, &best);
+    let mut low = part.pressure;
+    if !is_searchable(part) {
         return Found { offsets: best, low };
     }
     let mut lanes = [(0, 1), (1, PREFERENCES.len())].map(|(number, period)| Lane {
@@ -137,9 +167,41 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
 }
 
 /// Looks for a plan in which items that seem to belong together do; none if few seem to.
+///
+/// A guess that leads nowhere is followed by others, two at a time.
 fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
     let start = Instant::now();
-    let fused = fuse::fuse(&part.items, part.sections, part.pressure, start + time / 2);
+    let deadline = start + time;
+    let share = time / GUESSES;
+    let first = guess(part, None, seed, share, deadline)?;
+    let mut best = first;
+    let mut attempt = 0;
+    while height(part, &best) > part.pressure && Instant::now() < deadline {
+        let guesses = [attempt, attempt + 1].map(|attempt| Random::new(seed ^ (attempt << 32)));
+        attempt += 2;
+        let found = std::thread::scope(|scope| {
+            let threads =
+                guesses.map(|noise| scope.spawn(move || guess(part, Some(noise), seed, share, deadline)));
+            threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        for offsets in found.into_iter().flatten() {
+            if height(part, &offsets) < height(part, &best) {
+                best = offsets;
+            }
+        }
+    }
+    Some(best)
+}
+
+/// One guess of what belongs together, and a plan of that; none if it is little.
+fn guess(
+    part: &Part,
+    noise: Option<Random>,
+    seed: u64,
+    share: Duration,
+    deadline: Instant,
+) -> Option<Vec<u64>> {
+    let fused = fuse::fuse(&part.items, part.sections, part.pressure, noise, deadline);
     if 4 * fused.len() > 3 * part.items.len() {
         return None;
     }
@@ -147,8 +209,8 @@ fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
     let (unit, parts) = parts::split(&problem)?;
     let mut offsets = vec![0; part.items.len()];
     for smaller in &parts {
-        let left = time.saturating_sub(start.elapsed());
-        let found = solve_part(smaller, part.pressure / unit, seed, left / 2);
+        let time = share.min(deadline.saturating_duration_since(Instant::now()));
+        let found = search_part(smaller, part.pressure / unit, greedy(smaller), seed, time);
         for (&index, offset) in smaller.buffers.iter().zip(found.offsets) {
             for &(member, distance) in &fused[index].members {
                 offsets[member] = offset * unit + distance;
