@@ -166,8 +166,9 @@ mod tests {
         let (index, axis) = (net.ints("index", &[1]), net.int("axis", 0));
         let width = net.op("width", Op::Gather { batch_dims: 0 }, &[shape, index, axis], i64, &[1]);
         let rest = net.ints("rest", &[-1]);
-        let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[rest, width], i64, &[2]);
-        let out = net.op("reshape", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, &[FREE, 8]);
+        let one = net.ints("one", &[1]);
+        let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[rest, one, width], i64, &[3]);
+        let out = net.op("reshape", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, &[FREE, 1, 8]);
         net.result("out", out);
         assert_eq!(net.lines(DYNAMIC), ["Reshape reshape f32"]);
     }

@@ -228,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn a_subtraction_takes_its_first_input_alone() {
-        assert_eq!(chain(DType::F32, Binary::Subtract, false).len(), 1);
-        assert_eq!(chain(DType::F32, Binary::Subtract, true).len(), 2);
+    fn a_remainder_takes_its_first_input_alone() {
+        assert_eq!(chain(DType::F32, Binary::Mod, false).len(), 1);
+        assert_eq!(chain(DType::F32, Binary::Mod, true).len(), 2);
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn executed(node: &Node, steps: &[u32]) -> ExecutedNode {
         is_dynamic: tensor.is_free(),
         layout: tensor.layout,
     });
-    let is_nameless = matches!(node.kind, Kind::MemoryInput | Kind::MemoryOutput | Kind::Reorder);
+    let is_nameless = node.kind == Kind::Reorder;
     ExecutedNode {
         kind: node.kind.clone(),
         name: node.name.clone(),

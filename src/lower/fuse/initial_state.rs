@@ -4,6 +4,7 @@
 //!   reads what that computation reads. States of attention keep theirs outside, as a Broadcast is shared by all.
 //! * A variable that is written as it was read has no writer: the MemoryInput keeps its first content. Such readers come
 //!   after all others, since they are made anew.
+//! * Nodes that were made anew, and those of attention's states, list no layers.
 //!
 //! Source: `MoveReadValueInputsToSubgraph`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass/move_readvalue_inputs_to_subgraph.cpp, and
@@ -28,6 +29,16 @@ pub(super) fn take_in(work: &mut Work<'_>) {
             work.remove_assign(assign);
         }
     }
+    for node in work.reads.clone() {
+        if is_kept(work, node) || is_of_attention(work, node) {
+            work.nodes[node].originals.clear();
+        }
+    }
+    for node in work.assigns.clone() {
+        if work.producer(node, 0).is_some_and(|producer| work.nodes[producer].attention.is_some()) {
+            work.nodes[node].originals.clear();
+        }
+    }
     let writes = |node: usize| work.assigns.iter().any(|&assign| is_pair(work, node, assign));
     let (written, kept): (Vec<usize>, Vec<usize>) = work.reads.iter().partition(|&&node| writes(node));
     work.reads = written.into_iter().chain(kept).collect();
@@ -39,7 +50,7 @@ pub(super) fn is_kept(work: &Work<'_>, read: usize) -> bool {
 }
 
 /// Whether a state is one that attention concatenates.
-fn is_of_attention(work: &Work<'_>, read: usize) -> bool {
+pub(super) fn is_of_attention(work: &Work<'_>, read: usize) -> bool {
     work.users(read).iter().any(|&(user, _)| work.nodes[user].attention.is_some())
 }
 

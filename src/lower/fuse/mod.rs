@@ -24,16 +24,20 @@ mod last_token;
 mod mask;
 mod moe;
 mod move_up;
+mod mvn;
 mod no_ops;
 mod order;
 mod precision;
+mod product_scale;
 mod reorder;
 mod rms;
 mod rope;
+mod rope_forms;
 mod sdpa_state;
 mod split;
 mod subgraph;
 mod subtract;
+mod symbol_sources;
 mod symbols;
 #[cfg(test)]
 mod testing;
@@ -79,19 +83,23 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     if options.last_logits {
         last_token::slice(&mut work);
     }
+    symbol_sources::share(&mut work);
     constants::fold(&mut work, shapes);
-    symbols::share(&mut work);
     duplicates::merge(&mut work);
     split::group(&mut work);
     no_ops::remove(&mut work);
     gelu::fuse(&mut work);
     subtract::from_constant(&mut work);
     move_up::elementwise(&mut work);
+    product_scale::absorb(&mut work);
     moe::fuse(&mut work);
     weights::gather(&mut work);
     rms::fuse(&mut work);
     rope::fuse(&mut work);
+    rope_forms::fuse(&mut work);
     sdpa_state::fuse(&mut work);
+    subtract::of_variables(&mut work);
+    mvn::write_out(&mut work);
     divide::by_product(&mut work);
     attention_subgraph::fuse(&mut work, options.precision);
     initial_state::take_in(&mut work);

@@ -2,6 +2,7 @@
 //!
 //! * A Convert to the type its input has, or between i64 and i32 behind anything but a parameter, is gone: the plugin
 //!   has no i64.
+//! * A Reshape to the dims that its input has is gone: all dims are known, or all but one and the pattern is constant.
 //! * Of Unsqueeze, Squeeze and Reshape with constant arguments on top of each other the last is left, reading what the
 //!   first read.
 //! * ShapeOf with an i32 output gets a made-up name.
@@ -58,7 +59,10 @@ fn reshape(work: &mut Work<'_>, node: usize) {
         |node: usize| matches!(work.nodes[node].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze);
     let Some(first) = work.producer(node, 0) else { return };
     let same = |edge: Edge| work.tensor(edge).dims == work.nodes[node].outputs[0].dims;
-    if !work.is_dynamic
+    let n_free = work.nodes[node].outputs[0].dims.iter().filter(|dim| dim.is_free).count();
+    let is_determined =
+        n_free == 1 && work.reads_const(node, 1) && matches!(work.nodes[node].op, Op::Reshape(_));
+    if (!work.is_dynamic || is_determined)
         && let Some(input) = work.nodes[node].input(0).filter(|&input| same(input))
     {
         work.replace(Edge::of(node), input);

@@ -1,15 +1,18 @@
 //! Pass 12: which type each tensor has.
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
-//! stay f32; so do what feeds a rotation's cos and sin, states and what initialises them, what repeats a constant, a Reduce
-//! without post-operations, which accumulates in its output, and constants. A state that its MemoryInput alone keeps is
-//! a tensor like any other.
+//! stay f32; so do what feeds a rotation's cos and sin, states of attention and what initialises them, what repeats a
+//! constant, a Reduce without post-operations, which accumulates in its output, and constants. Where a rotation is not
+//! fused, all up from Sin and Cos, and all down from them until something significant (seen in two families).
 //! All other floats are bf16.
 //!
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
+use super::initial_state;
 use super::work::{Edge, Work};
 use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::Unary;
 use crate::lower::execution::{Kind, Precision};
 
 /// Settles the type of every tensor.
@@ -27,9 +30,9 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
                     && work.nodes[node].input(0).is_some_and(is_f32)
             })
             .collect();
-        let mut is_written = vec![false; work.nodes.len()];
+        let mut is_of_attention = vec![false; work.nodes.len()];
         for &read in &work.reads {
-            is_written[read] = !super::initial_state::is_kept(work, read);
+            is_of_attention[read] = initial_state::is_of_attention(work, read);
         }
         let writes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| is_f32_head(work, node)).collect();
         for node in work.order() {
@@ -38,7 +41,7 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
             let of = &mut work.nodes[node];
             let is_fixed = match of.kind {
                 Kind::Const | Kind::Input | Kind::MemoryOutput => true,
-                Kind::MemoryInput => is_written[node],
+                Kind::MemoryInput => is_of_attention[node],
                 _ => false,
             };
             let accumulates = of.kind == Kind::Reduce && of.n_fused == 0;
@@ -93,12 +96,24 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
     walk(work, &mut keeps, pending, stops);
     // Up from cos, sin and the states, all the way.
     let mut keeps_all = vec![false; work.nodes.len()];
-    let is_written = |read: &usize| !super::initial_state::is_kept(work, *read);
-    let mut pending: Vec<usize> = work.reads.iter().copied().filter(is_written).collect();
+    let is_of_attention = |read: &usize| initial_state::is_of_attention(work, *read);
+    let mut pending: Vec<usize> = work.reads.iter().copied().filter(is_of_attention).collect();
     for node in work.order().into_iter().filter(|&node| work.nodes[node].kind == Kind::Rope) {
         pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
     }
-    walk(work, &mut keeps_all, pending, |_| false);
+    let mut is_below = vec![false; work.nodes.len()];
+    for node in work.order() {
+        let of = &work.nodes[node];
+        let is_angle = matches!(of.op, Op::Unary(Unary::Sin | Unary::Cos));
+        if is_angle {
+            pending.push(node);
+        }
+        let reads = |edge: &Edge| is_below[edge.node];
+        let passes = !stops(node) && !matches!(of.kind, Kind::Rope | Kind::ShapeOf | Kind::Output);
+        is_below[node] = is_angle || passes && of.inputs.iter().flatten().any(reads);
+    }
+    walk(work, &mut keeps_all, pending, |node| work.nodes[node].kind == Kind::ShapeOf);
+    keeps_all.iter_mut().zip(is_below).for_each(|(keep, below)| *keep |= below);
     keeps.iter_mut().zip(keeps_all).for_each(|(keep, other)| *keep |= other);
     keeps
 }

@@ -71,7 +71,7 @@ fn take_parts(work: &mut Work<'_>, rope: usize) -> Option<()> {
 }
 
 /// Takes in the transposition in front of a rotation.
-fn take_transpose(work: &mut Work<'_>, rope: usize) {
+pub(super) fn take_transpose(work: &mut Work<'_>, rope: usize) {
     let Some(transpose) = work.producer(rope, 0) else { return };
     let swaps =
         work.nodes[transpose].kind == Kind::Transpose && work.ints(transpose, 1) == Some(&[0, 2, 1, 3]);

@@ -1,223 +1,94 @@
-//! Pass 2: one source for every free dim that is used as a number.
+//! Pass 2: which free dim each dim is, and which numbers are free dims.
 //!
-//! A symbol is followed from every free dim of a parameter or a variable. Each Gather on a ShapeOf that yields one
-//! symbol is replaced by one shared `ShapeOf(where the symbol was born) → Gather`. The first use says whether the
-//! source is a scalar or a list of one element; users of the other form share one Reshape. ShapeOf of tensors whose dims
-//! are the same symbols and sizes are one node, the first.
+//! A symbol is followed from every free dim of a parameter or a variable. What reads free dims as numbers is joined by
+//! [`symbol_sources`](super::symbol_sources).
 //!
-//! Source: `SymbolicPropagation` and `SymbolicOptimizations`, OpenVINO 2026.4,
+//! Source: `SymbolicPropagation`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations.
 
-use super::work::{Dim, Edge, Node, Tensor, Work};
-use crate::DType;
+use super::work::{Dim, Edge, Work};
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;
-use crate::lower::execution::Kind;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
-use std::collections::BTreeMap;
 
 /// A free dim's identity, from 1; 0 stands for none.
-type Symbol = u32;
+pub(super) type Symbol = u32;
 
 /// An element of a small integer tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Element {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Element {
+    /// An integer.
     Known(i64),
+    /// A free dim.
     Symbol(Symbol),
+    /// Anything.
     Unknown,
 }
 
+/// What is known of one tensor.
 #[derive(Clone, Debug, Default)]
-struct Facts {
+pub(super) struct Facts {
     /// Per dim, the symbol of a free dim.
-    dims: SmallVec<[Symbol; 6]>,
+    pub dims: SmallVec<[Symbol; 6]>,
     /// Elements of small integer tensors, where any is known.
-    elements: Option<SmallVec<[Element; 6]>>,
+    pub elements: Option<SmallVec<[Element; 6]>>,
 }
 
-/// Where a symbol was born.
-#[derive(Clone, Copy, Debug)]
-struct Birth {
-    edge: Edge,
-    axis: usize,
-}
-
-/// The nodes that give a symbol as a number.
-#[derive(Clone, Copy, Debug, Default)]
-struct Source {
-    scalar: Option<Edge>,
-    list: Option<Edge>,
-}
-
-/// Replaces every number that is a free dim by its shared source.
-pub(super) fn share(work: &mut Work<'_>) {
-    let order = work.model_order();
-    let mut births = Vec::new();
+/// Follows every symbol through the graph.
+pub(super) fn follow(work: &Work<'_>, order: &[usize]) -> FxHashMap<Edge, Facts> {
+    let mut n_born = 0;
     let mut facts: FxHashMap<Edge, Facts> = FxHashMap::default();
-    let mut found = Vec::new();
-    for &node in &order {
+    for &node in order {
+        let is_root = matches!(work.nodes[node].op, Op::Parameter | Op::ReadValue(_));
         for port in 0..work.nodes[node].outputs.len() {
             let edge = Edge { node, port };
             let mut known = infer(work, edge, &facts);
-            for (axis, dim) in work.tensor(edge).dims.iter().enumerate() {
-                let is_root = matches!(work.nodes[node].op, Op::Parameter | Op::ReadValue(_));
+            for (symbol, dim) in known.dims.iter_mut().zip(&work.tensor(edge).dims) {
                 if dim.is_free && is_root {
-                    births.push(Birth { edge, axis });
-                    known.dims[axis] = births.len() as Symbol;
+                    n_born += 1;
+                    *symbol = n_born;
                 }
-            }
-            if let Some(symbol) = wanted(work, node, &known, &facts) {
-                found.push((node, symbol));
             }
             facts.insert(edge, known);
         }
     }
-    let mut shapes_of = BTreeMap::new();
-    let mut sources: FxHashMap<Symbol, Source> = FxHashMap::default();
-    for (node, symbol) in found {
-        if !work.is_alive(node) {
-            continue;
-        }
-        let Some(&birth) = births.get(symbol as usize - 1) else { continue };
-        let wants_list = work.tensor(Edge::of(node)).dims.len() == 1;
-        let source = sources.entry(symbol).or_default();
-        let new = source_for(work, &mut shapes_of, source, birth, wants_list, node);
-        if new.node != node {
-            work.replace(Edge::of(node), new);
-        }
-    }
-    share_shapes(work, &facts);
-    // What else reads the shape of where a symbol was born reads the shared node.
-    for (edge, shape) in shapes_of {
-        for (user, _) in work.users(edge.node).to_vec() {
-            let is_shape = work.is_alive(user) && matches!(work.nodes[user].op, Op::ShapeOf { .. });
-            if is_shape && user != shape && work.nodes[user].input(0) == Some(edge) {
-                work.replace(Edge::of(user), Edge::of(shape));
-            }
-        }
-    }
+    join_equal(work, order, n_born, &mut facts);
+    facts
 }
 
-/// Makes readers of equal shapes, all of whose free dims are symbols, read the first of them.
-fn share_shapes(work: &mut Work<'_>, facts: &FxHashMap<Edge, Facts>) {
-    let mut first: BTreeMap<SmallVec<[(u64, Symbol); 6]>, usize> = BTreeMap::new();
-    for node in work.order() {
-        if !work.is_alive(node) || !matches!(work.nodes[node].op, Op::ShapeOf { start: 0, end: None, .. }) {
-            continue;
+/// Gives one symbol to dims that a Concat needs to be equal.
+fn join_equal(work: &Work<'_>, order: &[usize], n_born: Symbol, facts: &mut FxHashMap<Edge, Facts>) {
+    let mut root: Vec<Symbol> = (0..=n_born).collect();
+    let find = |root: &[Symbol], mut symbol: Symbol| {
+        while root[symbol as usize] != symbol {
+            symbol = root[symbol as usize];
         }
-        let Some(edge) = work.nodes[node].input(0) else { continue };
-        let Some(symbols) = facts.get(&edge).map(|facts| &facts.dims) else { continue };
-        let dims = work.tensor(edge).dims.iter().zip(symbols);
-        let key: SmallVec<[(u64, Symbol); 6]> =
-            dims.map(|(dim, &symbol)| (if dim.is_free { 0 } else { dim.size }, symbol)).collect();
-        if key.iter().any(|&(size, symbol)| size == 0 && symbol == 0) {
-            continue;
-        }
-        match first.get(&key) {
-            Some(&first) => work.replace(Edge::of(node), Edge::of(first)),
-            None => _ = first.insert(key, node),
-        }
-    }
-}
-
-/// The symbol that a node yields as a number, if it picks one, reshapes one, or is the shape of a list.
-fn wanted(work: &Work<'_>, node: usize, known: &Facts, facts: &FxHashMap<Edge, Facts>) -> Option<Symbol> {
-    let [Element::Symbol(symbol)] = known.elements.as_deref()? else { return None };
-    let input = facts.get(&work.nodes[node].input(0)?)?;
-    match work.nodes[node].op {
-        Op::Gather { .. } => {
-            let producer = work.producer(node, 0)?;
-            matches!(work.nodes[producer].op, Op::ShapeOf { .. }).then_some(*symbol)
-        }
-        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze => {
-            let is_number = input.elements.as_ref().is_some_and(|elements| elements.len() == 1);
-            (is_number && work.tensor(Edge::of(node)).dims.len() <= 1).then_some(*symbol)
-        }
-        _ => None,
-    }
-}
-
-/// The shared source in the wanted form; made at its first use.
-fn source_for(
-    work: &mut Work<'_>,
-    shapes_of: &mut BTreeMap<Edge, usize>,
-    source: &mut Source,
-    birth: Birth,
-    wants_list: bool,
-    user: usize,
-) -> Edge {
-    let id = work.nodes[user].source;
-    let made = if wants_list { source.list } else { source.scalar };
-    if let Some(made) = made {
-        return made;
-    }
-    let other = if wants_list { source.scalar } else { source.list };
-    let dims: SmallVec<[Dim; 6]> =
-        if wants_list { smallvec![Dim { size: 1, is_free: false }] } else { SmallVec::new() };
-    let output = Tensor { dtype: DType::I32, dims, layout: Default::default() };
-    let node = match other {
-        Some(other) => {
-            let name = work.fresh_name(if wants_list { "Reshape" } else { "Squeeze" });
-            let mut inputs: SmallVec<[Option<Edge>; 4]> = smallvec![Some(other)];
-            if wants_list {
-                inputs.push(Some(work.add_ints(&[1], id)));
-            }
-            Node {
-                op: if wants_list {
-                    Op::Reshape(ReshapeZero::IsZero)
-                } else {
-                    Op::Squeeze { allow_axis_skip: true }
-                },
-                kind: Kind::Reshape,
-                originals: smallvec![name.clone()],
-                name,
-                inputs,
-                outputs: smallvec![output],
-                source: id,
-                ..Node::default()
-            }
-        }
-        None => {
-            let is_list = work.tensor(birth.edge).dims.len() == 1;
-            let shape = *shapes_of.entry(birth.edge).or_insert_with(|| {
-                let own = work.users(birth.edge.node).iter().map(|&(user, _)| user);
-                let mut own = own.filter(|&user| matches!(work.nodes[user].op, Op::ShapeOf { .. }));
-                if let Some(own) = own.next().filter(|_| is_list) {
-                    return own;
-                }
-                let rank = work.tensor(birth.edge).dims.len() as u64;
-                work.add(Node {
-                    op: Op::ShapeOf { to: DType::I32, start: 0, end: None },
-                    kind: Kind::ShapeOf,
-                    inputs: smallvec![Some(birth.edge)],
-                    outputs: smallvec![Tensor::fixed(DType::I32, &[rank])],
-                    source: id,
-                    ..Node::default()
-                })
-            });
-            if is_list {
-                source.list = Some(Edge::of(shape));
-                return source_for(work, shapes_of, source, birth, wants_list, user);
-            }
-            let index = work.add_ints(&[birth.axis as i64], id);
-            if !wants_list {
-                work.nodes[index.node].outputs[0].dims.clear();
-            }
-            let axis = work.add_ints(&[0], id);
-            Node {
-                op: Op::Gather { batch_dims: 0 },
-                kind: Kind::Gather,
-                inputs: smallvec![Some(Edge::of(shape)), Some(index), Some(axis)],
-                outputs: smallvec![output],
-                source: id,
-                ..Node::default()
-            }
-        }
+        symbol
     };
-    let made = Edge::of(work.add(node));
-    *(if wants_list { &mut source.list } else { &mut source.scalar }) = Some(made);
-    made
+    for &node in order {
+        let Op::Concat { axis } = work.nodes[node].op else { continue };
+        let inputs: SmallVec<[&Facts; 4]> =
+            work.nodes[node].inputs.iter().flatten().filter_map(|edge| facts.get(edge)).collect();
+        let Some((first, rest)) = inputs.split_first() else { continue };
+        let axis = if axis < 0 { axis + first.dims.len() as i64 } else { axis };
+        for other in rest {
+            for (place, (&a, &b)) in first.dims.iter().zip(&other.dims).enumerate() {
+                let (a, b) = (find(&root, a), find(&root, b));
+                if place as i64 != axis && a != 0 && b != 0 && a != b {
+                    root[a.max(b) as usize] = a.min(b);
+                }
+            }
+        }
+    }
+    for known in facts.values_mut() {
+        known.dims.iter_mut().for_each(|symbol| *symbol = find(&root, *symbol));
+        for element in known.elements.iter_mut().flatten() {
+            if let Element::Symbol(symbol) = element {
+                *symbol = find(&root, *symbol);
+            }
+        }
+    }
 }
 
 /// What is known of an output; births are added by the caller.
@@ -462,51 +333,5 @@ fn gather(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>, known: &m
     let all: SmallVec<[Symbol; 6]> = before.chain(indices).chain(after).copied().collect();
     if all.len() == known.dims.len() {
         known.dims = all;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{DYNAMIC, FREE, Net};
-    use super::*;
-
-    /// A Range as long as the second dim of x, found by two Gathers on two ShapeOfs, one a number and one a list.
-    fn lengths(list: bool) -> Vec<String> {
-        let (mut net, i64) = (Net::new(), DType::I64);
-        let x = net.input("x", DType::F32, &[2, FREE]);
-        let softmax = Op::SameAsInput(crate::graph::op::SameAsInput::Softmax);
-        let y = net.op("softmax", softmax, &[x], DType::F32, &[2, FREE]);
-        let mut length = |of, name: &str, is_list: bool| {
-            let shape =
-                net.op("shape", Op::ShapeOf { to: DType::I64, start: 0, end: None }, &[of], i64, &[2]);
-            let index = if is_list { net.ints("index", &[1]) } else { net.int("index", 1) };
-            let axis = net.int("axis", 0);
-            let dims: &[i64] = if is_list { &[1] } else { &[] };
-            net.op(name, Op::Gather { batch_dims: 0 }, &[shape, index, axis], i64, dims)
-        };
-        let (first, second) = (length(x, "of_x", false), length(y, "of_y", list));
-        let (zero, one) = (net.int("zero", 0), net.int("one", 1));
-        let range = net.op("range", Op::Range { to: Some(i64) }, &[zero, first, one], i64, &[FREE]);
-        let shaped = Op::Broadcast(crate::graph::op::BroadcastMode::Numpy);
-        let second = if list { second } else { net.op("list", Op::Unsqueeze, &[second, zero], i64, &[1]) };
-        let out = net.op("fill", shaped, &[range, second], i64, &[FREE]);
-        net.result("out", out);
-        net.result("softmax_out", y);
-        net.lines(DYNAMIC)
-    }
-
-    #[test]
-    fn one_source_serves_equal_dims_in_both_forms() {
-        let expected = [
-            "ShapeOf ShapeOf i32",
-            "Gather Gather i32",
-            "Range range i32",
-            "Reshape Reshape i32",
-            "Reorder  i32",
-            "Broadcast fill i32",
-            "Softmax softmax f32",
-        ];
-        assert_eq!(lengths(true), expected);
-        assert_eq!(lengths(false), expected);
     }
 }

@@ -3,7 +3,7 @@
 //! * Gather: one constant index, a known axis dim, 1s before it, no change of type. Split: the same for its axis and
 //!   parts. Concat: the same, no constant input, no input twice. Dims count as they were known when the model was
 //!   compiled.
-//! * A list joined in place from elements that are views gets a Reorder per element; so does a norm behind a view and
+//! * What shares bytes with both what it reads and what reads it gets a Reorder; so does a norm behind a view and
 //!   arithmetic on a part of a Split, both with static dims alone.
 //!
 //! Source: `initOptimalPrimitiveDescriptor` of gather.cpp, split.cpp, concat.cpp and
@@ -26,9 +26,9 @@ pub(super) fn settle(work: &mut Work<'_>) {
         };
         work.nodes[node].is_view = is_view;
     }
+    copy_shared(work);
     for &node in &order {
         match work.nodes[node].kind {
-            Kind::Concat if work.nodes[node].is_view => copy_elements(work, node),
             Kind::Mvn if !work.is_dynamic => copy_around_norm(work, node),
             Kind::Subgraph if work.nodes[node].attention.is_none() => copy_part(work, node),
             _ => {}
@@ -85,19 +85,47 @@ fn is_constant(work: &Work<'_>, node: usize) -> bool {
     work.nodes[node].is_const() || work.nodes[node].kind == Kind::Reorder && work.reads_const(node, 0)
 }
 
-/// Elements of a list that are views cannot be written into it: each is copied.
-fn copy_elements(work: &mut Work<'_>, node: usize) {
-    for input in 0..work.nodes[node].inputs.len() {
-        let Some(edge) = work.nodes[node].input(input) else { continue };
-        let mut above = edge.node;
-        while work.nodes[above].kind == Kind::Reshape
-            && let Some(producer) = work.producer(above, 0)
-        {
-            above = producer;
+/// Puts a copy on every edge where two nodes would lay the same bytes elsewhere.
+///
+/// On the edge from a view to a list that is joined in place; and on an edge from a view, while another reader of it is
+/// such a list. Edges come in the order of the model's nodes; a list behind a copy is none any more.
+///
+/// Source: `Edge::enforceReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src/edge.cpp.
+fn copy_shared(work: &mut Work<'_>) {
+    let order = work.model_order();
+    let mut place = vec![usize::MAX; work.nodes.len()];
+    for (position, &node) in order.iter().enumerate() {
+        place[node] = position;
+    }
+    for &node in &order {
+        for port in 0..work.nodes[node].outputs.len() {
+            let edge = Edge { node, port };
+            let mut readers: Vec<(usize, usize)> = work.users(node).to_vec();
+            readers.retain(|&(user, input)| work.nodes[user].input(input) == Some(edge));
+            readers.sort_unstable_by_key(|&(user, input)| (place.get(user).copied(), input));
+            let is_joined = |work: &Work<'_>, user: usize| {
+                work.nodes[user].kind == Kind::Concat && work.nodes[user].is_view
+            };
+            let mut n_joined = readers.iter().filter(|&&(user, _)| is_joined(work, user)).count();
+            for (user, input) in readers {
+                let own = usize::from(is_joined(work, user));
+                let is_moved = is_part_of_another(work, node) || own > 0;
+                if is_moved && n_joined > own || own > 0 && is_part_of_another(work, node) {
+                    copy(work, user, input, edge);
+                    n_joined -= own;
+                }
+            }
         }
-        if work.nodes[above].kind == Kind::Gather && work.nodes[above].is_view {
-            copy(work, node, input, edge);
-        }
+    }
+}
+
+/// Whether what a node writes lies in what it reads.
+fn is_part_of_another(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    match of.kind {
+        Kind::Reshape => of.input(0).is_some_and(|edge| !work.nodes[edge.node].is_const()),
+        Kind::Gather | Kind::Split => of.is_view,
+        _ => false,
     }
 }
 
