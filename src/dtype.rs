@@ -76,6 +76,10 @@ dtypes! {
     NF4 = "nf4", Some(4);
     /// Four-bit float, OCP E2M1.
     F4E2M1 = "f4e2m1", Some(4);
+    /// Six-bit float, OCP E2M3.
+    F6E2M3 = "f6e2m3", Some(6);
+    /// Six-bit float, OCP E3M2.
+    F6E3M2 = "f6e3m2", Some(6);
     /// Eight-bit float, OCP E4M3.
     F8E4M3 = "f8e4m3", Some(8);
     /// Eight-bit float, OCP E5M2.
@@ -119,7 +123,7 @@ impl DType {
     #[must_use]
     pub fn is_float(self) -> bool {
         use DType::*;
-        matches!(self, NF4 | F4E2M1 | F8E4M3 | F8E5M2 | F8E8M0 | F16 | BF16 | F32 | F64)
+        matches!(self, NF4 | F4E2M1 | F6E2M3 | F6E3M2 | F8E4M3 | F8E5M2 | F8E8M0 | F16 | BF16 | F32 | F64)
     }
 
     /// Whether elements are integers or booleans.

@@ -20,6 +20,16 @@ pub const MAX_XML_BYTES: u64 = 1 << 31;
 pub const MAX_XML_DEPTH: usize = 256;
 /// Bodies within bodies: `Loop` in `If` in `Loop` …; readers recurse so deep.
 pub const MAX_BODY_DEPTH: usize = 16;
+/// Messages within messages of a protobuf file. A body is three deep, so that [`MAX_BODY_DEPTH`] bodies fit; the
+/// decoder's own limit is 100.
+pub const MAX_PROTOBUF_DEPTH: usize = 96;
+/// Fields of a protobuf file, and numbers in its attributes: what a decoder would take memory for. Exports of 10^5
+/// nodes have some 10^6.
+pub const MAX_PROTOBUF_FIELDS: u64 = 1 << 24;
+/// Functions within functions of an ONNX model.
+pub const MAX_FUNCTION_DEPTH: usize = 32;
+/// Bytes of the texts of one graph, whose arena is indexed with 32 bits.
+pub const MAX_TEXT_BYTES: u64 = 1 << 31;
 /// Bytes of one attribute.
 pub const MAX_ATTRIBUTE_BYTES: usize = 1 << 20;
 /// Numbers in one attribute.
@@ -33,7 +43,7 @@ pub const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
 /// The error for `what` beyond its cap.
 #[cold]
-#[cfg_attr(not(feature = "openvino"), allow(dead_code))] // Without a reader nothing reaches a cap.
+#[cfg_attr(not(any(feature = "openvino", feature = "onnx")), allow(dead_code))] // Without a reader nothing reaches a cap.
 pub(crate) fn exceeded(what: &str, found: impl std::fmt::Display, cap: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Limit, format!("{what}: {found}, over the limit of {cap}"))
         .help("no known export comes near this limit; check that the file is what it should be")

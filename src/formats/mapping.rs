@@ -32,6 +32,12 @@ impl Mapping {
     }
 }
 
+impl AsRef<[u8]> for Mapping {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 /// # Safety argument
 ///
 /// A mapping is sound as long as nobody changes the file meanwhile. The bytes are only copied out as numbers, so a

@@ -5,6 +5,8 @@ pub mod config;
 mod digest;
 pub mod limits;
 pub mod mapping;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 #[cfg(feature = "openvino")]
 pub mod openvino;
 
@@ -36,7 +38,22 @@ pub fn open(path: &Path) -> Result<Graph> {
     if is_xml(&head) {
         return open_xml(path);
     }
+    if is_onnx(path, &head) {
+        return open_onnx(path);
+    }
     Err(unknown(path, &head))
+}
+
+#[cfg(feature = "onnx")]
+fn open_onnx(path: &Path) -> Result<Graph> {
+    onnx::read(path)
+}
+
+#[cfg(not(feature = "onnx"))]
+fn open_onnx(path: &Path) -> Result<Graph> {
+    Err(Error::new(ErrorKind::Unsupported, "this build has no ONNX reader")
+        .in_file(path)
+        .help("build with `--features onnx`"))
 }
 
 #[cfg(feature = "openvino")]
@@ -55,6 +72,14 @@ fn open_xml(path: &Path) -> Result<Graph> {
 fn is_xml(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     head.trim_ascii_start().starts_with(b"<")
+}
+
+/// Protobuf has no magic number: the extension tells, or a first field that is a small `ir_version` and a second that
+/// a model may have.
+fn is_onnx(path: &Path, head: &[u8]) -> bool {
+    let has_extension = path.extension().is_some_and(|extension| extension == "onnx");
+    let is_next = |tag: u8| matches!(tag, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42 | 0x72);
+    !head.is_empty() && (has_extension || matches!(head, [0x08, 1..=0x7f, tag, ..] if is_next(*tag)))
 }
 
 #[cold]
@@ -92,7 +117,7 @@ fn unknown(path: &Path, head: &[u8]) -> Error {
     if path.extension().is_some_and(|extension| extension == "bin") && xml.is_file() {
         error.help(format!("this file holds weights; give the model: {}", xml.display()))
     } else {
-        error.help("known formats: OpenVINO IR (.xml)")
+        error.help("known formats: OpenVINO IR (.xml), ONNX (.onnx)")
     }
 }
 

@@ -88,6 +88,11 @@ pub enum Op {
     PRelu,
     /// `data` then any inputs → data's shape and type: normalisations, softmax, dropout at inference …
     SameAsInput(SameAsInput),
+    /// Any inputs → one output per entry, each shaped like one of the inputs: what ONNX's normalisations, optimisers
+    /// and quantising operators give.
+    LikeInputs(Box<[Like]>),
+    /// Any operator over quantised data, whose result has a type of its own.
+    Quantized(Box<Quantized>),
 
     // ---- linear algebra -------------------------------------------------------------------------------------
     /// `a`, `b`.
@@ -95,6 +100,13 @@ pub enum Op {
         /// Last two dims of `a` are swapped.
         transpose_a: bool,
         /// Last two dims of `b` are swapped.
+        transpose_b: bool,
+    },
+    /// `a` [m, k], `b` [k, n], `c?` (ONNX).
+    Gemm {
+        /// `a` is [k, m].
+        transpose_a: bool,
+        /// `b` is [n, k].
         transpose_b: bool,
     },
     /// Any number of inputs, subscripts such as `bij,bjk->bik`.
@@ -164,6 +176,18 @@ pub enum Op {
     Tile,
     /// `data`, `pads_begin`, `pads_end`, `value?`.
     Pad,
+    /// `data`, `pads` (all begins, then all ends), `value?`, `axes?` (absent: all): ONNX's form of [`Op::Pad`].
+    PadAxes,
+    /// `data`, `shape` of the axes: cut or padded evenly at both ends.
+    CenterCropPad {
+        /// The axes; `None`: all.
+        axes: Option<Ints>,
+    },
+    /// `data`, `condition` → what the condition keeps of the axis; data-dependent.
+    Compress {
+        /// Axis; `None`: data is flattened.
+        axis: Option<i64>,
+    },
     /// Any number of inputs.
     Concat {
         /// Axis.
@@ -551,6 +575,44 @@ pub enum SameAsInput {
     Trilu,
     /// Any other.
     Other,
+}
+
+/// One output of [`Op::LikeInputs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Like {
+    /// Its dims.
+    pub dims: LikeDims,
+    /// Its element type.
+    pub dtype: ElementType,
+}
+
+/// The dims of an output of [`Op::LikeInputs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LikeDims {
+    /// Those of the input of this number.
+    Input(u32),
+    /// Those of the first input, with 1 at `axis` and all that follow: statistics of a normalisation.
+    ReducedFrom(i64),
+    /// None.
+    Scalar,
+}
+
+/// Where the element type of an output comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ElementType {
+    /// The input of this number.
+    OfInput(u32),
+    /// It is this one.
+    Is(DType),
+}
+
+/// Attributes of [`Op::Quantized`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantized {
+    /// What is computed; it reads the inputs as if they were not quantised.
+    pub op: Op,
+    /// Element type of the first output.
+    pub to: ElementType,
 }
 
 /// Padding rule of convolutions and pools.

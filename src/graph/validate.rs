@@ -43,18 +43,31 @@ fn required_ports(op: &Op) -> (usize, usize) {
         ReadValue(_) => (0, 1),
         Opaque | Executed(_) | Loop(_) => (0, 0),
         Identity | Variadic(_) | Concat { .. } | Einsum(_) | Recurrent(_) | Detection(_) => (1, 1),
-        Binary(..) | ConvertLike | MatMul { .. } | Convolution(_) | ConvolutionBackpropData(_) => (2, 1),
+        Binary(..)
+        | ConvertLike
+        | MatMul { .. }
+        | Gemm { .. }
+        | Convolution(_)
+        | ConvolutionBackpropData(_) => (2, 1),
         Reshape(_) | Unsqueeze | Broadcast(_) | Tile | GatherElements | GatherNd { .. } | TopK { .. } => {
             (2, 1)
         }
-        PRelu | FakeConvert | AdaptivePool { .. } | GridSample | SearchSorted { .. } | Bucketize { .. } => {
-            (2, 1)
-        }
+        PRelu
+        | FakeConvert
+        | AdaptivePool { .. }
+        | GridSample
+        | PadAxes
+        | CenterCropPad { .. }
+        | Compress { .. }
+        | SearchSorted { .. }
+        | Bucketize { .. } => (2, 1),
         Select(_) | Gather { .. } | VariadicSplit | StridedSlice(_) | Pad | Range { .. } => (3, 1),
         ScaledDotProductAttention { .. } => (3, 1),
         Slice | BatchToSpace | SpaceToBatch => (3, 1),
         Split { .. } => (2, 1),
         If(_) => (1, 0),
+        LikeInputs(_) => (0, 0),
+        Quantized(quantized) => required_ports(&quantized.op),
         _ => (1, 1),
     }
 }

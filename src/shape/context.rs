@@ -192,6 +192,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Changes the type of the first output, whose elements are other ones then.
+    pub fn retype_first(&mut self, dtype: DType) {
+        if let Some(output) = self.outputs.first_mut() {
+            output.dtype = dtype;
+            output.value = None;
+        }
+    }
+
     /// Gives the output emitted last its elements; ignored where they are too many or do not fit its dims.
     pub fn set_value(&mut self, value: Value) {
         if let Some(output) = self.outputs.last_mut()

@@ -7,17 +7,21 @@
 //! * `Broadcast`, NumPy, PDPD, explicit: out = target. Bidirectional: out = data joined with target.
 //! * `Tile`: outᵢ = dataᵢ · repeatsᵢ, the shorter list led by ones; negative repeats count as 0.
 //! * `Pad`: outᵢ = beginᵢ + dataᵢ + endᵢ; pads may be negative, and cut then.
+//! * `CenterCropPad`: outᵢ = the size given, where i is an axis.
 
 use crate::graph::op::BroadcastMode;
 use crate::graph::{Dims, Op};
-use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, text};
+use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, normalize_axes, text};
 use crate::shape::layout;
+use smallvec::SmallVec;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
         Op::Broadcast(mode) => expand(*mode, context),
         Op::Tile => tile(context),
-        Op::Pad => pad(context),
+        Op::Pad => pad(context.ints(1)?, context.ints(2)?, context),
+        Op::PadAxes => pad_axes(context),
+        Op::CenterCropPad { axes } => center_crop_pad(axes.as_deref(), context),
         _ => Err(mismatch!("not a broadcast")),
     }
 }
@@ -87,9 +91,49 @@ fn tile(context: &mut Context<'_>) -> RuleResult {
     Ok(())
 }
 
-fn pad(context: &mut Context<'_>) -> RuleResult {
+/// Begins and ends of the axes named, none elsewhere.
+fn pad_axes(context: &mut Context<'_>) -> RuleResult {
+    let rank = context.dims(0)?.len();
+    let pads = context.ints(1)?;
+    let (given_begin, given_end) = pads.split_at(pads.len() / 2);
+    if !context.has(3) {
+        return pad(given_begin, given_end, context);
+    }
+    let axes = normalize_axes(context.ints(3)?, rank)?;
+    if pads.len() != 2 * axes.len() {
+        return Err(mismatch!("{} pads are given for {} axes", pads.len(), axes.len()));
+    }
+    let mut begin: SmallVec<[i64; 6]> = SmallVec::from_elem(0, rank);
+    let mut end = begin.clone();
+    for (&axis, (&first, &last)) in axes.iter().zip(given_begin.iter().zip(given_end)) {
+        if let (Some(begin), Some(end)) = (begin.get_mut(axis), end.get_mut(axis)) {
+            (*begin, *end) = (first, last);
+        }
+    }
+    pad(&begin, &end, context)
+}
+
+fn center_crop_pad(axes: Option<&[i64]>, context: &mut Context<'_>) -> RuleResult {
+    let mut dims: Dims = context.dims(0)?.into();
+    let shape = context.ints(1)?;
+    let axes = match axes {
+        Some(axes) => normalize_axes(axes, dims.len())?,
+        None => (0..dims.len()).collect(),
+    };
+    if shape.len() != axes.len() {
+        return Err(mismatch!("{} sizes are given for {} axes", shape.len(), axes.len()));
+    }
+    for (&axis, &size) in axes.iter().zip(shape) {
+        if let Some(slot) = dims.get_mut(axis) {
+            *slot = dim(size)?;
+        }
+    }
+    context.emit(context.dtype(0), dims);
+    Ok(())
+}
+
+fn pad(begin: &[i64], end: &[i64], context: &mut Context<'_>) -> RuleResult {
     let data = context.dims(0)?;
-    let (begin, end) = (context.ints(1)?, context.ints(2)?);
     for pads in [begin, end] {
         if pads.len() != data.len() {
             return Err(mismatch!(

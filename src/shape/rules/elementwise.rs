@@ -9,12 +9,13 @@
 //! * Unary, `SameAsInput`, `PRelu`, `FakeConvert`: out = data.
 //! * Binary, NumPy: outᵢ = aᵢ if bᵢ = 1, bᵢ if aᵢ = 1, else aᵢ = bᵢ, aligned at the last dim.
 //! * Binary, PDPD: out = a, b aligned at `axis`; every bᵢ is 1 or the dim it meets.
+//! * `LikeInputs`: each output as its entry says.
 //! * `Select`, `Variadic`: all inputs joined that way. `FakeQuantize`: out = data, even where the limits are larger.
 
 use crate::DType;
-use crate::graph::op::{Binary, Broadcast, SameAsInput, Unary};
+use crate::graph::op::{Binary, Broadcast, Like, LikeDims, SameAsInput, Unary};
 use crate::graph::{Dims, Op, Value};
-use crate::shape::context::{Context, RuleResult, mismatch, text};
+use crate::shape::context::{Context, RuleResult, mismatch, normalize_axis, text};
 use crate::shape::{Bound, TensorInfo, arithmetic};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
@@ -35,6 +36,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         }
         Op::FakeQuantize(mode) => fake_quantize(*mode, context),
         Op::SameAsInput(kind) => same_as_input(*kind, context),
+        Op::LikeInputs(outputs) => like_inputs(outputs, context),
         // PRelu, FakeConvert.
         _ => {
             context.emit_like(0)?;
@@ -162,6 +164,24 @@ fn same_as_input(kind: SameAsInput, context: &mut Context<'_>) -> RuleResult {
             bound: Bound::UpperBound,
             ..TensorInfo::known(DType::Dynamic, input.dims.iter().flatten().copied())
         });
+    }
+    Ok(())
+}
+
+fn like_inputs(outputs: &[Like], context: &mut Context<'_>) -> RuleResult {
+    for like in outputs.iter().take(context.n_outputs()) {
+        let dims: Dims = match like.dims {
+            LikeDims::Input(index) => context.dims(index as usize)?.into(),
+            LikeDims::ReducedFrom(axis) => {
+                let mut dims: Dims = context.dims(0)?.into();
+                let axis = normalize_axis(axis, dims.len())?;
+                dims.iter_mut().skip(axis).for_each(|dim| *dim = 1);
+                dims
+            }
+            LikeDims::Scalar => Dims::new(),
+        };
+        let dtype = super::element_type(like.dtype, context);
+        context.emit(dtype, dims);
     }
     Ok(())
 }

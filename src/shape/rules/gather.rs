@@ -7,11 +7,12 @@
 //!
 //! * `Gather`: out = data[..axis] ++ indices[batch..] ++ data[axis + 1..].
 //! * `GatherElements`: out = indices. `GatherTree`: out = step_ids. `Scatter*`: out = data.
+//! * `Compress`: out[axis] = the number of true conditions, at most those that there are.
 //! * `GatherND`: n = indices[last]; out = indices[..last] ++ data[batch + n..]; flattened, its batch dims are one.
 
 use crate::graph::op::Scatter;
 use crate::graph::{Dims, Elements, Op, Value};
-use crate::shape::context::{Context, RuleResult, mismatch, normalize_axis, text};
+use crate::shape::context::{Context, RuleError, RuleResult, mismatch, normalize_axis, text};
 use crate::shape::{TensorInfo, layout};
 use smallvec::SmallVec;
 
@@ -23,6 +24,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             gather_nd(*batch_dims, *flatten_batch_dims, context)
         }
         Op::Scatter(kind) => scatter(*kind, context),
+        Op::Compress { axis } => compress(*axis, context),
         // GatherTree.
         _ => {
             context.emit_like(0)?;
@@ -142,6 +144,30 @@ fn gather_nd(batch_dims: i64, flatten: bool, context: &mut Context<'_>) -> RuleR
     }
     dims.extend(own.iter().chain(slice).copied());
     context.emit(context.dtype(0), dims);
+    Ok(())
+}
+
+/// At most as many as the condition has entries, or the axis indices.
+fn compress(axis: Option<i64>, context: &mut Context<'_>) -> RuleResult {
+    let input = context.input(0)?;
+    let data = context.dims(0)?;
+    let axis = axis.map(|axis| normalize_axis(axis, data.len())).transpose()?;
+    let whole = match axis.and_then(|axis| data.get(axis)) {
+        Some(&whole) => whole,
+        None => input.elements().ok_or(RuleError::UnknownShape(0))?,
+    };
+    let kept = match exact_ints(context.input(1)?) {
+        Some(condition) => condition.iter().filter(|&&kept| kept != 0).count() as u64,
+        None => {
+            context.depends_on_data();
+            context.input(1)?.elements().unwrap_or(whole)
+        }
+    };
+    let mut dims: Dims = if axis.is_some() { data.into() } else { Dims::from_slice(&[whole]) };
+    if let Some(slot) = dims.get_mut(axis.unwrap_or(0)) {
+        *slot = kept.min(whole);
+    }
+    context.emit(input.dtype, dims);
     Ok(())
 }
 

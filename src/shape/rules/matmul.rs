@@ -5,6 +5,7 @@
 //!
 //! * `MatMul`: [.., m, k] × [.., k, n] → [broadcast of the leading dims, m, n]. A vector is a row on the left, a column
 //!   on the right, never transposed, and its dim of 1 is dropped from the output.
+//! * `Gemm`: [m, k] × [k, n] → [m, n], each operand transposed if it says so.
 //! * `Einsum`: each label has one size; out = the sizes of the output's labels.
 //! * `Inverse`: out = data.
 //! * `GroupedMatMul`: [rows, k] × [groups, n, k] → [rows, n]; [groups, m, k] × [groups, n, k] → [groups, m, n].
@@ -17,6 +18,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::MatMul { transpose_a, transpose_b } => matmul(*transpose_a, *transpose_b, context),
         Op::Einsum(equation) => einsum(equation, context),
         Op::GroupedMatMul => grouped(context),
+        Op::Gemm { transpose_a, transpose_b } => gemm(*transpose_a, *transpose_b, context),
         // Inverse.
         _ => {
             context.emit_like(0)?;
@@ -64,6 +66,24 @@ fn larger(a: &[u64], b: &[u64]) -> Dims {
     let rank = a.len().max(b.len());
     let padded = |dims: &[u64]| std::iter::repeat_n(1, rank - dims.len()).chain(dims.to_vec());
     padded(a).zip(padded(b)).map(|(a, b)| if a == 1 || b == 1 { a * b } else { a.max(b) }).collect()
+}
+
+fn gemm(transpose_a: bool, transpose_b: bool, context: &mut Context<'_>) -> RuleResult {
+    let (a, b) = (context.dims(0)?, context.dims(1)?);
+    let (&[a_rows, a_columns], &[b_rows, b_columns]) = (a, b) else {
+        return Err(mismatch!("no general product of {} and {}, which are no matrices", text(a), text(b)));
+    };
+    let (m, k) = if transpose_a { (a_columns, a_rows) } else { (a_rows, a_columns) };
+    let (b_k, n) = if transpose_b { (b_columns, b_rows) } else { (b_rows, b_columns) };
+    if k != b_k && context.is_exact() {
+        return Err(mismatch!(
+            "rows of {k} and columns of {b_k} cannot be multiplied: {} by {}",
+            text(a),
+            text(b)
+        ));
+    }
+    context.emit(context.dtype(0), [m, n]);
+    Ok(())
 }
 
 fn grouped(context: &mut Context<'_>) -> RuleResult {

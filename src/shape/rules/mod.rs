@@ -24,8 +24,18 @@ mod space;
 mod window;
 
 use super::context::{Context, RuleError, RuleResult};
+use crate::DType;
 use crate::graph::Op;
+use crate::graph::op::ElementType;
 use crate::scenario::Binding;
+
+/// The element type that an operator names.
+fn element_type(dtype: ElementType, context: &Context<'_>) -> DType {
+    match dtype {
+        ElementType::OfInput(index) => context.dtype(index as usize),
+        ElementType::Is(dtype) => dtype,
+    }
+}
 
 /// Emits every output of `op`, or says why it cannot.
 pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> RuleResult {
@@ -43,8 +53,17 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         | Op::FakeQuantize(_)
         | Op::FakeConvert
         | Op::PRelu
-        | Op::SameAsInput(_) => elementwise::infer(op, context),
-        Op::MatMul { .. } | Op::Einsum(_) | Op::Inverse | Op::GroupedMatMul => matmul::infer(op, context),
+        | Op::SameAsInput(_)
+        | Op::LikeInputs(_) => elementwise::infer(op, context),
+        Op::Quantized(quantized) => {
+            infer(&quantized.op, context, binding)?;
+            let dtype = element_type(quantized.to, context);
+            context.retype_first(dtype);
+            Ok(())
+        }
+        Op::MatMul { .. } | Op::Gemm { .. } | Op::Einsum(_) | Op::Inverse | Op::GroupedMatMul => {
+            matmul::infer(op, context)
+        }
         Op::Convolution(_) | Op::ConvolutionBackpropData(_) | Op::DeformableConvolution(_) => {
             convolution::infer(op, context)
         }
@@ -53,13 +72,18 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Flatten { .. } | Op::Transpose => {
             reshape::infer(op, context)
         }
-        Op::Broadcast(_) | Op::Tile | Op::Pad => broadcast::infer(op, context),
+        Op::Broadcast(_) | Op::Tile | Op::Pad | Op::PadAxes | Op::CenterCropPad { .. } => {
+            broadcast::infer(op, context)
+        }
         Op::Concat { .. } | Op::Split { .. } | Op::VariadicSplit | Op::Slice | Op::StridedSlice(_) => {
             slicing::infer(op, context)
         }
-        Op::Scatter(_) | Op::Gather { .. } | Op::GatherElements | Op::GatherNd { .. } | Op::GatherTree => {
-            gather::infer(op, context)
-        }
+        Op::Compress { .. }
+        | Op::Scatter(_)
+        | Op::Gather { .. }
+        | Op::GatherElements
+        | Op::GatherNd { .. }
+        | Op::GatherTree => gather::infer(op, context),
         Op::DepthToSpace { .. }
         | Op::SpaceToDepth { .. }
         | Op::BatchToSpace

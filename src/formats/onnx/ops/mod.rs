@@ -1,0 +1,160 @@
+//! What each operator of each operator set becomes: one table per family.
+//!
+//! A model imports one version of each operator set. The entry that counts is the newest that is no newer than that; a
+//! version that changes only types or adds what matters to no shape has no entry of its own. A set newer than the tables
+//! is read by their newest entries.
+//!
+//! Source: <https://onnx.ai/onnx/operators/>, ai.onnx 1 to 28, ai.onnx.ml 1 to 5, and for `com.microsoft`
+//! <https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>, ONNX Runtime 1.31.
+
+mod convolution;
+mod elementwise;
+mod image;
+mod matmul;
+mod movement;
+mod normalization;
+mod plumbing;
+mod quantization;
+mod recurrent;
+mod reduction;
+mod signal;
+mod source;
+
+use super::attributes::{Layer, Result};
+use super::made::{Made, inputs, with};
+use crate::graph::Op;
+use crate::graph::op::{ElementType, Like, LikeDims};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::sync::LazyLock;
+
+/// The standard operators.
+const STANDARD: &str = "";
+/// ONNX Runtime's own.
+const MICROSOFT: &str = "com.microsoft";
+
+/// Makes the canonical operator of a node.
+type MakeOp = fn(&Layer<'_>) -> Result<Made>;
+
+/// One version of one operator.
+#[derive(Debug)]
+pub(super) struct Entry {
+    domain: &'static str,
+    type_name: &'static str,
+    /// The version of the operator set that introduced this form.
+    since: i64,
+    pub make: Make,
+}
+
+/// How a node is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Make {
+    /// From its attributes and the number of its ports alone.
+    Op(MakeOp),
+    /// With what the reader keeps for the graph.
+    Constant,
+    FilledShape,
+    If,
+    Loop,
+    Scan,
+}
+
+impl Make {
+    /// The attributes that hold bodies.
+    pub(super) fn body_names(self) -> &'static [&'static str] {
+        match self {
+            Make::If => &["then_branch", "else_branch"],
+            _ => &["body"],
+        }
+    }
+}
+
+/// A standard operator made from attributes.
+const fn op(type_name: &'static str, since: i64, make: MakeOp) -> Entry {
+    Entry { domain: STANDARD, type_name, since, make: Make::Op(make) }
+}
+
+/// An operator of ONNX Runtime.
+const fn ms(type_name: &'static str, make: MakeOp) -> Entry {
+    Entry { domain: MICROSOFT, type_name, since: 1, make: Make::Op(make) }
+}
+
+/// Outputs shaped like the inputs of these numbers, each with that input's type.
+fn like(numbers: impl IntoIterator<Item = u32>) -> Op {
+    let entry = |input| Like { dims: LikeDims::Input(input), dtype: ElementType::OfInput(input) };
+    Op::LikeInputs(numbers.into_iter().map(entry).collect())
+}
+
+const FAMILIES: &[&[Entry]] = &[
+    plumbing::TABLE,
+    elementwise::TABLE,
+    matmul::TABLE,
+    convolution::TABLE,
+    normalization::TABLE,
+    reduction::TABLE,
+    movement::TABLE,
+    source::TABLE,
+    image::TABLE,
+    recurrent::TABLE,
+    signal::TABLE,
+    quantization::TABLE,
+];
+
+/// Versions of one operator, oldest first.
+type Versions = SmallVec<[&'static Entry; 4]>;
+
+static BY_TYPE: LazyLock<FxHashMap<(&'static str, &'static str), Versions>> = LazyLock::new(|| {
+    let mut map: FxHashMap<(&'static str, &'static str), Versions> = FxHashMap::default();
+    for entry in FAMILIES.iter().copied().flatten() {
+        map.entry((entry.domain, entry.type_name)).or_default().push(entry);
+    }
+    for versions in map.values_mut() {
+        versions.sort_by_key(|entry| entry.since);
+    }
+    map
+});
+
+/// The entry for an operator of a model that imports this version of its set; `None` if no table has it.
+pub(super) fn find(domain: &str, type_name: &str, version: i64) -> Option<&'static Entry> {
+    let versions = BY_TYPE.get(&(domain, type_name))?;
+    versions.iter().copied().rfind(|entry| entry.since <= version)
+}
+
+/// Every operator type that the tables know, by domain (empty: the standard one) and name, with the versions in which
+/// its form changed.
+pub fn supported_operators() -> impl Iterator<Item = (&'static str, &'static str, Vec<i64>)> {
+    let mut rows: Vec<_> = BY_TYPE
+        .iter()
+        .map(|(&(domain, name), versions)| (domain, name, versions.iter().map(|entry| entry.since).collect()))
+        .collect();
+    rows.sort_unstable();
+    rows.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn since(type_name: &str, version: i64) -> Option<i64> {
+        find("", type_name, version).map(|entry| entry.since)
+    }
+
+    #[test]
+    fn newest_entry_that_is_not_too_new() {
+        assert_eq!(since("Squeeze", 12), Some(1));
+        assert_eq!(since("Squeeze", 13), Some(13));
+        assert_eq!(since("Squeeze", 99), Some(13));
+        assert_eq!(since("Gelu", 19), None);
+        assert_eq!(since("Frobnicate", 1), None);
+        assert!(find("com.example", "Add", 1).is_none());
+    }
+
+    #[test]
+    fn no_version_is_listed_twice() {
+        for (name, versions) in BY_TYPE.iter() {
+            let mut sinces: Vec<i64> = versions.iter().map(|entry| entry.since).collect();
+            sinces.dedup();
+            assert_eq!(sinces.len(), versions.len(), "{name:?}");
+        }
+    }
+}

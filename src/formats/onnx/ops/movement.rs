@@ -1,0 +1,109 @@
+//! Operators that move data without computing: reshapes, joins, cuts, picks.
+
+use super::super::attributes::{AttributeError, Layer, Result, invalid};
+use super::super::made::{Made, Slot, with};
+use super::convolution::window;
+use super::{Entry, inputs, ms, op};
+use crate::graph::Op;
+use crate::graph::op::{BroadcastMode, Ints, Pool, ReshapeZero, Scatter};
+
+pub(super) const TABLE: &[Entry] = &[
+    op("Reshape", 1, |layer| {
+        let shape = layer.ints("shape")?.ok_or(AttributeError::Missing("shape"))?;
+        Ok(with(Op::Reshape(ReshapeZero::CopiesDim), [Slot::Input(0), Slot::Ints(shape)]))
+    }),
+    op("Reshape", 5, |layer| {
+        let is_zero = layer.flag("allowzero", false)?;
+        Ok(Op::Reshape(if is_zero { ReshapeZero::IsZero } else { ReshapeZero::CopiesDim }).into())
+    }),
+    op("Squeeze", 1, |layer| {
+        let axes = layer.ints("axes")?.map_or(Slot::Absent, Slot::Ints);
+        Ok(with(Op::Squeeze { allow_axis_skip: false }, [Slot::Input(0), axes]))
+    }),
+    op("Squeeze", 13, |_| Ok(Op::Squeeze { allow_axis_skip: false }.into())),
+    op("Unsqueeze", 1, |layer| {
+        let axes = layer.ints("axes")?.ok_or(AttributeError::Missing("axes"))?;
+        Ok(with(Op::Unsqueeze, [Slot::Input(0), Slot::Ints(axes)]))
+    }),
+    op("Unsqueeze", 13, |_| Ok(Op::Unsqueeze.into())),
+    op("Flatten", 1, |layer| Ok(Op::Flatten { axis: layer.int_or("axis", 1)? }.into())),
+    op("Transpose", 1, |layer| {
+        let order = layer.ints("perm")?.map_or(Slot::Absent, Slot::Ints);
+        Ok(with(Op::Transpose, [Slot::Input(0), order]))
+    }),
+    op("Expand", 8, |_| Ok(Op::Broadcast(BroadcastMode::Bidirectional).into())),
+    op("Tile", 6, |_| Ok(Op::Tile.into())),
+    op("Pad", 1, |layer| pad_by_attribute(layer, "paddings")),
+    op("Pad", 2, |layer| pad_by_attribute(layer, "pads")),
+    op("Pad", 11, |_| Ok(Op::PadAxes.into())),
+    op("CenterCropPad", 18, |layer| Ok(Op::CenterCropPad { axes: layer.ints("axes")? }.into())),
+    op("Concat", 1, |layer| Ok(Op::Concat { axis: layer.int_or("axis", 1)? }.into())),
+    op("Concat", 4, |layer| Ok(Op::Concat { axis: layer.int_needed("axis")? }.into())),
+    op("Split", 1, |layer| split(layer, layer.has(1))),
+    op("Split", 2, |layer| split(layer, false)),
+    op("Split", 13, |layer| split(layer, layer.has(1))),
+    op("Slice", 1, |layer| {
+        let needed = |name| layer.ints(name)?.map(Slot::Ints).ok_or(AttributeError::Missing(name));
+        let axes = layer.ints("axes")?.map_or(Slot::Absent, Slot::Ints);
+        Ok(with(Op::Slice, [Slot::Input(0), needed("starts")?, needed("ends")?, Slot::Absent, axes]))
+    }),
+    op("Slice", 10, |_| Ok(with(Op::Slice, inputs([0, 1, 2, 4, 3])))),
+    op("Gather", 1, |layer| {
+        let axis = Slot::Int(layer.int_or("axis", 0)?);
+        Ok(with(Op::Gather { batch_dims: 0 }, [Slot::Input(0), Slot::Input(1), axis]))
+    }),
+    op("GatherElements", 11, |_| Ok(Op::GatherElements.into())),
+    op("GatherND", 11, |layer| {
+        Ok(Op::GatherNd { batch_dims: layer.int_or("batch_dims", 0)?, flatten_batch_dims: false }.into())
+    }),
+    op("Scatter", 9, |layer| scatter_elements(layer)),
+    op("ScatterElements", 11, |layer| scatter_elements(layer)),
+    op("ScatterND", 11, |layer| Ok(Op::Scatter(plain_or_other(layer, Scatter::Nd)?).into())),
+    op("Compress", 9, |layer| Ok(Op::Compress { axis: layer.int("axis")? }.into())),
+    op("ReverseSequence", 10, |_| Ok(Op::ReverseSequence.into())),
+    op("DepthToSpace", 1, |layer| Ok(Op::DepthToSpace { block_size: layer.int_needed("blocksize")? }.into())),
+    op("SpaceToDepth", 1, |layer| Ok(Op::SpaceToDepth { block_size: layer.int_needed("blocksize")? }.into())),
+    op("Col2Im", 18, |layer| {
+        Ok(Op::Col2Im(Box::new(Pool { window: window(layer)?, ..Pool::default() })).into())
+    }),
+    ms("ExpandDims", |_| Ok(Op::Unsqueeze.into())),
+    ms("Pad", |_| Ok(Op::PadAxes.into())),
+    ms("GatherND", |_| Ok(Op::GatherNd { batch_dims: 0, flatten_batch_dims: false }.into())),
+    ms("RemovePadding", |_| Ok(Op::Opaque.into())),
+    ms("RestorePadding", |_| Ok(Op::Opaque.into())),
+    ms("UnfoldTensor", |_| Ok(Op::Opaque.into())),
+    ms("DynamicTimeWarping", |_| Ok(Op::Opaque.into())),
+    ms("WordConvEmbedding", |_| Ok(Op::Opaque.into())),
+];
+
+fn pad_by_attribute(layer: &Layer<'_>, name: &'static str) -> Result<Made> {
+    let pads = layer.ints(name)?.ok_or(AttributeError::Missing(name))?;
+    let (begin, end) = pads.split_at(pads.len() / 2);
+    let [begin, end] = [begin, end].map(|pads| Slot::Ints(Ints::from_slice(pads)));
+    Ok(with(Op::Pad, [Slot::Input(0), begin, end]))
+}
+
+/// Lengths as input or attribute, or as many parts as there are outputs.
+fn split(layer: &Layer<'_>, by_input: bool) -> Result<Made> {
+    let axis = Slot::Int(layer.int_or("axis", 0)?);
+    let lengths = if by_input { Some(Slot::Input(1)) } else { layer.ints("split")?.map(Slot::Ints) };
+    if let Some(lengths) = lengths {
+        return Ok(with(Op::VariadicSplit, [Slot::Input(0), axis, lengths]));
+    }
+    let (parts, allow_uneven) = match layer.int("num_outputs")? {
+        Some(parts) => (parts, true),
+        None => (layer.outputs as i64, false),
+    };
+    let fits = u32::try_from(parts).ok().filter(|&parts| parts > 0);
+    let parts = fits.ok_or_else(|| invalid("num_outputs", &parts.to_string(), "a positive number"))?;
+    Ok(with(Op::Split { parts, allow_uneven }, [Slot::Input(0), axis]))
+}
+
+fn scatter_elements(layer: &Layer<'_>) -> Result<Made> {
+    let op = Op::Scatter(plain_or_other(layer, Scatter::Elements)?);
+    Ok(with(op, inputs(0..3).chain([Slot::Int(layer.int_or("axis", 0)?)])))
+}
+
+fn plain_or_other(layer: &Layer<'_>, plain: Scatter) -> Result<Scatter> {
+    Ok(if matches!(layer.text("reduction")?, None | Some("none")) { plain } else { Scatter::Other })
+}

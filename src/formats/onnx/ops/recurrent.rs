@@ -1,0 +1,21 @@
+//! RNN, GRU, LSTM.
+
+use super::super::attributes::{AttributeError, Layer, Result};
+use super::super::made::Made;
+use super::{Entry, op};
+use crate::graph::Op;
+use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind};
+
+pub(super) const TABLE: &[Entry] = &[
+    op("RNN", 1, |layer| sequence(layer, RecurrentKind::Rnn)),
+    op("GRU", 1, |layer| sequence(layer, RecurrentKind::Gru)),
+    op("LSTM", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
+];
+
+fn sequence(layer: &Layer<'_>, kind: RecurrentKind) -> Result<Made> {
+    let words = [("forward", 1), ("reverse", 1), ("bidirectional", 2)];
+    let directions = layer.word("direction", &words, 1, "forward, reverse or bidirectional")?;
+    let hidden_size = layer.int("hidden_size")?.ok_or(AttributeError::Missing("hidden_size"))?;
+    let form = RecurrentForm::Onnx { batch_first: layer.flag("layout", false)? };
+    Ok(Op::Recurrent(Box::new(Recurrent { kind, is_sequence: true, hidden_size, directions, form })).into())
+}

@@ -1,0 +1,50 @@
+//! Reductions; axes are an attribute up to opset 12 (`ReduceSum`) or 17, an input after.
+
+use super::super::attributes::{Layer, Result};
+use super::super::made::{Made, Slot, with};
+use super::{Entry, op};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::Reduce;
+
+pub(super) const TABLE: &[Entry] = &[
+    op("ReduceL1", 1, |layer| by_attribute(layer, Reduce::L1)),
+    op("ReduceL1", 18, |layer| by_input(layer, Reduce::L1)),
+    op("ReduceL2", 1, |layer| by_attribute(layer, Reduce::L2)),
+    op("ReduceL2", 18, |layer| by_input(layer, Reduce::L2)),
+    op("ReduceLogSum", 1, |layer| by_attribute(layer, Reduce::LogSum)),
+    op("ReduceLogSum", 18, |layer| by_input(layer, Reduce::LogSum)),
+    op("ReduceLogSumExp", 1, |layer| by_attribute(layer, Reduce::LogSumExp)),
+    op("ReduceLogSumExp", 18, |layer| by_input(layer, Reduce::LogSumExp)),
+    op("ReduceMax", 1, |layer| by_attribute(layer, Reduce::Max)),
+    op("ReduceMax", 18, |layer| by_input(layer, Reduce::Max)),
+    op("ReduceMean", 1, |layer| by_attribute(layer, Reduce::Mean)),
+    op("ReduceMean", 18, |layer| by_input(layer, Reduce::Mean)),
+    op("ReduceMin", 1, |layer| by_attribute(layer, Reduce::Min)),
+    op("ReduceMin", 18, |layer| by_input(layer, Reduce::Min)),
+    op("ReduceProd", 1, |layer| by_attribute(layer, Reduce::Prod)),
+    op("ReduceProd", 18, |layer| by_input(layer, Reduce::Prod)),
+    op("ReduceSum", 1, |layer| by_attribute(layer, Reduce::Sum)),
+    op("ReduceSum", 13, |layer| by_input(layer, Reduce::Sum)),
+    op("ReduceSumSquare", 1, |layer| by_attribute(layer, Reduce::SumSquare)),
+    op("ReduceSumSquare", 18, |layer| by_input(layer, Reduce::SumSquare)),
+    op("ArgMax", 1, extreme),
+    op("ArgMin", 1, extreme),
+];
+
+fn by_attribute(layer: &Layer<'_>, kind: Reduce) -> Result<Made> {
+    let keep_dims = layer.flag("keepdims", true)?;
+    let axes = layer.ints("axes")?.filter(|axes| !axes.is_empty()).map_or(Slot::Absent, Slot::Ints);
+    Ok(with(Op::Reduce { kind, keep_dims, noop_with_empty_axes: false }, [Slot::Input(0), axes]))
+}
+
+fn by_input(layer: &Layer<'_>, kind: Reduce) -> Result<Made> {
+    let keep_dims = layer.flag("keepdims", true)?;
+    let noop_with_empty_axes = layer.flag("noop_with_empty_axes", false)?;
+    Ok(Op::Reduce { kind, keep_dims, noop_with_empty_axes }.into())
+}
+
+fn extreme(layer: &Layer<'_>) -> Result<Made> {
+    let (axis, keep_dims) = (layer.int_or("axis", 0)?, layer.flag("keepdims", true)?);
+    Ok(Op::ArgExtreme { axis, keep_dims, to: DType::I64 }.into())
+}

@@ -1,0 +1,54 @@
+//! Shapes, indices, ranges and fresh tensors.
+
+use super::super::attributes::{AttributeError, Layer, Result};
+use super::super::made::{Made, Slot, with};
+use super::{Entry, ms, op};
+use crate::DType;
+use crate::graph::Op;
+
+pub(super) const TABLE: &[Entry] = &[
+    op("Shape", 1, |layer| {
+        Ok(Op::ShapeOf { to: DType::I64, start: layer.int_or("start", 0)?, end: layer.int("end")? }.into())
+    }),
+    op("Size", 1, |_| Ok(Op::SizeOf.into())),
+    op("Range", 11, |_| Ok(Op::Range { to: None }.into())),
+    op("NonZero", 9, |_| Ok(Op::NonZero { to: DType::I64 }.into())),
+    op("Unique", 11, |layer| {
+        let op = Op::Unique { index_type: DType::I64, count_type: DType::I64 };
+        let axis = layer.int("axis")?.map_or(Slot::Absent, Slot::Int);
+        Ok(with(op, [Slot::Input(0), axis]))
+    }),
+    op("TopK", 1, |layer| {
+        let k = Slot::Int(layer.int_needed("k")?);
+        Ok(with(top_k(layer)?, [Slot::Input(0), k]))
+    }),
+    op("TopK", 10, |layer| Ok(top_k(layer)?.into())),
+    op("OneHot", 9, |layer| Ok(Op::OneHot { axis: layer.int_or("axis", -1)? }.into())),
+    op("RandomNormal", 1, random),
+    op("RandomUniform", 1, random),
+    op("Multinomial", 7, |layer| {
+        let to = layer.dtype("dtype")?.unwrap_or(DType::I32);
+        Ok(with(Op::Multinomial { to }, [Slot::Input(0), Slot::Int(layer.int_or("sample_size", 1)?)]))
+    }),
+    op("BlackmanWindow", 17, window),
+    op("HammingWindow", 17, window),
+    op("HannWindow", 17, window),
+    ms("Range", |_| Ok(Op::Range { to: None }.into())),
+    ms("Unique", |_| Ok(Op::Unique { index_type: DType::I64, count_type: DType::I64 }.into())),
+];
+
+fn top_k(layer: &Layer<'_>) -> Result<Op> {
+    Ok(Op::TopK { axis: layer.int_or("axis", -1)?, index_type: DType::I64 })
+}
+
+fn random(layer: &Layer<'_>) -> Result<Made> {
+    let shape = layer.ints("shape")?.ok_or(AttributeError::Missing("shape"))?;
+    let to = Some(layer.dtype("dtype")?.unwrap_or(DType::F32));
+    Ok(with(Op::FromShape { to, fill: None }, [Slot::Ints(shape)]))
+}
+
+/// As many numbers as the scalar input says.
+fn window(layer: &Layer<'_>) -> Result<Made> {
+    let to = Some(layer.dtype("output_datatype")?.unwrap_or(DType::F32));
+    Ok(Op::FromShape { to, fill: None }.into())
+}
