@@ -204,7 +204,9 @@ impl Binder<'_> {
             .values
             .iter()
             .find(|(name, _)| is_called(graph, node, name))
-            .map(|(_, value)| value);
+            .map(|(_, value)| value.clone())
+            .or_else(|| roles::value_of(input_name(graph, node), self.scenario));
+        let value = value.as_ref();
         let given =
             self.scenario.inputs.iter().find(|(name, _)| is_called(graph, node, name)).map(|(_, dims)| dims);
 

@@ -109,6 +109,13 @@ pub enum Op {
         /// `b` is [n, k].
         transpose_b: bool,
     },
+    /// `a` [.., k] by packed weights → [.., outputs].
+    Linear {
+        /// Rows of the weights as they are meant.
+        outputs: i64,
+    },
+    /// `data` [.., n, n] → [..].
+    Determinant,
     /// Any number of inputs, subscripts such as `bij,bjk->bik`.
     Einsum(Box<str>),
     /// `data` [..., n, n] → inverse.
@@ -132,6 +139,10 @@ pub enum Op {
     },
     /// `data` → [N, C, 1, …].
     GlobalPool,
+    /// `data`, `indices`, `output_shape?`: what a max pool read, with zeros elsewhere.
+    MaxUnpool(Box<Pool>),
+    /// `data` [B, C, L], `filters` [C, 1, k], `bias?`, `state?` → data's shape, and the last k - 1 steps as state.
+    CausalConvolution,
 
     // ---- reduction ------------------------------------------------------------------------------------------
     /// `data`, `axes?` (absent: all, or none if `noop_with_empty_axes`).
@@ -151,6 +162,12 @@ pub enum Op {
         keep_dims: bool,
         /// Element type of the result.
         to: DType,
+    },
+
+    /// `scores` [N, C, d…], `labels` [N, d…], `weights?` → loss, then logarithms of probabilities like the scores.
+    Loss {
+        /// The loss is one number instead of one per label.
+        is_reduced: bool,
     },
 
     // ---- moving data ----------------------------------------------------------------------------------------
@@ -212,6 +229,13 @@ pub enum Op {
     Gather {
         /// Leading dims that data and indices share.
         batch_dims: i64,
+    },
+    /// `data` of packed blocks, `indices`, `scales`, … → rows of the scales' type.
+    GatherQuantized {
+        /// Axis of the rows.
+        axis: i64,
+        /// Bits of an element; several may lie in one of the data's bytes, along the last dim.
+        bits: i64,
     },
     /// `data`, `indices` (same rank) → indices' shape.
     GatherElements,
@@ -313,6 +337,11 @@ pub enum Op {
         /// Element type of the result.
         to: DType,
     },
+    /// `bins`, `dft_length`, … → [dft_length / 2 + 1, bins].
+    MelWeightMatrix {
+        /// Element type of the result.
+        to: DType,
+    },
     /// `sorted`, `values` → values' shape.
     SearchSorted {
         /// Element type of the result.
@@ -324,6 +353,13 @@ pub enum Op {
     Interpolate(Box<Interpolate>),
     /// `data`, `grid`.
     GridSample,
+    /// `theta` [N, n, n + 1], `size` [N, C, d…] → [N, d…, n].
+    AffineGrid,
+    /// Encoded `bytes` → [height, width, channels]; data-dependent.
+    ImageDecoder {
+        /// Channels of a pixel.
+        channels: i64,
+    },
     /// `image` (one plane or several) → RGB / BGR.
     YuvToRgb {
         /// All planes come in one tensor of 3/2 the height.
@@ -349,10 +385,24 @@ pub enum Op {
         /// Causal mask is implied.
         causal: bool,
     },
+    /// `query`, `key?`, `value?`, `past_key?`, `past_value?`, `total_length?`, further inputs → output, present key,
+    /// present value, scores; see `shape::rules::multi_head`.
+    MultiHeadAttention(Box<MultiHeadAttention>),
+    /// `data` [.., k], `weights` [k, q + k + v], `past?` [2, B, heads, P, size] → [.., v], present.
+    AttentionOfWeights(Box<AttentionOfWeights>),
+    /// `query` [B, L, ·], `key`, `value`, `state?`, … → [B, L, ·], state [B, heads, dk, dv].
+    LinearAttention {
+        /// Heads of the query.
+        query_heads: i64,
+        /// Heads of key and value.
+        kv_heads: i64,
+    },
     /// OpenVINO's `PagedAttentionExtension`; inputs in its order.
     PagedAttention,
     /// Rotary embedding of one tensor; internal op of execution graphs and fusions.
     Rope(Box<Rope>),
+    /// `ids` [B, L], `segments?`, `table` [V, H], … → [B, L, H] of the table's type, [B] of i32, [B, L, H].
+    Embedded,
     /// Root-mean-square norm: `data`, `gamma`.
     Rms,
 
@@ -369,6 +419,12 @@ pub enum Op {
         /// Frames are centred, so half a window is cut at both ends.
         center: bool,
     },
+    /// ONNX's Fourier transforms, over [.., 1] or [.., 2].
+    Spectrum(Spectrum),
+    /// Sequences of tensors; see `shape::rules::list`.
+    List(List),
+    /// ONNX's operators over features and texts; see `shape::rules::features`.
+    Features(Box<Features>),
     /// Embedding bags; see `shape::rules::embedding`.
     EmbeddingBag(EmbeddingBag),
     /// `data`, `segment_ids`, `num_segments?`.
@@ -948,6 +1004,104 @@ pub struct Rope {
     pub head_count: i64,
     /// Head size, for flavours that split the last dim.
     pub head_size: i64,
+}
+
+/// Attributes of [`Op::MultiHeadAttention`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MultiHeadAttention {
+    /// Heads of the query; 0 where the query has four dims, and shows them.
+    pub query_heads: i64,
+    /// Heads of key and value; 0: as many as the query's.
+    pub kv_heads: i64,
+    /// Present key and value lie in the past's buffer, which is as long as it was or the total length.
+    pub shares_cache: bool,
+}
+
+/// Attributes of [`Op::AttentionOfWeights`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttentionOfWeights {
+    /// Heads.
+    pub heads: i64,
+    /// Widths of query, key and value; empty: a third of the weights each.
+    pub widths: Ints,
+}
+
+/// ONNX's Fourier transforms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spectrum {
+    /// `data`, `length?`, `axis?`.
+    Dft {
+        /// The half that the other mirrors is left out, or with `is_inverse` expected to be.
+        is_onesided: bool,
+        /// Back to the signal.
+        is_inverse: bool,
+    },
+    /// `signal` [B, L, ·], `step`, `window?`, `length?` → [B, frames, bins, 2].
+    Stft {
+        /// The half that the other mirrors is left out.
+        is_onesided: bool,
+    },
+}
+
+/// Operators over sequences of tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Nothing in → no elements.
+    Empty {
+        /// Element type.
+        to: DType,
+    },
+    /// Tensors → a sequence of them.
+    Construct,
+    /// `sequence`, `tensor`, `position?` → one more.
+    Insert,
+    /// `sequence`, `position?` → one less.
+    Erase,
+    /// `sequence`, `position` → tensor.
+    At,
+    /// `sequence` → number of tensors.
+    Length,
+    /// `sequence` → one tensor.
+    Concat {
+        /// Axis.
+        axis: i64,
+        /// The axis is a new one.
+        is_new: bool,
+    },
+    /// `data`, `lengths?` → parts.
+    Split {
+        /// Axis.
+        axis: i64,
+        /// Parts of one, without lengths, keep the axis.
+        keeps_dim: bool,
+    },
+}
+
+/// Operators over features and texts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Features {
+    /// `data` [N, features] → per output [N] or [N, columns].
+    PerRow(SmallVec<[(Option<u64>, DType); 2]>),
+    /// `data` → one more dim of this size.
+    OneMoreDim(u64, DType),
+    /// `data`, `indices` → the last dim has one entry per index.
+    Extract,
+    /// `data` [C] or [N, C] → [columns] or [N, columns].
+    LastDim(u64, DType),
+    /// A map → [1, columns].
+    Row(u64, DType),
+    /// `data` → the same or, if some may be dropped, fewer.
+    Texts {
+        /// Some texts may be dropped.
+        drops: bool,
+    },
+    /// `data` → the same dims and one of the parts; number of parts.
+    SplitTexts {
+        /// Largest number of parts; `None`: as many as there are.
+        most: Option<u64>,
+    },
+    /// `data` → the same dims, texts becoming integers, and integers texts.
+    Relabel,
 }
 
 /// Fourier transforms.

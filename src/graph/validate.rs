@@ -66,7 +66,7 @@ fn required_ports(op: &Op) -> (usize, usize) {
         Slice | BatchToSpace | SpaceToBatch => (3, 1),
         Split { .. } => (2, 1),
         If(_) => (1, 0),
-        LikeInputs(_) => (0, 0),
+        LikeInputs(_) | List(super::op::List::Empty { .. }) => (0, 0),
         Quantized(quantized) => required_ports(&quantized.op),
         _ => (1, 1),
     }

@@ -13,6 +13,19 @@ const PARTS: [&str; 5] = [
     "openvino_vision_projection_model.xml",
 ];
 
+/// Files that a tower in one part may be in, first choice first.
+const FILES: [&str; 9] = [
+    "openvino_model.xml",
+    "model.onnx",
+    "vision_encoder.onnx",
+    "vision_model.onnx",
+    "encoder_model.onnx",
+    "onnx/model.onnx",
+    "onnx/vision_encoder.onnx",
+    "onnx/vision_model.onnx",
+    "onnx/encoder_model.onnx",
+];
+
 /// The graph files of a vision tower: all its parts that the folder holds, or its one model.
 ///
 /// # Errors
@@ -24,7 +37,7 @@ pub fn files(model: &Path) -> Result<Vec<PathBuf>> {
     if model.is_dir() && !parts.is_empty() {
         return Ok(parts);
     }
-    super::graph_file(model, &["openvino_model.xml"]).map(|path| vec![path])
+    super::graph_file(model, &FILES).map(|path| vec![path])
 }
 
 /// A run over `patches` patches, or over the image that `base` names.

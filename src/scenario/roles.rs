@@ -4,6 +4,7 @@
 //! ONNX Runtime GenAI; an input that is not here has no roles, and its free dims must be bound by name.
 
 use super::{Scenario, Task};
+use crate::graph::Value;
 
 /// What a dim stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +139,13 @@ impl Role {
             Role::One => Some(1),
         }
     }
+}
+
+/// The value of an input that follows from the scenario: whether a merged decoder of Optimum takes its branch with a
+/// past.
+pub(super) fn value_of(name: &str, scenario: &Scenario) -> Option<Value> {
+    let is_known = scenario.task == Task::Llm && name == "use_cache_branch";
+    is_known.then(|| Value::ints([i64::from(scenario.past > 0)]))
 }
 
 /// Roles of the dims of the input `name` of this rank, if it is one that exports have.

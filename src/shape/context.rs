@@ -39,6 +39,8 @@ pub struct Context<'a> {
     outputs: SmallVec<[TensorInfo; 2]>,
     /// An input's shape, or a value that the rule read, is an upper bound.
     inexact: Cell<bool>,
+    /// What the rule took for granted.
+    assumption: Option<&'static str>,
 }
 
 /// Values of more elements than this are not carried along. Source: shape-driving tensors of exports hold tens of
@@ -47,7 +49,14 @@ pub const MAX_VALUE_ELEMENTS: u64 = 4096;
 
 impl<'a> Context<'a> {
     pub(super) fn new(graph: &'a Graph, node: NodeId, tensors: &'a [TensorInfo]) -> Context<'a> {
-        Context { graph, node, tensors, outputs: SmallVec::new(), inexact: Cell::new(false) }
+        Context {
+            graph,
+            node,
+            tensors,
+            outputs: SmallVec::new(),
+            inexact: Cell::new(false),
+            assumption: None,
+        }
     }
 
     pub(super) fn into_outputs(self) -> SmallVec<[TensorInfo; 2]> {
@@ -154,6 +163,16 @@ impl<'a> Context<'a> {
         let dims = self.dims(index)?;
         let bound = if self.is_exact() { Bound::Exact } else { Bound::UpperBound };
         broadcast_bounded((dims, bound), (target, bound))
+    }
+
+    /// Notes what the rule takes for granted, for the report.
+    pub fn assume(&mut self, text: &'static str) {
+        self.assumption = Some(text);
+    }
+
+    /// What was taken for granted, if anything.
+    pub(super) fn assumption(&self) -> Option<&'static str> {
+        self.assumption
     }
 
     /// From here on, outputs are upper bounds: the rule's shape depends on data.

@@ -137,7 +137,16 @@ fn infer_node(graph: &Graph, node: NodeId, shapes: &mut Shapes, options: Options
         }
         _ => {
             let mut context = Context::new(graph, node, &shapes.tensors);
-            rules::infer(op, &mut context, &shapes.binding).map(|()| context.into_outputs())
+            let inferred = rules::infer(op, &mut context, &shapes.binding);
+            if let Some(text) = context.assumption() {
+                shapes.diagnostics.push(Diagnostic {
+                    code: "MG0004",
+                    severity: Severity::Note,
+                    location: graph.location(node, None),
+                    text: text.to_owned(),
+                });
+            }
+            inferred.map(|()| context.into_outputs())
         }
     };
     match outcome {

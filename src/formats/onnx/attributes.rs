@@ -85,6 +85,13 @@ impl<'r> Layer<'r> {
         Ok(self.ints(name)?.unwrap_or_default())
     }
 
+    /// Number of entries of a list of any kind.
+    pub(super) fn length(&self, name: &str) -> usize {
+        self.attribute(name).map_or(0, |attribute| {
+            attribute.ints.len().max(attribute.floats.len()).max(attribute.strings.len())
+        })
+    }
+
     /// A float, if it is given.
     pub(super) fn float(&self, name: &'static str) -> Result<Option<f64>> {
         Ok(self.of(name, Kind::Float, "a number")?.map(|attribute| f64::from(attribute.f)))

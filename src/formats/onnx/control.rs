@@ -1,4 +1,4 @@
-//! `If`, `Loop` and `Scan`: bodies and what enters and leaves them.
+//! `If`, `Loop`, `Scan` and `SequenceMap`: bodies and what enters and leaves them.
 //!
 //! Source: <https://onnx.ai/onnx/operators/onnx__Loop.html>, `onnx__If.html`, `onnx__Scan.html`.
 
@@ -78,6 +78,9 @@ pub(super) fn node<'m>(
             };
             let mut spec = match make {
                 Make::Scan => scan(layer, body, n_inputs)?,
+                // Whether a further input is a tensor or a sequence is nowhere said.
+                Make::SequenceMap if layer.inputs.len() > 1 => return Ok((Op::Opaque, Vec::new())),
+                Make::SequenceMap => map(layer, body, n_inputs)?,
                 _ => loop_(layer, body, n_inputs)?,
             };
             let captured = maps.next().unwrap_or_default().into_iter();
@@ -160,6 +163,25 @@ fn scan(layer: &Layer<'_>, body: Graph, n_inputs: usize) -> Result<Loop> {
     Ok(Loop {
         inputs: entering.collect(),
         outputs: leaving.collect(),
+        trip_count: None,
+        condition: None,
+        iteration_parameter: None,
+        condition_result: None,
+        body,
+    })
+}
+
+/// The body runs once per element, and each of its results becomes a sequence.
+fn map(layer: &Layer<'_>, body: Graph, n_inputs: usize) -> Result<Loop> {
+    needs(n_inputs == 1, "the body", "inputs", n_inputs, 1)?;
+    let outputs = (0..body.results().len().min(layer.outputs) as u32).map(|port| LoopOutput {
+        result: port,
+        output: port,
+        concat: Some(stacked(0, false)),
+    });
+    Ok(Loop {
+        inputs: vec![LoopInput { input: 0, parameter: 0, kind: LoopInputKind::Sliced(stacked(0, false)) }],
+        outputs: outputs.collect(),
         trip_count: None,
         condition: None,
         iteration_parameter: None,

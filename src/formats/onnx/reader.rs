@@ -328,7 +328,7 @@ impl<'m> GraphReader<'_, 'm> {
                 };
                 Op::FromShape { to: Some(to_and_fill.0), fill: to_and_fill.1.map(Box::new) }
             }
-            Some(make @ (Make::If | Make::Loop | Make::Scan)) => {
+            Some(make @ (Make::If | Make::Loop | Make::Scan | Make::SequenceMap)) => {
                 let mut bodies = SmallVec::<[Body<'m>; 2]>::new();
                 for name in make.body_names() {
                     let graph = layer.attribute(name).and_then(|attribute| attribute.g.as_deref());

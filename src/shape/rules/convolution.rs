@@ -9,6 +9,7 @@
 //! Shapes, per spatial dim, with `dilated = (kernel - 1)·dilation + 1`:
 //!
 //! * forward: `floor((dim + pads - dilated) / stride) + 1`; same padding: `ceil(dim / stride)`;
+//! * causal: as long as the data, and `kernel - 1` steps of state;
 //! * backprop: `(dim - 1)·stride + dilated + output_padding - pads`, or the given spatial shape. Same padding without
 //!   a given shape pads nothing in OpenVINO; in ONNX it takes `max(dilated - stride, 0)`.
 
@@ -23,6 +24,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::Convolution(spec) => forward(spec, context, 1),
         Op::DeformableConvolution(spec) => forward(spec, context, 2),
         Op::ConvolutionBackpropData(spec) => backprop(spec, context),
+        Op::CausalConvolution => causal(context),
         _ => Err(mismatch!("not a convolution")),
     }
 }
@@ -86,6 +88,19 @@ fn backprop(spec: &ConvolutionBackprop, context: &mut Context<'_>) -> RuleResult
         }
     }
     context.emit(dtype(context, 1), dims);
+    Ok(())
+}
+
+fn causal(context: &mut Context<'_>) -> RuleResult {
+    let (&[batch, channels, length], &[_, _, taps]) = (context.dims(0)?, context.dims(1)?) else {
+        return Err(mismatch!(
+            "data {} and filters {} must have 3 dims",
+            text(context.dims(0)?),
+            text(context.dims(1)?)
+        ));
+    };
+    context.emit(context.dtype(0), [batch, channels, length]);
+    context.emit(context.dtype(0), [batch, channels, taps.saturating_sub(1)]);
     Ok(())
 }
 

@@ -6,13 +6,14 @@
 //! <https://onnx.ai/onnx/operators/onnx__Gather.html>, `GatherElements`, `GatherND`, `Scatter*`.
 //!
 //! * `Gather`: out = data[..axis] ++ indices[batch..] ++ data[axis + 1..].
+//! * `GatherBlockQuantized` of ONNX Runtime: the same along data whose last dim holds bytes of several elements.
 //! * `GatherElements`: out = indices. `GatherTree`: out = step_ids. `Scatter*`: out = data.
 //! * `Compress`: out[axis] = the number of true conditions, at most those that there are.
 //! * `GatherND`: n = indices[last]; out = indices[..last] ++ data[batch + n..]; flattened, its batch dims are one.
 
 use crate::graph::op::Scatter;
 use crate::graph::{Dims, Elements, Op, Value};
-use crate::shape::context::{Context, RuleError, RuleResult, mismatch, normalize_axis, text};
+use crate::shape::context::{Context, RuleError, RuleResult, dim, mismatch, normalize_axis, text, times};
 use crate::shape::{TensorInfo, layout};
 use smallvec::SmallVec;
 
@@ -25,6 +26,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         }
         Op::Scatter(kind) => scatter(*kind, context),
         Op::Compress { axis } => compress(*axis, context),
+        Op::GatherQuantized { axis, bits } => gather_quantized(*axis, *bits, context),
         // GatherTree.
         _ => {
             context.emit_like(0)?;
@@ -62,6 +64,21 @@ fn gather(batch_dims: i64, context: &mut Context<'_>) -> RuleResult {
     if let Some(value) = value {
         context.set_value(value);
     }
+    Ok(())
+}
+
+fn gather_quantized(axis: i64, bits: i64, context: &mut Context<'_>) -> RuleResult {
+    let mut data: Dims = context.dims(0)?.into();
+    let axis = normalize_axis(axis, data.len())?;
+    let stored = context.dtype(0).bits().unwrap_or(0);
+    let per_element = stored.checked_div(dim(bits)?).unwrap_or(1).max(1);
+    if let Some(last) = data.last_mut() {
+        *last = times(*last, per_element)?;
+    }
+    let (outer, inner) = data.split_at(axis);
+    let dims = outer.iter().chain(context.dims(1)?).chain(inner.iter().skip(1)).copied();
+    let dims: Dims = dims.collect();
+    context.emit(context.dtype(2), dims);
     Ok(())
 }
 

@@ -13,14 +13,19 @@
 //!   exception: OpenVINO 2026.4.1, 12,000 random dims and scales, no other rule of four tried fits them all);
 //! * `Resize`: per axis the given size, or `floor(dim · scale)` in single precision, times the ROI's extent where that
 //!   is resized; with an aspect ratio policy `round(dim · min or max of size / dim)`;
+//! * `AffineGrid`: `[N, spatial…, their number]` of the size; `ImageDecoder`: at most `[65535, 65535, channels]`;
 //! * `GridSample`: `[N, C]` of the data, then the grid's spatial dims;
 //! * `NV12toRGB` and its like: `[N, H, W, 3]`, where a single plane has 3/2 the height;
 //! * `RGBtoNV12` and its like: `[N, 3/2 H, W, 1]`, or `[N, H, W, 1]` and `[N, H/2, W/2, 2]`.
 
+use crate::DType;
 use crate::graph::op::{Interpolate, InterpolateForm};
 use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, normalize_axes, normalize_axis, text};
 use smallvec::SmallVec;
+
+/// Largest side of a JPEG image: ITU-T T.81, B.2.2. Other formats allow more.
+const MAX_SIDE: u64 = 65_535;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     let dims = match op {
@@ -31,6 +36,15 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             _ => interpolate(spec, context)?,
         },
         Op::GridSample => grid_sample(context.dims(0)?, context.dims(1)?)?,
+        Op::AffineGrid => affine_grid(context)?,
+        Op::ImageDecoder { channels } => {
+            let channels = dim(*channels)?;
+            context
+                .assume("an encoded image is taken to have at most 65,535 pixels a side, the limit of JPEG");
+            context.depends_on_data();
+            context.emit(DType::U8, [MAX_SIDE, MAX_SIDE, channels]);
+            return Ok(());
+        }
         Op::YuvToRgb { single_plane } => yuv_to_rgb(*single_plane, context)?,
         Op::RgbToNv12 { single_plane } => return rgb_to_nv12(*single_plane, context),
         _ => return Err(mismatch!("not a resizing operator")),
@@ -141,6 +155,16 @@ fn grid_sample(data: &[u64], grid: &[u64]) -> RuleResult<Dims> {
             Ok(dims)
         }
         _ => Err(mismatch!("a grid of {} does not fit data of {}", text(grid), text(data))),
+    }
+}
+
+fn affine_grid(context: &Context<'_>) -> RuleResult<Dims> {
+    match context.ints(1)? {
+        [batch, _, spatial @ ..] if !spatial.is_empty() => {
+            let sizes = std::iter::once(batch).chain(spatial).map(|&size| dim(size));
+            sizes.chain([Ok(spatial.len() as u64)]).collect()
+        }
+        size => Err(mismatch!("size must be [N, C, spatial...], and has {} elements", size.len())),
     }
 }
 

@@ -6,18 +6,29 @@
 //! * `MatMul`: [.., m, k] × [.., k, n] → [broadcast of the leading dims, m, n]. A vector is a row on the left, a column
 //!   on the right, never transposed, and its dim of 1 is dropped from the output.
 //! * `Gemm`: [m, k] × [k, n] → [m, n], each operand transposed if it says so.
+//! * `Linear`: [.., k] → [.., n]. `Determinant`: [.., n, n] → [..].
 //! * `Einsum`: each label has one size; out = the sizes of the output's labels.
 //! * `Inverse`: out = data.
 //! * `GroupedMatMul`: [rows, k] × [groups, n, k] → [rows, n]; [groups, m, k] × [groups, n, k] → [groups, m, n].
 
 use crate::graph::{Dims, Op};
-use crate::shape::context::{Context, RuleResult, broadcast, mismatch, text};
+use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, text};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
         Op::MatMul { transpose_a, transpose_b } => matmul(*transpose_a, *transpose_b, context),
         Op::Einsum(equation) => einsum(equation, context),
         Op::GroupedMatMul => grouped(context),
+        Op::Linear { outputs } => {
+            let (batch, _) = last_dim(context.dims(0)?)?;
+            context.emit(context.dtype(0), batch.iter().copied().chain([dim(*outputs)?]));
+            Ok(())
+        }
+        Op::Determinant => {
+            let (rows, _) = last_dim(context.dims(0)?)?;
+            context.emit(context.dtype(0), last_dim(rows)?.0.iter().copied());
+            Ok(())
+        }
         Op::Gemm { transpose_a, transpose_b } => gemm(*transpose_a, *transpose_b, context),
         // Inverse.
         _ => {
@@ -59,6 +70,11 @@ fn matmul(transpose_a: bool, transpose_b: bool, context: &mut Context<'_>) -> Ru
     };
     context.emit(context.dtype(0), batch.into_iter().chain(m).chain(n));
     Ok(())
+}
+
+fn last_dim(dims: &[u64]) -> RuleResult<(&[u64], u64)> {
+    let split = dims.split_last().map(|(&last, leading)| (leading, last));
+    split.ok_or_else(|| mismatch!("an operand of the product is a scalar, or has too few dims"))
 }
 
 /// Leading dims of bounds: the larger of each two.

@@ -8,9 +8,12 @@ mod broadcast;
 mod convolution;
 mod detection;
 mod elementwise;
+mod features;
 mod gather;
 mod interpolate;
+mod list;
 mod matmul;
+mod multi_head;
 mod plumbing;
 mod pooling;
 mod recurrent;
@@ -61,14 +64,21 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
             context.retype_first(dtype);
             Ok(())
         }
-        Op::MatMul { .. } | Op::Gemm { .. } | Op::Einsum(_) | Op::Inverse | Op::GroupedMatMul => {
-            matmul::infer(op, context)
+        Op::MatMul { .. }
+        | Op::Gemm { .. }
+        | Op::Linear { .. }
+        | Op::Determinant
+        | Op::Einsum(_)
+        | Op::Inverse
+        | Op::GroupedMatMul => matmul::infer(op, context),
+        Op::Convolution(_)
+        | Op::ConvolutionBackpropData(_)
+        | Op::DeformableConvolution(_)
+        | Op::CausalConvolution => convolution::infer(op, context),
+        Op::Pool(_) | Op::AdaptivePool { .. } | Op::GlobalPool | Op::MaxUnpool(_) => {
+            pooling::infer(op, context)
         }
-        Op::Convolution(_) | Op::ConvolutionBackpropData(_) | Op::DeformableConvolution(_) => {
-            convolution::infer(op, context)
-        }
-        Op::Pool(_) | Op::AdaptivePool { .. } | Op::GlobalPool => pooling::infer(op, context),
-        Op::Reduce { .. } | Op::ArgExtreme { .. } => reduction::infer(op, context),
+        Op::Reduce { .. } | Op::ArgExtreme { .. } | Op::Loss { .. } => reduction::infer(op, context),
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Flatten { .. } | Op::Transpose => {
             reshape::infer(op, context)
         }
@@ -79,6 +89,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
             slicing::infer(op, context)
         }
         Op::Compress { .. }
+        | Op::GatherQuantized { .. }
         | Op::Scatter(_)
         | Op::Gather { .. }
         | Op::GatherElements
@@ -103,15 +114,24 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         | Op::FromShape { .. }
         | Op::Multinomial { .. }
         | Op::Bucketize { .. }
+        | Op::MelWeightMatrix { .. }
         | Op::SearchSorted { .. } => source::infer(op, context),
-        Op::Interpolate(_) | Op::GridSample | Op::YuvToRgb { .. } | Op::RgbToNv12 { .. } => {
-            interpolate::infer(op, context)
-        }
+        Op::Interpolate(_)
+        | Op::GridSample
+        | Op::AffineGrid
+        | Op::ImageDecoder { .. }
+        | Op::YuvToRgb { .. }
+        | Op::RgbToNv12 { .. } => interpolate::infer(op, context),
         Op::Recurrent(_) => recurrent::infer(op, context),
         Op::ScaledDotProductAttention { .. } | Op::PagedAttention | Op::Rope(_) | Op::Rms => {
             attention::infer(op, context)
         }
-        Op::Dft(_) | Op::Stft { .. } | Op::Istft { .. } => signal::infer(op, context),
+        Op::MultiHeadAttention(_) | Op::AttentionOfWeights(_) | Op::LinearAttention { .. } | Op::Embedded => {
+            multi_head::infer(op, context)
+        }
+        Op::List(kind) => list::infer(*kind, context),
+        Op::Features(kind) => features::infer(kind, context),
+        Op::Dft(_) | Op::Spectrum(_) | Op::Stft { .. } | Op::Istft { .. } => signal::infer(op, context),
         Op::EmbeddingBag(_)
         | Op::SegmentMax
         | Op::SparseFillEmptyRows

@@ -9,6 +9,7 @@
 //!
 //! * pool: `round((dim + pads - dilated) / stride) + 1`; `ceil_torch` drops a last window that would start at or
 //!   behind `dim + pad_begin`; same padding first sets the pads, then follows the same formula;
+//! * unpool: the given shape, else `(dim - 1)·stride + kernel - pads`;
 //! * adaptive: the given spatial shape; global: 1.
 
 use super::window::{ceil_div, is_same, signed, slides, split_spatial, unsigned};
@@ -35,6 +36,11 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             }
             *indices
         }
+        Op::MaxUnpool(spec) => {
+            let dims = unpool(spec, batch, channels, spatial, context)?;
+            context.emit(context.dtype(0), dims);
+            return Ok(());
+        }
         Op::GlobalPool => {
             dims.extend(spatial.iter().map(|_| 1));
             None
@@ -46,6 +52,29 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         context.emit(index_type, dims);
     }
     Ok(())
+}
+
+fn unpool(
+    spec: &Pool,
+    batch: u64,
+    channels: u64,
+    spatial: &[u64],
+    context: &Context<'_>,
+) -> RuleResult<Dims> {
+    if context.has(2) {
+        return context.ints(2)?.iter().map(|&length| dim(length)).collect();
+    }
+    if spec.kernel.len() != spatial.len() {
+        return Err(mismatch!("kernel has {} entries for {} spatial dims", spec.kernel.len(), spatial.len()));
+    }
+    let mut dims = Dims::from_slice(&[batch, channels]);
+    for ((&length, &kernel), slide) in
+        spatial.iter().zip(&spec.kernel).zip(slides(&spec.window, spatial.len())?)
+    {
+        let whole = (signed(length)? - 1) * slide.stride + i128::from(kernel);
+        dims.push(unsigned(whole - slide.pad_begin - slide.pad_end)?);
+    }
+    Ok(dims)
 }
 
 fn pool(spec: &Pool, spatial: &[u64], dims: &mut Dims) -> RuleResult {

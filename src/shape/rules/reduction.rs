@@ -6,6 +6,7 @@
 //! `noop_with_empty_axes`.
 //!
 //! outᵢ = 1 (or dropped, without `keep_dims`) if i is an axis, else dataᵢ. An axis given twice counts once.
+//! A loss is a scalar, or unreduced as its labels; ONNX 12, <https://onnx.ai/onnx/operators/onnx__NegativeLogLikelihoodLoss.html>.
 
 use crate::DType;
 use crate::graph::op::Reduce;
@@ -24,6 +25,14 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             let mut is_reduced: SmallVec<[bool; 8]> = SmallVec::from_elem(false, rank);
             mark(&mut is_reduced, *axis)?;
             emit(context, *to, &is_reduced, *keep_dims)
+        }
+        Op::Loss { is_reduced } => {
+            let scores = context.dims(0)?;
+            let labels = context.dims(1)?;
+            let kept = if *is_reduced { &[][..] } else { labels };
+            context.emit(context.dtype(0), kept.iter().copied());
+            context.emit(context.dtype(0), scores.iter().copied());
+            Ok(())
         }
         _ => Err(mismatch!("not a reduction")),
     }

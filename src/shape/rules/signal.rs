@@ -9,17 +9,25 @@
 //! * DFT, IDFT: each axis takes its signal size;
 //! * RDFT: the same, the last axis then `s → s / 2 + 1` (0 stays 0), and a dim of 2 behind;
 //! * IRDFT: the dim of 2 goes; the last axis takes its signal size, or `2·(dim - 1)`;
+//! * ONNX's DFT (17, 20): `[.., n, 1 or 2] → [.., length, 2]`, one-sided `length / 2 + 1`, back from that
+//!   `[.., length, 1]`; its STFT (17): `[B, L, 1 or 2] → [B, frames, bins, 2]`;
 //! * STFT: `[B?, L] → [B?, frames, bins, 2]` with `frames = (L - size) / step + 1` and `bins = size / 2 + 1`;
 //! * ISTFT: `[B?, bins, frames, 2] → [B?, length]`, by default `(frames - 1)·step + size`, less `size / 2` at both
 //!   ends if frames are centered.
 
-use crate::graph::op::Dft;
+use crate::graph::op::{Dft, Spectrum};
 use crate::graph::{Dims, Op};
-use crate::shape::context::{Context, RuleResult, dim, mismatch, normalize_axes, text, times};
+use crate::shape::context::{
+    Context, RuleResult, dim, mismatch, normalize_axes, normalize_axis, text, times,
+};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     let dims = match op {
         Op::Dft(kind) => dft(*kind, context)?,
+        Op::Spectrum(Spectrum::Dft { is_onesided, is_inverse }) => {
+            onnx_dft(*is_onesided, *is_inverse, context)?
+        }
+        Op::Spectrum(Spectrum::Stft { is_onesided }) => onnx_stft(*is_onesided, context)?,
         Op::Stft { transpose_frames } => stft(*transpose_frames, context)?,
         Op::Istft { center } => istft(*center, context)?,
         _ => return Err(mismatch!("not a signal operator")),
@@ -91,6 +99,40 @@ fn istft(center: bool, context: &Context<'_>) -> RuleResult<Dims> {
     let mut dims = Dims::from_slice(batch);
     dims.push(length);
     Ok(dims)
+}
+
+fn onnx_dft(is_onesided: bool, is_inverse: bool, context: &Context<'_>) -> RuleResult<Dims> {
+    let mut dims = Dims::from_slice(context.dims(0)?);
+    let Some(pair) = dims.len().checked_sub(1).filter(|&pair| pair > 0) else {
+        return Err(mismatch!("data must end in pairs or singles, and is {}", text(&dims)));
+    };
+    let axis = if context.has(2) { normalize_axis(context.int(2)?, dims.len())? } else { pair - 1 };
+    let whole = if is_onesided && is_inverse { times(dims[axis].saturating_sub(1), 2)? } else { dims[axis] };
+    let length = if context.has(1) { dim(context.int(1)?)? } else { whole };
+    dims[axis] = if is_onesided && !is_inverse { length / 2 + 1 } else { length };
+    dims[pair] = if is_onesided && is_inverse { 1 } else { 2 };
+    Ok(dims)
+}
+
+fn onnx_stft(is_onesided: bool, context: &Context<'_>) -> RuleResult<Dims> {
+    let step = count(context, 1)?;
+    let &[batch, length, _] = context.dims(0)? else {
+        return Err(mismatch!(
+            "the signal must be [B, L, 1] or [B, L, 2], and is {}",
+            text(context.dims(0)?)
+        ));
+    };
+    let size = if context.has(3) {
+        count(context, 3)?
+    } else if context.has(2) {
+        context.input(2)?.elements().unwrap_or(length)
+    } else {
+        length
+    };
+    let rest = length.checked_sub(size);
+    let rest = rest.ok_or_else(|| mismatch!("a frame of {size} does not fit a signal of {length}"))?;
+    let bins = if is_onesided { size / 2 + 1 } else { size };
+    Ok(Dims::from_slice(&[batch, rest / step + 1, bins, 2]))
 }
 
 /// A number of samples, at least 1.

@@ -12,6 +12,7 @@
 //! * `NonZero`: [rank, ≤ ∏ data]; a scalar counts as a vector of one.
 //! * `Unique`: [≤ ∏ data], or data with ≤ dim at the axis; the inverse has one index per element.
 //! * `TopK`: data with k at the axis. `OneHot`: indices with depth put in at the axis. `Eye`: batch ++ [rows, columns].
+//! * `MelWeightMatrix`: [dft_length / 2 + 1, bins].
 //! * `FromShape`: the shape given. `Multinomial`: [batch, samples]. `Bucketize`, `SearchSorted`: as what is looked up.
 
 use crate::DType;
@@ -37,6 +38,11 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::Bucketize { to } => {
             context.emit_like(0)?;
             context.set_dtype(*to);
+            Ok(())
+        }
+        Op::MelWeightMatrix { to } => {
+            let (bins, length) = (dim(context.int(0)?)?, dim(context.int(1)?)?);
+            context.emit(*to, [length / 2 + 1, bins]);
             Ok(())
         }
         Op::SearchSorted { to } => {
@@ -232,7 +238,15 @@ fn one_hot(axis: i64, context: &mut Context<'_>) -> RuleResult {
     let indices = context.dims(0)?;
     let axis = normalize_axis(axis, indices.len() + 1)?;
     let mut dims: Dims = indices.into();
-    dims.insert(axis.min(indices.len()), dim(context.int(1)?)?);
+    // ONNX takes a depth of any number type.
+    let depth = context.input(1)?.value.as_ref().and_then(|value| arithmetic::convert(value, DType::I64));
+    let depth = depth.as_ref().and_then(Value::as_ints).ok_or(RuleError::UnknownValue(1))?;
+    let &[depth] = depth else {
+        return Err(mismatch!("input 1 must have one element, and has {}", depth.len()));
+    };
+    // The bound of the depth, if it is one, is told.
+    context.value(1);
+    dims.insert(axis.min(indices.len()), dim(depth)?);
     context.emit(context.dtype(2), dims);
     Ok(())
 }

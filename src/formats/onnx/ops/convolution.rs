@@ -2,7 +2,7 @@
 
 use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::{Slot, with};
-use super::{Entry, inputs, op};
+use super::{Entry, inputs, ms, op};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{
@@ -23,6 +23,11 @@ pub(super) const TABLE: &[Entry] = &[
     op("DeformConv", 19, |layer| {
         let spec = Convolution { window: window(layer)?, filters: filters(layer)? };
         Ok(with(Op::DeformableConvolution(Box::new(spec)), inputs([0, 2, 1, 4, 3])))
+    }),
+    ms("FusedConv", |layer| Ok(convolution(layer)?.into())),
+    op("MaxUnpool", 9, |layer| {
+        let Op::Pool(pool) = pool(layer, None)? else { return Ok(Op::Opaque.into()) };
+        Ok(Op::MaxUnpool(pool).into())
     }),
     op("MaxPool", 1, |layer| {
         let indices = (layer.outputs > 1).then_some(DType::I64);

@@ -129,7 +129,6 @@ pub(super) const TABLE: &[Entry] = &[
     ms("Gelu", |_| unary(Unary::Gelu)),
     ms("QuickGelu", |_| unary(Unary::Swish)),
     ms("BiasAdd", |_| Ok(like([0]).into())),
-    ms("BiasSplitGelu", |_| Ok(Op::Opaque.into())),
     ms("Inverse", |_| Ok(Op::Inverse.into())),
     ms("Trilu", |_| Ok(Op::SameAsInput(SameAsInput::Trilu).into())),
     ms("BiasSoftmax", |_| Ok(Op::SameAsInput(SameAsInput::Softmax).into())),

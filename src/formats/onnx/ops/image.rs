@@ -2,7 +2,7 @@
 
 use super::super::attributes::AttributeError;
 use super::super::made::{Made, Slot, with};
-use super::{Entry, op};
+use super::{Entry, ms, op};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Detection, Interpolate, InterpolateForm, Ints};
@@ -29,6 +29,13 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(resize(layer.ints("axes")?, policy, crops).into())
     }),
     op("GridSample", 16, |_| Ok(Op::GridSample.into())),
+    op("AffineGrid", 20, |_| Ok(Op::AffineGrid.into())),
+    op("ImageDecoder", 20, |layer| {
+        let words = [("RGB", 3), ("BGR", 3), ("Grayscale", 1)];
+        Ok(Op::ImageDecoder { channels: layer.word("pixel_format", &words, 3, "RGB, BGR or Grayscale")? }
+            .into())
+    }),
+    ms("GridSample", |_| Ok(Op::GridSample.into())),
     op("NonMaxSuppression", 10, |_| {
         Ok(Op::Detection(Box::new(Detection::NonMaxSuppression {
             output_type: DType::I64,

@@ -12,6 +12,7 @@ pub(super) const TABLE: &[Entry] = &[
         let equation = layer.text("equation")?.ok_or(AttributeError::Missing("equation"))?;
         Ok(Op::Einsum(equation.into()).into())
     }),
+    op("Det", 11, |_| Ok(Op::Determinant.into())),
     ms("FusedGemm", gemm),
     ms("FusedMatMul", |layer| {
         // Where the batch dims are transposed too, [1..k, 0, m] is meant, which no canonical operator is.

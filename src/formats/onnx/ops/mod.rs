@@ -7,9 +7,12 @@
 //! Source: <https://onnx.ai/onnx/operators/>, ai.onnx 1 to 28, ai.onnx.ml 1 to 5, and for `com.microsoft`
 //! <https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>, ONNX Runtime 1.31.
 
+mod attention;
 mod convolution;
 mod elementwise;
+mod features;
 mod image;
+mod list;
 mod matmul;
 mod movement;
 mod normalization;
@@ -57,6 +60,7 @@ pub(super) enum Make {
     If,
     Loop,
     Scan,
+    SequenceMap,
 }
 
 impl Make {
@@ -98,6 +102,9 @@ const FAMILIES: &[&[Entry]] = &[
     recurrent::TABLE,
     signal::TABLE,
     quantization::TABLE,
+    attention::TABLE,
+    list::TABLE,
+    features::TABLE,
 ];
 
 /// Versions of one operator, oldest first.

@@ -32,6 +32,8 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(with(Op::Transpose, [Slot::Input(0), order]))
     }),
     op("Expand", 8, |_| Ok(Op::Broadcast(BroadcastMode::Bidirectional).into())),
+    // One axis and its count, both numbers of the run: only in files of 2017.
+    op("Tile", 1, |_| Ok(Op::Opaque.into())),
     op("Tile", 6, |_| Ok(Op::Tile.into())),
     op("Pad", 1, |layer| pad_by_attribute(layer, "paddings")),
     op("Pad", 2, |layer| pad_by_attribute(layer, "pads")),
@@ -69,11 +71,6 @@ pub(super) const TABLE: &[Entry] = &[
     ms("ExpandDims", |_| Ok(Op::Unsqueeze.into())),
     ms("Pad", |_| Ok(Op::PadAxes.into())),
     ms("GatherND", |_| Ok(Op::GatherNd { batch_dims: 0, flatten_batch_dims: false }.into())),
-    ms("RemovePadding", |_| Ok(Op::Opaque.into())),
-    ms("RestorePadding", |_| Ok(Op::Opaque.into())),
-    ms("UnfoldTensor", |_| Ok(Op::Opaque.into())),
-    ms("DynamicTimeWarping", |_| Ok(Op::Opaque.into())),
-    ms("WordConvEmbedding", |_| Ok(Op::Opaque.into())),
 ];
 
 fn pad_by_attribute(layer: &Layer<'_>, name: &'static str) -> Result<Made> {

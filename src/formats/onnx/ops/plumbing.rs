@@ -11,6 +11,7 @@ pub(super) const TABLE: &[Entry] = &[
     // A scan of opset 8 runs a batch side by side, each with its own length: no canonical operator does.
     op("Scan", 8, |_| Ok(Op::Opaque.into())),
     special("Scan", 9, Make::Scan),
+    special("SequenceMap", 17, Make::SequenceMap),
     op("Identity", 1, |_| Ok(Op::Identity.into())),
 ];
 

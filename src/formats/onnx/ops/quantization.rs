@@ -1,12 +1,12 @@
 //! Quantising, dequantising, and operators over quantised data.
 
 use super::super::attributes::{Layer, Result};
-use super::super::made::Made;
-use super::convolution::convolution;
-use super::{ElementType, Entry, Like, LikeDims, inputs, ms, op, with};
+use super::super::made::{Made, Slot};
+use super::convolution::{convolution, pool};
+use super::{ElementType, Entry, Like, LikeDims, inputs, like, ms, op, with};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::Quantized;
+use crate::graph::op::{Binary, Broadcast, Quantized, Reduce};
 
 pub(super) const TABLE: &[Entry] = &[
     op("QuantizeLinear", 10, quantize),
@@ -30,12 +30,64 @@ pub(super) const TABLE: &[Entry] = &[
     ms("DequantizeLinear", dequantize),
     ms("MatMulIntegerToFloat", |_| Ok(quantized(MATMUL, ElementType::OfInput(2)).into())),
     ms("DynamicQuantizeMatMul", |_| Ok(MATMUL.into())),
+    ms("QLinearAdd", |_| pairwise(Binary::Add)),
+    ms("QLinearMul", |_| pairwise(Binary::Multiply)),
+    ms("QLinearWhere", |_| Ok(with(Op::Select(Broadcast::Numpy), inputs([0, 1, 4, 2, 3, 5, 6, 7, 8])))),
+    ms("QLinearSigmoid", |_| Ok(like([0]).into())),
+    ms("QLinearLeakyRelu", |_| Ok(like([0]).into())),
+    ms("QLinearSoftmax", |_| Ok(like([0]).into())),
+    ms("QLinearReduceMean", |layer| {
+        let keep_dims = layer.flag("keepdims", true)?;
+        let axes = layer.ints("axes")?.map_or(Slot::Absent, Slot::Ints);
+        let op = Op::Reduce { kind: Reduce::Mean, keep_dims, noop_with_empty_axes: false };
+        Ok(with(op, [Slot::Input(0), axes]))
+    }),
+    ms(
+        "QLinearAveragePool",
+        |layer| if channels_last(layer)? { opaque() } else { Ok(pool(layer, None)?.into()) },
+    ),
+    ms(
+        "QLinearGlobalAveragePool",
+        |layer| if channels_last(layer)? { opaque() } else { Ok(Op::GlobalPool.into()) },
+    ),
+    ms("QLinearConv", |layer| {
+        if channels_last(layer)? {
+            return opaque();
+        }
+        let op = quantized(convolution(layer)?, ElementType::OfInput(7));
+        Ok(with(op, inputs([0, 3, 1, 2, 4, 5, 6, 7, 8])))
+    }),
+    // The result's scale and zero point, then three inputs per tensor.
+    ms("QLinearConcat", |layer| {
+        let op = Op::Concat { axis: layer.int_needed("axis")? };
+        Ok(with(op, inputs((2..layer.inputs.len()).step_by(3))))
+    }),
+    // a and b with scales and zero points, c, the result's scale and zero point.
+    ms("QGemm", |layer| {
+        let (transpose_a, transpose_b) = (layer.flag("transA", false)?, layer.flag("transB", false)?);
+        let to = if layer.has(8) { ElementType::OfInput(8) } else { ElementType::Is(DType::F32) };
+        Ok(with(quantized(Op::Gemm { transpose_a, transpose_b }, to), inputs([0, 3, 6, 1, 2, 4, 5, 7, 8])))
+    }),
 ];
 
 const MATMUL: Op = Op::MatMul { transpose_a: false, transpose_b: false };
 
 fn quantized(op: Op, to: ElementType) -> Op {
     Op::Quantized(Box::new(Quantized { op, to }))
+}
+
+/// a and b, each with scale and zero point, and those of the result.
+fn pairwise(kind: Binary) -> Result<Made> {
+    Ok(with(Op::Binary(kind, Broadcast::Numpy), inputs([0, 3, 1, 2, 4, 5, 6, 7])))
+}
+
+fn channels_last(layer: &Layer<'_>) -> Result<bool> {
+    layer.flag("channels_last", false)
+}
+
+/// No canonical operator has its channels last.
+fn opaque() -> Result<Made> {
+    Ok(Op::Opaque.into())
 }
 
 /// The zero point's type, or the one given, or u8.

@@ -28,6 +28,8 @@ pub(super) const TABLE: &[Entry] = &[
     op("ReduceSum", 13, |layer| by_input(layer, Reduce::Sum)),
     op("ReduceSumSquare", 1, |layer| by_attribute(layer, Reduce::SumSquare)),
     op("ReduceSumSquare", 18, |layer| by_input(layer, Reduce::SumSquare)),
+    op("NegativeLogLikelihoodLoss", 12, loss),
+    op("SoftmaxCrossEntropyLoss", 12, loss),
     op("ArgMax", 1, extreme),
     op("ArgMin", 1, extreme),
 ];
@@ -42,6 +44,10 @@ fn by_input(layer: &Layer<'_>, kind: Reduce) -> Result<Made> {
     let keep_dims = layer.flag("keepdims", true)?;
     let noop_with_empty_axes = layer.flag("noop_with_empty_axes", false)?;
     Ok(Op::Reduce { kind, keep_dims, noop_with_empty_axes }.into())
+}
+
+fn loss(layer: &Layer<'_>) -> Result<Made> {
+    Ok(Op::Loss { is_reduced: layer.text("reduction")? != Some("none") }.into())
 }
 
 fn extreme(layer: &Layer<'_>) -> Result<Made> {

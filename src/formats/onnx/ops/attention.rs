@@ -1,0 +1,83 @@
+//! Attention, fused projections and mixtures of experts.
+
+use super::super::attributes::{Layer, Result};
+use super::super::made::{Made, Slot, with};
+use super::{Entry, inputs, like, ms, op};
+use crate::graph::Op;
+use crate::graph::op::{AttentionOfWeights, MultiHeadAttention};
+
+pub(super) const TABLE: &[Entry] = &[
+    op("Attention", 23, |layer| {
+        let spec = heads(layer, "q_num_heads", "kv_num_heads", false)?;
+        Ok(with(spec, inputs([0, 1, 2, 4, 5]).chain([Slot::Absent]).chain(inputs([3, 6]))))
+    }),
+    Entry {
+        domain: "ai.onnx.preview",
+        ..op("FlexAttention", 1, |_| {
+            let spec = MultiHeadAttention { query_heads: 0, kv_heads: 0, shares_cache: false };
+            Ok(Op::MultiHeadAttention(Box::new(spec)).into())
+        })
+    },
+    op("LinearAttention", 27, |layer| {
+        let (query_heads, kv_heads) = (layer.int_needed("q_num_heads")?, layer.int_needed("kv_num_heads")?);
+        Ok(Op::LinearAttention { query_heads, kv_heads }.into())
+    }),
+    op("CausalConvWithState", 27, |_| Ok(Op::CausalConvolution.into())),
+    // Bias, masks and scores to add follow query, key and value; then the past.
+    ms("MultiHeadAttention", |layer| {
+        let spec = heads(layer, "num_heads", "num_heads", false)?;
+        Ok(with(spec, inputs([0, 1, 2, 6, 7]).chain([Slot::Absent]).chain(inputs([3, 4, 5, 8, 9]))))
+    }),
+    ms("DecoderMaskedMultiHeadAttention", |layer| {
+        let spec = heads(layer, "num_heads", "num_heads", layer.flag("past_present_share_buffer", false)?)?;
+        Ok(with(spec, inputs([0, 1, 2, 5, 6]).chain([Slot::Absent]).chain(inputs([3, 4, 7, 8, 9, 10]))))
+    }),
+    ms("GroupQueryAttention", |layer| {
+        let spec = heads(layer, "num_heads", "kv_num_heads", true)?;
+        Ok(with(spec, inputs([0, 1, 2, 3, 4, 6, 5]).chain(inputs(7..layer.inputs.len().max(7)))))
+    }),
+    ms("SparseAttention", |layer| {
+        let spec = heads(layer, "num_heads", "kv_num_heads", true)?;
+        Ok(with(spec, inputs([0, 1, 2, 3, 4, 7, 5, 6, 8, 9, 10])))
+    }),
+    // The caches are written where they lie.
+    ms("PagedAttention", |_| Ok(like([0, 3, 4]).into())),
+    ms("Attention", |layer| Ok(with(of_weights(layer)?, inputs([0, 1, 4, 2, 3, 5, 6])))),
+    ms("QAttention", |layer| Ok(with(of_weights(layer)?, inputs([0, 1, 8, 2, 3, 4, 5, 6, 7])))),
+    ms("DecoderMaskedSelfAttention", |layer| Ok(with(of_weights(layer)?, inputs([0, 1, 4, 2, 3, 5, 6])))),
+    ms("PackedAttention", |layer| {
+        Ok(with(of_weights(layer)?, inputs([0, 1]).chain([Slot::Absent]).chain(inputs(2..6))))
+    }),
+    // As wide as the value, or as the query that holds all three.
+    ms("PackedMultiHeadAttention", |layer| {
+        Ok(if layer.has(2) { like([2]).into() } else { Op::Opaque.into() })
+    }),
+    ms("LongformerAttention", |_| Ok(like([0]).into())),
+    ms("MoE", |_| Ok(like([0]).into())),
+    ms("QMoE", |_| Ok(like([0]).into())),
+    // Word ids, segment ids, word table; the sum, an index per row of the mask, the sum before its norm.
+    ms("EmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
+    ms("QEmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
+    ms("MatMulNBits", linear),
+    ms("MatMulBnb4", linear),
+    ms("MatMulFpQ4", linear),
+    ms("GatherBlockQuantized", |layer| {
+        let (axis, bits) = (layer.int_or("gather_axis", 0)?, layer.int_or("bits", 4)?);
+        Ok(Op::GatherQuantized { axis, bits }.into())
+    }),
+];
+
+/// `K` columns of the data by `N` rows of packed weights.
+fn linear(layer: &Layer<'_>) -> Result<Made> {
+    Ok(Op::Linear { outputs: layer.int_needed("N")? }.into())
+}
+
+fn heads(layer: &Layer<'_>, query: &'static str, kv: &'static str, shares_cache: bool) -> Result<Op> {
+    let (query_heads, kv_heads) = (layer.int_or(query, 0)?, layer.int_or(kv, 0)?);
+    Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, shares_cache })))
+}
+
+fn of_weights(layer: &Layer<'_>) -> Result<Op> {
+    let (heads, widths) = (layer.int_or("num_heads", 0)?, layer.ints_or_none("qkv_hidden_sizes")?);
+    Ok(Op::AttentionOfWeights(Box::new(AttentionOfWeights { heads, widths })))
+}

@@ -1,0 +1,42 @@
+//! Sequences and optionals.
+
+use super::super::attributes::{AttributeError, Layer, Result};
+use super::super::made::{Made, inputs, with};
+use super::{ElementType, Entry, Like, LikeDims, op};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::List;
+
+pub(super) const TABLE: &[Entry] = &[
+    op("SequenceEmpty", 11, |layer| made(List::Empty { to: layer.dtype("dtype")?.unwrap_or(DType::F32) })),
+    op("SequenceConstruct", 11, |_| made(List::Construct)),
+    op("SequenceInsert", 11, |_| made(List::Insert)),
+    op("SequenceErase", 11, |_| made(List::Erase)),
+    op("SequenceAt", 11, |_| made(List::At)),
+    op("SequenceLength", 11, |_| made(List::Length)),
+    op("ConcatFromSequence", 11, |layer| {
+        let axis = layer.int("axis")?.ok_or(AttributeError::Missing("axis"))?;
+        made(List::Concat { axis, is_new: layer.flag("new_axis", false)? })
+    }),
+    op("SplitToSequence", 11, split),
+    // An optional that is there is what it holds; one that is not holds nothing.
+    op("Optional", 15, |layer| {
+        if layer.has(0) {
+            return Ok(Op::Identity.into());
+        }
+        Ok(with(Op::List(List::Empty { to: DType::Dynamic }), inputs([])))
+    }),
+    op("OptionalGetElement", 15, |_| Ok(Op::Identity.into())),
+    op("OptionalHasElement", 15, |_| {
+        let flag = Like { dims: LikeDims::Scalar, dtype: ElementType::Is(DType::Boolean) };
+        Ok(Op::LikeInputs([flag].into()).into())
+    }),
+];
+
+fn made(kind: List) -> Result<Made> {
+    Ok(Op::List(kind).into())
+}
+
+fn split(layer: &Layer<'_>) -> Result<Made> {
+    made(List::Split { axis: layer.int_or("axis", 0)?, keeps_dim: layer.flag("keepdims", true)? })
+}
