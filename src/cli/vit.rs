@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct Args {
-    /// A folder with an export, or an .xml
+    /// A folder with an export, an .xml or an .onnx
     model: PathBuf,
     /// Patches over all images; a product such as 5*577 is taken too
     #[arg(value_parser = parse_length, required_unless_present = "image")]

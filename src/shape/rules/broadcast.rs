@@ -226,4 +226,24 @@ mod tests {
             assert!(result.is_err(), "{begin:?}");
         }
     }
+
+    #[test]
+    fn pads_may_name_their_axes() {
+        let run = |pads: &[i64], axes: Option<&[i64]>| {
+            dims(Op::PadAxes, &[f32(&[2, 3, 4]), vector(pads), None, axes.and_then(vector)])
+        };
+        assert_eq!(run(&[1, 0, 0, 0, 2, -1], None), [3, 5, 3]);
+        assert_eq!(run(&[1, 2], Some(&[-1])), [2, 3, 7]);
+        assert_eq!(run(&[1, 2, 3, 4], Some(&[2, 0])), [8, 3, 8]);
+        let error = message(Op::PadAxes, &[f32(&[2, 3]), vector(&[1, 2, 3]), None, vector(&[0])]);
+        assert_eq!(error, "3 pads are given for 1 axes");
+    }
+
+    #[test]
+    fn crops_and_pads_give_the_size_asked_for() {
+        let op = |axes: Option<&[i64]>| Op::CenterCropPad { axes: axes.map(Into::into) };
+        assert_eq!(dims(op(None), &[f32(&[20, 10]), vector(&[10, 30])]), [10, 30]);
+        assert_eq!(dims(op(Some(&[-1])), &[f32(&[20, 10]), vector(&[3])]), [20, 3]);
+        assert!(message(op(None), &[f32(&[20, 10]), vector(&[3])]).contains("1 sizes are given for 2 axes"));
+    }
 }

@@ -294,4 +294,14 @@ mod tests {
         let op = backprop(strides(&[i64::MAX, 1]), FilterLayout::Plain, &[i64::MIN, 0]);
         assert!(message(op, &[f32(&[1, 4, 1, 9]), f32(weights)]).starts_with("the output dim would be -"));
     }
+
+    #[test]
+    fn causal_convolutions_keep_their_last_steps() {
+        let inputs = [f32(&[2, 8, 5]), f32(&[8, 1, 4])];
+        let outputs = crate::shape::testing::all_dims(Op::CausalConvolution, &inputs, 2);
+        assert_eq!(outputs, [[2, 8, 5], [2, 8, 3]]);
+        assert!(
+            message(Op::CausalConvolution, &[f32(&[2, 8]), f32(&[8, 1, 4])]).contains("must have 3 dims")
+        );
+    }
 }

@@ -228,6 +228,7 @@ fn into_first(large: &[u64], small: &[u64], axis: i64) -> Option<Dims> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::op::{ElementType, Quantized};
     use crate::shape::testing::{infer, *};
 
     const ADD: Op = Op::Binary(Binary::Add, Broadcast::Numpy);
@@ -321,5 +322,39 @@ mod tests {
     fn cumulative_sums_of_vectors_are_known() {
         let op = Op::SameAsInput(SameAsInput::CumSum);
         assert_eq!(int_values(op, &[vector(&[1, 2, 3]), scalar(0)]), Some(vec![1, 3, 6]));
+    }
+
+    #[test]
+    fn outputs_are_like_the_inputs_they_name() {
+        let like = |dims, dtype| Like { dims, dtype };
+        let op = Op::LikeInputs(
+            [
+                like(LikeDims::Input(1), ElementType::OfInput(0)),
+                like(LikeDims::ReducedFrom(-2), ElementType::Is(DType::F32)),
+                like(LikeDims::Scalar, ElementType::Is(DType::U8)),
+            ]
+            .into(),
+        );
+        let inputs = [tensor(DType::F16, &[2, 3, 4]), f32(&[7])];
+        let expected = [
+            TensorInfo::known(DType::F16, [7]),
+            TensorInfo::known(DType::F32, [2, 1, 1]),
+            TensorInfo::known(DType::U8, []),
+        ];
+        assert_eq!(infer(op.clone(), &inputs, 3).unwrap(), expected);
+        assert_eq!(infer(op, &inputs, 1).unwrap(), expected[..1]);
+        let beyond = Op::LikeInputs([like(LikeDims::ReducedFrom(9), ElementType::OfInput(0))].into());
+        assert!(infer(beyond, &inputs, 1).is_err());
+        let missing = Op::LikeInputs([like(LikeDims::Input(5), ElementType::OfInput(5))].into());
+        assert_eq!(message(missing, &inputs), "input 5 is missing");
+    }
+
+    #[test]
+    fn quantized_results_have_their_own_type() {
+        let quantized = |to| Op::Quantized(Box::new(Quantized { op: ADD, to }));
+        let inputs = [ints(DType::U8, &[2], &[1, 2]), ints(DType::U8, &[], &[3]), tensor(DType::I8, &[])];
+        let out = output(quantized(ElementType::OfInput(2)), &inputs);
+        assert_eq!((out.dtype, out.value), (DType::I8, None));
+        assert_eq!(output(quantized(ElementType::Is(DType::I32)), &inputs).dtype, DType::I32);
     }
 }

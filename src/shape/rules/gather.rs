@@ -356,4 +356,26 @@ mod tests {
         let inputs = [line(), vector(&[3]), vector(&[9]), scalar(0)];
         assert_eq!(int_values(op(Scatter::Slices), &inputs), None);
     }
+
+    #[test]
+    fn conditions_keep_at_most_what_there_is() {
+        use crate::shape::Bound;
+        let run = |axis, condition| output(Op::Compress { axis }, &[f32(&[3, 2]), condition]);
+        let known = run(Some(0), ints(DType::Boolean, &[3], &[0, 1, 1]));
+        assert_eq!((known.dims.as_deref(), known.bound), (Some(&[2, 2][..]), Bound::Exact));
+        let flat = run(None, ints(DType::Boolean, &[5], &[0, 1, 1, 0, 1]));
+        assert_eq!(flat.dims.as_deref(), Some(&[3][..]));
+        let unknown = run(Some(-1), tensor(DType::Boolean, &[2]));
+        assert_eq!((unknown.dims.as_deref(), unknown.bound), (Some(&[3, 2][..]), Bound::UpperBound));
+    }
+
+    #[test]
+    fn rows_of_packed_blocks_are_spelt_out() {
+        let op = |axis, bits| Op::GatherQuantized { axis, bits };
+        let inputs = |data| [data, tensor(DType::I64, &[2, 5]), tensor(DType::F16, &[100, 2])];
+        let packed = output(op(0, 4), &inputs(tensor(DType::U8, &[100, 32])));
+        assert_eq!((packed.dims.as_deref(), packed.dtype), (Some(&[2, 5, 64][..]), DType::F16));
+        assert_eq!(dims(op(0, 4), &inputs(tensor(DType::U4, &[100, 64]))), [2, 5, 64]);
+        assert_eq!(dims(op(1, 8), &inputs(tensor(DType::U8, &[100, 64]))), [100, 2, 5]);
+    }
 }

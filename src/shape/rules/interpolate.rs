@@ -388,4 +388,18 @@ mod tests {
         let expected = "an image of 9 rows and 12 columns has no halved color planes";
         assert_eq!(message(Op::RgbToNv12 { single_plane: true }, &odd), expected);
     }
+
+    #[test]
+    fn grids_are_as_large_as_their_image() {
+        assert_eq!(dims(Op::AffineGrid, &[f32(&[2, 2, 3]), vector(&[2, 3, 5, 6])]), [2, 5, 6, 2]);
+        assert_eq!(dims(Op::AffineGrid, &[f32(&[2, 3, 4]), vector(&[2, 3, 4, 5, 6])]), [2, 4, 5, 6, 3]);
+        assert!(message(Op::AffineGrid, &[f32(&[2, 2, 3]), vector(&[2, 3])]).contains("has 2 elements"));
+    }
+
+    #[test]
+    fn encoded_images_have_a_largest_size() {
+        let out = crate::shape::testing::output(Op::ImageDecoder { channels: 3 }, &[f32(&[1000])]);
+        assert_eq!(out.dims.as_deref(), Some(&[65_535, 65_535, 3][..]));
+        assert_eq!(out.bound, crate::shape::Bound::UpperBound);
+    }
 }

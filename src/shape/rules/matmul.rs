@@ -295,4 +295,23 @@ mod tests {
         assert_eq!(dims(op(), &[f32(&[8, 10, 64]), f32(&[8, 32, 64])]), [8, 10, 32]);
         assert!(infer(op(), &[f32(&[64, 10]), f32(&[32, 10])], 1).is_err());
     }
+
+    #[test]
+    fn general_products_are_of_matrices() {
+        let gemm = |transpose_a, transpose_b| Op::Gemm { transpose_a, transpose_b };
+        assert_eq!(dims(gemm(false, false), &[f32(&[2, 3]), f32(&[3, 5]), f32(&[5])]), [2, 5]);
+        assert_eq!(dims(gemm(true, true), &[f32(&[3, 2]), f32(&[5, 3])]), [2, 5]);
+        let error = message(gemm(false, true), &[f32(&[2, 3]), f32(&[3, 5])]);
+        assert_eq!(error, "rows of 3 and columns of 5 cannot be multiplied: [2,3] by [3,5]");
+        assert!(message(gemm(false, false), &[f32(&[2, 3, 4]), f32(&[3, 5])]).contains("no matrices"));
+    }
+
+    #[test]
+    fn packed_weights_and_determinants() {
+        assert_eq!(dims(Op::Linear { outputs: 7 }, &[f32(&[2, 3, 4]), f32(&[1])]), [2, 3, 7]);
+        assert!(message(Op::Linear { outputs: -7 }, &[f32(&[2])]).contains("negative"));
+        assert_eq!(dims(Op::Determinant, &[f32(&[2, 3, 3])]), [2]);
+        assert_eq!(dims(Op::Determinant, &[f32(&[3, 3])]), [0_u64; 0]);
+        assert!(message(Op::Determinant, &[f32(&[3])]).contains("too few dims"));
+    }
 }

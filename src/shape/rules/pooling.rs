@@ -189,4 +189,20 @@ mod tests {
         let huge = spec([i64::MAX, 2], [i64::MAX, 1], none, AutoPad::SameLower);
         assert_eq!(dims(Op::Pool(Box::new(huge)), &[f32(&[1, 3, 4, 4])]), [1, 3, 1, 4]);
     }
+
+    /// Expected shapes: onnx 1.23, backend tests of `MaxUnpool`.
+    #[test]
+    fn unpooling_gives_back_what_was_pooled() {
+        let window = Window { strides: [2, 2][..].into(), ..Window::default() };
+        let op = || {
+            Op::MaxUnpool(Box::new(Pool {
+                kernel: [2, 2][..].into(),
+                window: window.clone(),
+                ..Pool::default()
+            }))
+        };
+        assert_eq!(dims(op(), &[f32(&[1, 1, 2, 2]), f32(&[1, 1, 2, 2])]), [1, 1, 4, 4]);
+        let given = [f32(&[1, 1, 2, 2]), f32(&[1, 1, 2, 2]), vector(&[1, 1, 5, 5])];
+        assert_eq!(dims(op(), &given), [1, 1, 5, 5]);
+    }
 }

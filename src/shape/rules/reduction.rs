@@ -168,4 +168,13 @@ mod tests {
         let out = output(op, &[f32(&[2, 3])]);
         assert_eq!((out.dims.unwrap().as_slice(), out.dtype), (&[2][..], DType::I64));
     }
+
+    #[test]
+    fn losses_are_one_or_one_per_label() {
+        let run = |is_reduced| {
+            all_dims(Op::Loss { is_reduced }, &[f32(&[3, 5, 6]), tensor(DType::I64, &[3, 6])], 2)
+        };
+        assert_eq!(run(true), [&[][..], &[3, 5, 6]]);
+        assert_eq!(run(false), [&[3, 6][..], &[3, 5, 6]]);
+    }
 }

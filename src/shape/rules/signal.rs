@@ -235,4 +235,24 @@ mod tests {
         assert_eq!(join(&[3, 8, 17], 16, 5), "data must be [B?, bins, frames, 2], and is [3,8,17]");
         assert!(join(&[9, 17, 2], 16, i64::MAX).ends_with("samples is out of range"));
     }
+
+    /// Expected shapes: onnx 1.23, backend tests of `DFT` and `STFT`.
+    #[test]
+    fn transforms_of_onnx() {
+        let dft = |is_onesided, is_inverse| Op::Spectrum(Spectrum::Dft { is_onesided, is_inverse });
+        let run = |op, data: &[u64], length: Option<i64>, axis: i64| {
+            dims(op, &[f32(data), length.and_then(scalar), scalar(axis)])
+        };
+        assert_eq!(run(dft(false, false), &[1, 10, 10, 1], None, 1), [1, 10, 10, 2]);
+        assert_eq!(run(dft(true, false), &[1, 10, 10, 1], None, 1), [1, 6, 10, 2]);
+        assert_eq!(run(dft(false, true), &[1, 10, 10, 2], Some(7), -2), [1, 10, 7, 2]);
+        assert_eq!(run(dft(true, true), &[1, 6, 10, 2], None, 1), [1, 10, 10, 1]);
+        let stft = |is_onesided| Op::Spectrum(Spectrum::Stft { is_onesided });
+        let inputs = [f32(&[1, 128, 1]), scalar(8), f32(&[16]), None];
+        assert_eq!(dims(stft(true), &inputs), [1, 15, 9, 2]);
+        assert_eq!(dims(stft(false), &inputs), [1, 15, 16, 2]);
+        let whole = [f32(&[1, 128, 1]), scalar(8), None, scalar(32)];
+        assert_eq!(dims(stft(true), &whole), [1, 13, 17, 2]);
+        assert!(message(stft(true), &[f32(&[1, 8, 1]), scalar(8), f32(&[16])]).contains("does not fit"));
+    }
 }

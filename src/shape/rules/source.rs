@@ -399,4 +399,16 @@ mod tests {
         assert_eq!((out.dims.unwrap().as_slice(), out.dtype), (&[3, 2][..], DType::I32));
         assert_eq!(dims(Op::SearchSorted { to: DType::I64 }, &[f32(&[3, 5]), f32(&[3, 2])]), [3, 2]);
     }
+
+    #[test]
+    fn depths_of_any_number_type() {
+        let inputs = [tensor(DType::I64, &[3]), floats(DType::F32, &[], &[10.0]), f32(&[2])];
+        assert_eq!(dims(Op::OneHot { axis: -1 }, &inputs), [3, 10]);
+    }
+
+    #[test]
+    fn mel_weights_are_a_matrix_of_half_spectra() {
+        let op = Op::MelWeightMatrix { to: DType::F32 };
+        assert_eq!(dims(op, &[scalar(8), scalar(16), scalar(8192)]), [9, 8]);
+    }
 }
