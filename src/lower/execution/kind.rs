@@ -50,6 +50,8 @@ kinds! {
     FullyConnected = "FullyConnected";
     /// Matrix product of two activations.
     MatMul = "MatMul";
+    /// Matrix products with those weights of several experts that an input chooses.
+    GatherMatmul = "GatherMatmul";
     /// Convolution, bias, post-ops and sum fused.
     Convolution = "Convolution";
     /// Transposed convolution.

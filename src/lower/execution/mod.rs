@@ -73,6 +73,9 @@ pub struct ExecutedNode {
     pub attention: Option<Box<Attention>>,
     /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
     pub is_mapped: bool,
+    /// [`Kind::MemoryInput`]: weights of the matrix products that compute its first content, in a graph of their own.
+    /// A serialized execution graph does not show them.
+    pub inner: SmallVec<[Output; 1]>,
 }
 
 /// An output of an earlier node.

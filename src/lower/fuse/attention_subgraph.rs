@@ -159,7 +159,8 @@ fn write_out(
     is_scaled: bool,
 ) {
     let mut scores = work.tensor(query).clone();
-    if let (Some(last), Some(keys)) = (scores.dims.last_mut(), work.tensor(key).dims.last()) {
+    let keys = work.tensor(value).dims.iter().rev().nth(1);
+    if let (Some(last), Some(keys)) = (scores.dims.last_mut(), keys) {
         *last = *keys;
     }
     let product = Op::MatMul { transpose_a: false, transpose_b: false };

@@ -1,6 +1,6 @@
 //! The rewritten graph as the execution graph.
 
-use super::work::{Node, Work};
+use super::work::{Node, Tensor, Work};
 use crate::DType;
 use crate::lower::NodeRef;
 use crate::lower::execution::{ExecutedNode, Kind, Output, Port};
@@ -17,12 +17,13 @@ pub(super) fn freeze(work: &Work<'_>) -> Vec<ExecutedNode> {
 
 fn executed(node: &Node, steps: &[u32]) -> ExecutedNode {
     let inputs = node.inputs.iter().flatten();
-    let outputs = node.outputs.iter().map(|tensor| Output {
+    let output = |tensor: &Tensor| Output {
         dtype: executed_type(&node.kind, tensor.dtype),
         dims: tensor.sizes(),
         is_dynamic: tensor.is_free(),
         layout: tensor.layout,
-    });
+    };
+    let outputs = node.outputs.iter().map(output);
     let is_nameless = node.kind == Kind::Reorder;
     ExecutedNode {
         kind: node.kind.clone(),
@@ -39,6 +40,7 @@ fn executed(node: &Node, steps: &[u32]) -> ExecutedNode {
         addend: node.addend.map(|input| input as u32),
         attention: node.attention.clone(),
         is_mapped: node.is_mapped,
+        inner: node.inner.iter().map(output).collect(),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A MatMul whose second input is a weight is a FullyConnected; an Add of a constant behind it, if nobody else reads
 //! the product, is its bias and gives it its name. Without a bias its third input is an empty constant; a scale and a
-//! zero point follow.
+//! zero point follow, the latter empty where weights are symmetric.
 //!
 //! Source: `ConvertMatMulToFC` and `FullyConnectedBiasFusion`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass and src/common/transformations.
@@ -34,8 +34,9 @@ pub(super) fn convert(work: &mut Work<'_>) {
             };
             let stored = if transpose_b { weight.stored } else { transposed(work, node, weight.stored) };
             let scale = weights::converted(work, weight.scale);
+            let zero_point = weight.zero_point.or_else(|| scale.map(|_| empty(work, source)));
             let inputs: Vec<Edge> =
-                [data, stored, bias_edge].into_iter().chain(scale).chain(weight.zero_point).collect();
+                [data, stored, bias_edge].into_iter().chain(scale).chain(zero_point).collect();
             work.set_inputs(node, inputs);
             work.nodes[node].kind = Kind::FullyConnected;
             if let Some((add, _)) = bias {
@@ -98,7 +99,8 @@ fn flat(work: &mut Work<'_>, constant: Edge, source: NodeId) -> Edge {
     }))
 }
 
-fn empty(work: &mut Work<'_>, source: NodeId) -> Edge {
+/// A constant without elements, where an input is not given.
+pub(super) fn empty(work: &mut Work<'_>, source: NodeId) -> Edge {
     Edge::of(work.add(Node {
         op: Op::Constant(Constant { range: None, value: None }),
         kind: Kind::Const,

@@ -10,7 +10,8 @@
 //! src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass/move_readvalue_inputs_to_subgraph.cpp, and
 //! `DropRedundantMemoryOutput`, src/plugins/intel_cpu/src/graph_optimizer.cpp.
 
-use super::work::{Edge, Work};
+use super::weights;
+use super::work::{Edge, Tensor, Work};
 use crate::graph::Op;
 use crate::lower::execution::Kind;
 use rustc_hash::FxHashSet;
@@ -86,8 +87,20 @@ fn take_computation(work: &mut Work<'_>, read: usize) {
     }
     if !inputs.is_empty() {
         work.nodes[read].n_fused = met.len();
+        work.nodes[read].inner = met.iter().filter_map(|&node| weight_of(work, node)).collect();
         work.set_inputs(read, inputs);
     }
+}
+
+/// The weight of a product, an output a row.
+fn weight_of(work: &Work<'_>, node: usize) -> Option<Tensor> {
+    let Op::MatMul { transpose_b, .. } = work.nodes[node].op else { return None };
+    let weight = weights::behind(work, work.nodes[node].input(1)?)?;
+    let mut tensor = work.tensor(weight.stored).clone();
+    if !transpose_b {
+        tensor.dims.reverse();
+    }
+    Some(tensor)
 }
 
 #[cfg(test)]

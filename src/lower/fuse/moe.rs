@@ -9,10 +9,12 @@
 //! Source: `ConvertTiledMoeBlockTo3GatherMatmuls` and `ConvertTiledMoeBlockTo2GatherMatmuls`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/convert_tiled_moe_block_to_gather_matmuls.cpp.
 
+use super::fully_connected::empty;
 use super::rms::{inputs, is_binary};
+use super::weights;
 use super::work::{Dim, Edge, Node, Tensor, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, Constant, Reduce, ReshapeZero, Scatter, Unary};
+use crate::graph::op::{Binary, Reduce, ReshapeZero, Scatter, Unary};
 use crate::ids::NodeId;
 use crate::lower::execution::Kind;
 use smallvec::{SmallVec, smallvec};
@@ -201,22 +203,24 @@ fn gather(
 ) {
     let Some(weights) = work.nodes[product.node].input(1) else { return };
     let source = work.nodes[product.node].source;
+    let stored = weights::behind(work, weights).filter(|weight| weight.scale.is_some());
+    let (weights, scale, zero_point) = match stored {
+        Some(weight) => {
+            let scale = weights::converted(work, weight.scale);
+            let zero_point = weight.zero_point.or_else(|| Some(empty(work, source)));
+            (weight.stored, scale, zero_point)
+        }
+        None => (weights, None, None),
+    };
     let bias = match product.bias {
         Some((_, bias)) => bias,
-        None => {
-            let tensor = Tensor::fixed(crate::DType::Dynamic, &[0]);
-            Edge::of(work.add(Node {
-                op: Op::Constant(Constant { range: None, value: None }),
-                kind: Kind::Const,
-                outputs: smallvec![tensor],
-                source,
-                ..Node::default()
-            }))
-        }
+        None => empty(work, source),
     };
-    work.set_inputs(product.node, [data, weights, chosen, bias]);
+    let inputs: Vec<Edge> =
+        [data, weights, chosen, bias].into_iter().chain(scale).chain(zero_point).collect();
+    work.set_inputs(product.node, inputs);
     let fused = &mut work.nodes[product.node];
-    (fused.kind, fused.op) = (Kind::from_name("GatherMatmul"), Op::Opaque);
+    (fused.kind, fused.op) = (Kind::GatherMatmul, Op::Opaque);
     fused.outputs[0].dims[..2].copy_from_slice(&leading);
     if let Some((add, _)) = product.bias {
         if has_bias_name {
@@ -233,7 +237,7 @@ fn resize(work: &mut Work<'_>, from: Option<Edge>, leading: [Dim; 2]) {
     for _ in 0..32 {
         let Some(edge) = pending.pop() else { break };
         let node = &mut work.nodes[edge.node];
-        if node.is_const() || node.kind == Kind::from_name("GatherMatmul") {
+        if node.is_const() || node.kind == Kind::GatherMatmul {
             continue;
         }
         for tensor in node.outputs.iter_mut().filter(|tensor| tensor.dims.len() == 3) {

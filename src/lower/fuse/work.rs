@@ -70,6 +70,8 @@ pub(super) struct Node {
     pub is_view: bool,
     /// Sizes of an attention.
     pub attention: Option<Box<Attention>>,
+    /// Weights of products that compute a state inside it.
+    pub inner: SmallVec<[Tensor; 1]>,
     /// Who reads it; kept by [`Work`].
     pub users: Vec<(usize, usize)>,
     /// Nobody needs it any more; kept by [`Work`].
@@ -147,6 +149,7 @@ impl Default for Node {
             addend: None,
             is_view: false,
             attention: None,
+            inner: SmallVec::new(),
             users: Vec::new(),
             is_gone: false,
         }

@@ -10,6 +10,8 @@
 //! | 1 | kind of Eltwise |
 //! | 1 | shape of a weight: the reorder that packs it |
 //! | 4 | product, by shape of the weight and what is fused; 3 more where the rows are no multiple of 64; 3 in all for up to 8 rows; one more that unpacks quantized weights. The MLAS kernel is no generated code |
+//! | 7 | product of chosen experts, by shape of the weights: rows per expert are any number (seen in one model) |
+//! | 4 | product of two activations in bf16, by their shapes (seen in three models) |
 //! | 3 | convolution, by shape of weight and output |
 //! | 9 | graph with stateful attention |
 //! | 16 | graph with attention in Subgraphs, or other Subgraphs |
@@ -63,10 +65,19 @@ fn shared(graph: &ExecutionGraph) -> usize {
                     kernels += of_product(graph, node, weight);
                 }
             }
-            (Kind::Convolution | Kind::Deconvolution, Some(weight)) => {
-                if convolutions.insert((&weight.dims, &output.dims, node.originals.len())) {
-                    kernels += 3;
-                }
+            (Kind::GatherMatmul, Some(weight)) if weights.insert((&weight.dims, weight.dtype)) => {
+                kernels += 7;
+            }
+            (Kind::MatMul, Some(second))
+                if second.dtype != DType::F32
+                    && products.insert((&second.dims, second.dtype, node.originals.len(), 0)) =>
+            {
+                kernels += 4;
+            }
+            (Kind::Convolution | Kind::Deconvolution, Some(weight))
+                if convolutions.insert((&weight.dims, &output.dims, node.originals.len())) =>
+            {
+                kernels += 3;
             }
             (Kind::Eltwise, _) => {
                 let types = (0..node.inputs.len()).filter_map(|input| Some(graph.input(node, input)?.dtype));
@@ -85,7 +96,7 @@ fn of_product(graph: &ExecutionGraph, node: &ExecutedNode, weight: &Output) -> u
     let unpacks = usize::from(is_quantized(weight.dtype));
     let rows = graph.input(node, 0).and_then(|data| data.dims.split_last()).map(|(_, rows)| rows);
     let rows = rows.map_or(1, |rows| rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim)));
-    let several = if rows % 64 == 0 { 4 } else { 7 };
+    let several = if rows.is_multiple_of(64) { 4 } else { 7 };
     match rows <= FEW_ROWS {
         // One token after a prompt: the prompt's kernels are there too.
         true if graph.has_past() => 3 + 4 + unpacks,

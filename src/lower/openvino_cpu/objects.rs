@@ -77,10 +77,11 @@ pub(super) fn held(graph: &ExecutionGraph, streams: u64) -> Vec<Held> {
     held
 }
 
-/// Distinct shapes of the weights of matrix products and convolutions.
+/// Distinct shapes of the weights of matrix products and convolutions; each graph inside a state counts its own.
 fn weight_shapes(graph: &ExecutionGraph) -> u64 {
     let products =
         graph.nodes.iter().filter(|node| matches!(node.kind, Kind::FullyConnected | Kind::Convolution));
+    let inner: u64 = graph.nodes.iter().map(|node| node.inner.len() as u64).sum();
     let shapes = products.filter_map(|node| Some((&node.kind, graph.input(node, 1)?.dims.as_slice())));
-    shapes.collect::<FxHashSet<_>>().len() as u64
+    shapes.collect::<FxHashSet<_>>().len() as u64 + inner
 }

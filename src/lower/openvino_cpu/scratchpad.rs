@@ -2,6 +2,7 @@
 //!
 //! * A matrix product with quantized weights quantizes its input in groups of 32: `M K + M K/32 * 8 + T * 12288`
 //!   (f32: `T * 4096`), M rows.
+//! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
 //!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
 //!   up to 32:
@@ -31,6 +32,7 @@ pub(super) fn held(graph: &ExecutionGraph, threads: u64) -> Option<Held> {
     let asked = graph.nodes.iter().filter_map(|node| {
         let bytes = match node.kind {
             Kind::FullyConnected => quantized_product(graph, node, threads)?,
+            Kind::GatherMatmul => gathered_rows(graph, node)?,
             Kind::Subgraph => attention(node.attention.as_deref()?, graph, threads),
             _ => return None,
         };
@@ -48,6 +50,12 @@ fn quantized_product(graph: &ExecutionGraph, node: &ExecutedNode, threads: u64) 
     let per_thread = if graph.precision == Precision::F32 { 4096 } else { 12_288 };
     let parts = [product([rows, columns]), product([rows, columns / 32, 8]), product([threads, per_thread])];
     is_quantized(weight.dtype).then(|| parts.into_iter().fold(0, u64::saturating_add))
+}
+
+fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
+    let &[.., rows, columns] = graph.input(node, 0)?.dims.as_slice() else { return None };
+    let size = if graph.precision == Precision::F32 { 4 } else { 2 };
+    Some(product([rows, columns, size]))
 }
 
 fn attention(attention: &Attention, graph: &ExecutionGraph, threads: u64) -> u64 {

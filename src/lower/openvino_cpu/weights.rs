@@ -10,11 +10,13 @@
 //! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`; `ru(N,16)` where the MLAS kernel takes it |
 //! | u8, i8 | `ru(K,16) * ru(N,16)` |
 //! | u4, i4 | `K * N / 2` |
+//! | of several experts | as one, times the experts |
 //! | scales, zero points | once more: the executor's copy, zero points widened to bytes |
 //! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; 1x1 of 2^20 and more: `O + 16` |
 //!
 //! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
-//! Static graphs and MLAS pack when compiling, dynamic graphs at the first inference.
+//! Static graphs, MLAS and the products of experts pack when compiling, dynamic graphs at the first inference. Products
+//! that compute a state inside a MemoryInput pack like all others.
 //!
 //! Source: OpenVINO 2026.4.1, heap blocks of 76 static and 120 dynamic runs; padding and selection in
 //! src/plugins/intel_cpu/src/nodes/executors.
@@ -42,6 +44,7 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
         let (bytes, at_compile) = match node.kind {
             Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
             Kind::Convolution => (product.convolution(), false),
+            Kind::GatherMatmul => (product.of_experts(), true),
             _ => continue,
         };
         let early = at_compile || !graph.is_dynamic;
@@ -54,11 +57,25 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
             since,
         };
         held.push(own(bytes, since));
-        if node.kind == Kind::FullyConnected && is_quantized(weight.dtype) {
+        let first_scale = if node.kind == Kind::GatherMatmul { 4 } else { 3 };
+        if node.kind != Kind::Convolution && is_quantized(weight.dtype) {
             // The copy of the scales, then that of the zero points, a byte each.
-            let scales = graph.input(node, 3).and_then(Output::bytes).unwrap_or_default();
-            let zero_points = graph.input(node, 4).map(elements).unwrap_or_default();
+            let scales = graph.input(node, first_scale).and_then(Output::bytes).unwrap_or_default();
+            let zero_points = graph.input(node, first_scale + 1).map(elements).unwrap_or_default();
             held.extend([scales.0, zero_points].map(|bytes| own(bytes, Moment::Compiled)));
+        }
+    }
+    for node in &graph.nodes {
+        for weight in &node.inner {
+            let Some(data) = node.outputs.first() else { continue };
+            let product = Product { graph, node, weight, data, is_language_model };
+            held.push(Held {
+                class: StorageClass::WeightsAnonymous,
+                bytes: Bytes(product.fully_connected()),
+                node: node.source,
+                known: Known::Exact,
+                since: Moment::Running,
+            });
         }
     }
     held
@@ -100,7 +117,18 @@ impl Product<'_> {
     }
 
     fn fully_connected(&self) -> u64 {
-        let (n, k) = self.n_k();
+        self.matrix(self.n_k())
+    }
+
+    /// Weights [experts, N, K].
+    fn of_experts(&self) -> u64 {
+        match *self.weight.dims.as_slice() {
+            [experts, n, k] => experts.saturating_mul(self.matrix((n, k))),
+            _ => self.fully_connected(),
+        }
+    }
+
+    fn matrix(&self, (n, k): (u64, u64)) -> u64 {
         match self.weight.dtype {
             DType::U8 | DType::I8 => product([round_up(k, 16), round_up(n, 16)]),
             DType::U4 | DType::I4 => product([k, n]).div_ceil(2),
@@ -192,6 +220,27 @@ mod tests {
         assert_eq!(matrix(Precision::F32, DType::F32, 1000, 2048, false), 1008 * 2048 * 4);
         assert_eq!(matrix(Precision::Bf16, DType::U8, 3420, 1280, false), 4_382_720);
         assert_eq!(matrix(Precision::Bf16, DType::U4, 8960, 1536, true), 6_881_280);
+    }
+
+    /// Eight experts of one layer, each a block of the heap.
+    #[test]
+    fn weights_of_experts_are_packed_together() {
+        let experts = |dtype| {
+            blocks(Kind::GatherMatmul, Precision::Bf16, &[1, 512, 512], output(dtype, &[8, 256, 512]), true)
+                [0]
+        };
+        assert_eq!(experts(DType::F16), 2_097_152);
+        assert_eq!(experts(DType::I4), 524_288);
+    }
+
+    #[test]
+    fn products_that_fill_a_state_have_weights_too() {
+        let state = output(DType::BF16, &[1, 8, 512, 64]);
+        let inner = [output(DType::F16, &[512, 512])].into_iter().collect();
+        let read = ExecutedNode { inner, ..node(Kind::MemoryInput, state, &[]) };
+        let graph = ExecutionGraph { nodes: vec![read], is_dynamic: true, ..ExecutionGraph::default() };
+        let held = packed(&graph, &graph.constants());
+        assert_eq!(held.iter().map(|held| held.bytes.0).collect::<Vec<_>>(), [524_288]);
     }
 
     #[test]
