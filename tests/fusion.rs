@@ -106,3 +106,27 @@ fn a_convolutional_network() {
     let options = Options { is_dynamic: false, ..Options::default() };
     check("resnet50-fp32/openvino_model.xml", "resnet50-fp32_B1_static_def", &inputs, options);
 }
+
+/// A model that scripts/export_fixtures.py made, compiled with its free dims and with those of the run.
+fn check_small(model: &str) {
+    let inputs: [(&str, &[u64]); 1] = [("pixel_values", &[1, 3, 64, 64])];
+    for (is_dynamic, run) in [(true, "dyn"), (false, "static")] {
+        let options = Options { precision: Precision::F32, is_dynamic, ..Options::default() };
+        check(&format!("{model}/openvino_model.xml"), &format!("{model}_{run}_f32"), &inputs, options);
+    }
+}
+
+#[test]
+fn a_vision_tower_with_a_pooling_head() {
+    check_small("siglip-mini-fp16");
+}
+
+#[test]
+fn norms_over_channels_of_images() {
+    check_small("convnext-mini-fp16");
+}
+
+#[test]
+fn a_segmentation_network_with_skips() {
+    check_small("unet-mini-fp16");
+}

@@ -1,7 +1,7 @@
 //! Pass 8, continued: attention without state is one Subgraph.
 //!
-//! * A scale other than 1 is a Multiply on the keys, moved up through Transpose and Reshape to what computes them; the
-//!   keys' transposition and that of the product are one Transpose outside.
+//! * A constant scale other than 1 is a Multiply on the keys, moved up through Transpose and Reshape to what computes
+//!   them; the keys' transpositions and that of the product are one Transpose outside. A computed scale is inside.
 //! * `[0,2,1,3]` transpositions of queries and values that nobody else reads are inside; in f32 that of the output too.
 //! * A mask is inside unless it is one constant number.
 //! * Keys and values straight from variables (cross-attention): the same operators, written out.
@@ -38,7 +38,7 @@ fn is_softmax(work: &Work<'_>, node: usize) -> bool {
 }
 
 /// Attention that was written out: `MatMul → [Divide or Multiply by one number] → [Add mask] → Softmax → MatMul`, each
-/// step the only reader of the one before, no factor a constant. The scale moves to the keys.
+/// step the only reader of the one before, keys and values no constants. The scale moves to the keys.
 fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Option<()> {
     let (product, 0) = work.only_user(softmax)? else { return None };
     let is_product = |node: usize| matches!(work.nodes[node].op, Op::MatMul { transpose_a: false, .. });
@@ -67,7 +67,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     let value = work.nodes[product].input(1)?;
     let rank = work.tensor(query).dims.len();
     let is_whole = |edge: Edge| work.tensor(edge).dims.len() == rank && !work.nodes[edge.node].is_const();
-    if !(3..=4).contains(&rank) || !is_whole(query) || !is_whole(key) || !is_whole(value) {
+    if !(3..=4).contains(&rank) || !is_whole(key) || !is_whole(value) {
         return None;
     }
     let sizes = sizes(work, query, key, value);
@@ -124,27 +124,35 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
         .input(3)
         .filter(|&mask| !(work.nodes[mask.node].is_const() && work.tensor(mask).elements() == 1));
     let scale = scale(work, node);
-    let mut key = transposed_key(work, key?, node, scale.is_some());
-    if let Some(scale) = scale {
+    let (moved, inside): (Option<Edge>, Option<Edge>) =
+        scale.map_or((None, None), |scale| match work.nodes[scale.node].is_const() {
+            true => (Some(scale), None),
+            false => (None, Some(scale)),
+        });
+    let mut key = transposed_key(work, key?, node, moved.is_some());
+    if let Some(scale) = moved {
         let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
         key = scale_key(work, key, (multiply, scale), node);
     }
     let is_state =
         |edge: Option<Edge>| edge.is_some_and(|edge| work.nodes[edge.node].kind == Kind::MemoryInput);
-    if is_state(work.nodes[node].input(1)) && is_state(value) {
-        write_out(work, node, [query?, key, value?], mask, scale.is_some());
+    if inside.is_none() && is_state(work.nodes[node].input(1)) && is_state(value) {
+        write_out(work, node, [query?, key, value?], mask, moved.is_some());
         return Some(());
     }
     let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
     take_swap(work, &mut query, rank, &mut originals);
-    originals.push(work.fresh_name(if scale.is_some() { "Multiply" } else { "MatMul" }));
+    originals.push(work.fresh_name(if moved.is_some() { "Multiply" } else { "MatMul" }));
+    if inside.is_some() {
+        originals.push(work.fresh_name("Multiply"));
+    }
     if mask.is_some() {
         originals.push(work.fresh_name("Add"));
     }
     originals.push(work.fresh_name("Softmax"));
     take_swap(work, &mut value, rank, &mut originals);
     originals.push(work.nodes[node].name.clone());
-    let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
+    let inputs: Vec<Edge> = [query, Some(key), inside, mask, value].into_iter().flatten().collect();
     let sizes = Attention { has_mask: mask.is_some(), ..sizes };
     finish(work, node, inputs, originals, sizes, precision);
     Some(())
@@ -275,12 +283,12 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: b
     let rank = work.tensor(key).dims.len();
     let mut order: Vec<i64> = (0..rank as i64).collect();
     let mut source = key;
-    if work.nodes[key.node].kind == Kind::Transpose
-        && work.only_user(key.node).is_some()
-        && let (Some(own), Some(input)) = (work.ints(key.node, 1), work.nodes[key.node].input(0))
-        && own.len() == rank
+    while work.nodes[source.node].kind == Kind::Transpose
+        && work.only_user(source.node).is_some()
+        && let (Some(own), Some(input)) = (work.ints(source.node, 1), work.nodes[source.node].input(0))
+        && let Some(both) = composed(own, &order)
     {
-        order = own.to_vec();
+        order = both;
         source = input;
     }
     order.swap(rank - 2, rank - 1);
@@ -301,6 +309,12 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: b
     });
     // Its reader takes the old Transpose's place only when the attention is rewritten.
     Edge::of(transpose)
+}
+
+/// Two transpositions as one, `first` done before `second`.
+fn composed(first: &[i64], second: &[i64]) -> Option<Vec<i64>> {
+    let both = second.iter().map(|&axis| first.get(usize::try_from(axis).ok()?).copied());
+    both.collect::<Option<Vec<i64>>>().filter(|both| both.len() == first.len())
 }
 
 /// Puts the scale on the keys, above the Reshapes and Transposes that nobody else reads; returns the scaled keys.
@@ -337,11 +351,15 @@ fn scale_key(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention:
     }
 }
 
-/// Whether a reader is the keys' old Transpose, which only the attention reads.
-fn is_old(work: &Work<'_>, user: usize, attention: usize) -> bool {
+/// Whether a reader is one of the keys' old Transposes, which only the attention reads.
+fn is_old(work: &Work<'_>, mut user: usize, attention: usize) -> bool {
+    while work.nodes[user].kind == Kind::Transpose
+        && user != attention
+        && let Some((reader, _)) = work.only_user(user)
+    {
+        user = reader;
+    }
     user == attention
-        || work.nodes[user].kind == Kind::Transpose
-            && work.only_user(user).is_some_and(|(reader, _)| reader == attention)
 }
 
 /// Replaces a tensor by what its transposition reads, if that can be inside.

@@ -1,8 +1,9 @@
 //! Pass 1: what is known before the model runs becomes a constant.
 //!
 //! * A node that reads constants alone. Not folded: a widening Convert of quantised weights, and one of f16 that feeds
-//!   a MatMul or a Gather's table; both are taken in with the weight later.
-//! * ShapeOf of known dims, and what picks known elements of one; of a Split of one, the outputs that are known.
+//!   a MatMul or a Gather's table; both are taken in with the weight later, and a MatMul of such a weight runs.
+//! * ShapeOf of known dims, and what picks known elements of one, or of a list that is joined of numbers; of a Split of
+//!   one, the outputs that are known.
 //!
 //! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
 
@@ -77,6 +78,9 @@ fn is_foldable(work: &Work<'_>, node: usize) -> bool {
     match of.op {
         Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque => return false,
         Op::Multinomial { .. } | Op::FromShape { fill: None, .. } => return false,
+        Op::MatMul { .. } if !of.inputs.iter().flatten().all(|edge| work.nodes[edge.node].is_const()) => {
+            return false;
+        }
         _ => {}
     }
     let inputs = of.inputs.iter().flatten();
@@ -137,6 +141,9 @@ fn known(work: &Work<'_>, node: usize) -> Option<Value> {
         }
         Op::Gather { batch_dims: 0 } => {
             let source = work.producer(node, 0)?;
+            if matches!(work.nodes[source].op, Op::Concat { .. }) {
+                return known_part(work, node, source);
+            }
             if !matches!(work.nodes[source].op, Op::ShapeOf { .. }) {
                 return None;
             }
@@ -150,6 +157,23 @@ fn known(work: &Work<'_>, node: usize) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// The number that a Gather picks from a list that is joined of constants and others.
+fn known_part(work: &Work<'_>, gather: usize, concat: usize) -> Option<Value> {
+    let &[index] = work.ints(gather, 1)? else { return None };
+    let list = work.nodes[concat].outputs.first().filter(|list| list.dims.len() == 1)?;
+    let index = if index < 0 { index.checked_add(i64::try_from(list.elements()).ok()?)? } else { index };
+    let mut index = u64::try_from(index).ok()?;
+    for (input, edge) in work.nodes[concat].inputs.iter().enumerate() {
+        let length = work.tensor((*edge)?).elements();
+        if index < length {
+            let picked = work.ints(concat, input)?.get(usize::try_from(index).ok()?).copied()?;
+            return Some(Value::ints([picked]));
+        }
+        index -= length;
+    }
+    None
 }
 
 #[cfg(test)]

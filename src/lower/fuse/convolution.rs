@@ -1,4 +1,4 @@
-//! Pass 10, continued: convolutions.
+//! Pass 10, continued: convolutions, transposed ones too.
 //!
 //! The filters enter as they are stored. An Add of one constant per channel behind a convolution is its bias, which
 //! reaches it through a Reshape `…_flatten_reshape`. An Add of two tensors of equal dims is fused into the convolution
@@ -19,7 +19,8 @@ use smallvec::smallvec;
 /// Gives convolutions their filters and biases.
 pub(super) fn convert(work: &mut Work<'_>) {
     for node in work.model_order() {
-        if !work.is_alive(node) || work.nodes[node].kind != Kind::Convolution {
+        let is_convolution = matches!(work.nodes[node].kind, Kind::Convolution | Kind::Deconvolution);
+        if !work.is_alive(node) || !is_convolution {
             continue;
         }
         let Some(filters) = work.nodes[node].input(1) else { continue };

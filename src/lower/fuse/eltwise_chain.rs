@@ -1,6 +1,6 @@
 //! Pass 11: post-operations of matrix products, and chains of element-wise nodes.
 //!
-//! * FullyConnected, MatMul, Convolution and Reduce take their only reader if it is an activation, or arithmetic with a
+//! * FullyConnected, MatMul, Convolution, Reduce and Interpolate take their only reader if it is an activation, or arithmetic with a
 //!   constant that nobody else reads, one number or one per output.
 //! * An element-wise node takes its only reader, element-wise too, and its other inputs; names are appended.
 //!
@@ -62,12 +62,18 @@ pub(super) fn embed_numbers(work: &mut Work<'_>) {
 }
 
 fn takes_post_operations(kind: &Kind) -> bool {
-    matches!(kind, Kind::FullyConnected | Kind::MatMul | Kind::Convolution | Kind::Reduce)
+    matches!(kind, Kind::FullyConnected | Kind::MatMul | Kind::Convolution | Kind::Reduce | Kind::Interpolate)
 }
 
 fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
     let of = &work.nodes[reader];
     if of.kind != Kind::Eltwise || of.n_fused > 0 {
+        return false;
+    }
+    // A transposed convolution takes one multiplication or addition, and no activation.
+    if work.nodes[node].kind == Kind::Deconvolution
+        && (work.nodes[node].n_fused > 0 || matches!(of.op, Op::Unary(_)))
+    {
         return false;
     }
     match of.op {
@@ -82,9 +88,12 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
                 return false;
             }
             let elements = work.tensor(constant).elements();
+            let dims = &work.nodes[node].outputs[0].dims;
+            // Of a FullyConnected with more than three dims the plugin takes the second one for the channels, where none lie.
             let channel = match work.nodes[node].kind {
-                Kind::Convolution => work.nodes[node].outputs[0].dims.get(1),
-                _ => work.nodes[node].outputs[0].dims.last(),
+                Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => dims.get(1),
+                Kind::FullyConnected if dims.len() > 3 => None,
+                _ => dims.last(),
             };
             let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free && dim.size == elements);
             // Products of quantised weights take a number that others read too: seen in one model.

@@ -22,17 +22,21 @@ pub(super) fn convert(work: &mut Work<'_>) {
         if work.is_alive(node)
             && let Op::MatMul { transpose_a, transpose_b } = work.nodes[node].op
             && let (Some(data), Some(weight)) = (work.nodes[node].input(0), work.nodes[node].input(1))
-            && !work.nodes[data.node].is_const()
-            && !transpose_a
+            && is_matrix(work, weight)
             && let Some(weight) = weights::behind(work, weight)
         {
+            let data = if transpose_a { transposed(work, node, data, "transpose_a") } else { data };
             let bias = bias(work, node);
             let source = work.nodes[node].source;
             let bias_edge = match bias {
                 Some((_, constant)) => flat(work, constant, source),
                 None => empty(work, source),
             };
-            let stored = if transpose_b { weight.stored } else { transposed(work, node, weight.stored) };
+            let stored = if transpose_b {
+                weight.stored
+            } else {
+                transposed(work, node, weight.stored, "transpose_b")
+            };
             let scale = weights::converted(work, weight.scale);
             let zero_point = weight.zero_point.or_else(|| scale.map(|_| empty(work, source)));
             let inputs: Vec<Edge> =
@@ -61,8 +65,14 @@ fn bias(work: &Work<'_>, product: usize) -> Option<(usize, Edge)> {
     fits.then_some((add, constant))
 }
 
-/// Weights that are written with inputs first get a Transpose, which runs when the model is compiled.
-fn transposed(work: &mut Work<'_>, node: usize, weight: Edge) -> Edge {
+/// Whether at most two dims of a factor are not 1.
+fn is_matrix(work: &Work<'_>, factor: Edge) -> bool {
+    work.tensor(factor).dims.iter().filter(|dim| dim.is_free || dim.size != 1).count() <= 2
+}
+
+/// A factor with its last two dims swapped: weights that are written with inputs first, when the model is compiled, and
+/// data that the product was to swap.
+fn transposed(work: &mut Work<'_>, node: usize, weight: Edge, suffix: &str) -> Edge {
     let rank = work.tensor(weight).dims.len();
     if rank < 2 {
         return weight;
@@ -73,7 +83,7 @@ fn transposed(work: &mut Work<'_>, node: usize, weight: Edge) -> Edge {
     output.dims.swap(rank - 2, rank - 1);
     let (source, name) = (work.nodes[node].source, work.nodes[node].name.clone());
     let order = work.add_ints(&order, source);
-    let name: Box<str> = format!("{name}/transpose_b").into();
+    let name: Box<str> = format!("{name}/{suffix}").into();
     Edge::of(work.add(Node {
         op: Op::Transpose,
         kind: Kind::Transpose,

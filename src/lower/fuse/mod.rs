@@ -12,6 +12,7 @@ mod attention_subgraph;
 mod broadcast;
 mod constants;
 mod convolution;
+mod dereshape;
 mod divide;
 mod duplicates;
 mod eltwise_chain;
@@ -22,6 +23,8 @@ mod initial_state;
 mod kind;
 mod last_token;
 mod mask;
+mod mask_reshapes;
+mod matmul_scale;
 mod moe;
 mod move_up;
 mod mvn;
@@ -34,6 +37,7 @@ mod rms;
 mod rope;
 mod rope_forms;
 mod sdpa_state;
+mod skipped;
 mod split;
 mod subgraph;
 mod subtract;
@@ -41,6 +45,7 @@ mod symbol_sources;
 mod symbols;
 #[cfg(test)]
 mod testing;
+mod unit_dims;
 mod views;
 mod weights;
 mod work;
@@ -85,8 +90,13 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     }
     symbol_sources::share(&mut work);
     constants::fold(&mut work, shapes);
+    dereshape::products(&mut work);
     duplicates::merge(&mut work);
     split::group(&mut work);
+    unit_dims::reduce(&mut work);
+    unit_dims::reshape(&mut work);
+    unit_dims::shape_before(&mut work);
+    matmul_scale::fuse(&mut work);
     no_ops::remove(&mut work);
     gelu::fuse(&mut work);
     subtract::from_constant(&mut work);
@@ -106,18 +116,19 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     mask::convert(&mut work);
     move_up::elementwise(&mut work);
     broadcast::rewrite(&mut work, shapes);
+    mask_reshapes::extract(&mut work);
     fully_connected::convert(&mut work);
     convolution::convert(&mut work);
+    let is_skipped = skipped::find(&work);
     eltwise_chain::post_operations(&mut work);
     convolution::sum(&mut work);
-    if !work.is_dynamic {
-        subgraph::tokenize(&mut work);
-    }
+    subgraph::tokenize(&mut work, &is_skipped);
     eltwise_chain::embed_numbers(&mut work);
     eltwise_chain::join(&mut work);
-    precision::enforce(&mut work, options.precision);
+    let keeps_f32 = precision::enforce(&mut work, options.precision);
     reorder::transposed(&mut work);
-    reorder::insert(&mut work, options.precision);
+    reorder::insert(&mut work, options.precision, &keeps_f32);
+    reorder::merge(&mut work);
     views::settle(&mut work);
     order::settle(&mut work);
     Ok(ExecutionGraph {

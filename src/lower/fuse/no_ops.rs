@@ -2,15 +2,18 @@
 //!
 //! * A Convert to the type its input has, or between i64 and i32 behind anything but a parameter, is gone: the plugin
 //!   has no i64.
-//! * A Reshape to the dims that its input has is gone: all dims are known, or all but one and the pattern is constant.
-//! * Of Unsqueeze, Squeeze and Reshape with constant arguments on top of each other the last is left, reading what the
-//!   first read.
+//! * Of Unsqueeze, Squeeze and Reshape on top of each other the last is left, reading what the first read: an Unsqueeze
+//!   or Squeeze with at most one free dim always; a Reshape that alone reads the other, if no dim but the first is free
+//!   before and behind it, or if both patterns are constant and copy no dim.
+//! * A Reshape, Broadcast, Tile, Pad, Slice, Transpose or Gather that changes nothing is gone; a Gather of the only
+//!   element of a known dim is a Reshape.
 //! * ShapeOf with an i32 output gets a made-up name.
 //!
 //! Source: `ConvertPrecision`, `NopElimination` and `ReshapeSequenceFusion`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations.
 
-use super::work::{Edge, Work};
+use super::weights;
+use super::work::{Dim, Edge, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;
@@ -27,6 +30,11 @@ pub(super) fn remove(work: &mut Work<'_>) {
             Op::Convert { .. } => convert(work, node),
             Op::Identity => pass_through(work, node),
             Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze => reshape(work, node),
+            Op::Pad => pad(work, node),
+            Op::Gather { .. } => gather(work, node),
+            Op::Broadcast(_) | Op::Tile => repeat(work, node),
+            Op::Slice | Op::StridedSlice(_) => slice(work, node),
+            Op::Concat { .. } | Op::Split { .. } if is_single(work, node) => pass_first_through(work, node),
             Op::ShapeOf { to: DType::I32, .. } if !work.nodes[node].name.contains('#') => {
                 let name = work.fresh_name("ShapeOf");
                 work.nodes[node].originals = smallvec![name.clone()];
@@ -57,39 +65,108 @@ fn convert(work: &mut Work<'_>, node: usize) {
 fn reshape(work: &mut Work<'_>, node: usize) {
     let is_reshape =
         |node: usize| matches!(work.nodes[node].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze);
-    let Some(first) = work.producer(node, 0) else { return };
-    let same = |edge: Edge| work.tensor(edge).dims == work.nodes[node].outputs[0].dims;
-    let n_free = work.nodes[node].outputs[0].dims.iter().filter(|dim| dim.is_free).count();
-    let is_determined =
-        n_free == 1 && work.reads_const(node, 1) && matches!(work.nodes[node].op, Op::Reshape(_));
-    if (!work.is_dynamic || is_determined)
-        && let Some(input) = work.nodes[node].input(0).filter(|&input| same(input))
-    {
+    let Some(input) = work.nodes[node].input(0) else { return };
+    let first = input.node;
+    let (before, after) = (&work.tensor(input).dims, &work.nodes[node].outputs[0].dims);
+    let is_squeeze = !matches!(work.nodes[node].op, Op::Reshape(_));
+    let n_free = after.iter().filter(|dim| dim.is_free).count();
+    let is_first_alone = |dims: &[Dim]| dims.iter().skip(1).all(|dim| !dim.is_free);
+    let is_settled = is_first_alone(before) && is_first_alone(after);
+    let is_determined = n_free == 1 && !is_squeeze && work.reads_const(node, 1);
+    if before == after && (is_settled || is_determined || before.len() == 1) {
         work.replace(Edge::of(node), input);
         return;
     }
-    let both_unsqueeze = [first, node].iter().all(|&node| matches!(work.nodes[node].op, Op::Unsqueeze));
+    if !is_reshape(first) || work.nodes[first].outputs.len() != 1 {
+        return;
+    }
     let is_plain = |node: usize| match work.nodes[node].op {
-        Op::Reshape(zero) => work.ints(node, 1).is_some_and(|pattern| {
-            zero == ReshapeZero::IsZero && !pattern.contains(&0) || !pattern.contains(&0)
-        }),
+        Op::Reshape(_) => work.ints(node, 1).is_some_and(|pattern| !pattern.contains(&0)),
         _ => work.reads_const(node, 1),
     };
-    let may_merge = !work.is_dynamic || both_unsqueeze || is_plain(first) && is_plain(node);
-    if is_reshape(first)
-        && may_merge
-        && work.reads_const(first, 1)
-        && work.reads_const(node, 1)
-        && let Some(source) = work.nodes[first].input(0)
-    {
-        let dims: Vec<i64> = work.nodes[node].outputs[0]
-            .dims
-            .iter()
-            .map(|dim| if dim.is_free { -1 } else { dim.size as i64 })
-            .collect();
-        let pattern = work.add_ints(&dims, work.nodes[node].source);
+    let both_unsqueeze = [first, node].iter().all(|&node| matches!(work.nodes[node].op, Op::Unsqueeze));
+    let is_only = work.only_user(first).is_some();
+    let may_merge = if is_squeeze {
+        !after.is_empty() && n_free < 2 || both_unsqueeze || is_plain(first) && is_plain(node)
+    } else {
+        is_only && (is_settled || is_plain(first) && is_plain(node))
+    };
+    let Some(source) = work.nodes[first].input(0).filter(|_| may_merge) else { return };
+    if work.tensor(source).dims == *after && n_free == 0 {
+        work.replace(Edge::of(node), source);
+        return;
+    }
+    let dims: Vec<i64> = after.iter().map(|dim| if dim.is_free { -1 } else { dim.size as i64 }).collect();
+    let pattern = work.add_ints(&dims, work.nodes[node].source);
+    work.nodes[node].op = Op::Reshape(ReshapeZero::IsZero);
+    work.set_inputs(node, [source, pattern]);
+}
+
+/// Whether a Concat has one input, or a Split one output.
+fn is_single(work: &Work<'_>, node: usize) -> bool {
+    match work.nodes[node].op {
+        Op::Concat { .. } => work.nodes[node].inputs.len() == 1,
+        _ => work.nodes[node].outputs.len() == 1,
+    }
+}
+
+fn pass_first_through(work: &mut Work<'_>, node: usize) {
+    if let Some(input) = work.nodes[node].input(0) {
+        work.replace(Edge::of(node), input);
+    }
+}
+
+fn pad(work: &mut Work<'_>, node: usize) {
+    let is_zero = |index: usize| work.ints(node, index).is_some_and(|pads| pads.iter().all(|&pad| pad == 0));
+    if is_zero(1) && is_zero(2) {
+        pass_first_through(work, node);
+    }
+}
+
+/// Whether input and output have the same dims, all known when the model is compiled.
+fn keeps_known_dims(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let (Some(input), Some(output)) = (of.input(0), of.outputs.first()) else { return false };
+    !output.is_free() && work.tensor(input).dims == output.dims
+}
+
+fn repeat(work: &mut Work<'_>, node: usize) {
+    let is_once = work.ints(node, 1).is_some_and(|times| times.iter().all(|&times| times == 1));
+    let rank = |edge: Option<Edge>| edge.map(|edge| work.tensor(edge).dims.len());
+    let same_rank = rank(work.nodes[node].input(0)) == Some(work.nodes[node].outputs[0].dims.len());
+    if is_once && same_rank || keeps_known_dims(work, node) {
+        pass_first_through(work, node);
+    }
+}
+
+fn slice(work: &mut Work<'_>, node: usize) {
+    let is_forward = work.ints(node, 3).is_none_or(|steps| steps.iter().all(|&step| step > 0));
+    if is_forward && keeps_known_dims(work, node) {
+        pass_first_through(work, node);
+    }
+}
+
+fn gather(work: &mut Work<'_>, node: usize) {
+    let (Some(data), Some(&[axis])) = (work.nodes[node].input(0), work.ints(node, 2)) else { return };
+    let is_weight = weights::behind(work, data).is_some();
+    let dims = &work.tensor(data).dims;
+    let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
+    let Some(dim) = usize::try_from(axis).ok().and_then(|axis| dims.get(axis)) else { return };
+    let Some(indices) = work.ints(node, 1) else { return };
+    if is_weight || work.tensor(data).is_free() {
+        return;
+    }
+    let output = &work.nodes[node].outputs[0].dims;
+    let takes_all = indices.iter().copied().eq(0..dim.size as i64);
+    if *output == *dims && takes_all {
+        pass_first_through(work, node);
+    } else if takes_all && dim.size == 1 && output.len() + 1 == dims.len() {
+        let pattern: Vec<i64> = output.iter().map(|dim| dim.size as i64).collect();
+        let pattern = work.add_ints(&pattern, work.nodes[node].source);
         work.nodes[node].op = Op::Reshape(ReshapeZero::IsZero);
-        work.set_inputs(node, [source, pattern]);
+        work.nodes[node].kind = Kind::Reshape;
+        work.set_inputs(node, [data, pattern]);
+        reshape(work, node);
     }
 }
 
@@ -117,11 +194,11 @@ mod tests {
     fn a_pattern_that_copies_dims_keeps_both_where_dims_are_free() {
         let make = || {
             let mut net = Net::new();
-            let x = net.input("x", DType::F32, &[FREE, 8]);
-            let (pattern, axis) = (net.ints("pattern", &[0, 2, 4]), net.ints("axis", &[0]));
+            let x = net.input("x", DType::F32, &[FREE, FREE, 8]);
+            let (pattern, axis) = (net.ints("pattern", &[0, 0, 2, 4]), net.ints("axis", &[0]));
             let reshape = Op::Reshape(ReshapeZero::CopiesDim);
-            let first = net.op("first", reshape, &[x, pattern], DType::F32, &[FREE, 2, 4]);
-            let second = net.op("second", Op::Unsqueeze, &[first, axis], DType::F32, &[1, FREE, 2, 4]);
+            let first = net.op("first", reshape, &[x, pattern], DType::F32, &[FREE, FREE, 2, 4]);
+            let second = net.op("second", Op::Unsqueeze, &[first, axis], DType::F32, &[1, FREE, FREE, 2, 4]);
             net.result("out", second);
             net
         };

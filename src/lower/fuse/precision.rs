@@ -15,11 +15,12 @@ use crate::graph::Op;
 use crate::graph::op::Unary;
 use crate::lower::execution::{Kind, Precision};
 
-/// Settles the type of every tensor.
-pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
+/// Settles the type of every tensor; which nodes stay f32 by their place.
+pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) -> Vec<bool> {
     let target = precision.dtype();
+    let mut keeps = Vec::new();
     if precision != Precision::F32 {
-        let keeps = keeps_f32(work);
+        keeps = keeps_f32(work);
         let repeats_constant: Vec<bool> = (0..work.nodes.len())
             .map(|node| {
                 let is_f32 = |edge: Edge| work.tensor(edge).dtype == DType::F32;
@@ -61,6 +62,7 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) {
         }
     }
     join_table(work);
+    keeps
 }
 
 /// A product that is a Result itself and has weights of f32 writes f32.

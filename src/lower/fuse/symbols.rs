@@ -1,6 +1,6 @@
 //! Pass 2: which free dim each dim is, and which numbers are free dims.
 //!
-//! A symbol is followed from every free dim of a parameter or a variable. What reads free dims as numbers is joined by
+//! Every free dim that no rule derives from another one gets a symbol of its own, which is followed from there. What reads free dims as numbers is joined by
 //! [`symbol_sources`](super::symbol_sources).
 //!
 //! Source: `SymbolicPropagation`, OpenVINO 2026.4,
@@ -8,7 +8,7 @@
 
 use super::work::{Dim, Edge, Work};
 use crate::graph::Op;
-use crate::graph::op::ReshapeZero;
+use crate::graph::op::{Binary, ReshapeZero};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -40,12 +40,11 @@ pub(super) fn follow(work: &Work<'_>, order: &[usize]) -> FxHashMap<Edge, Facts>
     let mut n_born = 0;
     let mut facts: FxHashMap<Edge, Facts> = FxHashMap::default();
     for &node in order {
-        let is_root = matches!(work.nodes[node].op, Op::Parameter | Op::ReadValue(_));
         for port in 0..work.nodes[node].outputs.len() {
             let edge = Edge { node, port };
             let mut known = infer(work, edge, &facts);
             for (symbol, dim) in known.dims.iter_mut().zip(&work.tensor(edge).dims) {
-                if dim.is_free && is_root {
+                if dim.is_free && *symbol == 0 {
                     n_born += 1;
                     *symbol = n_born;
                 }
@@ -91,7 +90,7 @@ fn join_equal(work: &Work<'_>, order: &[usize], n_born: Symbol, facts: &mut FxHa
     }
 }
 
-/// What is known of an output; births are added by the caller.
+/// What is known of an output; the caller gives a symbol to what has none.
 fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
     let node = &work.nodes[edge.node];
     let dims = &work.tensor(edge).dims;
@@ -113,7 +112,15 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
                 known.elements = of(0).and_then(|facts| facts.elements.clone());
             }
         }
-        Op::Binary(..) | Op::Select(_) => broadcast(work, edge, facts, &mut known.dims),
+        Op::Binary(..) | Op::Select(_) => {
+            broadcast(work, edge, facts, &mut known.dims);
+            let elements = |index: usize| of(index).and_then(|facts| facts.elements.as_deref());
+            known.elements = match node.op {
+                Op::Binary(Binary::Equal, _) => equal(elements(0), elements(1)),
+                Op::Select(_) => picked(elements(0), elements(1), elements(2)),
+                _ => None,
+            };
+        }
         Op::MatMul { transpose_a, transpose_b } => {
             if let (Some(a), Some(b)) = (shape(0), shape(1)) {
                 let rank = dims.len();
@@ -216,18 +223,46 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
                     }
                 }
             }
+            if let (Op::Tile, Some(repeats)) = (&node.op, work.ints(edge.node, 1)) {
+                known.dims = first().unwrap_or(known.dims);
+                for (symbol, _) in known.dims.iter_mut().zip(repeats).filter(|&(_, &times)| times != 1) {
+                    *symbol = 0;
+                }
+            }
         }
         Op::ScaledDotProductAttention { .. } => {
             known.dims = first().unwrap_or(known.dims);
+            let rank = known.dims.len();
+            for input in [1, 2, 3] {
+                let (Some(other), Some(edge)) = (shape(input), node.input(input)) else { continue };
+                // Batch dims of all, and of the mask the queries too, are broadcast to each other.
+                let n_dims = if input == 3 { rank.saturating_sub(1) } else { rank.saturating_sub(2) };
+                for axis in 0..n_dims {
+                    let Some(at) = (axis + other.len()).checked_sub(rank) else { continue };
+                    let is_one = |dim: &Dim| !dim.is_free && dim.size == 1;
+                    let is_other_one = work.tensor(edge).dims.get(at).is_none_or(is_one);
+                    if !is_other_one && other[at] != known.dims[axis] {
+                        known.dims[axis] = 0;
+                    }
+                }
+            }
+        }
+        Op::Scatter(_) | Op::Pad => {
+            known.dims = first().unwrap_or(known.dims);
+            keep_unchanged(work, edge, &mut known.dims);
+        }
+        Op::Convolution(_) | Op::Pool(_) | Op::GlobalPool | Op::Interpolate(_) | Op::AdaptivePool { .. } => {
+            if let (Some(batch), Some(own)) = (shape(0).and_then(|dims| dims.first()), known.dims.first_mut())
+            {
+                *own = *batch;
+            }
         }
         Op::Slice | Op::StridedSlice(_) | Op::Split { .. } | Op::VariadicSplit => {
             // A dim that keeps its size is the same dim: slices cut dims known here.
-            let input = node.input(0).map(|edge| &work.tensor(edge).dims);
-            if let (Some(first), Some(input)) = (first(), input) {
-                for (axis, symbol) in known.dims.iter_mut().enumerate() {
-                    let is_same = dims[axis].is_free && input[axis].size == dims[axis].size;
-                    *symbol = if is_same { first[axis] } else { 0 };
-                }
+            known.dims = first().unwrap_or(known.dims);
+            keep_unchanged(work, edge, &mut known.dims);
+            if let Some(elements) = of(0).and_then(|facts| facts.elements.as_ref()) {
+                known.elements = slice_of(work, edge, elements);
             }
         }
         _ => {}
@@ -334,4 +369,68 @@ fn gather(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>, known: &m
     if all.len() == known.dims.len() {
         known.dims = all;
     }
+}
+
+/// Forgets the symbols of dims whose size is another one than the first input's.
+fn keep_unchanged(work: &Work<'_>, edge: Edge, symbols: &mut [Symbol]) {
+    let Some(input) = work.nodes[edge.node].input(0) else { return };
+    let (from, to) = (&work.tensor(input).dims, &work.tensor(edge).dims);
+    for (axis, symbol) in symbols.iter_mut().enumerate() {
+        if from.get(axis).map(|dim| dim.size) != to.get(axis).map(|dim| dim.size) {
+            *symbol = 0;
+        }
+    }
+}
+
+/// Elements `start..stop` of a list, where the node is a slice of one with step 1.
+fn slice_of(work: &Work<'_>, edge: Edge, elements: &[Element]) -> Option<SmallVec<[Element; 6]>> {
+    let node = edge.node;
+    let (&[start], Some(&[1])) = (work.ints(node, 1)?, work.ints(node, 3)) else { return None };
+    if !matches!(work.nodes[node].op, Op::Slice | Op::StridedSlice(_)) || work.tensor(edge).dims.len() != 1 {
+        return None;
+    }
+    let length = usize::try_from(work.tensor(edge).elements()).ok()?;
+    let start = if start < 0 { start.saturating_add(elements.len() as i64) } else { start };
+    let start = usize::try_from(start).ok()?;
+    Some(elements.get(start..start.checked_add(length)?)?.iter().copied().collect())
+}
+
+/// Element `index` of a list, or of a list of one the only one.
+fn element(list: &[Element], index: usize) -> Element {
+    let index = if list.len() == 1 { 0 } else { index };
+    list.get(index).copied().unwrap_or(Element::Unknown)
+}
+
+/// Where two lists agree, as 1 and 0; a dim is never negative.
+fn equal(first: Option<&[Element]>, second: Option<&[Element]>) -> Option<SmallVec<[Element; 6]>> {
+    let (first, second) = (first?, second?);
+    let compared = (0..first.len().max(second.len())).map(|index| {
+        match (element(first, index), element(second, index)) {
+            (Element::Known(a), Element::Known(b)) => Element::Known(i64::from(a == b)),
+            (Element::Symbol(a), Element::Symbol(b)) if a == b => Element::Known(1),
+            (Element::Symbol(_), Element::Known(number)) | (Element::Known(number), Element::Symbol(_))
+                if number < 0 =>
+            {
+                Element::Known(0)
+            }
+            _ => Element::Unknown,
+        }
+    });
+    Some(compared.collect())
+}
+
+/// What a Select takes, where the condition is known.
+fn picked(
+    condition: Option<&[Element]>,
+    then: Option<&[Element]>,
+    other: Option<&[Element]>,
+) -> Option<SmallVec<[Element; 6]>> {
+    let (condition, then, other) = (condition?, then?, other?);
+    let length = condition.len().max(then.len()).max(other.len());
+    let picked = (0..length).map(|index| match element(condition, index) {
+        Element::Known(0) => element(other, index),
+        Element::Known(_) => element(then, index),
+        _ => Element::Unknown,
+    });
+    Some(picked.collect())
 }

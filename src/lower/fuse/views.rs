@@ -11,7 +11,7 @@
 
 use super::work::{Dim, Edge, Node, Work};
 use crate::graph::Op;
-use crate::lower::execution::Kind;
+use crate::lower::execution::{Kind, Layout};
 use smallvec::smallvec;
 
 /// Marks views and puts the copies in.
@@ -59,7 +59,8 @@ fn is_gather_view(work: &Work<'_>, node: usize) -> bool {
 fn is_split_view(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let (Some(data), Some(&[axis])) = (of.input(0), work.ints(node, 1)) else { return false };
-    is_outermost(&work.tensor(data).dims, axis)
+    work.tensor(data).layout == Layout::Plain
+        && is_outermost(&work.tensor(data).dims, axis)
         && of.outputs.iter().all(|output| is_outermost_of(&output.dims, axis))
 }
 
@@ -77,7 +78,18 @@ fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
     let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
     producers.sort_unstable();
     producers.dedup();
-    is_outermost(&output.dims, *axis) && !reads_const && !reads_empty && producers.len() == n_inputs
+    // Channels-last, all other dims lie outside the channels.
+    let rank = output.dims.len() as i64;
+    let (mut dims, mut axis) = (output.dims.clone(), if *axis < 0 { *axis + rank } else { *axis });
+    if output.layout == Layout::ChannelsLast && dims.len() > 2 {
+        dims[1..].rotate_left(1);
+        axis = match axis {
+            0 => 0,
+            1 => rank - 1,
+            axis => axis - 1,
+        };
+    }
+    is_outermost(&dims, axis) && !reads_const && !reads_empty && producers.len() == n_inputs
 }
 
 /// A constant, or one that was reordered.
@@ -135,7 +147,9 @@ fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
     if work.nodes[gather].kind != Kind::Gather || !work.nodes[gather].is_view {
         return;
     }
-    if let Some(edge) = work.nodes[gather].input(0) {
+    // A change of type or layout is a copy already.
+    if let Some(edge) = work.nodes[gather].input(0).filter(|edge| work.nodes[edge.node].kind != Kind::Reorder)
+    {
         copy(work, gather, 0, edge);
     }
     for (user, input) in work.users(norm).to_vec() {
