@@ -76,17 +76,18 @@ pub fn run(
     let mut walked: Vec<Phase> = Vec::with_capacity(phases.len() + 1);
     for (name, scenario) in phases {
         let shapes = shape::infer(graph, scenario)?;
-        if walked.is_empty()
-            && let Some(lowered) = lower::loaded(graph, profile)
-        {
-            walked.push(prove(PhaseName::Load, scenario, shapes.clone(), lowered, planner, None)?);
-        }
-        if walked.len() <= 1
-            && let Some(lowered) = lower::compiled(graph, &shapes, profile)?
-        {
-            walked.push(prove(PhaseName::Compile, scenario, shapes.clone(), lowered, planner, None)?);
-        }
-        let lowered = lower::apply(graph, &shapes, profile)?;
+        let lowered = if walked.is_empty() {
+            if let Some(lowered) = lower::loaded(graph, profile) {
+                walked.push(prove(PhaseName::Load, scenario, shapes.clone(), lowered, planner, None)?);
+            }
+            let (compiled, lowered) = lower::apply_from_start(graph, &shapes, profile)?;
+            if let Some(compiled) = compiled {
+                walked.push(prove(PhaseName::Compile, scenario, shapes.clone(), compiled, planner, None)?);
+            }
+            lowered
+        } else {
+            lower::apply(graph, &shapes, profile)?
+        };
         let keeps = profile.runtime != Runtime::Written;
         let before = walked.last().filter(|phase| keeps && phase.name > PhaseName::Compile);
         let phase = prove(*name, scenario, shapes, lowered, planner, before)?;

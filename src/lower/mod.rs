@@ -15,13 +15,12 @@ mod state;
 use crate::Bytes;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, Op, WeightRange};
+use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
 use crate::profile::{OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
 use execution::ExecutionGraph;
 use openvino_cpu::Moment;
-use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 /// A schedule over storages.
@@ -273,7 +272,10 @@ pub struct Assumption {
 pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowered> {
     match profile.runtime {
         Runtime::Written => Ok(schedule::build(graph, shapes, profile)),
-        Runtime::OpenvinoCpu(options) => openvino_cpu(graph, shapes, profile, &options, Moment::Running),
+        Runtime::OpenvinoCpu(options) => {
+            let execution = executed(graph, shapes, &options)?;
+            Ok(openvino_cpu(graph, &execution, profile, &options, Moment::Running))
+        }
     }
 }
 
@@ -290,26 +292,32 @@ pub fn loaded(graph: &Graph, profile: &Profile) -> Option<Lowered> {
 fn model(graph: &Graph) -> openvino_cpu::Model {
     let bodies = graph.with_bodies();
     let nodes = bodies.iter().map(|body| body.nodes().len() as u64).sum();
-    let ranges = bodies.iter().flat_map(|body| body.nodes()).filter_map(|node| match &node.op {
-        Op::Constant(constant) => constant.range,
-        _ => None,
+    let ranges = (0_u32..).zip(&bodies).flat_map(|(graph, body)| {
+        body.nodes().iter().enumerate().filter_map(move |(node, found)| match &found.op {
+            Op::Constant(constant) => Some((NodeRef { graph, node: NodeId::new(node) }, constant.range?)),
+            _ => None,
+        })
     });
-    let ranges: FxHashSet<WeightRange> = ranges.collect();
-    openvino_cpu::Model { nodes, constant_bytes: ranges.iter().map(|range| Bytes(range.size)).sum() }
+    openvino_cpu::Model { nodes, constants: ranges.collect() }
 }
 
-/// What a runtime holds once it has compiled a graph, before anything runs; `None` where the profile tells nothing of it.
+/// What [`apply`] gives, and before it what the runtime holds once it has compiled the graph and nothing runs; `None` where
+/// the profile tells nothing of that.
 ///
 /// # Errors
 ///
 /// Those of [`apply`].
-pub fn compiled(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Option<Lowered>> {
-    match profile.runtime {
-        Runtime::Written => Ok(None),
-        Runtime::OpenvinoCpu(options) => {
-            openvino_cpu(graph, shapes, profile, &options, Moment::Compiled).map(Some)
-        }
-    }
+pub fn apply_from_start(
+    graph: &Graph,
+    shapes: &Shapes,
+    profile: &Profile,
+) -> Result<(Option<Lowered>, Lowered)> {
+    let Runtime::OpenvinoCpu(options) = profile.runtime else {
+        return Ok((None, apply(graph, shapes, profile)?));
+    };
+    let execution = executed(graph, shapes, &options)?;
+    let at = |moment| openvino_cpu(graph, &execution, profile, &options, moment);
+    Ok((Some(at(Moment::Compiled)), at(Moment::Running)))
 }
 
 /// The graph that OpenVINO's CPU plugin executes: read where the file is one, else made from the export.
@@ -339,19 +347,18 @@ pub fn executed(graph: &Graph, shapes: &Shapes, options: &OpenvinoCpu) -> Result
 
 fn openvino_cpu(
     graph: &Graph,
-    shapes: &Shapes,
+    execution: &ExecutionGraph,
     profile: &Profile,
     options: &OpenvinoCpu,
     moment: Moment,
-) -> Result<Lowered> {
-    let execution = executed(graph, shapes, options)?;
+) -> Lowered {
     let tensor_of = |port: execution::Port| {
         let node = execution.node(port.step)?.source.node;
         graph.output(node, port.port as usize)
     };
-    let mut lowered = openvino_cpu::apply(&execution, options, moment, &model(graph), tensor_of);
+    let mut lowered = openvino_cpu::apply(execution, options, moment, &model(graph), tensor_of);
     lowered.assumptions.extend(profile.assumptions());
-    Ok(lowered)
+    lowered
 }
 
 /// An execution graph is what it is: an option that contradicts it is an error.

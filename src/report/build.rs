@@ -391,13 +391,19 @@ impl<'a> View<'a> {
 
     fn blocks(&self) -> Vec<model::Block> {
         let lowered = &self.phase.lowered;
+        let is_in_heap = lowered.residency.is_file_in_heap;
         let mut groups: BTreeMap<(std::cmp::Reverse<u64>, &str), (u64, NodeRef)> = BTreeMap::new();
         for storage in &lowered.storages {
             if !storage.class.is_planned()
-                && !matches!(storage.class, StorageClass::WeightsFile | StorageClass::Runtime)
+                && storage.class != StorageClass::Runtime
+                && (is_in_heap || storage.class != StorageClass::WeightsFile)
                 && storage.bytes > Bytes::ZERO
             {
-                let key = (std::cmp::Reverse(storage.bytes.0), storage.class.name());
+                let class = match storage.class {
+                    StorageClass::WeightsFile => StorageClass::WeightsAnonymous,
+                    class => class,
+                };
+                let key = (std::cmp::Reverse(storage.bytes.0), class.name());
                 groups.entry(key).or_insert((0, storage.node)).0 += 1;
             }
         }
@@ -413,10 +419,9 @@ impl<'a> View<'a> {
             what: format!("{buffers} buffers of intermediate results"),
         });
         let graph = self.bodies[0];
-        let is_in_heap = lowered.residency.is_file_in_heap;
-        let file_class = if is_in_heap { StorageClass::WeightsAnonymous } else { StorageClass::WeightsFile };
-        let files = graph.weight_files().iter().enumerate().map(|(file, weights)| model::Block {
-            class: file_class.name().to_owned(),
+        let mapped = graph.weight_files().iter().enumerate().filter(|_| !is_in_heap);
+        let files = mapped.map(|(file, weights)| model::Block {
+            class: StorageClass::WeightsFile.name().to_owned(),
             bytes: self.file_bytes(file as u32).0,
             count: 1,
             what: weights.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),

@@ -1,8 +1,9 @@
 //! Proves from the problem alone that a plan keeps buffers apart.
 //!
 //! What is proved: every buffer has one offset, a multiple of its alignment;
-//! it ends inside the arena; and no two buffers that live together share a
-//! byte. What is not: that the live ranges are right. That is what
+//! it ends inside the arena; no two buffers that live together share a byte;
+//! and where the arena consists of blocks, these lie apart inside of it, and
+//! every buffer inside of one, which grows if the buffer does. What is not: that the live ranges are right. That is what
 //! [`super::replay`] is for.
 
 use crate::ids::BufferId;
@@ -59,6 +60,20 @@ pub enum Violation {
         /// The end of the arena.
         arena_size: Bytes,
     },
+    /// A buffer lies in no block, or not whole in one, or one that grows in a block that does not.
+    OutOfBlock {
+        /// The buffer.
+        buffer: BufferId,
+        /// Its bytes.
+        bytes: Range<u64>,
+    },
+    /// A block starts before the one before it ends, or ends past the arena.
+    MisplacedBlock {
+        /// Its number.
+        block: usize,
+        /// Its bytes.
+        bytes: Range<u64>,
+    },
     /// Two buffers that live together share bytes.
     Overlap {
         /// The two, the one with the lower id first.
@@ -93,6 +108,7 @@ pub fn check(problem: &Problem, plan: &Plan) -> Vec<Violation> {
         let (buffers, offsets) = (problem.buffers.len(), plan.offsets.len());
         found.push(Violation::Count { buffers, offsets });
     }
+    check_blocks(plan, &mut found);
     let mut placed = Vec::with_capacity(problem.buffers.len());
     for (index, (buffer, &offset)) in problem.buffers.iter().zip(&plan.offsets).enumerate() {
         if found.len() >= MAX_VIOLATIONS {
@@ -100,12 +116,33 @@ pub fn check(problem: &Problem, plan: &Plan) -> Vec<Violation> {
         }
         check_alone(BufferId::new(index), buffer, offset, plan.arena_size, &mut found);
         let bytes = offset.0..offset.0.saturating_add(buffer.size.0);
+        if !bytes.is_empty() && !plan.blocks.is_empty() && !is_in_block(plan, &bytes, buffer.grows) {
+            found.push(Violation::OutOfBlock { buffer: BufferId::new(index), bytes: bytes.clone() });
+        }
         if !buffer.live.is_empty() && !bytes.is_empty() {
             placed.push(Placed { id: BufferId::new(index), live: buffer.live.clone(), bytes });
         }
     }
     find_overlaps(&placed, &mut found);
     found
+}
+
+fn check_blocks(plan: &Plan, found: &mut Vec<Violation>) {
+    let mut end = 0;
+    for (index, block) in plan.blocks.iter().enumerate().take(MAX_VIOLATIONS) {
+        let Range { start, end: own_end } = block.bytes;
+        if start < end || own_end < start || own_end > plan.arena_size.0 {
+            found.push(Violation::MisplacedBlock { block: index, bytes: block.bytes.clone() });
+        }
+        end = own_end.max(end);
+    }
+}
+
+/// Whether bytes lie in one block, of the kind that they need. Blocks are in order, else they are a violation.
+fn is_in_block(plan: &Plan, bytes: &Range<u64>, grows: bool) -> bool {
+    let next = plan.blocks.partition_point(|block| block.bytes.start <= bytes.start);
+    let block = next.checked_sub(1).and_then(|index| plan.blocks.get(index));
+    block.is_some_and(|block| bytes.end <= block.bytes.end && block.grows == grows)
 }
 
 /// A buffer with bytes and steps.
@@ -200,6 +237,12 @@ impl Violation {
             Violation::OutOfArena { buffer, end, arena_size } => {
                 format!("buffer {} ends at {}, past the arena of {} B", name(*buffer), end.0, arena_size.0)
             }
+            Violation::OutOfBlock { buffer, bytes } => {
+                format!("buffer {} at bytes {bytes:?} lies in no block of its kind", name(*buffer))
+            }
+            Violation::MisplacedBlock { block, bytes } => {
+                format!("block {block} at bytes {bytes:?} overlaps the one before, or ends past the arena")
+            }
             Violation::Overlap { buffers: [a, b], bytes, steps } => {
                 let (a, b) = (name(*a), name(*b));
                 let (bytes, steps) = (format!("{bytes:?}"), format!("{steps:?}"));
@@ -218,6 +261,7 @@ impl fmt::Display for Violation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Block;
 
     /// offset ↑
     ///   8     ┌─b──┐
@@ -289,6 +333,29 @@ mod tests {
         plan.offsets[0] = Bytes(u64::MAX - 1);
         let expected = Violation::Overflow { buffer: id(0), offset: Bytes(u64::MAX - 1), size: Bytes(4) };
         assert_eq!(check(&problem, &plan), [expected]);
+    }
+
+    #[test]
+    fn planted_members_of_other_blocks_are_found() {
+        let (problem, mut plan) = good();
+        let block = |bytes, grows| Block { bytes, grows };
+        plan.blocks = vec![block(0..8, false)];
+        assert_eq!(check(&problem, &plan), []);
+        // Buffer b at 4..8 and d at 0..8 are cut by the border at 6.
+        plan.blocks = vec![block(0..6, false), block(6..8, false)];
+        let out = |index, bytes| Violation::OutOfBlock { buffer: id(index), bytes };
+        assert_eq!(check(&problem, &plan), [out(1, 4..8), out(3, 0..8)]);
+        plan.blocks = vec![block(0..8, true)];
+        assert_eq!(check(&problem, &plan).len(), 4);
+    }
+
+    #[test]
+    fn planted_blocks_in_each_other_are_found() {
+        let (problem, mut plan) = good();
+        let block = |bytes| Block { bytes, grows: false };
+        plan.blocks = vec![block(0..8), block(7..9)];
+        let misplaced = Violation::MisplacedBlock { block: 1, bytes: 7..9 };
+        assert_eq!(check(&problem, &plan), [misplaced]);
     }
 
     #[test]

@@ -34,21 +34,25 @@ pub(super) const MAP: Bytes = Bytes(256 << 10);
 /// Rows up to which a product runs by the kernels of one token.
 const FEW_ROWS: u64 = 8;
 
-/// The maps of all kernels; those of one node are there per stream.
+/// The maps of all kernels.
 pub(super) fn held(graph: &ExecutionGraph, streams: usize) -> Vec<Held> {
     let Some(node) = graph.nodes.first().map(|node| node.source) else { return Vec::new() };
     let own = |since| Held { class: StorageClass::Code, bytes: MAP, node, known: Known::Assumed, since };
     let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
     let per_node = graph.nodes.iter().filter(|node| matches!(node.kind, Kind::Subgraph | Kind::Rope)).count();
-    let early = std::iter::repeat_n(own(Moment::Compiled), per_node.saturating_mul(streams) + BASE);
-    early.chain(std::iter::repeat_n(own(since), shared(graph))).collect()
+    let (shared, of_graph) = shared(graph);
+    // The library keeps its kernels for the process, the plugin's own are there once per graph: per stream. Of the streams
+    // of a dynamic graph one runs.
+    let early = per_node.saturating_mul(streams) + BASE;
+    let later = shared + of_graph.saturating_mul(if graph.is_dynamic { 1 } else { streams });
+    std::iter::repeat_n(own(Moment::Compiled), early).chain(std::iter::repeat_n(own(since), later)).collect()
 }
 
 /// Kernels of any graph.
 const BASE: usize = 5;
 
-/// Kernels that nodes share.
-fn shared(graph: &ExecutionGraph) -> usize {
+/// Kernels that nodes share: oneDNN's, and the plugin's own.
+fn shared(graph: &ExecutionGraph) -> (usize, usize) {
     let mut weights: FxHashSet<(&Dims, DType)> = FxHashSet::default();
     let mut products: FxHashSet<(&Dims, DType, usize, usize)> = FxHashSet::default();
     let mut convolutions: FxHashSet<(&Dims, &Dims, usize)> = FxHashSet::default();
@@ -89,7 +93,7 @@ fn shared(graph: &ExecutionGraph) -> usize {
     let has = |kind: Kind| graph.nodes.iter().any(|node| node.kind == kind);
     let attention = if has(Kind::ScaledDotProductAttention) { 9 } else { 0 };
     let subgraph = if has(Kind::Subgraph) { 16 } else { 0 };
-    kernels + weights.len() + elementwise.len() + attention + subgraph
+    (kernels + weights.len() + attention, elementwise.len() + subgraph)
 }
 
 fn of_product(graph: &ExecutionGraph, node: &ExecutedNode, weight: &Output) -> usize {

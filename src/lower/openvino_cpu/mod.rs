@@ -23,13 +23,14 @@ mod weights;
 use super::execution::{ExecutedNode, ExecutionGraph, Kind, Port};
 use super::{Known, Lowered, NodeRef, Origin, Residency, Step, Storage, StorageClass, TensorRef, Value};
 use crate::dtype::DType;
+use crate::graph::WeightRange;
 use crate::ids::{StorageId, TensorId, ValueId};
 use crate::profile::OpenvinoCpu;
 use crate::units::Bytes;
 use held::Held;
 pub(super) use held::Moment;
 use regions::{Holder, Region, Regions, Role};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 /// Lowers an execution graph as it is at `moment`; `tensor_of` gives the source graph's tensor of a port, for reports.
@@ -69,11 +70,10 @@ pub(super) fn apply(
     } else {
         let constant = regions.list.iter().filter(|region| region.holder == Holder::Constant);
         let is_there = |region: &&Region| {
-            !options.mmap
-                || region.members.first().and_then(|&port| graph.output(port)).is_some_and(|output| {
-                    // The mapped ones that are searched for subnormals.
-                    output.dtype == DType::F32 || !graph.node(region.start).is_some_and(|node| node.is_mapped)
-                })
+            region.members.first().and_then(|&port| graph.output(port)).is_some_and(|output| {
+                // The mapped ones that are searched for subnormals.
+                output.dtype == DType::F32 || !graph.node(region.start).is_some_and(|node| node.is_mapped)
+            })
         };
         let there = constant.filter(is_there);
         let there = there.map(|region| storage(graph, region, &[], &FxHashMap::default()));
@@ -98,8 +98,31 @@ pub(super) fn apply(
         lowered.storages.push(objects::model(model.nodes).storage());
     }
     lowered.residency = residency(graph, &lowered, moment, model);
-    lowered.residency.is_file_in_heap = !options.mmap;
+    if !options.mmap {
+        // Every constant of the model stays, also where the graph reads a converted copy.
+        let rest = in_heap(&lowered.storages, model);
+        lowered.storages.extend(rest);
+        lowered.residency.is_file_in_heap = true;
+        lowered.residency.unread_bytes = Bytes::ZERO;
+    }
     lowered
+}
+
+/// The constants of a model that is read into the heap, but for those that `counted` has: a block each.
+fn in_heap(counted: &[Storage], model: &Model) -> Vec<Storage> {
+    let of_file = counted.iter().filter(|storage| storage.class == StorageClass::WeightsFile);
+    let nodes: FxHashSet<NodeRef> = of_file.map(|storage| storage.node).collect();
+    let there = model.constants.iter().filter(|(node, _)| nodes.contains(node));
+    let mut ranges: FxHashSet<WeightRange> = there.map(|&(_, range)| range).collect();
+    let rest = model.constants.iter().filter(|&&(_, range)| ranges.insert(range));
+    let rest = rest.map(|&(node, range)| Held {
+        class: StorageClass::WeightsFile,
+        bytes: Bytes(range.size),
+        node,
+        known: Known::Exact,
+        since: Moment::Loaded,
+    });
+    rest.map(|held| held.storage()).collect()
 }
 
 /// What of the storages is resident, and what else.
@@ -118,12 +141,12 @@ fn residency(graph: &ExecutionGraph, lowered: &Lowered, moment: Moment, model: &
 }
 
 /// The model that the user has read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Model {
     /// Nodes of the export, those of bodies too.
     pub nodes: u64,
-    /// Bytes of its constants in files.
-    pub constant_bytes: Bytes,
+    /// Its constants that lie in files, and where.
+    pub constants: Vec<(NodeRef, WeightRange)>,
 }
 
 /// What there is while the model is read.
@@ -135,14 +158,7 @@ pub(super) fn loaded(model: &Model, options: &OpenvinoCpu) -> Lowered {
     };
     if !options.mmap {
         lowered.residency.is_file_in_heap = true;
-        let file = Held {
-            class: StorageClass::WeightsFile,
-            bytes: model.constant_bytes,
-            node: NodeRef::default(),
-            known: Known::Exact,
-            since: Moment::Loaded,
-        };
-        lowered.storages.push(file.storage());
+        lowered.storages.extend(in_heap(&[], model));
     }
     lowered
 }

@@ -15,7 +15,7 @@
 //! | Subgraph, Eltwise | input 0, if every producer has this one reader, input 0 is no Parameter and no constant, and dims and element size agree; a Subgraph must have one reader itself | yes | no |
 //! | MVN, Softmax, Pooling | input 0, if nobody else reads it, it is not constant, and sizes agree | yes | no |
 //!
-//! Everything else writes a new tensor.
+//! Everything else writes a new tensor. An output of several that nobody reads (the indices of MaxPool) has none.
 //!
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/graph.cpp (`FormMemoryRegions`) and the `initInPlace` of the
 //! nodes named; held against the pools of 76 static and the blocks of 120 dynamic runs.
@@ -79,10 +79,14 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    /// The region of a port, the port's place in it, and what it is there.
+    /// The region of a port, the port's place in it, and what it is there; `None` where nobody reads the port.
     pub(super) fn place(&self, port: Port) -> Option<(u32, Bytes, Role)> {
         let index = self.ports.index(port)?;
-        Some((*self.region_of.get(index)?, Bytes(*self.offset_of.get(index)?), *self.role_of.get(index)?))
+        let region = *self.region_of.get(index)?;
+        if region == u32::MAX {
+            return None;
+        }
+        Some((region, Bytes(*self.offset_of.get(index)?), *self.role_of.get(index)?))
     }
 }
 
@@ -328,6 +332,10 @@ fn collect(
     for (step, node) in (0_u32..).zip(&graph.nodes) {
         for (port, output) in (0_u32..).zip(&node.outputs) {
             let (root, offset) = union.find(index);
+            if node.outputs.len() > 1 && readers.last[index].is_none() {
+                index += 1;
+                continue;
+            }
             let own = holder(node, constants, step, index, readers);
             if of_root[root] == u32::MAX {
                 of_root[root] = list.len() as u32;
@@ -348,7 +356,7 @@ fn collect(
     }
     let offset_of = placed.iter().zip(&region_of).map(|(&offset, &region)| {
         let start = starts.get(region as usize).copied().unwrap_or(offset);
-        u64::try_from(offset - start).unwrap_or(0)
+        u64::try_from(offset.saturating_sub(start)).unwrap_or(0)
     });
     let offset_of: Vec<u64> = offset_of.collect();
     for region in &mut list {

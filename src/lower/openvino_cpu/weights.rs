@@ -7,11 +7,11 @@
 //! |---|---|
 //! | f16, bf16, f32 computed in bf16 or f16 | `ru(K,16) * ru(N,64) * 2` (N up to 16, 32: that) |
 //! | f16 computed in f32, language model | `K * N * 2` |
-//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`; `ru(N,16)` where the MLAS kernel takes it |
+//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`, `ru(N,48)` where it runs as a 1x1 convolution of which 64 columns do not fit 3/4 of a core's L2; `ru(N,16)` where the MLAS kernel takes it |
 //! | u8, i8 | `ru(K,16) * ru(N,16)` |
 //! | u4, i4 | `K * N / 2` |
 //! | of several experts | as one, times the experts |
-//! | scales, zero points | once more: the executor's copy, zero points widened to bytes |
+//! | scales, zero points | once more: the executor's copy, zero points widened to bytes; scales that a Gather reads too are converted for it |
 //! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; 1x1 of 2^20 and more: `O + 16` |
 //!
 //! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
@@ -27,6 +27,9 @@ use crate::lower::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, 
 use crate::lower::{Known, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashSet;
+
+/// L2 cache of a core of the machine that the rules were measured on.
+const L2: u64 = 1 << 20;
 
 /// The packed copies of a graph's weights.
 pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
@@ -78,7 +81,29 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
             });
         }
     }
+    held.extend(scales_of_lookups(graph));
     held
+}
+
+/// Scales that a Gather of quantized rows shares with a product: it has a converted copy of its own.
+fn scales_of_lookups(graph: &ExecutionGraph) -> Vec<Held> {
+    let of_kind = |kind: Kind| graph.nodes.iter().filter(move |node| node.kind == kind);
+    let products: FxHashSet<Port> =
+        of_kind(Kind::FullyConnected).filter_map(|node| node.inputs.get(3).copied()).collect();
+    let shared = of_kind(Kind::Gather).filter(|node| {
+        let is_quantized = graph.input(node, 0).is_some_and(|table| is_quantized(table.dtype));
+        is_quantized && node.inputs.get(3).is_some_and(|scale| products.contains(scale))
+    });
+    let copies = shared.filter_map(|node| {
+        Some(Held {
+            class: StorageClass::WeightsAnonymous,
+            bytes: graph.input(node, 3)?.bytes()?,
+            node: node.source,
+            known: Known::Exact,
+            since: Moment::Compiled,
+        })
+    });
+    copies.collect()
 }
 
 /// Whether elements are integers that a scale gives their value.
@@ -134,7 +159,10 @@ impl Product<'_> {
             DType::U4 | DType::I4 => product([k, n]).div_ceil(2),
             DType::F16 if self.is_f32() && self.is_language_model => product([k, n, 2]),
             _ if self.is_mlas() => product([round_up(n, 16), k, 4]),
-            _ if self.is_f32() => product([k, round_up(n, 64), 4]),
+            _ if self.is_f32() => {
+                let is_wide = self.fits_convolution() && product([64, k, 4]) > L2 / 4 * 3;
+                product([k, round_up(n, if is_wide { 48 } else { 64 }), 4])
+            }
             _ => {
                 let columns = match n {
                     0..=16 => 16,
@@ -148,13 +176,16 @@ impl Product<'_> {
 
     /// Whether MLAS multiplies.
     fn is_mlas(&self) -> bool {
+        let has_post_op = self.node.originals.len() > 1;
+        self.is_f32() && self.weight.dtype == DType::F32 && !(has_post_op && self.fits_convolution())
+    }
+
+    /// Whether a product of f32 runs as a 1x1 convolution where MLAS does not take it.
+    fn fits_convolution(&self) -> bool {
         let (n, k) = self.n_k();
         let rows = self.data.dims.len().checked_sub(2).and_then(|row| self.data.dims.get(row));
         let rows = rows.copied().unwrap_or(1);
-        let fits_convolution =
-            (2..=3136).contains(&rows) && (96..=4096).contains(&k) && n >= 96 && n <= k.saturating_mul(4);
-        let has_post_op = self.node.originals.len() > 1;
-        self.is_f32() && self.weight.dtype == DType::F32 && !(has_post_op && fits_convolution)
+        (2..=3136).contains(&rows) && (96..=4096).contains(&k) && n >= 96 && n <= k.saturating_mul(4)
     }
 
     /// Weights [O, I, kernel…], or [groups, O, I, kernel…].
@@ -216,6 +247,9 @@ mod tests {
         assert_eq!(matrix(Precision::Bf16, DType::F16, 1280, 3420, false), 8_765_440);
         assert_eq!(matrix(Precision::Bf16, DType::F32, 1000, 768, false), 1_572_864);
         assert_eq!(matrix(Precision::F32, DType::F16, 1000, 768, false), 3_145_728);
+        assert_eq!(matrix(Precision::F32, DType::F16, 1024, 4096, false), 17_301_504);
+        assert_eq!(matrix(Precision::F32, DType::F16, 1280, 3420, false), 17_729_280);
+        assert_eq!(matrix(Precision::F32, DType::F16, 768, 3072, false), 9_437_184);
         assert_eq!(matrix(Precision::F32, DType::F16, 896, 4864, true), 8_716_288);
         assert_eq!(matrix(Precision::F32, DType::F32, 1000, 2048, false), 1008 * 2048 * 4);
         assert_eq!(matrix(Precision::Bf16, DType::U8, 3420, 1280, false), 4_382_720);
