@@ -181,6 +181,25 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
     Ok(Solution { plan: finish(problem, offsets), bound: lower_bound(problem) })
 }
 
+/// The lowest of some plans, each the work of milliseconds, and whose it is; no buffers are searched over.
+///
+/// Says what a runtime's own planner leaves on the table. [`Planner::Exact`] may find less still.
+///
+/// # Errors
+///
+/// As [`solve`].
+pub fn best_of_greedy(problem: &Problem) -> Result<(Planner, Plan)> {
+    let candidates = [Planner::GreedyBySize, Planner::GreedyByBreadth, Planner::FirstFit, Planner::BestFit];
+    let mut best = (Planner::Naive, solve(problem, Planner::Naive)?);
+    for planner in candidates {
+        let plan = solve(problem, planner)?;
+        if plan.arena_size < best.1.arena_size {
+            best = (planner, plan);
+        }
+    }
+    Ok(best)
+}
+
 /// Refuses what no planner can place: empty live ranges, and sums past 64 bits.
 ///
 /// Each buffer counts with the most padding that any planner here gives it, so

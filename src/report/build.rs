@@ -6,7 +6,7 @@ use crate::graph::Graph;
 use crate::ids::StorageId;
 use crate::lower::{Known, Lowered, NodeRef, StorageClass, TensorRef};
 use crate::phases::Phase;
-use crate::plan::Planner;
+use crate::plan::{self, Planner};
 use crate::problem;
 use crate::profile::{Profile, Runtime};
 use crate::scenario::{Task, input_name};
@@ -526,7 +526,18 @@ impl<'a> View<'a> {
     fn planner(&self, planner: Planner) -> model::Planner {
         let (arena, bound) = (self.phase.plan.arena_size.0, self.peak_pressure.0);
         let gap = if bound == 0 { 0.0 } else { arena as f64 / bound as f64 - 1.0 };
-        model::Planner { name: planner.name().to_owned(), arena_bytes: arena, lower_bound_bytes: bound, gap }
+        let own = (planner, arena);
+        let best = if arena > bound { plan::best_of_greedy(&self.phase.problem).ok() } else { None };
+        let best = best.map(|(planner, plan)| (planner, plan.arena_size.0)).filter(|best| best.1 < arena);
+        let (best, best_arena_bytes) = best.unwrap_or(own);
+        model::Planner {
+            name: planner.name().to_owned(),
+            arena_bytes: arena,
+            lower_bound_bytes: bound,
+            gap,
+            best_name: best.name().to_owned(),
+            best_arena_bytes,
+        }
     }
 
     fn steps(&self) -> Vec<model::Step> {

@@ -55,6 +55,11 @@ fn planned(out: &mut String, report: &Report) -> std::fmt::Result {
         planner.gap * 100.0,
         Bytes(report.totals.largest_allocation_bytes)
     )?;
+    let saving = planner.arena_bytes.saturating_sub(planner.best_arena_bytes);
+    if saving > 0 {
+        let (best, arena) = (&planner.best_name, Bytes(planner.best_arena_bytes));
+        writeln!(out, "A better planner would save {}: {best} needs {arena}.", Bytes(saving))?;
+    }
     writeln!(
         out,
         "Proved: no two buffers alive together share a byte, and every read finds its tensor intact."

@@ -261,6 +261,10 @@ pub struct Planner {
     pub lower_bound_bytes: u64,
     /// Arena over lower bound, less one; 0 is optimal.
     pub gap: f64,
+    /// The planner that needs least of this one and the greedy ones.
+    pub best_name: String,
+    /// The arena that it needs.
+    pub best_arena_bytes: u64,
 }
 
 /// One step.
