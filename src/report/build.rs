@@ -75,7 +75,7 @@ pub fn build(subject: &Subject<'_>) -> Report {
         peak: highest.peak(),
         blocks: highest.blocks(),
         breakdown: highest.breakdown(subject.by),
-        planner: highest.planner(subject.planner),
+        planner: highest.planner(subject),
         steps: subject.full.then(|| highest.steps()),
         buffers: subject.full.then(|| highest.buffers()),
         ..empty(subject)
@@ -523,20 +523,24 @@ impl<'a> View<'a> {
         shares
     }
 
-    fn planner(&self, planner: Planner) -> model::Planner {
+    /// An arena lasts: what another planner needs is the most that it needs in any phase up to this one.
+    fn planner(&self, subject: &Subject<'_>) -> model::Planner {
         let (arena, bound) = (self.phase.plan.arena_size.0, self.peak_pressure.0);
         let gap = if bound == 0 { 0.0 } else { arena as f64 / bound as f64 - 1.0 };
-        let own = (planner, arena);
-        let best = if arena > bound { plan::best_of_greedy(&self.phase.problem).ok() } else { None };
-        let best = best.map(|(planner, plan)| (planner, plan.arena_size.0)).filter(|best| best.1 < arena);
-        let (best, best_arena_bytes) = best.unwrap_or(own);
+        let mut best = (subject.planner, arena);
+        if arena > bound {
+            let so_far = subject.phases.iter().filter(|phase| phase.name <= self.phase.name);
+            let plans = so_far.filter_map(|phase| plan::best_of_greedy(&phase.problem).ok());
+            let other = plans.map(|(planner, plan)| (planner, plan.arena_size.0)).max_by_key(|other| other.1);
+            best = other.filter(|other| other.1 < arena).unwrap_or(best);
+        }
         model::Planner {
-            name: planner.name().to_owned(),
+            name: subject.planner.name().to_owned(),
             arena_bytes: arena,
             lower_bound_bytes: bound,
             gap,
-            best_name: best.name().to_owned(),
-            best_arena_bytes,
+            best_name: best.0.name().to_owned(),
+            best_arena_bytes: best.1,
         }
     }
 
