@@ -73,6 +73,35 @@ fn a_decoder_with_weights_of_four_bits() {
 }
 
 #[test]
+fn a_decoder_that_turns_a_part_of_each_head() {
+    check("phi2-fp16-L1/openvino_model.xml", "phi2-fp16-L1_N128_def", &TOKENS, Options::default());
+}
+
+#[test]
+fn a_decoder_with_fused_projections_and_symmetric_weights() {
+    let model = "gpt-neox-int4sym-L1/openvino_model.xml";
+    check(model, "gpt-neox-int4sym-L1_N128_def", &TOKENS, Options::default());
+}
+
+#[test]
+fn a_decoder_with_windows_and_capped_logits() {
+    check("gemma2-int8-L1/openvino_model.xml", "gemma2-int8-L1_N128_def", &TOKENS, Options::default());
+}
+
+#[test]
+fn a_decoder_with_experts() {
+    check("qwen3-moe-fp16-L1/openvino_model.xml", "qwen3-moe-fp16-L1_N128_def", &TOKENS, Options::default());
+}
+
+#[test]
+fn a_decoder_that_reads_an_encoder() {
+    let inputs: [(&str, &[u64]); 3] =
+        [("input_ids", &[1, 128]), ("encoder_hidden_states", &[1, 1500, 384]), ("beam_idx", &[1])];
+    let model = "whisper-fp16-L1/openvino_decoder_model.xml";
+    check(model, "whisper-fp16-L1_decoder_N128_def", &inputs, Options::default());
+}
+
+#[test]
 fn a_merger_with_windows() {
     let model = "qwen2.5-vl-3b-v8-L4-fp16/openvino_vision_embeddings_merger_model.xml";
     let inputs: [(&str, &[u64]); 5] = [

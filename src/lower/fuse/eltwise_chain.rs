@@ -126,6 +126,30 @@ fn is_activation(unary: Unary) -> bool {
     )
 }
 
+/// Takes a Convert of bytes to f32 into arithmetic with a constant that alone reads it; its name comes last.
+///
+/// Source: `MergeConvertAndScaleShift`, src/plugins/intel_cpu/src/graph_optimizer.cpp.
+pub(super) fn take_conversions(work: &mut Work<'_>) {
+    for node in work.order() {
+        let of = &work.nodes[node];
+        let Some(data) = of.input(0).filter(|_| of.kind == Kind::Convert) else { continue };
+        let is_of_bytes = matches!(work.tensor(data).dtype, DType::Boolean | DType::U8 | DType::I8)
+            && of.outputs.iter().all(|tensor| tensor.dtype == DType::F32);
+        let Some((user, input)) = work.only_user(node).filter(|_| is_of_bytes) else { continue };
+        let is_arithmetic = matches!(
+            work.nodes[user].op,
+            Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _)
+        );
+        let is_alone =
+            (0..work.nodes[user].inputs.len()).all(|other| other == input || work.reads_const(user, other));
+        if is_arithmetic && is_alone && work.nodes[user].kind == Kind::Eltwise {
+            let originals = work.nodes[node].originals.clone();
+            work.nodes[user].originals.extend(originals);
+            work.set_input(user, input, data);
+        }
+    }
+}
+
 /// Joins chains of element-wise nodes.
 pub(super) fn join(work: &mut Work<'_>) {
     for node in work.order() {
@@ -240,6 +264,20 @@ mod tests {
     fn a_remainder_takes_its_first_input_alone() {
         assert_eq!(chain(DType::F32, Binary::Mod, false).len(), 1);
         assert_eq!(chain(DType::F32, Binary::Mod, true).len(), 2);
+    }
+
+    #[test]
+    fn a_conversion_of_bytes_is_part_of_a_product() {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 8]);
+        let [a, b] = ["a", "b"].map(|name| net.input(name, f32, &dims));
+        let mask =
+            net.op("gt", Op::Binary(Binary::Greater, Broadcast::Numpy), &[a, b], DType::Boolean, &dims);
+        let mask = net.op("convert", Op::Convert { to: f32 }, &[mask], f32, &dims);
+        let number = net.number("number", 2.0);
+        let product = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let out = net.op("product", product, &[number, mask], f32, &dims);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Eltwise gt,product,convert f32"]);
     }
 
     #[test]

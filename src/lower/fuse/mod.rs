@@ -124,6 +124,9 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     convolution::sum(&mut work);
     subgraph::tokenize(&mut work, &is_skipped);
     eltwise_chain::embed_numbers(&mut work);
+    if options.precision == Precision::F32 {
+        eltwise_chain::take_conversions(&mut work);
+    }
     eltwise_chain::join(&mut work);
     let keeps_f32 = precision::enforce(&mut work, options.precision);
     reorder::transposed(&mut work);

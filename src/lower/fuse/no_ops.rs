@@ -72,7 +72,11 @@ fn reshape(work: &mut Work<'_>, node: usize) {
     let n_free = after.iter().filter(|dim| dim.is_free).count();
     let is_first_alone = |dims: &[Dim]| dims.iter().skip(1).all(|dim| !dim.is_free);
     let is_settled = is_first_alone(before) && is_first_alone(after);
-    let is_determined = n_free == 1 && !is_squeeze && work.reads_const(node, 1);
+    let is_plain = |node: usize| match work.nodes[node].op {
+        Op::Reshape(_) => work.ints(node, 1).is_some_and(|pattern| !pattern.contains(&0)),
+        _ => work.reads_const(node, 1),
+    };
+    let is_determined = !is_squeeze && is_reshape(first) && is_plain(first) && is_plain(node);
     if before == after && (is_settled || is_determined || before.len() == 1) {
         work.replace(Edge::of(node), input);
         return;
@@ -80,10 +84,6 @@ fn reshape(work: &mut Work<'_>, node: usize) {
     if !is_reshape(first) || work.nodes[first].outputs.len() != 1 {
         return;
     }
-    let is_plain = |node: usize| match work.nodes[node].op {
-        Op::Reshape(_) => work.ints(node, 1).is_some_and(|pattern| !pattern.contains(&0)),
-        _ => work.reads_const(node, 1),
-    };
     let both_unsqueeze = [first, node].iter().all(|&node| matches!(work.nodes[node].op, Op::Unsqueeze));
     let is_only = work.only_user(first).is_some();
     let may_merge = if is_squeeze {

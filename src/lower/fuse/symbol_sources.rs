@@ -88,13 +88,19 @@ fn settle_reshape(work: &mut Work<'_>, node: usize, facts: &FxHashMap<Edge, Fact
     }
     let (Some(data), Some(own)) = (work.nodes[node].input(0), facts.get(&Edge::of(node))) else { return };
     let Some(from) = facts.get(&data) else { return };
+    let given = work.nodes[node].input(1).and_then(|edge| facts.get(&edge)?.elements.as_ref());
+    let given = |axis: usize| match given.and_then(|elements| elements.get(axis)) {
+        Some(&Element::Known(size)) if size > 0 => Some(size),
+        _ => None,
+    };
     let dims = work.nodes[node].outputs.iter().flat_map(|tensor| &tensor.dims).zip(&own.dims);
     let pattern: Vec<i64> = dims
         .enumerate()
-        .map(|(axis, (dim, &symbol))| match dim.is_free {
-            false => i64::try_from(dim.size).unwrap_or(-1),
-            true if symbol != 0 && from.dims.get(axis) == Some(&symbol) => 0,
-            true => -1,
+        .map(|(axis, (dim, &symbol))| match (dim.is_free, given(axis)) {
+            (false, _) => i64::try_from(dim.size).unwrap_or(-1),
+            (true, Some(size)) => size,
+            (true, None) if symbol != 0 && from.dims.get(axis) == Some(&symbol) => 0,
+            _ => -1,
         })
         .collect();
     if pattern.iter().filter(|&&size| size == -1).count() <= 1 {

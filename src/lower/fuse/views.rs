@@ -118,7 +118,13 @@ fn copy_shared(work: &mut Work<'_>) {
             let is_joined = |work: &Work<'_>, user: usize| {
                 work.nodes[user].kind == Kind::Concat && work.nodes[user].is_view
             };
+            let is_last = |user: usize| readers.last().is_some_and(|&(last, _)| last == user);
+            let tiled: Vec<(usize, usize)> =
+                readers.iter().copied().filter(|&(user, _)| is_tiled(work, user) && !is_last(user)).collect();
             let mut n_joined = readers.iter().filter(|&&(user, _)| is_joined(work, user)).count();
+            for (user, input) in tiled {
+                copy(work, user, input, edge);
+            }
             for (user, input) in readers {
                 let own = usize::from(is_joined(work, user));
                 let is_moved = is_part_of_another(work, node) || own > 0;
@@ -131,14 +137,22 @@ fn copy_shared(work: &mut Work<'_>) {
     }
 }
 
-/// Whether what a node writes lies in what it reads.
-fn is_part_of_another(work: &Work<'_>, node: usize) -> bool {
-    let of = &work.nodes[node];
-    match of.kind {
-        Kind::Reshape => of.input(0).is_some_and(|edge| !work.nodes[edge.node].is_const()),
-        Kind::Gather | Kind::Split => of.is_view,
-        _ => false,
+/// Whether what a node writes is a view of elements of another tensor, given other dims or not.
+fn is_part_of_another(work: &Work<'_>, mut node: usize) -> bool {
+    while work.nodes[node].kind == Kind::Reshape
+        && let Some(producer) = work.producer(node, 0)
+    {
+        node = producer;
     }
+    matches!(work.nodes[node].kind, Kind::Gather | Kind::Split) && work.nodes[node].is_view
+}
+
+/// Whether a reader gives its bytes to a Tile alone, which may write over them.
+///
+/// Seen in one model, Whisper's decoder.
+fn is_tiled(work: &Work<'_>, reader: usize) -> bool {
+    work.nodes[reader].kind == Kind::Reshape
+        && matches!(work.only_user(reader), Some((user, 0)) if work.nodes[user].kind == Kind::Tile)
 }
 
 /// A norm of one token that is a view of all: copies before the view and behind the norm.
