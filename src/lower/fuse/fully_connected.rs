@@ -22,7 +22,7 @@ pub(super) fn convert(work: &mut Work<'_>) {
         if work.is_alive(node)
             && let Op::MatMul { transpose_a, transpose_b } = work.nodes[node].op
             && let (Some(data), Some(weight)) = (work.nodes[node].input(0), work.nodes[node].input(1))
-            && is_matrix(work, weight)
+            && (is_matrix(work, weight) || is_stack(work, weight))
             && let Some(weight) = weights::behind(work, weight)
         {
             let data = if transpose_a { transposed(work, node, data, "transpose_a") } else { data };
@@ -68,6 +68,11 @@ fn bias(work: &Work<'_>, product: usize) -> Option<(usize, Edge)> {
 /// Whether at most two dims of a factor are not 1.
 fn is_matrix(work: &Work<'_>, factor: Edge) -> bool {
     work.tensor(factor).dims.iter().filter(|dim| dim.is_free || dim.size != 1).count() <= 2
+}
+
+/// Whether a factor is a matrix per expert, stored in another type than it is computed in (seen in one model).
+fn is_stack(work: &Work<'_>, factor: Edge) -> bool {
+    work.tensor(factor).dims.len() == 3 && !work.nodes[factor.node].is_const()
 }
 
 /// A factor with its last two dims swapped: weights that are written with inputs first, when the model is compiled, and

@@ -261,6 +261,7 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
             // A dim that keeps its size is the same dim: slices cut dims known here.
             known.dims = first().unwrap_or(known.dims);
             keep_unchanged(work, edge, &mut known.dims);
+            forget_cut(work, edge.node, &mut known.dims);
             if let Some(elements) = of(0).and_then(|facts| facts.elements.as_ref()) {
                 known.elements = slice_of(work, edge, elements);
             }
@@ -273,6 +274,20 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
         }
     }
     known
+}
+
+/// A dim that a Slice cuts by bounds that are not constant is another.
+fn forget_cut(work: &Work<'_>, node: usize, symbols: &mut [Symbol]) {
+    let is_settled = work.reads_const(node, 1) && work.reads_const(node, 2);
+    if !matches!(work.nodes[node].op, Op::Slice) || is_settled {
+        return;
+    }
+    for &axis in work.ints(node, 4).unwrap_or_default() {
+        let axis = if axis < 0 { axis + symbols.len() as i64 } else { axis };
+        if let Some(symbol) = usize::try_from(axis).ok().and_then(|axis| symbols.get_mut(axis)) {
+            *symbol = 0;
+        }
+    }
 }
 
 fn join(a: Symbol, b: Symbol) -> Symbol {
