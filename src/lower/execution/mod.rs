@@ -73,6 +73,8 @@ pub struct ExecutedNode {
     pub attention: Option<Box<Attention>>,
     /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
     pub is_mapped: bool,
+    /// [`Kind::StridedSlice`]: pieces that it copies one by one, where the exported graph tells.
+    pub n_pieces: u64,
     /// [`Kind::MemoryInput`]: weights of the matrix products that compute its first content, in a graph of their own.
     /// A serialized execution graph does not show them.
     pub inner: SmallVec<[Output; 1]>,

@@ -2,6 +2,7 @@
 
 use super::work::{Node, Tensor, Work};
 use crate::DType;
+use crate::graph::Op;
 use crate::lower::NodeRef;
 use crate::lower::execution::{ExecutedNode, Kind, Output, Port};
 
@@ -12,7 +13,25 @@ pub(super) fn freeze(work: &Work<'_>) -> Vec<ExecutedNode> {
     for (step, &index) in order.iter().enumerate() {
         steps[index] = step as u32;
     }
-    order.iter().map(|&index| executed(&work.nodes[index], &steps)).collect()
+    let executed = |&index: &usize| ExecutedNode {
+        n_pieces: n_pieces(work, index),
+        ..executed(&work.nodes[index], &steps)
+    };
+    order.iter().map(executed).collect()
+}
+
+/// Pieces that a Slice copies: what follows the innermost dim that is cut, with it where it is cut without a stride.
+fn n_pieces(work: &Work<'_>, node: usize) -> u64 {
+    let of = &work.nodes[node];
+    let (Op::Slice, Some(output)) = (&of.op, of.outputs.first()) else { return 0 };
+    let (Some(axes), Some(steps)) = (work.ints(node, 4), work.ints(node, 3)) else { return 0 };
+    let rank = output.dims.len();
+    let axis = |axis: i64| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok();
+    let innermost = axes.iter().zip(steps).filter_map(|(&at, &step)| Some((axis(at)?, step))).max();
+    let Some((at, step)) = innermost else { return 0 };
+    let from = if step == 1 { at } else { at + 1 };
+    let piece = output.dims.iter().skip(from).fold(1_u64, |product, dim| product.saturating_mul(dim.size));
+    output.elements().checked_div(piece).unwrap_or(0)
 }
 
 fn executed(node: &Node, steps: &[u32]) -> ExecutedNode {
@@ -41,6 +60,7 @@ fn executed(node: &Node, steps: &[u32]) -> ExecutedNode {
         attention: node.attention.clone(),
         is_mapped: node.is_mapped,
         inner: node.inner.iter().map(output).collect(),
+        n_pieces: 0,
     }
 }
 

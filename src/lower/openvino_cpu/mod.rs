@@ -17,6 +17,7 @@ mod objects;
 mod regions;
 mod residency;
 mod scratchpad;
+mod slices;
 mod state;
 mod weights;
 
@@ -85,6 +86,7 @@ pub(super) fn apply(
         state::held(graph),
         attention_scratch::held(graph, threads),
         scratchpad::held(graph, threads).into_iter().collect(),
+        slices::held(graph),
         objects::held(graph, u64::from(options.streams)),
         code::held(graph, options.streams as usize),
     ];
