@@ -90,6 +90,7 @@ pub fn run(
         };
         let keeps = profile.runtime != Runtime::Written;
         let before = walked.last().filter(|phase| keeps && phase.name > PhaseName::Compile);
+        let before = before.map(|phase| (phase, profile.runtime));
         let phase = prove(*name, scenario, shapes, lowered, planner, before)?;
         walked.push(phase);
     }
@@ -102,14 +103,17 @@ fn prove(
     shapes: Shapes,
     mut lowered: Lowered,
     planner: Planner,
-    before: Option<&Phase>,
+    before: Option<(&Phase, Runtime)>,
 ) -> Result<Phase> {
-    if let Some(before) = before {
-        lasting::keep_storages(&before.lowered, &mut lowered);
+    if let Some((before, runtime)) = before {
+        match runtime {
+            Runtime::OpenvinoGpu(_) => lasting::keep_states(&before.lowered, &mut lowered),
+            _ => lasting::keep_storages(&before.lowered, &mut lowered),
+        }
     }
     let problem = lifetime::analyze(&lowered);
     let mut plan = plan::solve(&problem, planner)?;
-    if let Some(before) = before {
+    if let Some((before, Runtime::OpenvinoCpu(_))) = before {
         lasting::keep_blocks(&before.plan, &mut plan);
     }
     verify::all(&lowered, &problem, &plan)?;

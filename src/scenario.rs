@@ -120,6 +120,46 @@ impl Scenario {
         binder.finish()
     }
 
+    /// The same without the names that mean nothing in `graph`: of several graphs each is given its own.
+    #[must_use]
+    pub fn only_for(&self, graph: &Graph) -> Scenario {
+        let is_input = |name: &str| graph.parameters().iter().any(|&node| is_called(graph, node, name));
+        let dims = dim_names(graph);
+        let mut own = self.clone();
+        own.inputs.retain(|(name, _)| is_input(name));
+        own.values.retain(|(name, _)| is_input(name));
+        own.binds.retain(|(name, _)| Role::from_name(name).is_some() || dims.contains(name));
+        own
+    }
+
+    /// Every name that the user gave must mean something in one of `graphs` at least.
+    ///
+    /// # Errors
+    ///
+    /// If one means nothing in any.
+    pub fn check_names_of(&self, graphs: &[&Graph]) -> Result<()> {
+        let own: Vec<Scenario> = graphs.iter().map(|graph| self.only_for(graph)).collect();
+        let inputs = self.inputs.iter().map(|(name, _)| name).chain(self.values.iter().map(|(name, _)| name));
+        let unknown_input = inputs.into_iter().find(|name| {
+            !own.iter().any(|own| {
+                let given = own.inputs.iter().map(|(name, _)| name);
+                given.chain(own.values.iter().map(|(name, _)| name)).any(|given| given == *name)
+            })
+        });
+        let mut binds = self.binds.iter().map(|(name, _)| name);
+        let unknown_dim =
+            binds.find(|name| !own.iter().any(|own| own.binds.iter().any(|(given, _)| given == *name)));
+        let Some(name) = unknown_input.or(unknown_dim) else { return Ok(()) };
+        let names = graphs.iter().flat_map(|graph| {
+            graph.parameters().iter().map(|&node| input_name(graph, node).to_owned()).chain(dim_names(graph))
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names.dedup();
+        Err(Error::new(ErrorKind::Usage, format!("`{name}=…` names no input and no dim of any part"))
+            .help(format!("the parts have: {}", names.join(", "))))
+    }
+
     /// Every name that the user gave must mean something.
     fn check_names(&self, graph: &Graph) -> Result<()> {
         let given = self.inputs.iter().map(|(name, _)| ("--input", name));

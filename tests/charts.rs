@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
 
 use memgraph::formats;
+use memgraph::graph::Graph;
 use memgraph::phases;
-use memgraph::pipeline::{llm, vit};
-use memgraph::profile::{OpenvinoCpu, Profile};
+use memgraph::pipeline::{llm, parts, vit, vlm};
+use memgraph::profile::{OpenvinoCpu, OpenvinoGpu, Profile};
+use memgraph::report::model::Report;
+use memgraph::report::pipeline::{self, Telling};
 use memgraph::report::svg::{self, Chart};
 use memgraph::report::{By, Subject};
 use memgraph::scenario::Scenario;
@@ -245,4 +248,39 @@ fn the_picture_in_the_docs_is_of_today() {
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(kept == text, "docs/pressure.svg shows another run; BLESS=1 draws it anew");
+}
+
+/// The pipeline that the README shows.
+fn pipeline_report() -> Report {
+    let folder = Path::new("fixtures/qwen2.5-vl-3b-v8-L4-fp16");
+    let base = Scenario { config: formats::config::read(folder).unwrap(), ..Scenario::default() };
+    let request = vlm::Request { patches: Some(7252), new_tokens: 128, ..vlm::Request::default() };
+    let profile = Profile::openvino_gpu(OpenvinoGpu { last_logits: true, ..OpenvinoGpu::default() });
+    let rules = |_: &Graph| Ok((profile.clone(), profile.planner));
+    let run = vlm::run(parts::of_pipeline(folder).unwrap(), &base, &request, &rules).unwrap();
+    let model = folder.display().to_string();
+    pipeline::build(&run, &Telling { model, keeps_vision: true, ..Telling::default() })
+}
+
+/// `BLESS=1` writes the picture anew.
+#[test]
+fn the_picture_of_a_pipeline_is_of_today() {
+    let path = root().join("docs/qwen2.5-vl.svg");
+    let report = pipeline_report();
+    let text = svg::phases(&report).unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == text, "docs/qwen2.5-vl.svg shows another run; BLESS=1 draws it anew");
+    for document in [text, svg::breakdown(&report).unwrap()] {
+        let elements = elements(&document);
+        let texts: Vec<_> = elements.iter().filter(|element| element.name == "text").collect();
+        assert!(texts.len() >= 10, "{} texts", texts.len());
+        for (index, one) in texts.iter().enumerate() {
+            let [left, _, right, _] = frame(one);
+            assert!(left >= 0.0 && right <= 800.0, "{one:?}");
+            assert!(texts[..index].iter().all(|other| !overlap(&frame(one), &frame(other))), "{one:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::options::{Analysis, Binding};
-use memgraph::error::Result;
+use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::formats;
 use memgraph::pipeline::estimate::{self, Estimate};
 use memgraph::report;
@@ -16,6 +16,30 @@ pub(super) fn language(analysis: &Analysis, binding: &Binding, model: &Path, tok
 /// A vision tower of `patches` patches.
 pub(super) fn vision(analysis: &Analysis, binding: &Binding, model: &Path, patches: u64) -> Result<Outcome> {
     deliver(analysis, &estimate::vision(model, binding.config(), patches)?, "VIT")
+}
+
+/// A pipeline over `patches` patches.
+pub(super) fn pipeline(
+    analysis: &Analysis,
+    binding: &Binding,
+    model: &Path,
+    patches: u64,
+) -> Result<Outcome> {
+    let estimates = estimate::pipeline(model, binding.config(), patches)?;
+    let config = estimates.first().map(|estimate| estimate.config.as_path());
+    let sha256 = match config.filter(|_| analysis.wants_json()) {
+        Some(config) => formats::sha256(config)?,
+        None => String::new(),
+    };
+    let report = report::pipeline::of_estimates(&estimates, &sha256);
+    analysis.deliver(&analysis.findings(report)?, report::text::PIPELINE)
+}
+
+/// The error for an image where the formulas need patches.
+#[cold]
+pub(super) fn needs_patches() -> Error {
+    Error::new(ErrorKind::Usage, "the component formulas need SEQ, and only `--image` was given")
+        .help("give the patches over all images, such as 577 or 5*577")
 }
 
 fn deliver(analysis: &Analysis, estimate: &Estimate, heading: &str) -> Result<Outcome> {

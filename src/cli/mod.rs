@@ -11,6 +11,7 @@ mod quick;
 mod schema;
 mod verify;
 mod vit;
+mod vlm;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ struct Cli {
 enum Command {
     Llm(llm::Args),
     Vit(vit::Args),
+    Vlm(vlm::Args),
     Graph(graph::Args),
     Dump(dump::Args),
     Plan(plan::Args),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Llm(args) => llm::run(&args),
         Command::Vit(args) => vit::run(&args),
+        Command::Vlm(args) => vlm::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Plan(args) => plan::run(&args),

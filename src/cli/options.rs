@@ -4,9 +4,13 @@ use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::graph::{Dims, Format, Graph, Value};
+use memgraph::lower::Assumption;
 use memgraph::phases::{self, PhaseName};
+use memgraph::pipeline::parts::Part;
+use memgraph::pipeline::vlm;
 use memgraph::plan::Planner;
-use memgraph::profile::{Isa, OpenvinoCpu, Profile, Reshape};
+use memgraph::profile::{Isa, OpenvinoCpu, OpenvinoGpu, Profile, Reshape};
+use memgraph::report::pipeline::Telling;
 use memgraph::report::{self, By, Subject, model::Report, svg::Chart};
 use memgraph::scenario::{ModelConfig, Scenario};
 use memgraph::{DType, formats};
@@ -71,10 +75,10 @@ pub(super) struct Analysis {
     /// Draw a chart as SVG; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// What `--svg` draws
+    /// What `--svg` draws; of a pipeline its phases, or the breakdown
     #[arg(long, value_enum, default_value = "pressure", requires = "svg")]
     chart: Drawing,
-    /// Print the first line only
+    /// Print the totals only
     #[arg(short, long)]
     quiet: bool,
 }
@@ -106,6 +110,9 @@ struct Compilation {
     /// Logits of every token, or of the last alone
     #[arg(long, value_enum, default_value = "all")]
     logits: Logits,
+    /// Whether the GPU has matrix engines (Arc, Core Ultra 200V and later); for `--profile openvino-gpu`
+    #[arg(long, default_value = "yes", value_parser = ["yes", "no"])]
+    xmx: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -127,6 +134,14 @@ enum Logits {
 }
 
 impl Compilation {
+    fn gpu_options(&self) -> OpenvinoGpu {
+        OpenvinoGpu {
+            has_xmx: self.xmx == "yes",
+            kv_precision: self.kv_precision.as_deref().and_then(DType::from_name),
+            last_logits: self.logits == Logits::Last,
+        }
+    }
+
     fn options(&self) -> OpenvinoCpu {
         let dtype = |name: &Option<String>| name.as_deref().and_then(DType::from_name);
         OpenvinoCpu {
@@ -177,6 +192,16 @@ fn profile_names() -> Vec<&'static str> {
     Profile::NAMES.iter().copied().chain([COMPONENTS]).collect()
 }
 
+impl Findings {
+    /// Adds what was taken for granted before the graph was walked.
+    pub(super) fn assume(&mut self, assumptions: Vec<Assumption>) {
+        let stated = assumptions
+            .into_iter()
+            .map(|found| report::model::Assumption { rule: found.rule.to_owned(), text: found.text });
+        self.report.assumptions.extend(stated);
+    }
+}
+
 impl Binding {
     /// The file that was given instead of the folder's config.json.
     pub(super) fn config(&self) -> Option<&Path> {
@@ -222,6 +247,9 @@ impl Rules {
         if name == "openvino-cpu" {
             return Ok(Profile::openvino_cpu(self.openvino_cpu()));
         }
+        if name == "openvino-gpu" {
+            return Ok(Profile::openvino_gpu(self.compilation.gpu_options()));
+        }
         Profile::by_name(name).ok_or_else(|| {
             Error::new(ErrorKind::Usage, format!("unknown profile \"{name}\""))
                 .help(format!("profiles: {}", Profile::NAMES.join(", ")))
@@ -240,11 +268,6 @@ impl Rules {
 }
 
 impl Analysis {
-    /// Whether a report goes anywhere but to standard output as text.
-    pub(super) fn writes_files(&self) -> bool {
-        [&self.json, &self.csv, &self.svg].into_iter().any(Option::is_some)
-    }
-
     /// Whether the closed forms were asked for, which need no graph.
     pub(super) fn is_components(&self) -> bool {
         self.rules.profile.as_deref() == Some(COMPONENTS)
@@ -253,6 +276,51 @@ impl Analysis {
     /// Whether the report is wanted as JSON.
     pub(super) fn wants_json(&self) -> bool {
         self.json.is_some()
+    }
+
+    /// Walks every part of a pipeline and makes the one report.
+    pub(super) fn analyze_pipeline(
+        &self,
+        parts: Vec<Part>,
+        base: &Scenario,
+        request: &vlm::Request,
+        model: &Path,
+        keeps_vision: bool,
+    ) -> Result<Findings> {
+        let rules = |graph: &Graph| {
+            let profile = self.rules.profile(graph)?;
+            let planner = self.rules.planner(&profile)?;
+            Ok((profile, planner))
+        };
+        let run = vlm::run(parts, base, request, &rules)?;
+        let sha256 = if self.json.is_some() {
+            run.parts.iter().map(|walk| formats::sha256(&walk.part.file)).collect::<Result<Vec<_>>>()?
+        } else {
+            Vec::new()
+        };
+        let telling = Telling {
+            model: model.display().to_string(),
+            keeps_vision,
+            by: self.by(),
+            full: self.json_full,
+            sha256,
+        };
+        let report = report::pipeline::build(&run, &telling);
+        let draw = |_| match self.chart {
+            Drawing::Breakdown => report::svg::breakdown(&report),
+            _ => report::svg::phases(&report),
+        };
+        let drawing = self.svg.as_ref().map(draw).transpose()?;
+        Ok(Findings { report, drawing })
+    }
+
+    fn by(&self) -> By {
+        match self.by {
+            Grouping::Node => By::Node,
+            Grouping::Op => By::Op,
+            Grouping::Component => By::Component,
+            Grouping::Layer => By::Layer,
+        }
     }
 
     /// A report that was made without a graph; its only chart is the breakdown.
@@ -267,12 +335,7 @@ impl Analysis {
         let planner = self.rules.planner(&profile)?;
         let phases = phases::run(graph, phases, &profile, planner)?;
         let sha256 = if self.json.is_some() { formats::sha256(graph.file())? } else { String::new() };
-        let by = match self.by {
-            Grouping::Node => By::Node,
-            Grouping::Op => By::Op,
-            Grouping::Component => By::Component,
-            Grouping::Layer => By::Layer,
-        };
+        let by = self.by();
         let subject =
             Subject { graph, sha256, profile: &profile, planner, phases: &phases, by, full: self.json_full };
         let chart = match self.chart {
@@ -303,11 +366,27 @@ impl Analysis {
         }
         if wants_text {
             let text = report::text::render(report, heading, self.top);
-            let first_line = text.split_inclusive('\n').next().unwrap_or_default();
-            output::print(if self.quiet { first_line } else { &text })?;
+            // A pipeline has three published lines, up to the first line that is none.
+            let lines = text.split_inclusive('\n').take_while(|line| line.starts_with("Total "));
+            let published: String = lines.collect();
+            output::print(if self.quiet { &published } else { &text })?;
         }
         Ok(if report.is_complete() { Outcome::Fine } else { Outcome::Incomplete })
     }
+}
+
+/// A length, and its first factor where it was given as a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Length {
+    pub(super) total: u64,
+    pub(super) tiles: Option<u64>,
+}
+
+/// Parses a length as [`parse_length`] does, and keeps the number of tiles of `5*577`.
+pub(super) fn parse_tiles(text: &str) -> Result<Length, String> {
+    let total = parse_length(text)?;
+    let tiles = text.split_once('*').and_then(|(tiles, _)| tiles.trim().parse().ok());
+    Ok(Length { total, tiles })
 }
 
 /// Parses a length: a number, or a product such as `5*577`.
@@ -368,6 +447,8 @@ mod tests {
     fn lengths_are_numbers_or_products() {
         assert_eq!(parse_length("7252"), Ok(7252));
         assert_eq!(parse_length("5*577"), Ok(2885));
+        assert_eq!(parse_tiles("5*577"), Ok(Length { total: 2885, tiles: Some(5) }));
+        assert_eq!(parse_tiles("2885"), Ok(Length { total: 2885, tiles: None }));
         for bad in ["", "0", "5*", "-1", "1e3", "9999999999*9999999999"] {
             assert!(parse_length(bad).is_err(), "{bad}");
         }

@@ -147,7 +147,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
     };
     let number: f64 = digits.parse().map_err(|error| format!("{error}; give a number such as 494M or 7B"))?;
     let count = number * scale;
-    if count >= 1.0 && count < 1e18 {
+    if (1.0..1e18).contains(&count) {
         Ok(count as u64)
     } else {
         Err("give a count from 1 to 10^18".to_owned())

@@ -1,13 +1,14 @@
 //! `memgraph vit`: a vision tower.
 
-use super::options::{Analysis, Binding, parse_image, parse_length};
+use super::options::{Analysis, Binding, Length, parse_image, parse_tiles};
 use super::{EXIT_STATUS, Outcome, components};
 use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::formats;
+use memgraph::formats::{self, preprocessor};
 use memgraph::phases::PhaseName;
-use memgraph::pipeline::vit;
+use memgraph::pipeline::parts::{self, Part};
+use memgraph::pipeline::{self, vlm};
 use memgraph::scenario::Scenario;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A vision tower of SEQ patches over all images, or of one image of WxH pixels
 #[derive(Debug, clap::Args)]
@@ -16,8 +17,8 @@ pub(super) struct Args {
     /// A folder with an export, an .xml or an .onnx
     model: PathBuf,
     /// Patches over all images; a product such as 5*577 is taken too
-    #[arg(value_parser = parse_length, required_unless_present = "image")]
-    seq: Option<u64>,
+    #[arg(value_parser = parse_tiles, required_unless_present = "image")]
+    seq: Option<Length>,
     /// Width and height of the image in pixels
     #[arg(long, value_name = "WxH", value_parser = parse_image)]
     image: Option<(u64, u64)>,
@@ -35,46 +36,41 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.analysis.is_components() {
-        let patches = args.seq.ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "the component formulas need SEQ, and only `--image` was given")
-                .help("give the patches over all images, such as 577 or 5*577")
-        })?;
+        let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
         return components::vision(&args.analysis, &args.binding, &args.model, patches);
     }
-    let files = vit::files(&args.model)?;
-    let is_asked = |file: &PathBuf| {
-        args.part.as_ref().is_none_or(|part| file.file_name().is_some_and(|name| name == part.as_str()))
+    let all = parts::of_vision(&args.model)?;
+    let names: Vec<String> = all.iter().map(|part| file_name(&part.file)).collect();
+    let is_asked = |part: &Part| args.part.as_ref().is_none_or(|asked| file_name(&part.file) == *asked);
+    let mut wanted: Vec<Part> = all.into_iter().filter(is_asked).collect();
+    let base = Scenario { image: args.image, batch: args.batch, ..args.binding.scenario(&args.model)? };
+    let request = vlm::Request {
+        patches: args.seq.map(|seq| seq.total),
+        tiles: args.seq.and_then(|seq| seq.tiles),
+        settings: preprocessor::read(pipeline::folder(&args.model), args.binding.config())?,
+        ..vlm::Request::default()
     };
-    let wanted: Vec<&PathBuf> = files.iter().filter(|file| is_asked(file)).collect();
-    if wanted.is_empty() {
-        let names: Vec<_> =
-            files.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy()).collect();
-        return Err(Error::new(
+    match wanted.len() {
+        0 => Err(Error::new(
             ErrorKind::Usage,
             format!("the tower has no part \"{}\"", args.part.as_deref().unwrap_or_default()),
         )
         .in_file(&args.model)
-        .help(format!("parts: {}", names.join(", "))));
-    }
-    if wanted.len() > 1 && args.analysis.writes_files() {
-        let names: Vec<_> =
-            wanted.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy()).collect();
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!("the tower has {} parts, and each has its own report", wanted.len()),
-        )
-        .in_file(&args.model)
-        .help(format!("choose one with `--part FILE`: {}", names.join(", "))));
-    }
-    let base = Scenario { image: args.image, batch: args.batch, ..args.binding.scenario(&args.model)? };
-    let scenario = vit::scenario(&base, args.seq)?;
-    let mut outcome = Outcome::Fine;
-    for file in wanted {
-        let graph = formats::open(file)?;
-        let report = args.analysis.analyze(&graph, &[(PhaseName::Infer, scenario.clone())])?;
-        if args.analysis.deliver(&report, "VIT")? == Outcome::Incomplete {
-            outcome = Outcome::Incomplete;
+        .help(format!("parts: {}", names.join(", ")))),
+        1 => {
+            let (scenario, assumptions) = vlm::vision(&base, &request)?;
+            let graph = formats::open(&wanted.remove(0).file)?;
+            let mut findings = args.analysis.analyze(&graph, &[(PhaseName::Infer, scenario)])?;
+            findings.assume(assumptions);
+            args.analysis.deliver(&findings, "VIT")
+        }
+        _ => {
+            let findings = args.analysis.analyze_pipeline(wanted, &base, &request, &args.model, true)?;
+            args.analysis.deliver(&findings, "VIT")
         }
     }
-    Ok(outcome)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

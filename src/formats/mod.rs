@@ -9,6 +9,7 @@ pub mod mapping;
 pub mod onnx;
 #[cfg(feature = "openvino")]
 pub mod openvino;
+pub mod preprocessor;
 
 pub use digest::sha256;
 
@@ -95,6 +96,14 @@ fn folder(path: &Path) -> Error {
 
 /// At most eight model files of a folder, sorted.
 fn models_in(path: &Path) -> Vec<String> {
+    let mut names = graph_files(path);
+    names.truncate(8);
+    names
+}
+
+/// The names of a folder's model files, sorted; none where it cannot be read.
+#[must_use]
+pub fn graph_files(path: &Path) -> Vec<String> {
     let is_model = |path: &Path| {
         path.extension()
             .is_some_and(|extension| ["xml", "onnx", "gguf"].iter().any(|known| extension == *known))
@@ -105,7 +114,6 @@ fn models_in(path: &Path) -> Vec<String> {
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect();
     names.sort();
-    names.truncate(8);
     names
 }
 

@@ -9,6 +9,7 @@ pub mod execution;
 mod fold;
 pub mod fuse;
 mod openvino_cpu;
+mod openvino_gpu;
 mod schedule;
 mod state;
 
@@ -196,6 +197,12 @@ impl StorageClass {
         StorageClass::Code,
     ];
 
+    /// Whether it holds constants.
+    #[must_use]
+    pub fn is_weights(self) -> bool {
+        matches!(self, StorageClass::WeightsFile | StorageClass::WeightsAnonymous)
+    }
+
     /// Whether storages of this class share the planned arena; all others are resident for the whole run.
     #[must_use]
     pub fn is_planned(self) -> bool {
@@ -276,6 +283,7 @@ pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowere
             let execution = executed(graph, shapes, &options)?;
             Ok(openvino_cpu(graph, &execution, profile, &options, Moment::Running))
         }
+        Runtime::OpenvinoGpu(options) => Ok(openvino_gpu::apply(graph, shapes, profile, &options)),
     }
 }
 
@@ -312,12 +320,18 @@ pub fn apply_from_start(
     shapes: &Shapes,
     profile: &Profile,
 ) -> Result<(Option<Lowered>, Lowered)> {
-    let Runtime::OpenvinoCpu(options) = profile.runtime else {
-        return Ok((None, apply(graph, shapes, profile)?));
-    };
-    let execution = executed(graph, shapes, &options)?;
-    let at = |moment| openvino_cpu(graph, &execution, profile, &options, moment);
-    Ok((Some(at(Moment::Compiled)), at(Moment::Running)))
+    match profile.runtime {
+        Runtime::Written => Ok((None, apply(graph, shapes, profile)?)),
+        Runtime::OpenvinoGpu(_) => {
+            let running = apply(graph, shapes, profile)?;
+            Ok((Some(openvino_gpu::compiled(&running)), running))
+        }
+        Runtime::OpenvinoCpu(options) => {
+            let execution = executed(graph, shapes, &options)?;
+            let at = |moment| openvino_cpu(graph, &execution, profile, &options, moment);
+            Ok((Some(at(Moment::Compiled)), at(Moment::Running)))
+        }
+    }
 }
 
 /// The graph that OpenVINO's CPU plugin executes: read where the file is one, else made from the export.

@@ -87,6 +87,28 @@ fn capacity(before: Bytes, anew: Bytes, cached: Cached) -> Bytes {
     Bytes(capacity).min(anew)
 }
 
+/// Keeps a state's memory as long as the phase's content fits into it.
+///
+/// Of the GPU plugin: buffers that are far too large for one token are given back. Source: openvino
+/// src/plugins/intel_gpu/src/graph/primitive_inst.cpp, 2025.
+pub(super) fn keep_states(before: &Lowered, now: &mut Lowered) {
+    let (old, new) = (states(before), states(now));
+    if old.len() != new.len() {
+        return;
+    }
+    let mut content = vec![Bytes::ZERO; now.storages.len()];
+    for value in &now.values {
+        let slot = &mut content[value.storage.index()];
+        *slot = (*slot).max(value.offset + value.bytes);
+    }
+    for (old, new) in old.into_iter().zip(new) {
+        let kept = before.storage(old).bytes;
+        if kept >= content[new.index()] {
+            now.storages[new.index()].bytes = kept;
+        }
+    }
+}
+
 /// Grows a plan's blocks to those of the phase before it; the buffers keep their blocks.
 pub(super) fn keep_blocks(before: &Plan, now: &mut Plan) {
     if before.blocks.len() != now.blocks.len() {

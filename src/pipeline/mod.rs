@@ -1,8 +1,11 @@
 //! Which files a folder holds, what part each plays, and what a run of it looks like.
 
 pub mod estimate;
+pub mod families;
 pub mod llm;
+pub mod parts;
 pub mod vit;
+pub mod vlm;
 
 use crate::error::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};

@@ -1,44 +1,7 @@
-//! A vision tower: its files, and the image that a number of patches stands for.
+//! A vision tower: the image that a number of patches stands for.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::scenario::{ModelConfig, Scenario, Task};
-use std::path::{Path, PathBuf};
-
-/// Files of the parts of a vision tower, in the order in which they run.
-const PARTS: [&str; 5] = [
-    "openvino_vision_embeddings_model.xml",
-    "openvino_vision_embeddings_merger_model.xml",
-    "openvino_vision_embeddings_pos_model.xml",
-    "openvino_resampler_model.xml",
-    "openvino_vision_projection_model.xml",
-];
-
-/// Files that a tower in one part may be in, first choice first.
-const FILES: [&str; 9] = [
-    "openvino_model.xml",
-    "model.onnx",
-    "vision_encoder.onnx",
-    "vision_model.onnx",
-    "encoder_model.onnx",
-    "onnx/model.onnx",
-    "onnx/vision_encoder.onnx",
-    "onnx/vision_model.onnx",
-    "onnx/encoder_model.onnx",
-];
-
-/// The graph files of a vision tower: all its parts that the folder holds, or its one model.
-///
-/// # Errors
-///
-/// If the folder holds none.
-pub fn files(model: &Path) -> Result<Vec<PathBuf>> {
-    let parts: Vec<PathBuf> =
-        PARTS.iter().map(|name| model.join(name)).filter(|path| path.is_file()).collect();
-    if model.is_dir() && !parts.is_empty() {
-        return Ok(parts);
-    }
-    super::graph_file(model, &FILES).map(|path| vec![path])
-}
 
 /// A run over `patches` patches, or over the image that `base` names.
 ///

@@ -9,6 +9,7 @@ pub mod csv;
 mod exact;
 mod first_fit;
 mod free_list;
+mod gpu_pool;
 mod greedy_by_breadth;
 mod greedy_by_size;
 mod hill_climb;
@@ -43,6 +44,8 @@ pub enum Planner {
     IntervalColoring,
     /// OpenVINO's memory solver, offset by offset.
     Openvino,
+    /// The pool of OpenVINO's GPU plugin.
+    GpuPool,
     /// ONNX Runtime's reuse and memory pattern.
     OnnxRuntime,
     /// Greedy by size, then small changes of the order.
@@ -53,7 +56,7 @@ pub enum Planner {
 
 impl Planner {
     /// Every planner, in the order of the help text.
-    pub const ALL: [Planner; 10] = [
+    pub const ALL: [Planner; 11] = [
         Planner::Naive,
         Planner::FirstFit,
         Planner::BestFit,
@@ -61,6 +64,7 @@ impl Planner {
         Planner::GreedyByBreadth,
         Planner::IntervalColoring,
         Planner::Openvino,
+        Planner::GpuPool,
         Planner::OnnxRuntime,
         Planner::HillClimb,
         Planner::Exact,
@@ -77,6 +81,7 @@ impl Planner {
             Planner::GreedyByBreadth => "greedy-by-breadth",
             Planner::IntervalColoring => "interval-coloring",
             Planner::Openvino => "openvino",
+            Planner::GpuPool => "gpu-pool",
             Planner::OnnxRuntime => "onnxruntime",
             Planner::HillClimb => "hill-climb",
             Planner::Exact => "exact",
@@ -176,6 +181,9 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
         Planner::Exact => return Ok(exact::solve(problem, options)),
         Planner::Openvino => {
             return Ok(Solution { plan: openvino::plan(problem), bound: lower_bound(problem) });
+        }
+        Planner::GpuPool => {
+            return Ok(Solution { plan: gpu_pool::plan(problem), bound: lower_bound(problem) });
         }
     };
     Ok(Solution { plan: finish(problem, offsets), bound: lower_bound(problem) })

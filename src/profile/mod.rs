@@ -4,8 +4,10 @@
 
 mod graph;
 mod openvino_cpu;
+mod openvino_gpu;
 
 pub use openvino_cpu::{Isa, OpenvinoCpu, Reshape};
+pub use openvino_gpu::OpenvinoGpu;
 
 use crate::lower::Assumption;
 use crate::plan::Planner;
@@ -36,6 +38,8 @@ pub enum Runtime {
     Written,
     /// OpenVINO's CPU plugin.
     OpenvinoCpu(OpenvinoCpu),
+    /// OpenVINO's GPU plugin.
+    OpenvinoGpu(OpenvinoGpu),
 }
 
 impl Profile {
@@ -45,13 +49,14 @@ impl Profile {
     }
 
     /// The names that `--profile` takes today.
-    pub const NAMES: &'static [&'static str] = &["graph", "openvino-cpu"];
+    pub const NAMES: &'static [&'static str] = &["graph", "openvino-cpu", "openvino-gpu"];
 
     /// The profile of this name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Profile> {
         match name {
             "graph" => Some(Profile::graph()),
+            "openvino-gpu" => Some(Profile::openvino_gpu(OpenvinoGpu::default())),
             "openvino-cpu" => Some(Profile::openvino_cpu(OpenvinoCpu::default())),
             _ => None,
         }

@@ -88,7 +88,8 @@ pub(super) fn highest<'a>(subject: &Subject<'a>) -> Option<View<'a>> {
     views(subject).into_iter().reduce(higher)
 }
 
-fn views<'a>(subject: &Subject<'a>) -> Vec<View<'a>> {
+/// Every phase of a run.
+pub(super) fn views<'a>(subject: &Subject<'a>) -> Vec<View<'a>> {
     subject.phases.iter().map(|phase| View::of(subject.graph, phase)).collect()
 }
 
@@ -116,6 +117,7 @@ fn empty(subject: &Subject<'_>) -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
         tool: model::Tool::this(),
+        component: None,
         model: model::Model {
             path: graph.file().display().to_string(),
             format: graph.format().name().to_owned(),
@@ -133,6 +135,8 @@ fn empty(subject: &Subject<'_>) -> Report {
             batch: first.and_then(|phase| phase.scenario.batch),
             prompt: first.and_then(|phase| phase.scenario.prompt),
             past: first.map_or(0, |phase| phase.scenario.past),
+            patches: None,
+            image_tokens: None,
             inputs: first.map(|phase| inputs(graph, phase)).unwrap_or_default(),
             bindings: first
                 .map(|phase| phase.shapes.binding().bound.iter().cloned().collect())
@@ -156,6 +160,7 @@ fn empty(subject: &Subject<'_>) -> Report {
         blocks: Vec::new(),
         breakdown: Vec::new(),
         planner: model::Planner::default(),
+        components: Vec::new(),
         steps: None,
         buffers: None,
     }
@@ -173,6 +178,7 @@ fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
 fn options(subject: &Subject<'_>) -> BTreeMap<String, String> {
     let entries = match &subject.profile.runtime {
         Runtime::OpenvinoCpu(options) => options.entries(),
+        Runtime::OpenvinoGpu(options) => options.entries(),
         _ => Vec::new(),
     };
     let planner = ("planner", subject.planner.name().to_owned());
@@ -247,7 +253,8 @@ impl<'a> View<'a> {
         resident.into_iter().map(|class| self.class(class)).sum::<Bytes>() + self.phase.plan.arena_size
     }
 
-    fn totals(&self) -> model::Totals {
+    /// Bytes by storage.
+    pub(super) fn totals(&self) -> model::Totals {
         let lowered = &self.phase.lowered;
         let known = lowered.storages.iter().map(|storage| storage.known).fold(Known::Exact, Known::and);
         let known = if lowered.unknown_tensors > 0 { Known::LowerBound } else { known };
@@ -266,6 +273,7 @@ impl<'a> View<'a> {
             lower_bound_bytes: self.peak_pressure.0,
             largest_allocation_bytes: self.largest_allocation().0,
             known: known.name().to_owned(),
+            parts_sum_bytes: None,
         }
     }
 
@@ -296,7 +304,8 @@ impl<'a> View<'a> {
         apart.map(|storage| storage.bytes).chain(inside).max().unwrap_or_default()
     }
 
-    fn phase(&self) -> model::Phase {
+    /// The phase's peak.
+    pub(super) fn phase(&self) -> model::Phase {
         let residency = &self.phase.lowered.residency;
         let heap = self.weights_anonymous() + self.temp() - self.inputs;
         let file = self.weights_file() - residency.unread_bytes + residency.library_bytes;
@@ -309,6 +318,7 @@ impl<'a> View<'a> {
             file_resident_bytes: file.0,
             step: step.map(|_| u64::from(self.peak_step)),
             node: step.map(|step| self.node_name(step.node).to_owned()),
+            ..model::Phase::default()
         }
     }
 
@@ -337,7 +347,8 @@ impl<'a> View<'a> {
             .chain(planned.filter(|(_, buffer)| buffer.live.contains(&self.peak_step)).map(|((id, _), _)| id))
     }
 
-    fn peak(&self) -> model::Peak {
+    /// The step of the highest pressure.
+    pub(super) fn peak(&self) -> model::Peak {
         let lowered = &self.phase.lowered;
         let names = self.first_tensors();
         let is_weights = |class| matches!(class, StorageClass::WeightsFile | StorageClass::WeightsAnonymous);
@@ -482,6 +493,11 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn breakdown(&self, by: By) -> Vec<model::Share> {
+        self.shares(by, |_| true)
+    }
+
+    /// The breakdown of some storage classes alone.
+    pub(super) fn shares(&self, by: By, counts: impl Fn(StorageClass) -> bool) -> Vec<model::Share> {
         let lowered = &self.phase.lowered;
         let keys = self.keys(by);
         let mut at_peak = vec![false; lowered.storages.len()];
@@ -509,11 +525,12 @@ impl<'a> View<'a> {
                 share.at_peak_bytes += bytes;
             }
         };
-        for ((key, storage), at_peak) in keys.into_iter().zip(&lowered.storages).zip(at_peak) {
+        let storages = keys.into_iter().zip(&lowered.storages).zip(at_peak);
+        for ((key, storage), at_peak) in storages.filter(|((_, storage), _)| counts(storage.class)) {
             add(key, (storage.class, storage.bytes.0), at_peak);
         }
         let fragmentation = self.phase.plan.arena_size - self.peak_pressure;
-        if fragmentation > Bytes::ZERO {
+        if fragmentation > Bytes::ZERO && counts(StorageClass::Activation) {
             add("unattributed (fragmentation)".to_owned(), (StorageClass::Activation, fragmentation.0), true);
         }
         let mut shares: Vec<_> = shares.into_values().filter(|share| share.bytes > 0).collect();

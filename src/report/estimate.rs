@@ -93,8 +93,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
             heap_peak_bytes: temp.0,
             resident_peak_bytes: estimate.total().0,
             file_resident_bytes: weights.0,
-            step: None,
-            node: None,
+            ..model::Phase::default()
         }],
         breakdown,
         ..Report::default()

@@ -10,6 +10,7 @@ pub mod dump;
 pub mod estimate;
 pub mod json;
 pub mod model;
+pub mod pipeline;
 #[cfg(feature = "svg")]
 pub mod svg;
 pub mod text;

@@ -1,8 +1,13 @@
 //! Text for people: the totals in the published form, then where the memory goes.
 
-use super::model::{Report, Share};
+mod pipeline;
+
+use super::model::{Report, Share, Totals};
 use crate::units::Bytes;
 use std::fmt::Write;
+
+/// The heading of a whole pipeline.
+pub const PIPELINE: &str = "VIT + LLM + Embeddings";
 
 /// The report as text.
 ///
@@ -18,19 +23,19 @@ pub fn render(report: &Report, heading: &str, top: usize) -> String {
 
 fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) -> std::fmt::Result {
     let totals = &report.totals;
-    let weights = Bytes(totals.weights_file_bytes) + Bytes(totals.weights_anonymous_bytes);
-    writeln!(
-        out,
-        "Total {heading} Runtime Memory {} MB weight {} MB temp {} MB",
-        Bytes(totals.total_bytes).mb(),
-        weights.mb(),
-        Bytes(totals.temp_bytes).mb()
-    )?;
+    if report.scenario.task == "pipeline" && heading == PIPELINE {
+        pipeline::published(out, report)?;
+    } else {
+        published(out, heading, [totals])?;
+    }
     if totals.known != "exact" {
         writeln!(out, "The total is {}.", how_known(&totals.known))?;
     }
     writeln!(out, "\n{}", headline(report))?;
 
+    if !report.components.is_empty() {
+        pipeline::parts(out, report)?;
+    }
     storage(out, report)?;
     phases(out, report)?;
     if !report.peak.phase.is_empty() {
@@ -41,6 +46,25 @@ fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) ->
         planned(out, report)?;
     }
     notes(out, report, top)
+}
+
+/// A line in the published form, of the sum of some totals.
+fn published<'a>(
+    out: &mut String,
+    heading: &str,
+    totals: impl IntoIterator<Item = &'a Totals>,
+) -> std::fmt::Result {
+    let mut sums = [Bytes::ZERO; 3];
+    for totals in totals {
+        let weights = Bytes(totals.weights_file_bytes) + Bytes(totals.weights_anonymous_bytes);
+        for (sum, bytes) in
+            sums.iter_mut().zip([Bytes(totals.total_bytes), weights, Bytes(totals.temp_bytes)])
+        {
+            *sum += bytes;
+        }
+    }
+    let [total, weights, temp] = sums.map(Bytes::mb);
+    writeln!(out, "Total {heading} Runtime Memory {total} MB weight {weights} MB temp {temp} MB")
 }
 
 /// What holds of a plan; a closed form has none.
@@ -80,6 +104,9 @@ fn headline(report: &Report) -> String {
         scenario.inputs.iter().map(|(name, dims)| format!("{name}{}", crate::shape::text(dims))).collect();
     let past = if scenario.past > 0 { format!(", {} tokens cached", scenario.past) } else { String::new() };
     let Report { model, profile, .. } = report;
+    if scenario.task == "pipeline" {
+        return pipeline::headline(report);
+    }
     if model.nodes == 0 {
         let length = scenario.prompt.map(|length| format!("length {length}")).unwrap_or_default();
         return format!(
@@ -121,21 +148,27 @@ fn storage(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(out, "\n{:<9} {:>12} {:>12}  peak at", "Phase", "heap", "resident")?;
+    let width = report.phases.iter().map(|phase| phase.name.len()).max().unwrap_or(0).max(9);
+    writeln!(out, "\n{:<width$} {:>12} {:>12}  peak at", "Phase", "heap", "resident")?;
     for phase in &report.phases {
         let (heap, resident) = (Bytes(phase.heap_peak_bytes), Bytes(phase.resident_peak_bytes));
+        let part = phase.component.as_ref().map(|part| format!("{part}: ")).unwrap_or_default();
         let at = match (phase.step, &phase.node) {
-            (Some(step), Some(node)) => format!("step {step}, {node}"),
+            (Some(step), Some(node)) => format!("{part}step {step}, {node}"),
             _ => "-".to_owned(),
         };
-        writeln!(out, "{:<9} {:>12} {:>12}  {at}", phase.name, heap.to_string(), resident.to_string())?;
+        writeln!(out, "{:<width$} {:>12} {:>12}  {at}", phase.name, heap.to_string(), resident.to_string())?;
     }
     Ok(())
 }
 
 fn peak(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
     let peak = &report.peak;
-    writeln!(out, "\nAlive at the peak (step {} of {}, {})", peak.step, peak.phase, peak.node)?;
+    if peak.node.is_empty() {
+        writeln!(out, "\nHeld at the peak ({})", peak.phase)?;
+    } else {
+        writeln!(out, "\nAlive at the peak (step {} of {}, {})", peak.step, peak.phase, peak.node)?;
+    }
     for live in peak.live.iter().take(top) {
         writeln!(out, "  {:>12}  {:<10}  {}", Bytes(live.bytes).to_string(), live.class, live.node)?;
     }
@@ -145,19 +178,22 @@ fn peak(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
 
 fn breakdown(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
     let by = report.breakdown.first().map_or("component", |share| share.by.as_str());
+    let longest = report.breakdown.iter().take(top).map(|share| share.key.chars().count()).max();
+    let width = longest.unwrap_or(0).clamp(28, 64);
     writeln!(
         out,
-        "\n{:<30} {:>12} {:>12} {:>12} {:>12}",
+        "\n{:<wide$} {:>12} {:>12} {:>12} {:>12}",
         format!("By {by}"),
         "weights",
         "KV, state",
         "buffers",
-        "at peak"
+        "at peak",
+        wide = width + 2
     )?;
     for share in report.breakdown.iter().take(top) {
         let Share { key, bytes, weights_bytes, state_bytes, at_peak_bytes, .. } = share;
         let cells = [*weights_bytes, *state_bytes, bytes - weights_bytes - state_bytes, *at_peak_bytes];
-        write!(out, "  {key:<28}")?;
+        write!(out, "  {key:<width$}")?;
         for cell in cells {
             let text = if cell == 0 { "-".to_owned() } else { Bytes(cell).to_string() };
             write!(out, " {text:>12}")?;

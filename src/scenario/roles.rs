@@ -158,6 +158,7 @@ pub(super) fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [
         ("inputs_embeds", 3) => &[Batch, Prompt, Hidden],
         ("attention_mask" | "decoder_attention_mask", 2) => &[Batch, Total],
         ("attention_mask", 4) => &[Batch, One, Prompt, Total],
+        ("position_ids", 2) if task == Task::Vision => &[Batch, PatchesPerImage],
         ("position_ids", 2) => &[Batch, Prompt],
         ("position_ids", 3) => &[PositionAxes, Batch, Prompt],
         ("beam_idx", 1) => &[Batch],
@@ -172,6 +173,9 @@ pub(super) fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [
         ("pixel_values", 5) => &[Batch, One, Channels, Height, Width],
         ("patch_attention_mask", 3) => &[Batch, PatchRows, PatchColumns],
         ("patch_position_ids", 2) => &[Batch, PatchesPerImage],
+        ("image_feature", 3) => &[Batch, PatchesPerImage, Hidden],
+        ("pos_embed", 3) => &[PatchesPerImage, Batch, Hidden],
+        ("key_padding_mask", 2) => &[Batch, PatchesPerImage],
         ("pixel_attention_mask", 3) => &[Batch, Height, Width],
         _ => return None,
     })

@@ -19,6 +19,9 @@ pub struct Report {
     pub schema_version: u32,
     /// The program that wrote it.
     pub tool: Tool,
+    /// The part of a pipeline that this report is of; absent where it is of a whole model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<Component>,
     /// The model.
     pub model: Model,
     /// What the run looks like.
@@ -41,6 +44,9 @@ pub struct Report {
     pub breakdown: Vec<Share>,
     /// How the arena was laid out.
     pub planner: Planner,
+    /// The reports of a pipeline's parts, in the order in which they run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Report>,
     /// Every step, with `--json-full`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<Step>>,
@@ -67,6 +73,16 @@ impl Tool {
     }
 }
 
+/// A part of a pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Its name: `vision_embeddings_merger`.
+    pub name: String,
+    /// `vision`, `projection`, `text_embedding`, `language` or `other`.
+    pub role: String,
+}
+
 /// The model that was analysed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,7 +103,7 @@ pub struct Model {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// `llm`, `vision` or `general`.
+    /// `llm`, `vision`, `general` or `pipeline`.
     pub task: String,
     /// Sequences side by side, where the task has a batch.
     pub batch: Option<u64>,
@@ -95,6 +111,12 @@ pub struct Scenario {
     pub prompt: Option<u64>,
     /// Tokens cached before it.
     pub past: u64,
+    /// Of a pipeline: patches over all images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patches: Option<u64>,
+    /// Of a pipeline: tokens that the images take in the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tokens: Option<u64>,
     /// Every input's shape in the first phase.
     pub inputs: BTreeMap<String, Vec<u64>>,
     /// Every dim that the scenario bound: `input_ids.1` → 1813.
@@ -137,7 +159,7 @@ pub struct Diagnostic {
     pub text: String,
 }
 
-/// Bytes by storage. Every field but the last five is a category; the categories add up to `total_bytes`.
+/// Bytes by storage. Every field up to `runtime_bytes` is a category; the categories add up to `total_bytes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
@@ -169,13 +191,16 @@ pub struct Totals {
     pub largest_allocation_bytes: u64,
     /// `exact`, `upper_bound`, `lower_bound` or `assumed`.
     pub known: String,
+    /// Of a pipeline: the sum of its parts' totals, each at its own highest, whether they are ever there together or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts_sum_bytes: Option<u64>,
 }
 
 /// The peak of one phase.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
-    /// `load`, `compile`, `prefill`, `decode` or `infer`.
+    /// `load`, `compile`, `prefill`, `decode` or `infer`; of a pipeline also `vision`, `projection`, `text_embedding`.
     pub name: String,
     /// Anonymous bytes that the runtime has allocated at the peak; the user's inputs are not counted.
     pub heap_peak_bytes: u64,
@@ -187,6 +212,12 @@ pub struct Phase {
     pub step: Option<u64>,
     /// Node of that step.
     pub node: Option<String>,
+    /// Of a pipeline: the part that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Of a pipeline: all bytes that each part holds, inputs and file-backed pages included.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<String, u64>,
 }
 
 /// The step of the highest pressure.

@@ -9,8 +9,8 @@ use plotters::prelude::*;
 
 /// Bars at most; the rest is summed up in one line.
 const BARS: usize = 16;
-/// Pixels for the names.
-const NAMES: i32 = 200;
+/// Pixels for the names: at least, at most.
+const NAMES: (i32, i32) = (200, 330);
 /// Pixels for the numbers behind the bars.
 const NUMBERS: i32 = 90;
 const TOP: i32 = 92;
@@ -70,10 +70,12 @@ fn parts(share: &Share) -> [u64; PARTS.len()] {
 
 fn bars(area: &Area<'_>, shares: &[Share]) -> Drawn {
     let most = shares.iter().map(|share| share.at_peak_bytes).max().unwrap_or(0).max(1);
-    let left = MARGIN + NAMES + 8;
+    let widest = shares.iter().take(BARS).map(|share| canvas::width(&share.key, FONT)).max();
+    let names = widest.unwrap_or(0).clamp(NAMES.0, NAMES.1);
+    let left = MARGIN + names + 8;
     let room = f64::from(WIDTH - MARGIN - NUMBERS - left);
     for (share, y) in shares.iter().take(BARS).zip((TOP..).step_by(ROW as usize)) {
-        let name = canvas::fitted(&share.key, NAMES);
+        let name = canvas::fitted(&share.key, names);
         canvas::text(area, &name, (left - 8, y), FONT, canvas::INK, Anchor::Right)?;
         let mut sum = 0_u64;
         let mut from = left;

@@ -6,6 +6,7 @@
 mod arena;
 mod breakdown;
 mod canvas;
+mod phases;
 mod plot;
 mod pressure;
 mod timeline;
@@ -59,6 +60,15 @@ pub fn render(subject: &Subject<'_>, chart: Chart) -> Result<String> {
 /// Of kind [`Internal`](ErrorKind::Internal) if the drawing fails, which is a bug of this crate.
 pub fn breakdown(report: &Report) -> Result<String> {
     document(&breakdown::of_report(report))
+}
+
+/// Draws the phases of a pipeline: a bar for each, a colour for each part.
+///
+/// # Errors
+///
+/// Of kind [`Internal`](ErrorKind::Internal) if the drawing fails, which is a bug of this crate.
+pub fn phases(report: &Report) -> Result<String> {
+    document(&phases::picture(report))
 }
 
 /// The document, with the title and description that the SVG backend knows nothing of.

@@ -1,0 +1,72 @@
+//! `memgraph vlm`: a vision-language pipeline.
+
+use super::options::{Analysis, Binding, Length, parse_image, parse_tiles};
+use super::{EXIT_STATUS, Outcome, components};
+use clap::ValueEnum;
+use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::formats::preprocessor;
+use memgraph::pipeline::{self, parts, vlm};
+use memgraph::report::text::PIPELINE;
+use memgraph::scenario::Scenario;
+use std::path::PathBuf;
+
+/// A vision-language pipeline: SEQ patches over all images, or an image of WxH pixels, and a text
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_STATUS)]
+pub(super) struct Args {
+    /// A folder with the parts of an export
+    model: PathBuf,
+    /// Vision patches over all images; a product such as 5*577 is taken too
+    #[arg(value_parser = parse_tiles, required_unless_present = "image")]
+    seq: Option<Length>,
+    /// Width and height of one image in pixels; the family's image processor says what becomes of it
+    #[arg(long, value_name = "WxH", value_parser = parse_image, conflicts_with = "seq")]
+    image: Option<(u64, u64)>,
+    /// Tokens of the prompt beside the image's
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    text_tokens: u64,
+    /// Tokens that are generated
+    #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    new_tokens: u64,
+    /// Whether the vision tower stays loaded after it ran, as OpenVINO GenAI has it
+    #[arg(long, value_enum, default_value = "yes")]
+    keep_vision: Answer,
+    #[command(flatten)]
+    binding: Binding,
+    #[command(flatten)]
+    analysis: Analysis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Answer {
+    Yes,
+    No,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if args.analysis.is_components() {
+        let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
+        return components::pipeline(&args.analysis, &args.binding, &args.model, patches);
+    }
+    if !args.model.is_dir() {
+        return Err(Error::new(ErrorKind::Usage, "this is no folder, and a pipeline has several models")
+            .in_file(&args.model)
+            .help("give the folder that holds them"));
+    }
+    let base = Scenario { image: args.image, ..args.binding.scenario(&args.model)? };
+    let request = vlm::Request {
+        patches: args.seq.map(|seq| seq.total),
+        tiles: args.seq.and_then(|seq| seq.tiles),
+        text_tokens: args.text_tokens,
+        new_tokens: args.new_tokens,
+        settings: preprocessor::read(pipeline::folder(&args.model), args.binding.config())?,
+    };
+    let findings = args.analysis.analyze_pipeline(
+        parts::of_pipeline(&args.model)?,
+        &base,
+        &request,
+        &args.model,
+        args.keep_vision == Answer::Yes,
+    )?;
+    args.analysis.deliver(&findings, PIPELINE)
+}

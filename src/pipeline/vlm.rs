@@ -1,0 +1,378 @@
+//! A vision-language model: its graphs one after the other, and what each holds while the others run.
+//!
+//! The lengths follow the data: patches (or an image and its family's rule) size the vision tower, the rows of its
+//! output are the image's tokens, and these with the text's tokens are the language model's prompt.
+//!
+//! A runner loads all parts, then runs them in turn. OpenVINO GenAI keeps every part compiled, with its request and so
+//! its tensors, for the life of the pipeline: what a part's run has left behind stays. Source: openvino.genai 2026.4,
+//! src/cpp/src/visual_language/pipeline.cpp, inputs_embedder.cpp, embedding_model.cpp.
+
+use super::families::{self, Tiles};
+use super::parts::{Part, Role};
+use super::{llm, vit};
+use crate::error::Result;
+use crate::formats::{self, preprocessor::Preprocessor};
+use crate::graph::{Dims, Graph, Op, WeightRange};
+use crate::lower::Assumption;
+use crate::phases::{self, Phase, PhaseName};
+use crate::plan::Planner;
+use crate::profile::{Profile, Runtime};
+use crate::scenario::{Scenario, Task, input_name};
+use crate::units::Bytes;
+use rustc_hash::FxHashSet;
+
+/// What a pipeline is asked to do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// Patches over all images; `None`: those of the image.
+    pub patches: Option<u64>,
+    /// Of these so many tiles side by side, where the patches were given as a product.
+    pub tiles: Option<u64>,
+    /// Tokens of the prompt beside the image's.
+    pub text_tokens: u64,
+    /// Tokens that are generated.
+    pub new_tokens: u64,
+    /// What the image processor's files say.
+    pub settings: Preprocessor,
+}
+
+/// A part, walked.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    /// Which.
+    pub part: Part,
+    /// Its graph.
+    pub graph: Graph,
+    /// The rules that were applied.
+    pub profile: Profile,
+    /// The planner that placed the buffers.
+    pub planner: Planner,
+    /// Its phases; empty for a part that is loaded and not run.
+    pub phases: Vec<Phase>,
+}
+
+/// A pipeline, walked.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its parts, in the order in which they run.
+    pub parts: Vec<Walk>,
+    /// Patches over all images, where they are known.
+    pub patches: Option<u64>,
+    /// Tokens of the images in the language model.
+    pub image_tokens: u64,
+    /// Tokens of the prompt, the images' included; `None` without a language model.
+    pub prompt: Option<u64>,
+    /// What was taken for granted about the pipeline as a whole.
+    pub assumptions: Vec<Assumption>,
+}
+
+/// Who plans and lowers a graph.
+pub type Rules<'a> = dyn Fn(&Graph) -> Result<(Profile, Planner)> + 'a;
+
+/// Walks the line for every part.
+///
+/// # Errors
+///
+/// Those of the stages and of the family's image rule; and if a name that the user bound is in no part.
+pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'_>) -> Result<Run> {
+    let mut assumptions = Vec::new();
+    let mut assume = |rule: &'static str, text: String| assumptions.push(Assumption { rule, text });
+    let model_type = base.config.model_type.clone().unwrap_or_default();
+    let (vision, tiles) = vision_scenario(base, request, &model_type, &mut assume)?;
+    let graphs = parts.iter().map(|part| formats::open(&part.file)).collect::<Result<Vec<Graph>>>()?;
+    base.check_names_of(&graphs.iter().collect::<Vec<_>>())?;
+
+    let mut walked: Vec<Walk> = Vec::with_capacity(parts.len());
+    let mut rows: Option<Dims> = None;
+    let mut image_tokens = 0;
+    let mut prompt = None;
+    for (part, graph) in parts.into_iter().zip(graphs) {
+        let (profile, planner) = rules(&graph)?;
+        if part.role > Role::Other && prompt.is_none() {
+            image_tokens = tokens(rows.as_deref(), tiles.as_ref(), &model_type, &mut assume);
+            prompt = Some(image_tokens.saturating_add(request.text_tokens));
+        }
+        let length = prompt.unwrap_or(0).max(1);
+        let runs = match part.role {
+            Role::Vision | Role::Projection => {
+                let scenario =
+                    of_part(&vision.only_for(&graph), &part, &graph, rows.as_ref(), tiles.as_ref());
+                vec![(PhaseName::Infer, scenario)]
+            }
+            Role::Other => {
+                assume(
+                    "part-not-run",
+                    format!("{} is loaded and not run: its weights count, its buffers do not", part.name),
+                );
+                Vec::new()
+            }
+            Role::TextEmbedding => {
+                let scenario =
+                    Scenario { task: Task::Llm, prompt: Some(length), image: None, ..base.only_for(&graph) };
+                vec![(PhaseName::Infer, scenario)]
+            }
+            Role::Language => {
+                let base = Scenario { image: None, ..base.only_for(&graph) };
+                llm::phases(&base, length, llm::Part::Generate { new_tokens: request.new_tokens.max(1) })
+            }
+        };
+        let phases = phases::run(&graph, &runs, &profile, planner)?;
+        if part.role.is_vision() {
+            rows = phases.last().and_then(|phase| first_output(&graph, phase)).or(rows);
+        }
+        walked.push(Walk { part, graph, profile, planner, phases });
+    }
+    let patches = request.patches.or(tiles.map(|tiles| tiles.patches));
+    if prompt.is_some() && request.text_tokens == 0 {
+        assume("no-text", "the prompt is the image alone; `--text-tokens N` adds the text's".to_owned());
+    }
+    Ok(Run { parts: walked, patches, image_tokens, prompt, assumptions })
+}
+
+/// What a vision tower of one file is given, by the family's image rule where there is one.
+///
+/// # Errors
+///
+/// Those of the rule, and of a number of patches that makes no whole images.
+pub fn vision(base: &Scenario, request: &Request) -> Result<(Scenario, Vec<Assumption>)> {
+    let mut assumptions = Vec::new();
+    let mut assume = |rule: &'static str, text: String| assumptions.push(Assumption { rule, text });
+    let model_type = base.config.model_type.clone().unwrap_or_default();
+    let (scenario, _) = vision_scenario(base, request, &model_type, &mut assume)?;
+    Ok((scenario, assumptions))
+}
+
+/// What the vision tower is given, and the tiles where a rule made them.
+fn vision_scenario(
+    base: &Scenario,
+    request: &Request,
+    model_type: &str,
+    assume: &mut impl FnMut(&'static str, String),
+) -> Result<(Scenario, Option<Tiles>)> {
+    match (request.patches, base.image) {
+        (None, Some(image)) => {
+            let Some(tiles) = families::tiles(model_type, &request.settings, image)? else {
+                assume(
+                    "image-as-given",
+                    format!(
+                        "no image rule is known for \"{model_type}\": the graph takes the image as it is"
+                    ),
+                );
+                return Ok((vit::scenario(base, None)?, None));
+            };
+            let scenario = Scenario {
+                task: Task::Vision,
+                prompt: Some(tiles.patches),
+                batch: Some(tiles.count),
+                image: Some(tiles.size),
+                ..base.clone()
+            };
+            Ok((scenario, Some(tiles)))
+        }
+        (Some(patches), None) if base.config.image_size.is_none() || model_type == "minicpmv" => {
+            let count = request.tiles.unwrap_or(1).max(1);
+            let patch = base.config.patch_size.unwrap_or(1);
+            // Towers that take each tile's patches in one row; those that take all of them in one need no image.
+            let image = Some((patches.checked_div(count).unwrap_or(patches).saturating_mul(patch), patch));
+            Ok((
+                Scenario {
+                    task: Task::Vision,
+                    prompt: Some(patches),
+                    batch: Some(count),
+                    image,
+                    ..base.clone()
+                },
+                None,
+            ))
+        }
+        (patches, _) => Ok((vit::scenario(base, patches)?, None)),
+    }
+}
+
+/// The scenario of one part of the tower: dims that no role gives come from the part before it.
+fn of_part(
+    vision: &Scenario,
+    part: &Part,
+    graph: &Graph,
+    before: Option<&Dims>,
+    tiles: Option<&Tiles>,
+) -> Scenario {
+    let mut scenario = vision.clone();
+    let [parameter] = graph.parameters() else { return scenario };
+    let Some(tensor) = graph.output(*parameter, 0) else { return scenario };
+    let name = input_name(graph, *parameter);
+    let declared = &graph.tensor(tensor).shape;
+    let (Some(dims), true) = (&declared.dims, scenario.inputs.is_empty()) else { return scenario };
+    let channels = dims.last().and_then(|dim| dim.as_known());
+    let known: Vec<Option<u64>> = dims.iter().map(|dim| dim.as_known()).collect();
+    let elements = before.map(|dims| dims.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim)));
+    let rows = elements.zip(channels).and_then(|(elements, channels)| elements.checked_div(channels));
+    let shape: Option<Dims> = match (part.name.as_str(), dims.len(), before) {
+        // Position tables are read at the four corners of every patch.
+        ("vision_embeddings_pos", 2, _) => scenario.prompt.map(|patches| Dims::from_slice(&[4, patches])),
+        // Rows of merged patches, with line ends where the family adds them.
+        (_, 3, Some(_)) if part.role == Role::Projection => {
+            let merged = rows.filter(|_| before.and_then(|dims| dims.last().copied()) != channels);
+            let rows = tiles.filter(|_| merged.is_some()).map(|tiles| tiles.tokens).or(merged);
+            match (rows, channels) {
+                (Some(rows), Some(channels)) => Some(Dims::from_slice(&[1, rows, channels])),
+                _ => before.cloned(),
+            }
+        }
+        (_, rank, Some(before)) if part.role == Role::Projection && before.len() == rank => {
+            Some(before.clone())
+        }
+        _ => None,
+    };
+    if let Some(shape) = shape.filter(|shape| declared.contains(shape) && known.iter().any(Option::is_none)) {
+        scenario.inputs.push((name.to_owned(), shape));
+    }
+    scenario
+}
+
+fn first_output(graph: &Graph, phase: &Phase) -> Option<Dims> {
+    let result = *graph.results().first()?;
+    phase.shapes.tensor(graph.input(result, 0)?).dims.clone()
+}
+
+/// Tokens of the images: rows of the tower's output, unless the family adds to them or drops some.
+fn tokens(
+    output: Option<&[u64]>,
+    tiles: Option<&Tiles>,
+    model_type: &str,
+    assume: &mut impl FnMut(&'static str, String),
+) -> u64 {
+    let rows = output.and_then(|dims| dims.split_last());
+    let rows = rows.map(|(_, rows)| rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim)));
+    match (rows, tiles) {
+        (rows, Some(tiles)) if families::rearranges(model_type) || rows.is_none() => tiles.tokens,
+        (Some(rows), _) if families::rearranges(model_type) => {
+            assume(
+                "image-tokens",
+                format!(
+                    "the image's tokens are the {rows} rows of the tower's output; padding that \"{model_type}\" drops and \
+                     line ends that it adds need `--image WxH`"
+                ),
+            );
+            rows
+        }
+        (Some(rows), Some(tiles)) if rows != tiles.tokens => {
+            assume(
+                "image-tokens",
+                format!(
+                    "the tower's output has {rows} rows where the image rule says {}: the rows count",
+                    tiles.tokens
+                ),
+            );
+            rows
+        }
+        (rows, _) => rows.unwrap_or(0),
+    }
+}
+
+/// What a part holds at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// Nothing: it was freed.
+    Nothing,
+    /// What loading it takes.
+    Loaded,
+    /// All of a phase, which runs.
+    Running(usize),
+    /// What a phase left behind.
+    Left(usize),
+    /// The outputs of a phase alone.
+    Outputs(usize),
+}
+
+/// A stretch of a pipeline's run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// `load`, the role of the part that runs, or the language model's phase.
+    pub name: &'static str,
+    /// The part that runs.
+    pub part: Option<usize>,
+    /// What each part holds.
+    pub holdings: Vec<Holding>,
+}
+
+/// The moments of a run; without `keeps_vision` the tower is freed once the image's hidden states are there.
+#[must_use]
+pub fn timeline(parts: &[Walk], keeps_vision: bool) -> Vec<Moment> {
+    let mut moments = vec![Moment { name: "load", part: None, holdings: vec![Holding::Loaded; parts.len()] }];
+    let mut holdings = vec![Holding::Loaded; parts.len()];
+    let last_vision = parts.iter().rposition(|walk| walk.part.role.is_vision());
+    for (index, walk) in parts.iter().enumerate() {
+        if !walk.part.role.is_vision() && !keeps_vision {
+            for (before, (holding, walk)) in holdings.iter_mut().zip(parts).enumerate() {
+                if walk.part.role.is_vision() {
+                    let end = walk.phases.len().saturating_sub(1);
+                    *holding =
+                        if Some(before) == last_vision { Holding::Outputs(end) } else { Holding::Nothing };
+                }
+            }
+        }
+        for (number, phase) in walk.phases.iter().enumerate() {
+            if phase.name <= PhaseName::Compile {
+                continue;
+            }
+            let name =
+                if walk.part.role == Role::Language { phase.name.name() } else { walk.part.role.name() };
+            let mut now = holdings.clone();
+            if let Some(holding) = now.get_mut(index) {
+                *holding = Holding::Running(number);
+            }
+            moments.push(Moment { name, part: Some(index), holdings: now });
+            if let Some(holding) = holdings.get_mut(index) {
+                *holding = Holding::Left(number);
+            }
+        }
+    }
+    moments
+}
+
+impl Walk {
+    /// Bytes of the constants in the part's weight files, each range once.
+    #[must_use]
+    pub fn weights(&self) -> Bytes {
+        let nodes = self.graph.with_bodies().into_iter().flat_map(Graph::nodes);
+        let ranges: FxHashSet<WeightRange> = nodes
+            .filter_map(|node| match &node.op {
+                Op::Constant(constant) => constant.range,
+                _ => None,
+            })
+            .collect();
+        ranges.iter().map(|range| Bytes(range.size)).sum()
+    }
+
+    /// Whether its runtime keeps the memory of a run for the next one.
+    #[must_use]
+    pub fn keeps_buffers(&self) -> bool {
+        self.profile.runtime != Runtime::Written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assumed(output: &[u64], tiles: Option<u64>, model_type: &str) -> (u64, Vec<&'static str>) {
+        let tiles = tiles.map(|tokens| Tiles { tokens, ..Tiles::default() });
+        let mut rules = Vec::new();
+        let found = tokens(Some(output), tiles.as_ref(), model_type, &mut |rule, _| rules.push(rule));
+        (found, rules)
+    }
+
+    #[test]
+    fn the_rows_of_the_output_are_tokens() {
+        assert_eq!(assumed(&[1813, 2048], None, "qwen2_5_vl"), (1813, vec![]));
+        assert_eq!(assumed(&[7, 256, 2048], Some(1792), "internvl_chat"), (1792, vec![]));
+        assert_eq!(assumed(&[7, 256, 2048], Some(1800), "internvl_chat"), (1792, vec!["image-tokens"]));
+    }
+
+    #[test]
+    fn families_that_rearrange_go_by_their_rule() {
+        assert_eq!(assumed(&[5, 576, 4096], Some(2144), "llava_next"), (2144, vec![]));
+        assert_eq!(assumed(&[5, 576, 4096], None, "llava_next"), (2880, vec!["image-tokens"]));
+    }
+}

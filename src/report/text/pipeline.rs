@@ -1,0 +1,57 @@
+//! What a pipeline's report has beside a model's: the published lines of its parts, and a table of them.
+
+use super::super::model::{Component, Report, Totals};
+use super::PIPELINE;
+use crate::units::Bytes;
+use std::fmt::Write;
+
+/// The three lines of the published estimators: vision tower, language model, all.
+pub(super) fn published(out: &mut String, report: &Report) -> std::fmt::Result {
+    super::published(out, "VIT", of_roles(report, &["vision", "projection"]))?;
+    super::published(out, "LLM", of_roles(report, &["language"]))?;
+    writeln!(out, "Total {PIPELINE} Runtime Memory {} MB", Bytes(report.totals.total_bytes).mb())
+}
+
+fn of_roles<'a>(report: &'a Report, roles: &'a [&str]) -> impl Iterator<Item = &'a Totals> {
+    let is_of = |component: &Component| roles.contains(&component.role.as_str());
+    let parts = report.components.iter().filter(move |part| part.component.as_ref().is_some_and(is_of));
+    parts.map(|part| &part.totals)
+}
+
+/// The folder, the rules, and the lengths.
+pub(super) fn headline(report: &Report) -> String {
+    let Report { model, profile, scenario, .. } = report;
+    let said = [
+        scenario.patches.map(|count| format!("{count} patches")),
+        scenario.image_tokens.map(|count| format!("{count} image tokens")),
+        scenario.prompt.map(|count| format!("prompt of {count} tokens")),
+    ];
+    format!(
+        "{} ({}, {} models) under profile {} {}\n{}",
+        model.path,
+        model.format,
+        report.components.len(),
+        profile.name,
+        profile.version,
+        said.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// A row per part: what it takes alone, at its own highest.
+pub(super) fn parts(out: &mut String, report: &Report) -> std::fmt::Result {
+    let name =
+        |part: &Report| part.component.as_ref().map_or("", |component| component.name.as_str()).to_owned();
+    let width = report.components.iter().map(|part| name(part).len()).max().unwrap_or(0).max(12);
+    writeln!(out, "\n{:<width$} {:>12} {:>12} {:>12}", "Part, alone", "weights", "temp", "total")?;
+    for part in &report.components {
+        let totals = &part.totals;
+        let weights = Bytes(totals.weights_file_bytes) + Bytes(totals.weights_anonymous_bytes);
+        let cells =
+            [weights, Bytes(totals.temp_bytes), Bytes(totals.total_bytes)].map(|bytes| bytes.to_string());
+        writeln!(out, "{:<width$} {:>12} {:>12} {:>12}", name(part), cells[0], cells[1], cells[2])?;
+    }
+    let sum = Bytes(report.totals.parts_sum_bytes.unwrap_or_default()).to_string();
+    let highest = Bytes(report.totals.total_bytes).to_string();
+    writeln!(out, "{:<width$} {:>12} {:>12} {sum:>12}", "sum", "", "")?;
+    writeln!(out, "{:<width$} {:>12} {:>12} {highest:>12}", "together", "", "")
+}
