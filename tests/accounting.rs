@@ -43,7 +43,9 @@ fn run_of(graph: &Graph, base: &Scenario) -> Scenario {
         (Some(side), Some(patch)) => (side / patch).pow(2),
         _ => 1024,
     };
-    pipeline::vit::scenario(base, Some(patches)).unwrap()
+    // A fixture without a config says nothing of its images.
+    let image = base.config.image_size.is_none().then_some((224, 224));
+    pipeline::vit::scenario(&Scenario { image, ..base.clone() }, Some(patches)).unwrap()
 }
 
 fn report_of(graph: &Graph, scenario: &Scenario, planner: Planner, by: By) -> Report {

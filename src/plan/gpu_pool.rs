@@ -34,7 +34,10 @@ pub(super) fn plan(problem: &Problem) -> Plan {
         let most = size.saturating_mul(2);
         let found = blocks
             .range((size, 0)..(most, 0))
-            .find(|(_, (users, _))| is_free(users, &buffer.live))
+            .find(|(_, (users, members))| {
+                let is_of_kind = |&id: &BufferId| problem.buffer(id).grows == buffer.grows;
+                is_free(users, &buffer.live) && members.iter().take(1).all(is_of_kind)
+            })
             .map(|(&key, _)| key);
         let key = found.unwrap_or((size, blocks.len()));
         let (users, members) = blocks.entry(key).or_default();
@@ -56,13 +59,14 @@ fn placed(problem: &Problem, blocks: Blocks) -> Plan {
     for (_, (_, members)) in ordered {
         let start = plan.arena_size;
         let mut end = start;
+        let grows = members.iter().any(|&id| problem.buffer(id).grows);
         for id in members {
             let buffer = problem.buffer(id);
             let offset = start.align_up(buffer.alignment);
             plan.offsets[id.index()] = offset;
             end = end.max(offset + buffer.size);
         }
-        plan.blocks.push(Block { bytes: start.0..end.0, grows: true });
+        plan.blocks.push(Block { bytes: start.0..end.0, grows });
         plan.arena_size = end;
     }
     plan
