@@ -10,7 +10,7 @@ use crate::lifetime;
 use crate::lower::{self, Lowered};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
-use crate::profile::{Profile, Runtime};
+use crate::profile::{Generation, Profile, Runtime};
 use crate::scenario::Scenario;
 use crate::shape::{self, Shapes};
 use crate::verify;
@@ -76,6 +76,9 @@ pub fn run(
     let mut walked: Vec<Phase> = Vec::with_capacity(phases.len() + 1);
     for (name, scenario) in phases {
         let shapes = shape::infer(graph, scenario)?;
+        let generation =
+            scenario.first_prompt.map(|prompt| Generation { prompt, new_tokens: scenario.new_tokens });
+        let profile = &profile.clone().within(generation);
         let lowered = if walked.is_empty() {
             if let Some(lowered) = lower::loaded(graph, profile) {
                 walked.push(prove(PhaseName::Load, scenario, shapes.clone(), lowered, planner, None)?);

@@ -32,6 +32,10 @@ pub struct Scenario {
     pub prompt: Option<u64>,
     /// Tokens cached already.
     pub past: u64,
+    /// Tokens of the generation's first pass, which caches are allocated for; `None`: this pass stands alone.
+    pub first_prompt: Option<u64>,
+    /// Most tokens that the generation may add, if a limit was set.
+    pub new_tokens: Option<u64>,
     /// Width and height of the image in pixels.
     pub image: Option<(u64, u64)>,
     /// `--bind NAME=N`.

@@ -51,7 +51,8 @@ fn qwen_under(profile: Profile, chart: Chart) -> String {
     let base =
         Scenario { config: formats::config::read(folder).unwrap(), batch: Some(1), ..Scenario::default() };
     let file = llm::file(folder).unwrap();
-    chart_under(profile, &file, &llm::phases(&base, 1813, llm::Part::Prefill), chart)
+    let runs = llm::phases(&base, 1813, llm::Part::Prefill, &profile);
+    chart_under(profile, &file, &runs, chart)
 }
 
 fn vit(chart: Chart) -> String {

@@ -57,6 +57,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Phase::Decode => Part::Decode,
         Phase::Generate => Part::Generate { new_tokens: args.new_tokens },
     };
-    let report = args.analysis.analyze(&graph, &llm::phases(&base, args.seq, part))?;
+    let profile = args.analysis.profile(&graph)?;
+    let report = args.analysis.analyze(&graph, &llm::phases(&base, args.seq, part, &profile))?;
     args.analysis.deliver(&report, "LLM")
 }

@@ -4,14 +4,18 @@ use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::graph::{Dims, Format, Graph, Value};
-use memgraph::lower::Assumption;
+use memgraph::lower::{self, Assumption};
 use memgraph::phases::{self, PhaseName};
 use memgraph::pipeline::parts::Part;
 use memgraph::pipeline::vlm;
 use memgraph::plan::Planner;
-use memgraph::profile::{Isa, OpenvinoCpu, OpenvinoGpu, Profile, Reshape};
+use memgraph::profile::{Cache, Isa, OpenvinoCpu, OpenvinoGpu, Profile, Reshape, Runtime};
 use memgraph::report::pipeline::Telling;
-use memgraph::report::{self, By, Subject, model::Report, svg::Chart};
+use memgraph::report::{
+    self, By, Subject,
+    model::{Comparison, Report},
+    svg::Chart,
+};
 use memgraph::scenario::{ModelConfig, Scenario};
 use memgraph::{DType, formats};
 use std::path::{Path, PathBuf};
@@ -66,6 +70,9 @@ pub(super) struct Analysis {
     /// Write the report as JSON; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Show the graph as written beside the one that the runtime executes
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    compare: Option<Other>,
     /// Add every step and buffer to the JSON
     #[arg(long)]
     json_full: bool,
@@ -107,9 +114,15 @@ struct Compilation {
     /// Inferences that can run at once; one runs
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     streams: u32,
-    /// Logits of every token, or of the last alone
-    #[arg(long, value_enum, default_value = "all")]
-    logits: Logits,
+    /// Logits of every token, or of the last alone [default: the runner's]
+    #[arg(long, value_enum)]
+    logits: Option<Logits>,
+    /// Keys and values in states of the model, or in blocks that the runner allocates [default: the runner's]
+    #[arg(long, value_enum)]
+    attention: Option<Attention>,
+    /// Who runs the model, for `--logits` and `--attention`
+    #[arg(long, value_enum, default_value = "plain")]
+    runner: Runner,
     /// Whether the GPU has matrix engines (Arc, Core Ultra 200V and later); for `--profile openvino-gpu`
     #[arg(long, default_value = "yes", value_parser = ["yes", "no"])]
     xmx: String,
@@ -133,16 +146,31 @@ enum Logits {
     Last,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Attention {
+    Stateful,
+    Paged,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Runner {
+    /// The file as it is: `--logits all --attention stateful`
+    Plain,
+    /// OpenVINO GenAI's LLMPipeline: `--logits last --attention paged`
+    Genai,
+}
+
 impl Compilation {
     fn gpu_options(&self) -> OpenvinoGpu {
         OpenvinoGpu {
             has_xmx: self.xmx == "yes",
             kv_precision: self.kv_precision.as_deref().and_then(DType::from_name),
-            last_logits: self.logits == Logits::Last,
+            last_logits: self.logits == Some(Logits::Last),
         }
     }
 
     fn options(&self) -> OpenvinoCpu {
+        let is_genai = self.runner == Runner::Genai;
         let dtype = |name: &Option<String>| name.as_deref().and_then(DType::from_name);
         OpenvinoCpu {
             threads: self.threads,
@@ -155,7 +183,13 @@ impl Compilation {
             }),
             mmap: self.mmap == Switch::On,
             streams: self.streams,
-            last_logits: self.logits == Logits::Last,
+            last_logits: self.logits.map_or(is_genai, |logits| logits == Logits::Last),
+            cache: match self.attention {
+                Some(Attention::Paged) => Cache::Paged,
+                None if is_genai => Cache::Paged,
+                _ => Cache::Stateful,
+            },
+            generation: None,
         }
     }
 }
@@ -165,6 +199,13 @@ impl Compilation {
 pub(super) struct Findings {
     report: Report,
     drawing: Option<String>,
+}
+
+/// What a run is compared with.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Other {
+    /// The graph as written
+    Graph,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -329,6 +370,11 @@ impl Analysis {
         Ok(Findings { report, drawing })
     }
 
+    /// The profile that is applied to `graph`.
+    pub(super) fn profile(&self, graph: &Graph) -> Result<Profile> {
+        self.rules.profile(graph)
+    }
+
     /// Walks the line for every phase and makes the report.
     pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Findings> {
         let profile = self.rules.profile(graph)?;
@@ -344,7 +390,41 @@ impl Analysis {
             Drawing::Breakdown => Chart::Breakdown,
         };
         let drawing = self.svg.as_ref().map(|_| report::svg::render(&subject, chart)).transpose()?;
-        Ok(Findings { report: report::build(&subject), drawing })
+        let comparison = self.compare.map(|Other::Graph| self.compare_with_written(&subject)).transpose()?;
+        let report = Report { comparison, ..report::build(&subject) };
+        Ok(Findings { report, drawing })
+    }
+
+    /// The highest phase beside the same phase of the graph as written.
+    fn compare_with_written(&self, subject: &Subject<'_>) -> Result<Comparison> {
+        let Subject { graph, profile, .. } = *subject;
+        let Runtime::OpenvinoCpu(options) = &profile.runtime else {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("`--compare graph` was given, and profile {} executes no other graph", profile.name),
+            )
+            .help("add `--profile openvino-cpu`"));
+        };
+        if lower::execution::is_execution_graph(graph) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "`--compare graph` was given, and the file is an execution graph",
+            )
+            .in_file(graph.file())
+            .help("give the model that it was compiled from"));
+        }
+        let running = subject.phases.iter().filter(|phase| !phase.lowered.steps.is_empty());
+        let Some(executed) = running.max_by_key(|phase| phase.plan.arena_size) else {
+            return Err(Error::new(ErrorKind::Usage, "`--compare graph` was given, and no step runs"));
+        };
+        let written = Profile::graph();
+        let runs = [(executed.name, executed.scenario.clone())];
+        let written = phases::run(graph, &runs, &written, written.planner)?;
+        let [written] = &written[..] else {
+            return Err(Error::new(ErrorKind::Internal, "one phase was asked for, and another number came"));
+        };
+        let execution = lower::executed(graph, &executed.shapes, options)?;
+        Ok(report::compare::build(graph, written, executed, &execution, self.top))
     }
 
     /// Writes a report wherever the options ask for it.

@@ -18,9 +18,9 @@ use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::profile::{OpenvinoCpu, Profile, Reshape, Runtime};
+use crate::profile::{Cache, Generation, OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
-use execution::ExecutionGraph;
+use execution::{ExecutionGraph, Precision};
 use openvino_cpu::Moment;
 use smallvec::SmallVec;
 
@@ -334,6 +334,16 @@ pub fn apply_from_start(
     }
 }
 
+/// The last length up to `length` tokens at which `profile`'s cache of keys and values grows, in a generation of `batch`
+/// sequences; `None` where it never does.
+#[must_use]
+pub fn last_growth(profile: &Profile, batch: u64, generation: Generation, length: u64) -> Option<u64> {
+    match profile.runtime {
+        Runtime::Written => None,
+        Runtime::OpenvinoCpu(options) => openvino_cpu::last_growth(options.cache, batch, generation, length),
+    }
+}
+
 /// The graph that OpenVINO's CPU plugin executes: read where the file is one, else made from the export.
 ///
 /// # Errors
@@ -351,11 +361,23 @@ pub fn executed(graph: &Graph, shapes: &Shapes, options: &OpenvinoCpu) -> Result
             is_dynamic: options.reshape != Some(Reshape::Static),
             last_logits: options.last_logits,
             kv_precision: options.kv_precision,
+            is_paged: options.cache == Cache::Paged,
         };
         fuse::execution_graph(graph, shapes, options)?
     };
     // Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h.
     execution.kv_precision.get_or_insert(DType::U8);
+    let has_blocks = execution.nodes.iter().any(|node| node.kind == execution::Kind::PagedAttention);
+    if has_blocks && execution.kv_precision == Some(DType::F32) && execution.precision != Precision::F32 {
+        let precision = execution.precision.dtype();
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("a paged cache of f32 was asked for, and attention computes in {precision}"),
+        )
+        .in_file(graph.file())
+        .note("OpenVINO refuses to compile this")
+        .help(format!("add `--precision f32`, or give `--kv-precision u8` or `{precision}`")));
+    }
     Ok(execution)
 }
 

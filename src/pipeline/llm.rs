@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use crate::formats::config;
+use crate::lower;
 use crate::phases::PhaseName;
+use crate::profile::{Generation, Profile};
 use crate::scenario::{Scenario, Task};
 use std::path::{Path, PathBuf};
 
@@ -53,9 +55,14 @@ pub fn file(model: &Path) -> Result<PathBuf> {
 }
 
 /// The phases of a run over `prompt` tokens; `base` gives everything else, its `past` included.
+///
+/// A generation is its prefill, the decode that last makes `profile`'s cache of keys and values grow, and the last
+/// decode: growth holds old and new memory, so that one of these is the highest.
 #[must_use]
-pub fn phases(base: &Scenario, prompt: u64, part: Part) -> Vec<(PhaseName, Scenario)> {
-    let prefill = Scenario { task: Task::Llm, prompt: Some(prompt), ..base.clone() };
+pub fn phases(base: &Scenario, prompt: u64, part: Part, profile: &Profile) -> Vec<(PhaseName, Scenario)> {
+    let first_prompt = base.past.saturating_add(prompt);
+    let prefill =
+        Scenario { task: Task::Llm, prompt: Some(prompt), first_prompt: Some(first_prompt), ..base.clone() };
     let decode_after = |generated: u64| {
         let past = base.past.saturating_add(prompt).saturating_add(generated);
         Scenario { prompt: Some(1), past, ..prefill.clone() }
@@ -65,9 +72,17 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part) -> Vec<(PhaseName, Scena
         Part::Decode => vec![(PhaseName::Decode, decode_after(0))],
         // The prefill gives the first token, so the last pass has all but one of the new tokens behind it.
         Part::Generate { new_tokens } => {
-            let mut phases = vec![(PhaseName::Prefill, prefill.clone())];
-            if new_tokens > 1 {
-                phases.push((PhaseName::Decode, decode_after(new_tokens - 2)));
+            let limited = |scenario| Scenario { new_tokens: Some(new_tokens), ..scenario };
+            let mut phases = vec![(PhaseName::Prefill, limited(prefill.clone()))];
+            if let Some(last) = new_tokens.checked_sub(2) {
+                let generation = Generation { prompt: first_prompt, new_tokens: Some(new_tokens) };
+                let length = first_prompt.saturating_add(last).saturating_add(1);
+                let grows_at = lower::last_growth(profile, base.batch.unwrap_or(1), generation, length);
+                let grows_after =
+                    grows_at.and_then(|length| length.checked_sub(first_prompt.saturating_add(1)));
+                let before = grows_after.filter(|&generated| generated < last);
+                let decodes = before.into_iter().chain([last]);
+                phases.extend(decodes.map(|generated| (PhaseName::Decode, limited(decode_after(generated)))));
             }
             phases
         }
@@ -77,6 +92,7 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part) -> Vec<(PhaseName, Scena
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::{Cache, OpenvinoCpu};
 
     #[test]
     fn folders_name_their_decoder_or_have_a_usual_one() {
@@ -95,8 +111,22 @@ mod tests {
 
     #[test]
     fn the_last_of_n_new_tokens_has_n_minus_two_before_its_pass() {
-        let phases = phases(&Scenario::default(), 10, Part::Generate { new_tokens: 5 });
+        let generate = Part::Generate { new_tokens: 5 };
+        let phases = phases(&Scenario::default(), 10, generate, &Profile::graph());
         // Prefill yields token 1; four decode passes follow, the last over 10 + 3 cached tokens.
         assert_eq!((phases[1].1.prompt, phases[1].1.past), (Some(1), 13));
+    }
+
+    #[test]
+    fn a_generation_stops_where_its_cache_last_grows() {
+        let pasts = |cache, new_tokens| {
+            let profile = Profile::openvino_cpu(OpenvinoCpu { cache, ..OpenvinoCpu::default() });
+            let phases = phases(&Scenario::default(), 10, Part::Generate { new_tokens }, &profile);
+            phases.iter().map(|(_, scenario)| scenario.past).collect::<Vec<_>>()
+        };
+        assert_eq!(pasts(Cache::Stateful, 10), [0, 18]); // 19 tokens fit the 20 of twice the prompt
+        assert_eq!(pasts(Cache::Stateful, 12), [0, 20]); // the 21st makes it grow, and is the last
+        assert_eq!(pasts(Cache::Stateful, 100), [0, 86, 108]); // room for 20, 42, 86, 174
+        assert_eq!(pasts(Cache::Paged, 100), [0, 32, 108]); // one block, then nine
     }
 }

@@ -6,7 +6,7 @@ mod graph;
 mod openvino_cpu;
 mod openvino_gpu;
 
-pub use openvino_cpu::{Isa, OpenvinoCpu, Reshape};
+pub use openvino_cpu::{Cache, Generation, Isa, OpenvinoCpu, Reshape};
 pub use openvino_gpu::OpenvinoGpu;
 
 use crate::lower::Assumption;
@@ -43,6 +43,15 @@ pub enum Runtime {
 }
 
 impl Profile {
+    /// The same rules for a run that is part of `generation`.
+    #[must_use]
+    pub fn within(mut self, generation: Option<Generation>) -> Profile {
+        if let Runtime::OpenvinoCpu(options) = &mut self.runtime {
+            options.generation = generation.or(options.generation);
+        }
+        self
+    }
+
     /// What every run under this profile takes for granted.
     pub fn assumptions(&self) -> impl Iterator<Item = Assumption> {
         self.assumptions.iter().map(|&(rule, text)| Assumption { rule, text: text.to_owned() })

@@ -26,6 +26,29 @@ pub struct OpenvinoCpu {
     pub streams: u32,
     /// Logits are computed for the last token alone, as OpenVINO GenAI cuts the model.
     pub last_logits: bool,
+    /// Where keys and values lie between tokens.
+    pub cache: Cache,
+    /// The generation that a run is part of; `None`: it stands alone, with a cache allocated at its present length.
+    pub generation: Option<Generation>,
+}
+
+/// Where keys and values lie between tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cache {
+    /// In states of the model, as exported.
+    #[default]
+    Stateful,
+    /// In blocks of tokens that the runner allocates, read by PagedAttention.
+    Paged,
+}
+
+/// The generation that a run is part of: what a cache is allocated for at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Generation {
+    /// Tokens of the first run.
+    pub prompt: u64,
+    /// Most tokens that may follow, if a limit was set.
+    pub new_tokens: Option<u64>,
 }
 
 impl OpenvinoCpu {
@@ -58,6 +81,9 @@ impl OpenvinoCpu {
         if self.last_logits {
             entries.push(("logits", "last".to_owned()));
         }
+        if self.cache == Cache::Paged {
+            entries.push(("attention", "paged".to_owned()));
+        }
         entries
     }
 }
@@ -73,6 +99,8 @@ impl Default for OpenvinoCpu {
             mmap: true,
             streams: 1,
             last_logits: false,
+            cache: Cache::default(),
+            generation: None,
         }
     }
 }

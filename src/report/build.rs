@@ -5,7 +5,7 @@ use super::model::{self, Report, SCHEMA_VERSION};
 use crate::graph::Graph;
 use crate::ids::StorageId;
 use crate::lower::{Known, Lowered, NodeRef, StorageClass, TensorRef};
-use crate::phases::Phase;
+use crate::phases::{Phase, PhaseName};
 use crate::plan::{self, Planner};
 use crate::problem;
 use crate::profile::{Profile, Runtime};
@@ -161,6 +161,7 @@ fn empty(subject: &Subject<'_>) -> Report {
         breakdown: Vec::new(),
         planner: model::Planner::default(),
         components: Vec::new(),
+        comparison: None,
         steps: None,
         buffers: None,
     }
@@ -316,10 +317,18 @@ impl<'a> View<'a> {
             heap_peak_bytes: heap.0,
             resident_peak_bytes: (anonymous + file).0,
             file_resident_bytes: file.0,
+            tokens: self.tokens(),
             step: step.map(|_| u64::from(self.peak_step)),
             node: step.map(|step| self.node_name(step.node).to_owned()),
             ..model::Phase::default()
         }
+    }
+
+    /// Tokens of a sequence once the phase has run.
+    fn tokens(&self) -> Option<u64> {
+        let scenario = &self.phase.scenario;
+        let runs = matches!(self.phase.name, PhaseName::Prefill | PhaseName::Decode);
+        scenario.prompt.filter(|_| runs).map(|prompt| prompt.saturating_add(scenario.past))
     }
 
     fn node_name(&self, node: NodeRef) -> &str {

@@ -4,6 +4,7 @@
 //! a size that the line did not give.
 
 mod build;
+pub mod compare;
 pub mod component;
 pub mod csv;
 pub mod dump;

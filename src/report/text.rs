@@ -1,5 +1,6 @@
 //! Text for people: the totals in the published form, then where the memory goes.
 
+mod comparison;
 mod pipeline;
 
 use super::model::{Report, Share, Totals};
@@ -44,6 +45,9 @@ fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) ->
     breakdown(out, report, top)?;
     if !report.planner.name.is_empty() {
         planned(out, report)?;
+    }
+    if let Some(found) = &report.comparison {
+        comparison::write(out, found)?;
     }
     notes(out, report, top)
 }
@@ -154,7 +158,10 @@ fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
         let (heap, resident) = (Bytes(phase.heap_peak_bytes), Bytes(phase.resident_peak_bytes));
         let part = phase.component.as_ref().map(|part| format!("{part}: ")).unwrap_or_default();
         let at = match (phase.step, &phase.node) {
-            (Some(step), Some(node)) => format!("{part}step {step}, {node}"),
+            (Some(step), Some(node)) => match phase.tokens.filter(|_| phase.name == "decode") {
+                Some(tokens) => format!("{part}{tokens} tokens, step {step}, {node}"),
+                None => format!("{part}step {step}, {node}"),
+            },
             _ => "-".to_owned(),
         };
         writeln!(out, "{:<width$} {:>12} {:>12}  {at}", phase.name, heap.to_string(), resident.to_string())?;

@@ -68,8 +68,8 @@ pub struct ExecutedNode {
     pub is_view: bool,
     /// Input that is overwritten by a sum fused into a convolution.
     pub addend: Option<u32>,
-    /// Sizes of an attention; there are some for [`Kind::ScaledDotProductAttention`] and for a [`Kind::Subgraph`]
-    /// that holds a whole attention.
+    /// Sizes of an attention; there are some for [`Kind::ScaledDotProductAttention`], [`Kind::PagedAttention`] and for
+    /// a [`Kind::Subgraph`] that holds a whole attention.
     pub attention: Option<Box<Attention>>,
     /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
     pub is_mapped: bool,
@@ -192,7 +192,10 @@ impl ExecutionGraph {
     /// Whether an attention reads tokens that an earlier run left.
     #[must_use]
     pub fn has_past(&self) -> bool {
-        let attentions = self.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
+        let has_cache = |node: &&ExecutedNode| {
+            matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention)
+        };
+        let attentions = self.nodes.iter().filter(has_cache);
         attentions.filter_map(|node| node.attention.as_deref()).any(|attention| attention.past() > 0)
     }
 

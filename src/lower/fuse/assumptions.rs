@@ -39,6 +39,16 @@ pub(super) fn of(work: &Work<'_>) -> Vec<Assumption> {
     told.map(|(rule, count, text)| Assumption { rule, text: format!("{count} {text}") }).collect()
 }
 
+/// That a model was asked to be paged and cannot be.
+pub(super) fn not_paged() -> Assumption {
+    Assumption {
+        rule: "attention-not-paged",
+        text: "PagedAttention was asked for, and takes models whose every attention keeps keys and values in states of \
+               its own, and that have no other states: the model runs with its states, as LLMPipeline falls back"
+            .to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};

@@ -30,6 +30,7 @@ mod move_up;
 mod mvn;
 mod no_ops;
 mod order;
+mod paged_attention;
 mod precision;
 mod product_scale;
 mod reorder;
@@ -68,11 +69,19 @@ pub struct Options {
     pub last_logits: bool,
     /// What attention state is stored in; `None`: as the file or the plugin has it.
     pub kv_precision: Option<DType>,
+    /// Attention reads a cache of blocks instead of states, as OpenVINO GenAI converts the model.
+    pub is_paged: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { precision: Precision::Bf16, is_dynamic: true, last_logits: false, kv_precision: None }
+        Options {
+            precision: Precision::Bf16,
+            is_dynamic: true,
+            last_logits: false,
+            kv_precision: None,
+            is_paged: false,
+        }
     }
 }
 
@@ -105,6 +114,7 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     moe::fuse(&mut work);
     weights::gather(&mut work);
     rms::fuse(&mut work);
+    let is_paged = options.is_paged && paged_attention::lay_out(&mut work);
     rope::fuse(&mut work);
     rope_forms::fuse(&mut work);
     sdpa_state::fuse(&mut work);
@@ -132,13 +142,20 @@ pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Resu
     reorder::transposed(&mut work);
     reorder::insert(&mut work, options.precision, &keeps_f32);
     reorder::merge(&mut work);
+    if is_paged {
+        paged_attention::page(&mut work);
+    }
     views::settle(&mut work);
     order::settle(&mut work);
+    let mut assumptions = assumptions::of(&work);
+    if options.is_paged && !is_paged {
+        assumptions.push(assumptions::not_paged());
+    }
     Ok(ExecutionGraph {
         nodes: freeze::freeze(&work),
         is_dynamic: work.is_dynamic,
         precision: options.precision,
         kv_precision: options.kv_precision.or(graph.hints().kv_cache_precision),
-        assumptions: assumptions::of(&work),
+        assumptions,
     })
 }

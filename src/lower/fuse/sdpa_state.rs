@@ -24,6 +24,11 @@ pub(super) fn fuse(work: &mut Work<'_>) {
     }
 }
 
+/// Whether keys and values of an attention come from states that nobody else reads.
+pub(super) fn has_states(work: &Work<'_>, attention: usize) -> bool {
+    state(work, attention, 1).is_some() && state(work, attention, 2).is_some()
+}
+
 /// A state as an attention reads it.
 #[derive(Debug)]
 struct State {
@@ -103,13 +108,13 @@ fn state(work: &Work<'_>, attention: usize, input: usize) -> Option<State> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::testing::{DYNAMIC, FREE, FREE_SIZE, Net};
     use super::*;
     use crate::DType;
 
     /// One layer of attention with state; keys and values of the state are read as `layers` say.
-    fn attention(is_read_elsewhere: bool) -> Net {
+    pub(in crate::lower::fuse) fn attention(is_read_elsewhere: bool) -> Net {
         let (mut net, f32, dims) = (Net::new(), DType::F32, [1, 2, FREE, 8]);
         let [q, k, v] = ["q", "k", "v"].map(|name| net.input(name, f32, &dims));
         let beam = net.input("beam", DType::I32, &[1]);

@@ -112,8 +112,13 @@ impl Net {
 }
 
 /// Free dims stay free, all floats are f32.
-pub(super) const DYNAMIC: Options =
-    Options { precision: Precision::F32, is_dynamic: true, last_logits: false, kv_precision: None };
+pub(super) const DYNAMIC: Options = Options {
+    precision: Precision::F32,
+    is_dynamic: true,
+    last_logits: false,
+    kv_precision: None,
+    is_paged: false,
+};
 /// Dims are known, all floats are f32.
 pub(super) const STATIC: Options = Options { is_dynamic: false, ..DYNAMIC };
 

@@ -4,16 +4,18 @@
 //! the activations. The result is an ordinary [`Lowered`]: static regions are planned by the `openvino` planner, which
 //! also gives growing ones their blocks, and both checkers run on the plan.
 //!
-//! Not covered: several streams, `If` and `Loop`, PagedAttention.
+//! Not covered: several streams, `If` and `Loop`.
 //!
 //! Source: OpenVINO 2026.4.1 on x86-64 with AVX-512 and BF16; other instruction sets are assumptions.
 
 mod attention_scratch;
+mod capacity;
 mod code;
 mod held;
 mod io;
 mod life;
 mod objects;
+mod paged;
 mod regions;
 mod residency;
 mod scratchpad;
@@ -28,6 +30,7 @@ use crate::graph::WeightRange;
 use crate::ids::{StorageId, TensorId, ValueId};
 use crate::profile::OpenvinoCpu;
 use crate::units::Bytes;
+pub(super) use capacity::last_growth;
 use held::Held;
 pub(super) use held::Moment;
 use regions::{Holder, Region, Regions, Role};
@@ -80,10 +83,14 @@ pub(super) fn apply(
         let there = there.map(|region| storage(graph, region, &[], &FxHashMap::default()));
         lowered.storages.extend(there);
     }
+    if graph.nodes.iter().any(|node| node.kind == Kind::PagedAttention) {
+        lowered.assumptions.push(paged::assumption());
+    }
     let threads = u64::from(options.threads);
     let held = [
         weights::packed(graph, &constants),
         state::held(graph),
+        paged::held(graph, threads, options.generation),
         attention_scratch::held(graph, threads),
         scratchpad::held(graph, threads).into_iter().collect(),
         slices::held(graph),
@@ -99,7 +106,7 @@ pub(super) fn apply(
     if moment == Moment::Compiled {
         lowered.storages.push(objects::model(model.nodes).storage());
     }
-    lowered.residency = residency(graph, &lowered, moment, model);
+    lowered.residency = residency(graph, &lowered, moment, model, options);
     if !options.mmap {
         // Every constant of the model stays, also where the graph reads a converted copy.
         let rest = in_heap(&lowered.storages, model);
@@ -128,11 +135,21 @@ fn in_heap(counted: &[Storage], model: &Model) -> Vec<Storage> {
 }
 
 /// What of the storages is resident, and what else.
-fn residency(graph: &ExecutionGraph, lowered: &Lowered, moment: Moment, model: &Model) -> Residency {
+fn residency(
+    graph: &ExecutionGraph,
+    lowered: &Lowered,
+    moment: Moment,
+    model: &Model,
+    options: &OpenvinoCpu,
+) -> Residency {
     let mut residency = residency::of_process(Some(graph), model.nodes, moment);
     let of_class = |class| lowered.storages.iter().filter(move |storage| storage.class == class);
     let code: Bytes = of_class(StorageClass::Code).map(|storage| storage.bytes).sum();
-    let room: Bytes = of_class(StorageClass::KvCache).map(|storage| Bytes(storage.bytes.0 / 2)).sum();
+    let room: Bytes = if moment == Moment::Running && lowered.cached.total == 0 {
+        paged::untouched(graph, options.generation)
+    } else {
+        of_class(StorageClass::KvCache).map(|storage| Bytes(storage.bytes.0 / 2)).sum()
+    };
     residency.untouched_bytes = code + room;
     match moment {
         Moment::Running => residency.unread_bytes = residency::unread(graph).into_values().sum(),

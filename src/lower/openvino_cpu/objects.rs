@@ -10,7 +10,7 @@
 //! | dynamic, after compilation | 1.70 MB + 9.0 KB per node + 0.93 MB per attention Subgraph |
 //! | dynamic, added by the first inference | 0.35 MB + 0.14 MB per distinct weight shape + 1.7 KB per node that is no constant; for one token after a prompt 0.14 MB per shape once more |
 //! | static | 2.0 MB + 2.7 KB per node that is no constant + 20 KB per constant + 0.10 MB per Subgraph + 0.86 MB per attention Subgraph; 2.0 MB where it has a convolution |
-//! | stateful attention | two code generators of 287,296 bytes per kernel: prompt, and one token |
+//! | attention with a cache, in states or paged | two code generators of 287,296 bytes per kernel: prompt, and one token |
 //!
 //! What is there after compilation is there once per stream, but for what convolutions take.
 //!
@@ -23,7 +23,7 @@ use crate::lower::{Known, NodeRef, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashSet;
 
-/// Bytes of one code generator of stateful attention.
+/// Bytes of one code generator of attention with a cache.
 const CODE_GENERATOR: u64 = 287_296;
 
 /// A node of a model, as read.
@@ -72,7 +72,7 @@ pub(super) fn held(graph: &ExecutionGraph, streams: u64) -> Vec<Held> {
     let passes = if graph.has_past() { 2 } else { 1 };
     let first = 350_000 + 140_000 * weight_shapes(graph) * passes + 1_700 * others;
     let mut held = vec![compiled, own(StorageClass::Runtime, first, Moment::Running)];
-    if count(&|kind| *kind == Kind::ScaledDotProductAttention) > 0 {
+    if count(&|kind| matches!(kind, Kind::ScaledDotProductAttention | Kind::PagedAttention)) > 0 {
         let generator = own(StorageClass::Code, CODE_GENERATOR, Moment::Running);
         held.extend(std::iter::repeat_n(generator, 2 * passes as usize));
     }

@@ -33,8 +33,10 @@ const L2: u64 = 1 << 20;
 
 /// The packed copies of a graph's weights.
 pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
-    let is_language_model = graph.nodes.iter().any(|node| node.kind == Kind::ScaledDotProductAttention)
-        && !graph.nodes.iter().any(|node| node.kind == Kind::Convolution);
+    let has_cache =
+        |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
+    let is_language_model =
+        graph.nodes.iter().any(has_cache) && !graph.nodes.iter().any(|node| node.kind == Kind::Convolution);
     let mut seen: FxHashSet<Port> = FxHashSet::default();
     let mut held = Vec::new();
     for node in &graph.nodes {

@@ -2,7 +2,10 @@
 //!
 //! The only types of the crate that serialize. Sizes are raw bytes; names carry their units.
 
+mod comparison;
 pub mod dump;
+
+pub use comparison::{Comparison, FusionGroup, Pair};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +50,9 @@ pub struct Report {
     /// The reports of a pipeline's parts, in the order in which they run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<Report>,
+    /// The written graph beside the executed one, with `--compare graph`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// Every step, with `--json-full`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<Step>>,
@@ -208,6 +214,9 @@ pub struct Phase {
     pub resident_peak_bytes: u64,
     /// File-backed pages.
     pub file_resident_bytes: u64,
+    /// Tokens of a sequence once the phase has run, those of earlier phases included; absent where nothing is generated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
     /// Step of the peak; absent where nothing runs.
     pub step: Option<u64>,
     /// Node of that step.
