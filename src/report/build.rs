@@ -102,8 +102,13 @@ fn empty(subject: &Subject<'_>) -> Report {
     let graph = subject.graph;
     let bodies = graph.with_bodies();
     let first = subject.phases.first();
-    let lowered = subject.phases.iter().map(|phase| &phase.lowered).next();
-    let assumptions = lowered.into_iter().flat_map(|lowered| &lowered.assumptions);
+    // A phase in which nothing runs takes less for granted than the others.
+    let mut assumptions: Vec<_> = Vec::new();
+    for assumption in subject.phases.iter().flat_map(|phase| &phase.lowered.assumptions) {
+        if !assumptions.contains(&assumption) {
+            assumptions.push(assumption);
+        }
+    }
     let diagnostics = subject.phases.iter().flat_map(|phase| phase.shapes.diagnostics());
     let mut diagnostics: Vec<_> = diagnostics
         .map(|found| model::Diagnostic {
@@ -148,6 +153,7 @@ fn empty(subject: &Subject<'_>) -> Report {
             options: options(subject),
         },
         assumptions: assumptions
+            .into_iter()
             .map(|assumption| model::Assumption {
                 rule: assumption.rule.to_owned(),
                 text: assumption.text.clone(),
