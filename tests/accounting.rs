@@ -39,6 +39,10 @@ fn run_of(graph: &Graph, base: &Scenario) -> Scenario {
         let inputs = vec![("x".to_owned(), [2, 3, 224, 224].into_iter().collect())];
         return Scenario { inputs, ..base.clone() };
     }
+    if has("pixel_values") && base.config.image_size.is_none() {
+        let inputs = vec![("pixel_values".to_owned(), [2, 3, 64, 64].into_iter().collect())];
+        return Scenario { inputs, ..base.clone() };
+    }
     let patches = match (base.config.image_size, base.config.patch_size) {
         (Some(side), Some(patch)) => (side / patch).pow(2),
         _ => 1024,
