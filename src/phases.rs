@@ -110,7 +110,7 @@ fn prove(
 ) -> Result<Phase> {
     if let Some((before, runtime)) = before {
         match runtime {
-            Runtime::OpenvinoGpu(_) => lasting::keep_states(&before.lowered, &mut lowered),
+            Runtime::OpenvinoGpu(_) => lasting::keep_gpu_states(&before.lowered, &mut lowered),
             _ => lasting::keep_storages(&before.lowered, &mut lowered),
         }
     }

@@ -339,7 +339,7 @@ pub fn apply_from_start(
 #[must_use]
 pub fn last_growth(profile: &Profile, batch: u64, generation: Generation, length: u64) -> Option<u64> {
     match profile.runtime {
-        Runtime::Written => None,
+        Runtime::Written | Runtime::OpenvinoGpu(_) => None,
         Runtime::OpenvinoCpu(options) => openvino_cpu::last_growth(options.cache, batch, generation, length),
     }
 }

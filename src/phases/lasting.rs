@@ -109,7 +109,7 @@ fn capacity(before: Bytes, anew: Bytes, cached: Cached) -> Bytes {
 ///
 /// Of the GPU plugin: buffers that are far too large for one token are given back. Source: openvino
 /// src/plugins/intel_gpu/src/graph/primitive_inst.cpp, 2025.
-pub(super) fn keep_states(before: &Lowered, now: &mut Lowered) {
+pub(super) fn keep_gpu_states(before: &Lowered, now: &mut Lowered) {
     let (old, new) = (states(before), states(now));
     if old.len() != new.len() {
         return;

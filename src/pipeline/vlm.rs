@@ -113,7 +113,9 @@ pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'
             }
             Role::Language => {
                 let base = Scenario { image: None, ..base.only_for(&graph) };
-                llm::phases(&base, length, llm::Part::Generate { new_tokens: request.new_tokens.max(1) })
+                // The prefill gives the first token: the decode that is part of every run, the second.
+                let part = llm::Part::Generate { new_tokens: request.new_tokens.max(2) };
+                llm::phases(&base, length, part, &profile)
             }
         };
         let phases = phases::run(&graph, &runs, &profile, planner)?;

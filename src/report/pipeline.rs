@@ -320,6 +320,7 @@ fn phase(parts: &[Held<'_>], moment: &Moment, totals: &model::Totals) -> model::
         heap_peak_bytes: heap.0,
         resident_peak_bytes: (file + anonymous).0,
         file_resident_bytes: file.0,
+        tokens: at.tokens,
         step: at.step,
         node: at.node,
         component: running.map(|(part, _)| part.name().to_owned()),
@@ -389,11 +390,19 @@ fn planner(components: &[Report], totals: &model::Totals) -> model::Planner {
     names.dedup();
     let arena = totals.arena_bytes.saturating_add(totals.dynamic_bytes);
     let bound = totals.lower_bound_bytes;
+    let saving_of = |report: &Report| {
+        let planner = &report.planner;
+        planner.arena_bytes.saturating_sub(planner.best_arena_bytes)
+    };
+    let best = components.iter().max_by_key(|report| saving_of(report));
+    let saving = best.map_or(0, saving_of);
     model::Planner {
         name: names.join(", "),
         arena_bytes: arena,
         lower_bound_bytes: bound,
         gap: if bound == 0 { 0.0 } else { arena as f64 / bound as f64 - 1.0 },
+        best_name: best.map(|report| report.planner.best_name.clone()).unwrap_or_default(),
+        best_arena_bytes: arena.saturating_sub(saving),
     }
 }
 
