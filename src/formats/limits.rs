@@ -26,6 +26,8 @@ pub const MAX_PROTOBUF_DEPTH: usize = 96;
 /// Fields of a protobuf file, and numbers in its attributes: what a decoder would take memory for. Exports of 10^5
 /// nodes have some 10^6.
 pub const MAX_PROTOBUF_FIELDS: u64 = 1 << 24;
+/// Messages of a protobuf file, of which each takes some hundred bytes when decoded.
+pub const MAX_PROTOBUF_MESSAGES: u64 = 1 << 22;
 /// Functions within functions of an ONNX model.
 pub const MAX_FUNCTION_DEPTH: usize = 32;
 /// Bytes of the texts of one graph, whose arena is indexed with 32 bits.

@@ -502,7 +502,9 @@ impl<'m> GraphReader<'_, 'm> {
             }
         }
         let first = proto.output.iter().find(|output| !output.is_empty()).map(|output| text(output));
-        let tensors = scope.tensor(first.transpose()?.unwrap_or_default()).into_owned();
+        // Calls that end in the same tensor lie within each other, and none is of a function that another is of.
+        let first = scope.tensor(first.transpose()?.unwrap_or_default());
+        let tensors = format!("{first}/{}", text(&function.name)?);
         // A function that leaves its operator sets out uses the model's.
         let opsets = match opsets(&function.opset_import)? {
             own if own.is_empty() => scope.opsets.clone(),

@@ -18,7 +18,7 @@ use crate::formats::limits;
 pub(super) fn check(bytes: &[u8]) -> Result<()> {
     let mut open = vec![(Message::Model, bytes.len())];
     let mut at = 0;
-    let mut n_fields = 0_u64;
+    let (mut n_fields, mut n_messages) = (0_u64, 0_u64);
     while let Some(&(message, end)) = open.last() {
         if at == end {
             open.pop();
@@ -45,6 +45,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
                     // Each byte may be a number.
                     Field::Numbers => n_fields += length,
                     Field::Message(inner) => {
+                        n_messages += 1;
                         open.push((inner, at));
                         at = inside;
                     }
@@ -55,6 +56,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
         let cap = limits::MAX_PROTOBUF_FIELDS;
         if n_fields > cap {
             return Err(limits::exceeded("fields of the file", format!("over {cap}"), cap).at(place(start)));
+        }
+        let cap = limits::MAX_PROTOBUF_MESSAGES;
+        if n_messages > cap {
+            return Err(limits::exceeded("messages of the file", format!("over {cap}"), cap).at(place(start)));
         }
         let cap = limits::MAX_PROTOBUF_DEPTH;
         if open.len() > cap {

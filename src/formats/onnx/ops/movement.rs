@@ -58,8 +58,8 @@ pub(super) const TABLE: &[Entry] = &[
     op("GatherND", 11, |layer| {
         Ok(Op::GatherNd { batch_dims: layer.int_or("batch_dims", 0)?, flatten_batch_dims: false }.into())
     }),
-    op("Scatter", 9, |layer| scatter_elements(layer)),
-    op("ScatterElements", 11, |layer| scatter_elements(layer)),
+    op("Scatter", 9, scatter_elements),
+    op("ScatterElements", 11, scatter_elements),
     op("ScatterND", 11, |layer| Ok(Op::Scatter(plain_or_other(layer, Scatter::Nd)?).into())),
     op("Compress", 9, |layer| Ok(Op::Compress { axis: layer.int("axis")? }.into())),
     op("ReverseSequence", 10, |_| Ok(Op::ReverseSequence.into())),
