@@ -1,0 +1,223 @@
+//! Damaged and hostile files: an error that says where, or a graph; never a panic, never unbounded.
+
+use super::encode::*;
+use memgraph::formats::onnx::parse;
+use onnx_protobuf::{GraphProto, ModelProto, TensorProto};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A model with a bit of everything.
+fn specimen() -> ModelProto {
+    let inner = GraphProto {
+        node: vec![node("Add", &["x", "offset"], &["i"], vec![])],
+        output: vec![named("i")],
+        ..GraphProto::new()
+    };
+    let branches = vec![body("then_branch", inner.clone()), body("else_branch", inner)];
+    let mut graph = graph(
+        vec![value("flag", 9, &[]), value("x", FLOAT, &[Dim::Named("n"), Dim::Is(3)])],
+        vec![
+            node("If", &["flag"], &["y"], branches),
+            node("Slice", &["y", "from", "to"], &["z"], vec![]),
+            node("Conv", &["z", "w"], &["c"], vec![int_list("pads", &[1, 1]), int("group", 1)]),
+        ],
+        &["z", "c"],
+    );
+    graph.initializer = vec![
+        ints("from", &[0]),
+        ints("to", &[2]),
+        external("offset", &[3], &[("location", "data"), ("offset", "8"), ("length", "12")]),
+        TensorProto { float_data: vec![1.0; 3], ..external("w", &[1, 3, 1], &[]) },
+    ];
+    model(graph)
+}
+
+fn check(bytes: Vec<u8>) {
+    if let Err(error) = parse(bytes, Path::new("hostile.onnx")) {
+        assert!(error.location().file.is_some(), "{error}");
+        assert!(error.to_string().len() < 4096, "{error}");
+    }
+}
+
+fn fault(model: &ModelProto) -> String {
+    read(model).unwrap_err().to_string()
+}
+
+#[test]
+fn truncated_anywhere() {
+    let whole = bytes(&specimen());
+    check(whole.clone());
+    for end in 0..whole.len() {
+        check(whole[..end].to_vec());
+    }
+    // The graph is one field, so a cut within it is always found, with its place.
+    let error = parse(whole[..whole.len() - 20].to_vec(), Path::new("cut.onnx")).unwrap_err();
+    assert!(error.location().position.is_some() && error.message().contains("are left"), "{error}");
+}
+
+#[test]
+fn any_byte_flipped() {
+    let mut model = bytes(&specimen());
+    for index in 0..model.len() {
+        let original = model[index];
+        for flipped in [0xff, 0, original ^ 1, original ^ 0x80, original.wrapping_add(8)] {
+            model[index] = flipped;
+            check(model.clone());
+        }
+        model[index] = original;
+    }
+}
+
+#[test]
+fn random_damage() {
+    let whole = bytes(&specimen());
+    arbtest::arbtest(|source| {
+        let mut model = whole.clone();
+        for _ in 0..source.int_in_range(1..=4)? {
+            let start = source.choose_index(model.len())?;
+            let end = source.int_in_range(start..=model.len().min(start + 200))?;
+            if source.arbitrary()? {
+                let copy = model[start..end].to_vec();
+                let at = source.choose_index(model.len())?;
+                model.splice(at..at, copy);
+            } else {
+                model.drain(start..end);
+            }
+            if model.is_empty() {
+                return Ok(());
+            }
+        }
+        check(model);
+        Ok(())
+    })
+    .budget_ms(1_000);
+}
+
+#[test]
+fn random_bytes() {
+    arbtest::arbtest(|source| {
+        check(source.arbitrary::<Vec<u8>>()?);
+        Ok(())
+    })
+    .budget_ms(500);
+}
+
+#[test]
+fn lengths_that_lie() {
+    // 2 GiB of graph in nine bytes.
+    let error =
+        parse(vec![0x08, 10, 0x3a, 0xff, 0xff, 0xff, 0xff, 0x07, 0], Path::new("m.onnx")).unwrap_err();
+    assert!(error.message().contains("claims 2147483647 bytes, and 1 are left"), "{error}");
+    for bytes in [
+        &[0x3a, 0xff][..],
+        &[0x3a; 1],
+        &[0xff; 11],
+        &[0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+    ] {
+        assert!(parse(bytes.to_vec(), Path::new("m.onnx")).is_err(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn many_small_fields_are_refused_before_memory_is_taken() {
+    // Ten million empty nodes would be two gigabytes of messages.
+    let n_nodes = 10_000_000_u32;
+    let mut file = vec![0x3a];
+    let mut length = 2 * n_nodes;
+    while length >= 0x80 {
+        file.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    file.push(length as u8);
+    file.resize(file.len() + 2 * n_nodes as usize, 0);
+    file.iter_mut().skip(5).step_by(2).for_each(|byte| *byte = 0x0a);
+    let started = Instant::now();
+    let result = parse(file, Path::new("m.onnx"));
+    assert!(result.unwrap_err().is_limit());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn bodies_within_bodies() {
+    let mut graph = GraphProto { output: vec![named("x")], ..GraphProto::new() };
+    for _ in 0..40 {
+        let branches = vec![body("then_branch", graph.clone()), body("else_branch", GraphProto::new())];
+        graph = GraphProto { node: vec![node("If", &["c"], &["x"], branches)], ..GraphProto::new() };
+    }
+    let error = read(&model(graph)).unwrap_err();
+    assert!(error.is_limit(), "{error}");
+}
+
+#[test]
+fn data_outside_of_the_folder() {
+    for location in ["../secret", "/etc/passwd", "a/../../b", "..\\secret"] {
+        let mut graph = GraphProto::new();
+        graph.initializer = vec![external("w", &[4], &[("location", location)])];
+        let text = fault(&model(graph));
+        assert!(text.contains("outside of the model's folder") && text.contains("\"w\""), "{text}");
+    }
+}
+
+#[test]
+fn tensors_that_contradict_themselves() {
+    let with =
+        |tensor: TensorProto| fault(&model(GraphProto { initializer: vec![tensor], ..GraphProto::new() }));
+    let short = TensorProto { dims: vec![3], ..ints("t", &[1, 2]) };
+    assert!(with(short).contains("the tensor has 16 bytes, and i64 [3] needs 24 bytes"));
+    assert!(with(TensorProto { dims: vec![-1], ..ints("t", &[1]) }).contains("dims [-1]"));
+    let huge = TensorProto { dims: vec![i64::MAX, i64::MAX, 3], ..ints("t", &[1]) };
+    assert!(with(huge).contains("too many elements"));
+    assert!(with(TensorProto { data_type: 99, ..ints("t", &[1]) }).contains("data type 99"));
+    assert!(with(TensorProto { dims: vec![1; 65], ..ints("t", &[1]) }).contains("rank of a tensor"));
+    let few = TensorProto { raw_data: Vec::new(), int64_data: vec![1], ..ints("t", &[1, 2]) };
+    assert!(with(few).contains("1 bytes of packed numbers"));
+    let short = external("t", &[4], &[("location", "d"), ("length", "3")]);
+    assert!(with(short).contains("3 bytes of external data"));
+}
+
+#[test]
+fn names_that_lead_nowhere() {
+    let text = fault(&model(graph(vec![], vec![node("Relu", &["lost"], &["y"], vec![])], &["y"])));
+    assert!(text.contains("gives \"lost\"") && text.contains("Relu"), "{text}");
+    let text = fault(&model(graph(vec![floats("x", &[1])], vec![], &["lost"])));
+    assert!(text.contains("gives \"lost\""), "{text}");
+    let twice = vec![node("Relu", &["x"], &["y"], vec![]), node("Abs", &["x"], &["y"], vec![])];
+    let text = fault(&model(graph(vec![floats("x", &[1])], twice, &["y"])));
+    assert!(text.contains("two nodes give \"y\""), "{text}");
+    let cycle = vec![node("Relu", &["b"], &["a"], vec![]), node("Abs", &["a"], &["b"], vec![])];
+    assert!(fault(&model(graph(vec![], cycle, &["a"]))).contains("cycle"));
+    let fewer = vec![node("Add", &["x"], &["y"], vec![])];
+    assert!(
+        fault(&model(graph(vec![floats("x", &[1])], fewer, &["y"])))
+            .contains("needs at least 2 inputs, and has 1")
+    );
+}
+
+#[test]
+fn attributes_of_the_wrong_kind() {
+    let with = |attribute| {
+        fault(&model(graph(
+            vec![floats("x", &[1])],
+            vec![node("Flatten", &["x"], &["y"], vec![attribute])],
+            &["y"],
+        )))
+    };
+    let text = with(int_list("axis", &[1]));
+    assert!(text.contains("attribute `axis` must be an integer, and is INTS"), "{text}");
+    assert!(text.contains("layer \"y\" (Flatten)") && text.contains("at byte"), "{text}");
+    let missing = model(graph(vec![floats("x", &[1])], vec![node("Concat", &["x"], &["y"], vec![])], &["y"]));
+    assert!(fault(&missing).contains("attribute `axis` is missing"));
+    let loop_without = model(graph(vec![], vec![node("Loop", &["", ""], &["y"], vec![])], &["y"]));
+    assert!(fault(&loop_without).contains("attribute `body` is missing"));
+}
+
+#[test]
+fn files_that_are_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in [("empty.onnx", &b""[..]), ("text.onnx", b"hello"), ("nothing.onnx", &[0x08, 10])]
+    {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        assert!(memgraph::formats::open(&path).is_err(), "{name}");
+    }
+}
