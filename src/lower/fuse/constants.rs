@@ -36,6 +36,25 @@ pub(super) fn fold(work: &mut Work<'_>, shapes: &Shapes) {
     }
 }
 
+/// Gives each element-wise reader of a folded number one of its own, since it gets the rank of what it meets there.
+///
+/// Source: `AlignEltwiseInputRanks`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
+fn own_numbers(work: &mut Work<'_>, constant: Edge) {
+    let rank = work.tensor(constant).dims.len();
+    if work.tensor(constant).elements() != 1 {
+        return;
+    }
+    for (user, input) in work.users(constant.node).to_vec().into_iter().skip(1) {
+        let reader = &work.nodes[user];
+        let is_raised = reader.outputs.first().is_some_and(|output| output.dims.len() > rank);
+        if matches!(reader.op, Op::Binary(..)) && is_raised {
+            let own = Node { users: Vec::new(), ..work.nodes[constant.node].clone() };
+            let own = Edge::of(work.add(own));
+            work.set_input(user, input, own);
+        }
+    }
+}
+
 /// Puts a constant in the place of an output, under the node's name.
 fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
     let old = &work.nodes[node];
@@ -57,6 +76,7 @@ fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
     };
     let constant = Edge::of(work.add(constant));
     work.replace(Edge { node, port }, constant);
+    own_numbers(work, constant);
 }
 
 /// Folds those outputs of a Split into single dims whose dim was known when the model was compiled.

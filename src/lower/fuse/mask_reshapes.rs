@@ -1,9 +1,11 @@
-//! Pass 10 with static dims: a mask that is added to scores in another shape.
+//! Pass 10: masks that are added to scores.
 //!
-//! `[Add →] Reshape → Add mask → Reshape → Softmax` with the first and the last shape equal and one reader each: the mask
-//! takes the other shape when the model is compiled, and both Reshapes are gone.
+//! * Two constants of equal dims that are added one after the other are one sum, named as the second.
+//! * With static dims, `[Add →] Reshape → Add mask → Reshape → Softmax` with the first and the last shape equal and one
+//!   reader each: the mask takes the other shape when the model is compiled, and both Reshapes are gone.
 //!
-//! Source: `ExtractReshapesFromMHA`, OpenVINO 2026.4, src/common/snippets/src/pass/extract_reshapes_from_mha.cpp.
+//! Source: `AddAddFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations, and
+//! `ExtractReshapesFromMHA`, src/common/snippets/src/pass/extract_reshapes_from_mha.cpp.
 
 use super::rms::constant_and_other;
 use super::work::{Edge, Node, Tensor, Work};
@@ -14,6 +16,11 @@ use smallvec::smallvec;
 
 /// Removes the Reshapes around masks.
 pub(super) fn extract(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if work.is_alive(node) {
+            join_sums(work, node);
+        }
+    }
     if work.is_dynamic {
         return;
     }
@@ -22,6 +29,30 @@ pub(super) fn extract(work: &mut Work<'_>) {
             extract_one(work, node);
         }
     }
+}
+
+fn join_sums(work: &mut Work<'_>, second: usize) -> Option<()> {
+    let (mask, sum) = constant_and_other(work, second, Binary::Add)?;
+    let (other, data) = constant_and_other(work, sum.node, Binary::Add)?;
+    work.only_user(sum.node)?;
+    // A stored half is no constant yet when sums are joined.
+    let is_stored =
+        |edge: Edge| matches!(work.graph.node(work.nodes[edge.node].source).op, Op::Convert { .. });
+    let is_alike = work.tensor(mask).dims == work.tensor(other).dims && work.tensor(mask).dtype.is_float();
+    if !is_alike || is_stored(mask) || is_stored(other) {
+        return None;
+    }
+    let tensor = work.tensor(mask).clone();
+    let source = work.nodes[second].source;
+    let joined = Edge::of(work.add(Node {
+        op: Op::Constant(Constant { range: None, value: None }),
+        kind: Kind::Const,
+        outputs: smallvec![tensor],
+        source,
+        ..Node::default()
+    }));
+    work.set_inputs(second, [data, joined]);
+    Some(())
 }
 
 fn extract_one(work: &mut Work<'_>, softmax: usize) -> Option<()> {
@@ -64,4 +95,35 @@ fn extract_one(work: &mut Work<'_>, softmax: usize) -> Option<()> {
     work.set_inputs(add, [source, reshaped]);
     work.replace(Edge::of(last), Edge::of(add));
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Net, STATIC};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::{Broadcast, ReshapeZero};
+
+    /// Scores of four windows, to which a mask of `windows` is added, in a shape of two by two.
+    fn masked(windows: i64) -> Vec<String> {
+        let (mut net, f32, flat) = (Net::new(), DType::F32, [4, 3, 5, 5]);
+        let x = net.input("x", f32, &flat);
+        let made = net.op("before", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &flat);
+        let parted = [2, 2, 3, 5, 5];
+        let (apart, together) = (net.ints("apart", &parted), net.ints("together", &flat));
+        let reshape = || Op::Reshape(ReshapeZero::IsZero);
+        let made = net.op("parted", reshape(), &[made, apart], f32, &parted);
+        let mask = net.weight("mask", f32, &[if windows == 4 { 2 } else { 1 }, 2, 1, 5, 5]);
+        let made = net.op("add", Op::Binary(Binary::Add, Broadcast::Numpy), &[made, mask], f32, &parted);
+        let made = net.op("joined", reshape(), &[made, together], f32, &flat);
+        let made = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[made], f32, &flat);
+        net.result("out", made);
+        net.lines(STATIC)
+    }
+
+    #[test]
+    fn a_mask_per_window_takes_the_shape_of_the_scores() {
+        assert_eq!(masked(4), ["Softmax before f32", "Subgraph add f32", "Softmax softmax f32"]);
+        assert_eq!(masked(2).len(), 5);
+    }
 }

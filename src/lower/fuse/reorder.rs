@@ -215,7 +215,9 @@ fn wanted_type(work: &Work<'_>, node: usize, input: usize, edge: Edge, precision
     let is_significant = matches!(of.kind, Kind::FullyConnected | Kind::Convolution | Kind::Deconvolution);
     let is_filter = is_significant && input == 1;
     let is_constant = work.nodes[edge.node].is_const();
-    let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat;
+    // A transposed convolution reads its bias in f32.
+    let wants_constant =
+        is_significant && input == 2 && of.kind != Kind::Deconvolution || of.kind == Kind::Concat;
     let to = match of.kind {
         _ if is_constant && !wants_constant => return has,
         _ if is_filter => precision.dtype(),

@@ -8,7 +8,7 @@
 
 use super::work::{Dim, Edge, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, ReshapeZero};
+use crate::graph::op::{Binary, BroadcastMode, ReshapeZero};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -217,10 +217,17 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
             if let (Op::Broadcast(_), Some(target)) =
                 (&node.op, of(1).and_then(|facts| facts.elements.clone()))
             {
-                for (symbol, element) in known.dims.iter_mut().zip(&target) {
-                    if let Element::Symbol(found) = element {
-                        *symbol = *found;
-                    }
+                let data = shape(0)
+                    .zip(node.input(0))
+                    .filter(|_| matches!(node.op, Op::Broadcast(BroadcastMode::Bidirectional)));
+                for (axis, (symbol, element)) in known.dims.iter_mut().zip(&target).enumerate() {
+                    let Element::Symbol(found) = element else { continue };
+                    // Both ways, a dim of the data that is another symbol may be the larger one.
+                    let own = data.and_then(|(symbols, edge)| {
+                        let at = (axis + symbols.len()).checked_sub(dims.len())?;
+                        work.tensor(edge).dims.get(at).filter(|dim| dim.is_free).map(|_| symbols[at])
+                    });
+                    *symbol = if own.is_none_or(|own| own == *found) { *found } else { 0 };
                 }
             }
             if let (Op::Tile, Some(repeats)) = (&node.op, work.ints(edge.node, 1)) {

@@ -161,9 +161,10 @@ fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
     if work.nodes[gather].kind != Kind::Gather || !work.nodes[gather].is_view {
         return;
     }
-    // A change of type or layout is a copy already.
-    if let Some(edge) = work.nodes[gather].input(0).filter(|edge| work.nodes[edge.node].kind != Kind::Reorder)
-    {
+    // A change of type or layout is a copy already, and what nobody else reads may lie there.
+    let is_shared =
+        |edge: &Edge| work.nodes[edge.node].kind != Kind::Reorder && work.only_user(edge.node).is_none();
+    if let Some(edge) = work.nodes[gather].input(0).filter(is_shared) {
         copy(work, gather, 0, edge);
     }
     for (user, input) in work.users(norm).to_vec() {

@@ -6,7 +6,9 @@
 //! | kernels | per |
 //! |---|---|
 //! | 1 | Subgraph, RoPE: when compiled |
-//! | 5 | graph: copies, conversions, the check for special values; one more per kind of Gather and Reduce is not counted |
+//! | 5 | graph: copies, conversions, the check for special values; one more per kind of Gather is not counted |
+//! | 2 | Reduce; each has its own |
+//! | 1 | Transpose, by what it reads and writes |
 //! | 1 | kind of Eltwise |
 //! | 1 | shape of a weight: the reorder that packs it |
 //! | 4 | product, by shape of the weight and what is fused; 3 more where the rows are no multiple of 64; 3 in all for up to 8 rows; one more that unpacks quantized weights. The MLAS kernel is no generated code |
@@ -61,6 +63,7 @@ fn shared(graph: &ExecutionGraph) -> (usize, usize) {
     let mut products: FxHashSet<(&Dims, DType, usize, usize)> = FxHashSet::default();
     let mut convolutions: FxHashSet<(&Dims, &Dims, usize)> = FxHashSet::default();
     let mut elementwise: FxHashSet<(usize, Vec<DType>, DType)> = FxHashSet::default();
+    let mut turned: FxHashSet<(&Dims, &Dims, DType)> = FxHashSet::default();
     let mut kernels = 0;
     for node in &graph.nodes {
         let Some(output) = node.outputs.first() else { continue };
@@ -86,6 +89,14 @@ fn shared(graph: &ExecutionGraph) -> (usize, usize) {
                 if convolutions.insert((&weight.dims, &output.dims, node.originals.len())) =>
             {
                 kernels += 3;
+            }
+            (Kind::Reduce, _) => kernels += 2,
+            (Kind::Transpose, _)
+                if graph
+                    .input(node, 0)
+                    .is_some_and(|data| turned.insert((&data.dims, &output.dims, output.dtype))) =>
+            {
+                kernels += 1;
             }
             (Kind::Eltwise, _) => {
                 let types = (0..node.inputs.len()).filter_map(|input| Some(graph.input(node, input)?.dtype));
