@@ -401,7 +401,7 @@ pub enum Op {
     PagedAttention,
     /// Rotary embedding of one tensor; internal op of execution graphs and fusions.
     Rope(Box<Rope>),
-    /// `ids` [B, L], `segments?`, `table` [V, H], … → [B, L, H] of the table's type, [B] of i32, [B, L, H].
+    /// `ids` [B, L], `segments?`, `table` [V, H], … → [B, L, H] of the table's type, `[B]` of i32, [B, L, H].
     Embedded,
     /// Root-mean-square norm: `data`, `gamma`.
     Rms,
@@ -1080,13 +1080,13 @@ pub enum List {
 /// Operators over features and texts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Features {
-    /// `data` [N, features] → per output [N] or [N, columns].
+    /// `data` [N, features] → per output `[N]` or `[N, columns]`.
     PerRow(SmallVec<[(Option<u64>, DType); 2]>),
     /// `data` → one more dim of this size.
     OneMoreDim(u64, DType),
     /// `data`, `indices` → the last dim has one entry per index.
     Extract,
-    /// `data` [C] or [N, C] → [columns] or [N, columns].
+    /// `data` `[C]` or `[N, C]` → `[columns]` or `[N, columns]`.
     LastDim(u64, DType),
     /// A map → [1, columns].
     Row(u64, DType),
