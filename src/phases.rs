@@ -28,6 +28,8 @@ pub enum PhaseName {
     Decode,
     /// A model that is no generator: its one pass.
     Infer,
+    /// The same pass again, where the runtime does not do the same again.
+    InferAgain,
 }
 
 impl PhaseName {
@@ -40,6 +42,7 @@ impl PhaseName {
             PhaseName::Prefill => "prefill",
             PhaseName::Decode => "decode",
             PhaseName::Infer => "infer",
+            PhaseName::InferAgain => "infer2",
         }
     }
 }
@@ -91,11 +94,28 @@ pub fn run(
         } else {
             lower::apply(graph, &shapes, profile)?
         };
-        let keeps = profile.runtime != Runtime::Written;
+        let keeps = match profile.runtime {
+            Runtime::Written => false,
+            Runtime::OpenvinoCpu(_) | Runtime::OpenvinoGpu(_) => true,
+            Runtime::OnnxRuntimeCpu(_) => planner.keeps_arena(),
+        };
         let before = walked.last().filter(|phase| keeps && phase.name > PhaseName::Compile);
         let before = before.map(|phase| (phase, profile.runtime));
         let phase = prove(*name, scenario, shapes, lowered, planner, before)?;
+        let again = (*name == PhaseName::Infer).then(|| lower::repeated(&phase.lowered, profile)).flatten();
         walked.push(phase);
+        if let (Some(lowered), Some(first)) = (again, walked.last()) {
+            let shapes = first.shapes.clone();
+            let phase = prove(
+                PhaseName::InferAgain,
+                scenario,
+                shapes,
+                lowered,
+                planner,
+                Some((first, profile.runtime)),
+            )?;
+            walked.push(phase);
+        }
     }
     Ok(walked)
 }
@@ -108,17 +128,25 @@ fn prove(
     planner: Planner,
     before: Option<(&Phase, Runtime)>,
 ) -> Result<Phase> {
+    let keeps_arena = planner.keeps_arena();
     if let Some((before, runtime)) = before {
         match runtime {
             Runtime::OpenvinoGpu(_) => lasting::keep_gpu_states(&before.lowered, &mut lowered),
+            Runtime::OnnxRuntimeCpu(_) => {}
             _ => lasting::keep_storages(&before.lowered, &mut lowered),
         }
     }
     let problem = lifetime::analyze(&lowered);
-    let mut plan = plan::solve(&problem, planner)?;
-    if let Some((before, Runtime::OpenvinoCpu(_))) = before {
-        lasting::keep_blocks(&before.plan, &mut plan);
-    }
+    let plan = match before {
+        Some((before, _)) if keeps_arena => plan::solve_after(&problem, planner, &before.plan)?,
+        _ => {
+            let mut plan = plan::solve(&problem, planner)?;
+            if let Some((before, Runtime::OpenvinoCpu(_))) = before {
+                lasting::keep_blocks(&before.plan, &mut plan);
+            }
+            plan
+        }
+    };
     verify::all(&lowered, &problem, &plan)?;
     lasting::add_pools(&mut lowered, &plan);
     Ok(Phase { name, scenario: scenario.clone(), shapes, lowered, problem, plan })

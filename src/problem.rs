@@ -71,6 +71,8 @@ pub struct Plan {
     pub arena_size: Bytes,
     /// Parts of the arena that are allocations of their own, by offset; empty: the arena is one.
     pub blocks: Vec<Block>,
+    /// Bytes of the arena that were ever written to, sorted and disjoint, where a planner tells; empty: all of them.
+    pub touched: Vec<Range<u64>>,
 }
 
 /// A part of an arena that is an allocation of its own.

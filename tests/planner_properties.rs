@@ -43,6 +43,11 @@ fn every_plan_holds_and_naive_is_the_ceiling() {
         for planner in Planner::ALL {
             let ceiling = match planner {
                 Planner::Openvino => padded(&problem, 64).naive_total(),
+                Planner::BfcArenaAsRequested => padded(&problem, 256).naive_total(),
+                // One request for all, in a region of a power of two.
+                Planner::BfcArena => {
+                    Bytes(padded(&problem, 256).naive_total().0.max(1 << 20).next_power_of_two())
+                }
                 _ => problem.naive_total(),
             };
             assert!(checked(&problem, planner).arena_size <= ceiling, "{} on {problem:?}", planner.name());

@@ -9,7 +9,9 @@ use memgraph::phases::{self, PhaseName};
 use memgraph::pipeline::parts::Part;
 use memgraph::pipeline::vlm;
 use memgraph::plan::Planner;
-use memgraph::profile::{Cache, Isa, OpenvinoCpu, OpenvinoGpu, Profile, Reshape, Runtime};
+use memgraph::profile::{
+    Arena, Cache, GraphOptimization, Isa, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu, Profile, Reshape, Runtime,
+};
 use memgraph::report::pipeline::Telling;
 use memgraph::report::{
     self, By, Subject,
@@ -46,11 +48,13 @@ pub(super) struct Binding {
 /// Whose rules are applied, and by whom the buffers are placed.
 #[derive(Debug, Args)]
 pub(super) struct Rules {
-    /// Whose rules are applied [default: openvino-cpu for an OpenVINO IR, else graph]
+    /// Whose rules are applied [default: openvino-cpu for an OpenVINO IR, onnxruntime-cpu for ONNX, else graph]
     #[arg(long, value_parser = profile_names())]
     profile: Option<String>,
     #[command(flatten)]
     compilation: Compilation,
+    #[command(flatten)]
+    session: Session,
     /// Who places the buffers [default: the profile's]
     #[arg(long, value_name = "PLANNER")]
     planner: Option<String>,
@@ -88,6 +92,37 @@ pub(super) struct Analysis {
     /// Print the totals only
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// How ONNX Runtime makes the session; for `--profile onnxruntime-cpu`.
+#[derive(Debug, Args)]
+struct Session {
+    /// How far the graph is rewritten
+    #[arg(long, default_value = "all", value_name = "LEVEL", value_parser = GraphOptimization::NAMES.to_vec())]
+    graph_optimization: String,
+    /// Buffers of dead tensors are not taken over (`enable_mem_reuse = false`)
+    #[arg(long)]
+    no_mem_reuse: bool,
+    /// No run has a memory pattern (`enable_mem_pattern = false`)
+    #[arg(long)]
+    no_mem_pattern: bool,
+    /// Constant matrices are not packed (`session.disable_prepacking`)
+    #[arg(long)]
+    no_prepacking: bool,
+    /// How the CPU arena grows; `off`: there is none
+    #[arg(long, default_value = "next-power-of-two", value_name = "HOW", value_parser = Arena::NAMES.to_vec())]
+    arena: String,
+    /// Where initializers lie [default: as the model says; inside, if their data file is not there]
+    #[arg(long, value_enum)]
+    weights: Option<Weights>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Weights {
+    /// In the model's own file
+    Embedded,
+    /// In a file of their own, which is mapped
+    External,
 }
 
 /// How the runtime compiles the model; for `--profile openvino-cpu`.
@@ -277,13 +312,17 @@ impl Rules {
     pub(super) fn profile(&self, graph: &Graph) -> Result<Profile> {
         let fitting = match graph.format() {
             Format::OpenVino => "openvino-cpu",
-            _ => "graph",
+            Format::Onnx => "onnxruntime-cpu",
+            Format::Gguf => "graph",
         };
         let name = self.profile.as_deref().unwrap_or(fitting);
         if name == COMPONENTS {
             let message = "the component formulas know no graph, and this command reads one";
             return Err(Error::new(ErrorKind::Usage, message)
                 .help("use `llm`, `vit` or `vlm` with `--profile components`"));
+        }
+        if name == "onnxruntime-cpu" {
+            return Ok(Profile::onnxruntime_cpu(self.onnxruntime_cpu()));
         }
         if name == "openvino-cpu" {
             return Ok(Profile::openvino_cpu(self.openvino_cpu()));
@@ -300,6 +339,20 @@ impl Rules {
     /// The planner that was asked for, else the profile's.
     pub(super) fn planner(&self, profile: &Profile) -> Result<Planner> {
         self.planner.as_deref().map_or(Ok(profile.planner), Planner::by_name)
+    }
+
+    /// How ONNX Runtime makes the session.
+    fn onnxruntime_cpu(&self) -> OnnxRuntimeCpu {
+        OnnxRuntimeCpu {
+            threads: self.compilation.threads,
+            optimization: GraphOptimization::by_name(&self.session.graph_optimization).unwrap_or_default(),
+            memory_reuse: !self.session.no_mem_reuse,
+            memory_pattern: !self.session.no_mem_pattern,
+            prepacking: !self.session.no_prepacking,
+            arena: Arena::by_name(&self.session.arena).unwrap_or_default(),
+            external_weights: self.session.weights.map(|place| place == Weights::External),
+            has_avx512: self.compilation.isa.starts_with("avx512") || self.compilation.isa == "amx",
+        }
     }
 
     /// How the CPU plugin compiles the model.

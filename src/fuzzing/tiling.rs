@@ -56,6 +56,7 @@ pub fn tiling(u: &mut Unstructured<'_>, tiles: usize, horizon: u32, height: u64)
         blocks: Vec::new(),
         offsets: done.iter().map(|tile| Bytes(tile.bytes.start)).collect(),
         arena_size: Bytes(height.max(1)),
+        ..Plan::default()
     };
     Ok(Tiling { problem: Problem { buffers: done.iter().map(buffer).collect() }, plan })
 }

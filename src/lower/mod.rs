@@ -8,6 +8,7 @@ mod alias;
 pub mod execution;
 mod fold;
 pub mod fuse;
+mod onnxruntime_cpu;
 mod openvino_cpu;
 mod openvino_gpu;
 mod schedule;
@@ -180,11 +181,15 @@ pub enum StorageClass {
     Runtime,
     /// Memory that the runtime generates machine code into.
     Code,
+    /// Model outputs that lie in the planned arena.
+    Output,
+    /// Keys and values that a run returns, in the planned arena.
+    PresentCache,
 }
 
 impl StorageClass {
     /// Every class, in the order of reports.
-    pub const ALL: [StorageClass; 10] = [
+    pub const ALL: [StorageClass; 12] = [
         StorageClass::WeightsFile,
         StorageClass::WeightsAnonymous,
         StorageClass::Activation,
@@ -195,6 +200,8 @@ impl StorageClass {
         StorageClass::Workspace,
         StorageClass::Runtime,
         StorageClass::Code,
+        StorageClass::Output,
+        StorageClass::PresentCache,
     ];
 
     /// Whether it holds constants.
@@ -206,7 +213,13 @@ impl StorageClass {
     /// Whether storages of this class share the planned arena; all others are resident for the whole run.
     #[must_use]
     pub fn is_planned(self) -> bool {
-        matches!(self, StorageClass::Activation | StorageClass::Scratch)
+        matches!(
+            self,
+            StorageClass::Activation
+                | StorageClass::Scratch
+                | StorageClass::Output
+                | StorageClass::PresentCache
+        )
     }
 
     /// The word in reports.
@@ -223,6 +236,8 @@ impl StorageClass {
             StorageClass::Workspace => "workspace",
             StorageClass::Runtime => "runtime",
             StorageClass::Code => "code",
+            StorageClass::Output => "output",
+            StorageClass::PresentCache => "present_cache",
         }
     }
 }
@@ -284,6 +299,11 @@ pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowere
             Ok(openvino_cpu(graph, &execution, profile, &options, Moment::Running))
         }
         Runtime::OpenvinoGpu(options) => Ok(openvino_gpu::apply(graph, shapes, profile, &options)),
+        Runtime::OnnxRuntimeCpu(options) => {
+            let mut lowered = onnxruntime_cpu::apply(graph, shapes, &options);
+            lowered.assumptions.extend(profile.assumptions());
+            Ok(lowered)
+        }
     }
 }
 
@@ -331,6 +351,20 @@ pub fn apply_from_start(
             let at = |moment| openvino_cpu(graph, &execution, profile, &options, moment);
             Ok((Some(at(Moment::Compiled)), at(Moment::Running)))
         }
+        Runtime::OnnxRuntimeCpu(options) => {
+            let mut created = onnxruntime_cpu::created(graph, shapes, &options);
+            created.assumptions.extend(profile.assumptions());
+            Ok((Some(created), apply(graph, shapes, profile)?))
+        }
+    }
+}
+
+/// What a second run with the same shapes does otherwise than the first; `None` where the runtime makes no difference.
+#[must_use]
+pub fn repeated(first: &Lowered, profile: &Profile) -> Option<Lowered> {
+    match profile.runtime {
+        Runtime::OnnxRuntimeCpu(options) => Some(onnxruntime_cpu::repeated(first, &options)),
+        _ => None,
     }
 }
 
@@ -339,7 +373,7 @@ pub fn apply_from_start(
 #[must_use]
 pub fn last_growth(profile: &Profile, batch: u64, generation: Generation, length: u64) -> Option<u64> {
     match profile.runtime {
-        Runtime::Written | Runtime::OpenvinoGpu(_) => None,
+        Runtime::Written | Runtime::OpenvinoGpu(_) | Runtime::OnnxRuntimeCpu(_) => None,
         Runtime::OpenvinoCpu(options) => openvino_cpu::last_growth(options.cache, batch, generation, length),
     }
 }

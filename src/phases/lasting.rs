@@ -192,6 +192,7 @@ mod tests {
             offsets: [0, 4, 4].map(Bytes).to_vec(),
             arena_size: Bytes(9),
             blocks: vec![block(0..4), block(4..9)],
+            ..Plan::default()
         };
         keep_blocks(&before, &mut now);
         assert_eq!(now.offsets, [0, 10, 10].map(Bytes));

@@ -5,6 +5,7 @@
 //! is checked by [`crate::verify`], which shares no code with this module.
 
 mod best_fit;
+mod bfc_arena;
 pub mod csv;
 mod exact;
 mod first_fit;
@@ -48,6 +49,10 @@ pub enum Planner {
     GpuPool,
     /// ONNX Runtime's reuse and memory pattern.
     OnnxRuntime,
+    /// ONNX Runtime's arena, asked at run time.
+    BfcArena,
+    /// The same, extended by no more than what is asked for.
+    BfcArenaAsRequested,
     /// Greedy by size, then small changes of the order.
     HillClimb,
     /// A search that proves its plan the best, or says what gap is left.
@@ -56,7 +61,7 @@ pub enum Planner {
 
 impl Planner {
     /// Every planner, in the order of the help text.
-    pub const ALL: [Planner; 11] = [
+    pub const ALL: [Planner; 13] = [
         Planner::Naive,
         Planner::FirstFit,
         Planner::BestFit,
@@ -66,6 +71,8 @@ impl Planner {
         Planner::Openvino,
         Planner::GpuPool,
         Planner::OnnxRuntime,
+        Planner::BfcArena,
+        Planner::BfcArenaAsRequested,
         Planner::HillClimb,
         Planner::Exact,
     ];
@@ -83,8 +90,23 @@ impl Planner {
             Planner::Openvino => "openvino",
             Planner::GpuPool => "gpu-pool",
             Planner::OnnxRuntime => "onnxruntime",
+            Planner::BfcArena => "bfc-arena",
+            Planner::BfcArenaAsRequested => "bfc-arena-as-requested",
             Planner::HillClimb => "hill-climb",
             Planner::Exact => "exact",
+        }
+    }
+
+    /// Whether what it has laid out stays from one run to the next; see [`solve_after`].
+    #[must_use]
+    pub fn keeps_arena(self) -> bool {
+        matches!(self, Planner::BfcArena | Planner::BfcArenaAsRequested)
+    }
+
+    fn extension(self) -> bfc_arena::Extension {
+        match self {
+            Planner::BfcArenaAsRequested => bfc_arena::Extension::AsRequested,
+            _ => bfc_arena::Extension::Doubled,
         }
     }
 
@@ -145,6 +167,21 @@ pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
     solve_with(problem, planner, &Options::default()).map(|solution| solution.plan)
 }
 
+/// As [`solve`], in the memory that an earlier run of the same session left.
+///
+/// Of today's planners `bfc-arena` and `bfc-arena-as-requested` alone keep an arena from run to run; to all others every run is the first.
+///
+/// # Errors
+///
+/// As [`solve`].
+pub fn solve_after(problem: &Problem, planner: Planner, before: &Plan) -> Result<Plan> {
+    if !planner.keeps_arena() {
+        return solve(problem, planner);
+    }
+    validate(problem)?;
+    Ok(bfc_arena::plan(problem, planner.extension(), Some(before)))
+}
+
 /// A plan, and how far it can be from the best one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Solution {
@@ -185,6 +222,10 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
         Planner::GpuPool => {
             return Ok(Solution { plan: gpu_pool::plan(problem), bound: lower_bound(problem) });
         }
+        Planner::BfcArena | Planner::BfcArenaAsRequested => {
+            let plan = bfc_arena::plan(problem, planner.extension(), None);
+            return Ok(Solution { plan, bound: lower_bound(problem) });
+        }
     };
     Ok(Solution { plan: finish(problem, offsets), bound: lower_bound(problem) })
 }
@@ -222,7 +263,7 @@ fn validate(problem: &Problem) -> Result<()> {
             return Err(Error::new(ErrorKind::Malformed, message)
                 .help("live ranges are half-open: a buffer used at one step s lives over s..s+1"));
         }
-        let padding = buffer.alignment.max(1).checked_mul(2 * openvino::UNIT);
+        let padding = buffer.alignment.max(1).checked_mul(16 * openvino::UNIT);
         let padded = padding.and_then(|padding| padding.checked_add(buffer.size.0));
         total = padded.and_then(|padded| total.checked_add(padded)).ok_or_else(|| {
             let message = format!(

@@ -42,7 +42,12 @@ pub(super) fn plan(problem: &Problem) -> Plan {
             blocks.push(Block { bytes: start..end, grows: true });
         }
     }
-    Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size: Bytes(end), blocks }
+    Plan {
+        offsets: offsets.into_iter().map(Bytes).collect(),
+        arena_size: Bytes(end),
+        blocks,
+        ..Plan::default()
+    }
 }
 
 /// Offsets of the buffers that do not grow, and the pool, which is a multiple of [`UNIT`].

@@ -3,9 +3,11 @@
 //! One file per profile. A profile is data; the functions that apply it are in [`crate::lower`].
 
 mod graph;
+mod onnxruntime_cpu;
 mod openvino_cpu;
 mod openvino_gpu;
 
+pub use onnxruntime_cpu::{Arena, GraphOptimization, OnnxRuntimeCpu};
 pub use openvino_cpu::{Cache, Generation, Isa, OpenvinoCpu, Reshape};
 pub use openvino_gpu::OpenvinoGpu;
 
@@ -40,6 +42,8 @@ pub enum Runtime {
     OpenvinoCpu(OpenvinoCpu),
     /// OpenVINO's GPU plugin.
     OpenvinoGpu(OpenvinoGpu),
+    /// ONNX Runtime's CPU provider.
+    OnnxRuntimeCpu(OnnxRuntimeCpu),
 }
 
 impl Profile {
@@ -58,7 +62,7 @@ impl Profile {
     }
 
     /// The names that `--profile` takes today.
-    pub const NAMES: &'static [&'static str] = &["graph", "openvino-cpu", "openvino-gpu"];
+    pub const NAMES: &'static [&'static str] = &["graph", "openvino-cpu", "openvino-gpu", "onnxruntime-cpu"];
 
     /// The profile of this name.
     #[must_use]
@@ -67,6 +71,7 @@ impl Profile {
             "graph" => Some(Profile::graph()),
             "openvino-gpu" => Some(Profile::openvino_gpu(OpenvinoGpu::default())),
             "openvino-cpu" => Some(Profile::openvino_cpu(OpenvinoCpu::default())),
+            "onnxruntime-cpu" => Some(Profile::onnxruntime_cpu(OnnxRuntimeCpu::default())),
             _ => None,
         }
     }

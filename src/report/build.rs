@@ -186,6 +186,7 @@ fn options(subject: &Subject<'_>) -> BTreeMap<String, String> {
     let entries = match &subject.profile.runtime {
         Runtime::OpenvinoCpu(options) => options.entries(),
         Runtime::OpenvinoGpu(options) => options.entries(),
+        Runtime::OnnxRuntimeCpu(options) => options.entries(),
         _ => Vec::new(),
     };
     let planner = ("planner", subject.planner.name().to_owned());
@@ -268,10 +269,10 @@ impl<'a> View<'a> {
         model::Totals {
             weights_file_bytes: self.weights_file().0,
             weights_anonymous_bytes: self.weights_anonymous().0,
-            arena_bytes: (self.phase.plan.arena_size - self.growing()).0,
+            arena_bytes: (self.phase.plan.arena_size - self.growing() - self.returned()).0,
             dynamic_bytes: self.growing().0,
-            io_bytes: self.class(StorageClass::Io).0,
-            kv_cache_bytes: self.class(StorageClass::KvCache).0,
+            io_bytes: (self.class(StorageClass::Io) + self.class(StorageClass::Output)).0,
+            kv_cache_bytes: (self.class(StorageClass::KvCache) + self.class(StorageClass::PresentCache)).0,
             state_bytes: self.class(StorageClass::State).0,
             scratch_bytes: self.class(StorageClass::Workspace).0,
             runtime_bytes: (self.class(StorageClass::Runtime) + self.class(StorageClass::Code)).0,
@@ -282,6 +283,23 @@ impl<'a> View<'a> {
             known: known.name().to_owned(),
             parts_sum_bytes: None,
         }
+    }
+
+    /// Bytes of the arena that hold what the run returns.
+    fn returned(&self) -> Bytes {
+        self.class(StorageClass::Output) + self.class(StorageClass::PresentCache)
+    }
+
+    /// Bytes of the arena that were never written to, so that no page is behind them.
+    fn untouched(&self) -> Bytes {
+        let plan = &self.phase.plan;
+        if plan.touched.is_empty() {
+            return Bytes::ZERO;
+        }
+        const PAGE: u64 = 4096;
+        let pages =
+            plan.touched.iter().map(|range| range.end.next_multiple_of(PAGE) - range.start / PAGE * PAGE);
+        plan.arena_size - Bytes(pages.fold(0, u64::saturating_add)).min(plan.arena_size)
     }
 
     /// Bytes of the arena's blocks that grow.
@@ -321,7 +339,7 @@ impl<'a> View<'a> {
         model::Phase {
             name: self.phase.name.name().to_owned(),
             heap_peak_bytes: heap.0,
-            resident_peak_bytes: (anonymous + file).0,
+            resident_peak_bytes: (anonymous + file - self.untouched()).0,
             file_resident_bytes: file.0,
             tokens: self.tokens(),
             step: step.map(|_| u64::from(self.peak_step)),

@@ -1,0 +1,116 @@
+//! Level 1: what is known before the run, what does nothing, and what is computed twice.
+//!
+//! Source: onnxruntime/core/optimizer/constant_folding.cc, common_subexpression_elimination.cc, identity_elimination.cc,
+//! dropout_elimination.cc, constant_sharing.cc.
+
+use super::super::symbolic::Dim;
+use super::super::work::Work;
+use crate::graph::Op;
+use rustc_hash::FxHashMap;
+
+/// Small constants of equal type, dims and numbers become one.
+pub(super) fn share(work: &mut Work<'_>) {
+    let mut seen: FxHashMap<String, usize> = FxHashMap::default();
+    for value in 0..work.values.len() {
+        let own = &work.values[value];
+        let known = &work.shapes.tensor(own.tensor).value;
+        let Some(known) = known.as_ref().filter(|known| own.is_stored && known.len() <= 8) else { continue };
+        let key = format!("{:?} {:?} {:?}", own.dtype, own.dims, known);
+        let first = *seen.entry(key).or_insert(value);
+        if first != value {
+            work.redirect(value, first);
+        }
+    }
+}
+
+/// Identity, Dropout of an inference and a Cast to the same type pass their input on.
+pub(super) fn eliminate(work: &mut Work<'_>) {
+    for node in work.alive() {
+        let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { continue };
+        let does_nothing = match &*work.nodes[node].kind {
+            "Identity" | "Dropout" => true,
+            "Cast" => work.values[input].dtype == work.values[output].dtype,
+            _ => false,
+        };
+        let others_unread =
+            work.nodes[node].outputs.iter().skip(1).all(|&value| work.values[value].readers.is_empty());
+        if does_nothing && others_unread && !work.values[output].is_output {
+            work.redirect(output, input);
+            work.remove(node);
+        }
+    }
+}
+
+/// A node that reads constants alone is computed when the session is made; so is the shape of what has known dims.
+pub(super) fn fold(work: &mut Work<'_>) {
+    for &source in work.graph.execution_order() {
+        let Some(node) = work.node_of(source) else { continue };
+        let kind = &*work.nodes[node].kind;
+        let never = matches!(kind, "DequantizeLinear" | "QuantizeLinear") || kind.starts_with("Random");
+        let op = &work.graph.node(source).op;
+        if never || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
+            continue;
+        }
+        let inputs = || work.nodes[node].inputs.iter().flatten();
+        let is_known = |value: &usize| {
+            let shape = &work.values[*value].shape;
+            shape.as_ref().is_some_and(|dims| dims.iter().all(|dim| matches!(dim, Dim::Known(_))))
+        };
+        let is_shape = matches!(op, Op::ShapeOf { .. } | Op::SizeOf);
+        let folds =
+            inputs().all(|&value| work.values[value].is_constant) || is_shape && inputs().all(is_known);
+        let outputs = work.nodes[node].outputs.clone();
+        if !folds || outputs.iter().any(|&value| work.values[value].is_output) {
+            continue;
+        }
+        work.remove(node);
+        for value in outputs {
+            let folded = &mut work.values[value];
+            (folded.is_constant, folded.writer) = (true, None);
+        }
+    }
+}
+
+/// Nodes of one type, with equal attributes and inputs, become one.
+pub(super) fn merge_duplicates(work: &mut Work<'_>) {
+    let mut seen: FxHashMap<(Box<str>, Vec<Option<usize>>), Vec<usize>> = FxHashMap::default();
+    for &source in work.graph.execution_order() {
+        let Some(node) = work.node_of(source) else { continue };
+        let op = &work.graph.node(source).op;
+        let is_random = work.nodes[node].kind.starts_with("Random");
+        if is_random || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
+            continue;
+        }
+        let key = (work.nodes[node].kind.clone(), work.nodes[node].inputs.to_vec());
+        let same = seen.entry(key).or_default();
+        let first = same.iter().copied().find(|&first| {
+            let other = &work.graph.node(work.nodes[first].source).op;
+            other == op && work.nodes[first].outputs.len() == work.nodes[node].outputs.len()
+        });
+        let outputs = work.nodes[node].outputs.clone();
+        match first {
+            Some(first) if !outputs.iter().any(|&value| work.values[value].is_output) => {
+                for (old, new) in outputs.into_iter().zip(work.nodes[first].outputs.clone()) {
+                    work.redirect(old, new);
+                }
+                work.remove(node);
+            }
+            _ => same.push(node),
+        }
+    }
+}
+
+/// What nothing reads goes.
+pub(super) fn remove_unread(work: &mut Work<'_>) {
+    loop {
+        let unread = work.alive().filter(|&node| {
+            let mut outputs = work.nodes[node].outputs.iter().map(|&value| &work.values[value]);
+            outputs.all(|value| !value.is_output && value.readers.is_empty())
+        });
+        let unread: Vec<usize> = unread.collect();
+        if unread.is_empty() {
+            return;
+        }
+        unread.into_iter().for_each(|node| work.remove(node));
+    }
+}

@@ -1,0 +1,108 @@
+//! Level 2: a GELU that was written out, and a bias before it.
+//!
+//! `x * 0.5 * (1 + erf(x / sqrt(2)))`, the last two products in any order, is one Gelu; a sum with a vector before it,
+//! which nothing else reads, makes it a BiasGelu. The form with a tanh is a FastGelu.
+//!
+//! Source: onnxruntime/core/optimizer/gelu_fusion.cc, bias_gelu_fusion.cc, fast_gelu_fusion.cc.
+
+use super::super::work::Work;
+use smallvec::smallvec;
+
+/// Fuses every GELU.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for erf in work.alive() {
+        if let Some((x, gone)) = matched(work, erf) {
+            work.fuse(&gone, "Gelu", smallvec![Some(x)]);
+        }
+    }
+}
+
+/// The input of a GELU around an Erf, and its nodes.
+fn matched(work: &Work<'_>, erf: usize) -> Option<(usize, [usize; 5])> {
+    if !work.is(erf, "Erf") {
+        return None;
+    }
+    let is_near =
+        |value: usize, number: f64| work.number(value).is_some_and(|found| (found - number).abs() < 1e-2);
+    let scaled = work.values[work.input(erf, 0)?].writer.filter(|&node| work.is_private(node))?;
+    let x = match &*work.nodes[scaled].kind {
+        "Div" if is_near(work.input(scaled, 1)?, std::f64::consts::SQRT_2) => work.input(scaled, 0)?,
+        "Mul" => {
+            let (factor, x) = work.constant_and_other(scaled)?;
+            is_near(factor, std::f64::consts::FRAC_1_SQRT_2).then_some(x)?
+        }
+        _ => return None,
+    };
+    let sum = work.only_reader(erf, "Add")?;
+    is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
+    let first = work.only_reader(sum, "Mul")?;
+    let one = work.output(sum)?;
+    let other = work.nodes[first].inputs.iter().flatten().copied().find(|&value| value != one)?;
+    if other == x {
+        // x * (1 + erf), then a half.
+        let last = work.only_reader(first, "Mul")?;
+        is_near(work.constant_and_other(last)?.0, 0.5).then_some((x, [scaled, erf, sum, first, last]))
+    } else if is_near(other, 0.5) {
+        let last = work.only_reader(first, "Mul")?;
+        let half = work.output(first)?;
+        let other = work.nodes[last].inputs.iter().flatten().copied().find(|&value| value != half)?;
+        (other == x).then_some((x, [scaled, erf, sum, first, last]))
+    } else {
+        // x was halved before.
+        let before =
+            work.values[other].writer.filter(|&node| work.is(node, "Mul") && work.is_private(node))?;
+        let (half, found) = work.constant_and_other(before)?;
+        (found == x && is_near(half, 0.5)).then_some((x, [scaled, erf, sum, before, first]))
+    }
+}
+
+/// Fuses every `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
+pub(super) fn fuse_tanh(work: &mut Work<'_>) {
+    for tanh in work.alive() {
+        if let Some((x, gone)) = matched_tanh(work, tanh) {
+            work.fuse(&gone, "FastGelu", smallvec![Some(x)]);
+        }
+    }
+}
+
+fn matched_tanh(work: &Work<'_>, tanh: usize) -> Option<(usize, [usize; 8])> {
+    if !work.is(tanh, "Tanh") {
+        return None;
+    }
+    let is_near =
+        |value: usize, number: f64| work.number(value).is_some_and(|found| (found - number).abs() < 1e-3);
+    let writer = |value: usize, kind: &str| {
+        work.values[value].writer.filter(|&node| work.is(node, kind) && work.is_private(node))
+    };
+    let scaled = writer(work.input(tanh, 0)?, "Mul")?;
+    let (factor, inner) = work.constant_and_other(scaled)?;
+    let inner = writer(inner, "Add").filter(|_| is_near(factor, 0.797_884_6))?;
+    let (a, b) = (work.input(inner, 0)?, work.input(inner, 1)?);
+    let (x, cubed) = [(a, b), (b, a)].into_iter().find_map(|(x, other)| Some((x, writer(other, "Mul")?)))?;
+    let (small, power) = work.constant_and_other(cubed)?;
+    let power = writer(power, "Pow").filter(|_| is_near(small, 0.044_715))?;
+    let is_cube = work.input(power, 0) == Some(x) && is_near(work.input(power, 1)?, 3.0);
+    let sum = work.only_reader(tanh, "Add").filter(|_| is_cube)?;
+    is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
+    let last = work.only_reader(sum, "Mul")?;
+    let one = work.output(sum)?;
+    let halved = work.nodes[last].inputs.iter().flatten().copied().find(|&value| value != one)?;
+    let half = writer(halved, "Mul")?;
+    let (number, found) = work.constant_and_other(half)?;
+    (found == x && is_near(number, 0.5)).then_some((x, [power, cubed, inner, scaled, tanh, sum, half, last]))
+}
+
+/// Joins a sum with a vector to the Gelu that alone reads it.
+pub(super) fn with_bias(work: &mut Work<'_>) {
+    for gelu in work.alive() {
+        if !work.is(gelu, "Gelu") && !work.is(gelu, "FastGelu") || work.nodes[gelu].inputs.len() > 1 {
+            continue;
+        }
+        let Some(add) = work.producer(gelu, 0, "Add").filter(|&add| work.is_private(add)) else { continue };
+        let Some((bias, x)) = work.constant_and_other(add) else { continue };
+        if work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1) {
+            let kind = if work.is(gelu, "Gelu") { "BiasGelu" } else { "FastGelu" };
+            work.fuse(&[add, gelu], kind, smallvec![Some(x), Some(bias)]);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Matrix products: a bias makes a Gemm; a factor and a transpose of the last two dims go into a FusedMatMul.
+//!
+//! Source: onnxruntime/core/optimizer/matmul_add_fusion.cc (level 1), matmul_transpose_fusion.cc, matmul_scale_fusion.cc
+//! (level 2). The runtime gives a product of rank 3 whose dims are all numbers a Reshape on either side, which moves no
+//! bytes.
+
+use super::super::symbolic::Dim;
+use super::super::work::Work;
+use smallvec::smallvec;
+
+/// MatMul of two matrices, or of any rank where all dims are numbers, and the sum with a vector behind it.
+pub(super) fn with_addend(work: &mut Work<'_>) {
+    for product in work.alive() {
+        if !work.is(product, "MatMul") {
+            continue;
+        }
+        let Some(add) = work.only_reader(product, "Add") else { continue };
+        let (Some(a), Some(b)) = (work.input(product, 0), work.input(product, 1)) else { continue };
+        let rank = |value: usize| work.values[value].shape.as_ref().map(|dims| dims.len());
+        let is_fixed = work.values[a]
+            .shape
+            .as_ref()
+            .is_some_and(|dims| dims.iter().all(|dim| matches!(dim, Dim::Known(_))));
+        let Some((bias, _)) = work.constant_and_other(add) else { continue };
+        let is_vector = work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1);
+        let multiplies_matrix =
+            rank(b) == Some(2) && (rank(a) == Some(2) || is_fixed && work.values[b].is_constant);
+        if multiplies_matrix && is_vector && !work.values[a].is_constant {
+            work.fuse(&[product, add], "Gemm", smallvec![Some(a), Some(b), Some(bias)]);
+        }
+    }
+}
+
+/// Relu and its like behind a Gemm.
+///
+/// Source: onnxruntime/core/optimizer/gemm_activation_fusion.cc.
+pub(super) fn activated(work: &mut Work<'_>) {
+    for gemm in work.alive() {
+        if !work.is(gemm, "Gemm") {
+            continue;
+        }
+        let kinds = ["Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Softplus"];
+        if let Some(next) = kinds.into_iter().find_map(|kind| work.only_reader(gemm, kind)) {
+            let inputs = work.nodes[gemm].inputs.clone();
+            work.fuse(&[gemm, next], "FusedGemm", inputs);
+        }
+    }
+}
+
+/// A Transpose that swaps the last two dims before a product goes into it.
+pub(super) fn transposed(work: &mut Work<'_>) {
+    for product in work.alive() {
+        if !work.is(product, "MatMul") && !work.is(product, "FusedMatMul") {
+            continue;
+        }
+        let mut inputs = work.nodes[product].inputs.clone();
+        let mut is_changed = false;
+        for index in 0..2 {
+            if let Some(transpose) = work.producer(product, index, "Transpose")
+                && swaps_last(work, transpose)
+                && let Some(slot) = inputs.get_mut(index)
+            {
+                *slot = work.input(transpose, 0);
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            work.fuse(&[product], "FusedMatMul", inputs);
+            super::constants::remove_unread(work);
+        }
+    }
+}
+
+fn swaps_last(work: &Work<'_>, transpose: usize) -> bool {
+    let Some(order) = work.input(transpose, 1).and_then(|value| work.ints(value)) else { return false };
+    let rank = order.len() as i64;
+    let swapped = (0..rank).map(|axis| match rank - axis {
+        1 => rank - 2,
+        2 => rank - 1,
+        _ => axis,
+    });
+    rank >= 2 && swapped.eq(order.iter().copied())
+}
+
+/// A constant factor on either input or behind a product goes into it.
+pub(super) fn scaled(work: &mut Work<'_>) {
+    for product in work.alive() {
+        if !work.is(product, "MatMul") && !work.is(product, "FusedMatMul") {
+            continue;
+        }
+        let mut inputs = work.nodes[product].inputs.clone();
+        let mut gone = Vec::new();
+        for index in 0..2 {
+            let Some(scale) = work.input(product, index).and_then(|value| work.values[value].writer) else {
+                continue;
+            };
+            if let Some(x) = scaled_input(work, scale).filter(|_| work.is_private(scale))
+                && let Some(slot) = inputs.get_mut(index)
+            {
+                *slot = Some(x);
+                gone.push(scale);
+            }
+        }
+        gone.push(product);
+        let behind = ["Mul", "Div"].into_iter().find_map(|kind| work.only_reader(product, kind));
+        if let Some(scale) = behind.filter(|&scale| scaled_input(work, scale) == work.output(product)) {
+            gone.push(scale);
+        }
+        if gone.len() > 1 {
+            work.fuse(&gone, "FusedMatMul", inputs);
+        }
+    }
+}
+
+/// What a product with, or a quotient by, a constant number scales.
+fn scaled_input(work: &Work<'_>, scale: usize) -> Option<usize> {
+    match &*work.nodes[scale].kind {
+        "Mul" => {
+            let (factor, x) = work.constant_and_other(scale)?;
+            work.number(factor).map(|_| x)
+        }
+        "Div" => work.number(work.input(scale, 1)?).and(work.input(scale, 0)),
+        _ => None,
+    }
+}

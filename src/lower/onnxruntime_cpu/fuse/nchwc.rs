@@ -1,0 +1,284 @@
+//! Level 3: convolutions and what lies between them on blocks of channels.
+//!
+//! Channels are padded to the block (16 with AVX-512, else 8). A convolution of fewer input channels than a block reads
+//! the plain image; all other inputs are reordered, once, and outputs are reordered back where a plain node reads them.
+//! Sums and activations go into the convolution before them. What a blocked node writes has no dims that the memory
+//! planner knows, so it takes over no buffer and gives none.
+//!
+//! Source: onnxruntime/core/optimizer/nchwc_transformer.cc.
+
+use super::super::work::{Node, Value, Work};
+use crate::DType;
+use crate::graph::Op;
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::{SmallVec, smallvec};
+
+/// A blocked convolution that may still take a sum or an activation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Conv {
+    node: usize,
+    has_sum: bool,
+    is_activated: bool,
+}
+
+/// Blocked forms by plain value.
+struct Blocked {
+    block: u64,
+    values: FxHashMap<usize, usize>,
+    reordered: FxHashMap<usize, usize>,
+    convs: FxHashMap<usize, Conv>,
+    /// Resized values: the runtime does not see that their sides are those of what they are added to.
+    resized: FxHashSet<usize>,
+}
+
+/// Rewrites every convolution, pool, sum, activation and concatenation that can be blocked.
+pub(super) fn block(work: &mut Work<'_>, block: u64) {
+    let mut blocked = Blocked {
+        block,
+        values: FxHashMap::default(),
+        reordered: FxHashMap::default(),
+        convs: FxHashMap::default(),
+        resized: FxHashSet::default(),
+    };
+    for node in super::super::order::of(work) {
+        let is_written = work.output(node).is_some();
+        if !is_written {
+            continue;
+        }
+        match &*work.nodes[node].kind {
+            "Conv" | "FusedConv" => blocked.convolution(work, node),
+            "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" => blocked.pool(work, node),
+            "Add" | "Mul" | "Sum" => blocked.join(work, node),
+            "Relu" | "Sigmoid" | "Tanh" | "LeakyRelu" | "Clip" | "HardSigmoid" => {
+                blocked.activation(work, node)
+            }
+            "Concat" => blocked.concat(work, node),
+            "Resize" | "Upsample" => blocked.resize(work, node),
+            _ => false,
+        };
+    }
+    // Plain readers, and the caller, get the plain form back.
+    let mut plain: Vec<(usize, usize)> = blocked.values.into_iter().collect();
+    plain.sort_unstable();
+    for (old, new) in plain {
+        if !work.values[old].readers.is_empty() || work.values[old].is_output {
+            let source = work.graph.tensor(work.values[old].tensor).node;
+            work.add(Node {
+                kind: "nchwc.ReorderOutput".into(),
+                source,
+                inputs: smallvec![Some(new)],
+                outputs: smallvec![old],
+                is_gone: false,
+            });
+        }
+    }
+}
+
+impl Blocked {
+    fn convolution(&mut self, work: &mut Work<'_>, node: usize) -> bool {
+        let (Some(input), Some(weight), Some(output)) =
+            (work.input(node, 0), work.input(node, 1), work.output(node))
+        else {
+            return false;
+        };
+        let Some(&[filters, channels, _, _]) = work.values[weight].dims.as_deref() else { return false };
+        let Some(&[_, inputs, ..]) = work.values[input].dims.as_deref() else { return false };
+        if !work.values[weight].is_constant || work.values[output].dtype != DType::F32 || channels == 0 {
+            return false;
+        }
+        let groups = inputs / channels;
+        let is_depthwise = channels == 1 && filters == groups;
+        let is_plain_input = groups == 1 && channels < self.block;
+        if groups > 1 {
+            let per_group = filters / groups;
+            let divides = channels % self.block == 0 && per_group % self.block == 0;
+            if filters % self.block != 0 || !is_depthwise && !divides {
+                return false;
+            }
+        }
+        let source = if is_plain_input { input } else { self.blocked(work, input) };
+        let new = self.fresh(work, output);
+        let mut inputs: SmallVec<[Option<usize>; 4]> = smallvec![Some(source), Some(weight)];
+        inputs.push(work.input(node, 2));
+        let is_activated = work.is(node, "FusedConv");
+        let made = self.replace(work, node, "nchwc.Conv", inputs, new);
+        self.convs.insert(new, Conv { node: made, has_sum: false, is_activated });
+        self.values.insert(output, new);
+        true
+    }
+
+    fn pool(&mut self, work: &mut Work<'_>, node: usize) -> bool {
+        let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
+        let Some(&[_, channels, _, _]) = work.values[input].dims.as_deref() else { return false };
+        let others_unread =
+            work.nodes[node].outputs.iter().skip(1).all(|&value| work.values[value].readers.is_empty());
+        if channels % self.block != 0 || !others_unread || work.values[output].dtype != DType::F32 {
+            return false;
+        }
+        let source = self.blocked(work, input);
+        let new = self.fresh(work, output);
+        let kind = format!("nchwc.{}", work.nodes[node].kind);
+        self.replace(work, node, &kind, smallvec![Some(source)], new);
+        self.values.insert(output, new);
+        true
+    }
+
+    /// A sum of blocked values goes into a convolution that alone writes one of them; else it runs on blocks.
+    fn join(&mut self, work: &mut Work<'_>, node: usize) -> bool {
+        let Some(output) = work.output(node) else { return false };
+        let Some(plain) = work.nodes[node].inputs.iter().copied().collect::<Option<SmallVec<[usize; 4]>>>()
+        else {
+            return false;
+        };
+        let Some(sources) =
+            plain.iter().map(|value| self.values.get(value).copied()).collect::<Option<Vec<_>>>()
+        else {
+            return false;
+        };
+        if !plain.iter().all(|&value| work.values[value].dims == work.values[output].dims) {
+            return false;
+        }
+        let is_resized = sources.iter().any(|source| self.resized.contains(source));
+        if let (&[a, b], false) = (&sources[..], work.is(node, "Mul") || is_resized) {
+            for (index, (own, other)) in [(a, b), (b, a)].into_iter().enumerate() {
+                let is_only = work.values[plain[index]].readers.len() == 1
+                    && work.values[own].readers.is_empty()
+                    && !work.values[plain[index]].is_output;
+                let Some(conv) =
+                    self.convs.get(&own).copied().filter(|conv| !conv.has_sum && !conv.is_activated)
+                else {
+                    continue;
+                };
+                if is_only {
+                    let mut inputs = work.nodes[conv.node].inputs.clone();
+                    inputs.resize(3, None);
+                    inputs.push(Some(other));
+                    let new = self.fresh(work, output);
+                    work.remove(node);
+                    let made = self.replace(work, conv.node, "nchwc.Conv", inputs, new);
+                    self.values.remove(&plain[index]);
+                    self.convs.insert(new, Conv { node: made, has_sum: true, is_activated: false });
+                    self.values.insert(output, new);
+                    return true;
+                }
+            }
+        }
+        let new = self.fresh(work, output);
+        let kind = work.nodes[node].kind.clone();
+        self.replace(work, node, &kind, sources.into_iter().map(Some).collect(), new);
+        self.values.insert(output, new);
+        true
+    }
+
+    fn activation(&mut self, work: &mut Work<'_>, node: usize) -> bool {
+        let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
+        let Some(&source) = self.values.get(&input) else { return false };
+        let is_only = work.values[input].readers.len() == 1
+            && work.values[source].readers.is_empty()
+            && !work.values[input].is_output;
+        match self.convs.get(&source).copied().filter(|conv| is_only && !conv.is_activated) {
+            Some(conv) => {
+                work.remove(node);
+                self.values.remove(&input);
+                self.convs.insert(source, Conv { is_activated: true, ..conv });
+                self.values.insert(output, source);
+                work.values[source].tensor = work.values[output].tensor;
+            }
+            None => {
+                let new = self.fresh(work, output);
+                let kind = work.nodes[node].kind.clone();
+                self.replace(work, node, &kind, smallvec![Some(source)], new);
+                self.values.insert(output, new);
+            }
+        }
+        true
+    }
+
+    fn concat(&mut self, work: &mut Work<'_>, node: usize) -> bool {
+        let Some(output) = work.output(node) else { return false };
+        let is_channels = matches!(work.graph.node(work.nodes[node].source).op, Op::Concat { axis: 1 | -3 });
+        let sources: Option<SmallVec<[Option<usize>; 4]>> = work.nodes[node]
+            .inputs
+            .iter()
+            .map(|value| {
+                let value = (*value)?;
+                let channels = *work.values[value].dims.as_ref()?.get(1)?;
+                let new = self.values.get(&value).copied().filter(|_| channels % self.block == 0)?;
+                Some(Some(new))
+            })
+            .collect();
+        let Some(sources) = sources.filter(|_| is_channels) else { return false };
+        let new = self.fresh(work, output);
+        self.replace(work, node, "Concat", sources, new);
+        self.values.insert(output, new);
+        true
+    }
+
+    /// A resize by constant factors of a value that is blocked already.
+    fn resize(&mut self, work: &mut Work<'_>, node: usize) -> bool {
+        let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
+        let Some(&source) = self.values.get(&input) else { return false };
+        let scales = work.nodes[node].inputs.iter().skip(1).flatten();
+        if !scales.into_iter().all(|&value| work.values[value].is_constant) {
+            return false;
+        }
+        let new = self.fresh(work, output);
+        self.resized.insert(new);
+        self.replace(work, node, "nchwc.Upsample", smallvec![Some(source)], new);
+        self.values.insert(output, new);
+        true
+    }
+
+    /// The blocked form of a value, reordered once if nothing made it.
+    fn blocked(&mut self, work: &mut Work<'_>, value: usize) -> usize {
+        if let Some(&new) = self.values.get(&value).or_else(|| self.reordered.get(&value)) {
+            return new;
+        }
+        let new = self.fresh(work, value);
+        let source = work.graph.tensor(work.values[value].tensor).node;
+        work.add(Node {
+            kind: "nchwc.ReorderInput".into(),
+            source,
+            inputs: smallvec![Some(value)],
+            outputs: smallvec![new],
+            is_gone: false,
+        });
+        self.reordered.insert(value, new);
+        new
+    }
+
+    /// A value like another, with padded channels and without dims that the planner knows.
+    fn fresh(&self, work: &mut Work<'_>, like: usize) -> usize {
+        let mut value = Value {
+            shape: None,
+            writer: None,
+            is_constant: false,
+            is_stored: false,
+            is_output: false,
+            readers: SmallVec::new(),
+            ..work.values[like].clone()
+        };
+        if let Some(channels) = value.dims.as_mut().and_then(|dims| dims.get_mut(1)) {
+            *channels = channels.checked_next_multiple_of(self.block).unwrap_or(*channels);
+        }
+        work.values.push(value);
+        work.values.len() - 1
+    }
+
+    fn replace(
+        &self,
+        work: &mut Work<'_>,
+        node: usize,
+        kind: &str,
+        inputs: SmallVec<[Option<usize>; 4]>,
+        output: usize,
+    ) -> usize {
+        let source = work.nodes[node].source;
+        let old = work.nodes[node].outputs.clone();
+        work.remove(node);
+        for value in old {
+            work.values[value].writer = None;
+        }
+        work.add(Node { kind: kind.into(), source, inputs, outputs: smallvec![output], is_gone: false })
+    }
+}

@@ -1,0 +1,99 @@
+//! Level 2: norms and gates that were written out.
+//!
+//! * `x / sqrt(mean(x²) + e) · gamma` is a SimplifiedLayerNormalization (RMS norm);
+//! * with `x - mean(x)` for x, and `+ beta` behind it, a LayerNormalization;
+//! * `x · sigmoid(x)`, or of a multiple of x, is a QuickGelu.
+//!
+//! Source: onnxruntime/core/optimizer/layer_norm_fusion.cc, quick_gelu_fusion.cc.
+
+use super::super::work::Work;
+use smallvec::smallvec;
+
+/// Fuses every norm.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for mean in work.alive() {
+        if let Some(found) = matched(work, mean) {
+            work.fuse(&found.gone, found.kind, found.inputs);
+        }
+    }
+}
+
+struct Norm {
+    kind: &'static str,
+    gone: Vec<usize>,
+    inputs: smallvec::SmallVec<[Option<usize>; 4]>,
+}
+
+/// The norm around the mean of squares.
+fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
+    if !work.is(mean, "ReduceMean") {
+        return None;
+    }
+    let square = work.values[work.input(mean, 0)?].writer.filter(|&node| work.is_private(node))?;
+    let x = work.input(square, 0)?;
+    let is_square = match &*work.nodes[square].kind {
+        "Pow" => work.number(work.input(square, 1)?) == Some(2.0),
+        "Mul" => work.input(square, 1) == Some(x),
+        _ => false,
+    };
+    let sum = work.only_reader(mean, "Add").filter(|_| is_square)?;
+    work.number(work.constant_and_other(sum)?.0)?;
+    let root = work.only_reader(sum, "Sqrt")?;
+    let mut gone = vec![square, mean, sum, root];
+    let divided = work.output(root)?;
+    let quotient = work.only_reader(root, "Div").or_else(|| work.only_reader(root, "Reciprocal"))?;
+    gone.push(quotient);
+    let mut last = quotient;
+    let is_direct = work.input(quotient, 0) == Some(x) && work.input(quotient, 1) == Some(divided);
+    if !is_direct {
+        let is_inverse =
+            work.is(quotient, "Reciprocal") || work.number(work.input(quotient, 0)?) == Some(1.0);
+        let product = work.only_reader(quotient, "Mul").filter(|_| is_inverse)?;
+        work.nodes[product].inputs.contains(&Some(x)).then_some(())?;
+        gone.push(product);
+        last = product;
+    }
+    let scaled = work.only_reader(last, "Mul")?;
+    let gamma = work.constant_and_other(scaled)?.0;
+    gone.push(scaled);
+    let centred = work.values[x].writer.and_then(|sub| {
+        let mean = work.producer(sub, 1, "ReduceMean").filter(|_| work.is(sub, "Sub"))?;
+        let shift = work.only_reader(scaled, "Add")?;
+        let inner = [square, last];
+        let is_inner = work.values[x].readers.iter().all(|reader| inner.contains(reader));
+        let is_mean = work.is_private(mean) && work.input(mean, 0) == work.input(sub, 0) && is_inner;
+        is_mean.then_some((mean, sub, shift))
+    });
+    if let Some((mean, sub, shift)) = centred {
+        let beta = work.constant_and_other(shift)?.0;
+        let inputs = smallvec![work.input(sub, 0), Some(gamma), Some(beta)];
+        gone.splice(0..0, [mean, sub]);
+        gone.push(shift);
+        return Some(Norm { kind: "LayerNormalization", gone, inputs });
+    }
+    Some(Norm { kind: "SimplifiedLayerNormalization", gone, inputs: smallvec![Some(x), Some(gamma)] })
+}
+
+/// Fuses every product of a value and its sigmoid.
+pub(super) fn fuse_gates(work: &mut Work<'_>) {
+    for sigmoid in work.alive() {
+        if let Some((x, gone)) = gate(work, sigmoid) {
+            work.fuse(&gone, "QuickGelu", smallvec![Some(x)]);
+        }
+    }
+}
+
+fn gate(work: &Work<'_>, sigmoid: usize) -> Option<(usize, Vec<usize>)> {
+    if !work.is(sigmoid, "Sigmoid") {
+        return None;
+    }
+    let product = work.only_reader(sigmoid, "Mul")?;
+    let (input, output) = (work.input(sigmoid, 0)?, work.output(sigmoid)?);
+    let x = work.nodes[product].inputs.iter().flatten().copied().find(|&value| value != output)?;
+    if x == input {
+        return Some((x, vec![sigmoid, product]));
+    }
+    let scale = work.producer(sigmoid, 0, "Mul").filter(|&scale| work.is_private(scale))?;
+    let (factor, scaled) = work.constant_and_other(scale)?;
+    (scaled == x && work.number(factor).is_some()).then_some((x, vec![scale, sigmoid, product]))
+}

@@ -1,0 +1,67 @@
+//! What kernels do with memory: which outputs lie in an input's buffer, and which workspace they ask for.
+//!
+//! Source: ONNX Runtime 1.31.1, CPU: the requests that its arena logs for one node at a time, with
+//! `kSameAsRequested` and without memory pattern, for 70 operators; the names of the rules are those of
+//! onnxruntime/core/framework/kernel_def_builder.h (`Alias`, `MayInplace`).
+
+use super::work::Work;
+
+/// The input whose buffer the first output is, always (`Alias`).
+pub(super) fn alias(kind: &str) -> Option<usize> {
+    matches!(kind, "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity").then_some(0)
+}
+
+/// The input whose buffer the first output may take over where nothing else needs it (`MayInplace`).
+///
+/// Add, Mul, Exp, Erf and the other arithmetic kernels are not among them.
+pub(super) fn in_place(kind: &str) -> Option<usize> {
+    match kind {
+        "Relu" | "Elu" | "HardSigmoid" | "LeakyRelu" | "Selu" | "Sigmoid" | "Softplus" | "Softsign"
+        | "Tanh" | "ThresholdedRelu" | "Celu" | "Clip" | "Softmax" | "LogSoftmax" | "Cast" | "Trilu"
+        | "Shrink" | "MoE" | "QMoE" => Some(0),
+        "nchwc.Conv" | "FusedConv" => Some(3),
+        _ => None,
+    }
+}
+
+/// Workspace that a node asks the arena for while it runs, in bytes, in the order of the requests.
+pub(super) fn scratch(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
+    let output = || work.output(node).and_then(|value| work.bytes(value));
+    let input = |index: usize| work.input(node, index).and_then(|value| work.bytes(value));
+    let requests: Vec<Option<u64>> = match &*work.nodes[node].kind {
+        // The sum of input and bias.
+        "BiasGelu" | "FastGelu" => vec![output()],
+        // Both branches, selected against zeros, each as large as what the condition is broadcast with.
+        "Where" => {
+            let selected = |index| {
+                input(index).map(|bytes| if bytes <= 16 { bytes } else { bytes.max(output().unwrap_or(0)) })
+            };
+            vec![selected(1), selected(2)]
+        }
+        "MeanVarianceNormalization" => vec![output(), output()],
+        "Conv" | "FusedConv" => vec![columns(work, node, threads)],
+        _ => Vec::new(),
+    };
+    requests.into_iter().flatten().filter(|&bytes| bytes > 0).collect()
+}
+
+/// The column buffer of a convolution that is not blocked; one of 1×1 reads its input as it is.
+///
+/// Where there are more filters than output positions, all columns of an image are written out; else each thread has
+/// a strip of 128 × 128.
+///
+/// Source: `MlasConvPrepare`, onnxruntime/core/mlas/lib/convolve.cpp.
+fn columns(work: &Work<'_>, node: usize, threads: u64) -> Option<u64> {
+    const STRIP: u64 = 128 * 128 * 4;
+    let filters = work.values[work.input(node, 1)?].dims.as_ref()?;
+    let output = work.values[work.output(node)?].dims.as_ref()?;
+    let product = |dims: &[u64]| dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim));
+    let (window, positions) = (product(filters.get(2..)?)?, product(output.get(2..)?)?);
+    if window == 1 {
+        return None;
+    }
+    match *filters.first()? > positions {
+        true => positions.checked_mul(product(filters.get(1..)?)?)?.checked_mul(4),
+        false => STRIP.checked_mul(threads),
+    }
+}

@@ -1,0 +1,257 @@
+//! Initializers: where they lie once the session is made, and how high memory rises until then.
+//!
+//! * In the model's own file: read into a message, then copied one by one into tensors; the last copy to be made is
+//!   the largest that counts twice.
+//! * In a file of their own: mapped, and read where they are.
+//! * A matrix that a kernel reads as its constant right side is packed into a copy of its own, columns padded to 16;
+//!   where every reader packs it the original goes.
+//! * Filters of blocked convolutions are written anew, channels padded.
+//!
+//! What was freed on the way stays resident in part: the C library gives back blocks that it mapped, and leaves holes
+//! otherwise. The largest copy and the largest original each leave one here, and blocked filters all; what the order of
+//! frees, which differs from run to run, leaves beyond that is not known.
+//!
+//! Source: ONNX Runtime, onnxruntime/core/graph/graph.cc (`ConvertInitializersIntoOrtValues`),
+//! onnxruntime/core/framework/session_state.cc (`PrepackConstantInitializedTensors`), onnxruntime/core/mlas/lib/qgemm.h and
+//! sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of 1.31.1.
+
+use super::work::Work;
+use crate::DType;
+use crate::graph::Op;
+use crate::profile::OnnxRuntimeCpu;
+use crate::units::Bytes;
+
+/// What is kept of one initializer, or one copy of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// The value that it is, or was made from.
+    pub value: usize,
+    /// Its length.
+    pub bytes: u64,
+    /// It is a range of a mapped file.
+    pub is_mapped: bool,
+}
+
+/// A copy in the form that a kernel reads.
+#[derive(Clone, Copy, Debug)]
+struct Pack {
+    value: usize,
+    bytes: u64,
+    /// Made by the optimizer, for all at once, before kernels pack theirs.
+    is_blocked: bool,
+}
+
+/// glibc maps blocks from this size on, whatever it has learnt: `DEFAULT_MMAP_THRESHOLD_MAX`, malloc/malloc.c.
+const ALWAYS_MAPPED: u64 = 32 << 20;
+
+/// All initializers of a graph.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    /// What stays.
+    pub held: Vec<Held>,
+    /// Anonymous bytes above those that stay, at the highest point of the session's creation.
+    pub transient: u64,
+    /// Of the mapped file, bytes read and dropped above that point.
+    pub mapped_transient: u64,
+    /// Freed blocks below the allocator's threshold for mappings, of which each is a hole in the heap afterwards.
+    pub holes: u64,
+}
+
+/// Finds what is held of every initializer that a node reads, for nodes in execution order.
+pub(super) fn of(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Weights {
+    let mut weights = Weights::default();
+    let mut packs: Vec<Pack> = Vec::new();
+    let mut readers = vec![(0_u32, 0_u32); work.values.len()];
+    for &node in order {
+        for (index, value) in work.nodes[node].inputs.iter().enumerate() {
+            let Some(value) = value.filter(|&value| work.values[value].is_constant) else { continue };
+            readers[value].0 += 1;
+            let is_blocked = &*work.nodes[node].kind == "nchwc.Conv";
+            if let Some(bytes) = packed(work, node, index, value).filter(|_| options.prepacking || is_blocked)
+            {
+                readers[value].1 += 1;
+                packs.push(Pack { value, bytes, is_blocked });
+            }
+        }
+    }
+    for value in (0..work.values.len()).filter(|&value| is_attribute_free(work, value)) {
+        let own = &work.values[value];
+        let Some(bytes) = work.bytes(value) else { continue };
+        let (all, packing) = readers[value];
+        if all + u32::from(own.is_output) > packing {
+            weights.held.push(Held { value, bytes, is_mapped: is_mapped(work, value, options) });
+        }
+    }
+    weights.held.extend(packs.iter().map(|pack| Held {
+        value: pack.value,
+        bytes: pack.bytes,
+        is_mapped: false,
+    }));
+    creation(work, options, &readers, &packs, &mut weights);
+    weights
+}
+
+/// Follows the creation of a session: reading, copying, packing.
+fn creation(
+    work: &Work<'_>,
+    options: &OnnxRuntimeCpu,
+    readers: &[(u32, u32)],
+    packs: &[Pack],
+    weights: &mut Weights,
+) {
+    let anonymous = |weights: &Weights| -> u64 {
+        weights.held.iter().filter(|held| !held.is_mapped).map(|held| held.bytes).fold(0, u64::saturating_add)
+    };
+    let stays = anonymous(weights);
+    let stored = (0..work.graph.tensors().len())
+        .filter(|&value| work.values[value].is_stored && is_in_file(work, value));
+    let copied: Vec<u64> = stored
+        .filter(|&value| !is_mapped(work, value, options))
+        .filter_map(|value| work.bytes(value))
+        .collect();
+    let total = copied.iter().copied().fold(0, u64::saturating_add);
+    let hole = |bytes: u64| if bytes < ALWAYS_MAPPED { bytes } else { 0 };
+    let mut peak = total.saturating_add(copied.iter().copied().max().unwrap_or(0));
+    let mut holes = copied.iter().copied().map(hole).max().unwrap_or(0);
+
+    // The optimizer writes all blocked filters before it drops the plain ones.
+    let goes = |value: usize| readers[value].0 == readers[value].1 && !is_mapped(work, value, options);
+    let blocked = || packs.iter().filter(|pack| pack.is_blocked);
+    let written = blocked().map(|pack| pack.bytes).fold(0, u64::saturating_add);
+    peak = peak.max(total.saturating_add(written));
+    let dropped = blocked().filter(|pack| goes(pack.value)).filter_map(|pack| work.bytes(pack.value));
+    holes = holes.saturating_add(dropped.map(hole).fold(0, u64::saturating_add));
+
+    // Kernels pack one by one: originals that are still there, and the packed copies so far.
+    let kernels = || packs.iter().filter(|pack| !pack.is_blocked);
+    let mut left: Vec<u32> = vec![0; readers.len()];
+    kernels().for_each(|pack| left[pack.value] += 1);
+    let waiting = (0..left.len()).filter(|&value| left[value] > 0 && goes(value));
+    let waiting = waiting.filter_map(|value| work.bytes(value)).fold(0, u64::saturating_add);
+    let packed_bytes = kernels().map(|pack| pack.bytes).fold(0, u64::saturating_add);
+    let mut now = stays.saturating_sub(packed_bytes).saturating_add(waiting);
+    let (mut resident_peak, mut largest_hole) = (0, 0);
+    for pack in kernels() {
+        now = now.saturating_add(pack.bytes);
+        peak = peak.max(now);
+        let original = work.bytes(pack.value).unwrap_or(0);
+        if is_mapped(work, pack.value, options) {
+            resident_peak = resident_peak.max(now.saturating_add(original));
+        }
+        left[pack.value] -= 1;
+        if left[pack.value] == 0 && goes(pack.value) {
+            now = now.saturating_sub(original);
+            largest_hole = largest_hole.max(hole(original));
+        }
+    }
+    weights.transient = peak.saturating_sub(stays);
+    weights.mapped_transient = resident_peak.saturating_sub(peak.max(stays));
+    weights.holes = holes.saturating_add(largest_hole);
+}
+
+/// Whether a constant is an initializer of the runtime, not what the reader made of an attribute.
+fn is_attribute_free(work: &Work<'_>, value: usize) -> bool {
+    let own = &work.values[value];
+    own.is_constant
+        && (!own.readers.is_empty() || own.is_output)
+        && (!own.is_stored || is_in_file(work, value))
+}
+
+fn is_in_file(work: &Work<'_>, value: usize) -> bool {
+    let node = work.graph.tensor(work.values[value].tensor).node;
+    matches!(&work.graph.node(node).op, Op::Constant(constant) if constant.range.is_some())
+}
+
+/// Whether an initializer is read where its file is mapped.
+///
+/// A data file that is not there tells nothing; see [`OnnxRuntimeCpu::external_weights`].
+fn is_mapped(work: &Work<'_>, value: usize, options: &OnnxRuntimeCpu) -> bool {
+    let node = work.graph.tensor(work.values[value].tensor).node;
+    let Op::Constant(constant) = &work.graph.node(node).op else { return false };
+    let Some(file) = constant.range.and_then(|range| work.graph.weight_files().get(range.file as usize))
+    else {
+        return false;
+    };
+    let is_apart = file.path != work.graph.file();
+    work.values[value].is_stored && is_apart && options.external_weights.unwrap_or(file.len.is_some())
+}
+
+/// Bytes of the copy that a kernel packs of its constant input; `None`: it reads the input as it is.
+fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u64> {
+    let dims = work.values[value].dims.as_deref()?;
+    let dtype = work.values[value].dtype;
+    let elements = || dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim));
+    // The columns of a product are those of its result, however the weight is stored.
+    let columns =
+        || work.values[work.output(node)?].dims.as_ref()?.last().copied().filter(|&columns| columns > 0);
+    match (&*work.nodes[node].kind, index) {
+        ("MatMul" | "FusedMatMul" | "Gemm" | "FusedGemm", 1) if dims.len() == 2 && dtype == DType::F32 => {
+            panels(columns()?, elements()? / columns()?, 4)
+        }
+        ("Attention", 1) if dims.len() == 2 && dtype == DType::F32 => panels(dims[1], dims[0], 4),
+        ("MatMulInteger" | "DynamicQuantizeMatMul" | "MatMulIntegerToFloat", 1) | ("QLinearMatMul", 3)
+            if dims.len() == 2 =>
+        {
+            panels(dims[1], dims[0].checked_next_multiple_of(4)?, 1)?.checked_add(dims[1].checked_mul(4)?)
+        }
+        ("MatMulNBits", 1) => elements(),
+        ("LSTM" | "GRU", 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {
+            panels(dims[1], dims[2], 4)?.checked_mul(dims[0])
+        }
+        ("ConvTranspose", 1) => work.bytes(value),
+        ("nchwc.Conv", 1) if dims.len() == 4 => {
+            let output = work.values[work.output(node)?].dims.as_ref()?;
+            let input = work.values[work.input(node, 0)?].dims.as_ref()?;
+            // Grouped filters keep their input channels; others have those of the padded input.
+            let channels = if dims[1] * 2 > *input.get(1)? { (*input.get(1)?).max(dims[1]) } else { dims[1] };
+            output.get(1)?.checked_mul(channels)?.checked_mul(dims[2])?.checked_mul(dims[3])?.checked_mul(4)
+        }
+        _ => None,
+    }
+}
+
+/// Columns in panels of 16.
+fn panels(columns: u64, rows: u64, element: u64) -> Option<u64> {
+    columns.checked_next_multiple_of(16)?.checked_mul(rows)?.checked_mul(element)
+}
+
+/// Of the mapped initializers, bytes that no run reads: rows of tables that are looked up by index.
+///
+/// Every index counts as a row of its own, with the pages that it begins and ends in.
+pub(super) fn unread(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> u64 {
+    const PAGE: u64 = 4096;
+    let mut unread = 0_u64;
+    for &node in order.iter().filter(|&&node| work.is(node, "Gather")) {
+        let (Some(table), Some(indices)) = (work.input(node, 0), work.input(node, 1)) else { continue };
+        let is_table = work.values[table].is_constant && is_mapped(work, table, options);
+        if let ([reader], true, Some(bytes)) = (&work.values[table].readers[..], is_table, work.bytes(table))
+            && *reader == node
+            && let (Some([rows, ..]), Some(indices)) =
+                (work.values[table].dims.as_deref(), work.values[indices].dims.as_ref())
+        {
+            let count = indices.iter().fold(1_u64, |count, &dim| count.saturating_mul(dim));
+            let row = (bytes / (*rows).max(1)).saturating_add(PAGE);
+            unread = unread.saturating_add(bytes.saturating_sub(count.saturating_mul(row)));
+        }
+    }
+    unread
+}
+
+/// What the session's own objects take.
+///
+/// Measured on 1.31.1 as live heap after the creation of sessions of 1 to 1,600 chained nodes: 1.44 MB, and 3.5 kB
+/// for each node of the file. An assumption for other operators.
+pub(super) fn objects(nodes: usize) -> Bytes {
+    Bytes(1_436_000_u64.saturating_add((nodes as u64).saturating_mul(3_460)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_padded_to_16() {
+        assert_eq!(panels(768, 768, 4), Some(2_359_296)); // as logged for a square weight
+        assert_eq!(panels(1000, 768, 4), Some(3_096_576)); // as logged for a head of 1,000 classes
+    }
+}

@@ -1,0 +1,95 @@
+//! The arena of `onnxruntime-cpu` against runs of ONNX Runtime 1.31.1 that are recorded beside the fixtures.
+
+use memgraph::formats;
+use memgraph::phases::{self, Phase, PhaseName};
+use memgraph::profile::{Arena, OnnxRuntimeCpu, Profile};
+use memgraph::scenario::Scenario;
+use std::path::{Path, PathBuf};
+
+/// Fixtures whose doubling regions differ, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("generator", "a pattern of 2 MiB is found by another 35 kB to need a region of its own"),
+    ("ocr-detection", "packing a ConvTranspose asks the arena for its first MiB before any run"),
+];
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/onnx");
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn record(folder: &Path) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(folder.join("onnxruntime.json")).unwrap()).unwrap()
+}
+
+fn run(folder: &Path, arena: Arena) -> Vec<Phase> {
+    let graph = formats::open(&folder.join("model.onnx")).unwrap();
+    let record = record(folder);
+    let sizes = record["sizes"].as_object().unwrap().iter();
+    let binds = sizes.map(|(symbol, size)| (symbol.clone(), size.as_u64().unwrap())).collect();
+    let scenario = Scenario { binds, ..Scenario::default() };
+    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu { arena, ..OnnxRuntimeCpu::default() });
+    phases::run(&graph, &[(PhaseName::Infer, scenario)], &profile, profile.planner).unwrap()
+}
+
+/// Lengths of the regions that the last phase leaves, and those that the log told of, each sorted.
+fn regions(folder: &Path, arena: Arena) -> (Vec<u64>, Vec<u64>) {
+    let phases = run(folder, arena);
+    let blocks = &phases.last().unwrap().plan.blocks;
+    let mut own: Vec<u64> = blocks.iter().map(|block| block.bytes.end - block.bytes.start).collect();
+    let record = record(folder);
+    let logged =
+        record["arena"][arena.name()].as_object().unwrap().values().flat_map(|list| list.as_array().unwrap());
+    let mut logged: Vec<u64> = logged.map(|size| size.as_u64().unwrap()).collect();
+    own.sort_unstable();
+    logged.sort_unstable();
+    (own, logged)
+}
+
+#[test]
+fn every_domain_has_a_fixture_of_less_than_150_kb() {
+    assert!(fixtures().len() >= 13);
+    for folder in fixtures() {
+        let length = std::fs::metadata(folder.join("model.onnx")).unwrap().len();
+        assert!(length < 150_000, "{} has {length} bytes", name(&folder));
+    }
+}
+
+#[test]
+fn regions_that_double_are_those_of_the_runtime() {
+    for folder in fixtures() {
+        let (own, logged) = regions(&folder, Arena::Doubled);
+        let differs = DIFFERENT.iter().any(|(fixture, _)| *fixture == name(&folder));
+        assert_eq!(own != logged, differs, "{}: {own:?}, and the runtime's are {logged:?}", name(&folder));
+    }
+}
+
+#[test]
+fn regions_as_requested_add_up_to_those_of_the_runtime_within_7_per_cent() {
+    let differs = |folder: &Path| DIFFERENT.iter().any(|(fixture, _)| *fixture == name(folder));
+    for folder in fixtures().into_iter().filter(|folder| !differs(folder)) {
+        let (own, logged) = regions(&folder, Arena::AsRequested);
+        let (own, logged): (u64, u64) = (own.iter().sum(), logged.iter().sum());
+        assert!(
+            own.abs_diff(logged) * 100 <= logged * 7,
+            "{}: {own}, and the runtime has {logged}",
+            name(&folder)
+        );
+    }
+}
+
+#[test]
+fn a_run_has_three_phases_and_its_second_run_no_less_than_the_first() {
+    for folder in fixtures() {
+        let phases = run(&folder, Arena::Doubled);
+        let names: Vec<_> = phases.iter().map(|phase| phase.name.name()).collect();
+        assert_eq!(names, ["compile", "infer", "infer2"], "{}", name(&folder));
+        assert!(phases[2].plan.arena_size >= phases[1].plan.arena_size, "{}", name(&folder));
+    }
+}
