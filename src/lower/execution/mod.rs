@@ -113,7 +113,7 @@ pub enum Layout {
 }
 
 /// The sizes of one attention.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attention {
     /// Sequences; leading dims of a packed attention count here.
     pub batch: u64,
