@@ -32,6 +32,10 @@ fn run_of(graph: &Graph, base: &Scenario) -> Scenario {
     let names: Vec<&str> =
         graph.parameters().iter().map(|&id| memgraph::scenario::input_name(graph, id)).collect();
     let has = |name: &str| names.contains(&name);
+    if has("encoder_hidden_states") {
+        let inputs = vec![("encoder_hidden_states".to_owned(), [1, 100, 384].into_iter().collect())];
+        return Scenario { task: Task::Llm, prompt: Some(64), inputs, ..base.clone() };
+    }
     if has("input_ids") || has("inputs_embeds") || has("input") {
         return Scenario { task: Task::Llm, prompt: Some(64), ..base.clone() };
     }

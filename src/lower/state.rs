@@ -45,9 +45,10 @@ pub(super) fn settle(lowered: &mut Lowered, states: &[Option<StorageId>]) {
 
     let mut moves = vec![None; lowered.storages.len()];
     let mut taken = vec![false; lowered.storages.len()];
+    let mut copies: Vec<(ValueId, ValueId)> = Vec::new();
     lowered.steps.retain(|step| {
-        let ([from], [to]) = (&step.reads[..], &step.writes[..]) else { return true };
-        let (from, to) = (&lowered.values[from.index()], &lowered.values[to.index()]);
+        let (&[read], &[written]) = (&step.reads[..], &step.writes[..]) else { return true };
+        let (from, to) = (&lowered.values[read.index()], &lowered.values[written.index()]);
         let (source, target) = (from.storage.index(), to.storage.index());
         let held = &lowered.storages[source];
         let is_whole =
@@ -63,9 +64,14 @@ pub(super) fn settle(lowered: &mut Lowered, states: &[Option<StorageId>]) {
         if can_move {
             moves[source] = Some(to.storage);
             taken[target] = true;
+            copies.push((written, read));
         }
         !can_move
     });
+    // A state that starts with what was just computed is read by later steps.
+    for (copy, of) in copies {
+        lowered.values[copy.index()].origin = Origin::View(of);
+    }
     if moves.iter().all(Option::is_none) {
         return;
     }
