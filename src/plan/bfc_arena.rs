@@ -115,7 +115,7 @@ fn union(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
 
 /// What an alignment asks for beyond multiples of [`UNIT`].
 fn odd(alignment: u64) -> u64 {
-    if UNIT % alignment.max(1) == 0 { 1 } else { alignment }
+    if UNIT.is_multiple_of(alignment.max(1)) { 1 } else { alignment }
 }
 
 /// Room to move a buffer up to its alignment within its chunk.

@@ -72,7 +72,7 @@ fn extract_one(work: &mut Work<'_>, softmax: usize) -> Option<()> {
     let elements = work.tensor(mask).elements();
     let rank = tensor.dims.len();
     let scores = tensor.dims[rank - 1].size.checked_mul(tensor.dims[rank - 2].size)?;
-    if own.len() < 2 || elements % scores.max(1) != 0 {
+    if own.len() < 2 || !elements.is_multiple_of(scores.max(1)) {
         return None;
     }
     let mut dims: Vec<u64> = vec![1; rank];

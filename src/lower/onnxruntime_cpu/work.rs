@@ -140,9 +140,9 @@ impl<'a> Work<'a> {
     /// Lets every reader of `old` read `new`.
     pub(super) fn redirect(&mut self, old: usize, new: usize) {
         for reader in std::mem::take(&mut self.values[old].readers) {
-            for input in self.nodes[reader].inputs.iter_mut().filter(|input| **input == Some(old)) {
+            // A node that reads it twice is listed twice.
+            if let Some(input) = self.nodes[reader].inputs.iter_mut().find(|input| **input == Some(old)) {
                 *input = Some(new);
-                break;
             }
             self.values[new].readers.push(reader);
         }

@@ -94,10 +94,8 @@ fn shared(graph: &ExecutionGraph) -> (usize, usize) {
                 kernels += 3;
             }
             (Kind::Transpose, _) => drop(moved.insert((&output.dims, output.dtype))),
-            (Kind::Reorder, _) => {
-                if graph.input(node, 0).is_some_and(|input| input.layout != output.layout) {
-                    moved.insert((&output.dims, output.dtype));
-                }
+            (Kind::Reorder, _) if graph.input(node, 0).is_some_and(|input| input.layout != output.layout) => {
+                moved.insert((&output.dims, output.dtype));
             }
             (Kind::Reduce, _) => kernels += if graph.precision == Precision::F32 { 1 } else { 2 },
             (Kind::Subgraph, _) => drop(attentions.insert(node.attention.as_deref())),

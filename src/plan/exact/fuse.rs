@@ -378,12 +378,12 @@ impl State {
                 class: WHOLE,
             });
             let mut layer = vec![(0, Stack { far, size: 0, items: SmallVec::new(), class: 0 })];
-            for class in 1..most.min(SIDE + 1).min(group.len()) {
+            let classes = most.min(SIDE + 1).min(group.len());
+            for (class, &among) in GROUP.iter().enumerate().take(classes).skip(1) {
                 let mut next = Vec::new();
                 for (from, stack) in &layer {
                     let mut last = None;
-                    for (position, &(size, index)) in group.iter().enumerate().take(GROUP[class]).skip(*from)
-                    {
+                    for (position, &(size, index)) in group.iter().enumerate().take(among).skip(*from) {
                         // Equal items can change places.
                         if last.replace(size) == Some(size) {
                             continue;

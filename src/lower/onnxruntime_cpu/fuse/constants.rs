@@ -73,7 +73,8 @@ pub(super) fn fold(work: &mut Work<'_>) {
 
 /// Nodes of one type, with equal attributes and inputs, become one.
 pub(super) fn merge_duplicates(work: &mut Work<'_>) {
-    let mut seen: FxHashMap<(Box<str>, Vec<Option<usize>>), Vec<usize>> = FxHashMap::default();
+    type TypeAndInputs = (Box<str>, Vec<Option<usize>>);
+    let mut seen: FxHashMap<TypeAndInputs, Vec<usize>> = FxHashMap::default();
     for &source in work.graph.execution_order() {
         let Some(node) = work.node_of(source) else { continue };
         let op = &work.graph.node(source).op;
