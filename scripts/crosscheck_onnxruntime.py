@@ -36,7 +36,7 @@ SYNONYMS = {
     "batch_size": "batch", "sequence_length": "seq", "decoder_sequence_length": "seq", "hh": "height", "ww": "width",
     "past_sequence_length": "past", "past_decoder_sequence_length": "past", "num_channels": 3,
     "encoder_sequence_length": 11, "encoder_sequence_length_out": 11, "feature_size": 80,
-    "encoder_sequence_length / 2": 11, "total": "total", "total_sequence_length": "total",
+    "sequence": "seq", "source": 11, "frames": 40, "encoder_sequence_length / 2": 11, "total": "total", "total_sequence_length": "total",
     "past_sequence_length + sequence_length": "total", "past_sequence_length + 1": "total",
 }  # fmt: skip
 
