@@ -10,32 +10,19 @@
 //! src/common/transformations/src/transformations/common_optimizations/fuse_rotary_positional_embeddings.cpp.
 
 use super::rms::{inputs, is_binary};
-use super::work::{Edge, Node, Work};
+use super::rope_forms;
+use super::work::{Edge, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Rope, Unary};
 use crate::lower::execution::Kind;
-use smallvec::smallvec;
 
 /// Fuses every rotation.
 pub(super) fn fuse(work: &mut Work<'_>) {
     for node in work.model_order() {
         if work.is_alive(node)
-            && let Some([x, cos, sin]) = matched(work, node)
+            && let Some(read) = matched(work, node)
         {
-            let old = &work.nodes[node];
-            let fused = Node {
-                op: Op::Rope(Box::default()),
-                kind: Kind::Rope,
-                name: old.name.clone(),
-                originals: smallvec![old.name.clone()],
-                source: old.source,
-                inputs: smallvec![Some(x), Some(cos), Some(sin)],
-                outputs: old.outputs.clone(),
-                is_view: true,
-                ..Node::default()
-            };
-            let fused = work.add(fused);
-            work.replace(Edge::of(node), Edge::of(fused));
+            let fused = rope_forms::replace(work, node, read);
             take_parts(work, fused);
             take_transpose(work, fused);
         }

@@ -32,7 +32,8 @@ pub(super) fn fuse(work: &mut Work<'_>) {
     }
 }
 
-fn replace(work: &mut Work<'_>, node: usize, [x, cos, sin]: [Edge; 3]) -> usize {
+/// Puts a rotation of x by cos and sin in a node's place, under its name.
+pub(super) fn replace(work: &mut Work<'_>, node: usize, [x, cos, sin]: [Edge; 3]) -> usize {
     let old = &work.nodes[node];
     let fused = Node {
         op: Op::Rope(Box::default()),
