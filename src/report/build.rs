@@ -1,10 +1,11 @@
 //! From the walked phases to the report.
 
+use super::breakdown::By;
 use super::component::{self, Component};
 use super::model::{self, Report, SCHEMA_VERSION};
 use crate::graph::Graph;
 use crate::ids::StorageId;
-use crate::lower::{Known, Lowered, NodeRef, StorageClass, TensorRef};
+use crate::lower::{Known, NodeRef, StorageClass, TensorRef};
 use crate::phases::{Phase, PhaseName};
 use crate::plan::{self, Planner};
 use crate::problem;
@@ -13,33 +14,6 @@ use crate::scenario::{Task, input_name};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-
-/// How the breakdown groups.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum By {
-    /// By node name.
-    Node,
-    /// By operator type.
-    Op,
-    /// By part of the model: `q_proj`, `mlp`, `lm_head` …
-    #[default]
-    Component,
-    /// By attention block.
-    Layer,
-}
-
-impl By {
-    /// The word on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            By::Node => "node",
-            By::Op => "op",
-            By::Component => "component",
-            By::Layer => "layer",
-        }
-    }
-}
 
 /// What a report is about, and how it is to be told.
 #[derive(Clone, Debug)]
@@ -355,7 +329,7 @@ impl<'a> View<'a> {
         scenario.prompt.filter(|_| runs).map(|prompt| prompt.saturating_add(scenario.past))
     }
 
-    fn node_name(&self, node: NodeRef) -> &str {
+    pub(super) fn node_name(&self, node: NodeRef) -> &str {
         self.bodies[node.graph as usize].node_name(node.node)
     }
 
@@ -366,12 +340,12 @@ impl<'a> View<'a> {
         node.map_or("after the last step".to_owned(), |node| format!("step {step}, {node}"))
     }
 
-    fn node_type(&self, node: NodeRef) -> &str {
+    pub(super) fn node_type(&self, node: NodeRef) -> &str {
         self.bodies[node.graph as usize].node_type(node.node)
     }
 
     /// Storages that hold bytes at the peak: everything resident, and the planned ones alive there.
-    fn alive(&self) -> impl Iterator<Item = StorageId> + '_ {
+    pub(super) fn alive(&self) -> impl Iterator<Item = StorageId> + '_ {
         let lowered = &self.phase.lowered;
         let resident = lowered.storages.iter().enumerate().filter(|(_, storage)| !storage.class.is_planned());
         let resident = resident.map(|(index, _)| StorageId::new(index));
@@ -503,76 +477,6 @@ impl<'a> View<'a> {
             .sum()
     }
 
-    /// What each storage is counted under.
-    pub(super) fn keys(&self, by: By) -> Vec<String> {
-        let lowered = &self.phase.lowered;
-        let components: Vec<Vec<Component>> = self.bodies.iter().map(|body| component::of(body)).collect();
-        let keys = lowered.storages.iter().zip(owners(lowered)).map(|(storage, owner)| {
-            let owner = owner.unwrap_or(storage.node);
-            let component = components[owner.graph as usize][owner.node.index()];
-            match by {
-                _ if storage.class == StorageClass::Runtime => "runtime objects".to_owned(),
-                _ if storage.class == StorageClass::Code => "generated code".to_owned(),
-                By::Node => self.node_name(owner).to_owned(),
-                By::Op => self.node_type(owner).to_owned(),
-                By::Component if storage.class == StorageClass::KvCache => "kv_cache".to_owned(),
-                By::Component => component.part.to_owned(),
-                By::Layer => {
-                    component.layer.map_or("outside of layers".to_owned(), |layer| format!("layer {layer}"))
-                }
-            }
-        });
-        keys.collect()
-    }
-
-    pub(super) fn breakdown(&self, by: By) -> Vec<model::Share> {
-        self.shares(by, |_| true)
-    }
-
-    /// The breakdown of some storage classes alone.
-    pub(super) fn shares(&self, by: By, counts: impl Fn(StorageClass) -> bool) -> Vec<model::Share> {
-        let lowered = &self.phase.lowered;
-        let keys = self.keys(by);
-        let mut at_peak = vec![false; lowered.storages.len()];
-        for id in self.alive() {
-            at_peak[id.index()] = true;
-        }
-        let mut shares: FxHashMap<String, model::Share> = FxHashMap::default();
-        let mut add = |key: String, storage: (StorageClass, u64), is_at_peak: bool| {
-            let share = shares.entry(key).or_insert_with_key(|key| model::Share {
-                by: by.name().to_owned(),
-                key: key.clone(),
-                bytes: 0,
-                weights_bytes: 0,
-                state_bytes: 0,
-                at_peak_bytes: 0,
-            });
-            let (class, bytes) = storage;
-            share.bytes += bytes;
-            match class {
-                StorageClass::WeightsFile | StorageClass::WeightsAnonymous => share.weights_bytes += bytes,
-                StorageClass::KvCache | StorageClass::State => share.state_bytes += bytes,
-                _ => {}
-            }
-            if is_at_peak {
-                share.at_peak_bytes += bytes;
-            }
-        };
-        let storages = keys.into_iter().zip(&lowered.storages).zip(at_peak);
-        for ((key, storage), at_peak) in storages.filter(|((_, storage), _)| counts(storage.class)) {
-            add(key, (storage.class, storage.bytes.0), at_peak);
-        }
-        let fragmentation = self.phase.plan.arena_size - self.peak_pressure;
-        if fragmentation > Bytes::ZERO && counts(StorageClass::Activation) {
-            add("unattributed (fragmentation)".to_owned(), (StorageClass::Activation, fragmentation.0), true);
-        }
-        let mut shares: Vec<_> = shares.into_values().filter(|share| share.bytes > 0).collect();
-        shares.sort_by(|a, b| {
-            b.at_peak_bytes.cmp(&a.at_peak_bytes).then(b.bytes.cmp(&a.bytes)).then_with(|| a.key.cmp(&b.key))
-        });
-        shares
-    }
-
     /// An arena lasts: what another planner needs is the most that it needs in any phase up to this one.
     fn planner(&self, subject: &Subject<'_>) -> model::Planner {
         let (arena, bound) = (self.phase.plan.arena_size.0, self.peak_pressure.0);
@@ -636,18 +540,6 @@ impl<'a> View<'a> {
         });
         buffers.collect()
     }
-}
-
-/// The node that each storage is charged to: the writer of an intermediate result, the first reader of a constant.
-fn owners(lowered: &Lowered) -> Vec<Option<NodeRef>> {
-    let mut owners = vec![None; lowered.storages.len()];
-    for step in &lowered.steps {
-        for &value in step.writes.iter().chain(&step.reads) {
-            let slot = &mut owners[lowered.value(value).storage.index()];
-            *slot = slot.or(Some(step.node));
-        }
-    }
-    owners
 }
 
 impl Report {

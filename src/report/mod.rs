@@ -3,6 +3,7 @@
 //! [`build`] makes the one [`model::Report`]; one file per output form turns it into bytes. Nothing here computes
 //! a size that the line did not give.
 
+mod breakdown;
 mod build;
 pub mod compare;
 pub mod component;
@@ -16,4 +17,5 @@ pub mod pipeline;
 pub mod svg;
 pub mod text;
 
-pub use build::{By, Subject, build};
+pub use breakdown::By;
+pub use build::{Subject, build};

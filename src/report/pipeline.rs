@@ -1,6 +1,7 @@
 //! From a pipeline's walked parts to the one report: a report per part, and what they hold together.
 
-use super::build::{self, By, Subject, View};
+use super::breakdown::By;
+use super::build::{self, Subject, View};
 use super::model::{self, Report, SCHEMA_VERSION};
 use crate::closed_form::components;
 use crate::lower::{Known, StorageClass};

@@ -13,6 +13,7 @@
 mod attributes;
 mod control;
 mod external;
+mod functions;
 mod made;
 mod ops;
 #[allow(clippy::all)]

@@ -7,12 +7,11 @@
 use super::attributes::Layer;
 use super::control::{self, Body};
 use super::external::Files;
+use super::functions::{Scope, domain};
 use super::made::{Made, Slot};
 use super::ops::{self, Make};
 use super::proto::attribute_proto::AttributeType;
-use super::proto::{
-    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto,
-};
+use super::proto::{FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::source::{Source, text};
 use super::{tensor, types};
 use crate::DType;
@@ -42,7 +41,7 @@ pub(super) fn read_model(source: Source<'_>) -> Result<Graph> {
     }
     let files = Files::new(source.path, source.bytes.len() as u64);
     let mut shared = Shared { source, files, functions, nodes: 0, tensors: 0, edges: 0, texts: 0 };
-    let scope = Scope { opsets: opsets(&model.opset_import)?, frame: None };
+    let scope = Scope::of_model(&model.opset_import)?;
     let body = read_graph(&mut shared, graph, &scope, 0)?;
     Ok(body.graph)
 }
@@ -57,89 +56,6 @@ pub(super) struct Shared<'m> {
     tensors: usize,
     edges: usize,
     texts: u64,
-}
-
-/// What names and attributes mean where a node stands.
-#[derive(Debug)]
-pub(super) struct Scope<'s, 'm> {
-    opsets: SmallVec<[(&'m str, i64); 4]>,
-    frame: Option<Frame<'s, 'm>>,
-}
-
-/// A call of a function.
-#[derive(Debug)]
-struct Frame<'s, 'm> {
-    /// Its formal inputs and outputs, and what they stand for outside.
-    names: FxHashMap<&'m str, Cow<'m, str>>,
-    /// In front of all other names of its tensors.
-    tensors: String,
-    /// In front of the names of its nodes.
-    nodes: String,
-    attributes: SmallVec<[(&'m str, &'m AttributeProto); 8]>,
-    caller: &'s Scope<'s, 'm>,
-}
-
-impl<'m> Scope<'_, 'm> {
-    /// The version of an operator set; 1 where it is not imported, as older files leave it out.
-    fn version(&self, domain: &str) -> i64 {
-        self.opsets.iter().find(|(own, _)| *own == domain).map_or(1, |&(_, version)| version)
-    }
-
-    fn tensor(&self, name: &'m str) -> Cow<'m, str> {
-        match &self.frame {
-            Some(frame) if !name.is_empty() => match frame.names.get(name) {
-                Some(outside) => outside.clone(),
-                None => Cow::Owned(format!("{}/{name}", frame.tensors)),
-            },
-            _ => Cow::Borrowed(name),
-        }
-    }
-
-    fn node(&self, name: &'m str) -> Cow<'m, str> {
-        match &self.frame {
-            Some(frame) => Cow::Owned(format!("{}/{name}", frame.nodes)),
-            None => Cow::Borrowed(name),
-        }
-    }
-
-    /// The attributes of a node; those that name one of the function's are the caller's, or left out.
-    fn attributes(&self, node: &'m NodeProto) -> Result<SmallVec<[(&'m str, &'m AttributeProto); 8]>> {
-        let mut attributes = SmallVec::new();
-        for attribute in &node.attribute {
-            let name = text(&attribute.name)?;
-            if attribute.ref_attr_name.is_empty() {
-                attributes.push((name, attribute));
-            } else if let Some(frame) = &self.frame {
-                let wanted = text(&attribute.ref_attr_name)?;
-                let found = frame.attributes.iter().find(|(own, _)| *own == wanted);
-                attributes.extend(found.map(|&(_, found)| (name, found)));
-            }
-        }
-        Ok(attributes)
-    }
-
-    /// Calls within calls.
-    fn depth(&self) -> usize {
-        let mut depth = 0;
-        let mut frame = self.frame.as_ref();
-        while let Some(inner) = frame {
-            depth += 1;
-            frame = inner.caller.frame.as_ref();
-        }
-        depth
-    }
-}
-
-fn opsets(imports: &[OperatorSetIdProto]) -> Result<SmallVec<[(&str, i64); 4]>> {
-    imports.iter().map(|import| Ok((domain(&import.domain)?, import.version))).collect()
-}
-
-/// A domain; the standard one has two names.
-fn domain(bytes: &[u8]) -> Result<&str> {
-    Ok(match text(bytes)? {
-        "ai.onnx" => "",
-        domain => domain,
-    })
 }
 
 /// Reads a graph: the model's (`depth` 0), or a body.
@@ -176,19 +92,19 @@ pub(super) fn read_graph<'m>(
 
 /// A graph on its way.
 #[derive(Debug)]
-struct GraphReader<'s, 'm> {
+pub(super) struct GraphReader<'s, 'm> {
     shared: &'s mut Shared<'m>,
     depth: usize,
-    builder: Builder,
+    pub(super) builder: Builder,
     names: FxHashMap<Cow<'m, str>, TensorId>,
     declared: FxHashMap<Cow<'m, str>, &'m ValueInfoProto>,
     /// Nodes whose inputs are known by name until all names are.
-    pending: Vec<(NodeId, SmallVec<[Input<'m>; 4]>)>,
+    pub(super) pending: Vec<(NodeId, SmallVec<[Input<'m>; 4]>)>,
 }
 
 /// An input of a node that is to be connected.
 #[derive(Debug)]
-enum Input<'m> {
+pub(super) enum Input<'m> {
     Absent,
     Tensor(TensorId),
     Name(Cow<'m, str>),
@@ -277,7 +193,8 @@ impl<'m> GraphReader<'_, 'm> {
         Ok(())
     }
 
-    fn node(&mut self, proto: &'m NodeProto, scope: &Scope<'_, 'm>) -> Result<()> {
+    /// Reads a node.
+    pub(super) fn node(&mut self, proto: &'m NodeProto, scope: &Scope<'_, 'm>) -> Result<()> {
         self.translate(proto, scope).map_err(|error| self.in_node(error, proto, scope))
     }
 
@@ -381,7 +298,7 @@ impl<'m> GraphReader<'_, 'm> {
     }
 
     /// Adds an output to the node added last.
-    fn give(&mut self, node: NodeId, name: Cow<'m, str>, spec: TensorSpec<'_>) -> Result<()> {
+    pub(super) fn give(&mut self, node: NodeId, name: Cow<'m, str>, spec: TensorSpec<'_>) -> Result<()> {
         self.shared.tensors += 1;
         if self.shared.tensors > limits::MAX_TENSORS {
             return Err(limits::exceeded("number of tensors", self.shared.tensors, limits::MAX_TENSORS));
@@ -464,70 +381,8 @@ impl<'m> GraphReader<'_, 'm> {
         Ok((Constant { range: None, value }, dtype, shape))
     }
 
-    /// Puts the nodes of a function in the place of a node that calls it.
-    fn call(
-        &mut self,
-        proto: &'m NodeProto,
-        function: &'m FunctionProto,
-        scope: &Scope<'_, 'm>,
-    ) -> Result<()> {
-        let name = self.node_name(proto, scope)?;
-        self.count_node(&name)?;
-        let depth = scope.depth() + 1;
-        if depth > limits::MAX_FUNCTION_DEPTH {
-            return Err(limits::exceeded("functions within functions", depth, limits::MAX_FUNCTION_DEPTH)
-                .note("a function of ONNX may not call itself, directly or not"));
-        }
-        let mut names = FxHashMap::default();
-        for (index, formal) in function.input.iter().enumerate() {
-            let actual = proto.input.get(index).map(|actual| text(actual)).transpose()?.unwrap_or_default();
-            names.insert(text(formal)?, scope.tensor(actual));
-        }
-        let mut handed_through = Vec::new();
-        for (formal, actual) in function.output.iter().zip(&proto.output) {
-            let (formal, actual) = (text(formal)?, scope.tensor(text(actual)?));
-            if actual.is_empty() {
-                continue;
-            }
-            match names.get(formal) {
-                Some(input) => handed_through.push((input.clone(), actual)),
-                None => drop(names.insert(formal, actual)),
-            }
-        }
-        let mut attributes = scope.attributes(proto)?;
-        for default in &function.attribute_proto {
-            let name = text(&default.name)?;
-            if !attributes.iter().any(|(own, _)| *own == name) {
-                attributes.push((name, default));
-            }
-        }
-        let first = proto.output.iter().find(|output| !output.is_empty()).map(|output| text(output));
-        // Calls that end in the same tensor lie within each other, and none is of a function that another is of.
-        let first = scope.tensor(first.transpose()?.unwrap_or_default());
-        let tensors = format!("{first}/{}", text(&function.name)?);
-        // A function that leaves its operator sets out uses the model's.
-        let opsets = match opsets(&function.opset_import)? {
-            own if own.is_empty() => scope.opsets.clone(),
-            own => own,
-        };
-        let frame = Frame { names, tensors, nodes: name.into_owned(), attributes, caller: scope };
-        let inner = Scope { opsets, frame: Some(frame) };
-        for node in &function.node {
-            self.node(node, &inner)?;
-        }
-        for (input, output) in handed_through {
-            self.count_node(&output)?;
-            let spec =
-                NodeSpec { op: Op::Identity, name: &output, type_name: "Identity", ..NodeSpec::default() };
-            let node = self.builder.node(spec);
-            self.give(node, output, TensorSpec::default())?;
-            self.pending.push((node, [Input::Name(input)].into_iter().collect()));
-        }
-        Ok(())
-    }
-
     /// The node's name, or that of its first output if it has none.
-    fn node_name(&self, proto: &'m NodeProto, scope: &Scope<'_, 'm>) -> Result<Cow<'m, str>> {
+    pub(super) fn node_name(&self, proto: &'m NodeProto, scope: &Scope<'_, 'm>) -> Result<Cow<'m, str>> {
         let name = text(&proto.name)?;
         if !name.is_empty() {
             return Ok(scope.node(name));
@@ -536,7 +391,8 @@ impl<'m> GraphReader<'_, 'm> {
         Ok(scope.tensor(first.transpose()?.unwrap_or_default()))
     }
 
-    fn count_node(&mut self, name: &str) -> Result<()> {
+    /// Counts a node and its name against the caps.
+    pub(super) fn count_node(&mut self, name: &str) -> Result<()> {
         self.shared.nodes += 1;
         if self.shared.nodes > limits::MAX_NODES {
             return Err(limits::exceeded("number of nodes", self.shared.nodes, limits::MAX_NODES));

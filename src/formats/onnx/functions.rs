@@ -1,0 +1,169 @@
+//! Functions of a model: what a name means in a call, and the nodes of the function in the call's place.
+//!
+//! A function has operator sets, names and attributes of its own. Its formal inputs and outputs stand for the caller's
+//! tensors; all else in it is put behind a prefix that no other call has, so that names stay unique.
+
+use super::proto::{AttributeProto, FunctionProto, NodeProto, OperatorSetIdProto};
+use super::reader::{GraphReader, Input};
+use super::source::text;
+use crate::error::Result;
+use crate::formats::limits;
+use crate::graph::{NodeSpec, Op, TensorSpec};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// What names and attributes mean where a node stands.
+#[derive(Debug)]
+pub(super) struct Scope<'s, 'm> {
+    opsets: SmallVec<[(&'m str, i64); 4]>,
+    frame: Option<Frame<'s, 'm>>,
+}
+
+/// A call of a function.
+#[derive(Debug)]
+struct Frame<'s, 'm> {
+    /// Its formal inputs and outputs, and what they stand for outside.
+    names: FxHashMap<&'m str, Cow<'m, str>>,
+    /// In front of all other names of its tensors.
+    tensors: String,
+    /// In front of the names of its nodes.
+    nodes: String,
+    attributes: SmallVec<[(&'m str, &'m AttributeProto); 8]>,
+    caller: &'s Scope<'s, 'm>,
+}
+
+impl<'m> Scope<'_, 'm> {
+    /// What holds outside of all calls.
+    pub(super) fn of_model(imports: &'m [OperatorSetIdProto]) -> Result<Self> {
+        Ok(Scope { opsets: opsets(imports)?, frame: None })
+    }
+
+    /// The version of an operator set; 1 where it is not imported, as older files leave it out.
+    pub(super) fn version(&self, domain: &str) -> i64 {
+        self.opsets.iter().find(|(own, _)| *own == domain).map_or(1, |&(_, version)| version)
+    }
+
+    pub(super) fn tensor(&self, name: &'m str) -> Cow<'m, str> {
+        match &self.frame {
+            Some(frame) if !name.is_empty() => match frame.names.get(name) {
+                Some(outside) => outside.clone(),
+                None => Cow::Owned(format!("{}/{name}", frame.tensors)),
+            },
+            _ => Cow::Borrowed(name),
+        }
+    }
+
+    pub(super) fn node(&self, name: &'m str) -> Cow<'m, str> {
+        match &self.frame {
+            Some(frame) => Cow::Owned(format!("{}/{name}", frame.nodes)),
+            None => Cow::Borrowed(name),
+        }
+    }
+
+    /// The attributes of a node; those that name one of the function's are the caller's, or left out.
+    pub(super) fn attributes(
+        &self,
+        node: &'m NodeProto,
+    ) -> Result<SmallVec<[(&'m str, &'m AttributeProto); 8]>> {
+        let mut attributes = SmallVec::new();
+        for attribute in &node.attribute {
+            let name = text(&attribute.name)?;
+            if attribute.ref_attr_name.is_empty() {
+                attributes.push((name, attribute));
+            } else if let Some(frame) = &self.frame {
+                let wanted = text(&attribute.ref_attr_name)?;
+                let found = frame.attributes.iter().find(|(own, _)| *own == wanted);
+                attributes.extend(found.map(|&(_, found)| (name, found)));
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// Calls within calls.
+    fn depth(&self) -> usize {
+        let mut depth = 0;
+        let mut frame = self.frame.as_ref();
+        while let Some(inner) = frame {
+            depth += 1;
+            frame = inner.caller.frame.as_ref();
+        }
+        depth
+    }
+}
+
+fn opsets(imports: &[OperatorSetIdProto]) -> Result<SmallVec<[(&str, i64); 4]>> {
+    imports.iter().map(|import| Ok((domain(&import.domain)?, import.version))).collect()
+}
+
+/// A domain; the standard one has two names.
+pub(super) fn domain(bytes: &[u8]) -> Result<&str> {
+    Ok(match text(bytes)? {
+        "ai.onnx" => "",
+        domain => domain,
+    })
+}
+
+impl<'m> GraphReader<'_, 'm> {
+    /// Puts the nodes of a function in the place of a node that calls it.
+    pub(super) fn call(
+        &mut self,
+        proto: &'m NodeProto,
+        function: &'m FunctionProto,
+        scope: &Scope<'_, 'm>,
+    ) -> Result<()> {
+        let name = self.node_name(proto, scope)?;
+        self.count_node(&name)?;
+        let depth = scope.depth() + 1;
+        if depth > limits::MAX_FUNCTION_DEPTH {
+            return Err(limits::exceeded("functions within functions", depth, limits::MAX_FUNCTION_DEPTH)
+                .note("a function of ONNX may not call itself, directly or not"));
+        }
+        let mut names = FxHashMap::default();
+        for (index, formal) in function.input.iter().enumerate() {
+            let actual = proto.input.get(index).map(|actual| text(actual)).transpose()?.unwrap_or_default();
+            names.insert(text(formal)?, scope.tensor(actual));
+        }
+        let mut handed_through = Vec::new();
+        for (formal, actual) in function.output.iter().zip(&proto.output) {
+            let (formal, actual) = (text(formal)?, scope.tensor(text(actual)?));
+            if actual.is_empty() {
+                continue;
+            }
+            match names.get(formal) {
+                Some(input) => handed_through.push((input.clone(), actual)),
+                None => drop(names.insert(formal, actual)),
+            }
+        }
+        let mut attributes = scope.attributes(proto)?;
+        for default in &function.attribute_proto {
+            let name = text(&default.name)?;
+            if !attributes.iter().any(|(own, _)| *own == name) {
+                attributes.push((name, default));
+            }
+        }
+        let first = proto.output.iter().find(|output| !output.is_empty()).map(|output| text(output));
+        // Calls that end in the same tensor lie within each other, and none is of a function that another is of.
+        let first = scope.tensor(first.transpose()?.unwrap_or_default());
+        let tensors = format!("{first}/{}", text(&function.name)?);
+        // A function that leaves its operator sets out uses the model's.
+        let opsets = match opsets(&function.opset_import)? {
+            own if own.is_empty() => scope.opsets.clone(),
+            own => own,
+        };
+        let frame = Frame { names, tensors, nodes: name.into_owned(), attributes, caller: scope };
+        let inner = Scope { opsets, frame: Some(frame) };
+        for node in &function.node {
+            self.node(node, &inner)?;
+        }
+        for (input, output) in handed_through {
+            self.count_node(&output)?;
+            let spec =
+                NodeSpec { op: Op::Identity, name: &output, type_name: "Identity", ..NodeSpec::default() };
+            let node = self.builder.node(spec);
+            self.give(node, output, TensorSpec::default())?;
+            self.pending.push((node, [Input::Name(input)].into_iter().collect()));
+        }
+        Ok(())
+    }
+}
