@@ -50,12 +50,30 @@ fn unary(kind: Unary, context: &mut Context<'_>) -> RuleResult {
     let is_test = matches!(kind, Unary::IsFinite | Unary::IsInf | Unary::IsNan | Unary::LogicalNot);
     let dtype = if is_test { DType::Boolean } else { input.dtype };
     context.set_dtype(dtype);
-    if let Some(value) = &input.value
-        && let Some(value) = arithmetic::unary(kind, value, dtype)
-    {
+    let value = match kind {
+        Unary::Clamp => clamped(context),
+        _ => input.value.as_ref().and_then(|value| arithmetic::unary(kind, value, dtype)),
+    };
+    if let Some(value) = value {
         context.set_value(value);
     }
     Ok(())
+}
+
+/// What Clip leaves of a known value, where its bounds are inputs; those that are attributes are not read.
+fn clamped(context: &Context<'_>) -> Option<Value> {
+    let info = context.input(0).ok()?;
+    let (mut value, dims) = (info.value.clone()?, info.dims.as_deref()?);
+    if context.n_inputs() < 2 {
+        return None;
+    }
+    for (bound, kind) in [(1, Binary::Maximum), (2, Binary::Minimum)] {
+        if context.has(bound) {
+            let bound = context.input(bound).ok().and_then(operand)?;
+            value = arithmetic::binary(kind, (&value, dims), bound, dims, info.dtype)?;
+        }
+    }
+    Some(value)
 }
 
 fn convert(to: DType, context: &mut Context<'_>) -> RuleResult {
@@ -271,6 +289,17 @@ mod tests {
         assert_eq!((out.dtype, out.value), (DType::Boolean, Some(Value::ints([1, 0]))));
         assert_eq!(output(Op::Unary(Unary::IsNan), &[f32(&[2])]).dtype, DType::Boolean);
         assert_eq!(output(Op::Unary(Unary::Relu), &[f32(&[2])]).dtype, DType::F32);
+    }
+
+    #[test]
+    fn clipped_values_stay_within_bounds_that_are_inputs() {
+        let clip = || Op::Unary(Unary::Clamp);
+        let value = vector(&[-3, 2, 9]);
+        assert_eq!(int_values(clip(), &[value.clone(), scalar(0), scalar(5)]), Some(vec![0, 2, 5]));
+        assert_eq!(int_values(clip(), &[value.clone(), scalar(0)]), Some(vec![0, 2, 9]));
+        assert_eq!(int_values(clip(), &[value.clone(), tensor(DType::I64, &[])]), None);
+        // Bounds that are attributes.
+        assert_eq!(int_values(clip(), &[value]), None);
     }
 
     #[test]

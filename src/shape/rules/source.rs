@@ -247,8 +247,36 @@ fn one_hot(axis: i64, context: &mut Context<'_>) -> RuleResult {
     // The bound of the depth, if it is one, is told.
     context.value(1);
     dims.insert(axis.min(indices.len()), dim(depth)?);
+    let value = one_hot_value(context, &dims, axis);
     context.emit(context.dtype(2), dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
     Ok(())
+}
+
+/// The integers of a `OneHot`, where indices and both levels are known.
+fn one_hot_value(context: &Context<'_>, dims: &[u64], axis: usize) -> Option<Value> {
+    let ints =
+        |index| context.input(index).ok()?.value.as_ref().filter(|value| !value.is_upper_bound)?.as_ints();
+    // ONNX gives [off, on] in one input, OpenVINO on and off in two.
+    let (on, off) = match (ints(2)?, context.has(3)) {
+        (&[off, on], false) => (on, off),
+        (&[on], true) => (on, *ints(3)?.first()?),
+        _ => return None,
+    };
+    let (indices, depth) = (ints(0)?, i64::try_from(*dims.get(axis)?).ok()?);
+    let elements = layout::small_count(dims)?;
+    let inner = layout::small_count(dims.get(axis + 1..)?)?.max(1);
+    let stride = inner.checked_mul(usize::try_from(depth).ok()?)?;
+    let settle = |index: i64| if index < 0 { index.saturating_add(depth) } else { index };
+    let level = |at: usize| {
+        let index = indices.get(at / stride.max(1) * inner + at % inner)?;
+        let position = (at / inner) as i64 % depth.max(1);
+        // What does not count from either end is not the same in all runtimes.
+        (-depth..depth).contains(index).then(|| if settle(*index) == position { on } else { off })
+    };
+    (0..elements).map(level).collect::<Option<Vec<_>>>().map(Value::ints)
 }
 
 fn eye(to: DType, context: &mut Context<'_>) -> RuleResult {
@@ -398,6 +426,18 @@ mod tests {
         let out = output(Op::Bucketize { to: DType::I32 }, &[f32(&[3, 2]), f32(&[5])]);
         assert_eq!((out.dims.unwrap().as_slice(), out.dtype), (&[3, 2][..], DType::I32));
         assert_eq!(dims(Op::SearchSorted { to: DType::I64 }, &[f32(&[3, 5]), f32(&[3, 2])]), [3, 2]);
+    }
+
+    #[test]
+    fn known_indices_give_known_one_hots() {
+        let one_hot = |axis| Op::OneHot { axis };
+        let inputs = [vector(&[2, -3]), scalar(3), vector(&[1, 7])];
+        assert_eq!(int_values(one_hot(-1), &inputs), Some(vec![1, 1, 7, 7, 1, 1]));
+        assert_eq!(int_values(one_hot(0), &inputs), Some(vec![1, 7, 1, 1, 7, 1]));
+        let apart = [vector(&[0]), scalar(2), scalar(5), scalar(4)];
+        assert_eq!(int_values(one_hot(-1), &apart), Some(vec![5, 4]));
+        let outside = [vector(&[3]), scalar(3), vector(&[0, 1])];
+        assert_eq!(int_values(one_hot(-1), &outside), None);
     }
 
     #[test]
