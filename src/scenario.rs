@@ -85,6 +85,8 @@ pub struct ModelConfig {
     pub temporal_patch_size: Option<u64>,
     /// `in_channels` or `num_channels` of the vision part.
     pub channels: Option<u64>,
+    /// `max_source_positions` of a Whisper: its encoder reads 30 seconds, and gives as many positions, always.
+    pub source_positions: Option<u64>,
 }
 
 /// A scenario applied to one graph.
@@ -329,7 +331,7 @@ impl Binder<'_> {
                 None => {
                     let symbol = symbol(graph, tensor, axis).map(|symbol| format!(" (or `{symbol}`)"));
                     let role = role.map(|role| format!(" (or by role `{}`)", role.name()));
-                    self.unbound.push((node, format!("{free}{}", symbol.or(role).unwrap_or_default())));
+                    self.unbound.push((node, format!("{free}{}", role.or(symbol).unwrap_or_default())));
                 }
             }
         }

@@ -72,8 +72,11 @@ fn sizes(json: &Value) -> ModelConfig {
         |part: &Value, keys: &[&str]| keys.iter().find_map(|key| part.get(key).and_then(Value::as_u64));
     let heads = size(text, &["num_attention_heads", "n_head"]);
     let hidden_size = size(text, &["hidden_size", "n_embd", "d_model"]);
+    let model_type = json.get("model_type").and_then(Value::as_str).map(str::to_owned);
+    let is_whisper = model_type.as_deref() == Some("whisper");
     ModelConfig {
-        model_type: json.get("model_type").and_then(Value::as_str).map(str::to_owned),
+        source_positions: size(json, &["max_source_positions"]).filter(|_| is_whisper),
+        model_type,
         hidden_size,
         kv_heads: size(text, &["num_key_value_heads"]).or(heads),
         head_size: size(text, &["head_dim"]).or_else(|| hidden_size?.checked_div(heads?)),

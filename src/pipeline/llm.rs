@@ -25,9 +25,10 @@ pub enum Part {
 
 /// Files that a language model may be in, first choice first: OpenVINO's exports; ONNX as optimum writes it, where a
 /// decoder of both parts comes before one with or without a past; and the same in the subfolder of Hugging Face.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "openvino_language_model.xml",
     "openvino_model.xml",
+    "openvino_decoder_model.xml",
     "model.onnx",
     "decoder_model_merged.onnx",
     "decoder_with_past_model.onnx",

@@ -43,12 +43,16 @@ pub enum Role {
     PatchRows,
     /// Patches along the width.
     PatchColumns,
+    /// Positions of the encoder's output that a decoder looks at.
+    Source,
+    /// Those that are cached: none before the first pass.
+    CachedSource,
     /// Always 1.
     One,
 }
 
 impl Role {
-    const ALL: [Role; 18] = [
+    const ALL: [Role; 20] = [
         Role::Batch,
         Role::Prompt,
         Role::Past,
@@ -66,6 +70,8 @@ impl Role {
         Role::PatchesPerImage,
         Role::PatchRows,
         Role::PatchColumns,
+        Role::Source,
+        Role::CachedSource,
         Role::One,
     ];
 
@@ -90,6 +96,8 @@ impl Role {
             Role::PatchesPerImage => "patches_per_image",
             Role::PatchRows => "patch_rows",
             Role::PatchColumns => "patch_columns",
+            Role::Source => "source",
+            Role::CachedSource => "cached_source",
             Role::One => "one",
         }
     }
@@ -136,6 +144,10 @@ impl Role {
             Role::PatchRows => of(Role::Height)?.checked_div(config.patch_size?),
             Role::PatchColumns => of(Role::Width)?.checked_div(config.patch_size?),
             Role::PatchesPerImage => of(Role::PatchRows)?.checked_mul(of(Role::PatchColumns)?),
+            Role::Source => config.source_positions,
+            // Source: `ORTDecoderForSeq2Seq`, optimum-onnx 0.1, which gives empty caches to the first pass.
+            Role::CachedSource if of(Role::Past) == Some(0) => Some(0),
+            Role::CachedSource => of(Role::Source),
             Role::One => Some(1),
         }
     }
@@ -151,6 +163,7 @@ pub(super) fn value_of(name: &str, scenario: &Scenario) -> Option<Value> {
 /// Roles of the dims of the input `name` of this rank, if it is one that exports have.
 pub(super) fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [Role]> {
     use Role::*;
+    let is_cross = name.contains(".encoder.") || name.contains("cross");
     let is_cache =
         name.contains("past_key_values") || name.starts_with("past_key") || name.starts_with("past_value");
     Some(match (name, rank) {
@@ -164,6 +177,9 @@ pub(super) fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [
         ("beam_idx", 1) => &[Batch],
         ("cache_position", 1) => &[Prompt],
         ("use_cache_branch", 1) => &[One],
+        ("encoder_hidden_states", 3) => &[Batch, Source, Hidden],
+        ("encoder_attention_mask", 2) => &[Batch, Source],
+        (_, 4) if is_cache && is_cross => &[Batch, KvHeads, CachedSource, HeadSize],
         (_, 4) if is_cache => &[Batch, KvHeads, Past, HeadSize],
         ("attention_mask" | "window_attention_mask", 3) => &[One, Patches, Patches],
         ("hidden_states" | "pixel_values", 2) if task != Task::Llm => &[Patches, PatchNumbers],
@@ -179,4 +195,31 @@ pub(super) fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [
         ("pixel_attention_mask", 3) => &[Batch, Height, Width],
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::ModelConfig;
+
+    #[test]
+    fn a_decoder_of_encoded_input_takes_its_source_from_the_config_or_the_user() {
+        let roles = |name, rank| of_input(name, rank, Task::Llm).unwrap();
+        assert_eq!(roles("encoder_attention_mask", 2), [Role::Batch, Role::Source]);
+        assert_eq!(roles("past_key_values.0.encoder.key", 4)[2], Role::CachedSource);
+        assert_eq!(roles("past_key_values.0.decoder.key", 4)[2], Role::Past);
+
+        let config = ModelConfig { source_positions: Some(1500), ..ModelConfig::default() };
+        let prefill = Scenario { task: Task::Llm, prompt: Some(8), config, ..Scenario::default() };
+        let decode = Scenario { past: 8, ..prefill.clone() };
+        let size = |role: Role, scenario| role.size(scenario, |_| None);
+        assert_eq!(size(Role::Source, &prefill), Some(1500));
+        assert_eq!(
+            (size(Role::CachedSource, &prefill), size(Role::CachedSource, &decode)),
+            (Some(0), Some(1500))
+        );
+        let given = |role| (role == Role::Source).then_some(64);
+        assert_eq!(Role::CachedSource.size(&decode, given), Some(64));
+        assert_eq!(size(Role::Source, &Scenario::default()), None);
+    }
 }
