@@ -15,7 +15,6 @@ With --write, the tables go to docs/accuracy.md, between the markers there. The 
 beyond the misses listed below, or if a listed one holds.
 """
 
-import argparse
 import gzip
 import json
 import pathlib
@@ -24,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 
+import common
 from compare_execution import inputs
 
 MIB = 1 << 20
@@ -52,14 +52,10 @@ KNOWN_IR = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--memgraph", default="target/release/memgraph", help="the binary")
-    parser.add_argument("--measured", type=pathlib.Path, default=pathlib.Path("../shared/measured"))
-    parser.add_argument("--models", type=pathlib.Path, default=pathlib.Path("../shared/models"))
-    parser.add_argument("--write", type=pathlib.Path, help="the document whose tables are replaced")
-    parser.add_argument("--only", default="", help="records whose id holds this")
+    parser = common.records_parser(__doc__)
     parser.add_argument("--verbose", action="store_true", help="print what every run misses")
     arguments = parser.parse_args()
+    memgraph = common.find_memgraph(arguments.memgraph)
 
     records = json.loads((arguments.measured / "openvino_cpu.json").read_text())
     records = [record for record in records if arguments.only in record["id"]]
@@ -69,7 +65,7 @@ def main():
         if record["run"].get("rt"):
             left_out.append((identity, "another runner"))
             continue
-        ir.append(compare_ir(record, report(arguments.memgraph, exported(record, arguments.models))))
+        ir.append(compare_ir(record, report(memgraph, exported(record, arguments.models))))
         graph = arguments.measured / "exec" / f"{identity}.xml.gz"
         reason = next((reason for part, reason in NOT_COVERED.items() if part in identity), None)
         reason = reason if graph.exists() else "no execution graph"
@@ -79,7 +75,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "execution.xml"
             path.write_bytes(gzip.decompress(graph.read_bytes()))
-            execution.append(compare_execution(record, report(arguments.memgraph, executed(record, path))))
+            execution.append(compare_execution(record, report(memgraph, executed(record, path))))
     if not ir:
         sys.exit("no record to compare")
     if arguments.verbose:
@@ -93,18 +89,11 @@ def main():
     for marker, text in tables.items():
         print(text + "\n")
         if arguments.write:
-            replace(arguments.write, marker, text)
+            common.replace_section(arguments.write, f"<!-- {marker} begin -->", f"<!-- {marker} end -->", text)
     wrong = [*unexpected(execution, KNOWN_EXECUTION), *unexpected(ir, KNOWN_IR)]
     for line in wrong:
         print(line, file=sys.stderr)
     sys.exit(1 if wrong else 0)
-
-
-def replace(document, marker, text):
-    begin, end = f"<!-- {marker} begin -->", f"<!-- {marker} end -->"
-    before, rest = document.read_text().split(begin)
-    _, after = rest.split(end)
-    document.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def unexpected(rows, known):
@@ -134,8 +123,7 @@ def exported(record, models):
     """The words that describe a run to memgraph, from the exported model."""
     run, model = record["run"], models / record["model"]
     words = [model, "--reshape", "static" if "reshape" in run else "dynamic"]
-    for name, shape in inputs(run, model).items():
-        words += ["--input", f"{name}={'x'.join(map(str, shape))}"]
+    words += common.input_words(inputs(run, model))
     config = run.get("config") or {}
     streams = int((record.get("effective") or {}).get("NUM_STREAMS", 1))
     threads = int((record.get("effective") or {}).get("INFERENCE_NUM_THREADS", 2))

@@ -14,11 +14,12 @@ The exit status is 1 if a heap is off by more than 5 %, or an arena is off beyon
 extension where regions double, by 5 % in sum where they are as large as requests.
 """
 
-import argparse
 import json
 import pathlib
 import subprocess
 import sys
+
+import common
 
 MIB = 1 << 20
 LIMIT = 5.0
@@ -34,13 +35,8 @@ KNOWN = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--memgraph", default="target/release/memgraph", help="the binary")
-    parser.add_argument("--measured", type=pathlib.Path, default=pathlib.Path("../shared/measured"))
-    parser.add_argument("--models", type=pathlib.Path, default=pathlib.Path("../shared/models"))
-    parser.add_argument("--write", type=pathlib.Path, help="the document whose tables are replaced")
-    parser.add_argument("--only", default="", help="records whose id holds this")
-    arguments = parser.parse_args()
+    arguments = common.records_parser(__doc__).parse_args()
+    arguments.memgraph = common.find_memgraph(arguments.memgraph)
 
     heaps, arenas = [], []
     for record in json.loads((arguments.measured / "onnxruntime_cpu.json").read_text()):
@@ -54,10 +50,7 @@ def main():
     text = "\n\n".join(tables(heap_rows, arena_rows))
     print(text)
     if arguments.write:
-        document = arguments.write.read_text()
-        before, rest = document.split(BEGIN)
-        _, after = rest.split(END)
-        arguments.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+        common.replace_section(arguments.write, BEGIN, END, text)
     missed = [row["id"] for row in heap_rows if abs(row["percent"]) > LIMIT]
     missed += [row["id"] for row in arena_rows if not row["holds"] and row["id"] not in KNOWN]
     for identity in missed:
@@ -76,8 +69,7 @@ def analyse(arguments, model, flags):
 
 def heap_errors(arguments, record):
     flags = ["--weights", "embedded"]
-    for name, dims in record["run"]["shapes"].items():
-        flags += ["--input", f"{name}={'x'.join(map(str, dims))}"]
+    flags += common.input_words(record["run"]["shapes"])
     if record["run"].get("so", {}).get("enable_cpu_mem_arena") is False:
         flags += ["--arena", "off"]
     _, predicted = analyse(arguments, record["model"], flags)

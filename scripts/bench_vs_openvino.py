@@ -9,7 +9,6 @@ OpenVINO and reshapes it to the same inputs, which is the least that a tool buil
 reading and reshaping, without starting and importing, is shown apart. Needs GNU time. --write puts the tables into docs/performance.md.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -22,13 +21,14 @@ import time
 
 import openvino as ov
 
+import common
 import oracle
 import replicate_ir
 
-MODEL = oracle.ROOT / "fixtures/qwen2.5-0.5b-fp16/openvino_model.xml"
+MODEL = common.ROOT / "fixtures/qwen2.5-0.5b-fp16/openvino_model.xml"
 LENGTH = 1813
 COPIES = (1, 10, 100)
-PAGE = oracle.ROOT / "docs/performance.md"
+PAGE = common.ROOT / "docs/performance.md"
 BEGIN, END = "<!-- bench_vs_openvino: begin -->", "<!-- bench_vs_openvino: end -->"
 
 OPENVINO_SIDE = """
@@ -46,21 +46,17 @@ print(json.dumps({"import": imported - start, "read": read - imported, "reshape"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
+    parser = common.parser(__doc__)
     parser.add_argument("--runs", type=int, default=15, metavar="N", help="runs of each; the median counts")
     parser.add_argument("--write", action="store_true", help="update docs/performance.md")
     args = parser.parse_args()
 
-    memgraph = oracle.find_memgraph(args.memgraph)
+    memgraph = common.find_memgraph(args.memgraph)
     text = "\n".join([machine(memgraph, args.runs), "", *against_openvino(memgraph, args.runs), "",
                       *growth(memgraph, args.runs)])
     print(text)
     if args.write:
-        page = PAGE.read_text()
-        head, rest = page.split(BEGIN)
-        _, tail = rest.split(END)
-        PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+        common.replace_section(PAGE, BEGIN, END, text)
 
 
 def against_openvino(memgraph, runs):

@@ -21,6 +21,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
+import common
+
 PRECISIONS = {"I8": "u8"}
 
 
@@ -95,8 +97,7 @@ def inputs(run, model):
 def command(binary, models, record):
     run, model = record["run"], models / record["model"]
     words = [str(binary), "dump", str(model), "--stage", "execution"]
-    for name, shape in inputs(run, model).items():
-        words += ["--input", f"{name}={'x'.join(map(str, shape))}"]
+    words += common.input_words(inputs(run, model))
     words += ["--precision", "f32" if "float" in ((record.get("effective") or {}).get("INFERENCE_PRECISION_HINT") or "bfloat16").replace("bfloat", "") else "bf16"]
     words += ["--reshape", "static" if run.get("reshape") else "dynamic"]
     words += ["--logits", "last" if run.get("slice_last") else "all"]
@@ -198,9 +199,7 @@ def write(path, rows):
     for name, n_nodes, names, full, order, constants, n_differing in rows:
         shown = f"{names:.2f} | {full:.2f} | {order:.2f} | {n_differing} | {constants[1]} / {constants[0]}"
         table.append(f"| {name} | {n_nodes} | {shown} |")
-    text = path.read_text() if path.exists() else f"{begin}\n{end}\n"
-    head, rest = text.split(begin)
-    path.write_text(head + begin + "\n" + "\n".join(table) + "\n" + end + rest.split(end)[1])
+    common.replace_section(path, begin, end, "\n".join(table))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ shape is static, within its interval where it is not.
 Exit status: 0 at least 99 % of the cases of either corpus agree, 1 fewer do, 2 the check itself could not run.
 """
 
-import argparse
 import contextlib
 import io
 import pathlib
@@ -33,6 +32,7 @@ import onnx.numpy_helper
 import openvino as ov
 from onnx.backend.test.case.node import collect_testcases
 
+import common
 import corpus_openvino
 import oracle
 
@@ -57,14 +57,13 @@ class Tally:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
+    parser = common.parser(__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name contains TEXT")
     parser.add_argument("--keep", metavar="DIR", help="leave the IRs here")
     parser.add_argument("-v", "--verbose", action="store_true", help="all faults of a case, not the first alone")
     args = parser.parse_args()
 
-    memgraph = oracle.find_memgraph(args.memgraph)
+    memgraph = common.find_memgraph(args.memgraph)
     core = ov.Core()
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(args.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="memgraph-corpus-")))

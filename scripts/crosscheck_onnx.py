@@ -12,7 +12,6 @@ says that the shape depends on data, dims that are nowhere larger than memgraph'
 Exit status: 0 at least 99.5 % of the cases agree, 1 fewer do, 2 the check itself could not run.
 """
 
-import argparse
 import collections
 import concurrent.futures
 import contextlib
@@ -29,7 +28,8 @@ import onnx
 import onnx.numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import common
+
 REQUIRED_PERCENT = 99.5
 MAX_INTEGERS, MAX_FLOATS = 64, 8
 TIMEOUT_SECONDS = 60
@@ -46,14 +46,13 @@ DTYPES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
+    parser = common.parser(__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name contains TEXT")
     parser.add_argument("--keep", metavar="DIR", help="leave the models here")
     parser.add_argument("-v", "--verbose", action="store_true", help="cases that agree only as bounds, too")
     args = parser.parse_args()
 
-    memgraph = find_memgraph(args.memgraph)
+    memgraph = common.find_memgraph(args.memgraph)
     counts = collections.Counter()
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(args.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="memgraph-onnx-")))
@@ -70,19 +69,6 @@ def main():
     print(f"\n{len(cases)} cases: {counts['exact']} exact, {counts['bound']} as upper bounds, {counts['fault']} differ: "
           f"{percent:.2f} % agree")
     return 0 if percent >= REQUIRED_PERCENT else 1
-
-
-def find_memgraph(given):
-    """The binary to test: `given`, $MEMGRAPH, or the newest build below the target directory."""
-    if given or os.environ.get("MEMGRAPH"):
-        return str(pathlib.Path(given or os.environ["MEMGRAPH"]).resolve())
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    builds = [path for path in (target / "release/memgraph", target / "debug/memgraph") if path.exists()]
-    if not builds:
-        print(f"error: no memgraph below {target}\n  help: run `cargo build --release`, or give `--memgraph PATH`",
-              file=sys.stderr)
-        sys.exit(2)
-    return str(max(builds, key=lambda path: path.stat().st_mtime))
 
 
 def tensor_cases():
@@ -138,7 +124,7 @@ def compare(memgraph, graph, path, inputs, outputs):
 
 def given(name, value):
     """What the command line is told of an input."""
-    yield f"--input={name}={'x'.join(map(str, value.shape))}"
+    yield from common.input_words({name: value.shape})
     if value.dtype.kind in "iub" and value.size <= MAX_INTEGERS:
         yield f"--value={name}={','.join(str(int(number)) for number in value.ravel())}"
     elif (value.dtype.kind == "f" or value.dtype.name == "bfloat16") and value.size <= MAX_FLOATS:

@@ -10,7 +10,6 @@ element type must be those of the run, or, where it says that a shape depends on
 Exit status: 0 every tensor agrees, 1 one differs, 2 the check itself could not run.
 """
 
-import argparse
 import itertools
 import json
 import pathlib
@@ -23,9 +22,7 @@ import numpy
 import onnx
 import onnxruntime
 
-import crosscheck_onnx
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import common
 
 # Sizes for each dim that a model leaves free, by the name that it has there: several runs each.
 RUNS = [
@@ -42,15 +39,14 @@ SYNONYMS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
+    parser = common.parser(__doc__)
     parser.add_argument("--models", metavar="DIR", type=pathlib.Path, action="append", help="folders of models to look in")
     parser.add_argument("--only", default="", metavar="TEXT", help="only models whose path contains TEXT")
     parser.add_argument("-v", "--verbose", action="store_true", help="all faults, not the first three of a run")
     args = parser.parse_args()
 
-    memgraph = crosscheck_onnx.find_memgraph(args.memgraph)
-    folders = [ROOT / "fixtures", *(args.models or [])]
+    memgraph = common.find_memgraph(args.memgraph)
+    folders = [common.ROOT / "fixtures", *(args.models or [])]
     models = sorted({path.resolve() for folder in folders for path in folder.rglob("*.onnx") if args.only in str(path)})
     if not models:
         print(f"error: no model in {', '.join(map(str, folders))}", file=sys.stderr)
@@ -138,7 +134,7 @@ def zeros(info, sizes):
 
 def our_shapes(memgraph, path, graph, inputs):
     command = [memgraph, "dump", str(path), "--stage", "shapes"]
-    command += [f"--input={name}={'x'.join(map(str, value.shape))}" for name, value in inputs.items()]
+    command += common.input_words({name: value.shape for name, value in inputs.items()})
     run = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if run.returncode:
         raise SystemExit(f"error: {path}: {run.stderr}")

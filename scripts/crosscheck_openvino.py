@@ -11,13 +11,13 @@ every input's shape is given with `--input`; memgraph must bind the same shapes 
 Exit status: 0 all agree, 1 a port differs or was not compared, 2 the check itself could not run.
 """
 
-import argparse
 import json
 import pathlib
 import sys
 
 import openvino as ov
 
+import common
 import oracle
 
 ENCODED = 100
@@ -27,15 +27,14 @@ MAX_FAULTS_SHOWN = 5
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = common.parser(__doc__)
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="another folder of exports")
-    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only files whose path contains TEXT")
     parser.add_argument("-v", "--verbose", action="store_true", help="one line per case, and all faults")
     args = parser.parse_args()
 
-    memgraph = oracle.find_memgraph(args.memgraph)
-    folders = [oracle.ROOT / "fixtures", *map(pathlib.Path, args.models)]
+    memgraph = common.find_memgraph(args.memgraph)
+    folders = [common.ROOT / "fixtures", *map(pathlib.Path, args.models)]
     # An export that lies in several folders counts once.
     # What has no .bin is an execution graph, which OpenVINO writes and does not read.
     exports = {(xml.parent.name, xml.name): xml for folder in reversed(folders) for xml in folder.rglob("*.xml")

@@ -11,7 +11,6 @@ negative sizes, kernels of 0 and states that do not fit hidden_size. A line that
 Exit status: 0 nothing found, 1 a difference or a crash, 2 the fuzzer itself could not run.
 """
 
-import argparse
 import pathlib
 import random
 import re
@@ -20,6 +19,7 @@ import tempfile
 
 import openvino as ov
 
+import common
 import corpus_openvino
 import oracle
 
@@ -36,14 +36,13 @@ WORDS = [
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
+    parser = common.parser(__doc__)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
     parser.add_argument("--only", default="", metavar="TEXT", help="only lines that contain TEXT")
     args = parser.parse_args()
 
-    memgraph = oracle.find_memgraph(args.memgraph)
+    memgraph = common.find_memgraph(args.memgraph)
     core = ov.Core()
     chance = random.Random(args.seed)
     lines = [line for line in corpus_openvino.lines() if args.only in line]

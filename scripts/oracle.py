@@ -12,14 +12,13 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 import openvino as ov
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import common
 
 # The IR writes four operators under older names than the C++ classes have.
 # OpenVINO 2026.4.1, src/core/src/xml_util/xml_serialize_util.cpp.
@@ -110,17 +109,6 @@ class MemgraphError(Exception):
         self.status = status
 
 
-def find_memgraph(given):
-    """The binary to test: `given`, $MEMGRAPH, or the newest build below the target directory."""
-    if given or os.environ.get("MEMGRAPH"):
-        return str(pathlib.Path(given or os.environ["MEMGRAPH"]).resolve())
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    builds = [path for path in (target / "release/memgraph", target / "debug/memgraph") if path.exists()]
-    if not builds:
-        sys.exit(f"error: no memgraph below {target}\n  help: run `cargo build --release`, or give `--memgraph PATH`")
-    return str(max(builds, key=lambda path: path.stat().st_mtime))
-
-
 @contextlib.contextmanager
 def with_full_bin(xml):
     """A path under which OpenVINO can read the IR even if its weights were stripped.
@@ -204,8 +192,7 @@ def ports_of(node, prefix=""):
 def dump_shapes(memgraph, file, inputs=None):
     """The tensors of `memgraph dump --stage shapes`, those of bodies named as `ports_of` names them; `inputs`: parameter
     name → dims, given as `--input`."""
-    options = [f"--input={name}={'x'.join(map(str, dims))}" for name, dims in (inputs or {}).items()]
-    return list(tensors_of(dump(memgraph, file, ["--allow-opaque", *options]), ""))
+    return list(tensors_of(dump(memgraph, file, ["--allow-opaque", *common.input_words(inputs or {})]), ""))
 
 
 def dump_inputs(memgraph, file, roles):

@@ -7,13 +7,13 @@ Estimates come from fixtures/measured/published_vlm.json by the crate's own form
 (stripped of their weights), which are not part of this repository. One profile, one set of options for all rows.
 """
 
-import argparse
 import json
 import subprocess
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import common
+
 MB = 1 << 20
 # Row of the table: folder with the full-size export.
 FULL = {
@@ -89,7 +89,7 @@ def fills(found, estimated):
 
 
 def section(binary, models):
-    rows = json.loads((ROOT / "fixtures/measured/published_vlm.json").read_text())["rows"]
+    rows = json.loads((common.ROOT / "fixtures/measured/published_vlm.json").read_text())["rows"]
     lines = ["| row | SEQ, prompt | estimate | openvino-gpu | openvino-cpu | published OpenVINO | published llama.cpp |",
              "|---|---|---|---|---|---|---|"]
     details = []
@@ -114,19 +114,15 @@ def section(binary, models):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--memgraph", default=str(ROOT / "target/release/memgraph"))
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared/models")
+    parser = common.parser(__doc__)
+    parser.add_argument("--models", type=Path, default=common.ROOT.parent / "shared/models")
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
-    text = section(arguments.memgraph, arguments.models)
+    text = section(common.find_memgraph(arguments.memgraph), arguments.models)
     if arguments.write is None:
         print(text)
         return
-    page = arguments.write.read_text()
-    head, rest = page.split(BEGIN, 1)
-    tail = rest.split(END, 1)[1]
-    arguments.write.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+    common.replace_section(arguments.write, BEGIN, END, text)
 
 
 main()
