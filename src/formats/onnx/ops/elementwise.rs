@@ -108,22 +108,10 @@ pub(super) const TABLE: &[Entry] = &[
         let data = Like { dims: LikeDims::Input(0), dtype: ElementType::OfInput(0) };
         Ok(Op::LikeInputs([data, mask].into()).into())
     }),
-    op("Bernoulli", 15, |layer| match layer.dtype("dtype")? {
-        Some(to) => as_type(to),
-        None => Ok(like([0]).into()),
-    }),
-    op("RandomNormalLike", 1, |layer| match layer.dtype("dtype")? {
-        Some(to) => as_type(to),
-        None => Ok(like([0]).into()),
-    }),
-    op("RandomUniformLike", 1, |layer| match layer.dtype("dtype")? {
-        Some(to) => as_type(to),
-        None => Ok(like([0]).into()),
-    }),
-    op("EyeLike", 9, |layer| match layer.dtype("dtype")? {
-        Some(to) => as_type(to),
-        None => Ok(like([0]).into()),
-    }),
+    op("Bernoulli", 15, typed_like),
+    op("RandomNormalLike", 1, typed_like),
+    op("RandomUniformLike", 1, typed_like),
+    op("EyeLike", 9, typed_like),
     ms("BiasGelu", |_| Ok(Op::Binary(Binary::Add, Broadcast::Numpy).into())),
     ms("FastGelu", |_| unary(Unary::Gelu)),
     ms("Gelu", |_| unary(Unary::Gelu)),
@@ -141,6 +129,14 @@ fn unary(kind: Unary) -> Result<Made> {
 
 fn variadic(kind: Binary) -> Result<Made> {
     Ok(Op::Variadic(kind).into())
+}
+
+/// The input's dims; the type that an attribute asks for, or the input's.
+fn typed_like(layer: &Layer<'_>) -> Result<Made> {
+    match layer.dtype("dtype")? {
+        Some(to) => as_type(to),
+        None => Ok(like([0]).into()),
+    }
 }
 
 /// The data's shape with another type.
