@@ -6,7 +6,7 @@ use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::formats::{self, preprocessor};
 use memgraph::phases::PhaseName;
 use memgraph::pipeline::parts::{self, Part};
-use memgraph::pipeline::{self, vlm};
+use memgraph::pipeline::{self, misfit, vlm};
 use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         1 => {
             let (scenario, assumptions) = vlm::vision(&base, &request)?;
             let graph = formats::open(&wanted.remove(0).file)?;
-            let mut findings = args.analysis.analyze(&graph, &[(PhaseName::Infer, scenario)])?;
+            let findings = args.analysis.analyze(&graph, &[(PhaseName::Infer, scenario)]);
+            let mut findings = findings.map_err(|error| misfit::explain(error, &graph, &base, &request))?;
             findings.assume(assumptions);
             args.analysis.deliver(&findings, "VIT")
         }

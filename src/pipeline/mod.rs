@@ -3,6 +3,7 @@
 pub mod estimate;
 pub mod families;
 pub mod llm;
+pub mod misfit;
 pub mod parts;
 pub mod vit;
 pub mod vlm;

@@ -35,7 +35,12 @@ pub fn scenario(base: &Scenario, patches: Option<u64>) -> Result<Scenario> {
             "the config says image_size {} and patch_size {patch}",
             base.config.image_size.unwrap_or_default()
         ))
-        .help("give `--image WxH`, or patches of whole images")),
+        .help(match base.config.image_size.and_then(|side| (side / patch).checked_pow(2)) {
+            Some(of_one) => format!(
+                "give `--image WxH`, or patches of whole images: {of_one} of one, and one more for a class token"
+            ),
+            None => "give `--image WxH`".to_owned(),
+        })),
     }
 }
 

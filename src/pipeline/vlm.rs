@@ -9,7 +9,7 @@
 
 use super::families::{self, Tiles};
 use super::parts::{Part, Role};
-use super::{llm, vit};
+use super::{llm, misfit, vit};
 use crate::error::Result;
 use crate::formats::{self, preprocessor::Preprocessor};
 use crate::graph::{Dims, Graph, Op, WeightRange};
@@ -118,7 +118,9 @@ pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'
                 llm::phases(&base, length, part, &profile)
             }
         };
-        let phases = phases::run(&graph, &runs, &profile, planner)?;
+        let phases = phases::run(&graph, &runs, &profile, planner).map_err(|error| {
+            if part.role.is_vision() { misfit::explain(error, &graph, base, request) } else { error }
+        })?;
         if part.role.is_vision() {
             rows = phases.last().and_then(|phase| first_output(&graph, phase)).or(rows);
         }
