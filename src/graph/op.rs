@@ -93,6 +93,8 @@ pub enum Op {
     LikeInputs(Box<[Like]>),
     /// Any operator over quantised data, whose result has a type of its own.
     Quantized(Box<Quantized>),
+    /// A convolution or pool whose data and result are [N, spatial…, C].
+    ChannelsLast(Box<Op>),
 
     // ---- linear algebra -------------------------------------------------------------------------------------
     /// `a`, `b`.
@@ -101,6 +103,17 @@ pub enum Op {
         transpose_a: bool,
         /// Last two dims of `b` are swapped.
         transpose_b: bool,
+    },
+    /// `a`, `b`, as of [`Op::MatMul`], where the dim before last of an operand may stand first.
+    MovedMatMul {
+        /// Last two dims of `a` are swapped, after the move.
+        transpose_a: bool,
+        /// Last two dims of `b` are swapped, after the move.
+        transpose_b: bool,
+        /// The first dim of `a` is meant to be its last but one.
+        moves_a: bool,
+        /// The first dim of `b` is meant to be its last but one.
+        moves_b: bool,
     },
     /// `a` [m, k], `b` [k, n], `c?` (ONNX).
     Gemm {
@@ -141,8 +154,14 @@ pub enum Op {
     GlobalPool,
     /// `data`, `indices`, `output_shape?`: what a max pool read, with zeros elsewhere.
     MaxUnpool(Box<Pool>),
-    /// `data` [B, C, L], `filters` [C, 1, k], `bias?`, `state?` → data's shape, and the last k - 1 steps as state.
-    CausalConvolution,
+    /// `data` [B, C, L], `filters` [C, 1, k], `bias?`, `state?` → data's shape, and the last (k - 1)·dilation steps as
+    /// state.
+    CausalConvolution {
+        /// Distance of the filter's taps.
+        dilation: i64,
+        /// Data are [B, L, C…].
+        channels_last: bool,
+    },
 
     // ---- reduction ------------------------------------------------------------------------------------------
     /// `data`, `axes?` (absent: all, or none if `noop_with_empty_axes`).
@@ -303,6 +322,8 @@ pub enum Op {
         /// Element type of counts.
         count_type: DType,
     },
+    /// `data` → values, inverse indices, counts, of i64; data-dependent (ONNX Runtime).
+    UniqueOfVector,
     /// `data`, `k` → values, indices.
     TopK {
         /// Axis.
@@ -940,6 +961,8 @@ pub enum Detection {
         pooled_h: i64,
         pooled_w: i64,
     },
+    /// `data`, `regions`, `batch_indices`, `size` [2].
+    CropAndResize,
 }
 
 /// Attributes of [`Op::PriorBox`], plain and clustered.
@@ -1013,8 +1036,19 @@ pub struct MultiHeadAttention {
     pub query_heads: i64,
     /// Heads of key and value; 0: as many as the query's.
     pub kv_heads: i64,
-    /// Present key and value lie in the past's buffer, which is as long as it was or the total length.
-    pub shares_cache: bool,
+    /// How long present key and value are.
+    pub cache: CacheLength,
+}
+
+/// How long present key and value of an attention are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheLength {
+    /// Past and new tokens.
+    Appended,
+    /// As long as the past's buffer, or the total length where that is more.
+    Shared,
+    /// As long as the past's buffer, whose oldest tokens go.
+    Window,
 }
 
 /// Attributes of [`Op::AttentionOfWeights`].

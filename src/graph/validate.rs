@@ -68,6 +68,7 @@ fn required_ports(op: &Op) -> (usize, usize) {
         If(_) => (1, 0),
         LikeInputs(_) | List(super::op::List::Empty { .. }) => (0, 0),
         Quantized(quantized) => required_ports(&quantized.op),
+        ChannelsLast(op) => required_ports(op),
         _ => (1, 1),
     }
 }

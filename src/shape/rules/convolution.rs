@@ -13,24 +13,33 @@
 //! * backprop: `(dim - 1)·stride + dilated + output_padding - pads`, or the given spatial shape. Same padding without
 //!   a given shape pads nothing in OpenVINO; in ONNX it takes `max(dilated - stride, 0)`.
 
-use super::window::{ceil_div, is_same, signed, slides, split_spatial, unsigned};
+use super::window::{Channels, ceil_div, is_same, signed, slides, split_spatial, unsigned};
 use crate::DType;
 use crate::graph::op::{Convolution, ConvolutionBackprop, FilterLayout};
 use crate::graph::{Dims, Op};
-use crate::shape::context::{Context, RuleResult, dim, mismatch, text};
+use crate::shape::context::{Context, RuleResult, dim, mismatch, text, times};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
-        Op::Convolution(spec) => forward(spec, context, 1),
-        Op::DeformableConvolution(spec) => forward(spec, context, 2),
+        Op::Convolution(spec) => forward(spec, context, 1, Channels::First),
+        Op::DeformableConvolution(spec) => forward(spec, context, 2, Channels::First),
+        Op::ChannelsLast(inner) => match &**inner {
+            Op::Convolution(spec) => forward(spec, context, 1, Channels::Last),
+            _ => Err(mismatch!("no convolution has this form with its channels last")),
+        },
         Op::ConvolutionBackpropData(spec) => backprop(spec, context),
-        Op::CausalConvolution => causal(context),
+        Op::CausalConvolution { dilation, channels_last } => causal(*dilation, *channels_last, context),
         _ => Err(mismatch!("not a convolution")),
     }
 }
 
-fn forward(spec: &Convolution, context: &mut Context<'_>, filters_port: usize) -> RuleResult {
-    let (batch, channels, spatial) = split_spatial(context.dims(0)?)?;
+fn forward(
+    spec: &Convolution,
+    context: &mut Context<'_>,
+    filters_port: usize,
+    layout: Channels,
+) -> RuleResult {
+    let (batch, channels, spatial) = layout.split(context.dims(0)?)?;
     let filters = Filters::read(context.dims(filters_port)?, spec.filters, spatial.len(), false)?;
     filters.check(channels)?;
     let mut dims = Dims::from_slice(&[batch, filters.output_channels]);
@@ -43,7 +52,7 @@ fn forward(spec: &Convolution, context: &mut Context<'_>, filters_port: usize) -
             slide.rest(length, dilated)? / slide.stride + 1
         })?);
     }
-    context.emit(dtype(context, filters_port), dims);
+    context.emit(dtype(context, filters_port), layout.arrange(dims));
     Ok(())
 }
 
@@ -91,16 +100,17 @@ fn backprop(spec: &ConvolutionBackprop, context: &mut Context<'_>) -> RuleResult
     Ok(())
 }
 
-fn causal(context: &mut Context<'_>) -> RuleResult {
-    let (&[batch, channels, length], &[_, _, taps]) = (context.dims(0)?, context.dims(1)?) else {
-        return Err(mismatch!(
-            "data {} and filters {} must have 3 dims",
-            text(context.dims(0)?),
-            text(context.dims(1)?)
-        ));
+fn causal(dilation: i64, channels_last: bool, context: &mut Context<'_>) -> RuleResult {
+    let (data, filters) = (context.dims(0)?, context.dims(1)?);
+    let (Some(&taps), true) = (filters.get(2), filters.len() == 3 && data.len() >= 3) else {
+        return Err(mismatch!("data {} and filters {} must have 3 dims", text(data), text(filters)));
     };
-    context.emit(context.dtype(0), [batch, channels, length]);
-    context.emit(context.dtype(0), [batch, channels, taps.saturating_sub(1)]);
+    let kept = times(taps.saturating_sub(1), dim(dilation)?)?;
+    let mut state: Dims = data.into();
+    let axis = if channels_last { 1 } else { data.len() - 1 };
+    state[axis] = kept;
+    context.emit(context.dtype(0), data.iter().copied());
+    context.emit(context.dtype(0), state);
     Ok(())
 }
 
@@ -298,10 +308,12 @@ mod tests {
     #[test]
     fn causal_convolutions_keep_their_last_steps() {
         let inputs = [f32(&[2, 8, 5]), f32(&[8, 1, 4])];
-        let outputs = crate::shape::testing::all_dims(Op::CausalConvolution, &inputs, 2);
+        let op = |dilation, channels_last| Op::CausalConvolution { dilation, channels_last };
+        let outputs = crate::shape::testing::all_dims(op(1, false), &inputs, 2);
         assert_eq!(outputs, [[2, 8, 5], [2, 8, 3]]);
-        assert!(
-            message(Op::CausalConvolution, &[f32(&[2, 8]), f32(&[8, 1, 4])]).contains("must have 3 dims")
-        );
+        let inputs = [f32(&[2, 5, 4, 2]), f32(&[8, 1, 4])];
+        let outputs = crate::shape::testing::all_dims(op(2, true), &inputs, 2);
+        assert_eq!(outputs, [[2, 5, 4, 2], [2, 6, 4, 2]]);
+        assert!(message(op(1, false), &[f32(&[2, 8]), f32(&[8, 1, 4])]).contains("must have 3 dims"));
     }
 }

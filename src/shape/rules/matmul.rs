@@ -5,6 +5,8 @@
 //!
 //! * `MatMul`: [.., m, k] × [.., k, n] → [broadcast of the leading dims, m, n]. A vector is a row on the left, a column
 //!   on the right, never transposed, and its dim of 1 is dropped from the output.
+//! * `MovedMatMul`: the same of `[m, .., k]`, and with a transpose `[k, .., m]`: `transBatchA` of ONNX Runtime's
+//!   `FusedMatMul`.
 //! * `Gemm`: [m, k] × [k, n] → [m, n], each operand transposed if it says so.
 //! * `Linear`: [.., k] → [.., n]. `Determinant`: [.., n, n] → [..].
 //! * `Einsum`: each label has one size; out = the sizes of the output's labels.
@@ -16,7 +18,13 @@ use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, text}
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
-        Op::MatMul { transpose_a, transpose_b } => matmul(*transpose_a, *transpose_b, context),
+        Op::MatMul { transpose_a, transpose_b } => {
+            matmul([context.dims(0)?, context.dims(1)?], [*transpose_a, *transpose_b], context)
+        }
+        Op::MovedMatMul { transpose_a, transpose_b, moves_a, moves_b } => {
+            let (a, b) = (moved(context.dims(0)?, *moves_a), moved(context.dims(1)?, *moves_b));
+            matmul([&a, &b], [*transpose_a, *transpose_b], context)
+        }
         Op::Einsum(equation) => einsum(equation, context),
         Op::GroupedMatMul => grouped(context),
         Op::Linear { outputs } => {
@@ -38,8 +46,20 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     }
 }
 
-fn matmul(transpose_a: bool, transpose_b: bool, context: &mut Context<'_>) -> RuleResult {
-    let (a, b) = (context.dims(0)?, context.dims(1)?);
+/// Dims with the first before the last.
+fn moved(dims: &[u64], moves: bool) -> Dims {
+    let mut dims: Dims = dims.into();
+    if let (true, [leading @ .., _]) = (moves && dims.len() > 1, &mut dims[..]) {
+        leading.rotate_left(1);
+    }
+    dims
+}
+
+fn matmul(
+    [a, b]: [&[u64]; 2],
+    [transpose_a, transpose_b]: [bool; 2],
+    context: &mut Context<'_>,
+) -> RuleResult {
     let (a_batch, m, k) = match *a {
         [] => return Err(mismatch!("the first matrix is a scalar")),
         [k] => (&[][..], None, k),
@@ -313,5 +333,19 @@ mod tests {
         assert_eq!(dims(Op::Determinant, &[f32(&[2, 3, 3])]), [2]);
         assert_eq!(dims(Op::Determinant, &[f32(&[3, 3])]), [0_u64; 0]);
         assert!(message(Op::Determinant, &[f32(&[3])]).contains("too few dims"));
+    }
+
+    #[test]
+    fn the_first_dim_moves_before_the_last() {
+        // As ONNX Runtime 1.31.1 gives them.
+        let op = |transpose, moves_b| Op::MovedMatMul {
+            transpose_a: transpose,
+            transpose_b: false,
+            moves_a: true,
+            moves_b,
+        };
+        assert_eq!(dims(op(false, false), &[f32(&[2, 3, 4, 5]), f32(&[3, 4, 5, 7])]), [3, 4, 2, 7]);
+        assert_eq!(dims(op(true, false), &[f32(&[5, 2, 3]), f32(&[2, 5, 7])]), [2, 3, 7]);
+        assert_eq!(dims(op(false, true), &[f32(&[3, 2, 5]), f32(&[5, 2, 7])]), [2, 3, 7]);
     }
 }

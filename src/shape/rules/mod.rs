@@ -64,7 +64,12 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
             context.retype_first(dtype);
             Ok(())
         }
+        Op::ChannelsLast(inner) => match **inner {
+            Op::Convolution(_) => convolution::infer(op, context),
+            _ => pooling::infer(op, context),
+        },
         Op::MatMul { .. }
+        | Op::MovedMatMul { .. }
         | Op::Gemm { .. }
         | Op::Linear { .. }
         | Op::Determinant
@@ -74,7 +79,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         Op::Convolution(_)
         | Op::ConvolutionBackpropData(_)
         | Op::DeformableConvolution(_)
-        | Op::CausalConvolution => convolution::infer(op, context),
+        | Op::CausalConvolution { .. } => convolution::infer(op, context),
         Op::Pool(_) | Op::AdaptivePool { .. } | Op::GlobalPool | Op::MaxUnpool(_) => {
             pooling::infer(op, context)
         }
@@ -108,6 +113,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         | Op::Range { .. }
         | Op::NonZero { .. }
         | Op::Unique { .. }
+        | Op::UniqueOfVector
         | Op::TopK { .. }
         | Op::OneHot { .. }
         | Op::Eye { .. }

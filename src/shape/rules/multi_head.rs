@@ -15,10 +15,10 @@
 //!   not known, `P + S` bounds it;
 //! * of weights: `[.., k] × [k, q + k + v] → [.., v]`, present `[2, B, H, P + L, D]`;
 //! * `EmbedLayerNormalization`: ids `[B, L]` and a table `[V, H]` → `[B, L, H]`;
-//! * linear: `[B, L, H·E]` and the state `[B, G, D, E]`.
+//! * linear: `[B, L, max(H, G)·E]` and the state `[B, G, D, E]`.
 
 use crate::DType;
-use crate::graph::op::{AttentionOfWeights, MultiHeadAttention};
+use crate::graph::op::{AttentionOfWeights, CacheLength, MultiHeadAttention};
 use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, text, times};
 
@@ -96,16 +96,17 @@ fn multi_head(spec: &MultiHeadAttention, context: &mut Context<'_>) -> RuleResul
     }
     let appended = past.checked_add(key.length);
     let appended = appended.ok_or_else(|| mismatch!("{past} cached tokens are too many"))?;
-    let total = match (spec.shares_cache, context.has(5)) {
-        (true, true) => match context.int(5) {
+    let total = match (spec.cache, context.has(5)) {
+        (CacheLength::Window, _) if context.has(3) => past,
+        (CacheLength::Shared, true) => match context.int(5) {
             Ok(total) => past.max(dim(total)?),
             Err(_) => {
                 context.depends_on_data();
                 appended
             }
         },
-        (true, false) => past.max(key.length),
-        (false, _) => appended,
+        (CacheLength::Shared, false) => past.max(key.length),
+        (CacheLength::Appended | CacheLength::Window, _) => appended,
     };
     let types = [1, 2].map(|port| if context.has(port) { context.dtype(port) } else { context.dtype(0) });
     // A cache keeps its own type, which may be narrower.
@@ -146,7 +147,8 @@ fn linear(query_heads: i64, kv_heads: i64, context: &mut Context<'_>) -> RuleRes
     let query = part(context.dims(0)?, query_heads)?;
     let (key, value) = (part(context.dims(1)?, kv_heads)?, part(context.dims(2)?, kv_heads)?);
     let state = if context.has(3) { context.dtype(3) } else { context.dtype(0) };
-    context.emit(context.dtype(0), [query.batch, query.length, times(query_heads, value.size)?]);
+    let heads = query_heads.max(kv_heads);
+    context.emit(context.dtype(0), [query.batch, query.length, times(heads, value.size)?]);
     let dims: Dims = [query.batch, kv_heads, key.size, value.size].into_iter().collect();
     context.emit(state, dims);
     Ok(())
@@ -160,7 +162,9 @@ fn embedded(context: &mut Context<'_>) -> RuleResult {
             text(context.dims(2)?)
         ));
     };
+    // Quantised tables give what their scales are.
     let dtype = context.dtype(2);
+    let dtype = if dtype.is_float() || dtype == DType::Dynamic { dtype } else { DType::F32 };
     context.emit(dtype, [batch, length, width]);
     context.emit(DType::I32, [batch]);
     context.emit(dtype, [batch, length, width]);
@@ -175,7 +179,8 @@ mod tests {
     use crate::shape::testing::{all_dims, f32, infer, message, scalar, tensor};
 
     fn attention(query_heads: i64, kv_heads: i64, shares_cache: bool) -> Op {
-        Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, shares_cache }))
+        let cache = if shares_cache { CacheLength::Shared } else { CacheLength::Appended };
+        Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache }))
     }
 
     #[test]
@@ -229,6 +234,20 @@ mod tests {
             (outputs[1].dims.as_deref(), outputs[1].bound),
             (Some(&[1, 2, 2049, 16][..]), Bound::UpperBound)
         );
+    }
+
+    #[test]
+    fn a_window_keeps_its_length() {
+        let spec = MultiHeadAttention { query_heads: 4, kv_heads: 2, cache: CacheLength::Window };
+        let inputs = [
+            f32(&[1, 12, 64]),
+            f32(&[1, 12, 32]),
+            f32(&[1, 12, 32]),
+            f32(&[1, 2, 8, 16]),
+            f32(&[1, 2, 8, 16]),
+        ];
+        let dims = all_dims(Op::MultiHeadAttention(Box::new(spec)), &inputs, 3);
+        assert_eq!(dims, [&[1, 12, 64][..], &[1, 2, 8, 16], &[1, 2, 8, 16]]); // as ONNX Runtime 1.31.1 gives them
     }
 
     #[test]

@@ -12,13 +12,17 @@
 //! * unpool: the given shape, else `(dim - 1)·stride + kernel - pads`;
 //! * adaptive: the given spatial shape; global: 1.
 
-use super::window::{ceil_div, is_same, signed, slides, split_spatial, unsigned};
+use super::window::{Channels, ceil_div, is_same, signed, slides, unsigned};
 use crate::graph::op::{Pool, Rounding};
 use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
-    let (batch, channels, spatial) = split_spatial(context.dims(0)?)?;
+    let (op, layout) = match op {
+        Op::ChannelsLast(inner) => (&**inner, Channels::Last),
+        _ => (op, Channels::First),
+    };
+    let (batch, channels, spatial) = layout.split(context.dims(0)?)?;
     let mut dims = Dims::from_slice(&[batch, channels]);
     let indices = match op {
         Op::Pool(spec) => {
@@ -47,6 +51,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         }
         _ => return Err(mismatch!("not a pool")),
     };
+    let dims = layout.arrange(dims);
     context.emit(context.dtype(0), dims.iter().copied());
     if let Some(index_type) = indices {
         context.emit(index_type, dims);
@@ -204,5 +209,14 @@ mod tests {
         assert_eq!(dims(op(), &[f32(&[1, 1, 2, 2]), f32(&[1, 1, 2, 2])]), [1, 1, 4, 4]);
         let given = [f32(&[1, 1, 2, 2]), f32(&[1, 1, 2, 2]), vector(&[1, 1, 5, 5])];
         assert_eq!(dims(op(), &given), [1, 1, 5, 5]);
+    }
+
+    #[test]
+    fn channels_may_come_last() {
+        let pool = Op::Pool(Box::new(spec([3, 2], [2, 1], [[1, 0], [1, 1]], AutoPad::Explicit)));
+        let last = |op| Op::ChannelsLast(Box::new(op));
+        assert_eq!(dims(last(pool), &[f32(&[2, 12, 15, 3])]), [2, 6, 15, 3]); // as ONNX Runtime 1.31.1 gives it
+        assert_eq!(dims(last(Op::GlobalPool), &[f32(&[2, 12, 15, 3])]), [2, 1, 1, 3]);
+        assert!(message(last(Op::GlobalPool), &[f32(&[2, 3])]).contains("[N, spatial..., C]"));
     }
 }

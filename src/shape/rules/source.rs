@@ -10,7 +10,8 @@
 //! * `ShapeOf`: [rank], the dims as value. `SizeOf`: scalar, ∏ dims.
 //! * `Range`: [max(0, ceil((stop - start) / step))], inputs cut to the output's type first if that is integral.
 //! * `NonZero`: [rank, ≤ ∏ data]; a scalar counts as a vector of one.
-//! * `Unique`: [≤ ∏ data], or data with ≤ dim at the axis; the inverse has one index per element.
+//! * `Unique`: [≤ ∏ data], or data with ≤ dim at the axis; the inverse has one index per element. `UniqueOfVector`:
+//!   the same without first indices, ONNX Runtime's.
 //! * `TopK`: data with k at the axis. `OneHot`: indices with depth put in at the axis. `Eye`: batch ++ [rows, columns].
 //! * `MelWeightMatrix`: [dft_length / 2 + 1, bins].
 //! * `FromShape`: the shape given. `Multinomial`: [batch, samples]. `Bucketize`, `SearchSorted`: as what is looked up.
@@ -29,7 +30,8 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::SizeOf => size_of(context),
         Op::Range { to } => range(*to, context),
         Op::NonZero { to } => non_zero(*to, context),
-        Op::Unique { index_type, count_type } => unique(*index_type, *count_type, context),
+        Op::Unique { index_type, count_type } => unique([*index_type, *count_type], true, context),
+        Op::UniqueOfVector => unique([DType::I64; 2], false, context),
         Op::TopK { axis, index_type } => top_k(*axis, *index_type, context),
         Op::OneHot { axis } => one_hot(*axis, context),
         Op::Eye { to } => eye(*to, context),
@@ -176,7 +178,8 @@ fn positions<T>(values: &[T], test: impl Fn(&T) -> bool) -> SmallVec<[usize; 8]>
     values.iter().enumerate().filter(|(_, value)| test(value)).map(|(at, _)| at).collect()
 }
 
-fn unique(index_type: DType, count_type: DType, context: &mut Context<'_>) -> RuleResult {
+/// With `gives_first` the second output is where each value stands first; without it that output is not there.
+fn unique([index_type, count_type]: [DType; 2], gives_first: bool, context: &mut Context<'_>) -> RuleResult {
     let input = context.input(0)?;
     let data = context.dims(0)?;
     let axis = if context.has(1) { Some(normalize_axis(context.int(1)?, data.len())?) } else { None };
@@ -199,7 +202,9 @@ fn unique(index_type: DType, count_type: DType, context: &mut Context<'_>) -> Ru
         *slot = count;
     }
     context.emit(input.dtype, dims);
-    context.emit(index_type, [count]);
+    if gives_first {
+        context.emit(index_type, [count]);
+    }
     context.emit_info(TensorInfo { bound: inverse_bound, ..TensorInfo::known(index_type, [whole]) });
     context.emit(count_type, [count]);
     Ok(())
@@ -392,6 +397,8 @@ mod tests {
         assert_eq!(all_dims(op(), &[f32(&[2, 3]), scalar(1)], 4), [&[2, 3][..], &[3], &[3], &[3]]);
         assert_eq!(all_dims(op(), &[vector(&[1, 2, 2])], 4), [[2], [2], [3], [2]]);
         assert_eq!(outputs[3].dtype, DType::I32);
+        // As ONNX Runtime 1.31.1 gives them.
+        assert_eq!(all_dims(Op::UniqueOfVector, &[vector(&[1, 2, 2])], 3), [[2], [3], [2]]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! Numbers of a file are at most 63 bits, so every product and sum here fits 128 bits.
 
+use crate::graph::Dims;
 use crate::graph::op::{AutoPad, Window};
 use crate::shape::context::{RuleResult, mismatch, text};
 use smallvec::SmallVec;
@@ -74,6 +75,36 @@ pub(super) fn slides(window: &Window, n: usize) -> RuleResult<SmallVec<[Slide; 3
 /// Whether pads follow from the input's dims.
 pub(super) fn is_same(auto_pad: AutoPad) -> bool {
     matches!(auto_pad, AutoPad::SameUpper | AutoPad::SameLower)
+}
+
+/// Where the channels of data stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channels {
+    /// [N, C, spatial…].
+    First,
+    /// [N, spatial…, C].
+    Last,
+}
+
+impl Channels {
+    /// Splits dims into N, C and the spatial dims.
+    pub(super) fn split(self, dims: &[u64]) -> RuleResult<(u64, u64, &[u64])> {
+        match (self, dims) {
+            (Channels::First, dims) => split_spatial(dims),
+            (Channels::Last, &[batch, ref spatial @ .., channels]) if !spatial.is_empty() => {
+                Ok((batch, channels, spatial))
+            }
+            _ => Err(mismatch!("data must be [N, spatial..., C], and is {}", text(dims))),
+        }
+    }
+
+    /// [N, C, spatial…] as they are laid out.
+    pub(super) fn arrange(self, mut dims: Dims) -> Dims {
+        if let (Channels::Last, Some(behind_batch)) = (self, dims.get_mut(1..)) {
+            behind_batch.rotate_left(1);
+        }
+        dims
+    }
 }
 
 /// Splits `[N, C, spatial…]` into N, C and the spatial dims.

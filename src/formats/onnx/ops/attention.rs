@@ -4,17 +4,18 @@ use super::super::attributes::{Layer, Result};
 use super::super::made::{Made, Slot, with};
 use super::{Entry, inputs, like, ms, op};
 use crate::graph::Op;
-use crate::graph::op::{AttentionOfWeights, MultiHeadAttention};
+use crate::graph::op::{AttentionOfWeights, CacheLength, MultiHeadAttention};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Attention", 23, |layer| {
-        let spec = heads(layer, "q_num_heads", "kv_num_heads", false)?;
+        let spec = heads(layer, "q_num_heads", "kv_num_heads", CacheLength::Appended)?;
         Ok(with(spec, inputs([0, 1, 2, 4, 5]).chain([Slot::Absent]).chain(inputs([3, 6]))))
     }),
     Entry {
         domain: "ai.onnx.preview",
         ..op("FlexAttention", 1, |_| {
-            let spec = MultiHeadAttention { query_heads: 0, kv_heads: 0, shares_cache: false };
+            let cache = CacheLength::Appended;
+            let spec = MultiHeadAttention { query_heads: 0, kv_heads: 0, cache };
             Ok(Op::MultiHeadAttention(Box::new(spec)).into())
         })
     },
@@ -22,22 +23,35 @@ pub(super) const TABLE: &[Entry] = &[
         let (query_heads, kv_heads) = (layer.int_needed("q_num_heads")?, layer.int_needed("kv_num_heads")?);
         Ok(Op::LinearAttention { query_heads, kv_heads }.into())
     }),
-    op("CausalConvWithState", 27, |_| Ok(Op::CausalConvolution.into())),
+    op("CausalConvWithState", 27, causal_convolution),
+    ms("CausalConvWithState", causal_convolution),
+    ms("LinearAttention", |layer| {
+        // Several states at once: no kernel of the CPU has them.
+        if layer.int_or("state_window", 0)? != 0 {
+            return Ok(Op::Opaque.into());
+        }
+        let (query_heads, kv_heads) = (layer.int_needed("q_num_heads")?, layer.int_needed("kv_num_heads")?);
+        Ok(Op::LinearAttention { query_heads, kv_heads }.into())
+    }),
     // Bias, masks and scores to add follow query, key and value; then the past.
     ms("MultiHeadAttention", |layer| {
-        let spec = heads(layer, "num_heads", "num_heads", false)?;
+        let spec = heads(layer, "num_heads", "num_heads", CacheLength::Appended)?;
         Ok(with(spec, inputs([0, 1, 2, 6, 7]).chain([Slot::Absent]).chain(inputs([3, 4, 5, 8, 9]))))
     }),
     ms("DecoderMaskedMultiHeadAttention", |layer| {
-        let spec = heads(layer, "num_heads", "num_heads", layer.flag("past_present_share_buffer", false)?)?;
+        let is_shared = layer.flag("past_present_share_buffer", false)?;
+        let cache = if is_shared { CacheLength::Shared } else { CacheLength::Appended };
+        let spec = heads(layer, "num_heads", "num_heads", cache)?;
         Ok(with(spec, inputs([0, 1, 2, 5, 6]).chain([Slot::Absent]).chain(inputs([3, 4, 7, 8, 9, 10]))))
     }),
     ms("GroupQueryAttention", |layer| {
-        let spec = heads(layer, "num_heads", "kv_num_heads", true)?;
+        let is_window = layer.flag("sliding_window_cache", false)?;
+        let cache = if is_window { CacheLength::Window } else { CacheLength::Shared };
+        let spec = heads(layer, "num_heads", "kv_num_heads", cache)?;
         Ok(with(spec, inputs([0, 1, 2, 3, 4, 6, 5]).chain(inputs(7..layer.inputs.len().max(7)))))
     }),
     ms("SparseAttention", |layer| {
-        let spec = heads(layer, "num_heads", "kv_num_heads", true)?;
+        let spec = heads(layer, "num_heads", "kv_num_heads", CacheLength::Shared)?;
         Ok(with(spec, inputs([0, 1, 2, 3, 4, 7, 5, 6, 8, 9, 10])))
     }),
     // The caches are written where they lie.
@@ -72,9 +86,18 @@ fn linear(layer: &Layer<'_>) -> Result<Made> {
     Ok(Op::Linear { outputs: layer.int_needed("N")? }.into())
 }
 
-fn heads(layer: &Layer<'_>, query: &'static str, kv: &'static str, shares_cache: bool) -> Result<Op> {
+fn heads(layer: &Layer<'_>, query: &'static str, kv: &'static str, cache: CacheLength) -> Result<Op> {
     let (query_heads, kv_heads) = (layer.int_or(query, 0)?, layer.int_or(kv, 0)?);
-    Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, shares_cache })))
+    Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache })))
+}
+
+fn causal_convolution(layer: &Layer<'_>) -> Result<Made> {
+    // More than one spatial dim, or several states at once: no kernel of the CPU has them.
+    if layer.int_or("ndim", 1)? != 1 || layer.int_or("state_window", 0)? != 0 {
+        return Ok(Op::Opaque.into());
+    }
+    let (dilation, channels_last) = (layer.int_or("dilation", 1)?, layer.flag("channels_last", false)?);
+    Ok(Op::CausalConvolution { dilation, channels_last }.into())
 }
 
 fn of_weights(layer: &Layer<'_>) -> Result<Op> {

@@ -25,6 +25,8 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(with(Op::DeformableConvolution(Box::new(spec)), inputs([0, 2, 1, 4, 3])))
     }),
     ms("FusedConv", |layer| Ok(convolution(layer)?.into())),
+    ms("NhwcMaxPool", |layer| Ok(Op::ChannelsLast(Box::new(pool(layer, None)?)).into())),
+    ms("MaxpoolWithMask", |layer| Ok(pool(layer, None)?.into())),
     op("MaxUnpool", 9, |layer| {
         let Op::Pool(pool) = pool(layer, None)? else { return Ok(Op::Opaque.into()) };
         Ok(Op::MaxUnpool(pool).into())

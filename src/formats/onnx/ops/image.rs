@@ -35,6 +35,7 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(Op::ImageDecoder { channels: layer.word("pixel_format", &words, 3, "RGB, BGR or Grayscale")? }
             .into())
     }),
+    ms("CropAndResize", |_| Ok(Op::Detection(Box::new(Detection::CropAndResize)).into())),
     ms("GridSample", |_| Ok(Op::GridSample.into())),
     op("NonMaxSuppression", 10, |_| {
         Ok(Op::Detection(Box::new(Detection::NonMaxSuppression {

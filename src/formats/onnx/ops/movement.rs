@@ -3,7 +3,7 @@
 use super::super::attributes::{AttributeError, Layer, Result, invalid};
 use super::super::made::{Made, Slot, with};
 use super::convolution::window;
-use super::{Entry, inputs, ms, op};
+use super::{Entry, inputs, like, ms, op};
 use crate::graph::Op;
 use crate::graph::op::{BroadcastMode, Ints, Pool, ReshapeZero, Scatter};
 
@@ -70,6 +70,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     ms("ExpandDims", |_| Ok(Op::Unsqueeze.into())),
     ms("Pad", |_| Ok(Op::PadAxes.into())),
+    ms("NGramRepeatBlock", |_| Ok(like([1]).into())),
     ms("GatherND", |_| Ok(Op::GatherNd { batch_dims: 0, flatten_batch_dims: false }.into())),
 ];
 

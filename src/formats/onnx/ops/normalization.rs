@@ -39,6 +39,9 @@ pub(super) const TABLE: &[Entry] = &[
     ms("SkipLayerNormalization", |layer| normalized(layer, &[LikeDims::ReducedFrom(-1); 2], &[0])),
     ms("SkipSimplifiedLayerNormalization", |layer| normalized(layer, &[LikeDims::ReducedFrom(-1); 2], &[0])),
     ms("RotaryEmbedding", |_| same(SameAsInput::Other)),
+    ms("MRotaryEmbedding", |_| same(SameAsInput::Other)),
+    ms("BranchwiseRMSNorm", |_| same(SameAsInput::LayerNorm)),
+    ms("GatedRMSNorm", |_| same(SameAsInput::LayerNorm)),
     ms("GroupNorm", |_| same(SameAsInput::GroupNorm)),
     ms("SkipGroupNorm", |_| Ok(like([0, 0]).into())),
 ];

@@ -28,6 +28,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     ms("QuantizeLinear", quantize),
     ms("DequantizeLinear", dequantize),
+    ms("MatMulInteger16", |_| Ok(quantized(MATMUL, ElementType::Is(DType::I32)).into())),
     ms("MatMulIntegerToFloat", |_| Ok(quantized(MATMUL, ElementType::OfInput(2)).into())),
     ms("DynamicQuantizeMatMul", |_| Ok(MATMUL.into())),
     ms("QLinearAdd", |_| pairwise(Binary::Add)),
@@ -42,19 +43,10 @@ pub(super) const TABLE: &[Entry] = &[
         let op = Op::Reduce { kind: Reduce::Mean, keep_dims, noop_with_empty_axes: false };
         Ok(with(op, [Slot::Input(0), axes]))
     }),
-    ms(
-        "QLinearAveragePool",
-        |layer| if channels_last(layer)? { opaque() } else { Ok(pool(layer, None)?.into()) },
-    ),
-    ms(
-        "QLinearGlobalAveragePool",
-        |layer| if channels_last(layer)? { opaque() } else { Ok(Op::GlobalPool.into()) },
-    ),
+    ms("QLinearAveragePool", |layer| Ok(laid_out(layer, pool(layer, None)?)?.into())),
+    ms("QLinearGlobalAveragePool", |layer| Ok(laid_out(layer, Op::GlobalPool)?.into())),
     ms("QLinearConv", |layer| {
-        if channels_last(layer)? {
-            return opaque();
-        }
-        let op = quantized(convolution(layer)?, ElementType::OfInput(7));
+        let op = quantized(laid_out(layer, convolution(layer)?)?, ElementType::OfInput(7));
         Ok(with(op, inputs([0, 3, 1, 2, 4, 5, 6, 7, 8])))
     }),
     // The result's scale and zero point, then three inputs per tensor.
@@ -72,7 +64,7 @@ pub(super) const TABLE: &[Entry] = &[
 
 const MATMUL: Op = Op::MatMul { transpose_a: false, transpose_b: false };
 
-fn quantized(op: Op, to: ElementType) -> Op {
+pub(super) fn quantized(op: Op, to: ElementType) -> Op {
     Op::Quantized(Box::new(Quantized { op, to }))
 }
 
@@ -81,13 +73,9 @@ fn pairwise(kind: Binary) -> Result<Made> {
     Ok(with(Op::Binary(kind, Broadcast::Numpy), inputs([0, 3, 1, 2, 4, 5, 6, 7])))
 }
 
-fn channels_last(layer: &Layer<'_>) -> Result<bool> {
-    layer.flag("channels_last", false)
-}
-
-/// No canonical operator has its channels last.
-fn opaque() -> Result<Made> {
-    Ok(Op::Opaque.into())
+/// The operator as its `channels_last` says.
+fn laid_out(layer: &Layer<'_>, op: Op) -> Result<Op> {
+    Ok(if layer.flag("channels_last", false)? { Op::ChannelsLast(Box::new(op)) } else { op })
 }
 
 /// The zero point's type, or the one given, or u8.

@@ -2,7 +2,7 @@
 
 use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::Made;
-use super::{Entry, op};
+use super::{Entry, ms, op};
 use crate::graph::Op;
 use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind};
 
@@ -10,6 +10,7 @@ pub(super) const TABLE: &[Entry] = &[
     op("RNN", 1, |layer| sequence(layer, RecurrentKind::Rnn)),
     op("GRU", 1, |layer| sequence(layer, RecurrentKind::Gru)),
     op("LSTM", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
+    ms("DynamicQuantizeLSTM", |layer| sequence(layer, RecurrentKind::Lstm)),
 ];
 
 fn sequence(layer: &Layer<'_>, kind: RecurrentKind) -> Result<Made> {

@@ -2,7 +2,7 @@
 
 use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::{Made, Slot, with};
-use super::{Entry, ms, op};
+use super::{Entry, inputs, ms, op};
 use crate::DType;
 use crate::graph::Op;
 
@@ -33,8 +33,12 @@ pub(super) const TABLE: &[Entry] = &[
     op("BlackmanWindow", 17, window),
     op("HammingWindow", 17, window),
     op("HannWindow", 17, window),
-    ms("Range", |_| Ok(Op::Range { to: None }.into())),
-    ms("Unique", |_| Ok(Op::Unique { index_type: DType::I64, count_type: DType::I64 }.into())),
+    ms("Range", |layer| {
+        let step = if layer.has(2) { Slot::Input(2) } else { Slot::Int(1) };
+        Ok(with(Op::Range { to: None }, inputs(0..2).chain([step])))
+    }),
+    // The values, for each element the place of its value, the counts.
+    ms("Unique", |_| Ok(Op::UniqueOfVector.into())),
 ];
 
 fn top_k(layer: &Layer<'_>) -> Result<Op> {

@@ -180,6 +180,13 @@ fn regions(spec: &Detection, context: &mut Context<'_>) -> RuleResult {
             let channels = channels(context.dims(0)?)?;
             context.emit(dtype, [first(context.dims(1)?)?, channels, dim(pooled_h)?, dim(pooled_w)?]);
         }
+        Detection::CropAndResize => {
+            let (count, channels) = (first(context.dims(1)?)?, channels(context.dims(0)?)?);
+            let &[height, width] = context.ints(3)? else {
+                return Err(mismatch!("the size of a crop must have 2 numbers"));
+            };
+            context.emit(dtype, [count, channels, dim(height)?, dim(width)?]);
+        }
         _ => return Err(mismatch!("not a region operator")),
     }
     Ok(())
@@ -352,6 +359,8 @@ mod tests {
         let spec = Detection::DeformablePsRoiPooling { output_dim: 8, group_size: 5 };
         assert_eq!(run(spec, &[50, 5]), [50, 8, 5, 5]);
         let half = [tensor(DType::F16, &[2, 256, 20, 20]), tensor(DType::F16, &[50, 4])];
+        let inputs = [f32(&[2, 3, 12, 15]), f32(&[5, 4]), f32(&[5]), vector(&[6, 7])];
+        assert_eq!(dims(detection(Detection::CropAndResize), &inputs), [5, 3, 6, 7]);
         let align = || detection(Detection::RoiAlign { pooled_h: 6, pooled_w: 7 });
         assert_eq!(infer(align(), &half, 1).unwrap()[0].dtype, DType::F16);
         assert_eq!(
