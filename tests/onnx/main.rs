@@ -3,6 +3,7 @@
 #![cfg(feature = "onnx")]
 
 mod big;
+mod bodies;
 mod encode;
 mod hostile;
 mod operators;

@@ -1,7 +1,8 @@
 //! What ONNX Runtime's CPU provider holds in memory for a graph.
 //!
 //! One file per rule: `symbolic`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
-//! `reuse`, which tensors share a buffer; `kernels`, in-place kernels and their workspace; `weights`, initializers.
+//! `reuse`, which tensors share a buffer; `kernels`, in-place kernels and their workspace; `weights`, initializers;
+//! `bodies`, control flow.
 //! The result is an ordinary [`Lowered`] whose storages are the runtime's buffers, placed by the planner `bfc-arena`.
 //!
 //! In the first run of a set of shapes each buffer is a request of its own ([`Storage::grows`]); the second has a
@@ -12,6 +13,7 @@
 //!
 //! Source: ONNX Runtime 1.31.1 on x86-64 with AVX-512.
 
+mod bodies;
 mod fuse;
 mod kernels;
 mod order;
@@ -43,8 +45,10 @@ const LIBRARY_RUN: u64 = 671_744;
 ///
 /// Cost: linear in nodes and edges, but for the search among freed buffers.
 pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Lowered {
-    let (work, order) = optimized(graph, shapes, options);
-    let mut lowered = run(&work, &order, 0, options);
+    let (work, order) = optimized(Work::new(graph, shapes), options);
+    let numbers = graph.with_bodies().into_iter().zip(0..);
+    let numbers = numbers.map(|(body, number)| (std::ptr::from_ref(body).addr(), number)).collect();
+    let mut lowered = run(&work, &order, &Settings { options, numbers });
     let weights = weights::of(&work, &order, options);
     lowered.storages.extend(weights.held.iter().map(|held| initializer(&work, held)));
     lowered.storages.push(objects(graph));
@@ -59,7 +63,7 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
 
 /// The session when it is made, at its highest point; no arena yet.
 pub(super) fn created(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Lowered {
-    let (work, order) = optimized(graph, shapes, options);
+    let (work, order) = optimized(Work::new(graph, shapes), options);
     let weights = weights::of(&work, &order, options);
     let mut lowered = Lowered::default();
     // What is mapped is read in a run, or when it is packed.
@@ -98,18 +102,22 @@ pub(super) fn repeated(first: &Lowered, options: &OnnxRuntimeCpu) -> Lowered {
 }
 
 /// The graph that the runtime executes, and in which order.
-fn optimized<'a>(graph: &'a Graph, shapes: &'a Shapes, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec<usize>) {
-    let mut work = Work::new(graph, shapes);
+fn optimized<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec<usize>) {
     fuse::apply(&mut work, options.optimization, options.block());
     let order = order::of(&work);
     (work, order)
 }
 
-/// Steps, buffers and values of one pass over a graph or body.
-fn run(work: &Work<'_>, order: &[usize], number: u32, options: &OnnxRuntimeCpu) -> Lowered {
-    let reuse = reuse::plan(work, order, options.memory_reuse);
-    let mut emitter =
-        Emitter { work, number, lowered: Lowered::default(), reuse, values: FxHashMap::default() };
+/// What holds for all graphs of a model.
+struct Settings<'a> {
+    options: &'a OnnxRuntimeCpu,
+    /// Number of each graph and body in [`Graph::with_bodies`], by address.
+    numbers: FxHashMap<usize, u32>,
+}
+
+/// Steps, buffers and values of one pass over a graph.
+fn run(work: &Work<'_>, order: &[usize], settings: &Settings<'_>) -> Lowered {
+    let mut emitter = Emitter::new(work, order, settings, Lowered::default());
     for &parameter in work.graph.parameters() {
         if let Some(tensor) = work.graph.output(parameter, 0) {
             let class = state::io_class(input_name(work.graph, parameter));
@@ -117,40 +125,65 @@ fn run(work: &Work<'_>, order: &[usize], number: u32, options: &OnnxRuntimeCpu) 
             emitter.lowered.user_bytes += emitter.lowered.value(value).bytes;
         }
     }
-    for &node in order {
-        emitter.step(node, options);
-    }
-    let last = emitter.lowered.steps.len().saturating_sub(1) as u32;
-    for storage in &mut emitter.lowered.storages {
+    order.iter().for_each(|&node| emitter.step(node));
+    let mut lowered = emitter.lowered;
+    let last = lowered.steps.len().saturating_sub(1) as u32;
+    for storage in &mut lowered.storages {
         if matches!(storage.class, StorageClass::Output | StorageClass::PresentCache) {
             storage.kept_until = last;
         }
     }
-    emitter.lowered
+    lowered
 }
 
 struct Emitter<'a> {
     work: &'a Work<'a>,
+    settings: &'a Settings<'a>,
     number: u32,
     lowered: Lowered,
     reuse: Reuse,
     values: FxHashMap<usize, ValueId>,
+    /// Of a body, what its results are outside.
+    results: FxHashMap<usize, StorageClass>,
 }
 
-impl Emitter<'_> {
-    fn step(&mut self, node: usize, options: &OnnxRuntimeCpu) {
+impl<'a> Emitter<'a> {
+    fn new(work: &'a Work<'a>, order: &[usize], settings: &'a Settings<'a>, lowered: Lowered) -> Emitter<'a> {
+        let address = std::ptr::from_ref(work.graph).addr();
+        Emitter {
+            work,
+            settings,
+            number: settings.numbers.get(&address).copied().unwrap_or(0),
+            lowered,
+            reuse: reuse::plan(work, order, settings.options.memory_reuse),
+            values: FxHashMap::default(),
+            results: FxHashMap::default(),
+        }
+    }
+
+    fn step(&mut self, node: usize) {
         let work = self.work;
         let source = NodeRef { graph: self.number, node: work.nodes[node].source };
         let is_shape = matches!(&*work.nodes[node].kind, "Shape" | "Size");
         let inputs = work.nodes[node].inputs.iter().flatten().filter(|_| !is_shape);
-        let reads: SmallVec<[ValueId; 4]> = inputs.filter_map(|&value| self.read(value)).collect();
+        let mut reads: SmallVec<[ValueId; 4]> = inputs.filter_map(|&value| self.read(value)).collect();
+        let mut workspace = kernels::scratch(work, node, u64::from(self.settings.options.threads));
+        let bodies = bodies::of(work, node);
+        if work.is(node, "If") {
+            reads.extend(self.branch(&bodies));
+        } else {
+            for body in &bodies {
+                let (bytes, unknown) = self.peak(body);
+                self.lowered.unknown_tensors += unknown;
+                workspace.push(bytes);
+            }
+        }
         let mut writes: SmallVec<[ValueId; 2]> = SmallVec::new();
         for &value in &work.nodes[node].outputs {
-            writes.extend(self.write(value, source));
+            if !self.values.contains_key(&value) {
+                writes.extend(self.write(value, source));
+            }
         }
-        let threads = u64::from(options.threads);
-        let mut workspace = kernels::scratch(work, node, threads);
-        workspace.extend(self.bodies(node, options));
         for bytes in workspace {
             let storage =
                 Storage { grows: true, ..lasting(StorageClass::Scratch, bytes, source, Known::Assumed) };
@@ -159,20 +192,44 @@ impl Emitter<'_> {
         self.lowered.steps.push(Step { node: source, reads, writes });
     }
 
-    /// What the bodies of a node hold at their highest step: they run in the same arena, one iteration at a time.
-    fn bodies(&mut self, node: usize, options: &OnnxRuntimeCpu) -> Option<u64> {
-        let id = self.work.nodes[node].source;
-        let bodies = Graph::bodies(&self.work.graph.node(id).op);
-        let shapes = self.work.shapes.bodies(id);
-        let peaks = bodies.iter().zip(shapes).filter(|(_, shapes)| !shapes.is_refused()).map(
-            |((_, body), shapes)| {
-                let (work, order) = optimized(body, shapes, options);
-                let lowered = run(&work, &order, self.number, options);
-                self.lowered.unknown_tensors += lowered.unknown_tensors;
-                peak(&lowered)
-            },
-        );
-        peaks.max()
+    /// The steps of the branch that needs most, and what it gives.
+    fn branch(&mut self, bodies: &[bodies::Body<'_>]) -> Vec<ValueId> {
+        let highest = match bodies {
+            [only] => Some(only),
+            _ => bodies.iter().rev().max_by_key(|body| self.peak(body).0),
+        };
+        let Some(body) = highest else { return Vec::new() };
+        let (work, order) = self.inside(body);
+        let lowered = std::mem::take(&mut self.lowered);
+        let mut inner = Emitter::new(&work, &order, self.settings, lowered);
+        for &(outer, value) in &body.passed {
+            inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
+        }
+        for &(value, outer) in &body.results {
+            let is_returned = self.reuse.origin[outer] == reuse::Origin::Returned;
+            let class = if is_returned { self.returned(outer) } else { StorageClass::Activation };
+            inner.results.insert(value, class);
+        }
+        order.iter().for_each(|&node| inner.step(node));
+        let values = std::mem::take(&mut inner.values);
+        self.lowered = inner.lowered;
+        let given = body.results.iter().filter_map(|&(value, outer)| Some((outer, *values.get(&value)?)));
+        let given: Vec<(usize, ValueId)> = given.collect();
+        self.values.extend(given.iter().copied());
+        given.into_iter().map(|(_, value)| value).collect()
+    }
+
+    fn inside<'b>(&self, body: &bodies::Body<'b>) -> (Work<'b>, Vec<usize>) {
+        let work = Work::body(body.graph, body.shapes, self.work, &body.passed);
+        optimized(work, self.settings.options)
+    }
+
+    /// What a body holds at its highest step, and how many of its tensors have no known size.
+    fn peak(&self, body: &bodies::Body<'_>) -> (u64, u32) {
+        let (work, order) = self.inside(body);
+        let mut inner = Emitter::new(&work, &order, self.settings, Lowered::default());
+        order.iter().for_each(|&node| inner.step(node));
+        (peak(&inner.lowered), inner.lowered.unknown_tensors)
     }
 
     fn read(&mut self, value: usize) -> Option<ValueId> {
@@ -217,15 +274,20 @@ impl Emitter<'_> {
                 self.value(storage, bytes, Origin::Written, Some(value))
             }
             reuse::Origin::Returned => {
-                let names = self.work.graph.tensor_names(self.work.values[value].tensor);
-                let is_cache = names.map(state::io_class).any(|class| class == StorageClass::KvCache);
-                let class = if is_cache { StorageClass::PresentCache } else { StorageClass::Output };
+                let class = self.results.get(&value).copied().unwrap_or_else(|| self.returned(value));
                 let storage = Storage { grows: true, ..lasting(class, bytes, source, self.known(value)) };
                 self.value(storage, bytes, Origin::Written, Some(value))
             }
         };
         self.values.insert(value, id);
         Some(id)
+    }
+
+    /// The class of a value that the model returns.
+    fn returned(&self, value: usize) -> StorageClass {
+        let mut names = self.work.graph.tensor_names(self.work.values[value].tensor);
+        let is_cache = names.any(|name| state::io_class(name) == StorageClass::KvCache);
+        if is_cache { StorageClass::PresentCache } else { StorageClass::Output }
     }
 
     fn value(&mut self, storage: Storage, bytes: u64, origin: Origin, value: Option<usize>) -> ValueId {
@@ -264,8 +326,9 @@ fn constant_node(work: &Work<'_>, value: usize) -> NodeRef {
 }
 
 fn objects(graph: &Graph) -> Storage {
-    let nodes =
-        graph.nodes().iter().filter(|node| !matches!(node.op, Op::Constant(_) | Op::Parameter | Op::Result));
+    let graphs = graph.with_bodies();
+    let nodes = graphs.iter().flat_map(|graph| graph.nodes());
+    let nodes = nodes.filter(|node| !matches!(node.op, Op::Constant(_) | Op::Parameter | Op::Result));
     let bytes = weights::objects(nodes.count());
     lasting(StorageClass::Runtime, bytes.0, NodeRef::default(), Known::Assumed)
 }

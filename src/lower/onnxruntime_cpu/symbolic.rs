@@ -37,10 +37,13 @@ pub(super) fn are_same(a: &Shape, b: &Shape) -> bool {
 
 /// Fills the shape of every value, in the graph's execution order.
 pub(super) fn infer(work: &mut Work<'_>) {
-    let mut names: FxHashMap<String, u32> = FxHashMap::default();
+    let mut names = std::mem::take(&mut work.names);
     for value in 0..work.values.len() {
-        work.values[value].shape = declared(work, value, &mut names);
+        if work.values[value].shape.is_none() {
+            work.values[value].shape = declared(work, value, &mut names);
+        }
     }
+    work.names = names;
     let mut writers: FxHashMap<usize, usize> = FxHashMap::default();
     for node in work.alive() {
         writers.insert(work.nodes[node].source.index(), node);

@@ -8,6 +8,7 @@ use crate::DType;
 use crate::graph::{Dims, Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::{Bound, Shapes};
+use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 /// One tensor.
@@ -61,11 +62,38 @@ pub(super) struct Work<'a> {
     pub nodes: Vec<Node>,
     /// All values; the first are the file's tensors.
     pub values: Vec<Value>,
+    /// Names of free dims, as [`symbolic::Dim::Named`] counts them; a body shares those of the graph around it.
+    pub names: FxHashMap<String, u32>,
 }
 
 impl<'a> Work<'a> {
     /// The graph as the file has it, with what the runtime infers of its shapes.
     pub(super) fn new(graph: &'a Graph, shapes: &'a Shapes) -> Work<'a> {
+        let mut work = Work::plain(graph, shapes);
+        symbolic::infer(&mut work);
+        work
+    }
+
+    /// A body of a node of `outer`: `passed` says which of its parameters are outer values.
+    ///
+    /// What is constant outside is so inside, and has the shape that is known there.
+    pub(super) fn body(
+        graph: &'a Graph,
+        shapes: &'a Shapes,
+        outer: &Work<'_>,
+        passed: &[(usize, usize)],
+    ) -> Work<'a> {
+        let mut work = Work::plain(graph, shapes);
+        work.names.clone_from(&outer.names);
+        for &(given, inner) in passed {
+            work.values[inner].is_constant = outer.values[given].is_constant;
+            work.values[inner].shape.clone_from(&outer.values[given].shape);
+        }
+        symbolic::infer(&mut work);
+        work
+    }
+
+    fn plain(graph: &'a Graph, shapes: &'a Shapes) -> Work<'a> {
         let values = graph.tensors().iter().enumerate().map(|(index, tensor)| {
             let info = shapes.tensor(TensorId::new(index));
             Value {
@@ -81,7 +109,8 @@ impl<'a> Work<'a> {
                 readers: SmallVec::new(),
             }
         });
-        let mut work = Work { graph, shapes, values: values.collect(), nodes: Vec::new() };
+        let names = FxHashMap::default();
+        let mut work = Work { graph, shapes, values: values.collect(), nodes: Vec::new(), names };
         for (index, node) in graph.nodes().iter().enumerate() {
             let id = NodeId::new(index);
             let inputs = graph.inputs(id).iter().map(|tensor| tensor.map(TensorId::index));
@@ -99,7 +128,6 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        symbolic::infer(&mut work);
         work
     }
 
@@ -208,10 +236,12 @@ impl<'a> Work<'a> {
     /// The number of a constant of one element.
     pub(super) fn number(&self, value: usize) -> Option<f64> {
         let value = &self.values[value];
-        let Op::Constant(constant) = &self.graph.node(self.graph.tensor(value.tensor).node).op else {
-            return None;
+        let own = match &self.graph.node(self.graph.tensor(value.tensor).node).op {
+            Op::Constant(constant) => constant.value.as_ref(),
+            Op::Parameter => None,
+            _ => return None,
         };
-        let known = constant.value.as_ref().or(self.shapes.tensor(value.tensor).value.as_ref())?;
+        let known = own.or(self.shapes.tensor(value.tensor).value.as_ref())?;
         match known.to_floats()[..] {
             [number] if value.is_constant => Some(number),
             _ => None,
@@ -221,7 +251,8 @@ impl<'a> Work<'a> {
     /// The integers of a small constant.
     pub(super) fn ints(&self, value: usize) -> Option<&[i64]> {
         let value = &self.values[value];
-        if !value.is_stored {
+        let is_given = || matches!(self.graph.node(self.graph.tensor(value.tensor).node).op, Op::Parameter);
+        if !(value.is_stored || value.is_constant && is_given()) {
             return None;
         }
         self.shapes.tensor(value.tensor).value.as_ref()?.as_ints()

@@ -1,0 +1,84 @@
+//! Bodies of control flow in the runtime: graphs of their own, optimized and planned apart, which run in the same arena.
+//!
+//! Of an `If` the branch that runs is spelt out step by step; where the condition is not known, the one that needs more.
+//! Its results are written where the node's outputs lie. What the node reads is held until the branch has ended.
+//!
+//! Source: ONNX Runtime 1.31.1, onnxruntime/core/providers/cpu/controlflow/if.cc and core/framework/utils.cc
+//! (`ExecuteSubgraph`).
+
+use super::work::Work;
+use crate::graph::op::LoopInputKind;
+use crate::graph::{Graph, Op};
+use crate::shape::Shapes;
+
+/// One body of a node.
+#[derive(Clone, Debug)]
+pub(super) struct Body<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// Its shapes in this run.
+    pub shapes: &'a Shapes,
+    /// Outer values and the values of the body that they are.
+    pub passed: Vec<(usize, usize)>,
+    /// Values of the body and the outer values that they become.
+    pub results: Vec<(usize, usize)>,
+}
+
+/// The bodies of a node that can run: of an `If` whose condition is known, one.
+///
+/// What a loop carries or slices is not passed, and its results are nobody's: they differ from iteration to iteration.
+pub(super) fn of<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
+    let id = work.nodes[node].source;
+    let graph = work.graph;
+    let shapes = work.shapes.bodies(id);
+    let input = |index: u32| graph.input(id, index as usize).map(|tensor| tensor.index());
+    let parameter = |body: &Graph, number: u32| {
+        body.parameters()
+            .get(number as usize)
+            .and_then(|&node| body.output(node, 0))
+            .map(|tensor| tensor.index())
+    };
+    let passed = |body: &Graph, inputs: &mut dyn Iterator<Item = (u32, u32)>| -> Vec<(usize, usize)> {
+        inputs.filter_map(|(outer, number)| Some((input(outer)?, parameter(body, number)?))).collect()
+    };
+    match &graph.node(id).op {
+        Op::If(branches) => {
+            let condition = graph.input(id, 0).and_then(|tensor| work.shapes.tensor(tensor).value.as_ref());
+            let taken = condition.filter(|value| !value.is_upper_bound).and_then(|value| value.as_ints());
+            let taken = taken.and_then(|flags| flags.first()).map(|&flag| flag != 0);
+            let results = |body: &Graph, outputs: &[(u32, u32)]| -> Vec<(usize, usize)> {
+                let result = |number: u32| {
+                    let &node = body.results().get(number as usize)?;
+                    body.input(node, 0).map(|tensor| tensor.index())
+                };
+                let output = |port: u32| graph.output(id, port as usize).map(|tensor| tensor.index());
+                outputs.iter().filter_map(|&(number, port)| Some((result(number)?, output(port)?))).collect()
+            };
+            let sides = [
+                (true, &branches.then_body, &branches.then_inputs, &branches.then_outputs),
+                (false, &branches.else_body, &branches.else_inputs, &branches.else_outputs),
+            ];
+            let bodies = sides.into_iter().zip(shapes).filter(|((side, ..), shapes)| {
+                !shapes.is_refused() && taken.is_none_or(|taken| taken == *side)
+            });
+            bodies
+                .map(|((_, body, inputs, outputs), shapes)| Body {
+                    graph: body,
+                    shapes,
+                    passed: passed(body, &mut inputs.iter().copied()),
+                    results: results(body, outputs),
+                })
+                .collect()
+        }
+        Op::Loop(spec) => {
+            let invariant = spec.inputs.iter().filter(|input| input.kind == LoopInputKind::Invariant);
+            let mut invariant = invariant.map(|input| (input.input, input.parameter));
+            let passed = passed(&spec.body, &mut invariant);
+            let body = shapes.first().filter(|shapes| !shapes.is_refused());
+            body.map(|shapes| Body { graph: &spec.body, shapes, passed, results: Vec::new() })
+                .into_iter()
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
