@@ -12,7 +12,9 @@
 //! Rounds count placements, not seconds: the same seed gives the same plan,
 //! unless the time limit cuts a round.
 
+mod forest;
 mod fuse;
+mod matches;
 mod parts;
 mod search;
 mod subset_sum;
@@ -21,6 +23,7 @@ use super::random::Random;
 use super::{Options, Solution, finish, greedy_by_breadth, greedy_by_size};
 use crate::problem::{Buffer, Problem, lower_bound};
 use crate::units::Bytes;
+use fuse::Fusion;
 use parts::{Item, Part};
 use search::{Limits, Search, Verdict};
 use std::io;
@@ -40,8 +43,8 @@ const FRAME_BYTES: usize = 8 << 10;
 /// Placements that the first rounds try.
 const FIRST_ROUND: u64 = 1000;
 
-/// Into how many shares the time of guesses is cut: a guess that leads nowhere takes one.
-const GUESSES: u32 = 16;
+/// Boundaries looked at, and placements tried, between two looks at what guesses leave.
+const FIRST_LOOKS: u64 = 4000;
 
 /// How many heights the second search takes turns at.
 const AIMS: u32 = 5;
@@ -115,12 +118,12 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
         return Found { offsets: greedy, low: part.pressure };
     }
     let mut best = greedy;
-    if let Some(offsets) = solve_fused(part, seed, time / 2)
+    if let Some(offsets) = solve_fused(part, seed, time / 4 * 3)
         && height(part, &offsets) < height(part, &best)
     {
         best = offsets;
     }
-    search_part(part, goal, best, seed, time.saturating_sub(start.elapsed()))
+    search_part(part, goal, best, seed, time.saturating_sub(start.elapsed()), u64::MAX)
 }
 
 /// Whether a search over the part is bounded in memory and gets anywhere.
@@ -130,7 +133,9 @@ fn is_searchable(part: &Part) -> bool {
 }
 
 /// Searches for a plan lower than `best`, down to height `goal` or the part's own lower bound.
-fn search_part(part: &Part, goal: u64, mut best: Vec<u64>, seed: u64, time: Duration) -> Found {
+///
+/// No round starts after so many `nodes`.
+fn search_part(part: &Part, goal: u64, mut best: Vec<u64>, seed: u64, time: Duration, nodes: u64) -> Found {
     let deadline = Instant::now() + time;
     let mut high = height(part, &best);
     let mut low = part.pressure;
@@ -145,7 +150,9 @@ fn search_part(part: &Part, goal: u64, mut best: Vec<u64>, seed: u64, time: Dura
         runs: 0,
     });
     let mut misses = 0;
-    while high > low.max(goal) && Instant::now() < deadline {
+    let mut spent = 0u64;
+    while high > low.max(goal) && spent < nodes && Instant::now() < deadline {
+        spent = spent.saturating_add(lanes[0].budget);
         let floor = low.max(goal);
         // The second search aims by turns at a half, a quarter … of the way down.
         let step = ((high - floor) >> (1 + misses % AIMS)).max(1);
@@ -168,51 +175,55 @@ fn search_part(part: &Part, goal: u64, mut best: Vec<u64>, seed: u64, time: Dura
 
 /// Looks for a plan in which items that seem to belong together do; none if few seem to.
 ///
-/// A guess that leads nowhere is followed by others, two at a time.
+/// Two guesses go on side by side, and what they leave is searched now and then.
 fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
-    let start = Instant::now();
-    let deadline = start + time;
-    let share = time / GUESSES;
-    let first = guess(part, None, seed, share, deadline)?;
-    let mut best = first;
-    let mut attempt = 0;
-    while height(part, &best) > part.pressure && Instant::now() < deadline {
-        let guesses = [attempt, attempt + 1].map(|attempt| Random::new(seed ^ (attempt << 32)));
-        attempt += 2;
+    let deadline = Instant::now() + time;
+    let start = |lane: u64| {
+        Fusion::new(&part.items, part.sections, part.pressure, Random::new(seed ^ lane << 32), deadline)
+    };
+    let first = start(0);
+    if 4 * first.fused().len() > 3 * part.items.len() {
+        return None;
+    }
+    let mut lanes = [first, start(1)];
+    let mut best: Option<Vec<u64>> = None;
+    let mut looks = FIRST_LOOKS;
+    let is_best =
+        |best: &Option<Vec<u64>>| best.as_ref().is_some_and(|best| height(part, best) <= part.pressure);
+    for round in 0.. {
+        if is_best(&best) || round > 0 && Instant::now() >= deadline {
+            break;
+        }
         let found = std::thread::scope(|scope| {
-            let threads =
-                guesses.map(|noise| scope.spawn(move || guess(part, Some(noise), seed, share, deadline)));
+            let threads = lanes.each_mut().map(|fusion| {
+                scope.spawn(move || {
+                    fusion.improve(if round > 0 { looks } else { 0 });
+                    place_fused(part, fusion, seed, looks, deadline)
+                })
+            });
             threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         for offsets in found.into_iter().flatten() {
-            if height(part, &offsets) < height(part, &best) {
-                best = offsets;
+            if best.as_ref().is_none_or(|best| height(part, &offsets) < height(part, best)) {
+                best = Some(offsets);
             }
         }
+        looks = looks.saturating_mul(3) / 2;
     }
-    Some(best)
+    best
 }
 
-/// One guess of what belongs together, and a plan of that; none if it is little.
-fn guess(
-    part: &Part,
-    noise: Option<Random>,
-    seed: u64,
-    share: Duration,
-    deadline: Instant,
-) -> Option<Vec<u64>> {
-    let fused = fuse::fuse(&part.items, part.sections, part.pressure, noise, deadline);
-    if 4 * fused.len() > 3 * part.items.len() {
-        return None;
-    }
-    let problem = problem_of(fused.iter().map(|fused| &fused.item));
+/// A plan of what is left of a guess.
+fn place_fused(part: &Part, fusion: &Fusion, seed: u64, nodes: u64, deadline: Instant) -> Option<Vec<u64>> {
+    let fused = fusion.fused();
+    let problem = problem_of(fused.iter().map(|(item, _)| item));
     let (unit, parts) = parts::split(&problem)?;
     let mut offsets = vec![0; part.items.len()];
     for smaller in &parts {
-        let time = share.min(deadline.saturating_duration_since(Instant::now()));
-        let found = search_part(smaller, part.pressure / unit, greedy(smaller), seed, time);
+        let time = deadline.saturating_duration_since(Instant::now());
+        let found = search_part(smaller, part.pressure / unit, greedy(smaller), seed, time, nodes);
         for (&index, offset) in smaller.buffers.iter().zip(found.offsets) {
-            for &(member, distance) in &fused[index].members {
+            for &(member, distance) in &fused[index].1 {
                 offsets[member] = offset * unit + distance;
             }
         }

@@ -1,0 +1,444 @@
+//! Which items seem to belong together at one boundary between two sections.
+//!
+//! A **stack** is some items that start together and end together. A stack
+//! that ends at a boundary and one that starts there match if they are equally
+//! large: then they may lie in the same bytes.
+//!
+//! ```text
+//! offset ↑   ├──x──┼──z──┤      ├─────────┤      the end of x and y, of sizes 2 and 1,
+//!            │     │     │  =>  │    f    │      makes room for z, of size 3
+//!            ├──y──┤     │      │         │
+//! time →           t                             │
+//! ```
+//!
+//! Equal sums may be chance. How many matches chance alone would make is
+//! estimated by the number of pairs of sums that were compared, over their
+//! size.
+
+use super::super::random::Random;
+use super::forest::{Forest, Parts};
+use super::subset_sum::subset_of_sum;
+use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::ops::Range;
+
+/// Up to how many items of a stack all subsets are compared.
+const SUBSETS: usize = 12;
+
+/// So many items of one start or end can be chosen from freely.
+const MANY: usize = 12;
+
+/// Stacks of a boundary that are filled with some of many.
+const TARGETS: usize = 12;
+
+/// Stacks of one group among which pinwheels are looked for.
+const WHEELS: usize = 64;
+
+/// Above the logarithm of any chance, in 1/1024: what is tried when nothing else is left.
+pub(super) const LAST: i64 = 1 << 40;
+
+/// What is looked for, in this order at each boundary.
+pub(super) const STAGES: [Kind; 8] = [
+    Kind::Pair(64),
+    Kind::Pair(256),
+    Kind::Pinwheel(1),
+    Kind::Pair(1024),
+    Kind::Pair(4096),
+    Kind::Pinwheel(WHEELS),
+    Kind::Pair(16384),
+    Kind::Filling,
+];
+
+/// What a stage looks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Two stacks, of about so many for all items of one start and end.
+    Pair(usize),
+    /// Five stacks, of as many.
+    Pinwheel(usize),
+    /// A stack, and whichever of many items make up its size.
+    Filling,
+}
+
+/// Stacks that fit together.
+#[derive(Clone, Debug)]
+pub(super) struct Match {
+    /// Their items, each with its distance from the lowest byte.
+    pub(super) parts: Parts,
+    /// The logarithm of how many such matches chance alone would make, in 1/1024.
+    pub(super) chance: i64,
+}
+
+/// The chance of a match that a stage may find at a boundary, at least.
+pub(super) fn least_chance(forest: &Forest, boundary: usize, stage: usize, pressure: u64) -> i64 {
+    let (ending, starting) = (forest.ending(boundary).len(), forest.starting(boundary).len());
+    match STAGES.get(stage) {
+        Some(Kind::Filling) | None => LAST + ending as i64,
+        Some(_) => chance((ending as f64 * starting as f64).powf(1.0 + 0.5 * stage as f64), pressure as f64),
+    }
+}
+
+/// Looks for matches; keeps its memory from one boundary to the next.
+#[derive(Debug, Default)]
+pub(super) struct Finder {
+    ending: Stacks,
+    starting: Stacks,
+    by_size: FxHashMap<u64, usize>,
+}
+
+impl Finder {
+    /// The surest match of one kind at a boundary; `noise` is how far chances are mixed up, in 1/1024.
+    pub(super) fn find(
+        &mut self,
+        forest: &Forest,
+        boundary: usize,
+        kind: Kind,
+        noise: u64,
+        random: &mut Random,
+    ) -> Option<Match> {
+        let (Kind::Pair(most) | Kind::Pinwheel(most)) = kind else {
+            self.fill(forest, boundary, 1);
+            return self.filling(forest, random);
+        };
+        self.fill(forest, boundary, most);
+        match kind {
+            Kind::Pair(_) => self.pair(forest, noise, random),
+            _ => self.pinwheel(forest, most),
+        }
+    }
+
+    fn fill(&mut self, forest: &Forest, boundary: usize, most: usize) {
+        self.ending.fill(forest, forest.ending(boundary), Side::Ending, most);
+        self.starting.fill(forest, forest.starting(boundary), Side::Starting, most);
+        self.by_size.clear();
+        for (index, stack) in self.ending.stacks.iter().enumerate() {
+            let entry = self.by_size.entry(stack.size).or_insert(index);
+            let other = &self.ending.stacks[*entry];
+            if self.ending.count[stack.class] < self.ending.count[other.class] {
+                *entry = index;
+            }
+        }
+    }
+
+    fn pair(&self, forest: &Forest, noise: u64, random: &mut Random) -> Option<Match> {
+        let mut best: Option<(i64, &Stack, &Stack)> = None;
+        for right in &self.starting.stacks {
+            let Some(&left) = self.by_size.get(&right.size) else { continue };
+            let left = &self.ending.stacks[left];
+            let spread = if noise > 0 { random.below(noise) as i64 } else { 0 };
+            let (fewer, more) = (left.len().min(right.len()), left.len().max(right.len()));
+            // Two large stacks may be parts that lie apart, and too many to tell.
+            let rank = if fewer >= 2 && more > SUBSETS {
+                LAST + (fewer + more) as i64
+            } else {
+                let pairs = self.ending.count[left.class] * self.starting.count[right.class];
+                chance(pairs, right.size as f64)
+            };
+            if best.is_none_or(|best| rank + spread < best.0) {
+                best = Some((rank + spread, left, right));
+            }
+        }
+        best.map(|(chance, left, right)| {
+            let (left, right) = (self.ending.members(left), self.starting.members(right));
+            Match { parts: smallest(forest, left, right), chance }
+        })
+    }
+
+    /// A stack, and some of the many items of one start or end on the other side that make up its size.
+    ///
+    /// Which of them does not matter if there are enough.
+    fn filling(&self, forest: &Forest, random: &mut Random) -> Option<Match> {
+        for (many, others) in [(&self.ending, &self.starting), (&self.starting, &self.ending)] {
+            let mut crowds: Vec<&[Member]> = many.groups().filter(|group| group.len() >= MANY).collect();
+            crowds.sort_by_key(|crowd| Reverse(crowd.len()));
+            for crowd in crowds.into_iter().take(2) {
+                let sizes: Vec<u64> = crowd.iter().map(|member| member.size).collect();
+                let total: u64 = sizes.iter().sum();
+                let mut targets: Vec<&Stack> =
+                    others.stacks.iter().filter(|stack| stack.class <= 1 && stack.size < total).collect();
+                // The largest of those that are all of one start or end first.
+                targets.sort_by_key(|stack| (stack.class != WHOLE, Reverse(stack.size)));
+                for target in targets.into_iter().take(TARGETS) {
+                    if let Some(chosen) = subset_of_sum(&sizes, target.size, random) {
+                        let chosen = chosen.into_iter().map(|at| crowd[at].node).collect();
+                        let parts = smallest(forest, chosen, others.members(target));
+                        return Some(Match { parts, chance: LAST });
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Five stacks, the middle of which starts at the boundary.
+    ///
+    /// ```text
+    ///  ├──top──┬─────┤
+    ///  ├────┬──┤right│
+    ///  │left│m ├─────┤
+    ///  └────┴bottom──┘
+    /// ```
+    fn pinwheel(&self, forest: &Forest, most: usize) -> Option<Match> {
+        let (ending, starting) = (&self.ending, &self.starting);
+        let [mut tops, mut rights] = [Stacks::default(), Stacks::default()];
+        let mut far = None;
+        let by_far = |stack: &&Stack| Reverse(stack.far);
+        let mut middles: Vec<&Stack> = starting.stacks.iter().collect();
+        middles.sort_by_key(by_far);
+        for middle in &middles {
+            for bottom in middles.iter().take_while(|bottom| bottom.far > middle.far) {
+                let Some(&left) = self.by_size.get(&(middle.size + bottom.size)) else { continue };
+                let left = &ending.stacks[left];
+                if far.replace(middle.far) != Some(middle.far) {
+                    tops.fill(forest, forest.ending(middle.far), Side::Ending, most);
+                    rights.fill(forest, forest.starting(middle.far), Side::Starting, most);
+                }
+                for top in tops.stacks.iter().filter(|top| top.far == left.far) {
+                    let fits =
+                        |right: &&Stack| right.far == bottom.far && right.size == middle.size + top.size;
+                    let Some(right) = rights.stacks.iter().find(fits) else { continue };
+                    let mut parts = Parts::new();
+                    pile(forest, &starting.members(bottom), 0, &mut parts);
+                    pile(forest, &ending.members(left), 0, &mut parts);
+                    pile(forest, &starting.members(middle), bottom.size, &mut parts);
+                    pile(forest, &rights.members(right), bottom.size, &mut parts);
+                    pile(forest, &tops.members(top), left.size, &mut parts);
+                    let pairs = ending.stacks.len() as f64 * (starting.stacks.len() as f64).powi(2);
+                    let pairs = pairs * tops.stacks.len() as f64 * rights.stacks.len() as f64;
+                    let chance = chance(pairs, left.size as f64 * right.size as f64);
+                    return Some(Match { parts, chance });
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The logarithm of how many matches chance alone would make, in 1/1024.
+fn chance(pairs: f64, sums: f64) -> i64 {
+    (1024.0 * (pairs.max(1.0).ln() - sums.max(1.0).ln())) as i64
+}
+
+/// The class of a stack that is all that has its start and end.
+const WHOLE: usize = 0;
+
+/// Some items that start together and end together.
+#[derive(Clone, Debug)]
+struct Stack {
+    /// Their other side: where those that end here start, and the other way round.
+    far: usize,
+    size: u64,
+    /// The items, in the pool.
+    pool: Range<usize>,
+    /// How many they are, or [`WHOLE`].
+    class: usize,
+}
+
+impl Stack {
+    fn len(&self) -> usize {
+        self.pool.len()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    far: usize,
+    /// By size, the largest first.
+    order: Reverse<u64>,
+    node: usize,
+    size: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Ending,
+    Starting,
+}
+
+/// The stacks on one side of a boundary.
+#[derive(Debug, Default)]
+struct Stacks {
+    stacks: Vec<Stack>,
+    /// What the stacks are made of.
+    pool: Vec<usize>,
+    /// All items of the side, those of one group side by side.
+    members: Vec<Member>,
+    /// How many stacks there are of each class.
+    count: Vec<f64>,
+}
+
+impl Stacks {
+    /// All stacks of few items, until there are more than `most` of a group, and of all items of each group.
+    fn fill(&mut self, forest: &Forest, nodes: &[usize], side: Side, most: usize) {
+        self.stacks.clear();
+        self.pool.clear();
+        self.members.clear();
+        self.members.extend(nodes.iter().map(|&node| {
+            let item = forest.item(node);
+            let far = match side {
+                Side::Ending => item.start,
+                Side::Starting => item.end,
+            };
+            Member { far, order: Reverse(item.size), node, size: item.size }
+        }));
+        self.members.sort_unstable();
+        self.count.clear();
+        self.count.resize(self.members.len() + 1, 0.0);
+        let Stacks { stacks, pool, members, count } = self;
+        for group in members.chunk_by(|a, b| a.far == b.far) {
+            let far = group[0].far;
+            let mut push = |class: usize, size: u64, chosen: &mut dyn Iterator<Item = usize>| {
+                let first = pool.len();
+                pool.extend(chosen);
+                stacks.push(Stack { far, size, pool: first..pool.len(), class });
+                count[class] += 1.0;
+            };
+            if group.len() > 1 {
+                let size = group.iter().map(|member| member.size).sum();
+                push(WHOLE, size, &mut group.iter().map(|member| member.node));
+            }
+            let (mut ways, mut total) = (1.0, 0.0);
+            for class in 1..group.len().max(2) {
+                ways *= (group.len() + 1 - class) as f64 / class as f64;
+                total += ways;
+                if class > 1 && total > most as f64 {
+                    break;
+                }
+                for_each_choice(group, class, |size, chosen| {
+                    push(class, size, &mut chosen.iter().map(|&at| group[at].node));
+                });
+            }
+        }
+    }
+
+    fn members(&self, stack: &Stack) -> Vec<usize> {
+        self.pool[stack.pool.clone()].to_vec()
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &[Member]> {
+        self.members.chunk_by(|a, b| a.far == b.far)
+    }
+}
+
+/// Calls with all choices of `count` members, and their sizes; equal members can change places.
+fn for_each_choice(group: &[Member], count: usize, mut call: impl FnMut(u64, &[usize])) {
+    let mut chosen: Vec<usize> = Vec::with_capacity(count);
+    let mut size = 0;
+    let mut next = 0;
+    loop {
+        if chosen.len() < count && next + count - chosen.len() <= group.len() {
+            chosen.push(next);
+            size += group[next].size;
+            if chosen.len() == count {
+                call(size, &chosen);
+            }
+            next += 1;
+            continue;
+        }
+        let Some(last) = chosen.pop() else { return };
+        size -= group[last].size;
+        next = last + 1;
+        while group.get(next).is_some_and(|member| member.size == group[last].size) {
+            next += 1;
+        }
+    }
+}
+
+/// Two stacks side by side: the fewest items of either that are as large as each other.
+///
+/// Stacks that fit may be two smaller ones each, which lie apart and fit one by one.
+fn smallest(forest: &Forest, mut left: Vec<usize>, mut right: Vec<usize>) -> Parts {
+    if left.len().min(right.len()) >= 2 && left.len().max(right.len()) <= SUBSETS {
+        let sums = |nodes: &[usize]| {
+            let mut sums = vec![0];
+            for &node in nodes {
+                let size = forest.item(node).size;
+                sums.extend(sums.clone().into_iter().map(|sum: u64| sum + size));
+            }
+            sums.into_iter().zip(0u32..).skip(1)
+        };
+        let mut by_size: FxHashMap<u64, u32> = FxHashMap::default();
+        for (size, subset) in sums(&left) {
+            let entry = by_size.entry(size).or_insert(subset);
+            if subset.count_ones() < entry.count_ones() {
+                *entry = subset;
+            }
+        }
+        let fits = sums(&right).filter_map(|(size, subset)| Some((*by_size.get(&size)?, subset)));
+        if let Some((a, b)) = fits.min_by_key(|&(a, b)| (a.count_ones() + b.count_ones(), a, b)) {
+            let pick = |nodes: Vec<usize>, subset: u32| {
+                let chosen = nodes.into_iter().enumerate().filter(|&(at, _)| subset >> at & 1 == 1);
+                chosen.map(|(_, node)| node).collect()
+            };
+            (left, right) = (pick(left, a), pick(right, b));
+        }
+    }
+    let mut parts = Parts::new();
+    pile(forest, &left, 0, &mut parts);
+    pile(forest, &right, 0, &mut parts);
+    parts
+}
+
+/// Adds items, one upon the other.
+fn pile(forest: &Forest, nodes: &[usize], mut at: u64, parts: &mut Parts) {
+    for &node in nodes {
+        parts.push((node, at));
+        at += forest.item(node).size;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parts::Item;
+    use super::*;
+
+    fn find(items: &[(usize, usize, u64)], boundary: usize, kind: Kind) -> Option<Parts> {
+        let items: Vec<Item> = items.iter().map(|&(start, end, size)| Item { start, end, size }).collect();
+        let sections = items.iter().map(|item| item.end).max().unwrap_or(0);
+        let forest = Forest::new(&items, sections);
+        let found = Finder::default().find(&forest, boundary, kind, 0, &mut Random::new(0));
+        found.map(|found| found.parts)
+    }
+
+    #[test]
+    fn what_takes_the_place_of_what_ends_is_found() {
+        // The picture above, with w of size 4 alive all along.
+        let items = [(0, 1, 2), (0, 1, 1), (1, 2, 3), (0, 2, 4)];
+        assert_eq!(find(&items, 1, Kind::Pair(64)).unwrap()[..], [(0, 0), (1, 2), (2, 0)]);
+    }
+
+    #[test]
+    fn stacks_are_no_larger_than_they_must_be() {
+        let items = [(0, 1, 20), (0, 1, 31), (1, 2, 19), (1, 2, 12), (1, 2, 20)];
+        let found = find(&items, 1, Kind::Pair(64)).unwrap();
+        assert!(found[..] == [(0, 0), (4, 0)] || found[..] == [(1, 0), (2, 0), (3, 19)], "{found:?}");
+    }
+
+    #[test]
+    fn pinwheels_are_found() {
+        let items = [(0, 2, 2), (2, 3, 5), (1, 3, 2), (0, 1, 5), (1, 2, 3)];
+        let expected = [(2, 0), (3, 0), (4, 2), (1, 2), (0, 5)];
+        assert_eq!(find(&items, 1, Kind::Pinwheel(1)).unwrap()[..], expected);
+    }
+
+    #[test]
+    fn gaps_are_filled_with_some_of_many() {
+        let crowd = (0..20).map(|k| (0, 1, 1 << k));
+        let items: Vec<_> = crowd.chain([(1, 2, 0b1011), (1, 3, 0xf_fff0)]).collect();
+        assert!(find(&items, 1, Kind::Pair(64)).is_none());
+        let found = find(&items, 1, Kind::Filling).unwrap();
+        let mut filling: Vec<usize> = found.iter().map(|part| part.0).filter(|&node| node < 20).collect();
+        filling.sort_unstable();
+        assert!(filling == [0, 1, 3] || filling == (4..20).collect::<Vec<_>>(), "{filling:?}");
+    }
+
+    #[test]
+    fn choices_are_made_once() {
+        let member = |size: u64| Member { far: 0, order: Reverse(size), node: 0, size };
+        let group = [5, 5, 3, 3, 3].map(member);
+        let mut sums = Vec::new();
+        for_each_choice(&group, 3, |size, chosen| sums.push((size, chosen.to_vec())));
+        let expected = [(13, vec![0, 1, 2]), (11, vec![0, 2, 3]), (9, vec![2, 3, 4])];
+        assert_eq!(sums, expected);
+    }
+}
