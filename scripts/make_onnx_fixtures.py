@@ -9,7 +9,8 @@ are those of published models, reduced in width and depth; dims that a user choo
 than 4 KiB become external data in a file that is not written.
 
 With --measure, each is also run twice by ONNX Runtime (weights of zeros), and `onnxruntime.json` beside it says by how
-much the arena was extended in the creation, the first and the second run, under both growth strategies.
+much the arena was extended in the creation, the first and the second run, under both growth strategies, and what was
+reserved beside it.
 """
 
 import argparse
@@ -269,6 +270,97 @@ def captioner():
                          "logits": {0: "batch", 1: "total"}})
 
 
+def assistant(is_apart):
+    """A decoder as ONNX Runtime GenAI's builder writes it: products with blocks of 4 bits, grouped attention.
+
+    Rotation happens within the attention and products take their data as integers, or both happen apart.
+    """
+    import numpy
+    from onnx import TensorProto, helper, numpy_helper
+
+    vocabulary, hidden, layers, heads, kv_heads, size, inner, positions, block = 2000, 256, 2, 8, 2, 32, 768, 512, 32
+    random = numpy.random.default_rng(0)
+    nodes, initializers = [], []
+
+    def constant(name, value):
+        initializers.append(numpy_helper.from_array(value, name))
+        return name
+
+    def node(kind, inputs, name, outputs=None, domain="com.microsoft", **attributes):
+        outputs = outputs or [f"{name}/output_0"]
+        nodes.append(helper.make_node(kind, inputs, outputs, name=name, domain=domain, **attributes))
+        return outputs[0]
+
+    def floats(*dims):
+        return random.standard_normal(dims, numpy.float32)
+
+    def linear(data, name, rows, columns):
+        weight = constant(f"{name}.weight", random.integers(0, 255, (rows, columns // block, block // 2), numpy.uint8))
+        scales = constant(f"{name}.scales", floats(rows, columns // block))
+        return node("MatMulNBits", [data, weight, scales], name, K=columns, N=rows, bits=4, block_size=block,
+                    accuracy_level=0 if is_apart else 4)
+
+    ones, axis = constant("one", numpy.array([1], numpy.int64)), constant("index", numpy.array(1, numpy.int64))
+    counted = node("ReduceSum", ["attention_mask", ones], "/mask/ReduceSum", domain="", keepdims=0)
+    lengths = node("Cast", [node("Sub", [counted, ones], "/mask/Sub", domain="")], "/mask/Cast", domain="", to=TensorProto.INT32)
+    shape = node("Shape", ["attention_mask"], "/mask/Shape", domain="")
+    total = node("Gather", [shape, axis], "/mask/Gather", domain="")
+    total = node("Cast", [total], "/mask/Total", domain="", to=TensorProto.INT32)
+    tables = [constant("cos_cache", floats(positions, size // 2)), constant("sin_cache", floats(positions, size // 2))]
+
+    stream = node("Gather", [constant("embed.weight", floats(vocabulary, hidden)), "input_ids"], "/embed/Gather", domain="")
+    branch = None
+    free = {"input_ids": {0: "batch", 1: "sequence"}, "attention_mask": {0: "batch", 1: "total"}}
+    if is_apart:
+        free["position_ids"] = free["input_ids"]
+    inputs, outputs = dict.fromkeys(free, TensorProto.INT64), {"logits": ["batch", "sequence", vocabulary]}
+    shapes = {name: list(dims.values()) for name, dims in free.items()}
+
+    def norm(name):
+        nonlocal stream
+        gamma = constant(f"{name}.weight", floats(hidden))
+        if branch is None:
+            return node("SimplifiedLayerNormalization", [stream, gamma], name, domain="", axis=-1, epsilon=1e-5)
+        named = [f"{name}/output_0", "", "", f"{name}/output_3"]
+        normed = node("SkipSimplifiedLayerNormalization", [stream, branch, gamma], name, named, epsilon=1e-5)
+        stream = named[3]
+        return normed
+
+    for layer in range(layers):
+        at = f"/layers.{layer}"
+        normed = norm(f"{at}/input_norm")
+        query, key, value = (linear(normed, f"{at}/attn/{part}_proj", width * size, hidden)
+                             for part, width in (("q", heads), ("k", kv_heads), ("v", kv_heads)))
+        if is_apart:
+            query, key = (node("RotaryEmbedding", [data, "position_ids", *tables], f"{at}/attn/{part}_rotary")
+                          for part, data in (("q", query), ("k", key)))
+        past = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+        present = [f"present.{layer}.{part}" for part in ("key", "value")]
+        for name in past:
+            inputs[name], shapes[name] = TensorProto.FLOAT, ["batch", kv_heads, "past", size]
+        for name in present:
+            outputs[name] = ["batch", kv_heads, "total", size]
+        name = f"{at}/attn/GroupQueryAttention"
+        found = node("GroupQueryAttention", [query, key, value, *past, lengths, total, *([] if is_apart else tables)], name,
+                     [f"{name}/output_0", *present], num_heads=heads, kv_num_heads=kv_heads, do_rotary=int(not is_apart))
+        branch = linear(found, f"{at}/attn/o_proj", hidden, heads * size)
+        normed = norm(f"{at}/post_norm")
+        gate, up = (linear(normed, f"{at}/mlp/{part}_proj", inner, hidden) for part in ("gate", "up"))
+        sigmoid = node("Sigmoid", [gate], f"{at}/mlp/Sigmoid", domain="")
+        gated = node("Mul", [node("Mul", [gate, sigmoid], f"{at}/mlp/act", domain=""), up], f"{at}/mlp/Mul", domain="")
+        branch = linear(gated, f"{at}/mlp/down_proj", hidden, inner)
+    linear(norm("/final_norm"), "/lm_head", vocabulary, hidden)
+    nodes[-1].output[0] = "logits"
+
+    def info(name, kind, dims):
+        return helper.make_tensor_value_info(name, kind, dims)
+
+    graph = helper.make_graph(nodes, "assistant", [info(name, kind, shapes[name]) for name, kind in inputs.items()],
+                              [info(name, TensorProto.FLOAT, dims) for name, dims in outputs.items()], initializers)
+    sets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=sets, ir_version=8)
+
+
 # Name: what makes it, and the sizes that its free dims have in a measured run.
 FIXTURES = {
     "embedder": (bert, {"batch": 4, "sequence": 128}),
@@ -283,6 +375,8 @@ FIXTURES = {
     "translator-decoder": (translator_decoder, {"batch": 4, "sequence": 48, "source": 64}),
     "ocr-detection": (ocr_detection, {"batch": 2, "height": 256, "width": 320}),
     "ocr-recognition": (ocr_recognition, {"batch": 4, "width": 320}),
+    "assistant": (lambda: assistant(False), {"batch": 2, "sequence": 64, "past": 0, "total": 64}),
+    "assistant-apart": (lambda: assistant(True), {"batch": 2, "sequence": 1, "past": 127, "total": 128}),
     "captioner": (captioner, {"batch": 4, "sequence": 32}),
 }
 
@@ -314,19 +408,23 @@ def export(name, make, out):
 
     masks_without_vmap()
     torch.manual_seed(0)
-    model, inputs, input_names, output_names, free = make()
-    model.eval()
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
+    made = make()
+    stripped = made if isinstance(made, onnx.ModelProto) else traced(onnx, torch, *made)
+    strip(onnx, stripped)
+    (folder / "model.onnx").write_bytes(stripped.SerializeToString(deterministic=True))
+    print(f"{name}: {(folder / 'model.onnx').stat().st_size} bytes")
+
+
+def traced(onnx, torch, model, inputs, input_names, output_names, free):
+    model.eval()
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         path = os.path.join(scratch, "model.onnx")
         torch.onnx.export(model, inputs, path, input_names=input_names, output_names=output_names, dynamic_axes=free,
                           opset_version=OPSET, dynamo=False)
-        stripped = onnx.load(path)
-    strip(onnx, stripped)
-    (folder / "model.onnx").write_bytes(stripped.SerializeToString(deterministic=True))
-    print(f"{name}: {(folder / 'model.onnx').stat().st_size} bytes")
+        return onnx.load(path)
 
 
 def masks_without_vmap():
@@ -365,6 +463,8 @@ def measure(name, sizes, out):
         parts = re.split(r"^=== .*$", done.stderr, flags=re.M)
         found = [[int(size) for size in re.findall(r"Extended allocation by (\d+)", part)] for part in parts]
         record["arena"][strategy] = dict(zip(("creation", "first", "second"), found))
+        apart = [[int(size) for size in re.findall(r"Reserving memory .* size: (\d+)", part)] for part in parts]
+        record["reserved"] = dict(zip(("creation", "first", "second"), apart))
     (out / name / "onnxruntime.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"  {record['arena']['next-power-of-two']}")
 

@@ -1,6 +1,7 @@
 //! The arena of `onnxruntime-cpu` against runs of ONNX Runtime 1.31.1 that are recorded beside the fixtures.
 
 use memgraph::formats;
+use memgraph::lower::StorageClass;
 use memgraph::phases::{self, Phase, PhaseName};
 use memgraph::profile::{Arena, OnnxRuntimeCpu, Profile};
 use memgraph::scenario::Scenario;
@@ -57,7 +58,7 @@ fn regions(folder: &Path, arena: Arena) -> (Vec<u64>, Vec<u64>) {
 
 #[test]
 fn every_domain_has_a_fixture_of_less_than_150_kb() {
-    assert!(fixtures().len() >= 13);
+    assert!(fixtures().len() >= 15);
     for folder in fixtures() {
         let length = std::fs::metadata(folder.join("model.onnx")).unwrap().len();
         assert!(length < 150_000, "{} has {length} bytes", name(&folder));
@@ -95,4 +96,32 @@ fn a_run_has_three_phases_and_its_second_run_no_less_than_the_first() {
         assert_eq!(names, ["compile", "infer", "infer2"], "{}", name(&folder));
         assert!(phases[2].plan.arena_size >= phases[1].plan.arena_size, "{}", name(&folder));
     }
+}
+
+/// Packed weights and their workspaces lie beside the arena; the log tells of them where it was recorded.
+#[test]
+fn what_is_reserved_beside_the_arena_is_what_the_runtime_reserves() {
+    let mut compared = 0;
+    for folder in fixtures() {
+        let record = record(&folder);
+        let reserved = |part: &str| -> Option<Vec<u64>> {
+            Some(
+                record.get("reserved")?[part].as_array()?.iter().map(|size| size.as_u64().unwrap()).collect(),
+            )
+        };
+        let (Some(creation), Some(first)) = (reserved("creation"), reserved("first")) else { continue };
+        let phases = run(&folder, Arena::Doubled);
+        let storages = &phases[1].lowered.storages;
+        let of = |class: StorageClass| {
+            storages.iter().filter(move |storage| storage.class == class).map(|storage| storage.bytes.0)
+        };
+        let mut held: Vec<u64> = of(StorageClass::WeightsAnonymous).collect();
+        for size in creation {
+            let at = held.iter().position(|&own| own == size);
+            held.swap_remove(at.unwrap_or_else(|| panic!("{}: nothing has {size} bytes", name(&folder))));
+        }
+        assert_eq!(of(StorageClass::Workspace).max(), first.into_iter().max(), "{}", name(&folder));
+        compared += 1;
+    }
+    assert!(compared >= 2);
 }

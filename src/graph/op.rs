@@ -126,6 +126,8 @@ pub enum Op {
     Linear {
         /// Rows of the weights as they are meant.
         outputs: i64,
+        /// How the weights are packed; `None`: in a way that matters to no stage.
+        blocks: Option<WeightBlocks>,
     },
     /// `data` [.., n, n] → [..].
     Determinant,
@@ -1038,6 +1040,32 @@ pub struct MultiHeadAttention {
     pub kv_heads: i64,
     /// How long present key and value are.
     pub cache: CacheLength,
+    /// What a kernel's choice of algorithm depends on.
+    pub traits: AttentionTraits,
+}
+
+/// What is computed within an attention; no shape depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttentionTraits {
+    /// Query and key are rotated within.
+    pub is_rotated: bool,
+    /// No token sees a later one, which the operator says itself.
+    pub is_causal: bool,
+    /// Scores are capped, have a sink, or are returned: they are written out whole.
+    pub writes_scores: bool,
+}
+
+/// Weights in blocks along their columns, each block with a scale of its own (`MatMulNBits`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightBlocks {
+    /// Columns.
+    pub columns: i64,
+    /// Bits of a number.
+    pub bits: i64,
+    /// Numbers in a block.
+    pub block_size: i64,
+    /// The data is quantised to i8 first (`accuracy_level` 4).
+    pub as_integers: bool,
 }
 
 /// How long present key and value of an attention are.
@@ -1058,6 +1086,8 @@ pub struct AttentionOfWeights {
     pub heads: i64,
     /// Widths of query, key and value; empty: a third of the weights each.
     pub widths: Ints,
+    /// No token sees a later one.
+    pub is_causal: bool,
 }
 
 /// ONNX's Fourier transforms.

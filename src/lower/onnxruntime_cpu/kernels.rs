@@ -4,7 +4,9 @@
 //! `kSameAsRequested` and without memory pattern, for 70 operators; the names of the rules are those of
 //! onnxruntime/core/framework/kernel_def_builder.h (`Alias`, `MayInplace`).
 
+use super::attention;
 use super::work::Work;
+use crate::DType;
 
 /// The input whose buffer the first output is, always (`Alias`).
 pub(super) fn alias(kind: &str) -> Option<usize> {
@@ -40,9 +42,25 @@ pub(super) fn scratch(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
         }
         "MeanVarianceNormalization" => vec![output(), output()],
         "Conv" | "FusedConv" => vec![columns(work, node, threads)],
-        _ => Vec::new(),
+        // The data as integers; the result before it is quantised.
+        "DynamicQuantizeMatMul" => vec![input(0).map(|bytes| bytes / 4)],
+        "QGemm" => vec![output().and_then(|bytes| bytes.checked_mul(4)).filter(|_| is_byte(work, node))],
+        // Both summands, the sum and the result in single.
+        "SkipLayerNormalization" | "SkipSimplifiedLayerNormalization" if is_half(work, node) => {
+            let single = output().and_then(|bytes| bytes.checked_mul(2));
+            vec![single; if work.nodes[node].outputs.len() > 1 { 4 } else { 3 }]
+        }
+        _ => return attention::workspace(work, node, threads),
     };
     requests.into_iter().flatten().filter(|&bytes| bytes > 0).collect()
+}
+
+fn is_half(work: &Work<'_>, node: usize) -> bool {
+    work.output(node).is_some_and(|value| work.values[value].dtype == DType::F16)
+}
+
+fn is_byte(work: &Work<'_>, node: usize) -> bool {
+    work.output(node).is_some_and(|value| work.values[value].dtype.bits() == Some(8))
 }
 
 /// The column buffer of a convolution that is not blocked; one of 1×1 reads its input as it is.

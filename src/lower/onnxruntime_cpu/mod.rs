@@ -1,8 +1,8 @@
 //! What ONNX Runtime's CPU provider holds in memory for a graph.
 //!
 //! One file per rule: `symbolic`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
-//! `reuse`, which tensors share a buffer; `kernels`, in-place kernels and their workspace; `weights`, initializers;
-//! `bodies`, control flow.
+//! `reuse`, which tensors share a buffer; `kernels`, in-place kernels and their workspace, and apart that of
+//! `attention` and `nbits`, products with blocks of weights; `weights`, initializers; `bodies`, control flow.
 //! The result is an ordinary [`Lowered`] whose storages are the runtime's buffers, placed by the planner `bfc-arena`.
 //!
 //! In the first run of a set of shapes each buffer is a request of its own ([`Storage::grows`]); the second has a
@@ -13,9 +13,11 @@
 //!
 //! Source: ONNX Runtime 1.31.1 on x86-64 with AVX-512.
 
+mod attention;
 mod bodies;
 mod fuse;
 mod kernels;
+mod nbits;
 mod order;
 mod reuse;
 mod symbolic;
@@ -23,7 +25,8 @@ mod weights;
 mod work;
 
 use super::{
-    Known, Lowered, NodeRef, Origin, Residency, Step, Storage, StorageClass, TensorRef, Value, state,
+    Assumption, Known, Lowered, NodeRef, Origin, Residency, Step, Storage, StorageClass, TensorRef, Value,
+    state,
 };
 use crate::graph::{Graph, Op};
 use crate::ids::{StorageId, ValueId};
@@ -34,6 +37,7 @@ use crate::units::Bytes;
 use reuse::Reuse;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::cmp::Reverse;
 use work::Work;
 
 /// Pages of the runtime's library that the creation of a session touches; measured on chains of 1 to 1,600 nodes.
@@ -51,6 +55,8 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
     let mut lowered = run(&work, &order, &Settings { options, numbers });
     let weights = weights::of(&work, &order, options);
     lowered.storages.extend(weights.held.iter().map(|held| initializer(&work, held)));
+    lowered.storages.extend(reserved(&work, &order, options));
+    lowered.assumptions.extend(assumptions(&work, &order));
     lowered.storages.push(objects(graph));
     lowered.residency = Residency {
         unread_bytes: Bytes(weights::unread(&work, &order, options)),
@@ -106,6 +112,31 @@ fn optimized<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec
     fuse::apply(&mut work, options.optimization, options.block());
     let order = order::of(&work);
     (work, order)
+}
+
+/// What the nodes make the profile take for granted of the machine.
+fn assumptions(work: &Work<'_>, order: &[usize]) -> Vec<Assumption> {
+    let any = |kinds: &[&str]| order.iter().any(|&node| kinds.contains(&&*work.nodes[node].kind));
+    let mut found = Vec::new();
+    if any(&["GroupQueryAttention", "MultiHeadAttention"]) {
+        let text = "attention works on blocks of scores that fit a second-level cache of 2 MiB, one block for each thread";
+        found.push(Assumption { rule: "attention-blocks", text: text.to_owned() });
+    }
+    if any(&["MatMulNBits"]) {
+        let text = "weights in blocks are packed as on x86-64 with AVX-512 and VNNI; the largest workspace of their \
+                    products, which lies beside the arena, counts throughout";
+        found.push(Assumption { rule: "block-weights-packing", text: text.to_owned() });
+    }
+    found
+}
+
+/// What kernels hold beside the arena while they run: the most of any node, as if it were there throughout.
+fn reserved(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Option<Storage> {
+    let of_node = |&node: &usize| Some((nbits::reserved(work, node, options.prepacking)?, node));
+    let (bytes, node) =
+        order.iter().filter_map(of_node).max_by_key(|&(bytes, node)| (bytes, Reverse(node)))?;
+    let source = NodeRef { graph: 0, node: work.nodes[node].source };
+    (bytes > 0).then(|| lasting(StorageClass::Workspace, bytes, source, Known::Assumed))
 }
 
 /// What holds for all graphs of a model.

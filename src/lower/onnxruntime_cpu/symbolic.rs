@@ -150,7 +150,15 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
         {
             of(0)
         }
+        // The sum that goes on as residual.
+        ("SkipLayerNormalization" | "SkipSimplifiedLayerNormalization", _) if port == 3 => of(0),
         (_, Op::SameAsInput(_)) if port == 0 => of(0),
+        (_, Op::Linear { outputs, .. }) => with_last(of(0)?, u64::try_from(*outputs).ok()?),
+        (_, Op::MultiHeadAttention(_) | Op::AttentionOfWeights(_)) if port == 0 => {
+            // As many columns as this run has: numbers of the file decide them.
+            let columns = work.values[work.output(node)?].dims.as_ref()?.last().copied()?;
+            with_last(of(0).filter(|dims| dims.len() == 3)?, columns)
+        }
         (_, Op::Binary(..) | Op::Select(_) | Op::Variadic(_)) => {
             (0..work.nodes[node].inputs.len()).map(of).reduce(broadcast).flatten()
         }
@@ -259,6 +267,11 @@ fn broadcast(a: Shape, b: Shape) -> Shape {
         _ => Dim::Unknown,
     });
     Some(dims.collect())
+}
+
+fn with_last(mut dims: SmallVec<[Dim; 4]>, size: u64) -> Shape {
+    *dims.last_mut()? = Dim::Known(size);
+    Some(dims)
 }
 
 fn matmul(a: SmallVec<[Dim; 4]>, b: SmallVec<[Dim; 4]>) -> Shape {

@@ -15,6 +15,7 @@
 //! onnxruntime/core/framework/session_state.cc (`PrepackConstantInitializedTensors`), onnxruntime/core/mlas/lib/qgemm.h and
 //! sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of 1.31.1.
 
+use super::nbits;
 use super::work::Work;
 use crate::DType;
 use crate::graph::Op;
@@ -71,6 +72,9 @@ pub(super) fn of(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> 
             {
                 readers[value].1 += 1;
                 packs.push(Pack { value, bytes, is_blocked });
+            }
+            if let Some(bytes) = nbits::widened(work, node, index).filter(|_| options.prepacking) {
+                packs.push(Pack { value, bytes, is_blocked: false });
             }
         }
     }
@@ -189,12 +193,13 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
             panels(columns()?, elements()? / columns()?, 4)
         }
         ("Attention", 1) if dims.len() == 2 && dtype == DType::F32 => panels(dims[1], dims[0], 4),
-        ("MatMulInteger" | "DynamicQuantizeMatMul" | "MatMulIntegerToFloat", 1) | ("QLinearMatMul", 3)
+        ("MatMulInteger" | "DynamicQuantizeMatMul" | "MatMulIntegerToFloat" | "QAttention", 1)
+        | ("QLinearMatMul", 3)
             if dims.len() == 2 =>
         {
             panels(dims[1], dims[0].checked_next_multiple_of(4)?, 1)?.checked_add(dims[1].checked_mul(4)?)
         }
-        ("MatMulNBits", 1) => elements(),
+        ("MatMulNBits", 1) => nbits::packed(work, node),
         ("LSTM" | "GRU", 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {
             panels(dims[1], dims[2], 4)?.checked_mul(dims[0])
         }

@@ -27,7 +27,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         }
         Op::Einsum(equation) => einsum(equation, context),
         Op::GroupedMatMul => grouped(context),
-        Op::Linear { outputs } => {
+        Op::Linear { outputs, .. } => {
             let (batch, _) = last_dim(context.dims(0)?)?;
             context.emit(context.dtype(0), batch.iter().copied().chain([dim(*outputs)?]));
             Ok(())
@@ -328,8 +328,8 @@ mod tests {
 
     #[test]
     fn packed_weights_and_determinants() {
-        assert_eq!(dims(Op::Linear { outputs: 7 }, &[f32(&[2, 3, 4]), f32(&[1])]), [2, 3, 7]);
-        assert!(message(Op::Linear { outputs: -7 }, &[f32(&[2])]).contains("negative"));
+        assert_eq!(dims(Op::Linear { outputs: 7, blocks: None }, &[f32(&[2, 3, 4]), f32(&[1])]), [2, 3, 7]);
+        assert!(message(Op::Linear { outputs: -7, blocks: None }, &[f32(&[2])]).contains("negative"));
         assert_eq!(dims(Op::Determinant, &[f32(&[2, 3, 3])]), [2]);
         assert_eq!(dims(Op::Determinant, &[f32(&[3, 3])]), [0_u64; 0]);
         assert!(message(Op::Determinant, &[f32(&[3])]).contains("too few dims"));

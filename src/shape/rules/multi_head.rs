@@ -175,12 +175,14 @@ fn embedded(context: &mut Context<'_>) -> RuleResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::op::AttentionTraits;
     use crate::shape::Bound;
     use crate::shape::testing::{all_dims, f32, infer, message, scalar, tensor};
 
     fn attention(query_heads: i64, kv_heads: i64, shares_cache: bool) -> Op {
         let cache = if shares_cache { CacheLength::Shared } else { CacheLength::Appended };
-        Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache }))
+        let traits = AttentionTraits::default();
+        Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache, traits }))
     }
 
     #[test]
@@ -238,7 +240,8 @@ mod tests {
 
     #[test]
     fn a_window_keeps_its_length() {
-        let spec = MultiHeadAttention { query_heads: 4, kv_heads: 2, cache: CacheLength::Window };
+        let (cache, traits) = (CacheLength::Window, AttentionTraits::default());
+        let spec = MultiHeadAttention { query_heads: 4, kv_heads: 2, cache, traits };
         let inputs = [
             f32(&[1, 12, 64]),
             f32(&[1, 12, 32]),
@@ -253,7 +256,11 @@ mod tests {
     #[test]
     fn weights_give_all_three() {
         let op = |widths: &[i64]| {
-            Op::AttentionOfWeights(Box::new(AttentionOfWeights { heads: 4, widths: widths.into() }))
+            Op::AttentionOfWeights(Box::new(AttentionOfWeights {
+                heads: 4,
+                widths: widths.into(),
+                is_causal: false,
+            }))
         };
         let inputs = [f32(&[2, 5, 64]), f32(&[64, 192]), f32(&[2, 2, 4, 3, 16])];
         assert_eq!(all_dims(op(&[]), &inputs, 2), [&[2, 5, 64][..], &[2, 2, 4, 8, 16]]);

@@ -4,7 +4,7 @@ use super::super::attributes::{Layer, Result};
 use super::super::made::{Made, Slot, with};
 use super::{Entry, inputs, like, ms, op};
 use crate::graph::Op;
-use crate::graph::op::{AttentionOfWeights, CacheLength, MultiHeadAttention};
+use crate::graph::op::{AttentionOfWeights, AttentionTraits, CacheLength, MultiHeadAttention, WeightBlocks};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Attention", 23, |layer| {
@@ -15,7 +15,8 @@ pub(super) const TABLE: &[Entry] = &[
         domain: "ai.onnx.preview",
         ..op("FlexAttention", 1, |_| {
             let cache = CacheLength::Appended;
-            let spec = MultiHeadAttention { query_heads: 0, kv_heads: 0, cache };
+            let traits = AttentionTraits::default();
+            let spec = MultiHeadAttention { query_heads: 0, kv_heads: 0, cache, traits };
             Ok(Op::MultiHeadAttention(Box::new(spec)).into())
         })
     },
@@ -72,7 +73,15 @@ pub(super) const TABLE: &[Entry] = &[
     // Word ids, segment ids, word table; the sum, an index per row of the mask, the sum before its norm.
     ms("EmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
     ms("QEmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
-    ms("MatMulNBits", linear),
+    ms("MatMulNBits", |layer| {
+        let blocks = WeightBlocks {
+            columns: layer.int_needed("K")?,
+            bits: layer.int_or("bits", 4)?,
+            block_size: layer.int_needed("block_size")?,
+            as_integers: layer.int_or("accuracy_level", 0)? == 4,
+        };
+        Ok(Op::Linear { outputs: layer.int_needed("N")?, blocks: Some(blocks) }.into())
+    }),
     ms("MatMulBnb4", linear),
     ms("MatMulFpQ4", linear),
     ms("GatherBlockQuantized", |layer| {
@@ -83,12 +92,18 @@ pub(super) const TABLE: &[Entry] = &[
 
 /// `K` columns of the data by `N` rows of packed weights.
 fn linear(layer: &Layer<'_>) -> Result<Made> {
-    Ok(Op::Linear { outputs: layer.int_needed("N")? }.into())
+    Ok(Op::Linear { outputs: layer.int_needed("N")?, blocks: None }.into())
 }
 
 fn heads(layer: &Layer<'_>, query: &'static str, kv: &'static str, cache: CacheLength) -> Result<Op> {
     let (query_heads, kv_heads) = (layer.int_or(query, 0)?, layer.int_or(kv, 0)?);
-    Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache })))
+    let caps = layer.float("softcap")?.is_some_and(|cap| cap > 0.0);
+    let traits = AttentionTraits {
+        is_rotated: layer.flag("do_rotary", false)?,
+        is_causal: layer.flag("unidirectional", false)?,
+        writes_scores: caps || layer.flag("smooth_softmax", false)? || layer.flag("qk_output", false)?,
+    };
+    Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache, traits })))
 }
 
 fn causal_convolution(layer: &Layer<'_>) -> Result<Made> {
@@ -102,5 +117,6 @@ fn causal_convolution(layer: &Layer<'_>) -> Result<Made> {
 
 fn of_weights(layer: &Layer<'_>) -> Result<Op> {
     let (heads, widths) = (layer.int_or("num_heads", 0)?, layer.ints_or_none("qkv_hidden_sizes")?);
-    Ok(Op::AttentionOfWeights(Box::new(AttentionOfWeights { heads, widths })))
+    let is_causal = layer.flag("unidirectional", false)?;
+    Ok(Op::AttentionOfWeights(Box::new(AttentionOfWeights { heads, widths, is_causal })))
 }

@@ -29,7 +29,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     // Letters of words by an embedding for each word; the tables tell the type.
     ms("WordConvEmbedding", |layer| {
-        let op = Op::Linear { outputs: layer.int_needed("embedding_size")? };
+        let op = Op::Linear { outputs: layer.int_needed("embedding_size")?, blocks: None };
         Ok(quantized(op, ElementType::OfInput(1)).into())
     }),
     // Distances of all rows of one matrix from all of another.

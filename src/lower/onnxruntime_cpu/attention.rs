@@ -1,0 +1,209 @@
+//! Workspace of attention kernels.
+//!
+//! * Query, key and value are written anew with their heads apart, and once more where they are rotated within.
+//! * Where nothing asks for the scores as a whole, each thread has a block of them ("flash attention"): as many columns
+//!   as fit the second-level cache, at most all; as many rows as query and value of a head are wide, at most all. For
+//!   one new token it is one row, of all columns.
+//! * Else the scores of all heads are there, and outside of `GroupQueryAttention` the mask as added numbers, arguments
+//!   of the products, and the result with its heads apart.
+//! * Half precision: scores, and query, key and value of the heads at work, in single.
+//!
+//! Source: onnxruntime/contrib_ops/cpu/bert/gqa_attention_base.h, attention_cpu_base.h, multihead_attention.cc; sizes
+//! are those of the requests that the arena of 1.31.1 logs for one node of each form.
+
+use super::work::Work;
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::{AttentionOfWeights, MultiHeadAttention};
+
+/// The second-level cache of a core: an assumption, that of current server CPUs.
+const L2_BYTES: u64 = 2 << 20;
+/// Arguments of the product of one head, `MLAS_SGEMM_DATA_PARAMS`.
+const PRODUCT: u64 = 64;
+const F32: u64 = 4;
+
+/// The requests of a node, in their order; empty: it is no attention, or its sizes are unknown.
+pub(super) fn workspace(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
+    let own = &work.nodes[node];
+    let requests = match (&*own.kind, &work.graph.node(own.source).op) {
+        ("GroupQueryAttention", Op::MultiHeadAttention(spec)) => grouped(work, node, spec, threads),
+        ("MultiHeadAttention", Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, threads),
+        ("Attention" | "QAttention", Op::AttentionOfWeights(spec)) => of_weights(work, node, spec),
+        _ => None,
+    };
+    requests.unwrap_or_default()
+}
+
+fn product<const N: usize>(factors: [u64; N]) -> Option<u64> {
+    factors.iter().try_fold(1_u64, |product, &factor| product.checked_mul(factor))
+}
+
+/// Blocks of scores, one for each thread.
+fn blocks(rows: u64, columns: u64, query_size: u64, value_size: u64, threads: u64) -> Option<u64> {
+    if rows == 1 {
+        return product([columns.checked_add(value_size)?, F32, threads]);
+    }
+    let width = query_size.checked_add(value_size)?;
+    let columns = (L2_BYTES / (4 * F32) / width.max(1)).clamp(1, columns.max(1));
+    let rows = columns.min(width).min(rows);
+    product([rows, columns.checked_add(value_size)?.checked_add(2)?, F32, threads])
+}
+
+fn grouped(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64) -> Option<Vec<u64>> {
+    let dims = |index: usize| work.input(node, index).and_then(|value| work.values[value].dims.as_deref());
+    let &[batch, length, width] = dims(0)? else { return None };
+    let heads = u64::try_from(spec.query_heads).ok()?;
+    let kv_heads = u64::try_from(spec.kv_heads).ok().filter(|&heads| heads > 0).unwrap_or(heads);
+    let is_packed = work.input(node, 1).is_none();
+    let all_heads = if is_packed { kv_heads.checked_mul(2)?.checked_add(heads)? } else { heads };
+    let size = width.checked_div(all_heads)?;
+    let present = work.nodes[node].outputs.get(1).and_then(|&value| work.values[value].dims.as_deref());
+    let past = dims(3).and_then(|dims| dims.get(2)).copied().unwrap_or(0);
+    let buffer = match present {
+        Some(&[_, _, buffer, _]) => buffer,
+        _ => past.checked_add(length)?,
+    };
+    let total = number(work, node, 5).map_or(buffer, |total| total.min(buffer));
+    let is_half = work.values[work.input(node, 0)?].dtype == DType::F16;
+    let element = if is_half { 2 } else { F32 };
+
+    let query = product([batch, length, all_heads, size, element])?;
+    let key = product([batch, length, kv_heads, size, element])?;
+    let mut requests = if is_packed { vec![query] } else { vec![query, key, key] };
+    if spec.traits.is_rotated {
+        requests.extend(if is_packed { vec![query] } else { vec![query, key] });
+    }
+    let has_sink = work.input(node, 11).is_some();
+    let scores = product([batch, heads, length, buffer, F32])?;
+    if is_half {
+        let of_head = product([length.checked_add(total)?, size, F32, threads])?;
+        requests.extend([scores, of_head, product([batch, length, heads, size, F32])?]);
+    } else if spec.traits.writes_scores || has_sink {
+        requests.push(scores);
+    } else {
+        requests.push(blocks(length, total, size, size, threads)?);
+    }
+    Some(requests)
+}
+
+fn multi_head(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64) -> Option<Vec<u64>> {
+    let dims = |index: usize| work.input(node, index).and_then(|value| work.values[value].dims.as_deref());
+    let &[batch, length, width] = dims(0)? else { return None };
+    let heads = u64::try_from(spec.query_heads).ok().filter(|&heads| heads > 0)?;
+    // Columns of the scores that are new, width over all heads, and whether the heads lie together.
+    let operand = |index: usize| match *dims(index)? {
+        [_, new, width] => Some((new, width, true)),
+        [_, heads, new, size] => Some((new, heads.checked_mul(size)?, false)),
+        _ => None,
+    };
+    let ((new, key_width, splits_key), (_, value_width, splits_value)) = (operand(1)?, operand(2)?);
+    let past = dims(3).and_then(|dims| dims.get(2)).copied().unwrap_or(0);
+    let total = past.checked_add(new)?;
+    let query = product([batch, length, width, F32])?;
+    let key = product([batch, new, key_width, F32])?;
+    let value = product([batch, new, value_width, F32])?;
+    let has_bias = work.input(node, 6).is_some();
+    let mut requests = if has_bias {
+        // With the bias first, then with the heads apart.
+        vec![query, query, product([width, F32])?, key, key, value]
+    } else {
+        let copies = [(true, query), (splits_key, key), (splits_value, value)];
+        copies.into_iter().filter_map(|(copies, bytes)| copies.then_some(bytes)).collect()
+    };
+    let mask = dims(7);
+    let is_causal = spec.traits.is_causal;
+    let has_presents = work.nodes[node].outputs.len() > 1;
+    if mask.is_none() && !is_causal && !has_presents && work.input(node, 8).is_none() {
+        let (size, value_size) = (width / heads, value_width / heads);
+        requests.push(blocks(length, total, size, value_size, threads)?);
+        return Some(requests);
+    }
+    requests.extend(added_mask(mask, is_causal, batch, length, total));
+    requests.extend(scores(batch, heads, length, total, value_width)?);
+    Some(requests)
+}
+
+fn of_weights(work: &Work<'_>, node: usize, spec: &AttentionOfWeights) -> Option<Vec<u64>> {
+    let dims = |index: usize| work.input(node, index).and_then(|value| work.values[value].dims.as_deref());
+    let (&[batch, length, _], &[_, width]) = (dims(0)?, dims(1)?) else { return None };
+    let value_width = *work.values[work.output(node)?].dims.as_ref()?.last()?;
+    let heads = u64::try_from(spec.heads).ok()?;
+    let past = dims(2).and_then(|dims| dims.get(3)).copied().unwrap_or(0);
+    let total = past.checked_add(length)?;
+    // QAttention has its mask behind two scales.
+    let mask = if &*work.nodes[node].kind == "QAttention" { dims(6) } else { dims(4) };
+    let mut requests = vec![product([batch, length, width, F32])?];
+    requests.extend(added_mask(mask, spec.is_causal, batch, length, total));
+    requests.extend(scores(batch, heads, length, total, value_width)?);
+    Some(requests)
+}
+
+/// A mask as numbers that are added to the scores.
+fn added_mask(mask: Option<&[u64]>, is_causal: bool, batch: u64, rows: u64, columns: u64) -> Option<u64> {
+    let is_per_row = is_causal || mask.is_some_and(|mask| mask.len() > 2);
+    match (mask.is_some(), is_per_row) {
+        (true, true) => product([batch, rows, columns, F32]),
+        (true, false) => product([batch, columns, F32]),
+        (false, true) => product([rows, columns, F32]),
+        (false, false) => None,
+    }
+}
+
+/// Scores of all heads, arguments of their products, the result with its heads apart.
+fn scores(batch: u64, heads: u64, rows: u64, columns: u64, value_width: u64) -> Option<[u64; 3]> {
+    Some([
+        product([batch, heads, rows, columns, F32])?,
+        product([batch, heads, PRODUCT])?,
+        product([batch, rows, value_width, F32])?,
+    ])
+}
+
+/// The number of an input of one element, where inference knows it.
+fn number(work: &Work<'_>, node: usize, index: usize) -> Option<u64> {
+    let known = work.shapes.tensor(work.values[work.input(node, index)?].tensor).value.as_ref()?;
+    match known.as_ints()? {
+        &[number] => u64::try_from(number).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests are multiples of 256.
+    fn requested(bytes: Option<u64>) -> u64 {
+        bytes.unwrap().next_multiple_of(256)
+    }
+
+    #[test]
+    fn blocks_are_those_that_the_arena_logs() {
+        // rows, columns, width of a head, threads: of one node on a core of 2 MiB.
+        for (rows, columns, size, threads, logged) in [
+            (16, 16, 64, 1, 5_376),
+            (16, 48, 64, 1, 7_424),
+            (512, 512, 64, 2, 591_872),
+            (1024, 1024, 64, 1, 558_080),
+            (1024, 2048, 64, 2, 1_116_160),
+            (2048, 2048, 32, 1, 532_992),
+            (2048, 2048, 128, 1, 657_408),
+            (2048, 2048, 256, 1, 526_336),
+            (1, 1024, 128, 2, 9_216),
+            (1, 4096, 64, 4, 66_560),
+        ] {
+            let found = requested(blocks(rows, columns, size, size, threads));
+            assert_eq!(found, logged, "{rows} x {columns}, heads of {size}, {threads} threads");
+        }
+        assert_eq!(requested(blocks(100, 150, 64, 32, 1)), 70_656);
+    }
+
+    #[test]
+    fn masks_and_scores_are_those_that_the_arena_logs() {
+        assert_eq!(added_mask(Some(&[1, 150]), false, 1, 100, 150), Some(600));
+        assert_eq!(added_mask(Some(&[3]), false, 3, 100, 150), Some(1_800));
+        assert_eq!(added_mask(Some(&[1, 100, 150]), false, 1, 100, 150), Some(60_000));
+        assert_eq!(added_mask(None, true, 2, 150, 150), Some(90_000));
+        assert_eq!(added_mask(None, false, 1, 100, 150), None);
+        assert_eq!(scores(2, 8, 100, 100, 512), Some([640_000, 1_024, 409_600]));
+    }
+}
