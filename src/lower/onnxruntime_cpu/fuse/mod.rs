@@ -1,7 +1,7 @@
 //! The optimizer: one file per family of rewrites, applied in the order of the runtime's levels.
 //!
 //! A pattern that does not match leaves the nodes as they are. Rewrites that move no bytes worth telling (small
-//! integer chains, transposes pushed through other nodes, quantized forms) are not made.
+//! integer chains, transposes pushed through other nodes, statically quantized forms) are not made.
 //!
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/optimizer/graph_transformer_utils.cc, and the graphs that
 //! `SessionOptions.optimized_model_filepath` writes at each level.
@@ -13,6 +13,7 @@ mod layer_norm;
 mod matmul;
 mod nchwc;
 mod norms;
+mod quantized;
 
 use super::work::Work;
 use crate::profile::GraphOptimization;
@@ -28,6 +29,7 @@ pub(super) fn apply(work: &mut Work<'_>, level: GraphOptimization, block: u64) {
         matmul::with_addend(work);
     }
     if level >= GraphOptimization::Extended {
+        quantized::fuse(work);
         norms::fuse(work);
         gelu::fuse(work);
         gelu::fuse_tanh(work);

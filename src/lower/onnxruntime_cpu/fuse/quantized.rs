@@ -1,0 +1,72 @@
+//! Level 2: products of dynamically quantized data that give floats.
+//!
+//! `MatMulInteger`, Cast and the product with both scales are one MatMulIntegerToFloat, a vector added behind it included;
+//! where the DynamicQuantizeLinear before it serves nothing else, one DynamicQuantizeMatMul of the plain data.
+//!
+//! Source: onnxruntime/core/optimizer/matmul_integer_to_float.cc, dynamic_quantize_matmul_fusion.cc.
+
+use super::super::work::Work;
+use crate::DType;
+use smallvec::smallvec;
+
+/// Fuses every such product.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for product in work.alive() {
+        to_float(work, product);
+    }
+    for product in work.alive() {
+        dynamic(work, product);
+    }
+}
+
+/// A product of integers, as floats.
+fn to_float(work: &mut Work<'_>, product: usize) -> Option<()> {
+    if !work.is(product, "MatMulInteger") {
+        return None;
+    }
+    let cast = work.only_reader(product, "Cast")?;
+    let floats = work.output(cast).filter(|&value| work.values[value].dtype == DType::F32)?;
+    let scaled = work.only_reader(cast, "Mul")?;
+    let scale = work.nodes[scaled].inputs.iter().flatten().copied().find(|&value| value != floats)?;
+    let scales = work.values[scale].writer.filter(|&node| work.is(node, "Mul") && work.is_private(node))?;
+    let (a_scale, b_scale) = (work.input(scales, 0)?, work.input(scales, 1)?);
+    let mut inputs = smallvec![work.input(product, 0), work.input(product, 1), Some(a_scale), Some(b_scale)];
+    inputs.extend([work.input(product, 2), work.input(product, 3)]);
+    let mut gone = vec![scales, product, cast, scaled];
+    if let Some(add) = work.only_reader(scaled, "Add")
+        && let Some((bias, _)) = work.constant_and_other(add)
+        && work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1)
+    {
+        inputs.push(Some(bias));
+        gone.push(add);
+    }
+    work.fuse(&gone, "MatMulIntegerToFloat", inputs);
+    Some(())
+}
+
+/// The same of data that is quantized for it alone.
+fn dynamic(work: &mut Work<'_>, product: usize) -> Option<()> {
+    if !work.is(product, "MatMulIntegerToFloat") {
+        return None;
+    }
+    let quantize = work.producer(product, 0, "DynamicQuantizeLinear")?;
+    let outputs = &work.nodes[quantize].outputs;
+    let is_own = [(0, 0), (1, 2), (2, 4)].into_iter().all(|(port, input)| {
+        outputs.get(port).is_some_and(|&value| {
+            work.input(product, input) == Some(value) && work.values[value].readers[..] == [product]
+        })
+    });
+    if !is_own {
+        return None;
+    }
+    let data = work.input(quantize, 0);
+    let inputs = smallvec![
+        data,
+        work.input(product, 1),
+        work.input(product, 3),
+        work.input(product, 5),
+        work.input(product, 6)
+    ];
+    work.fuse(&[quantize, product], "DynamicQuantizeMatMul", inputs);
+    Some(())
+}

@@ -1,0 +1,109 @@
+//! What ONNX Runtime executes of small models: control flow, quantized products.
+
+use crate::encode::{body, floats, graph, int, model, named, node, opened, value};
+use memgraph::graph::{Graph, Value};
+use memgraph::lower::{self, Lowered, StorageClass};
+use memgraph::profile::{OnnxRuntimeCpu, Profile};
+use memgraph::scenario::Scenario;
+use memgraph::shape;
+use onnx_protobuf::{GraphProto, TensorProto};
+
+/// `y = flag ? Exp(Neg(Neg(x))) : Abs(x)`, then `z = Log(y)`.
+fn branches(flag: Option<i64>) -> (Vec<String>, Lowered) {
+    let branch = |operators: &[&str]| {
+        let mut from = "x".to_owned();
+        let nodes = operators.iter().enumerate().map(|(index, operator)| {
+            let to = format!("{operator}{index}");
+            let made = node(operator, &[&from], &[&to], vec![]);
+            from = to;
+            made
+        });
+        let node = nodes.collect();
+        GraphProto { node, output: vec![named(&from)], ..GraphProto::new() }
+    };
+    let sides =
+        vec![body("then_branch", branch(&["Neg", "Neg", "Exp"])), body("else_branch", branch(&["Abs"]))];
+    let nodes = vec![node("If", &["flag"], &["y"], sides), node("Log", &["y"], &["z"], vec![])];
+    let inputs = vec![value("flag", 9, &[]), floats("x", &[1024])];
+    let graph = opened(&model(graph(inputs, nodes, &["z"])));
+    let values = flag.into_iter().map(|flag| ("flag".to_owned(), Value::ints([flag]))).collect();
+    executed(&graph, &Scenario { values, ..Scenario::default() })
+}
+
+/// The operators of a run, each by the last of the file's nodes that it stands for, and what they hold.
+fn executed(graph: &Graph, scenario: &Scenario) -> (Vec<String>, Lowered) {
+    let shapes = shape::infer(graph, scenario).unwrap();
+    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
+    let lowered = lower::apply(graph, &shapes, &profile).unwrap();
+    let bodies = graph.with_bodies();
+    let kinds = lowered.steps.iter().map(|step| {
+        let graph = bodies[step.node.graph as usize];
+        graph.node_type(step.node.node).to_owned()
+    });
+    (kinds.collect(), lowered)
+}
+
+fn planned(lowered: &Lowered) -> Vec<u64> {
+    let planned = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Activation);
+    planned.map(|storage| storage.bytes.0).collect()
+}
+
+#[test]
+fn the_branch_that_is_taken_is_spelt_out() {
+    let (kinds, lowered) = branches(Some(1));
+    assert_eq!(kinds, ["Neg", "Neg", "Exp", "If", "Log"]);
+    // The result lies where the node's output does, and is read after the branch.
+    assert_eq!(planned(&lowered), [4096, 4096, 4096]);
+    let (result, log) = (lowered.steps[2].writes[0], &lowered.steps[4]);
+    assert_eq!(log.reads[..], [result]);
+    assert_eq!(branches(Some(0)).0, ["Abs", "If", "Log"]);
+}
+
+#[test]
+fn of_two_possible_branches_the_larger_is_held() {
+    assert_eq!(branches(None).0, ["Neg", "Neg", "Exp", "If", "Log"]);
+}
+
+/// `y = x · w` of dynamically quantized `x`, with a bias; `is_shared`: another node reads its scale.
+fn quantized(is_shared: bool) -> (Vec<String>, Lowered) {
+    let product = |name: &str| {
+        let [integers, cast, result, sum] = ["i", "c", "r", "y"].map(|part| format!("{part}{name}"));
+        [
+            node("MatMulInteger", &["q", "w", "z"], &[&integers], vec![]),
+            node("Cast", &[&integers], &[&cast], vec![int("to", 1)]),
+            node("Mul", &[&cast, "scale"], &[&result], vec![]),
+            node("Add", &[&result, "bias"], &[&sum], vec![]),
+        ]
+    };
+    let mut nodes = vec![
+        node("DynamicQuantizeLinear", &["x"], &["q", "s", "z"], vec![]),
+        node("Mul", &["s", "ws"], &["scale"], vec![]),
+    ];
+    nodes.extend(product("1"));
+    if is_shared {
+        nodes.push(node("Neg", &["s"], &["n"], vec![]));
+    }
+    let outputs: &[&str] = if is_shared { &["y1", "n"] } else { &["y1"] };
+    let mut made = graph(vec![floats("x", &[1, 64])], nodes, outputs);
+    let weight =
+        TensorProto { data_type: 3, dims: vec![64, 32], raw_data: vec![1; 64 * 32], ..named_tensor("w") };
+    let scale = TensorProto { raw_data: vec![0; 4], ..named_tensor("ws") };
+    let bias = TensorProto { dims: vec![32], raw_data: vec![0; 128], ..named_tensor("bias") };
+    made.initializer = vec![weight, scale, bias];
+    executed(&opened(&model(made)), &Scenario::default())
+}
+
+fn named_tensor(name: &str) -> TensorProto {
+    TensorProto { name: name.to_owned(), data_type: 1, ..TensorProto::new() }
+}
+
+#[test]
+fn a_product_of_data_quantized_for_it_alone_is_one_step() {
+    let (kinds, lowered) = quantized(false);
+    assert_eq!(kinds, ["Add"]);
+    assert_eq!(planned(&lowered), [0_u64; 0]);
+    // Another reader of the data's scale keeps the quantization apart.
+    let (kinds, lowered) = quantized(true);
+    assert_eq!(kinds, ["DynamicQuantizeLinear", "Add", "Neg"]);
+    assert!(planned(&lowered).contains(&64));
+}
