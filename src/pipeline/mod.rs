@@ -9,6 +9,7 @@ pub mod vit;
 pub mod vlm;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats;
 use std::path::{Path, PathBuf};
 
 /// The graph file of a model: the file itself, or the first of `names` that the folder holds.
@@ -22,10 +23,21 @@ pub(crate) fn graph_file(model: &Path, names: &[&str]) -> Result<PathBuf> {
     }
     let found = names.iter().map(|name| model.join(name)).find(|path| path.is_file());
     found.ok_or_else(|| {
-        Error::new(ErrorKind::Usage, "the folder holds no model that this command reads")
+        let error = Error::new(ErrorKind::Usage, "the folder holds no model that this command reads")
             .in_file(model)
-            .note(format!("looked for {}", names.join(", ")))
-            .help("name the file itself, or use `memgraph graph FILE`")
+            .note(format!("looked for {}", names.join(", ")));
+        match other_graph(model) {
+            Some(other) => error.help(format!("name the file itself, such as {}", other.display())),
+            None => error.help("name the file itself, or use `memgraph graph FILE`"),
+        }
+    })
+}
+
+/// Another graph file of a folder or of its `onnx` subfolder.
+fn other_graph(model: &Path) -> Option<PathBuf> {
+    [model.to_owned(), model.join("onnx")].into_iter().find_map(|folder| {
+        let first = formats::graph_files(&folder).into_iter().next()?;
+        Some(folder.join(first))
     })
 }
 
