@@ -2,6 +2,7 @@
 //!
 //! Weights and states last; an arena lasts from one phase to the next, as long as the longest needs.
 
+mod heap;
 mod lasting;
 
 use crate::error::Result;
@@ -101,8 +102,8 @@ pub fn run(
         };
         let before = walked.last().filter(|phase| keeps && phase.name > PhaseName::Compile);
         let before = before.map(|phase| (phase, profile.runtime));
+        let again = (*name == PhaseName::Infer).then(|| lower::repeated(&lowered, profile)).flatten();
         let phase = prove(*name, scenario, shapes, lowered, planner, before)?;
-        let again = (*name == PhaseName::Infer).then(|| lower::repeated(&phase.lowered, profile)).flatten();
         walked.push(phase);
         if let (Some(lowered), Some(first)) = (again, walked.last()) {
             let shapes = first.shapes.clone();
@@ -149,5 +150,9 @@ fn prove(
     };
     verify::all(&lowered, &problem, &plan)?;
     lasting::add_pools(&mut lowered, &plan);
+    if let Some((before, _)) = before {
+        lowered.processes.clone_from(&before.lowered.processes);
+    }
+    heap::follow(&mut lowered, &problem, &plan, keeps_arena)?;
     Ok(Phase { name, scenario: scenario.clone(), shapes, lowered, problem, plan })
 }

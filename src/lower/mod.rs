@@ -8,6 +8,7 @@ mod alias;
 pub mod execution;
 mod fold;
 pub mod fuse;
+mod glibc_heap;
 mod onnxruntime_cpu;
 mod openvino_cpu;
 mod openvino_gpu;
@@ -22,6 +23,7 @@ use crate::ids::{NodeId, StorageId, TensorId, ValueId};
 use crate::profile::{Cache, Generation, OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
 use execution::{ExecutionGraph, Precision};
+pub use glibc_heap::{GlibcHeap, Remainders};
 use openvino_cpu::Moment;
 use smallvec::SmallVec;
 
@@ -44,12 +46,47 @@ pub struct Lowered {
     pub user_bytes: Bytes,
     /// How the resident set differs from what is allocated.
     pub residency: Residency,
+    /// The process when the phase begins, or once the phase is proved when it ends: as it mostly goes, and where it keeps
+    /// the most. Empty: it is not followed.
+    pub processes: Vec<Process>,
     /// Arenas of a static graph beside the planned one, of the same size: one per further stream.
     pub further_pools: u32,
     /// Tokens in the states of attention.
     pub cached: Cached,
     /// Tensors whose size is unknown: every total is a lower bound if there are any.
     pub unknown_tensors: u32,
+}
+
+/// A process whose heap is followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    /// The heap.
+    pub heap: GlibcHeap,
+    /// The user's arrays; `None`: they are still to be allocated.
+    pub inputs: Option<Vec<u64>>,
+    /// Of the resident bytes, those that became so for the user's arrays.
+    pub user_bytes: Bytes,
+    /// The blocks of the arena, in the order of the plan's.
+    pub blocks: Vec<u64>,
+    /// Buffers lie in an arena; else each is a block of its own.
+    pub has_arena: bool,
+    /// A first run records where its buffers lie; what it records stays.
+    pub records_pattern: bool,
+}
+
+impl Process {
+    /// A process in which nothing ran yet.
+    #[must_use]
+    pub fn new(heap: GlibcHeap, has_arena: bool, records_pattern: bool) -> Process {
+        Process {
+            heap,
+            inputs: None,
+            user_bytes: Bytes::ZERO,
+            blocks: Vec::new(),
+            has_arena,
+            records_pattern,
+        }
+    }
 }
 
 /// Tokens that the states of attention hold after a pass.
@@ -70,6 +107,10 @@ pub struct Residency {
     pub unread_bytes: Bytes,
     /// Anonymous pages beyond the allocations: freed memory that the allocator keeps, written pages of libraries, stacks.
     pub kept_bytes: Bytes,
+    /// All anonymous pages at the phase's peak, where the allocator is followed; what is allocated then tells nothing.
+    pub anonymous_bytes: Option<Bytes>,
+    /// The same, where the allocator keeps the most.
+    pub anonymous_upper_bytes: Option<Bytes>,
     /// File-backed pages of the runtime's libraries.
     pub library_bytes: Bytes,
     /// [`StorageClass::WeightsFile`] is read into the heap, not mapped.

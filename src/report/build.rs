@@ -308,12 +308,16 @@ impl<'a> View<'a> {
         let residency = &self.phase.lowered.residency;
         let heap = self.weights_anonymous() + self.temp() - self.inputs;
         let file = self.weights_file() - residency.unread_bytes + residency.library_bytes;
-        let anonymous = heap - residency.untouched_bytes + residency.kept_bytes;
+        let anonymous = residency
+            .anonymous_bytes
+            .unwrap_or_else(|| heap - residency.untouched_bytes + residency.kept_bytes - self.untouched());
+        let upper = residency.anonymous_upper_bytes.filter(|&upper| upper > anonymous);
         let step = self.phase.lowered.steps.get(self.peak_step as usize);
         model::Phase {
             name: self.phase.name.name().to_owned(),
             heap_peak_bytes: heap.0,
-            resident_peak_bytes: (anonymous + file - self.untouched()).0,
+            resident_peak_bytes: (anonymous + file).0,
+            resident_peak_upper_bytes: upper.map(|upper| (upper + file).0),
             file_resident_bytes: file.0,
             tokens: self.tokens(),
             step: step.map(|_| u64::from(self.peak_step)),

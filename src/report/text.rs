@@ -153,7 +153,10 @@ fn storage(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
     let width = report.phases.iter().map(|phase| phase.name.len()).max().unwrap_or(0).max(9);
-    writeln!(out, "\n{:<width$} {:>12} {:>12}  peak at", "Phase", "heap", "resident")?;
+    let has_upper = report.phases.iter().any(|phase| phase.resident_peak_upper_bytes.is_some());
+    let upper = |text: String| if has_upper { format!(" {text:>12}") } else { String::new() };
+    let head = upper("up to".to_owned());
+    writeln!(out, "\n{:<width$} {:>12} {:>12}{head}  peak at", "Phase", "heap", "resident")?;
     for phase in &report.phases {
         let (heap, resident) = (Bytes(phase.heap_peak_bytes), Bytes(phase.resident_peak_bytes));
         let part = phase.component.as_ref().map(|part| format!("{part}: ")).unwrap_or_default();
@@ -164,7 +167,10 @@ fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
             },
             _ => "-".to_owned(),
         };
-        writeln!(out, "{:<width$} {:>12} {:>12}  {at}", phase.name, heap.to_string(), resident.to_string())?;
+        let (heap, resident) = (heap.to_string(), resident.to_string());
+        let upper =
+            upper(phase.resident_peak_upper_bytes.map(|upper| Bytes(upper).to_string()).unwrap_or_default());
+        writeln!(out, "{:<width$} {heap:>12} {resident:>12}{upper}  {at}", phase.name)?;
     }
     Ok(())
 }

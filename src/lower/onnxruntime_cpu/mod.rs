@@ -2,7 +2,8 @@
 //!
 //! One file per rule: `symbolic`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
 //! `reuse`, which tensors share a buffer; `kernels`, in-place kernels and their workspace, and apart that of
-//! `attention` and `nbits`, products with blocks of weights; `weights`, initializers; `bodies`, control flow.
+//! `attention` and `nbits`, products with blocks of weights; `weights`, initializers; `creation`, what is allocated and
+//! freed until the session is made; `bodies`, control flow.
 //! The result is an ordinary [`Lowered`] whose storages are the runtime's buffers, placed by the planner `bfc-arena`.
 //!
 //! In the first run of a set of shapes each buffer is a request of its own ([`Storage::grows`]); the second has a
@@ -15,6 +16,7 @@
 
 mod attention;
 mod bodies;
+mod creation;
 mod fuse;
 mod kernels;
 mod nbits;
@@ -25,12 +27,12 @@ mod weights;
 mod work;
 
 use super::{
-    Assumption, Known, Lowered, NodeRef, Origin, Residency, Step, Storage, StorageClass, TensorRef, Value,
-    state,
+    Assumption, Known, Lowered, NodeRef, Origin, Process, Remainders, Residency, Step, Storage, StorageClass,
+    TensorRef, Value, state,
 };
 use crate::graph::{Graph, Op};
 use crate::ids::{StorageId, ValueId};
-use crate::profile::OnnxRuntimeCpu;
+use crate::profile::{Arena, OnnxRuntimeCpu};
 use crate::scenario::input_name;
 use crate::shape::Shapes;
 use crate::units::Bytes;
@@ -42,8 +44,13 @@ use work::Work;
 
 /// Pages of the runtime's library that the creation of a session touches; measured on chains of 1 to 1,600 nodes.
 const LIBRARY: u64 = 7_598_080;
+/// Of these, pages that reading a file touches; measured when the buffer is freed that the file was read through.
+const LIBRARY_READING: u64 = 204_800;
 /// Pages that a first run adds; measured on a model of products, a norm and a softmax, of 64 columns.
 const LIBRARY_RUN: u64 = 671_744;
+
+/// How a creation mostly goes, and how it goes where the heap keeps the most.
+const MODES: [Remainders; 2] = [Remainders::Joined, Remainders::Taken];
 
 /// Lowers a graph to the first run of it.
 ///
@@ -53,47 +60,57 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
     let numbers = graph.with_bodies().into_iter().zip(0..);
     let numbers = numbers.map(|(body, number)| (std::ptr::from_ref(body).addr(), number)).collect();
     let mut lowered = run(&work, &order, &Settings { options, numbers });
-    let weights = weights::of(&work, &order, options);
+    let weights = weights::of(&work, options);
+    let objects = objects(graph);
+    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects.bytes, mode));
     lowered.storages.extend(weights.held.iter().map(|held| initializer(&work, held)));
     lowered.storages.extend(reserved(&work, &order, options));
     lowered.assumptions.extend(assumptions(&work, &order));
-    lowered.storages.push(objects(graph));
     lowered.residency = Residency {
         unread_bytes: Bytes(weights::unread(&work, &order, options)),
-        kept_bytes: Bytes(weights.holes),
+        kept_bytes: Bytes(sessions[0].heap.resident()) - Bytes(sessions[0].stays) - objects.bytes,
         library_bytes: Bytes(LIBRARY + LIBRARY_RUN),
         ..Residency::default()
     };
+    lowered.storages.push(objects);
+    let has_arena = options.arena != Arena::Off;
+    let process = |session: creation::Creation| Process::new(session.heap, has_arena, options.memory_pattern);
+    lowered.processes = sessions.map(process).into();
     lowered
 }
 
 /// The session when it is made, at its highest point; no arena yet.
 pub(super) fn created(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Lowered {
-    let (work, order) = optimized(Work::new(graph, shapes), options);
-    let weights = weights::of(&work, &order, options);
+    let (work, _) = optimized(Work::new(graph, shapes), options);
+    let weights = weights::of(&work, options);
+    let objects = objects(graph);
+    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects.bytes, mode));
+    let session = &sessions[0];
+    // While the file is read, few pages of the library are there.
+    let resident = |session: &creation::Creation| {
+        let (reading, after) = session.resident_peaks;
+        Bytes(after.max(reading.saturating_sub(LIBRARY - LIBRARY_READING)))
+    };
     let mut lowered = Lowered::default();
     // What is mapped is read in a run, or when it is packed.
     let kept = weights.held.iter().filter(|held| !held.is_mapped);
     lowered.storages.extend(kept.map(|held| initializer(&work, held)));
     let node = weights.held.first().map_or(NodeRef::default(), |held| constant_node(&work, held.value));
-    if weights.transient > 0 {
-        lowered.storages.push(lasting(
-            StorageClass::WeightsAnonymous,
-            weights.transient,
-            node,
-            Known::Assumed,
-        ));
-    }
-    if weights.mapped_transient > 0 {
-        let class = StorageClass::WeightsFile;
-        lowered.storages.push(lasting(class, weights.mapped_transient, node, Known::Assumed));
-    }
-    lowered.storages.push(objects(graph));
+    let mut transient = |class, bytes| {
+        if bytes > 0 {
+            lowered.storages.push(lasting(class, bytes, node, Known::Assumed));
+        }
+    };
+    transient(StorageClass::WeightsAnonymous, session.peak.saturating_sub(session.stays));
+    transient(StorageClass::WeightsFile, session.mapped);
     lowered.residency = Residency {
-        kept_bytes: Bytes(weights.holes.saturating_sub(weights.transient)),
+        anonymous_bytes: Some(resident(session)),
+        anonymous_upper_bytes: sessions.iter().map(resident).max(),
+        kept_bytes: Bytes(session.heap.resident()) - Bytes(session.peak) - objects.bytes,
         library_bytes: Bytes(LIBRARY),
         ..Residency::default()
     };
+    lowered.storages.push(objects);
     lowered
 }
 

@@ -1,19 +1,16 @@
-//! Initializers: where they lie once the session is made, and how high memory rises until then.
+//! Initializers: where they lie once the session is made.
 //!
-//! * In the model's own file: read into a message, then copied one by one into tensors; the last copy to be made is
-//!   the largest that counts twice.
+//! * In the model's own file: copied into tensors.
 //! * In a file of their own: mapped, and read where they are.
 //! * A matrix that a kernel reads as its constant right side is packed into a copy of its own, columns padded to 16;
 //!   where every reader packs it the original goes.
 //! * Filters of blocked convolutions are written anew, channels padded.
 //!
-//! What was freed on the way stays resident in part: the C library gives back blocks that it mapped, and leaves holes
-//! otherwise. The largest copy and the largest original each leave one here, and blocked filters all; what the order of
-//! frees, which differs from run to run, leaves beyond that is not known.
+//! How memory rises until then: [`super::creation`].
 //!
-//! Source: ONNX Runtime, onnxruntime/core/graph/graph.cc (`ConvertInitializersIntoOrtValues`),
-//! onnxruntime/core/framework/session_state.cc (`PrepackConstantInitializedTensors`), onnxruntime/core/mlas/lib/qgemm.h and
-//! sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of 1.31.1.
+//! Source: ONNX Runtime, onnxruntime/core/framework/session_state.cc (`PrepackConstantInitializedTensors`),
+//! onnxruntime/core/mlas/lib/qgemm.h and sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of
+//! 1.31.1.
 
 use super::nbits;
 use super::work::Work;
@@ -35,35 +32,40 @@ pub(super) struct Held {
 
 /// A copy in the form that a kernel reads.
 #[derive(Clone, Copy, Debug)]
-struct Pack {
-    value: usize,
-    bytes: u64,
-    /// Made by the optimizer, for all at once, before kernels pack theirs.
-    is_blocked: bool,
+pub(super) struct Pack {
+    /// The value that it was made from.
+    pub value: usize,
+    /// Its length.
+    pub bytes: u64,
+    /// Made by the optimizer, before kernels pack theirs.
+    pub is_blocked: bool,
 }
 
-/// glibc maps blocks from this size on, whatever it has learnt: `DEFAULT_MMAP_THRESHOLD_MAX`, malloc/malloc.c.
-const ALWAYS_MAPPED: u64 = 32 << 20;
-
 /// All initializers of a graph.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Weights {
     /// What stays.
     pub held: Vec<Held>,
-    /// Anonymous bytes above those that stay, at the highest point of the session's creation.
-    pub transient: u64,
-    /// Of the mapped file, bytes read and dropped above that point.
-    pub mapped_transient: u64,
-    /// Freed blocks below the allocator's threshold for mappings, of which each is a hole in the heap afterwards.
-    pub holes: u64,
+    /// The copies that are made, in the order of nodes.
+    pub packs: Vec<Pack>,
+    /// By value: uses, and how many of them read a packed copy.
+    readers: Vec<(u32, u32)>,
 }
 
-/// Finds what is held of every initializer that a node reads, for nodes in execution order.
-pub(super) fn of(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Weights {
-    let mut weights = Weights::default();
+impl Weights {
+    /// Whether something reads an initializer as it is.
+    pub(super) fn keeps_original(&self, value: usize) -> bool {
+        let (all, packing) = self.readers[value];
+        all > packing
+    }
+}
+
+/// Finds what is held of every initializer that a node reads.
+pub(super) fn of(work: &Work<'_>, options: &OnnxRuntimeCpu) -> Weights {
+    let mut held: Vec<Held> = Vec::new();
     let mut packs: Vec<Pack> = Vec::new();
     let mut readers = vec![(0_u32, 0_u32); work.values.len()];
-    for &node in order {
+    for node in work.alive() {
         for (index, value) in work.nodes[node].inputs.iter().enumerate() {
             let Some(value) = value.filter(|&value| work.values[value].is_constant) else { continue };
             readers[value].0 += 1;
@@ -81,76 +83,14 @@ pub(super) fn of(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> 
     for value in (0..work.values.len()).filter(|&value| is_attribute_free(work, value)) {
         let own = &work.values[value];
         let Some(bytes) = work.bytes(value) else { continue };
+        readers[value].0 += u32::from(own.is_output);
         let (all, packing) = readers[value];
-        if all + u32::from(own.is_output) > packing {
-            weights.held.push(Held { value, bytes, is_mapped: is_mapped(work, value, options) });
+        if all > packing {
+            held.push(Held { value, bytes, is_mapped: is_mapped(work, value, options) });
         }
     }
-    weights.held.extend(packs.iter().map(|pack| Held {
-        value: pack.value,
-        bytes: pack.bytes,
-        is_mapped: false,
-    }));
-    creation(work, options, &readers, &packs, &mut weights);
-    weights
-}
-
-/// Follows the creation of a session: reading, copying, packing.
-fn creation(
-    work: &Work<'_>,
-    options: &OnnxRuntimeCpu,
-    readers: &[(u32, u32)],
-    packs: &[Pack],
-    weights: &mut Weights,
-) {
-    let anonymous = |weights: &Weights| -> u64 {
-        weights.held.iter().filter(|held| !held.is_mapped).map(|held| held.bytes).fold(0, u64::saturating_add)
-    };
-    let stays = anonymous(weights);
-    let stored = (0..work.graph.tensors().len())
-        .filter(|&value| work.values[value].is_stored && is_in_file(work, value));
-    let copied: Vec<u64> = stored
-        .filter(|&value| !is_mapped(work, value, options))
-        .filter_map(|value| work.bytes(value))
-        .collect();
-    let total = copied.iter().copied().fold(0, u64::saturating_add);
-    let hole = |bytes: u64| if bytes < ALWAYS_MAPPED { bytes } else { 0 };
-    let mut peak = total.saturating_add(copied.iter().copied().max().unwrap_or(0));
-    let mut holes = copied.iter().copied().map(hole).max().unwrap_or(0);
-
-    // The optimizer writes all blocked filters before it drops the plain ones.
-    let goes = |value: usize| readers[value].0 == readers[value].1 && !is_mapped(work, value, options);
-    let blocked = || packs.iter().filter(|pack| pack.is_blocked);
-    let written = blocked().map(|pack| pack.bytes).fold(0, u64::saturating_add);
-    peak = peak.max(total.saturating_add(written));
-    let dropped = blocked().filter(|pack| goes(pack.value)).filter_map(|pack| work.bytes(pack.value));
-    holes = holes.saturating_add(dropped.map(hole).fold(0, u64::saturating_add));
-
-    // Kernels pack one by one: originals that are still there, and the packed copies so far.
-    let kernels = || packs.iter().filter(|pack| !pack.is_blocked);
-    let mut left: Vec<u32> = vec![0; readers.len()];
-    kernels().for_each(|pack| left[pack.value] += 1);
-    let waiting = (0..left.len()).filter(|&value| left[value] > 0 && goes(value));
-    let waiting = waiting.filter_map(|value| work.bytes(value)).fold(0, u64::saturating_add);
-    let packed_bytes = kernels().map(|pack| pack.bytes).fold(0, u64::saturating_add);
-    let mut now = stays.saturating_sub(packed_bytes).saturating_add(waiting);
-    let (mut resident_peak, mut largest_hole) = (0, 0);
-    for pack in kernels() {
-        now = now.saturating_add(pack.bytes);
-        peak = peak.max(now);
-        let original = work.bytes(pack.value).unwrap_or(0);
-        if is_mapped(work, pack.value, options) {
-            resident_peak = resident_peak.max(now.saturating_add(original));
-        }
-        left[pack.value] -= 1;
-        if left[pack.value] == 0 && goes(pack.value) {
-            now = now.saturating_sub(original);
-            largest_hole = largest_hole.max(hole(original));
-        }
-    }
-    weights.transient = peak.saturating_sub(stays);
-    weights.mapped_transient = resident_peak.saturating_sub(peak.max(stays));
-    weights.holes = holes.saturating_add(largest_hole);
+    held.extend(packs.iter().map(|pack| Held { value: pack.value, bytes: pack.bytes, is_mapped: false }));
+    Weights { held, packs, readers }
 }
 
 /// Whether a constant is an initializer of the runtime, not what the reader made of an attribute.
@@ -161,7 +101,8 @@ fn is_attribute_free(work: &Work<'_>, value: usize) -> bool {
         && (!own.is_stored || is_in_file(work, value))
 }
 
-fn is_in_file(work: &Work<'_>, value: usize) -> bool {
+/// Whether a constant is a tensor of a file, not what the reader made of an attribute.
+pub(super) fn is_in_file(work: &Work<'_>, value: usize) -> bool {
     let node = work.graph.tensor(work.values[value].tensor).node;
     matches!(&work.graph.node(node).op, Op::Constant(constant) if constant.range.is_some())
 }
@@ -169,7 +110,7 @@ fn is_in_file(work: &Work<'_>, value: usize) -> bool {
 /// Whether an initializer is read where its file is mapped.
 ///
 /// A data file that is not there tells nothing; see [`OnnxRuntimeCpu::external_weights`].
-fn is_mapped(work: &Work<'_>, value: usize, options: &OnnxRuntimeCpu) -> bool {
+pub(super) fn is_mapped(work: &Work<'_>, value: usize, options: &OnnxRuntimeCpu) -> bool {
     let node = work.graph.tensor(work.values[value].tensor).node;
     let Op::Constant(constant) = &work.graph.node(node).op else { return false };
     let Some(file) = constant.range.and_then(|range| work.graph.weight_files().get(range.file as usize))

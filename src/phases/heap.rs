@@ -1,0 +1,133 @@
+//! What a phase allocates, in the order in which it does, in the heap of a process that a profile follows.
+//!
+//! The user's arrays are there before the first run, and lie in holes of the heap like everything else; what became
+//! resident for them is not the runtime's. Regions of an arena are blocks that stay, each with a table of its chunks.
+//! Without an arena every buffer is a block of its own, but those that are known before the run, which are one.
+
+use crate::error::Result;
+use crate::lower::{Known, Lowered, NodeRef, Process, Remainders, Storage, StorageClass};
+use crate::plan::{self, Planner};
+use crate::problem::{Plan, Problem};
+use crate::units::Bytes;
+
+/// What ONNX Runtime aligns to (`MlasGetPreferredBufferAlignment`).
+const ALIGNMENT: u64 = 64;
+/// A region of the arena has a table with 8 bytes for each 256 of it, written when it is made.
+///
+/// Source: `AllocationRegion`, ONNX Runtime, onnxruntime/core/framework/bfc_arena.h; traces of 1.31.1.
+const TABLE: u64 = 256 / 8;
+
+/// Runs a phase in its processes, if they are followed, and tells what is resident at the peak.
+///
+/// Cost: O(n log n) in blocks and initializers.
+///
+/// # Errors
+///
+/// Those of the planner that sizes the one block of all known buffers.
+pub(super) fn follow(lowered: &mut Lowered, problem: &Problem, plan: &Plan, has_arena: bool) -> Result<()> {
+    let mut processes = std::mem::take(&mut lowered.processes);
+    // Another planner than the runtime's tells nothing of what the runtime allocates.
+    processes.retain(|process| process.has_arena == has_arena);
+    let mut peaks = Vec::with_capacity(processes.len());
+    for process in &mut processes {
+        allocate_inputs(process, lowered);
+        process.heap.forget_peak();
+        if has_arena {
+            extend(process, plan);
+        } else {
+            run(process, problem)?;
+        }
+        use_workspace(process, lowered);
+        peaks.push(Bytes(process.heap.peak()) - process.user_bytes);
+    }
+    if has_arena && !processes.is_empty() {
+        lowered.storages.push(tables(plan));
+    }
+    if let [mostly, ..] = peaks[..] {
+        lowered.residency.anonymous_bytes = Some(mostly);
+        lowered.residency.anonymous_upper_bytes = peaks.into_iter().max();
+    }
+    lowered.processes = processes;
+    Ok(())
+}
+
+/// Lets the user allocate and write the arrays of the first run.
+fn allocate_inputs(process: &mut Process, lowered: &Lowered) {
+    if process.inputs.is_some() {
+        return;
+    }
+    let before = Bytes(process.heap.resident());
+    let is_input = |storage: &&Storage| matches!(storage.class, StorageClass::Io | StorageClass::KvCache);
+    let inputs = lowered.storages.iter().filter(is_input);
+    process.inputs = Some(inputs.map(|input| process.heap.take_written(input.bytes.0, 1)).collect());
+    process.user_bytes = Bytes(process.heap.resident()) - before;
+}
+
+/// Adds the regions that the arena did not have before, and writes what the phase writes.
+fn extend(process: &mut Process, plan: &Plan) {
+    for block in plan.blocks.iter().skip(process.blocks.len()) {
+        let bytes = block.bytes.end.saturating_sub(block.bytes.start);
+        process.blocks.push(process.heap.take(bytes, ALIGNMENT));
+        process.heap.take_written(bytes / TABLE, 1);
+    }
+    for touched in &plan.touched {
+        for (block, &address) in plan.blocks.iter().zip(&process.blocks) {
+            let start = touched.start.max(block.bytes.start);
+            let end = touched.end.min(block.bytes.end);
+            if start < end {
+                process.heap.write(address, start - block.bytes.start, end - start);
+            }
+        }
+    }
+}
+
+/// What kernels hold beside the arena, as if it were asked for when all of the arena is there.
+fn use_workspace(process: &mut Process, lowered: &Lowered) {
+    for storage in lowered.storages.iter().filter(|storage| storage.class == StorageClass::Workspace) {
+        let block = process.heap.take_written(storage.bytes.0, ALIGNMENT);
+        process.heap.give_back(block);
+    }
+}
+
+/// Allocates each buffer when it starts and frees it when it ends.
+fn run(process: &mut Process, problem: &Problem) -> Result<()> {
+    let known = Problem { buffers: problem.buffers.iter().filter(|buffer| !buffer.grows).cloned().collect() };
+    let pattern = plan::solve(&known, Planner::BestFit)?.arena_size;
+    let is_first = pattern == Bytes::ZERO;
+    let pattern = (!is_first).then(|| process.heap.take_written(pattern.0, ALIGNMENT));
+
+    process.heap.set_remainders(Remainders::Lent);
+    let buffers = &problem.buffers;
+    let mut starting: Vec<usize> =
+        (0..buffers.len()).filter(|&index| buffers[index].grows && buffers[index].size.0 > 0).collect();
+    let mut ending = starting.clone();
+    starting.sort_by_key(|&index| buffers[index].live.start);
+    ending.sort_by_key(|&index| buffers[index].live.end);
+    let mut blocks = vec![0; buffers.len()];
+    let mut ending = ending.into_iter().peekable();
+    for index in starting {
+        while let Some(ended) = ending.next_if(|&other| buffers[other].live.end <= buffers[index].live.start)
+        {
+            process.heap.give_back(blocks[ended]);
+        }
+        blocks[index] = process.heap.take_written(buffers[index].size.0, ALIGNMENT);
+    }
+    ending.for_each(|index| process.heap.give_back(blocks[index]));
+    pattern.into_iter().for_each(|block| process.heap.give_back(block));
+    process.heap.end_run(is_first && process.records_pattern);
+    Ok(())
+}
+
+/// The tables of all regions.
+fn tables(plan: &Plan) -> Storage {
+    let bytes = plan.blocks.iter().map(|block| block.bytes.end.saturating_sub(block.bytes.start) / TABLE);
+    Storage {
+        class: StorageClass::Runtime,
+        bytes: Bytes(bytes.fold(0, u64::saturating_add)),
+        alignment: 1,
+        node: NodeRef::default(),
+        known: Known::Exact,
+        kept_until: 0,
+        grows: false,
+    }
+}
