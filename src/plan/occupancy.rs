@@ -5,13 +5,15 @@
 //! tree of the latest end of every stretch finds them without a look at the
 //! others. Buffers of equal live range are kept as one set of bytes, so that
 //! weights, which live all together, are one entry. Among the byte ranges
-//! found, the lowest fit takes linear time.
+//! found, the lowest fit takes linear time: they are put into buckets by their
+//! start, and only those below the fit are put in order.
 
 use crate::problem::Problem;
 use crate::units::Bytes;
+use rustc_hash::FxHashMap;
 
 /// Live ranges per leaf of the tree: short stretches are faster to scan than to descend.
-const STRETCH: usize = 8;
+const STRETCH: usize = 32;
 
 /// Fewer byte ranges than this are faster to sort than to put into buckets.
 const FEW: usize = 64;
@@ -23,17 +25,35 @@ pub(super) struct Occupancy {
     lives: Vec<(u32, u32)>,
     /// For each buffer, its entry in `lives`.
     life_of: Vec<usize>,
-    /// For each entry of `lives` its end once a buffer of it is placed, and 0 before.
-    ends: Vec<u32>,
-    /// For each entry of `lives` the bytes taken: disjoint ranges, sorted, none touching the next.
-    taken: Vec<Vec<(u64, u64)>>,
-    /// Latest of `ends` below each node; node 1 is the root, node `i` has children `2i` and `2i + 1`.
+    /// For each entry of `lives` what is taken.
+    taken: Vec<Taken>,
+    /// What is taken besides the first range, by entry: disjoint ranges, sorted, none touching the next.
+    more: FxHashMap<usize, Vec<(u64, u64)>>,
+    /// Latest end of what is placed below each node; node 1 is the root, node `i` has children `2i` and `2i + 1`.
     latest: Vec<u32>,
     leaves: usize,
     top: u64,
     /// Room for one search.
     ranges: Vec<(u64, u64)>,
+    stack: Vec<(usize, usize)>,
+    room: Room,
+}
+
+/// The bytes taken by the buffers of one life: beside the others in memory, since most have one range.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    first: (u64, u64),
+    /// When they end once one is placed, and 0 before.
+    end: u32,
+    has_more: bool,
+}
+
+/// Memory that searches use again.
+#[derive(Debug, Default)]
+struct Room {
     buckets: Vec<(u64, u64)>,
+    ends: Vec<usize>,
+    sorted: Vec<(u64, u64)>,
 }
 
 impl Occupancy {
@@ -53,29 +73,35 @@ impl Occupancy {
         let leaves = lives.len().div_ceil(STRETCH).max(1).next_power_of_two();
         Occupancy {
             life_of,
-            ends: vec![0; lives.len()],
-            taken: vec![Vec::new(); lives.len()],
+            taken: vec![Taken::default(); lives.len()],
+            more: FxHashMap::default(),
             lives,
             latest: vec![0; 2 * leaves],
             leaves,
             top: 0,
             ranges: Vec::new(),
-            buckets: Vec::new(),
+            stack: Vec::new(),
+            room: Room::default(),
         }
     }
 
     /// Puts a buffer at the lowest multiple of `alignment` where `size` bytes are free while it lives.
     ///
-    /// Cost: O(log n + k) for k overlapping byte ranges, O(k log k) if `size`
-    /// is small against the arena.
+    /// Cost: O(log n + k) for k overlapping byte ranges, unless most of them
+    /// start within one k-th of the arena.
     pub(super) fn place_lowest(&mut self, index: usize, size: u64, alignment: u64) -> u64 {
         let life = self.life_of[index];
         self.gather(life);
-        let offset = if self.ranges.len() > FEW && self.top / size < 4 * self.ranges.len() as u64 {
-            lowest_by_buckets(&self.ranges, &mut self.buckets, self.top, size, alignment)
-        } else {
+        let count = self.ranges.len();
+        let offset = if count <= FEW {
             self.ranges.sort_unstable();
-            lowest_in_sorted(&self.ranges, size, alignment)
+            let mut offset = 0;
+            raise(&mut offset, &self.ranges, size, alignment);
+            offset
+        } else if self.top >> size.ilog2() < 4 * count as u64 {
+            lowest_by_buckets(&self.ranges, &mut self.room, self.top, size, alignment)
+        } else {
+            lowest_by_sorting(&self.ranges, &mut self.room, self.top, size, alignment)
         };
         self.take(life, offset, offset + size);
         offset
@@ -83,9 +109,14 @@ impl Occupancy {
 
     fn take(&mut self, life: usize, start: u64, end: u64) {
         self.top = self.top.max(end);
-        merge_in(&mut self.taken[life], start, end);
         let last_step = self.lives[life].1;
-        self.ends[life] = last_step;
+        let taken = &mut self.taken[life];
+        if taken.end == 0 {
+            *taken = Taken { first: (start, end), end: last_step, has_more: false };
+        } else {
+            taken.has_more = true;
+            merge_in(self.more.entry(life).or_default(), start, end);
+        }
         let mut node = life / STRETCH + self.leaves;
         while node >= 1 && self.latest[node] < last_step {
             self.latest[node] = last_step;
@@ -98,19 +129,24 @@ impl Occupancy {
         let (start, end) = self.lives[life];
         let count = self.lives.partition_point(|other| other.0 < end);
         self.ranges.clear();
-        let mut stack = vec![(1, self.leaves)];
-        while let Some((node, width)) = stack.pop() {
+        self.stack.clear();
+        self.stack.push((1, self.leaves));
+        while let Some((node, width)) = self.stack.pop() {
             let first = (node * width - self.leaves) * STRETCH;
             if self.latest[node] <= start || first >= count {
                 continue;
             }
             if width > 1 {
-                stack.extend([(2 * node + 1, width / 2), (2 * node, width / 2)]);
+                self.stack.extend([(2 * node + 1, width / 2), (2 * node, width / 2)]);
                 continue;
             }
-            for other in first..count.min(first + STRETCH) {
-                if self.ends[other] > start {
-                    self.ranges.extend_from_slice(&self.taken[other]);
+            let end = count.min(first + STRETCH);
+            for (other, taken) in (first..end).zip(&self.taken[first..end]) {
+                if taken.end > start {
+                    self.ranges.push(taken.first);
+                    if taken.has_more {
+                        self.ranges.extend(self.more.get(&other).into_iter().flatten());
+                    }
                 }
             }
         }
@@ -134,16 +170,18 @@ fn merge_in(ranges: &mut Vec<(u64, u64)>, start: u64, end: u64) {
     }
 }
 
-/// The lowest fit between ranges in order of their start.
-fn lowest_in_sorted(ranges: &[(u64, u64)], size: u64, alignment: u64) -> u64 {
-    let mut offset = 0;
+/// Raises `offset` to the lowest fit above it between ranges in order of their start; whether one was found below a start.
+fn raise(offset: &mut u64, ranges: &[(u64, u64)], size: u64, alignment: u64) -> bool {
     for &(start, end) in ranges {
-        if offset + size <= start {
-            break;
+        if *offset + size <= start {
+            return true;
         }
-        offset = offset.max(Bytes(end).align_up(alignment).0);
+        // The offset is a multiple already: what ends below it does not matter.
+        if end > *offset {
+            *offset = Bytes(end).align_up(alignment).0;
+        }
     }
-    offset
+    false
 }
 
 /// The lowest fit between ranges in any order, none of which ends above `top`.
@@ -151,26 +189,53 @@ fn lowest_in_sorted(ranges: &[(u64, u64)], size: u64, alignment: u64) -> u64 {
 /// A gap that fits is at least as long as a bucket. So it ends with the first
 /// range that starts in its bucket, and began where the ranges of all earlier
 /// buckets end: starts and ends within one bucket need no order.
-fn lowest_by_buckets(
-    ranges: &[(u64, u64)],
-    buckets: &mut Vec<(u64, u64)>,
-    top: u64,
-    size: u64,
-    alignment: u64,
-) -> u64 {
+fn lowest_by_buckets(ranges: &[(u64, u64)], room: &mut Room, top: u64, size: u64, alignment: u64) -> u64 {
+    let shift = size.ilog2();
+    let buckets = &mut room.buckets;
     buckets.clear();
-    buckets.resize((top / size) as usize + 1, (u64::MAX, 0));
+    buckets.resize((top >> shift) as usize + 1, (u64::MAX, 0));
     for &(start, end) in ranges {
-        let (first_start, last_end) = &mut buckets[(start / size) as usize];
+        let (first_start, last_end) = &mut buckets[(start >> shift) as usize];
         *first_start = start.min(*first_start);
         *last_end = end.max(*last_end);
     }
     let mut offset = 0;
-    for &(first_start, last_end) in buckets.iter().filter(|bucket| bucket.1 > 0) {
-        if offset + size <= first_start {
+    for bucket in buckets.iter().filter(|bucket| bucket.1 > 0) {
+        if raise(&mut offset, std::slice::from_ref(bucket), size, alignment) {
             break;
         }
-        offset = offset.max(Bytes(last_end).align_up(alignment).0);
+    }
+    offset
+}
+
+/// The same, with about one range in each bucket, which are sorted up to the first fit.
+fn lowest_by_sorting(ranges: &[(u64, u64)], room: &mut Room, top: u64, size: u64, alignment: u64) -> u64 {
+    let shift = (top / ranges.len() as u64).max(1).ilog2();
+    let Room { ends, sorted, .. } = room;
+    ends.clear();
+    ends.resize((top >> shift) as usize + 1, 0);
+    for &(start, _) in ranges {
+        ends[(start >> shift) as usize] += 1;
+    }
+    let mut before = 0;
+    for end in ends.iter_mut() {
+        before += std::mem::replace(end, before);
+    }
+    sorted.resize(ranges.len(), (0, 0));
+    for &range in ranges {
+        let place = &mut ends[(range.0 >> shift) as usize];
+        sorted[*place] = range;
+        *place += 1;
+    }
+    let mut offset = 0;
+    let mut first = 0;
+    for &end in ends.iter() {
+        let bucket = &mut sorted[first..end];
+        bucket.sort_unstable();
+        if raise(&mut offset, bucket, size, alignment) {
+            break;
+        }
+        first = end;
     }
     offset
 }
@@ -228,11 +293,18 @@ mod tests {
                 ranges.push((start, end));
             }
             let (size, alignment) = (1 + random.below(14), 1 + random.below(5));
-            let expected = lowest_in_sorted(&ranges, size, alignment);
+            let mut expected = 0;
+            raise(&mut expected, &ranges, size, alignment);
             for last in (1..ranges.len()).rev() {
                 ranges.swap(last, random.below(last as u64 + 1) as usize);
             }
-            let found = lowest_by_buckets(&ranges, &mut Vec::new(), end, size, alignment);
+            let room = &mut Room::default();
+            let found = lowest_by_buckets(&ranges, room, end, size, alignment);
+            assert_eq!(found, expected, "{ranges:?}, {size} bytes at multiples of {alignment}");
+            if ranges.is_empty() {
+                continue;
+            }
+            let found = lowest_by_sorting(&ranges, room, end, size, alignment);
             assert_eq!(found, expected, "{ranges:?}, {size} bytes at multiples of {alignment}");
         }
     }
