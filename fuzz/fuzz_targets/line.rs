@@ -1,0 +1,37 @@
+//! Whatever a model says, every stage of the line answers with a result or an error, and both checkers hold.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use memgraph::error::ErrorKind;
+use memgraph::formats;
+use memgraph::graph::{Dims, Graph};
+use memgraph::phases::{self, PhaseName};
+use memgraph::profile::Profile;
+use memgraph::scenario::{Scenario, input_name};
+use std::path::Path;
+
+fuzz_target!(|data: &[u8]| {
+    let (graph, runtime) = match data {
+        [b'<', ..] => (formats::openvino::parse(data, Path::new("fuzz.xml")), "openvino-cpu"),
+        _ => (formats::onnx::parse(data.to_vec(), Path::new("fuzz.onnx")), "onnxruntime-cpu"),
+    };
+    let Ok(graph) = graph else { return };
+    let scenario = Scenario { inputs: inputs(&graph), allow_opaque: true, ..Scenario::default() };
+    for profile in [Profile::graph(), Profile::by_name(runtime).expect("the profile exists")] {
+        let runs = [(PhaseName::Infer, scenario.clone())];
+        if let Err(error) = phases::run(&graph, &runs, &profile, profile.planner) {
+            assert!(error.kind() != ErrorKind::Internal, "{error}");
+        }
+    }
+});
+
+/// Every input by its declared dims; a free one is 3.
+fn inputs(graph: &Graph) -> Vec<(String, Dims)> {
+    let known = |node| {
+        let dims = graph.tensor(graph.output(node, 0)?).shape.dims.as_ref()?;
+        let dims = dims.iter().map(|dim| dim.as_known().unwrap_or(3)).collect();
+        Some((input_name(graph, node).to_owned(), dims))
+    };
+    graph.parameters().iter().filter_map(|&node| known(node)).collect()
+}

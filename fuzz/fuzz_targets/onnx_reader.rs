@@ -1,0 +1,11 @@
+//! The ONNX reader answers any bytes with a graph or an error.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use memgraph::formats;
+use std::path::Path;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = formats::onnx::parse(data.to_vec(), Path::new("fuzz.onnx"));
+});
