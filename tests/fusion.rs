@@ -159,3 +159,14 @@ fn norms_over_channels_of_images() {
 fn a_segmentation_network_with_skips() {
     check_small("unet-mini-fp16");
 }
+
+/// A transposed convolution reads its bias in f32, whatever it computes in.
+#[test]
+fn a_segmentation_network_in_bf16() {
+    let inputs: [(&str, &[u64]); 1] = [("pixel_values", &[1, 3, 64, 64])];
+    for (is_dynamic, run) in [(true, "dyn"), (false, "static")] {
+        let options = Options { precision: Precision::Bf16, is_dynamic, ..Options::default() };
+        let record = format!("unet-mini-fp16_{run}_def");
+        check("unet-mini-fp16/openvino_model.xml", &record, &inputs, options);
+    }
+}

@@ -215,10 +215,10 @@ fn wanted_type(work: &Work<'_>, node: usize, input: usize, edge: Edge, precision
     let is_significant = matches!(of.kind, Kind::FullyConnected | Kind::Convolution | Kind::Deconvolution);
     let is_filter = is_significant && input == 1;
     let is_constant = work.nodes[edge.node].is_const();
-    // A transposed convolution reads its bias in f32.
-    let wants_constant =
-        is_significant && input == 2 && of.kind != Kind::Deconvolution || of.kind == Kind::Concat;
+    let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat;
     let to = match of.kind {
+        // A transposed convolution reads its bias in f32, whatever gives it.
+        Kind::Deconvolution if input == 2 => return has,
         _ if is_constant && !wants_constant => return has,
         _ if is_filter => precision.dtype(),
         Kind::Output => DType::F32,
