@@ -213,9 +213,9 @@ pub enum Op {
     /// `data`, `repeats`.
     Tile,
     /// `data`, `pads_begin`, `pads_end`, `value?`.
-    Pad,
+    Pad(PadMode),
     /// `data`, `pads` (all begins, then all ends), `value?`, `axes?` (absent: all): ONNX's form of [`Op::Pad`].
-    PadAxes,
+    PadAxes(PadMode),
     /// `data`, `shape` of the axes: cut or padded evenly at both ends.
     CenterCropPad {
         /// The axes; `None`: all.
@@ -692,6 +692,15 @@ pub struct Quantized {
     pub op: Op,
     /// Element type of the first output.
     pub to: ElementType,
+}
+
+/// What a `Pad` surrounds its data with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PadMode {
+    /// One value throughout: that of an input, or 0 without it.
+    Constant,
+    /// Edges or reflections of the data, or a value that no input holds.
+    Other,
 }
 
 /// Padding rule of convolutions and pools.

@@ -56,12 +56,12 @@ fn required_ports(op: &Op) -> (usize, usize) {
         | FakeConvert
         | AdaptivePool { .. }
         | GridSample
-        | PadAxes
+        | PadAxes(_)
         | CenterCropPad { .. }
         | Compress { .. }
         | SearchSorted { .. }
         | Bucketize { .. } => (2, 1),
-        Select(_) | Gather { .. } | VariadicSplit | StridedSlice(_) | Pad | Range { .. } => (3, 1),
+        Select(_) | Gather { .. } | VariadicSplit | StridedSlice(_) | Pad(_) | Range { .. } => (3, 1),
         ScaledDotProductAttention { .. } => (3, 1),
         Slice | BatchToSpace | SpaceToBatch => (3, 1),
         Split { .. } => (2, 1),

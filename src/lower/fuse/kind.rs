@@ -28,7 +28,7 @@ pub(super) fn of(op: &Op, type_name: &str) -> Kind {
         Op::Transpose => Kind::Transpose,
         Op::Broadcast(_) => Kind::Broadcast,
         Op::Tile => Kind::Tile,
-        Op::Pad => Kind::Pad,
+        Op::Pad(_) => Kind::Pad,
         Op::Concat { .. } => Kind::Concat,
         Op::Split { .. } | Op::VariadicSplit => Kind::Split,
         Op::Slice | Op::StridedSlice(_) => Kind::StridedSlice,

@@ -30,7 +30,7 @@ pub(super) fn remove(work: &mut Work<'_>) {
             Op::Convert { .. } => convert(work, node),
             Op::Identity => pass_through(work, node),
             Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze => reshape(work, node),
-            Op::Pad => pad(work, node),
+            Op::Pad(_) => pad(work, node),
             Op::Gather { .. } => gather(work, node),
             Op::Broadcast(_) | Op::Tile => repeat(work, node),
             Op::Slice | Op::StridedSlice(_) => slice(work, node),

@@ -254,7 +254,7 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
                 }
             }
         }
-        Op::Scatter(_) | Op::Pad => {
+        Op::Scatter(_) | Op::Pad(_) => {
             known.dims = first().unwrap_or(known.dims);
             keep_unchanged(work, edge, &mut known.dims);
         }

@@ -9,8 +9,8 @@
 //! * `Pad`: outᵢ = beginᵢ + dataᵢ + endᵢ; pads may be negative, and cut then.
 //! * `CenterCropPad`: outᵢ = the size given, where i is an axis.
 
-use crate::graph::op::BroadcastMode;
-use crate::graph::{Dims, Op};
+use crate::graph::op::{BroadcastMode, PadMode};
+use crate::graph::{Dims, Elements, Op, Value};
 use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, normalize_axes, text};
 use crate::shape::layout;
 use smallvec::SmallVec;
@@ -19,8 +19,8 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
         Op::Broadcast(mode) => expand(*mode, context),
         Op::Tile => tile(context),
-        Op::Pad => pad(context.ints(1)?, context.ints(2)?, context),
-        Op::PadAxes => pad_axes(context),
+        Op::Pad(mode) => pad(context.ints(1)?, context.ints(2)?, (*mode, 3), context),
+        Op::PadAxes(mode) => pad_axes(*mode, context),
         Op::CenterCropPad { axes } => center_crop_pad(axes.as_deref(), context),
         _ => Err(mismatch!("not a broadcast")),
     }
@@ -92,12 +92,12 @@ fn tile(context: &mut Context<'_>) -> RuleResult {
 }
 
 /// Begins and ends of the axes named, none elsewhere.
-fn pad_axes(context: &mut Context<'_>) -> RuleResult {
+fn pad_axes(mode: PadMode, context: &mut Context<'_>) -> RuleResult {
     let rank = context.dims(0)?.len();
     let pads = context.ints(1)?;
     let (given_begin, given_end) = pads.split_at(pads.len() / 2);
     if !context.has(3) {
-        return pad(given_begin, given_end, context);
+        return pad(given_begin, given_end, (mode, 2), context);
     }
     let axes = normalize_axes(context.ints(3)?, rank)?;
     if pads.len() != 2 * axes.len() {
@@ -110,7 +110,7 @@ fn pad_axes(context: &mut Context<'_>) -> RuleResult {
             (*begin, *end) = (first, last);
         }
     }
-    pad(&begin, &end, context)
+    pad(&begin, &end, (mode, 2), context)
 }
 
 fn center_crop_pad(axes: Option<&[i64]>, context: &mut Context<'_>) -> RuleResult {
@@ -132,8 +132,9 @@ fn center_crop_pad(axes: Option<&[i64]>, context: &mut Context<'_>) -> RuleResul
     Ok(())
 }
 
-fn pad(begin: &[i64], end: &[i64], context: &mut Context<'_>) -> RuleResult {
-    let data = context.dims(0)?;
+/// Pads by `begin` and `end`; the input of number `fill` holds what a constant mode surrounds with, 0 if it is absent.
+fn pad(begin: &[i64], end: &[i64], (mode, fill): (PadMode, usize), context: &mut Context<'_>) -> RuleResult {
+    let (input, data) = (context.input(0)?, context.dims(0)?);
     for pads in [begin, end] {
         if pads.len() != data.len() {
             return Err(mismatch!(
@@ -153,8 +154,46 @@ fn pad(begin: &[i64], end: &[i64], context: &mut Context<'_>) -> RuleResult {
                 .map_err(|_| mismatch!("pads of {begin} and {end} leave {padded} of a dim of {dim}"))
         })
         .collect::<RuleResult<_>>()?;
-    context.emit(context.dtype(0), dims);
+    let value = input.value.as_ref().filter(|_| mode == PadMode::Constant && context.is_exact());
+    let value = value.and_then(|value| {
+        let sources = sources(data, begin, &dims)?;
+        match &value.elements {
+            Elements::Int(elements) => {
+                let fill = if context.has(fill) { *context.ints(fill).ok()?.first()? } else { 0 };
+                let at = |source: &Option<usize>| source.map_or(Some(fill), |at| elements.get(at).copied());
+                Some(Value::ints(sources.iter().map(at).collect::<Option<Vec<_>>>()?))
+            }
+            Elements::Float(elements) => {
+                let fill = if context.has(fill) { *context.floats(fill).ok()?.first()? } else { 0.0 };
+                let at = |source: &Option<usize>| source.map_or(Some(fill), |at| elements.get(at).copied());
+                Some(Value::floats(sources.iter().map(at).collect::<Option<Vec<_>>>()?))
+            }
+        }
+    });
+    context.emit(input.dtype, dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
     Ok(())
+}
+
+/// Where in the data each element of the padded tensor lies; `None` for those around it.
+fn sources(data: &[u64], begin: &[i64], dims: &[u64]) -> Option<Vec<Option<usize>>> {
+    let strides = layout::strides(data);
+    let source = |mut position: u64| {
+        let mut source = 0_usize;
+        for ((&dim, &size), (&begin, &stride)) in dims.iter().zip(data).zip(begin.iter().zip(&strides)).rev()
+        {
+            let index = i64::try_from(position % dim).ok()?.checked_sub(begin)?;
+            position /= dim;
+            let index = u64::try_from(index).ok().filter(|&index| index < size)?;
+            let step = index.checked_mul(u64::try_from(stride).ok()?)?;
+            source = source.checked_add(usize::try_from(step).ok()?)?;
+        }
+        Some(source)
+    };
+    let count = layout::small_count(dims)?;
+    Some((0..count as u64).map(source).collect())
 }
 
 #[cfg(test)]
@@ -220,22 +259,43 @@ mod tests {
 
     #[test]
     fn pads_add_and_cut() {
-        assert_eq!(dims(Op::Pad, &[f32(&[5, 3]), vector(&[1, 0]), vector(&[2, -1])]), [8, 2]);
+        assert_eq!(
+            dims(Op::Pad(PadMode::Constant), &[f32(&[5, 3]), vector(&[1, 0]), vector(&[2, -1])]),
+            [8, 2]
+        );
         for begin in [&[-6, 0][..], &[1], &[i64::MAX, 0]] {
-            let result = infer(Op::Pad, &[f32(&[5, 3]), vector(begin), vector(&[0, 0])], 1);
+            let result =
+                infer(Op::Pad(PadMode::Constant), &[f32(&[5, 3]), vector(begin), vector(&[0, 0])], 1);
             assert!(result.is_err(), "{begin:?}");
         }
     }
 
     #[test]
+    fn known_data_stays_known_between_constant_pads() {
+        let pad = |mode, data, begin: &[i64], end: &[i64], fill| {
+            int_values(Op::Pad(mode), &[data, vector(begin), vector(end), fill])
+        };
+        let constant = PadMode::Constant;
+        assert_eq!(pad(constant, vector(&[7, 8]), &[1], &[2], scalar(5)), Some(vec![5, 7, 8, 5, 5]));
+        assert_eq!(pad(constant, vector(&[7, 8, 9]), &[-1], &[1], None), Some(vec![8, 9, 0]));
+        assert_eq!(pad(PadMode::Other, vector(&[7, 8]), &[1], &[0], None), None);
+        assert_eq!(pad(constant, vector(&[7]), &[1], &[0], tensor(DType::I64, &[])), None);
+        let grid = ints(DType::I64, &[2, 2], &[1, 2, 3, 4]);
+        assert_eq!(pad(constant, grid, &[0, 1], &[-1, 0], scalar(9)), Some(vec![9, 1, 2]));
+        let inputs = [vector(&[7]), vector(&[0, 2]), scalar(3), vector(&[-1])];
+        assert_eq!(int_values(Op::PadAxes(constant), &inputs), Some(vec![7, 3, 3]));
+    }
+
+    #[test]
     fn pads_may_name_their_axes() {
         let run = |pads: &[i64], axes: Option<&[i64]>| {
-            dims(Op::PadAxes, &[f32(&[2, 3, 4]), vector(pads), None, axes.and_then(vector)])
+            dims(Op::PadAxes(PadMode::Other), &[f32(&[2, 3, 4]), vector(pads), None, axes.and_then(vector)])
         };
         assert_eq!(run(&[1, 0, 0, 0, 2, -1], None), [3, 5, 3]);
         assert_eq!(run(&[1, 2], Some(&[-1])), [2, 3, 7]);
         assert_eq!(run(&[1, 2, 3, 4], Some(&[2, 0])), [8, 3, 8]);
-        let error = message(Op::PadAxes, &[f32(&[2, 3]), vector(&[1, 2, 3]), None, vector(&[0])]);
+        let error =
+            message(Op::PadAxes(PadMode::Other), &[f32(&[2, 3]), vector(&[1, 2, 3]), None, vector(&[0])]);
         assert_eq!(error, "3 pads are given for 1 axes");
     }
 

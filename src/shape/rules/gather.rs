@@ -126,8 +126,28 @@ fn gather_elements(context: &mut Context<'_>) -> RuleResult {
     if data.len() != indices.len() {
         return Err(mismatch!("data {} and indices {} must have the same rank", text(data), text(indices)));
     }
+    let value = elements_gathered(context);
     context.emit(context.dtype(0), indices.iter().copied());
+    if let Some(value) = value {
+        context.set_value(value);
+    }
     Ok(())
+}
+
+fn elements_gathered(context: &Context<'_>) -> Option<Value> {
+    let input = |index: usize| context.input(index).ok();
+    let (data, indices) = (input(0)?, input(1)?);
+    let (value, positions) = (data.value.as_ref()?, exact_ints(indices)?);
+    let dims = data.dims.as_deref()?;
+    let axis = normalize_axis(*exact_ints(input(2)?)?.first()?, dims.len()).ok()?;
+    let size = i64::try_from(*dims.get(axis)?).ok()?;
+    let mut along = layout::strides(dims);
+    let step = std::mem::replace(along.get_mut(axis)?, 0);
+    let mut offsets = layout::offsets(indices.dims.as_deref()?, 0, &along)?;
+    for (offset, &index) in offsets.iter_mut().zip(positions) {
+        *offset = offset.checked_add(usize::try_from(settled(index, size)?.checked_mul(step)?).ok()?)?;
+    }
+    layout::pick(value, offsets)
 }
 
 fn gather_nd(batch_dims: i64, flatten: bool, context: &mut Context<'_>) -> RuleResult {
@@ -160,8 +180,33 @@ fn gather_nd(batch_dims: i64, flatten: bool, context: &mut Context<'_>) -> RuleR
         dims.extend(batches.iter().copied());
     }
     dims.extend(own.iter().chain(slice).copied());
+    let value = slices_gathered(batch, context);
     context.emit(context.dtype(0), dims);
+    if let Some(value) = value {
+        context.set_value(value);
+    }
     Ok(())
+}
+
+fn slices_gathered(batch: usize, context: &Context<'_>) -> Option<Value> {
+    let (data, indices) = (context.input(0).ok()?, context.input(1).ok()?);
+    let (value, positions) = (data.value.as_ref()?, exact_ints(indices)?);
+    let (dims, index_dims) = (data.dims.as_deref()?, indices.dims.as_deref()?);
+    let depth = usize::try_from(*index_dims.last()?).ok().filter(|&depth| depth > 0)?;
+    let per_batch = layout::small_count(index_dims.get(batch..index_dims.len() - 1)?)?.max(1);
+    let of_batch = layout::small_count(dims.get(batch..)?)?;
+    let slice = layout::small_count(dims.get(batch.checked_add(depth)?..)?)?;
+    let (sizes, strides) = (dims.get(batch..)?, layout::strides(dims.get(batch..)?));
+    let mut offsets = layout::Offsets::new();
+    for (row, tuple) in positions.chunks(depth).enumerate() {
+        let mut start = (row / per_batch).checked_mul(of_batch)?;
+        for ((&index, &size), &stride) in tuple.iter().zip(sizes).zip(&strides) {
+            let index = settled(index, i64::try_from(size).ok()?)?;
+            start = start.checked_add(usize::try_from(index.checked_mul(stride)?).ok()?)?;
+        }
+        offsets.extend(start..start.checked_add(slice)?);
+    }
+    layout::pick(value, offsets)
 }
 
 /// At most as many as the condition has entries, or the axis indices.
@@ -338,6 +383,24 @@ mod tests {
         assert_eq!(dims(Op::GatherElements, &[f32(&[2, 3]), indices(&[7, 3]), scalar(0)]), [7, 3]);
         assert_eq!(dims(Op::GatherTree, &[f32(&[4, 2, 3])]), [4, 2, 3]);
         assert!(infer(Op::GatherElements, &[f32(&[2, 3]), indices(&[7])], 1).is_err());
+    }
+
+    #[test]
+    fn elements_and_slices_of_known_data_are_known() {
+        let grid = || ints(DType::I64, &[2, 3], &[1, 2, 3, 4, 5, 6]);
+        let table = |dims: &[u64], values: &[i64]| ints(DType::I64, dims, values);
+        let elements = |indices, axis| int_values(Op::GatherElements, &[grid(), indices, scalar(axis)]);
+        assert_eq!(elements(table(&[2, 2], &[2, 0, -1, 1]), 1), Some(vec![3, 1, 6, 5]));
+        assert_eq!(elements(table(&[1, 3], &[1, 0, 1]), 0), Some(vec![4, 2, 6]));
+        assert_eq!(elements(table(&[1, 3], &[2, 0, 1]), 0), None);
+        let slices = |batch_dims, indices| {
+            int_values(Op::GatherNd { batch_dims, flatten_batch_dims: false }, &[grid(), indices])
+        };
+        assert_eq!(slices(0, table(&[2, 2], &[1, 2, 0, -3])), Some(vec![6, 1]));
+        assert_eq!(slices(0, table(&[1, 1], &[1])), Some(vec![4, 5, 6]));
+        assert_eq!(slices(1, table(&[2, 1], &[2, 0])), Some(vec![3, 4]));
+        assert_eq!(slices(0, table(&[1, 2], &[0, 3])), None);
+        assert_eq!(slices(0, indices(&[1, 2])), None);
     }
 
     #[test]

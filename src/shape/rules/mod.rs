@@ -87,7 +87,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Flatten { .. } | Op::Transpose => {
             reshape::infer(op, context)
         }
-        Op::Broadcast(_) | Op::Tile | Op::Pad | Op::PadAxes | Op::CenterCropPad { .. } => {
+        Op::Broadcast(_) | Op::Tile | Op::Pad(_) | Op::PadAxes(_) | Op::CenterCropPad { .. } => {
             broadcast::infer(op, context)
         }
         Op::Concat { .. } | Op::Split { .. } | Op::VariadicSplit | Op::Slice | Op::StridedSlice(_) => {

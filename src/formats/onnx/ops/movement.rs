@@ -5,7 +5,7 @@ use super::super::made::{Made, Slot, with};
 use super::convolution::window;
 use super::{Entry, inputs, like, ms, op};
 use crate::graph::Op;
-use crate::graph::op::{BroadcastMode, Ints, Pool, ReshapeZero, Scatter};
+use crate::graph::op::{BroadcastMode, Ints, PadMode, Pool, ReshapeZero, Scatter};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Reshape", 1, |layer| {
@@ -37,7 +37,7 @@ pub(super) const TABLE: &[Entry] = &[
     op("Tile", 6, |_| Ok(Op::Tile.into())),
     op("Pad", 1, |layer| pad_by_attribute(layer, "paddings")),
     op("Pad", 2, |layer| pad_by_attribute(layer, "pads")),
-    op("Pad", 11, |_| Ok(Op::PadAxes.into())),
+    op("Pad", 11, |layer| Ok(Op::PadAxes(pad_mode(layer)?).into())),
     op("CenterCropPad", 18, |layer| Ok(Op::CenterCropPad { axes: layer.ints("axes")? }.into())),
     op("Concat", 1, |layer| Ok(Op::Concat { axis: layer.int_or("axis", 1)? }.into())),
     op("Concat", 4, |layer| Ok(Op::Concat { axis: layer.int_needed("axis")? }.into())),
@@ -69,16 +69,30 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(Op::Col2Im(Box::new(Pool { window: window(layer)?, ..Pool::default() })).into())
     }),
     ms("ExpandDims", |_| Ok(Op::Unsqueeze.into())),
-    ms("Pad", |_| Ok(Op::PadAxes.into())),
+    ms("Pad", |layer| Ok(Op::PadAxes(pad_mode(layer)?).into())),
     ms("NGramRepeatBlock", |_| Ok(like([1]).into())),
     ms("GatherND", |_| Ok(Op::GatherNd { batch_dims: 0, flatten_batch_dims: false }.into())),
 ];
+
+fn pad_mode(layer: &Layer<'_>) -> Result<PadMode> {
+    let modes = [
+        ("constant", PadMode::Constant),
+        ("edge", PadMode::Other),
+        ("reflect", PadMode::Other),
+        ("wrap", PadMode::Other),
+    ];
+    layer.word("mode", &modes, PadMode::Constant, "constant, edge, reflect or wrap")
+}
 
 fn pad_by_attribute(layer: &Layer<'_>, name: &'static str) -> Result<Made> {
     let pads = layer.ints(name)?.ok_or(AttributeError::Missing(name))?;
     let (begin, end) = pads.split_at(pads.len() / 2);
     let [begin, end] = [begin, end].map(|pads| Slot::Ints(Ints::from_slice(pads)));
-    Ok(with(Op::Pad, [Slot::Input(0), begin, end]))
+    let mode = match layer.float("value")? {
+        None | Some(0.0) => pad_mode(layer)?,
+        Some(_) => PadMode::Other,
+    };
+    Ok(with(Op::Pad(mode), [Slot::Input(0), begin, end]))
 }
 
 /// Lengths as input or attribute, or as many parts as there are outputs.

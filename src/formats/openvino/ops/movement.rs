@@ -4,7 +4,7 @@ use super::super::attributes::{Attributes, Result, invalid};
 use super::convolution::{auto_pad, window};
 use super::{Entry, op};
 use crate::graph::Op;
-use crate::graph::op::{BroadcastMode, Pool, RegionYolo, ReshapeZero, StridedSlice, Window};
+use crate::graph::op::{BroadcastMode, PadMode, Pool, RegionYolo, ReshapeZero, StridedSlice, Window};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Reshape", 1, |layer| {
@@ -19,8 +19,8 @@ pub(super) const TABLE: &[Entry] = &[
     op("Broadcast", 1, broadcast),
     op("Broadcast", 3, broadcast),
     op("Tile", 1, |_| Ok(Op::Tile)),
-    op("Pad", 1, |_| Ok(Op::Pad)),
-    op("Pad", 12, |_| Ok(Op::Pad)),
+    op("Pad", 1, pad),
+    op("Pad", 12, pad),
     op("Concat", 1, |layer| Ok(Op::Concat { axis: layer.int("axis")? })),
     op("Split", 1, split),
     op("VariadicSplit", 1, |_| Ok(Op::VariadicSplit)),
@@ -66,6 +66,17 @@ pub(super) const TABLE: &[Entry] = &[
         })))
     }),
 ];
+
+fn pad(layer: &Attributes<'_, '_>) -> Result<Op> {
+    let modes = [
+        ("constant", PadMode::Constant),
+        ("edge", PadMode::Other),
+        ("reflect", PadMode::Other),
+        ("symmetric", PadMode::Other),
+    ];
+    let expected = "constant, edge, reflect or symmetric";
+    Ok(Op::Pad(layer.word("pad_mode", &modes, PadMode::Constant, expected)?))
+}
 
 fn broadcast(layer: &Attributes<'_, '_>) -> Result<Op> {
     let axis = layer.int_or("axis", -1)?;
