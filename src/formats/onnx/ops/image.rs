@@ -37,14 +37,16 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     ms("CropAndResize", |_| Ok(Op::Detection(Box::new(Detection::CropAndResize)).into())),
     ms("GridSample", |_| Ok(Op::GridSample.into())),
-    op("NonMaxSuppression", 10, |_| {
-        Ok(Op::Detection(Box::new(Detection::NonMaxSuppression {
+    op("NonMaxSuppression", 10, |layer| {
+        let op = Op::Detection(Box::new(Detection::NonMaxSuppression {
             output_type: DType::I64,
             indices_only: true,
             rotated: false,
             static_output: false,
-        }))
-        .into())
+        }));
+        // Without a number of boxes there is no output.
+        let most = if layer.has(2) { Slot::Input(2) } else { Slot::Int(0) };
+        Ok(with(op, [Slot::Input(0), Slot::Input(1), most, Slot::Input(3), Slot::Input(4)]))
     }),
 ];
 

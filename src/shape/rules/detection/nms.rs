@@ -8,7 +8,8 @@
 //!
 //! Shapes, for boxes `[N, B, 4]` and scores `[N, C, B]`:
 //!
-//! * NonMaxSuppression 1 and 3: `[min(B, m·C), 3]`, m being `max_output_boxes_per_class`, 0 where it is absent;
+//! * NonMaxSuppression 1 and 3: `[min(B, m·C), 3]`, m being `max_output_boxes_per_class`. Where it is absent OpenVINO
+//!   leaves the rows open, as where it is unknown: then at most those of m = B;
 //! * later and NMSRotated: at most `[N·C·min(B, m), 3], [N·C·min(B, m), 3], [1]`;
 //! * MatrixNms, MulticlassNms: at most `[R, 6], [R, 1]` with `R = N·min(C·min(B, nms_top_k), keep_top_k)`, where
 //!   negative limits do not count, then `[N]`. The background class counts, as in OpenVINO.
@@ -29,17 +30,17 @@ pub(super) fn plain(spec: &Detection, context: &mut Context<'_>) -> RuleResult {
             text(context.dims(1)?)
         ));
     };
-    let most = if !context.has(2) {
-        0
-    } else {
-        match context.ints(2) {
-            Ok(&[most]) => dim(most)?,
-            Ok(values) => {
-                return Err(mismatch!("max_output_boxes_per_class has {} elements", values.len()));
-            }
-            Err(RuleError::UnknownValue(_)) => boxes,
-            Err(error) => return Err(error),
+    let most = if context.has(2) { context.ints(2) } else { Err(RuleError::UnknownValue(2)) };
+    let most = match most {
+        Ok(&[most]) => dim(most)?,
+        Ok(values) => {
+            return Err(mismatch!("max_output_boxes_per_class has {} elements", values.len()));
         }
+        Err(RuleError::UnknownValue(_)) => {
+            context.depends_on_data();
+            boxes
+        }
+        Err(error) => return Err(error),
     };
     let rows = if indices_only && static_output {
         boxes.min(most.saturating_mul(classes))
@@ -119,13 +120,17 @@ mod tests {
         for (most, expected) in [(10, 50), (1000, 100), (i64::MAX, 100)] {
             assert_eq!(dims(nms(true, true), &inputs(scalar(most))), [expected, 3]);
         }
+        for unknown in [tensor(DType::I64, &[]), None] {
+            let outputs = infer(nms(true, true), &inputs(unknown), 1).unwrap();
+            assert_eq!(outputs[0], at_most(DType::I32, [100, 3]));
+        }
     }
 
     #[test]
     fn later_versions_have_a_largest_size() {
         let valid = TensorInfo::known(DType::I32, [1]);
         for (most, rows) in
-            [(scalar(10), 100), (scalar(1000), 1000), (tensor(DType::I64, &[]), 1000), (None, 0)]
+            [(scalar(10), 100), (scalar(1000), 1000), (tensor(DType::I64, &[]), 1000), (None, 1000)]
         {
             let outputs = infer(nms(false, false), &inputs(most), 3).unwrap();
             let expected = [at_most(DType::I32, [rows, 3]), at_most(DType::F32, [rows, 3]), valid.clone()];
