@@ -120,11 +120,39 @@ impl Error {
         }))
     }
 
-    /// An input/output error on `file`.
+    /// `file` cannot be read.
     #[cold]
     #[must_use]
     pub fn io(file: &std::path::Path, error: std::io::Error) -> Error {
-        let mut made = Error::new(ErrorKind::Io, format!("cannot read: {error}")).in_file(file);
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Some("check the path; a relative one begins at the working folder")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                Some("make it readable, or run as a user who may read it")
+            }
+            std::io::ErrorKind::IsADirectory => Some("give a file"),
+            _ => None,
+        };
+        Error::access("cannot read", help, file, error)
+    }
+
+    /// `file` cannot be written.
+    #[cold]
+    #[must_use]
+    pub fn unwritable(file: &std::path::Path, error: std::io::Error) -> Error {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => Some("make the folder first"),
+            std::io::ErrorKind::PermissionDenied => Some("give a place that may be written to"),
+            std::io::ErrorKind::IsADirectory => Some("give a file, new or old"),
+            _ => None,
+        };
+        Error::access("cannot write", help, file, error)
+    }
+
+    fn access(what: &str, help: Option<&str>, file: &std::path::Path, error: std::io::Error) -> Error {
+        let mut made = Error::new(ErrorKind::Io, format!("{what}: {error}")).in_file(file);
+        made.0.help = help.map(str::to_owned);
         made.0.cause = Some(Box::new(error));
         made
     }

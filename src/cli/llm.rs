@@ -52,6 +52,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let graph = formats::open(&llm::file(&args.model)?)?;
     let base = Scenario { past: args.past, batch: Some(args.batch), ..args.binding.scenario(&args.model)? };
+    llm::check_length(&graph, &base, args.seq)?;
     let part = match args.phase {
         Phase::Prefill => Part::Prefill,
         Phase::Decode => Part::Decode,

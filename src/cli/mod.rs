@@ -22,8 +22,8 @@ input or any other error; 3 the analysis is incomplete (unknown sizes allowed): 
 
 /// How much memory will this model need, when, and because of which node?
 ///
-/// Reads an OpenVINO IR without running it and without its weights, infers every shape, simulates every buffer, and
-/// prints the peak with its proof.
+/// Reads an OpenVINO IR or an ONNX model without running it and without its weights, infers every shape, simulates
+/// every buffer, and prints the peak with its proof.
 #[derive(Debug, Parser)]
 #[command(name = "memgraph", version, after_help = EXIT_STATUS, propagate_version = true)]
 struct Cli {

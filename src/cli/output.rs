@@ -12,7 +12,7 @@ use std::path::Path;
 pub(super) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Error::io(Path::new("standard output"), error))
+    written.map_err(|error| Error::unwritable(Path::new("standard output"), error))
 }
 
 /// Writes to a file, or to standard output for `-`.
@@ -24,7 +24,7 @@ pub(super) fn write(target: &Path, text: &str) -> Result<()> {
     if is_stdout(target) {
         return print(text);
     }
-    std::fs::write(target, text).map_err(|error| Error::io(target, error))
+    std::fs::write(target, text).map_err(|error| Error::unwritable(target, error))
 }
 
 /// Whether a target stands for standard output.

@@ -1,11 +1,12 @@
 //! One language model: prefill, decode, or a whole generation.
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::formats::config;
+use crate::graph::{Dims, Graph};
 use crate::lower;
 use crate::phases::PhaseName;
 use crate::profile::{Generation, Profile};
-use crate::scenario::{Scenario, Task};
+use crate::scenario::{Scenario, Task, input_name};
 use std::path::{Path, PathBuf};
 
 /// Which part of a generation is asked for.
@@ -53,6 +54,39 @@ pub fn file(model: &Path) -> Result<PathBuf> {
         return super::graph_file(model, &[&name]);
     }
     super::graph_file(model, &FILES)
+}
+
+/// Refuses a length that changes nothing: no input's dims follow it, and none is as long. What the user binds by name is
+/// the user's choice.
+///
+/// # Errors
+///
+/// If the model is none that takes tokens, or was exported for another number of them.
+pub fn check_length(graph: &Graph, base: &Scenario, prompt: u64) -> Result<()> {
+    let dims = |prompt| -> Result<Vec<Option<Dims>>> {
+        let scenario = Scenario { task: Task::Llm, prompt: Some(prompt), ..base.clone() };
+        Ok(scenario.bind(graph)?.parameters.into_iter().map(|info| info.dims).collect())
+    };
+    let own = dims(prompt)?;
+    let is_as_long = own.iter().flatten().any(|dims| dims.contains(&prompt));
+    if is_as_long
+        || !base.inputs.is_empty()
+        || !base.binds.is_empty()
+        || own != dims(prompt.saturating_add(1))?
+    {
+        return Ok(());
+    }
+    let shown = graph.parameters().iter().zip(&own).map(|(&node, dims)| {
+        let dims = dims.iter().flatten().map(u64::to_string).collect::<Vec<_>>().join(",");
+        format!("{}[{dims}]", input_name(graph, node))
+    });
+    Err(Error::new(
+        ErrorKind::Usage,
+        format!("{prompt} tokens are asked for, and no input's shape follows their number"),
+    )
+    .in_file(graph.file())
+    .note(format!("the inputs are {}", shown.collect::<Vec<_>>().join(", ")))
+    .help("use `memgraph vit` for a vision tower, or `memgraph graph` for any other model"))
 }
 
 /// The phases of a run over `prompt` tokens; `base` gives everything else, its `past` included.
