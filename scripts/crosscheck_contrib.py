@@ -13,7 +13,6 @@ Every operator of that domain that the wheel has a CPU kernel for must have a ca
 Exit status: 0 all cases agree, 1 one differs or an operator has no case, 2 the check itself could not run.
 """
 
-import argparse
 import collections
 import concurrent.futures
 import contextlib
@@ -33,6 +32,7 @@ import onnx.numpy_helper
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
+import common
 import crosscheck_onnx
 
 DOMAIN = "com.microsoft"
@@ -73,14 +73,13 @@ class Case:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memgraph", metavar="PATH", help="binary to test (default: newest in the target directory)")
+    parser = common.parser(__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name contains TEXT")
     parser.add_argument("--keep", metavar="DIR", help="leave the models here")
     parser.add_argument("-v", "--verbose", action="store_true", help="cases that agree, too")
     args = parser.parse_args()
 
-    memgraph = crosscheck_onnx.find_memgraph(args.memgraph)
+    memgraph = common.find_memgraph(args.memgraph)
     counts = collections.Counter()
     all_cases = list(cases())
     chosen = [case for case in all_cases if args.only in f"{case.op} {case.what}"]

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::{self, csv};
 use memgraph::problem::Problem;
+use memgraph::profile::Runtime;
 use memgraph::report::dump;
 use memgraph::{formats, lifetime, lower, shape, verify};
 use std::path::PathBuf;
@@ -54,6 +55,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         return Ok(if is_complete { Outcome::Fine } else { Outcome::Incomplete });
     }
     if args.stage == Stage::Execution {
+        if let Runtime::OnnxRuntimeCpu(options) = args.rules.profile(&graph)?.runtime {
+            return done(&dump::optimized(&graph, &shapes, &lower::optimized(&graph, &shapes, &options)));
+        }
         return done(&dump::execution(&lower::executed(&graph, &shapes, &args.rules.openvino_cpu())?));
     }
     let profile = args.rules.profile(&graph)?;

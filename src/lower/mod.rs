@@ -20,7 +20,7 @@ use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::profile::{Cache, Generation, OpenvinoCpu, Profile, Reshape, Runtime};
+use crate::profile::{Cache, Generation, OnnxRuntimeCpu, OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
 use execution::{ExecutionGraph, Precision};
 pub use glibc_heap::{GlibcHeap, Remainders};
@@ -314,6 +314,25 @@ impl Known {
     pub fn and(self, other: Known) -> Known {
         self.max(other)
     }
+}
+
+/// One node of the graph that ONNX Runtime executes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptimizedNode {
+    /// Operator type, `nchwc.` before those of blocked layout.
+    pub kind: String,
+    /// The node of the file that it stands for: of those fused, the last.
+    pub source: NodeId,
+    /// What it reads of other nodes: their positions in the list, and outputs.
+    pub inputs: Vec<(usize, usize)>,
+    /// The tensors of the file that its outputs stand for.
+    pub outputs: Vec<TensorId>,
+}
+
+/// The nodes that ONNX Runtime's CPU provider executes of a graph, bodies apart, in execution order.
+#[must_use]
+pub fn optimized(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Vec<OptimizedNode> {
+    onnxruntime_cpu::nodes(graph, shapes, options)
 }
 
 /// Something that a profile takes for granted.

@@ -4,7 +4,7 @@ use super::model::dump;
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::lower::execution::{ExecutionGraph, Layout};
-use crate::lower::{Lowered, NodeRef, Origin};
+use crate::lower::{Lowered, NodeRef, OptimizedNode, Origin};
 use crate::plan::Planner;
 use crate::problem::{self, Plan, Problem};
 use crate::scenario::input_name;
@@ -43,6 +43,7 @@ pub fn execution(graph: &ExecutionGraph) -> String {
                 layout: if output.layout == Layout::ChannelsLast { "channels_last" } else { "plain" }
                     .to_owned(),
                 is_dynamic: output.is_dynamic,
+                tensor: None,
             })
             .collect(),
         is_view: node.is_view,
@@ -52,6 +53,34 @@ pub fn execution(graph: &ExecutionGraph) -> String {
         is_dynamic: graph.is_dynamic,
         assumptions: graph.assumptions.iter().map(|assumption| assumption.text.clone()).collect(),
     })
+}
+
+/// The graph that ONNX Runtime executes.
+#[must_use]
+pub fn optimized(graph: &Graph, shapes: &Shapes, nodes: &[OptimizedNode]) -> String {
+    let stored = |&tensor: &TensorId| {
+        let info = shapes.tensor(tensor);
+        dump::Stored {
+            dtype: info.dtype.name().to_owned(),
+            shape: info.dims.as_deref().unwrap_or_default().to_vec(),
+            layout: "plain".to_owned(),
+            is_dynamic: false,
+            tensor: graph.tensor_names(tensor).next().map(str::to_owned),
+        }
+    };
+    let nodes = nodes.iter().map(|node| dump::Executed {
+        name: graph.node_name(node.source).to_owned(),
+        r#type: node.kind.clone(),
+        originals: vec![graph.node_name(node.source).to_owned()],
+        inputs: node
+            .inputs
+            .iter()
+            .map(|&(node, port)| dump::Source { node: node as u64, port: port as u64 })
+            .collect(),
+        outputs: node.outputs.iter().map(stored).collect(),
+        is_view: false,
+    });
+    render(&dump::Execution { nodes: nodes.collect(), is_dynamic: false, assumptions: Vec::new() })
 }
 
 /// The schedule.

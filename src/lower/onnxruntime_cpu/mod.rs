@@ -27,8 +27,8 @@ mod weights;
 mod work;
 
 use super::{
-    Assumption, Known, Lowered, NodeRef, Origin, Process, Remainders, Residency, Step, Storage, StorageClass,
-    TensorRef, Value, state,
+    Assumption, Known, Lowered, NodeRef, OptimizedNode, Origin, Process, Remainders, Residency, Step,
+    Storage, StorageClass, TensorRef, Value, state,
 };
 use crate::graph::{Graph, Op};
 use crate::ids::{StorageId, ValueId};
@@ -122,6 +122,26 @@ pub(super) fn repeated(first: &Lowered, options: &OnnxRuntimeCpu) -> Lowered {
         buffers.for_each(|storage| storage.grows = false);
     }
     lowered
+}
+
+/// The nodes that are left, as they are executed.
+pub(super) fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Vec<OptimizedNode> {
+    let (work, order) = optimized(Work::new(graph, shapes), options);
+    let mut written: FxHashMap<usize, (usize, usize)> = FxHashMap::default();
+    for (position, &node) in order.iter().enumerate() {
+        let ports = work.nodes[node].outputs.iter().enumerate();
+        written.extend(ports.map(|(port, &value)| (value, (position, port))));
+    }
+    let made = order.iter().map(|&node| {
+        let own = &work.nodes[node];
+        OptimizedNode {
+            kind: own.kind.to_string(),
+            source: own.source,
+            inputs: own.inputs.iter().flatten().filter_map(|value| written.get(value).copied()).collect(),
+            outputs: own.outputs.iter().map(|&value| work.values[value].tensor).collect(),
+        }
+    });
+    made.collect()
 }
 
 /// The graph that the runtime executes, and in which order.

@@ -284,7 +284,7 @@ fn matmul(a: SmallVec<[Dim; 4]>, b: SmallVec<[Dim; 4]>) -> Shape {
 }
 
 /// A constant pattern: 0 copies a dim, and -1 is a number where all that it stands for are numbers.
-fn reshape(from: &Shape, pattern: &[i64], zero: ReshapeZero) -> Shape {
+pub(super) fn reshape(from: &Shape, pattern: &[i64], zero: ReshapeZero) -> Shape {
     let copies = zero == ReshapeZero::CopiesDim;
     let mut dims: SmallVec<[Dim; 4]> = SmallVec::new();
     for (axis, &size) in pattern.iter().enumerate() {

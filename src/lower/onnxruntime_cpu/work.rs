@@ -156,6 +156,15 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Lets a node read an input no longer: it knows the numbers.
+    pub(super) fn drop_input(&mut self, node: usize, index: usize) {
+        let Some(value) = self.nodes[node].inputs.get_mut(index).and_then(Option::take) else { return };
+        let readers = &mut self.values[value].readers;
+        if let Some(at) = readers.iter().position(|&reader| reader == node) {
+            readers.swap_remove(at);
+        }
+    }
+
     /// Replaces nodes by a new one that writes the outputs of the last of them.
     pub(super) fn fuse(&mut self, gone: &[usize], kind: &str, inputs: SmallVec<[Option<usize>; 4]>) -> usize {
         let (source, outputs) = gone.last().map_or((NodeId::new(0), smallvec![]), |&last| {

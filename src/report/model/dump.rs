@@ -152,6 +152,9 @@ pub struct Stored {
     pub layout: String,
     /// A dim was free when the model was compiled.
     pub is_dynamic: bool,
+    /// The tensor of the file that it stands for (ONNX Runtime).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
 }
 
 /// A schedule.

@@ -3,6 +3,7 @@
 //! Source: onnxruntime/core/optimizer/constant_folding.cc, common_subexpression_elimination.cc, identity_elimination.cc,
 //! dropout_elimination.cc, constant_sharing.cc.
 
+use super::super::order;
 use super::super::symbolic::Dim;
 use super::super::work::Work;
 use crate::graph::Op;
@@ -71,13 +72,12 @@ pub(super) fn fold(work: &mut Work<'_>) {
     }
 }
 
-/// Nodes of one type, with equal attributes and inputs, become one.
+/// Nodes of one type, with equal attributes and inputs, become one: the first in the runtime's own order.
 pub(super) fn merge_duplicates(work: &mut Work<'_>) {
     type TypeAndInputs = (Box<str>, Vec<Option<usize>>);
     let mut seen: FxHashMap<TypeAndInputs, Vec<usize>> = FxHashMap::default();
-    for &source in work.graph.execution_order() {
-        let Some(node) = work.node_of(source) else { continue };
-        let op = &work.graph.node(source).op;
+    for node in order::of(work) {
+        let op = &work.graph.node(work.nodes[node].source).op;
         let is_random = work.nodes[node].kind.starts_with("Random");
         if is_random || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
             continue;

@@ -1,7 +1,7 @@
 //! The optimizer: one file per family of rewrites, applied in the order of the runtime's levels.
 //!
 //! A pattern that does not match leaves the nodes as they are. Rewrites that move no bytes worth telling (small
-//! integer chains, transposes pushed through other nodes, statically quantized forms) are not made.
+//! integer chains but those of a Reshape, transposes pushed through other nodes, statically quantized forms) are not made.
 //!
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/optimizer/graph_transformer_utils.cc, and the graphs that
 //! `SessionOptions.optimized_model_filepath` writes at each level.
@@ -14,6 +14,7 @@ mod matmul;
 mod nchwc;
 mod norms;
 mod quantized;
+mod reshape;
 
 use super::work::Work;
 use crate::profile::GraphOptimization;
@@ -25,6 +26,7 @@ pub(super) fn apply(work: &mut Work<'_>, level: GraphOptimization, block: u64) {
         constants::eliminate(work);
         constants::fold(work);
         constants::merge_duplicates(work);
+        reshape::fuse(work);
         convolution::absorb(work);
         matmul::with_addend(work);
     }
@@ -43,6 +45,7 @@ pub(super) fn apply(work: &mut Work<'_>, level: GraphOptimization, block: u64) {
     }
     if level >= GraphOptimization::All {
         nchwc::block(work, block);
+        convolution::activate(work, GraphOptimization::Extended);
     }
     constants::remove_unread(work);
 }

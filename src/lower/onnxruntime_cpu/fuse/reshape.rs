@@ -1,0 +1,60 @@
+//! Level 1: a Reshape whose pattern is put together from dims of its own data takes a constant one.
+//!
+//! The pattern is a Concat of constants and of single dims of a Shape, each with one more dim. A dim of the data itself,
+//! at its own place, is 0, which copies it; at most one other part is -1. The constant lets the runtime follow names of
+//! free dims through the Reshape.
+//!
+//! Source: onnxruntime/core/optimizer/reshape_fusion.cc; which chains go is seen in the models that 1.31.1 saves.
+
+use super::super::symbolic::{self, Dim};
+use super::super::work::Work;
+use crate::graph::op::ReshapeZero;
+use smallvec::SmallVec;
+
+/// Rewrites every such Reshape; the parts that nothing else reads go.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for reshape in work.alive() {
+        let Some(pattern) = pattern(work, reshape) else { continue };
+        let (Some(data), Some(output)) = (work.input(reshape, 0), work.output(reshape)) else { continue };
+        work.drop_input(reshape, 1);
+        let from = work.values[data].shape.clone();
+        let known = symbolic::reshape(&from, &pattern, ReshapeZero::CopiesDim);
+        let is_better = |shape: &symbolic::Shape| {
+            shape.as_ref().map_or(0, |dims| dims.iter().filter(|dim| **dim != Dim::Unknown).count())
+        };
+        if is_better(&known) > is_better(&work.values[output].shape) {
+            work.values[output].shape = known;
+        }
+    }
+}
+
+/// The numbers of the constant pattern.
+fn pattern(work: &Work<'_>, reshape: usize) -> Option<SmallVec<[i64; 6]>> {
+    if !work.is(reshape, "Reshape") {
+        return None;
+    }
+    let data = work.input(reshape, 0)?;
+    let concat = work.producer(reshape, 1, "Concat")?;
+    let mut pattern: SmallVec<[i64; 6]> = SmallVec::new();
+    for &part in work.nodes[concat].inputs.iter().flatten() {
+        if let Some(numbers) = work.ints(part) {
+            pattern.extend_from_slice(numbers);
+        } else if dim_of(work, part, data) == Some(pattern.len() as i64) {
+            pattern.push(0);
+        } else if work.values[part].dims.as_deref() == Some(&[1]) {
+            pattern.push(-1);
+        } else {
+            return None;
+        }
+    }
+    (pattern.iter().filter(|&&number| number == -1).count() < 2).then_some(pattern)
+}
+
+/// Which dim of `data` a part of the pattern is.
+fn dim_of(work: &Work<'_>, part: usize, data: usize) -> Option<i64> {
+    let unsqueeze = work.values[part].writer.filter(|&node| work.is(node, "Unsqueeze"))?;
+    let gather = work.producer(unsqueeze, 0, "Gather")?;
+    let shape = work.producer(gather, 0, "Shape")?;
+    let &[index] = work.ints(work.input(gather, 1)?)? else { return None };
+    (work.input(shape, 0) == Some(data)).then_some(index)
+}
