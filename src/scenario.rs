@@ -11,6 +11,7 @@ use crate::graph::{Dims, Graph, PartialShape, Value};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::{Options, TensorInfo};
 use roles::Role;
+use rustc_hash::FxHashSet;
 
 /// What the user says about a run.
 ///
@@ -225,7 +226,9 @@ fn dim_names(graph: &Graph) -> Vec<String> {
             }
         }
     }
-    names.dedup();
+    // A symbol that several inputs share is named once, where it comes first.
+    let mut known = FxHashSet::default();
+    names.retain(|name| known.insert(name.clone()));
     names
 }
 

@@ -54,8 +54,15 @@ fn is_config(path: &Path) -> bool {
 }
 
 fn length(path: &Path) -> Result<Bytes> {
-    architecture::weights_bytes(path)?
-        .ok_or_else(|| Error::new(ErrorKind::Usage, "there is no such file").in_file(path))
+    let refused = |message| {
+        let help = "give a file of weights or a config.json; or `--params N`, `--file-size BYTES`";
+        Error::new(ErrorKind::Usage, message).in_file(path).help(help)
+    };
+    match architecture::weights_bytes(path)? {
+        Some(Bytes::ZERO) => Err(refused("the file is empty")),
+        Some(bytes) => Ok(bytes),
+        None => Err(refused("there is no such file")),
+    }
 }
 
 fn from_config(args: &Args, path: &Path) -> Result<String> {

@@ -60,7 +60,10 @@ pub(super) fn json(path: &Path) -> Result<Value> {
     serde_json::from_slice(&text).map_err(|error| {
         let position = Position::Line(error.line() as u32, error.column() as u32);
         let location = crate::error::Location { position: Some(position), ..Default::default() };
-        Error::new(ErrorKind::Malformed, format!("not JSON: {error}")).in_file(path).at(location)
+        Error::new(ErrorKind::Malformed, format!("not JSON: {error}"))
+            .in_file(path)
+            .at(location)
+            .help("give a JSON file of the model's; if it is one, it is damaged: fetch it again")
     })
 }
 

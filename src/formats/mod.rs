@@ -88,7 +88,7 @@ fn folder(path: &Path) -> Error {
     let error = Error::new(ErrorKind::Usage, "this is a folder, and one model file is needed").in_file(path);
     let models = models_in(path);
     if models.is_empty() {
-        error.help("give an .xml, .onnx or .gguf file; this folder holds none")
+        error.help("give an .xml or .onnx file; this folder holds none")
     } else {
         error.help(format!("give one of its models: {}", models.join(", ")))
     }
