@@ -35,10 +35,10 @@ const SHARES: [u64; 4] = [100, 100, 70, 40];
 const SPLITS: u64 = 4;
 
 /// Percent of the changes that look one stage further for matches.
-const FURTHER: u64 = 40;
+const FURTHER: u64 = 60;
 
 /// How many items more are kept on average, as is a change that leaves more.
-const TEMPERATURE: f64 = 0.5;
+const TEMPERATURE: f64 = 0.25;
 
 /// Items that are fused, and fused again.
 #[derive(Debug)]

@@ -43,8 +43,11 @@ const FRAME_BYTES: usize = 8 << 10;
 /// Placements that the first rounds try.
 const FIRST_ROUND: u64 = 1000;
 
-/// Boundaries looked at, and placements tried, between two looks at what guesses leave.
+/// Boundaries looked at before the first search over what guesses leave; then half as many again each time.
 const FIRST_LOOKS: u64 = 4000;
+
+/// Of how many items left a search tries as many placements as boundaries were looked at.
+const LEFT: u64 = 200;
 
 /// How many heights the second search takes turns at.
 const AIMS: u32 = 5;
@@ -118,7 +121,7 @@ fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
         return Found { offsets: greedy, low: part.pressure };
     }
     let mut best = greedy;
-    if let Some(offsets) = solve_fused(part, seed, time / 4 * 3)
+    if let Some(offsets) = solve_fused(part, seed, time / 8 * 7)
         && height(part, &offsets) < height(part, &best)
     {
         best = offsets;
@@ -214,8 +217,10 @@ fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
 }
 
 /// A plan of what is left of a guess.
-fn place_fused(part: &Part, fusion: &Fusion, seed: u64, nodes: u64, deadline: Instant) -> Option<Vec<u64>> {
+fn place_fused(part: &Part, fusion: &Fusion, seed: u64, looks: u64, deadline: Instant) -> Option<Vec<u64>> {
     let fused = fusion.fused();
+    // The more is left, the less likely is a plan, and the longer each placement takes.
+    let nodes = looks.saturating_mul(LEFT) / fused.len().max(1) as u64;
     let problem = problem_of(fused.iter().map(|(item, _)| item));
     let (unit, parts) = parts::split(&problem)?;
     let mut offsets = vec![0; part.items.len()];
