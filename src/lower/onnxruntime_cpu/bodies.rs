@@ -6,9 +6,11 @@
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/providers/cpu/controlflow/if.cc and core/framework/utils.cc
 //! (`ExecuteSubgraph`).
 
+use super::fuse;
 use super::work::Work;
 use crate::graph::op::LoopInputKind;
 use crate::graph::{Graph, Op};
+use crate::profile::OnnxRuntimeCpu;
 use crate::shape::Shapes;
 
 /// One body of a node.
@@ -18,16 +20,42 @@ pub(super) struct Body<'a> {
     pub graph: &'a Graph,
     /// Its shapes in this run.
     pub shapes: &'a Shapes,
+    /// Of an `If`, the condition that it runs under.
+    pub side: Option<bool>,
     /// Outer values and the values of the body that they are.
     pub passed: Vec<(usize, usize)>,
     /// Values of the body and the outer values that they become.
     pub results: Vec<(usize, usize)>,
 }
 
+impl<'a> Body<'a> {
+    /// The body as the runtime executes it.
+    pub(super) fn optimized(&self, outer: &Work<'_>, options: &OnnxRuntimeCpu) -> Work<'a> {
+        let mut work = Work::body(self.graph, self.shapes, outer, &self.passed);
+        fuse::apply(&mut work, options.optimization, options.block());
+        work
+    }
+}
+
 /// The bodies of a node that can run: of an `If` whose condition is known, one.
+pub(super) fn of<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
+    let mut bodies = all(work, node);
+    let is_taken = taken(work, node);
+    bodies.retain(|body| is_taken.is_none_or(|taken| body.side.is_none_or(|side| side == taken)));
+    bodies
+}
+
+/// Which branch of an `If` runs, where its condition is known.
+fn taken(work: &Work<'_>, node: usize) -> Option<bool> {
+    let condition = work.graph.input(work.nodes[node].source, 0)?;
+    let value = work.shapes.tensor(condition).value.as_ref().filter(|value| !value.is_upper_bound)?;
+    value.as_ints()?.first().map(|&flag| flag != 0)
+}
+
+/// The bodies of a node whose shapes are known, run or not.
 ///
 /// What a loop carries or slices is not passed, and its results are nobody's: they differ from iteration to iteration.
-pub(super) fn of<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
+pub(super) fn all<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
     let id = work.nodes[node].source;
     let graph = work.graph;
     let shapes = work.shapes.bodies(id);
@@ -43,9 +71,6 @@ pub(super) fn of<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
     };
     match &graph.node(id).op {
         Op::If(branches) => {
-            let condition = graph.input(id, 0).and_then(|tensor| work.shapes.tensor(tensor).value.as_ref());
-            let taken = condition.filter(|value| !value.is_upper_bound).and_then(|value| value.as_ints());
-            let taken = taken.and_then(|flags| flags.first()).map(|&flag| flag != 0);
             let results = |body: &Graph, outputs: &[(u32, u32)]| -> Vec<(usize, usize)> {
                 let result = |number: u32| {
                     let &node = body.results().get(number as usize)?;
@@ -58,13 +83,12 @@ pub(super) fn of<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
                 (true, &branches.then_body, &branches.then_inputs, &branches.then_outputs),
                 (false, &branches.else_body, &branches.else_inputs, &branches.else_outputs),
             ];
-            let bodies = sides.into_iter().zip(shapes).filter(|((side, ..), shapes)| {
-                !shapes.is_refused() && taken.is_none_or(|taken| taken == *side)
-            });
+            let bodies = sides.into_iter().zip(shapes).filter(|(_, shapes)| !shapes.is_refused());
             bodies
-                .map(|((_, body, inputs, outputs), shapes)| Body {
+                .map(|((side, body, inputs, outputs), shapes)| Body {
                     graph: body,
                     shapes,
+                    side: Some(side),
                     passed: passed(body, &mut inputs.iter().copied()),
                     results: results(body, outputs),
                 })
@@ -75,7 +99,7 @@ pub(super) fn of<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
             let mut invariant = invariant.map(|input| (input.input, input.parameter));
             let passed = passed(&spec.body, &mut invariant);
             let body = shapes.first().filter(|shapes| !shapes.is_refused());
-            body.map(|shapes| Body { graph: &spec.body, shapes, passed, results: Vec::new() })
+            body.map(|shapes| Body { graph: &spec.body, shapes, side: None, passed, results: Vec::new() })
                 .into_iter()
                 .collect()
         }

@@ -5,7 +5,8 @@
 //! * The objects of the session are made of the message, above the tensors.
 //! * A blocked convolution's filter is copied, reordered, made a string of a new message and copied into a tensor, and
 //!   all but the last are freed; the plain filters go when all are done.
-//! * In the order of nodes, kernels pack the matrices that they read; an original that nobody reads any more goes.
+//! * In the order of nodes, kernels pack the matrices that they read; an original that nobody reads any more goes, but
+//!   not before all is packed where there are bodies: the graph keeps its own references for them.
 //! * Without packing, one block for all initializers is allocated, and stays unwritten.
 //!
 //! Initializers of another file are mapped one by one, for as long as they are read.
@@ -55,6 +56,7 @@ pub(super) fn of(
     let mut session = Session { heap, live: 0, peak: 0, mapped_peak: 0, sizes: FxHashMap::default() };
     let mut tensors: FxHashMap<usize, u64> = FxHashMap::default();
     session.read(work, options, &mut tensors);
+    let within: Vec<u64> = weights.own.iter().map(|own| session.copy(own.bytes)).collect();
     let while_reading = session.heap.peak();
     session.heap.forget_peak();
     session.heap.take_written(objects.0, 1);
@@ -73,17 +75,29 @@ pub(super) fn of(
         }
     }
     replaced.iter().filter_map(|value| tensors.remove(value)).for_each(|tensor| session.free(tensor));
+    let mut unread = Vec::new();
     for pack in weights.packs.iter().filter(|pack| !pack.is_blocked) {
-        session.take(pack.bytes, ALIGNMENT);
+        let copy = session.take(pack.bytes, ALIGNMENT);
+        if pack.is_repeated {
+            session.free(copy);
+        }
         if is_mapped(work, pack.value, options) {
             session.read_mapped(work.bytes(pack.value).unwrap_or(0));
         }
-        if done(pack.value)
-            && let Some(tensor) = tensors.remove(&pack.value)
-        {
-            session.free(tensor);
+        let original = if done(pack.value) { tensors.remove(&pack.value) } else { None };
+        match original {
+            Some(tensor) if weights.has_bodies => unread.push(tensor),
+            Some(tensor) => session.free(tensor),
+            None => {}
         }
     }
+    for (own, tensor) in weights.own.iter().zip(within) {
+        if own.packed > 0 {
+            session.take(own.packed, ALIGNMENT);
+        }
+        unread.extend(own.is_replaced.then_some(tensor));
+    }
+    unread.into_iter().for_each(|tensor| session.free(tensor));
     if !options.prepacking {
         let held = weights.held.iter().map(|held| held.bytes.next_multiple_of(ALIGNMENT));
         session.heap.take(held.fold(0, u64::saturating_add), ALIGNMENT);
@@ -138,6 +152,15 @@ impl Session {
                 tensors.insert(value, self.take(bytes, ALIGNMENT));
             }
         }
+    }
+
+    /// Reads an initializer of a body and makes it a tensor.
+    fn copy(&mut self, bytes: u64) -> u64 {
+        let string = self.take(bytes.saturating_add(1), 1);
+        let tensor = self.take(bytes, ALIGNMENT);
+        self.heap.take_written(OBJECTS, 1);
+        self.free(string);
+        tensor
     }
 
     /// Writes a filter in blocked layout.

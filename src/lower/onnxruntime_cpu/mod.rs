@@ -57,13 +57,12 @@ const MODES: [Remainders; 2] = [Remainders::Joined, Remainders::Taken];
 /// Cost: linear in nodes and edges, but for the search among freed buffers.
 pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Lowered {
     let (work, order) = optimized(Work::new(graph, shapes), options);
-    let numbers = graph.with_bodies().into_iter().zip(0..);
-    let numbers = numbers.map(|(body, number)| (std::ptr::from_ref(body).addr(), number)).collect();
-    let mut lowered = run(&work, &order, &Settings { options, numbers });
-    let weights = weights::of(&work, options);
+    let settings = Settings::new(graph, options);
+    let mut lowered = run(&work, &order, &settings);
+    let weights = weights::of(&work, &settings);
     let objects = objects(graph);
     let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects.bytes, mode));
-    lowered.storages.extend(weights.held.iter().map(|held| initializer(&work, held)));
+    lowered.storages.extend(weights.held.iter().map(initializer));
     lowered.storages.extend(reserved(&work, &order, options));
     lowered.assumptions.extend(assumptions(&work, &order));
     lowered.residency = Residency {
@@ -82,7 +81,7 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
 /// The session when it is made, at its highest point; no arena yet.
 pub(super) fn created(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Lowered {
     let (work, _) = optimized(Work::new(graph, shapes), options);
-    let weights = weights::of(&work, options);
+    let weights = weights::of(&work, &Settings::new(graph, options));
     let objects = objects(graph);
     let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects.bytes, mode));
     let session = &sessions[0];
@@ -94,8 +93,8 @@ pub(super) fn created(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) 
     let mut lowered = Lowered::default();
     // What is mapped is read in a run, or when it is packed.
     let kept = weights.held.iter().filter(|held| !held.is_mapped);
-    lowered.storages.extend(kept.map(|held| initializer(&work, held)));
-    let node = weights.held.first().map_or(NodeRef::default(), |held| constant_node(&work, held.value));
+    lowered.storages.extend(kept.map(initializer));
+    let node = weights.held.first().map_or(NodeRef::default(), |held| held.node);
     let mut transient = |class, bytes| {
         if bytes > 0 {
             lowered.storages.push(lasting(class, bytes, node, Known::Assumed));
@@ -183,6 +182,18 @@ struct Settings<'a> {
     numbers: FxHashMap<usize, u32>,
 }
 
+impl<'a> Settings<'a> {
+    fn new(graph: &Graph, options: &'a OnnxRuntimeCpu) -> Settings<'a> {
+        let graphs = graph.with_bodies().into_iter().zip(0..);
+        let numbers = graphs.map(|(graph, number)| (std::ptr::from_ref(graph).addr(), number)).collect();
+        Settings { options, numbers }
+    }
+
+    fn number(&self, graph: &Graph) -> u32 {
+        self.numbers.get(&std::ptr::from_ref(graph).addr()).copied().unwrap_or(0)
+    }
+}
+
 /// Steps, buffers and values of one pass over a graph.
 fn run(work: &Work<'_>, order: &[usize], settings: &Settings<'_>) -> Lowered {
     let mut emitter = Emitter::new(work, order, settings, Lowered::default());
@@ -217,11 +228,10 @@ struct Emitter<'a> {
 
 impl<'a> Emitter<'a> {
     fn new(work: &'a Work<'a>, order: &[usize], settings: &'a Settings<'a>, lowered: Lowered) -> Emitter<'a> {
-        let address = std::ptr::from_ref(work.graph).addr();
         Emitter {
             work,
             settings,
-            number: settings.numbers.get(&address).copied().unwrap_or(0),
+            number: settings.number(work.graph),
             lowered,
             reuse: reuse::plan(work, order, settings.options.memory_reuse),
             values: FxHashMap::default(),
@@ -288,8 +298,9 @@ impl<'a> Emitter<'a> {
     }
 
     fn inside<'b>(&self, body: &bodies::Body<'b>) -> (Work<'b>, Vec<usize>) {
-        let work = Work::body(body.graph, body.shapes, self.work, &body.passed);
-        optimized(work, self.settings.options)
+        let work = body.optimized(self.work, self.settings.options);
+        let order = order::of(&work);
+        (work, order)
     }
 
     /// What a body holds at its highest step, and how many of its tensors have no known size.
@@ -384,13 +395,9 @@ impl<'a> Emitter<'a> {
     }
 }
 
-fn initializer(work: &Work<'_>, held: &weights::Held) -> Storage {
+fn initializer(held: &weights::Held) -> Storage {
     let class = if held.is_mapped { StorageClass::WeightsFile } else { StorageClass::WeightsAnonymous };
-    lasting(class, held.bytes, constant_node(work, held.value), Known::Exact)
-}
-
-fn constant_node(work: &Work<'_>, value: usize) -> NodeRef {
-    NodeRef { graph: 0, node: work.graph.tensor(work.values[value].tensor).node }
+    lasting(class, held.bytes, held.node, Known::Exact)
 }
 
 fn objects(graph: &Graph) -> Storage {

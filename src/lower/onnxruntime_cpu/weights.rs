@@ -1,4 +1,4 @@
-//! Initializers: where they lie once the session is made.
+//! Initializers, of bodies too: where they lie once the session is made.
 //!
 //! * In the model's own file: copied into tensors.
 //! * In a file of their own: mapped, and read where they are.
@@ -12,18 +12,21 @@
 //! onnxruntime/core/mlas/lib/qgemm.h and sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of
 //! 1.31.1.
 
-use super::nbits;
+use super::super::NodeRef;
 use super::work::Work;
+use super::{Settings, bodies, nbits};
 use crate::DType;
 use crate::graph::Op;
 use crate::profile::OnnxRuntimeCpu;
 use crate::units::Bytes;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 
 /// What is kept of one initializer, or one copy of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
-    /// The value that it is, or was made from.
-    pub value: usize,
+    /// The constant that it is, or was made from.
+    pub node: NodeRef,
     /// Its length.
     pub bytes: u64,
     /// It is a range of a mapped file.
@@ -39,15 +42,34 @@ pub(super) struct Pack {
     pub bytes: u64,
     /// Made by the optimizer, before kernels pack theirs.
     pub is_blocked: bool,
+    /// A body packs what another graph has packed: the first copy serves both, and this one goes.
+    pub is_repeated: bool,
 }
 
-/// All initializers of a graph.
-#[derive(Debug)]
+/// An initializer of a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    /// Its length.
+    pub bytes: u64,
+    /// Length of the copies that kernels pack of it.
+    pub packed: u64,
+    /// Nothing reads it as it is.
+    pub is_replaced: bool,
+}
+
+/// All initializers of a graph and its bodies.
+#[derive(Debug, Default)]
 pub(super) struct Weights {
     /// What stays.
     pub held: Vec<Held>,
-    /// The copies that are made, in the order of nodes.
+    /// The copies that are made of the graph's, in the order of nodes.
     pub packs: Vec<Pack>,
+    /// Those that bodies have for themselves, and that are in no mapped file.
+    pub own: Vec<Own>,
+    /// There are bodies, which keep the graph's initializers until all is packed.
+    pub has_bodies: bool,
+    /// Values and lengths of all copies.
+    packed: FxHashSet<(usize, u64)>,
     /// By value: uses, and how many of them read a packed copy.
     readers: Vec<(u32, u32)>,
 }
@@ -60,37 +82,96 @@ impl Weights {
     }
 }
 
-/// Finds what is held of every initializer that a node reads.
-pub(super) fn of(work: &Work<'_>, options: &OnnxRuntimeCpu) -> Weights {
-    let mut held: Vec<Held> = Vec::new();
-    let mut packs: Vec<Pack> = Vec::new();
-    let mut readers = vec![(0_u32, 0_u32); work.values.len()];
-    for node in work.alive() {
-        for (index, value) in work.nodes[node].inputs.iter().enumerate() {
-            let Some(value) = value.filter(|&value| work.values[value].is_constant) else { continue };
-            readers[value].0 += 1;
-            let is_blocked = &*work.nodes[node].kind == "nchwc.Conv";
-            if let Some(bytes) = packed(work, node, index, value).filter(|_| options.prepacking || is_blocked)
-            {
-                readers[value].1 += 1;
-                packs.push(Pack { value, bytes, is_blocked });
-            }
-            if let Some(bytes) = nbits::widened(work, node, index).filter(|_| options.prepacking) {
-                packs.push(Pack { value, bytes, is_blocked: false });
-            }
-        }
-    }
+/// Finds what is held of every initializer that a node reads, in bodies too.
+pub(super) fn of(work: &Work<'_>, settings: &Settings<'_>) -> Weights {
+    let readers = vec![(0_u32, 0_u32); work.values.len()];
+    let mut weights = Weights { readers, ..Weights::default() };
+    collect(work, &|value| Some(value), settings, &mut weights);
     for value in (0..work.values.len()).filter(|&value| is_attribute_free(work, value)) {
         let own = &work.values[value];
         let Some(bytes) = work.bytes(value) else { continue };
-        readers[value].0 += u32::from(own.is_output);
-        let (all, packing) = readers[value];
-        if all > packing {
-            held.push(Held { value, bytes, is_mapped: is_mapped(work, value, options) });
+        weights.readers[value].0 += u32::from(own.is_output);
+        if weights.keeps_original(value) {
+            let is_mapped = is_mapped(work, value, settings.options);
+            weights.held.push(Held { node: constant(work, value, settings), bytes, is_mapped });
         }
     }
-    held.extend(packs.iter().map(|pack| Held { value: pack.value, bytes: pack.bytes, is_mapped: false }));
-    Weights { held, packs, readers }
+    let copies = weights.packs.iter().filter(|pack| !pack.is_repeated).map(|pack| Held {
+        node: constant(work, pack.value, settings),
+        bytes: pack.bytes,
+        is_mapped: false,
+    });
+    weights.held.extend(copies);
+    weights
+}
+
+/// Counts the readers of the main graph's initializers in a graph or body, and the copies that they make; `main` gives
+/// the main graph's value for one of `work`.
+///
+/// What a body reads through a node is read in the body alone.
+///
+/// That a second branch's copy is dropped for the first's is seen in traces of 1.31.1 (`PrepackedWeightsForGraph`).
+fn collect(
+    work: &Work<'_>,
+    main: &dyn Fn(usize) -> Option<usize>,
+    settings: &Settings<'_>,
+    weights: &mut Weights,
+) {
+    let options = settings.options;
+    let is_body = settings.number(work.graph) > 0;
+    let mut own: BTreeMap<usize, Vec<Option<u64>>> = BTreeMap::new();
+    let mut inside = Vec::new();
+    for node in work.alive() {
+        let bodies = bodies::all(work, node);
+        let passed = bodies.iter().flat_map(|body| body.passed.iter().map(|&(outer, _)| outer));
+        let passed: FxHashSet<usize> = passed.collect();
+        inside.extend(bodies);
+        for (index, value) in work.nodes[node].inputs.iter().enumerate() {
+            let constant = value.filter(|value| work.values[*value].is_constant && !passed.contains(value));
+            let Some(value) = constant else { continue };
+            let is_blocked = &*work.nodes[node].kind == "nchwc.Conv";
+            let copy = packed(work, node, index, value).filter(|_| options.prepacking || is_blocked);
+            let Some(value) = main(value) else {
+                own.entry(value).or_default().push(copy);
+                continue;
+            };
+            weights.readers[value].0 += 1;
+            weights.readers[value].1 += u32::from(copy.is_some());
+            let wide = nbits::widened(work, node, index).filter(|_| options.prepacking);
+            for (bytes, is_blocked) in
+                copy.map(|bytes| (bytes, is_blocked)).into_iter().chain(wide.map(|bytes| (bytes, false)))
+            {
+                let is_repeated = !weights.packed.insert((value, bytes)) && is_body;
+                weights.packs.push(Pack { value, bytes, is_blocked, is_repeated });
+            }
+        }
+    }
+    // A graph packs before its bodies do.
+    weights.has_bodies |= !inside.is_empty();
+    for body in inside {
+        let inner = body.optimized(work, options);
+        let outer: FxHashMap<usize, usize> =
+            body.passed.iter().map(|&(outer, inner)| (inner, outer)).collect();
+        let main = |value: usize| outer.get(&value).and_then(|&outer| main(outer));
+        collect(&inner, &main, settings, weights);
+    }
+    for (value, copies) in own {
+        let Some(bytes) = work.bytes(value).filter(|_| is_attribute_free(work, value)) else { continue };
+        let is_mapped = is_mapped(work, value, options);
+        let packed = copies.iter().flatten().copied().fold(0, u64::saturating_add);
+        let is_replaced = copies.iter().all(Option::is_some);
+        let node = constant(work, value, settings);
+        weights.held.extend((!is_replaced).then_some(Held { node, bytes, is_mapped }));
+        weights.held.extend((packed > 0).then_some(Held { node, bytes: packed, is_mapped: false }));
+        if !is_mapped {
+            weights.own.push(Own { bytes, packed, is_replaced });
+        }
+    }
+}
+
+fn constant(work: &Work<'_>, value: usize, settings: &Settings<'_>) -> NodeRef {
+    let node = work.graph.tensor(work.values[value].tensor).node;
+    NodeRef { graph: settings.number(work.graph), node }
 }
 
 /// Whether a constant is an initializer of the runtime, not what the reader made of an attribute.
