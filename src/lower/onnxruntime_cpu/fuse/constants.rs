@@ -115,3 +115,60 @@ pub(super) fn remove_unread(work: &mut Work<'_>) {
         unread.into_iter().for_each(|node| work.remove(node));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    #[test]
+    fn an_identity_passes_on_unless_it_is_returned() {
+        let of = |is_returned: bool| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 8]);
+            let mut output = draft.node("Identity", &[x]);
+            if !is_returned {
+                output = draft.node("Relu", &[output]);
+            }
+            draft.returns(output);
+            draft.kinds(eliminate)
+        };
+        assert_eq!(of(false), ["Relu"]);
+        assert_eq!(of(true), ["Identity"]);
+    }
+
+    #[test]
+    fn constants_are_computed_beforehand() {
+        let of = |is_constant: bool| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 8]);
+            let from = if is_constant { draft.number(4.0) } else { x };
+            let root = draft.node("Sqrt", &[from]);
+            let output = draft.node("Mul", &[x, root]);
+            draft.returns(output);
+            draft.kinds(fold)
+        };
+        assert_eq!(of(true), ["Mul"]);
+        assert_eq!(of(false), ["Sqrt", "Mul"]);
+    }
+
+    #[test]
+    fn equal_nodes_over_equal_constants_become_one() {
+        let of = |numbers: [f64; 2]| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 8]);
+            let [a, b] = numbers.map(|number| {
+                let number = draft.number(number);
+                draft.node("Add", &[x, number])
+            });
+            let output = draft.node("Mul", &[a, b]);
+            draft.returns(output);
+            draft.kinds(|work| {
+                share(work);
+                merge_duplicates(work);
+            })
+        };
+        assert_eq!(of([1.0, 1.0]), ["Add", "Mul"]);
+        assert_eq!(of([1.0, 2.0]), ["Add", "Add", "Mul"]);
+    }
+}

@@ -58,3 +58,48 @@ pub(super) fn activate(work: &mut Work<'_>, level: GraphOptimization) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    fn convolved(draft: &mut Draft) -> crate::ids::TensorId {
+        let (x, filters) = (draft.input(&[1, 3, 8, 8]), draft.weight(&[4, 3, 3, 3]));
+        draft.node("Conv", &[x, filters])
+    }
+
+    #[test]
+    fn a_norm_goes_into_the_filters_unless_others_read_before_it() {
+        let of = |is_read: bool| {
+            let mut draft = Draft::default();
+            let output = convolved(&mut draft);
+            let statistics = [0; 4].map(|_| draft.weight(&[4]));
+            let [gamma, beta, mean, variance] = statistics;
+            let normed = draft.node("BatchNormalization", &[output, gamma, beta, mean, variance]);
+            draft.returns(normed);
+            if is_read {
+                draft.returns(output);
+            }
+            draft.kinds(absorb)
+        };
+        assert_eq!(of(false), ["Conv"]);
+        assert_eq!(of(true), ["Conv", "BatchNormalization"]);
+    }
+
+    #[test]
+    fn an_activation_goes_into_a_convolution() {
+        let of = |kind: &str, level| {
+            let mut draft = Draft::default();
+            let output = convolved(&mut draft);
+            let output = draft.node(kind, &[output]);
+            draft.returns(output);
+            draft.kinds(|work| activate(work, level))
+        };
+        assert_eq!(of("Sigmoid", GraphOptimization::Extended), ["FusedConv"]);
+        assert_eq!(of("Relu", GraphOptimization::All), ["FusedConv"]);
+        // It waits until convolutions that can be blocked are.
+        assert_eq!(of("Sigmoid", GraphOptimization::All), ["Conv", "Sigmoid"]);
+        assert_eq!(of("Sqrt", GraphOptimization::Extended), ["Conv", "Sqrt"]);
+    }
+}

@@ -106,3 +106,71 @@ pub(super) fn with_bias(work: &mut Work<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    /// `x · (1 + erf(x / √2)) · ½` of `x`, with another number than 1 where one is given.
+    fn erf(draft: &mut Draft, x: crate::ids::TensorId, one: f64) {
+        let (root, one, half) =
+            (draft.number(std::f64::consts::SQRT_2), draft.number(one), draft.number(0.5));
+        let scaled = draft.node("Div", &[x, root]);
+        let erf = draft.node("Erf", &[scaled]);
+        let sum = draft.node("Add", &[erf, one]);
+        let product = draft.node("Mul", &[x, sum]);
+        let output = draft.node("Mul", &[product, half]);
+        draft.returns(output);
+    }
+
+    #[test]
+    fn erf_written_out_is_a_gelu() {
+        let of = |one| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 3, 8]);
+            erf(&mut draft, x, one);
+            draft.kinds(fuse)
+        };
+        assert_eq!(of(1.0), ["Gelu"]);
+        assert_eq!(of(2.0), ["Div", "Erf", "Add", "Mul", "Mul"]);
+    }
+
+    #[test]
+    fn a_vector_before_it_makes_a_bias() {
+        let of = |bias: &[u64]| {
+            let mut draft = Draft::default();
+            let (x, bias) = (draft.input(&[2, 3, 8]), draft.weight(bias));
+            let sum = draft.node("Add", &[x, bias]);
+            erf(&mut draft, sum, 1.0);
+            draft.kinds(|work| {
+                fuse(work);
+                with_bias(work);
+            })
+        };
+        assert_eq!(of(&[8]), ["BiasGelu"]);
+        assert_eq!(of(&[1, 8]), ["Add", "Gelu"]);
+    }
+
+    #[test]
+    fn tanh_written_out_is_a_fast_gelu() {
+        let of = |power: f64| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 3, 8]);
+            let [power, small, scale, one, half] =
+                [power, 0.044_715, 0.797_884_6, 1.0, 0.5].map(|number| draft.number(number));
+            let cube = draft.node("Pow", &[x, power]);
+            let cubed = draft.node("Mul", &[cube, small]);
+            let inner = draft.node("Add", &[x, cubed]);
+            let scaled = draft.node("Mul", &[inner, scale]);
+            let tanh = draft.node("Tanh", &[scaled]);
+            let sum = draft.node("Add", &[tanh, one]);
+            let halved = draft.node("Mul", &[x, half]);
+            let output = draft.node("Mul", &[halved, sum]);
+            draft.returns(output);
+            draft.kinds(fuse_tanh)
+        };
+        assert_eq!(of(3.0), ["FastGelu"]);
+        assert_eq!(of(2.0).len(), 8);
+    }
+}

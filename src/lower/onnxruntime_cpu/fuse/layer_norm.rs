@@ -50,3 +50,23 @@ pub(super) fn fuse_skip(work: &mut Work<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    #[test]
+    fn a_sum_of_three_dims_is_skipped() {
+        let of = |dims: &[u64]| {
+            let mut draft = Draft::default();
+            let (a, b, gamma) = (draft.input(dims), draft.input(dims), draft.weight(&[8]));
+            let sum = draft.node("Add", &[a, b]);
+            let output = draft.node("LayerNormalization", &[sum, gamma]);
+            draft.returns(output);
+            draft.kinds(fuse_skip)
+        };
+        assert_eq!(of(&[2, 3, 8]), ["SkipLayerNormalization"]);
+        assert_eq!(of(&[3, 8]), ["Add", "LayerNormalization"]);
+    }
+}

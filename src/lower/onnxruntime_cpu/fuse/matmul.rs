@@ -123,3 +123,66 @@ fn scaled_input(work: &Work<'_>, scale: usize) -> Option<usize> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    #[test]
+    fn a_vector_behind_a_product_makes_a_gemm() {
+        let of = |bias: &[u64]| {
+            let mut draft = Draft::default();
+            let (x, weight, bias) = (draft.input(&[3, 8]), draft.weight(&[8, 4]), draft.weight(bias));
+            let product = draft.node("MatMul", &[x, weight]);
+            let output = draft.node("Add", &[product, bias]);
+            draft.returns(output);
+            draft.kinds(with_addend)
+        };
+        assert_eq!(of(&[4]), ["Gemm"]);
+        assert_eq!(of(&[1, 4]), ["MatMul", "Add"]);
+    }
+
+    #[test]
+    fn an_activation_goes_into_a_gemm() {
+        let of = |kind: &str| {
+            let mut draft = Draft::default();
+            let (x, weight) = (draft.input(&[3, 8]), draft.weight(&[8, 4]));
+            let product = draft.node("Gemm", &[x, weight]);
+            let output = draft.node(kind, &[product]);
+            draft.returns(output);
+            draft.kinds(activated)
+        };
+        assert_eq!(of("Relu"), ["FusedGemm"]);
+        assert_eq!(of("Sqrt"), ["Gemm", "Sqrt"]);
+    }
+
+    #[test]
+    fn a_swap_of_the_last_dims_goes_into_a_product() {
+        let of = |dims: &[u64], order: &[i64]| {
+            let mut draft = Draft::default();
+            let (a, b, order) = (draft.input(&[2, 3, 4]), draft.input(dims), draft.ints(&[3], order));
+            let swapped = draft.node("Transpose", &[b, order]);
+            let output = draft.node("MatMul", &[a, swapped]);
+            draft.returns(output);
+            draft.kinds(transposed)
+        };
+        assert_eq!(of(&[2, 5, 4], &[0, 2, 1]), ["FusedMatMul"]);
+        assert_eq!(of(&[4, 2, 5], &[1, 0, 2]), ["Transpose", "MatMul"]);
+    }
+
+    #[test]
+    fn a_known_factor_goes_into_a_product() {
+        let of = |is_number: bool| {
+            let mut draft = Draft::default();
+            let (a, b) = (draft.input(&[2, 3, 4]), draft.input(&[2, 4, 5]));
+            let factor = if is_number { draft.number(0.125) } else { draft.weight(&[5]) };
+            let product = draft.node("MatMul", &[a, b]);
+            let output = draft.node("Mul", &[product, factor]);
+            draft.returns(output);
+            draft.kinds(scaled)
+        };
+        assert_eq!(of(true), ["FusedMatMul"]);
+        assert_eq!(of(false), ["MatMul", "Mul"]);
+    }
+}

@@ -15,6 +15,8 @@ mod nchwc;
 mod norms;
 mod quantized;
 mod reshape;
+#[cfg(test)]
+mod testing;
 
 use super::work::Work;
 use crate::profile::GraphOptimization;

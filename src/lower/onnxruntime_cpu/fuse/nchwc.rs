@@ -282,3 +282,22 @@ impl Blocked {
         work.add(Node { kind: kind.into(), source, inputs, outputs: smallvec![output], is_gone: false })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    #[test]
+    fn images_are_blocked_and_sequences_are_not() {
+        let of = |data: &[u64], filters: &[u64]| {
+            let mut draft = Draft::default();
+            let (x, filters) = (draft.input(data), draft.weight(filters));
+            let output = draft.node("Conv", &[x, filters]);
+            draft.returns(output);
+            draft.kinds(|work| block(work, 16)).contains(&"nchwc.Conv".to_owned())
+        };
+        assert!(of(&[1, 16, 8, 8], &[16, 16, 3, 3]));
+        assert!(!of(&[1, 16, 8], &[16, 16, 3]));
+    }
+}

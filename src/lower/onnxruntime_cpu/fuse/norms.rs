@@ -97,3 +97,59 @@ fn gate(work: &Work<'_>, sigmoid: usize) -> Option<(usize, Vec<usize>)> {
     let (factor, scaled) = work.constant_and_other(scale)?;
     (scaled == x && work.number(factor).is_some()).then_some((x, vec![scale, sigmoid, product]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    fn of_squares(draft: &mut Draft, x: crate::ids::TensorId, power: f64) -> crate::ids::TensorId {
+        let (power, small, axes) = (draft.number(power), draft.number(1e-5), draft.ints(&[1], &[-1]));
+        let gamma = draft.weight(&[8]);
+        let square = draft.node("Pow", &[x, power]);
+        let mean = draft.node("ReduceMean", &[square, axes]);
+        let sum = draft.node("Add", &[mean, small]);
+        let root = draft.node("Sqrt", &[sum]);
+        let quotient = draft.node("Div", &[x, root]);
+        draft.node("Mul", &[quotient, gamma])
+    }
+
+    #[test]
+    fn a_mean_of_squares_is_an_rms_norm() {
+        let of = |power| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 3, 8]);
+            let output = of_squares(&mut draft, x, power);
+            draft.returns(output);
+            draft.kinds(fuse)
+        };
+        assert_eq!(of(2.0), ["SimplifiedLayerNormalization"]);
+        assert_eq!(of(3.0), ["Pow", "ReduceMean", "Add", "Sqrt", "Div", "Mul"]);
+    }
+
+    #[test]
+    fn with_its_mean_taken_off_it_is_a_layer_norm() {
+        let mut draft = Draft::default();
+        let (x, axes, beta) = (draft.input(&[2, 3, 8]), draft.ints(&[1], &[-1]), draft.weight(&[8]));
+        let mean = draft.node("ReduceMean", &[x, axes]);
+        let centred = draft.node("Sub", &[x, mean]);
+        let scaled = of_squares(&mut draft, centred, 2.0);
+        let output = draft.node("Add", &[scaled, beta]);
+        draft.returns(output);
+        assert_eq!(draft.kinds(fuse), ["LayerNormalization"]);
+    }
+
+    #[test]
+    fn a_value_by_its_own_sigmoid_is_a_gate() {
+        let of = |is_own: bool| {
+            let mut draft = Draft::default();
+            let (x, other) = (draft.input(&[2, 8]), draft.input(&[2, 8]));
+            let sigmoid = draft.node("Sigmoid", &[x]);
+            let output = draft.node("Mul", &[if is_own { x } else { other }, sigmoid]);
+            draft.returns(output);
+            draft.kinds(fuse_gates)
+        };
+        assert_eq!(of(true), ["QuickGelu"]);
+        assert_eq!(of(false), ["Sigmoid", "Mul"]);
+    }
+}

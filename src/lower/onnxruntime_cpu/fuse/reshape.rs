@@ -58,3 +58,36 @@ fn dim_of(work: &Work<'_>, part: usize, data: usize) -> Option<i64> {
     let &[index] = work.ints(work.input(gather, 1)?)? else { return None };
     (work.input(shape, 0) == Some(data)).then_some(index)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Draft;
+    use super::*;
+
+    /// A Reshape of `data` with a pattern of [its own dim at `place`, a number, 32].
+    fn reshaped(place: i64, middle: i64) -> Draft {
+        let mut draft = Draft::default();
+        let data = draft.input(&[2, 8, 4, 32]);
+        let (index, axis, axes) = (draft.ints(&[], &[place]), draft.ints(&[], &[0]), draft.ints(&[1], &[0]));
+        let rest = draft.ints(&[2], &[middle, 32]);
+        let shape = draft.node("Shape", &[data]);
+        let dim = draft.node("Gather", &[shape, index, axis]);
+        let part = draft.node("Unsqueeze", &[dim, axes]);
+        let pattern = draft.node("Concat", &[part, rest]);
+        let output = draft.node("Reshape", &[data, pattern]);
+        draft.returns(output);
+        draft
+    }
+
+    #[test]
+    fn a_dim_at_its_own_place_is_copied() {
+        assert_eq!(reshaped(0, -1).kinds(fuse), ["Reshape"]);
+    }
+
+    #[test]
+    fn two_open_parts_stay() {
+        let all = ["Shape", "Gather", "Unsqueeze", "Concat", "Reshape"];
+        assert_eq!(reshaped(1, -1).kinds(fuse), all);
+        assert_eq!(reshaped(1, 8).kinds(fuse), ["Reshape"]);
+    }
+}

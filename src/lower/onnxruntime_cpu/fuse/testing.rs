@@ -1,0 +1,114 @@
+//! Small graphs for tests of the rewrites.
+
+use super::super::order;
+use super::super::work::Work;
+use super::constants;
+use crate::DType;
+use crate::graph::op::{
+    Binary, Broadcast, Constant, Convolution, FilterLayout, Reduce, ReshapeZero, SameAsInput, Unary, Window,
+};
+use crate::graph::{Builder, Format, NodeSpec, Op, PartialShape, TensorSpec, Value};
+use crate::ids::TensorId;
+use crate::scenario::Scenario;
+
+/// A graph that is being written down.
+#[derive(Debug)]
+pub(crate) struct Draft(Builder);
+
+impl Default for Draft {
+    fn default() -> Draft {
+        Draft(Builder::new("test".as_ref(), Format::Onnx))
+    }
+}
+
+impl Draft {
+    fn add(
+        &mut self,
+        op: Op,
+        kind: &str,
+        dtype: DType,
+        shape: PartialShape,
+        inputs: &[TensorId],
+    ) -> TensorId {
+        let name = format!("{kind}_{}", self.0.graph().nodes().len());
+        let spec = NodeSpec { op, name: &name, type_name: kind, ..NodeSpec::default() };
+        let node = self.0.node(spec);
+        let output = self.0.output(node, TensorSpec { dtype, shape, ..TensorSpec::default() });
+        let inputs: Vec<_> = inputs.iter().copied().map(Some).collect();
+        self.0.connect(node, &inputs);
+        output
+    }
+
+    /// A model input of f32.
+    pub(crate) fn input(&mut self, dims: &[u64]) -> TensorId {
+        self.add(Op::Parameter, "Parameter", DType::F32, PartialShape::known(dims), &[])
+    }
+
+    /// A constant of f32 whose numbers nobody knows.
+    pub(crate) fn weight(&mut self, dims: &[u64]) -> TensorId {
+        let op = Op::Constant(Constant { range: None, value: None });
+        self.add(op, "Const", DType::F32, PartialShape::known(dims), &[])
+    }
+
+    /// A scalar constant of f32.
+    pub(crate) fn number(&mut self, number: f64) -> TensorId {
+        self.0.constant("number", DType::F32, &[], Value::floats([number]))
+    }
+
+    /// A constant of i64.
+    pub(crate) fn ints(&mut self, dims: &[u64], numbers: &[i64]) -> TensorId {
+        self.0.constant("ints", DType::I64, dims, Value::ints(numbers.iter().copied()))
+    }
+
+    /// A node of one of the types that the tests know.
+    pub(crate) fn node(&mut self, kind: &str, inputs: &[TensorId]) -> TensorId {
+        let binary = |kind| Op::Binary(kind, Broadcast::Numpy);
+        let op = match kind {
+            "Add" => binary(Binary::Add),
+            "Sub" => binary(Binary::Subtract),
+            "Mul" => binary(Binary::Multiply),
+            "Div" => binary(Binary::TruncatedDivide),
+            "Pow" => binary(Binary::Power),
+            "Erf" => Op::Unary(Unary::Erf),
+            "Tanh" => Op::Unary(Unary::Tanh),
+            "Sqrt" => Op::Unary(Unary::Sqrt),
+            "Relu" => Op::Unary(Unary::Relu),
+            "Sigmoid" => Op::Unary(Unary::Sigmoid),
+            "Identity" => Op::Identity,
+            "ReduceMean" => Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false },
+            "MatMul" => Op::MatMul { transpose_a: false, transpose_b: false },
+            "Gemm" => Op::Gemm { transpose_a: false, transpose_b: false },
+            "Transpose" => Op::Transpose,
+            "LayerNormalization" => Op::SameAsInput(SameAsInput::LayerNorm),
+            "BatchNormalization" => Op::SameAsInput(SameAsInput::BatchNorm),
+            "Shape" => Op::ShapeOf { to: DType::I64, start: 0, end: None },
+            "Gather" => Op::Gather { batch_dims: 0 },
+            "Unsqueeze" => Op::Unsqueeze,
+            "Concat" => Op::Concat { axis: 0 },
+            "Reshape" => Op::Reshape(ReshapeZero::CopiesDim),
+            "Conv" => {
+                let filters = FilterLayout::Flat { groups: 1 };
+                Op::Convolution(Box::new(Convolution { window: Window::default(), filters }))
+            }
+            other => panic!("the tests know no {other}"),
+        };
+        self.add(op, kind, DType::Dynamic, PartialShape::any(), inputs)
+    }
+
+    /// A model output.
+    pub(crate) fn returns(&mut self, tensor: TensorId) {
+        let spec = NodeSpec { op: Op::Result, name: "result", type_name: "Result", ..NodeSpec::default() };
+        let node = self.0.node(spec);
+        self.0.connect(node, &[Some(tensor)]);
+    }
+
+    /// Types of the nodes that are left after a pass, in execution order.
+    pub(crate) fn kinds(self, pass: impl for<'a> FnOnce(&mut Work<'a>)) -> Vec<String> {
+        let graph = self.0.finish().unwrap();
+        let shapes = crate::shape::infer(&graph, &Scenario::default()).unwrap();
+        let mut work = Work::new(&graph, &shapes);
+        pass(&mut work);
+        constants::remove_unread(&mut work);
+        order::of(&work).into_iter().map(|node| work.nodes[node].kind.to_string()).collect()
+    }
+}
