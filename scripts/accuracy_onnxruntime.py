@@ -68,19 +68,31 @@ def analyse(arguments, model, flags):
 
 
 def heap_errors(arguments, record):
-    flags = ["--weights", "embedded"]
-    flags += common.input_words(record["run"]["shapes"])
-    if record["run"].get("so", {}).get("enable_cpu_mem_arena") is False:
+    run = record["run"]
+    flags = ["--weights", run.get("weights", "embedded")]
+    for name, dims in run["shapes"].items():
+        flags += ["--input", f"{name}={'x'.join(map(str, dims))}"]
+    for name, size in run.get("bind", {}).items():
+        flags += ["--bind", f"{name}={size}"]
+    for key, flag in (("threads", "--threads"), ("level", "--graph-optimization")):
+        flags += [flag, run[key]] if key in run else []
+    flags += [f"--{key.replace('_', '-')}" for key in ("no_mem_reuse", "no_mem_pattern", "no_prepacking") if key in run]
+    if run.get("so", {}).get("enable_cpu_mem_arena") is False or "no_arena" in run:
         flags += ["--arena", "off"]
     _, predicted = analyse(arguments, record["model"], flags)
     found = {phase["name"]: phase for phase in record["phases"]}
-    start = found["read_model"]["heap_before"]
-    user = max(0, found["infer1"]["heap_before"] - found["drop_model"]["heap_after"])
-    for phase, name, given in (("compile", "compile", 0), ("infer", "infer1", user), ("infer2", "infer2", user)):
-        measured = found[name]["heap_peak"] - start - given
-        value = predicted[phase]["heap_peak_bytes"]
+    created = found.get("drop_model", found["compile"])
+    begin, first = found["read_model"], found["infer1"]
+    user = {"heap": max(0, first["heap_before"] - created["heap_after"]),
+            "rss": max(0, first["rss_before"] - created["rss_after"])}
+    for phase, name in (("compile", "compile"), ("infer", "infer1"), ("infer2", "infer2")):
+        given = dict.fromkeys(user, 0) if phase == "compile" else user
+        measured = found[name]["heap_peak"] - begin["heap_before"] - given["heap"]
+        resident = found[name]["rss_peak"] - begin["rss_before"] - given["rss"]
+        value, told = predicted[phase]["heap_peak_bytes"], predicted[phase]["resident_peak_bytes"]
         yield {"id": f"{record['id']}, {phase}", "predicted": value, "measured": measured,
-               "percent": 100 * (value - measured) / measured}
+               "percent": 100 * (value - measured) / measured, "resident": resident, "told": told,
+               "upper": predicted[phase].get("resident_peak_upper_bytes", told)}
 
 
 def arena_errors(arguments, record):
@@ -162,9 +174,12 @@ def describe(settings):
 
 def tables(heap_rows, arena_rows):
     if heap_rows:
-        lines = ["| run, phase | heap predicted, MiB | measured | error, % |", "|---|---|---|---|"]
+        lines = ["| run, phase | heap predicted, MiB | measured | error, % | resident predicted, MiB | up to | measured | error, % |",
+                 "|---|---|---|---|---|---|---|---|"]
         for row in heap_rows:
-            lines.append(f"| {row['id']} | {row['predicted'] / MIB:.2f} | {row['measured'] / MIB:.2f} | {row['percent']:+.2f} |")
+            mib = {key: f"{row[key] / MIB:.2f}" for key in ("predicted", "measured", "told", "upper", "resident")}
+            lines.append(f"| {row['id']} | {mib['predicted']} | {mib['measured']} | {row['percent']:+.2f} | {mib['told']} "
+                         f"| {mib['upper']} | {mib['resident']} | {100 * (row['told'] / row['resident'] - 1):+.1f} |")
         worst = max(abs(row["percent"]) for row in heap_rows)
         within = sum(abs(row["percent"]) <= LIMIT for row in heap_rows)
         lines += ["", f"* {within} of {len(heap_rows)} heaps within {LIMIT:.0f} %, worst {worst:.2f} %"]

@@ -48,7 +48,8 @@ pub enum Remainders {
     /// It joins the block's hole when the block is freed.
     #[default]
     Joined,
-    /// A small object lies in it until [`GlibcHeap::end_run`].
+    /// The thread keeps it, if it does not keep seven already, and a small object that is freed with the block lies in one
+    /// that is kept.
     Lent,
     /// A small object lies in it for good.
     Taken,
@@ -70,8 +71,8 @@ pub struct GlibcHeap {
     by_length: BTreeSet<(u64, u64)>,
     /// Freed small blocks that the thread keeps for itself, by length.
     cached: BTreeMap<u64, Vec<u64>>,
-    /// Small objects that live until the run ends: address and length.
-    lent: Vec<(u64, u64)>,
+    /// By block: address and length of the small object that is freed with it.
+    objects: BTreeMap<u64, (u64, u64)>,
     /// Mapped blocks: address to length.
     mapped: BTreeMap<u64, u64>,
     next_mapping: u64,
@@ -95,7 +96,7 @@ impl GlibcHeap {
             holes: BTreeMap::new(),
             by_length: BTreeSet::new(),
             cached: BTreeMap::new(),
-            lent: Vec::new(),
+            objects: BTreeMap::new(),
             mapped: BTreeMap::new(),
             next_mapping: MAPPED,
             written: BTreeMap::new(),
@@ -104,16 +105,11 @@ impl GlibcHeap {
         }
     }
 
-    /// From now on, what becomes of the room for alignment.
-    pub fn set_remainders(&mut self, remainders: Remainders) {
-        self.remainders = remainders;
-    }
-
-    /// Frees the small objects of a run, or keeps them for good.
-    pub fn end_run(&mut self, keeps: bool) {
-        let ended = std::mem::take(&mut self.lent);
-        for (address, length) in ended.into_iter().filter(|_| !keeps) {
-            self.join(address, length);
+    /// From now on, each block comes with a small object, as the tensors of a run do; nothing changes where such objects
+    /// stay for good.
+    pub fn run(&mut self) {
+        if self.remainders == Remainders::Joined {
+            self.remainders = Remainders::Lent;
         }
     }
 
@@ -189,6 +185,9 @@ impl GlibcHeap {
             return;
         }
         let Some(length) = self.used.remove(&address) else { return };
+        if let Some((object, length)) = self.objects.remove(&address) {
+            self.release(object, length);
+        }
         self.release(address, length);
     }
 
@@ -239,7 +238,9 @@ impl GlibcHeap {
         let block = if self.remainders == Remainders::Joined { kept } else { length };
         self.used.insert(address, block);
         if self.remainders == Remainders::Lent && kept > length {
-            self.lent.push((address + length, kept - length));
+            self.release(address + length, kept - length);
+            let object = self.cached.get_mut(&(kept - length)).and_then(Vec::pop);
+            self.objects.extend(object.map(|object| (address, (object, kept - length))));
         }
         address
     }
@@ -344,15 +345,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_lends_joins_when_it_ends() {
+    fn a_thread_keeps_seven_remainders_and_then_holes_join() {
         let mut heap = GlibcHeap::new(Remainders::Lent);
         let first = heap.take(4 * MIB, 1);
         heap.give_back(first);
-        let (a, _) = (heap.take_written(2 * MIB, 64), heap.take_written(MIB, 1));
-        heap.give_back(a);
-        heap.end_run(false);
-        heap.take_written(2 * MIB, 64);
-        assert_eq!(heap.resident() / MIB, 3);
+        for _ in 0..20 {
+            let block = heap.take_written(MIB, 64);
+            heap.take(2000, 1);
+            heap.give_back(block);
+        }
+        assert_eq!(heap.resident() / MIB, 8);
     }
 
     #[test]

@@ -70,22 +70,13 @@ pub struct Process {
     pub blocks: Vec<u64>,
     /// Buffers lie in an arena; else each is a block of its own.
     pub has_arena: bool,
-    /// A first run records where its buffers lie; what it records stays.
-    pub records_pattern: bool,
 }
 
 impl Process {
     /// A process in which nothing ran yet.
     #[must_use]
-    pub fn new(heap: GlibcHeap, has_arena: bool, records_pattern: bool) -> Process {
-        Process {
-            heap,
-            inputs: None,
-            user_bytes: Bytes::ZERO,
-            blocks: Vec::new(),
-            has_arena,
-            records_pattern,
-        }
+    pub fn new(heap: GlibcHeap, has_arena: bool) -> Process {
+        Process { heap, inputs: None, user_bytes: Bytes::ZERO, blocks: Vec::new(), has_arena }
     }
 }
 

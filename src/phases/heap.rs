@@ -5,7 +5,7 @@
 //! Without an arena every buffer is a block of its own, but those that are known before the run, which are one.
 
 use crate::error::Result;
-use crate::lower::{Known, Lowered, NodeRef, Process, Remainders, Storage, StorageClass};
+use crate::lower::{Known, Lowered, NodeRef, Process, Storage, StorageClass};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;
@@ -93,10 +93,9 @@ fn use_workspace(process: &mut Process, lowered: &Lowered) {
 fn run(process: &mut Process, problem: &Problem) -> Result<()> {
     let known = Problem { buffers: problem.buffers.iter().filter(|buffer| !buffer.grows).cloned().collect() };
     let pattern = plan::solve(&known, Planner::BestFit)?.arena_size;
-    let is_first = pattern == Bytes::ZERO;
-    let pattern = (!is_first).then(|| process.heap.take_written(pattern.0, ALIGNMENT));
+    let pattern = (pattern > Bytes::ZERO).then(|| process.heap.take_written(pattern.0, ALIGNMENT));
 
-    process.heap.set_remainders(Remainders::Lent);
+    process.heap.run();
     let buffers = &problem.buffers;
     let mut starting: Vec<usize> =
         (0..buffers.len()).filter(|&index| buffers[index].grows && buffers[index].size.0 > 0).collect();
@@ -114,7 +113,6 @@ fn run(process: &mut Process, problem: &Problem) -> Result<()> {
     }
     ending.for_each(|index| process.heap.give_back(blocks[index]));
     pattern.into_iter().for_each(|block| process.heap.give_back(block));
-    process.heap.end_run(is_first && process.records_pattern);
     Ok(())
 }
 

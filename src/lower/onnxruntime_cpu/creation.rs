@@ -1,8 +1,8 @@
 //! How a session is made, allocation by allocation.
 //!
 //! * The file is read through a buffer of 4 MiB into a message; each initializer in it is a string of its own.
-//! * In the file's order, each is copied into a tensor, and its string freed.
-//! * The objects of the session are made of the message, above the tensors.
+//! * The objects of the graph are made of the message.
+//! * In the file's order, each initializer is copied into a tensor, and its string freed; the session's objects follow.
 //! * A blocked convolution's filter is copied, reordered, made a string of a new message and copied into a tensor, and
 //!   all but the last are freed; the plain filters go when all are done.
 //! * In the order of nodes, kernels pack the matrices that they read; an original that nobody reads any more goes, but
@@ -15,7 +15,7 @@
 //! (`ConvertInitializersIntoOrtValues`), optimizer/nchwc_transformer.cc, framework/session_state.cc
 //! (`PrepackConstantInitializedTensors`); checked against traces of 1.31.1.
 
-use super::weights::{Pack, Weights, is_in_file, is_mapped};
+use super::weights::{Objects, Pack, Weights, is_in_file, is_mapped};
 use super::work::Work;
 use crate::lower::glibc_heap::{GlibcHeap, Remainders};
 use crate::profile::OnnxRuntimeCpu;
@@ -49,17 +49,15 @@ pub(super) fn of(
     work: &Work<'_>,
     weights: &Weights,
     options: &OnnxRuntimeCpu,
-    objects: Bytes,
+    objects: Objects,
     remainders: Remainders,
 ) -> Creation {
     let heap = GlibcHeap::new(remainders);
     let mut session = Session { heap, live: 0, peak: 0, mapped_peak: 0, sizes: FxHashMap::default() };
     let mut tensors: FxHashMap<usize, u64> = FxHashMap::default();
-    session.read(work, options, &mut tensors);
+    let while_reading = session.read(work, options, objects.graph, &mut tensors);
     let within: Vec<u64> = weights.own.iter().map(|own| session.copy(own.bytes)).collect();
-    let while_reading = session.heap.peak();
-    session.heap.forget_peak();
-    session.heap.take_written(objects.0, 1);
+    session.heap.take_written(objects.session.0, 1);
 
     let mut left: Vec<u32> = vec![0; work.values.len()];
     weights.packs.iter().for_each(|pack| left[pack.value] += 1);
@@ -125,8 +123,15 @@ struct Session {
 }
 
 impl Session {
-    /// Reads the model's own file and makes its initializers tensors, and those that were folded.
-    fn read(&mut self, work: &Work<'_>, options: &OnnxRuntimeCpu, tensors: &mut FxHashMap<usize, u64>) {
+    /// Reads the model's own file and makes its initializers tensors, and those that were folded; the most that is
+    /// resident until the message is there.
+    fn read(
+        &mut self,
+        work: &Work<'_>,
+        options: &OnnxRuntimeCpu,
+        objects: Bytes,
+        tensors: &mut FxHashMap<usize, u64>,
+    ) -> u64 {
         let copied = |value: &usize| {
             work.values[*value].is_stored && is_in_file(work, *value) && !is_mapped(work, *value, options)
         };
@@ -139,7 +144,10 @@ impl Session {
         self.heap.write(stream, 0, STREAM.min(file));
         let strings: Vec<u64> =
             stored.iter().map(|&(_, bytes)| self.take(bytes.saturating_add(1), 1)).collect();
+        let while_reading = self.heap.peak();
         self.heap.give_back(stream);
+        self.heap.forget_peak();
+        self.heap.take_written(objects.0, 1);
         for (&(value, bytes), string) in stored.iter().zip(strings) {
             tensors.insert(value, self.take(bytes, ALIGNMENT));
             self.heap.take_written(OBJECTS, 1);
@@ -152,6 +160,7 @@ impl Session {
                 tensors.insert(value, self.take(bytes, ALIGNMENT));
             }
         }
+        while_reading
     }
 
     /// Reads an initializer of a body and makes it a tensor.

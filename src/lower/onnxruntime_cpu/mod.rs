@@ -61,19 +61,24 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
     let mut lowered = run(&work, &order, &settings);
     let weights = weights::of(&work, &settings);
     let objects = objects(graph);
-    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects.bytes, mode));
+    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
     lowered.storages.extend(weights.held.iter().map(initializer));
+    lowered.storages.extend(unwritten(&weights, options));
     lowered.storages.extend(reserved(&work, &order, options));
     lowered.assumptions.extend(assumptions(&work, &order));
     lowered.residency = Residency {
         unread_bytes: Bytes(weights::unread(&work, &order, options)),
-        kept_bytes: Bytes(sessions[0].heap.resident()) - Bytes(sessions[0].stays) - objects.bytes,
+        kept_bytes: Bytes(sessions[0].heap.resident())
+            - Bytes(sessions[0].stays)
+            - objects.graph
+            - objects.session,
         library_bytes: Bytes(LIBRARY + LIBRARY_RUN),
         ..Residency::default()
     };
-    lowered.storages.push(objects);
+    let bytes = objects.graph + objects.session;
+    lowered.storages.push(lasting(StorageClass::Runtime, bytes.0, NodeRef::default(), Known::Assumed));
     let has_arena = options.arena != Arena::Off;
-    let process = |session: creation::Creation| Process::new(session.heap, has_arena, options.memory_pattern);
+    let process = |session: creation::Creation| Process::new(session.heap, has_arena);
     lowered.processes = sessions.map(process).into();
     lowered
 }
@@ -83,7 +88,7 @@ pub(super) fn created(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) 
     let (work, _) = optimized(Work::new(graph, shapes), options);
     let weights = weights::of(&work, &Settings::new(graph, options));
     let objects = objects(graph);
-    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects.bytes, mode));
+    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
     let session = &sessions[0];
     // While the file is read, few pages of the library are there.
     let resident = |session: &creation::Creation| {
@@ -94,22 +99,29 @@ pub(super) fn created(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) 
     // What is mapped is read in a run, or when it is packed.
     let kept = weights.held.iter().filter(|held| !held.is_mapped);
     lowered.storages.extend(kept.map(initializer));
+    let unwritten = unwritten(&weights, options);
+    let reserved = unwritten.as_ref().map_or(0, |storage| storage.bytes.0);
+    lowered.storages.extend(unwritten);
     let node = weights.held.first().map_or(NodeRef::default(), |held| held.node);
     let mut transient = |class, bytes| {
         if bytes > 0 {
             lowered.storages.push(lasting(class, bytes, node, Known::Assumed));
         }
     };
-    transient(StorageClass::WeightsAnonymous, session.peak.saturating_sub(session.stays));
+    transient(
+        StorageClass::WeightsAnonymous,
+        session.peak.saturating_sub(session.stays.saturating_add(reserved)),
+    );
     transient(StorageClass::WeightsFile, session.mapped);
     lowered.residency = Residency {
         anonymous_bytes: Some(resident(session)),
         anonymous_upper_bytes: sessions.iter().map(resident).max(),
-        kept_bytes: Bytes(session.heap.resident()) - Bytes(session.peak) - objects.bytes,
+        kept_bytes: Bytes(session.heap.resident()) - Bytes(session.peak) - objects.graph - objects.session,
         library_bytes: Bytes(LIBRARY),
         ..Residency::default()
     };
-    lowered.storages.push(objects);
+    let bytes = objects.graph + objects.session;
+    lowered.storages.push(lasting(StorageClass::Runtime, bytes.0, NodeRef::default(), Known::Assumed));
     lowered
 }
 
@@ -141,6 +153,13 @@ pub(super) fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
         }
     });
     made.collect()
+}
+
+/// The block for all initializers that a session without packing plans, and never writes to.
+fn unwritten(weights: &weights::Weights, options: &OnnxRuntimeCpu) -> Option<Storage> {
+    let first = weights.held.first().filter(|_| !options.prepacking)?;
+    let bytes = weights.held.iter().map(|held| held.bytes).fold(0, u64::saturating_add);
+    Some(lasting(StorageClass::WeightsAnonymous, bytes, first.node, Known::Exact))
 }
 
 /// The graph that the runtime executes, and in which order.
@@ -400,12 +419,11 @@ fn initializer(held: &weights::Held) -> Storage {
     lasting(class, held.bytes, held.node, Known::Exact)
 }
 
-fn objects(graph: &Graph) -> Storage {
+fn objects(graph: &Graph) -> weights::Objects {
     let graphs = graph.with_bodies();
     let nodes = graphs.iter().flat_map(|graph| graph.nodes());
     let nodes = nodes.filter(|node| !matches!(node.op, Op::Constant(_) | Op::Parameter | Op::Result));
-    let bytes = weights::objects(nodes.count());
-    lasting(StorageClass::Runtime, bytes.0, NodeRef::default(), Known::Assumed)
+    weights::objects(nodes.count())
 }
 
 fn lasting(class: StorageClass, bytes: u64, node: NodeRef, known: Known) -> Storage {
