@@ -1,6 +1,6 @@
-//! What ONNX Runtime executes of small models: control flow, quantized products.
+//! What ONNX Runtime executes of small models: control flow, quantized products, half precision.
 
-use crate::encode::{body, floats, graph, int, model, named, node, opened, value};
+use crate::encode::{Dim, body, floats, graph, int, model, named, node, opened, value};
 use memgraph::graph::{Graph, Value};
 use memgraph::lower::{self, Lowered, StorageClass};
 use memgraph::profile::{OnnxRuntimeCpu, Profile};
@@ -106,4 +106,31 @@ fn a_product_of_data_quantized_for_it_alone_is_one_step() {
     let (kinds, lowered) = quantized(true);
     assert_eq!(kinds, ["DynamicQuantizeLinear", "Add", "Neg"]);
     assert!(planned(&lowered).contains(&64));
+}
+
+#[test]
+fn half_precision_is_computed_in_single_where_kernels_lack_it() {
+    const HALF: i32 = 10;
+    let dims = |sizes: [i64; 2]| sizes.map(Dim::Is);
+    let weight = TensorProto {
+        data_type: HALF,
+        dims: vec![64, 32],
+        raw_data: vec![0; 64 * 32 * 2],
+        ..named_tensor("w")
+    };
+    let nodes = vec![
+        node("Transpose", &["x"], &["t"], vec![]),
+        node("MatMul", &["t", "w"], &["m"], vec![]),
+        node("Transpose", &["m"], &["u"], vec![]),
+        node("Exp", &["u"], &["y"], vec![]),
+    ];
+    let mut made = graph(vec![value("x", HALF, &dims([64, 8]))], nodes, &["y"]);
+    made.initializer = vec![weight];
+    let (kinds, lowered) = executed(&opened(&model(made)), &Scenario::default());
+    // A Cast of what comes in and of what goes out; data is moved in the precision that it has.
+    assert_eq!(kinds, ["Transpose", "Transpose", "MatMul", "Transpose", "Exp", "Exp"]);
+    assert_eq!(planned(&lowered), [8 * 64 * 2, 8 * 64 * 4, 8 * 32 * 4, 32 * 8 * 4, 32 * 8 * 4]);
+    let of = |class| lowered.storages.iter().filter(move |storage| storage.class == class);
+    assert_eq!(of(StorageClass::Output).map(|storage| storage.bytes.0).sum::<u64>(), 32 * 8 * 2);
+    assert_eq!(of(StorageClass::WeightsAnonymous).map(|storage| storage.bytes.0).sum::<u64>(), 64 * 32 * 4);
 }

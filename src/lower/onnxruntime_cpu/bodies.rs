@@ -6,8 +6,8 @@
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/providers/cpu/controlflow/if.cc and core/framework/utils.cc
 //! (`ExecuteSubgraph`).
 
-use super::fuse;
 use super::work::Work;
+use super::{fuse, precision};
 use crate::graph::op::LoopInputKind;
 use crate::graph::{Graph, Op};
 use crate::profile::OnnxRuntimeCpu;
@@ -33,6 +33,7 @@ impl<'a> Body<'a> {
     pub(super) fn optimized(&self, outer: &Work<'_>, options: &OnnxRuntimeCpu) -> Work<'a> {
         let mut work = Work::body(self.graph, self.shapes, outer, &self.passed);
         fuse::apply(&mut work, options.optimization, options.block());
+        precision::widen(&mut work, options);
         work
     }
 }

@@ -3,14 +3,13 @@
 //! One file per rule: `symbolic`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
 //! `reuse`, which tensors share a buffer; `kernels`, in-place kernels and their workspace, and apart that of
 //! `attention` and `nbits`, products with blocks of weights; `weights`, initializers; `creation`, what is allocated and
-//! freed until the session is made; `bodies`, control flow.
+//! freed until the session is made; `bodies`, control flow; `precision`, what is computed in single instead of half.
 //! The result is an ordinary [`Lowered`] whose storages are the runtime's buffers, placed by the planner `bfc-arena`.
 //!
 //! In the first run of a set of shapes each buffer is a request of its own ([`Storage::grows`]); the second has a
 //! memory pattern of the first, so that all but outputs and workspace are one request. See [`repeated`].
 //!
-//! Not covered: parallel execution, providers other than CPU, sparse and sequence tensors (each counts as it is
-//! declared), half precision, which the runtime computes in single where a kernel lacks it.
+//! Not covered: parallel execution, providers other than CPU, sparse and sequence tensors (each counts as it is declared).
 //!
 //! Source: ONNX Runtime 1.31.1 on x86-64 with AVX-512.
 
@@ -21,6 +20,7 @@ mod fuse;
 mod kernels;
 mod nbits;
 mod order;
+mod precision;
 mod reuse;
 mod symbolic;
 mod weights;
@@ -165,6 +165,7 @@ fn unwritten(weights: &weights::Weights, options: &OnnxRuntimeCpu) -> Option<Sto
 /// The graph that the runtime executes, and in which order.
 fn optimized<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec<usize>) {
     fuse::apply(&mut work, options.optimization, options.block());
+    precision::widen(&mut work, options);
     let order = order::of(&work);
     (work, order)
 }

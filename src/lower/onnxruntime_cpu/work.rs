@@ -144,6 +144,33 @@ impl<'a> Work<'a> {
         index
     }
 
+    /// A new value like another, in single precision, that nothing writes or reads yet.
+    pub(super) fn single(&mut self, value: usize) -> usize {
+        let like = &self.values[value];
+        let single = Value {
+            dtype: DType::F32,
+            is_constant: false,
+            is_stored: false,
+            is_output: false,
+            writer: None,
+            readers: SmallVec::new(),
+            ..like.clone()
+        };
+        self.values.push(single);
+        self.values.len() - 1
+    }
+
+    /// Lets an input of a node be another value.
+    pub(super) fn read(&mut self, node: usize, index: usize, value: usize) {
+        if let Some(old) = self.nodes[node].inputs.get_mut(index).and_then(|input| input.replace(value)) {
+            let readers = &mut self.values[old].readers;
+            if let Some(at) = readers.iter().position(|&reader| reader == node) {
+                readers.swap_remove(at);
+            }
+        }
+        self.values[value].readers.push(node);
+    }
+
     /// Takes a node out; its outputs have no writer until another node takes them.
     pub(super) fn remove(&mut self, node: usize) {
         let old = &mut self.nodes[node];

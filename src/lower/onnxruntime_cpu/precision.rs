@@ -1,0 +1,126 @@
+//! Half precision: on x86-64 most kernels have none, so the runtime computes in single around them.
+//!
+//! What such a kernel reads or writes is in single; a Cast stands where half precision comes in or goes out, and
+//! initializers are converted once. Kernels that take any type, or both, follow what they read.
+//!
+//! Source: ONNX Runtime, onnxruntime/core/optimizer/insert_cast_transformer.cc. Which kernels take half precision is that
+//! of the kernel registrations of 1.31.1 without `MLAS_F16VEC_INTRINSICS_SUPPORTED`.
+
+use super::work::{Node, Work};
+use super::{order, weights};
+use crate::DType;
+use crate::profile::OnnxRuntimeCpu;
+use rustc_hash::FxHashMap;
+use smallvec::smallvec;
+
+/// Puts into single what is computed in single.
+pub(super) fn widen(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
+    if !work.values.iter().any(|value| value.dtype == DType::F16) {
+        return;
+    }
+    let mut casts: FxHashMap<usize, usize> = FxHashMap::default();
+    for node in order::of(work) {
+        let is_half = |work: &Work<'_>, value: usize| work.values[value].dtype == DType::F16;
+        let inputs = work.nodes[node].inputs.clone();
+        let follows = takes_half(&work.nodes[node].kind);
+        let reads_single = inputs.iter().flatten().any(|&value| work.values[value].dtype == DType::F32);
+        let is_single =
+            !follows || reads_single && !matches!(&*work.nodes[node].kind, "Cast" | "Shape" | "Size");
+        if !is_single {
+            continue;
+        }
+        for (index, value) in inputs.iter().enumerate() {
+            let Some(value) = value.filter(|&value| is_half(work, value)) else { continue };
+            if work.values[value].is_constant {
+                let is_mapped = weights::is_mapped(work, value, options);
+                let own = &mut work.values[value];
+                own.dtype = DType::F32;
+                own.is_stored &= !is_mapped;
+            } else {
+                let single = *casts.entry(value).or_insert_with(|| cast(work, value));
+                work.read(node, index, single);
+            }
+        }
+        for port in 0..work.nodes[node].outputs.len() {
+            let value = work.nodes[node].outputs[port];
+            if !is_half(work, value) {
+                continue;
+            }
+            if work.values[value].is_output {
+                let single = work.single(value);
+                work.values[single].writer = Some(node);
+                work.nodes[node].outputs[port] = single;
+                let source = work.nodes[node].source;
+                work.add(Node {
+                    kind: "Cast".into(),
+                    source,
+                    inputs: smallvec![Some(single)],
+                    outputs: smallvec![value],
+                    is_gone: false,
+                });
+                for reader in work.values[value].readers.clone() {
+                    for index in 0..work.nodes[reader].inputs.len() {
+                        if work.input(reader, index) == Some(value) {
+                            work.read(reader, index, single);
+                        }
+                    }
+                }
+            } else {
+                work.values[value].dtype = DType::F32;
+            }
+        }
+    }
+}
+
+/// The value in single that a Cast makes of one in half precision.
+fn cast(work: &mut Work<'_>, value: usize) -> usize {
+    let single = work.single(value);
+    let parameter = work.graph.tensor(work.values[value].tensor).node;
+    let source = work.values[value].writer.map_or(parameter, |writer| work.nodes[writer].source);
+    let inputs = smallvec![Some(value)];
+    work.add(Node { kind: "Cast".into(), source, inputs, outputs: smallvec![single], is_gone: false });
+    single
+}
+
+/// Kernels that move data of any type, and those that compute in half precision too.
+fn takes_half(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Cast"
+            | "Concat"
+            | "ConstantOfShape"
+            | "DepthToSpace"
+            | "Expand"
+            | "Flatten"
+            | "Gather"
+            | "GatherElements"
+            | "GatherND"
+            | "Identity"
+            | "If"
+            | "Loop"
+            | "Pad"
+            | "Reshape"
+            | "Scan"
+            | "ScatterElements"
+            | "ScatterND"
+            | "Shape"
+            | "Size"
+            | "Slice"
+            | "SpaceToDepth"
+            | "Split"
+            | "Squeeze"
+            | "Tile"
+            | "Transpose"
+            | "Unsqueeze"
+            | "QuantizeLinear"
+            | "DequantizeLinear"
+            | "GatherBlockQuantized"
+            | "GroupQueryAttention"
+            | "LayerNormalization"
+            | "MatMulNBits"
+            | "RotaryEmbedding"
+            | "SimplifiedLayerNormalization"
+            | "SkipLayerNormalization"
+            | "SkipSimplifiedLayerNormalization"
+    )
+}
