@@ -972,7 +972,7 @@ pub enum Detection {
         pooled_h: i64,
         pooled_w: i64,
     },
-    /// `data`, `regions`, `batch_indices`, `size` [2].
+    /// `data`, `regions`, `batch_indices`, `size` (two numbers).
     CropAndResize,
 }
 

@@ -39,8 +39,8 @@ const CACHED_COUNT: usize = 7;
 const UNIT: u64 = 16;
 /// Where mapped blocks begin; the heap lies below.
 const MAPPED: u64 = 1 << 60;
-/// Larger requests than this are not followed; the sums of the others stay below 2^63.
-const LARGEST: u64 = 1 << 48;
+/// Larger requests than this are not followed; the sums of a million others stay below [`MAPPED`].
+const LARGEST: u64 = 1 << 40;
 
 /// What becomes of the room that an aligned request took for its alignment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
