@@ -26,9 +26,7 @@ use crate::units::Bytes;
 use fuse::Fusion;
 use parts::{Item, Part};
 use search::{Limits, Search, Verdict};
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 /// Larger parts keep their greedy plan: a search would take one step per second.
@@ -37,8 +35,14 @@ const MAX_ITEMS: usize = 20_000;
 /// Sections × items alive there, over all sections: bounds the memory of a search.
 const MAX_CELLS: usize = 20_000_000;
 
+/// Searches that run side by side.
+const THREADS: usize = 2;
+
 /// Stack of a search per item, with a margin for unoptimised builds.
 const FRAME_BYTES: usize = 8 << 10;
+
+/// Searches that may lie on one stack: a thread that waits for a search takes up another.
+const NESTED: usize = 4;
 
 /// Placements that the first rounds try.
 const FIRST_ROUND: u64 = 1000;
@@ -60,9 +64,30 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
     let deadline = Instant::now() + options.time_limit;
     let bound = lower_bound(problem);
     let greedy = finish(problem, greedy_by_size::offsets(problem));
-    let Some((unit, mut parts)) = parts::split(problem).filter(|_| greedy.arena_size > bound) else {
+    let Some((unit, parts)) = parts::split(problem).filter(|_| greedy.arena_size > bound) else {
         return Solution { plan: greedy, bound };
     };
+    // A search has a frame for every item of its part.
+    let largest = parts.iter().map(|part| part.items.len()).max().unwrap_or(0).min(MAX_ITEMS);
+    let stack = NESTED * largest.max(1000) * FRAME_BYTES;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).stack_size(stack).build();
+    let Ok(pool) = pool else { return Solution { plan: greedy, bound } };
+    let (low, offsets) = pool.install(|| solve_parts(problem, unit, parts, options.seed, deadline));
+    let plan = finish(problem, offsets);
+    Solution {
+        bound: bound.max(proved(problem, low * unit)),
+        plan: if plan.arena_size < greedy.arena_size { plan } else { greedy },
+    }
+}
+
+/// The height in units below which there is no plan, and offsets of all buffers.
+fn solve_parts(
+    problem: &Problem,
+    unit: u64,
+    mut parts: Vec<Part>,
+    seed: u64,
+    deadline: Instant,
+) -> (u64, Vec<u64>) {
     let mut low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
     let mut offsets = vec![0; problem.buffers.len()];
     // The small parts first: they leave their time to the large ones.
@@ -79,7 +104,7 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
             let part = &parts[number];
             let left = deadline.saturating_duration_since(Instant::now());
             let share = if open.len() == 1 { left } else { left / (open.len() - done + 1) as u32 };
-            let found = solve_part(part, low, options.seed.wrapping_add(turn), share);
+            let found = solve_part(part, low, seed.wrapping_add(turn), share);
             low = low.max(found.low);
             let high = height(part, &found.offsets);
             if high < heights[number] {
@@ -90,11 +115,7 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
             }
         }
     }
-    let plan = finish(problem, offsets);
-    Solution {
-        bound: bound.max(proved(problem, low * unit)),
-        plan: if plan.arena_size < greedy.arena_size { plan } else { greedy },
-    }
+    (low, offsets)
 }
 
 /// What a bound on padded sizes says of the arena, whose last buffer is not padded.
@@ -197,16 +218,13 @@ fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
         if is_best(&best) || round > 0 && Instant::now() >= deadline {
             break;
         }
-        let found = std::thread::scope(|scope| {
-            let threads = lanes.each_mut().map(|fusion| {
-                scope.spawn(move || {
-                    fusion.improve(if round > 0 { looks } else { 0 });
-                    place_fused(part, fusion, seed, looks, deadline)
-                })
-            });
-            threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        });
-        for offsets in found.into_iter().flatten() {
+        let guess = |fusion: &mut Fusion| {
+            fusion.improve(if round > 0 { looks } else { 0 });
+            place_fused(part, fusion, seed, looks, deadline)
+        };
+        let [first, second] = &mut lanes;
+        let (first, second) = rayon::join(|| guess(first), || guess(second));
+        for offsets in [first, second].into_iter().flatten() {
             if best.as_ref().is_none_or(|best| height(part, &offsets) < height(part, best)) {
                 best = Some(offsets);
             }
@@ -273,30 +291,15 @@ impl Lane<'_> {
 fn round(lanes: &mut [Lane<'_>; 2], heights: [u64; 2], deadline: Instant) -> [Verdict; 2] {
     let (never, cancel) = (AtomicBool::new(false), AtomicBool::new(false));
     let [first, second] = lanes;
-    std::thread::scope(|scope| {
-        let first = spawn(scope, || first.run(heights[0], deadline, &never));
-        let second = spawn(scope, || second.run(heights[1], deadline, &cancel));
-        let first = join(first);
-        cancel.store(first == Verdict::Found, Ordering::Relaxed);
-        [first, join(second)]
-    })
-}
-
-/// A thread whose stack holds a frame for every item of the largest part.
-fn spawn<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    work: impl FnOnce() -> Verdict + Send + 'scope,
-) -> io::Result<ScopedJoinHandle<'scope, Verdict>> {
-    std::thread::Builder::new().stack_size(MAX_ITEMS * FRAME_BYTES).spawn_scoped(scope, work)
-}
-
-/// A search that could not start has found nothing.
-fn join(thread: io::Result<ScopedJoinHandle<'_, Verdict>>) -> Verdict {
-    match thread.map(ScopedJoinHandle::join) {
-        Ok(Ok(verdict)) => verdict,
-        Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        Err(_) => Verdict::Stopped,
-    }
+    let (first, second) = rayon::join(
+        || {
+            let verdict = first.run(heights[0], deadline, &never);
+            cancel.store(verdict == Verdict::Found, Ordering::Relaxed);
+            verdict
+        },
+        || second.run(heights[1], deadline, &cancel),
+    );
+    [first, second]
 }
 
 /// A problem whose steps are sections and whose bytes are units.
