@@ -70,14 +70,10 @@ pub struct Process {
     pub blocks: Vec<u64>,
     /// Buffers lie in an arena; else each is a block of its own.
     pub has_arena: bool,
-}
-
-impl Process {
-    /// A process in which nothing ran yet.
-    #[must_use]
-    pub fn new(heap: GlibcHeap, has_arena: bool) -> Process {
-        Process { heap, inputs: None, user_bytes: Bytes::ZERO, blocks: Vec::new(), has_arena }
-    }
+    /// What the runtime aligns its blocks to.
+    pub alignment: u64,
+    /// A region of the arena has a table with one byte for so many of it, written when it is made.
+    pub bytes_per_table_byte: u64,
 }
 
 /// Tokens that the states of attention hold after a pass.

@@ -10,13 +10,6 @@ use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;
 
-/// What ONNX Runtime aligns to (`MlasGetPreferredBufferAlignment`).
-const ALIGNMENT: u64 = 64;
-/// A region of the arena has a table with 8 bytes for each 256 of it, written when it is made.
-///
-/// Source: `AllocationRegion`, ONNX Runtime, onnxruntime/core/framework/bfc_arena.h; traces of 1.31.1.
-const TABLE: u64 = 256 / 8;
-
 /// Runs a phase in its processes, if they are followed, and tells what is resident at the peak.
 ///
 /// Cost: O(n log n) in blocks and initializers.
@@ -40,8 +33,8 @@ pub(super) fn follow(lowered: &mut Lowered, problem: &Problem, plan: &Plan, has_
         use_workspace(process, lowered);
         peaks.push(Bytes(process.heap.peak()) - process.user_bytes);
     }
-    if has_arena && !processes.is_empty() {
-        lowered.storages.push(tables(plan));
+    if let Some(process) = processes.first().filter(|_| has_arena) {
+        lowered.storages.push(tables(plan, process.bytes_per_table_byte));
     }
     if let [mostly, ..] = peaks[..] {
         lowered.residency.anonymous_bytes = Some(mostly);
@@ -67,8 +60,8 @@ fn allocate_inputs(process: &mut Process, lowered: &Lowered) {
 fn extend(process: &mut Process, plan: &Plan) {
     for block in plan.blocks.iter().skip(process.blocks.len()) {
         let bytes = block.bytes.end.saturating_sub(block.bytes.start);
-        process.blocks.push(process.heap.take(bytes, ALIGNMENT));
-        process.heap.take_written(bytes / TABLE, 1);
+        process.blocks.push(process.heap.take(bytes, process.alignment));
+        process.heap.take_written(bytes / process.bytes_per_table_byte.max(1), 1);
     }
     for touched in &plan.touched {
         for (block, &address) in plan.blocks.iter().zip(&process.blocks) {
@@ -84,7 +77,7 @@ fn extend(process: &mut Process, plan: &Plan) {
 /// What kernels hold beside the arena, as if it were asked for when all of the arena is there.
 fn use_workspace(process: &mut Process, lowered: &Lowered) {
     for storage in lowered.storages.iter().filter(|storage| storage.class == StorageClass::Workspace) {
-        let block = process.heap.take_written(storage.bytes.0, ALIGNMENT);
+        let block = process.heap.take_written(storage.bytes.0, process.alignment);
         process.heap.give_back(block);
     }
 }
@@ -93,7 +86,7 @@ fn use_workspace(process: &mut Process, lowered: &Lowered) {
 fn run(process: &mut Process, problem: &Problem) -> Result<()> {
     let known = Problem { buffers: problem.buffers.iter().filter(|buffer| !buffer.grows).cloned().collect() };
     let pattern = plan::solve(&known, Planner::BestFit)?.arena_size;
-    let pattern = (pattern > Bytes::ZERO).then(|| process.heap.take_written(pattern.0, ALIGNMENT));
+    let pattern = (pattern > Bytes::ZERO).then(|| process.heap.take_written(pattern.0, process.alignment));
 
     process.heap.run();
     let buffers = &problem.buffers;
@@ -109,7 +102,7 @@ fn run(process: &mut Process, problem: &Problem) -> Result<()> {
         {
             process.heap.give_back(blocks[ended]);
         }
-        blocks[index] = process.heap.take_written(buffers[index].size.0, ALIGNMENT);
+        blocks[index] = process.heap.take_written(buffers[index].size.0, process.alignment);
     }
     ending.for_each(|index| process.heap.give_back(blocks[index]));
     pattern.into_iter().for_each(|block| process.heap.give_back(block));
@@ -117,8 +110,9 @@ fn run(process: &mut Process, problem: &Problem) -> Result<()> {
 }
 
 /// The tables of all regions.
-fn tables(plan: &Plan) -> Storage {
-    let bytes = plan.blocks.iter().map(|block| block.bytes.end.saturating_sub(block.bytes.start) / TABLE);
+fn tables(plan: &Plan, bytes_per_table_byte: u64) -> Storage {
+    let regions = plan.blocks.iter().map(|block| block.bytes.end.saturating_sub(block.bytes.start));
+    let bytes = regions.map(|region| region / bytes_per_table_byte.max(1));
     Storage {
         class: StorageClass::Runtime,
         bytes: Bytes(bytes.fold(0, u64::saturating_add)),

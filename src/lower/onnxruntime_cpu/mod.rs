@@ -49,6 +49,11 @@ const LIBRARY_READING: u64 = 204_800;
 /// Pages that a first run adds; measured on a model of products, a norm and a softmax, of 64 columns.
 const LIBRARY_RUN: u64 = 671_744;
 
+/// A region of the arena has a table with 8 bytes for each 256 of it.
+///
+/// Source: `AllocationRegion`, ONNX Runtime, onnxruntime/core/framework/bfc_arena.h; traces of 1.31.1.
+const TABLE: u64 = 256 / 8;
+
 /// How a creation mostly goes, and how it goes where the heap keeps the most.
 const MODES: [Remainders; 2] = [Remainders::Joined, Remainders::Taken];
 
@@ -78,7 +83,15 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
     let bytes = objects.graph + objects.session;
     lowered.storages.push(lasting(StorageClass::Runtime, bytes.0, NodeRef::default(), Known::Assumed));
     let has_arena = options.arena != Arena::Off;
-    let process = |session: creation::Creation| Process::new(session.heap, has_arena);
+    let process = |session: creation::Creation| Process {
+        heap: session.heap,
+        inputs: None,
+        user_bytes: Bytes::ZERO,
+        blocks: Vec::new(),
+        has_arena,
+        alignment: creation::ALIGNMENT,
+        bytes_per_table_byte: TABLE,
+    };
     lowered.processes = sessions.map(process).into();
     lowered
 }

@@ -3,8 +3,8 @@
 //! What such a kernel reads or writes is in single; a Cast stands where half precision comes in or goes out, and
 //! initializers are converted once. Kernels that take any type, or both, follow what they read.
 //!
-//! Source: ONNX Runtime, onnxruntime/core/optimizer/insert_cast_transformer.cc. Which kernels take half precision is that
-//! of the kernel registrations of 1.31.1 without `MLAS_F16VEC_INTRINSICS_SUPPORTED`.
+//! Source: ONNX Runtime, onnxruntime/core/optimizer/insert_cast_transformer.cc. Which kernels take half precision is what the
+//! wheel of 1.31.1 for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
 
 use super::work::{Node, Work};
 use super::{order, weights};
@@ -24,8 +24,7 @@ pub(super) fn widen(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
         let inputs = work.nodes[node].inputs.clone();
         let follows = takes_half(&work.nodes[node].kind);
         let reads_single = inputs.iter().flatten().any(|&value| work.values[value].dtype == DType::F32);
-        let is_single =
-            !follows || reads_single && !matches!(&*work.nodes[node].kind, "Cast" | "Shape" | "Size");
+        let is_single = !follows || reads_single && !matches!(&*work.nodes[node].kind, "Cast" | "Shape");
         if !is_single {
             continue;
         }
@@ -82,45 +81,59 @@ fn cast(work: &mut Work<'_>, value: usize) -> usize {
     single
 }
 
-/// Kernels that move data of any type, and those that compute in half precision too.
+/// Whether the newest kernel of an operator takes half precision.
 fn takes_half(kind: &str) -> bool {
     matches!(
         kind,
-        "Cast"
+        "Attention"
+            | "BitCast"
+            | "Cast"
+            | "Clip"
+            | "Compress"
             | "Concat"
             | "ConstantOfShape"
-            | "DepthToSpace"
+            | "DequantizeLinear"
             | "Expand"
+            | "ExpandDims"
             | "Flatten"
             | "Gather"
+            | "GatherBlockQuantized"
             | "GatherElements"
             | "GatherND"
+            | "GroupQueryAttention"
             | "Identity"
             | "If"
+            | "IsInf"
+            | "IsNaN"
+            | "LayerNormalization"
             | "Loop"
-            | "Pad"
+            | "MatMulNBits"
+            | "Max"
+            | "Min"
+            | "Mod"
+            | "QMoE"
+            | "QuantizeLinear"
+            | "RMSNormalization"
             | "Reshape"
+            | "ReverseSequence"
+            | "RotaryEmbedding"
+            | "Round"
             | "Scan"
+            | "Scatter"
             | "ScatterElements"
             | "ScatterND"
             | "Shape"
-            | "Size"
-            | "Slice"
-            | "SpaceToDepth"
-            | "Split"
-            | "Squeeze"
-            | "Tile"
-            | "Transpose"
-            | "Unsqueeze"
-            | "QuantizeLinear"
-            | "DequantizeLinear"
-            | "GatherBlockQuantized"
-            | "GroupQueryAttention"
-            | "LayerNormalization"
-            | "MatMulNBits"
-            | "RotaryEmbedding"
+            | "Shrink"
+            | "Sign"
             | "SimplifiedLayerNormalization"
             | "SkipLayerNormalization"
             | "SkipSimplifiedLayerNormalization"
+            | "Slice"
+            | "SparseAttention"
+            | "Split"
+            | "Squeeze"
+            | "TensorScatter"
+            | "Transpose"
+            | "Unsqueeze"
     )
 }

@@ -66,7 +66,7 @@ pub(super) struct Weights {
     pub packs: Vec<Pack>,
     /// Those that bodies have for themselves, and that are in no mapped file.
     pub own: Vec<Own>,
-    /// There are bodies, which keep the graph's initializers until all is packed.
+    /// There are bodies: initializers stay until all is packed.
     pub has_bodies: bool,
     /// Values and lengths of all copies.
     packed: FxHashSet<(usize, u64)>,
@@ -110,7 +110,7 @@ pub(super) fn of(work: &Work<'_>, settings: &Settings<'_>) -> Weights {
 ///
 /// What a body reads through a node is read in the body alone.
 ///
-/// That a second branch's copy is dropped for the first's is seen in traces of 1.31.1 (`PrepackedWeightsForGraph`).
+/// That a second branch's copy is dropped for the first's is seen in traces of two models under 1.31.1.
 fn collect(
     work: &Work<'_>,
     main: &dyn Fn(usize) -> Option<usize>,
