@@ -12,6 +12,10 @@ pub const MAX_TENSORS: usize = 1 << 20;
 pub const MAX_EDGES: usize = 1 << 22;
 /// Inputs, and as many outputs, of one node.
 pub const MAX_PORTS: usize = 1 << 14;
+/// Attributes of one node, or of one function.
+pub const MAX_ATTRIBUTES: usize = 1 << 10;
+/// Operator sets that a model, or a function, imports.
+pub const MAX_OPERATOR_SETS: usize = 1 << 8;
 /// Dims of one tensor.
 pub const MAX_RANK: usize = 64;
 /// Bytes of an XML file, which is read whole. IRs of 10^5 layers have 60 MB.

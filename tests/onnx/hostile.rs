@@ -2,7 +2,7 @@
 
 use super::encode::*;
 use memgraph::formats::onnx::parse;
-use onnx_protobuf::{GraphProto, ModelProto, TensorProto};
+use onnx_protobuf::{FunctionProto, GraphProto, ModelProto, TensorProto};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -146,6 +146,40 @@ fn bodies_within_bodies() {
     }
     let error = read(&model(graph)).unwrap_err();
     assert!(error.is_limit(), "{error}");
+}
+
+#[test]
+fn names_that_calls_make_are_bounded() {
+    let function = |inputs: &[&str], nodes| FunctionProto {
+        name: "F".to_owned(),
+        domain: "mine".to_owned(),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec!["b".to_owned()],
+        node: nodes,
+        ..FunctionProto::new()
+    };
+    let called = |function, calls: usize, output: &str| {
+        let call = |number| {
+            let mut call = node("F", &["x"], &[&format!("{output}{number}")], vec![]);
+            call.domain = "mine".to_owned();
+            call
+        };
+        let nodes = (0..calls).map(call).collect();
+        let mut made = model(graph(vec![floats("x", &[1])], nodes, &[]));
+        made.functions = vec![function];
+        read(&made).unwrap_err()
+    };
+    // Each of 10,000 uses of a name of two bytes is a name of a megabyte where the call stands.
+    let many = vec![node("Relu", &["a"], &["t"], vec![]), node("Sum", &["t"; 10_000], &["b"], vec![])];
+    let started = Instant::now();
+    let error = called(function(&["a"], many), 1, &"n".repeat(1 << 20));
+    assert!(error.is_limit() && error.to_string().contains("bytes of all names"), "{error:.200}");
+    // 10,000 formal inputs, of which a call gives one.
+    let formals: Vec<String> = (0..10_000).map(|index| format!("a{index}")).collect();
+    let formals: Vec<&str> = formals.iter().map(String::as_str).collect();
+    let error = called(function(&formals, vec![node("Relu", &["a0"], &["b"], vec![])]), 1_000, "y");
+    assert!(error.is_limit() && error.to_string().contains("number of edges"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -67,6 +67,10 @@ impl<'m> Scope<'_, 'm> {
         node: &'m NodeProto,
     ) -> Result<SmallVec<[(&'m str, &'m AttributeProto); 8]>> {
         let mut attributes = SmallVec::new();
+        if node.attribute.len() > limits::MAX_ATTRIBUTES {
+            let count = node.attribute.len();
+            return Err(limits::exceeded("attributes of one node", count, limits::MAX_ATTRIBUTES));
+        }
         for attribute in &node.attribute {
             let name = text(&attribute.name)?;
             if attribute.ref_attr_name.is_empty() {
@@ -93,6 +97,9 @@ impl<'m> Scope<'_, 'm> {
 }
 
 fn opsets(imports: &[OperatorSetIdProto]) -> Result<SmallVec<[(&str, i64); 4]>> {
+    if imports.len() > limits::MAX_OPERATOR_SETS {
+        return Err(limits::exceeded("operator sets", imports.len(), limits::MAX_OPERATOR_SETS));
+    }
     imports.iter().map(|import| Ok((domain(&import.domain)?, import.version))).collect()
 }
 
@@ -119,6 +126,12 @@ impl<'m> GraphReader<'_, 'm> {
             return Err(limits::exceeded("functions within functions", depth, limits::MAX_FUNCTION_DEPTH)
                 .note("a function of ONNX may not call itself, directly or not"));
         }
+        if function.attribute_proto.len() > limits::MAX_ATTRIBUTES {
+            let count = function.attribute_proto.len();
+            return Err(limits::exceeded("attributes of one function", count, limits::MAX_ATTRIBUTES));
+        }
+        // A call costs what it hands over, however little of it the function uses.
+        self.count_edges(function.input.len() + function.output.len() + function.attribute_proto.len())?;
         let mut names = FxHashMap::default();
         for (index, formal) in function.input.iter().enumerate() {
             let actual = proto.input.get(index).map(|actual| text(actual)).transpose()?.unwrap_or_default();

@@ -215,6 +215,9 @@ impl<'m> GraphReader<'_, 'm> {
         let mut sources: SmallVec<[Input<'m>; 4]> = SmallVec::new();
         for name in &proto.input {
             let name = scope.tensor(text(name)?);
+            if let Cow::Owned(made) = &name {
+                self.count_text(made)?;
+            }
             sources.push(if name.is_empty() { Input::Absent } else { Input::Name(name) });
         }
 
@@ -397,6 +400,20 @@ impl<'m> GraphReader<'_, 'm> {
         if self.shared.nodes > limits::MAX_NODES {
             return Err(limits::exceeded("number of nodes", self.shared.nodes, limits::MAX_NODES));
         }
+        self.count_text(name)
+    }
+
+    /// Counts edges against their cap.
+    pub(super) fn count_edges(&mut self, count: usize) -> Result<()> {
+        self.shared.edges = self.shared.edges.saturating_add(count);
+        if self.shared.edges > limits::MAX_EDGES {
+            return Err(limits::exceeded("number of edges", self.shared.edges, limits::MAX_EDGES));
+        }
+        Ok(())
+    }
+
+    /// Counts a name against the cap of all texts.
+    fn count_text(&mut self, name: &str) -> Result<()> {
         self.shared.texts = self.shared.texts.saturating_add(name.len() as u64);
         if self.shared.texts > limits::MAX_TEXT_BYTES {
             return Err(limits::exceeded("bytes of all names", self.shared.texts, limits::MAX_TEXT_BYTES));
@@ -409,10 +426,7 @@ impl<'m> GraphReader<'_, 'm> {
         let n_inputs = self.builder.graph().parameters().len();
         let mut captures: Vec<Cow<'m, str>> = Vec::new();
         for (node, sources) in std::mem::take(&mut self.pending) {
-            self.shared.edges += sources.len();
-            if self.shared.edges > limits::MAX_EDGES {
-                return Err(limits::exceeded("number of edges", self.shared.edges, limits::MAX_EDGES));
-            }
+            self.count_edges(sources.len())?;
             let mut slots: SmallVec<[Option<TensorId>; 8]> = SmallVec::new();
             for source in sources {
                 slots.push(match source {
