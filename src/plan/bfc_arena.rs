@@ -184,20 +184,25 @@ impl Arena {
     fn give_back(&mut self, start: u64) {
         let Some((mut size, false)) = self.chunks.remove(&start) else { return };
         let mut start = start;
-        let is_border = |at: u64| self.regions.iter().any(|region| region.start == at);
-        if !is_border(start + size)
+        if !self.is_border(start + size)
             && let Some(&(next, true)) = self.chunks.get(&(start + size))
         {
             self.remove_free(start + size, next);
             size += next;
         }
-        let is_first = self.regions.iter().any(|region| region.start == start);
-        if !is_first && let Some((&before, &(length, true))) = self.chunks.range(..start).next_back() {
+        if !self.is_border(start)
+            && let Some((&before, &(length, true))) = self.chunks.range(..start).next_back()
+        {
             self.remove_free(before, length);
             start = before;
             size += length;
         }
         self.add_free(start, size);
+    }
+
+    /// Whether a region begins there: regions never join.
+    fn is_border(&self, at: u64) -> bool {
+        self.regions.binary_search_by_key(&at, |region| region.start).is_ok()
     }
 
     fn extend(&mut self, wanted: u64) {

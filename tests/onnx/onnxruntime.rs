@@ -7,6 +7,7 @@ use memgraph::profile::{OnnxRuntimeCpu, Profile};
 use memgraph::scenario::Scenario;
 use memgraph::shape;
 use onnx_protobuf::{GraphProto, TensorProto};
+use std::time::{Duration, Instant};
 
 /// `y = flag ? Exp(Neg(Neg(x))) : Abs(x)`, then `z = Log(y)`.
 fn branches(flag: Option<i64>) -> (Vec<String>, Lowered) {
@@ -62,6 +63,35 @@ fn the_branch_that_is_taken_is_spelt_out() {
 #[test]
 fn of_two_possible_branches_the_larger_is_held() {
     assert_eq!(branches(None).0, ["Neg", "Neg", "Exp", "If", "Log"]);
+}
+
+#[test]
+fn each_of_many_nested_branches_is_measured_once() {
+    let chain = (0..500).map(|index| {
+        let from = if index == 0 { "x".to_owned() } else { format!("q{index}") };
+        node("Exp", &[&from], &[&format!("q{}", index + 1)], vec![])
+    });
+    let mut inner = GraphProto { node: chain.collect(), output: vec![named("q500")], ..GraphProto::new() };
+    for depth in 0..15 {
+        let (other, name) = (format!("e{depth}"), format!("o{depth}"));
+        let small = GraphProto {
+            node: vec![node("Abs", &["x"], &[&other], vec![])],
+            output: vec![named(&other)],
+            ..GraphProto::new()
+        };
+        let sides = vec![body("then_branch", inner), body("else_branch", small)];
+        inner = GraphProto {
+            node: vec![node("If", &["flag"], &[&name], sides)],
+            output: vec![named(&name)],
+            ..GraphProto::new()
+        };
+    }
+    let inputs = vec![value("flag", 9, &[]), floats("x", &[1024])];
+    let started = Instant::now();
+    let (kinds, _) = executed(&opened(&model(graph(inputs, inner.node, &["o14"]))), &Scenario::default());
+    assert_eq!(kinds.len(), 515);
+    // Twice as long per level would be over a minute.
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 /// `y = x · w` of dynamically quantized `x`, with a bias; `is_shared`: another node reads its scale.

@@ -39,6 +39,7 @@ use crate::units::Bytes;
 use reuse::Reuse;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use work::Work;
 
@@ -213,13 +214,15 @@ struct Settings<'a> {
     options: &'a OnnxRuntimeCpu,
     /// Number of each graph and body in [`Graph::with_bodies`], by address.
     numbers: FxHashMap<usize, u32>,
+    /// By number of a body, its [`Emitter::peak`]: an `If` within an `If` would ask for it again at every level.
+    peaks: RefCell<FxHashMap<u32, (u64, u32)>>,
 }
 
 impl<'a> Settings<'a> {
     fn new(graph: &Graph, options: &'a OnnxRuntimeCpu) -> Settings<'a> {
         let graphs = graph.with_bodies().into_iter().zip(0..);
         let numbers = graphs.map(|(graph, number)| (std::ptr::from_ref(graph).addr(), number)).collect();
-        Settings { options, numbers }
+        Settings { options, numbers, peaks: RefCell::default() }
     }
 
     fn number(&self, graph: &Graph) -> u32 {
@@ -338,10 +341,16 @@ impl<'a> Emitter<'a> {
 
     /// What a body holds at its highest step, and how many of its tensors have no known size.
     fn peak(&self, body: &bodies::Body<'_>) -> (u64, u32) {
+        let number = self.settings.number(body.graph);
+        if let Some(&known) = self.settings.peaks.borrow().get(&number) {
+            return known;
+        }
         let (work, order) = self.inside(body);
         let mut inner = Emitter::new(&work, &order, self.settings, Lowered::default());
         order.iter().for_each(|&node| inner.step(node));
-        (peak(&inner.lowered), inner.lowered.unknown_tensors)
+        let found = (peak(&inner.lowered), inner.lowered.unknown_tensors);
+        self.settings.peaks.borrow_mut().insert(number, found);
+        found
     }
 
     fn read(&mut self, value: usize) -> Option<ValueId> {

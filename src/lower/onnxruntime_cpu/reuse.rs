@@ -9,8 +9,10 @@
 //! 005c1925, checked against the memory patterns of 1.31.1.
 
 use super::kernels;
-use super::symbolic;
+use super::symbolic::{self, Dim};
 use super::work::Work;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// How a value's buffer comes to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
             plan.origin[value] = Origin::Given;
         }
     }
-    let mut freed: Vec<usize> = Vec::new();
+    let mut freed: FxHashMap<Size, Vec<usize>> = FxHashMap::default();
     for &node in order {
         for (port, &value) in work.nodes[node].outputs.iter().enumerate() {
             let kind = &*work.nodes[node].kind;
@@ -77,11 +79,11 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
             } else if let Some(input) = in_place() {
                 plan.origin[value] = Origin::Reused;
                 Some(plan.buffer[input])
-            } else if let Some(at) =
-                freed.iter().rposition(|&other| reuses && is_takeable(work, other, value))
+            } else if let Some(buffer) =
+                size(work, value).and_then(|size| freed.get_mut(&size)).and_then(Vec::pop)
             {
                 plan.origin[value] = Origin::Reused;
-                Some(freed.remove(at))
+                Some(buffer)
             } else {
                 plan.origin[value] = Origin::Allocated;
                 None
@@ -94,8 +96,11 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
         for &value in work.nodes[node].inputs.iter().flatten().chain(&work.nodes[node].outputs) {
             let buffer = plan.buffer[value];
             uses[buffer] = uses[buffer].saturating_sub(1);
-            if uses[buffer] == 0 {
-                freed.push(buffer);
+            if uses[buffer] == 0
+                && reuses
+                && let Some(size) = size(work, buffer)
+            {
+                freed.entry(size).or_default().push(buffer);
             }
         }
     }
@@ -107,7 +112,12 @@ fn is_same_size(work: &Work<'_>, a: usize, b: usize) -> bool {
     a.dtype.bits() == b.dtype.bits() && symbolic::are_same(&a.shape, &b.shape)
 }
 
-/// Scalars take nothing over.
-fn is_takeable(work: &Work<'_>, freed: usize, value: usize) -> bool {
-    work.values[value].shape.as_ref().is_some_and(|dims| !dims.is_empty()) && is_same_size(work, freed, value)
+/// Bits of an element, and dims of which each is known, by number or by name.
+type Size = (Option<u64>, SmallVec<[Dim; 4]>);
+
+/// What a buffer and what takes it over have in common; `None`: scalars, and what has a dim that is not known.
+fn size(work: &Work<'_>, value: usize) -> Option<Size> {
+    let value = &work.values[value];
+    let dims = value.shape.as_ref().filter(|dims| !dims.is_empty() && !dims.contains(&Dim::Unknown))?;
+    Some((value.dtype.bits(), dims.clone()))
 }

@@ -54,19 +54,19 @@ pub(super) fn transposed(work: &mut Work<'_>) {
             continue;
         }
         let mut inputs = work.nodes[product].inputs.clone();
-        let mut is_changed = false;
+        let mut transposes = Vec::new();
         for index in 0..2 {
             if let Some(transpose) = work.producer(product, index, "Transpose")
                 && swaps_last(work, transpose)
                 && let Some(slot) = inputs.get_mut(index)
             {
                 *slot = work.input(transpose, 0);
-                is_changed = true;
+                transposes.push(transpose);
             }
         }
-        if is_changed {
+        if !transposes.is_empty() {
             work.fuse(&[product], "FusedMatMul", inputs);
-            super::constants::remove_unread(work);
+            super::constants::remove_unread_of(work, transposes);
         }
     }
 }
