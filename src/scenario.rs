@@ -190,11 +190,14 @@ impl Scenario {
                     format!("`--bind {name}=…` names no dim of the model"),
                 )
                 .in_file(graph.file())
-                .help(format!(
-                    "free dims are: {}; roles: {}",
-                    names.join(", "),
-                    Role::names().join(", ")
-                )));
+                .help(match names.is_empty() {
+                    true => {
+                        format!("no dim of an input is free by name; roles: {}", Role::names().join(", "))
+                    }
+                    false => {
+                        format!("free dims are: {}; roles: {}", names.join(", "), Role::names().join(", "))
+                    }
+                }));
             }
         }
         Ok(())

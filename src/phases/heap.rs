@@ -63,8 +63,13 @@ fn extend(process: &mut Process, plan: &Plan) {
         process.blocks.push(process.heap.take(bytes, process.alignment));
         process.heap.take_written(bytes / process.bytes_per_table_byte.max(1), 1);
     }
+    // Both are sorted by address.
+    let mut ends_before = 0;
     for touched in &plan.touched {
-        for (block, &address) in plan.blocks.iter().zip(&process.blocks) {
+        ends_before +=
+            plan.blocks[ends_before..].iter().take_while(|block| block.bytes.end <= touched.start).count();
+        let blocks = plan.blocks.iter().zip(&process.blocks).skip(ends_before);
+        for (block, &address) in blocks.take_while(|(block, _)| block.bytes.start < touched.end) {
             let start = touched.start.max(block.bytes.start);
             let end = touched.end.min(block.bytes.end);
             if start < end {

@@ -3,7 +3,7 @@
 use super::breakdown::By;
 use super::component::{self, Component};
 use super::model::{self, Report, SCHEMA_VERSION};
-use crate::graph::Graph;
+use crate::graph::{Graph, Op};
 use crate::ids::StorageId;
 use crate::lower::{Known, NodeRef, StorageClass, TensorRef};
 use crate::phases::{Phase, PhaseName};
@@ -12,7 +12,7 @@ use crate::problem;
 use crate::profile::{Profile, Runtime};
 use crate::scenario::{Task, input_name};
 use crate::units::Bytes;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
 /// What a report is about, and how it is to be told.
@@ -43,8 +43,13 @@ pub fn build(subject: &Subject<'_>) -> Report {
     let Some(highest) = views.iter().reduce(higher) else {
         return empty(subject);
     };
+    let mut totals = highest.totals();
+    // A phase that misses tensors may be the highest in truth.
+    if subject.phases.iter().any(|phase| phase.lowered.unknown_tensors > 0) {
+        totals.known = Known::LowerBound.name().to_owned();
+    }
     Report {
-        totals: highest.totals(),
+        totals,
         phases: views.iter().map(View::phase).collect(),
         peak: highest.peak(),
         blocks: highest.blocks(),
@@ -84,15 +89,16 @@ fn empty(subject: &Subject<'_>) -> Report {
         }
     }
     let diagnostics = subject.phases.iter().flat_map(|phase| phase.shapes.diagnostics());
-    let mut diagnostics: Vec<_> = diagnostics
+    let mut told = FxHashSet::default();
+    let diagnostics: Vec<_> = diagnostics
         .map(|found| model::Diagnostic {
             code: found.code.to_owned(),
             severity: found.severity.name().to_owned(),
             r#where: found.location.to_string(),
             text: found.text.clone(),
         })
+        .filter(|found| told.insert((found.code.clone(), found.r#where.clone(), found.text.clone())))
         .collect();
-    diagnostics.dedup();
     Report {
         schema_version: SCHEMA_VERSION,
         tool: model::Tool::this(),
@@ -441,10 +447,11 @@ impl<'a> View<'a> {
             what: format!("{buffers} buffers of intermediate results"),
         });
         let graph = self.bodies[0];
-        let mapped = graph.weight_files().iter().enumerate().filter(|_| !is_in_heap);
-        let files = mapped.map(|(file, weights)| model::Block {
+        let by_file = self.bytes_by_file();
+        let mapped = graph.weight_files().iter().zip(0_u32..).filter(|_| !is_in_heap);
+        let files = mapped.map(|(weights, file)| model::Block {
             class: StorageClass::WeightsFile.name().to_owned(),
-            bytes: self.file_bytes(file as u32).0,
+            bytes: by_file.get(&file).copied().unwrap_or_default().0,
             count: 1,
             what: weights.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         });
@@ -466,19 +473,19 @@ impl<'a> View<'a> {
         blocks
     }
 
-    /// Bytes of the constants that lie in one weights file.
-    fn file_bytes(&self, file: u32) -> Bytes {
-        let storages =
-            self.phase.lowered.storages.iter().filter(|storage| storage.class == StorageClass::WeightsFile);
-        storages
-            .filter(|storage| match &self.bodies[storage.node.graph as usize].node(storage.node.node).op {
-                crate::graph::Op::Constant(constant) => {
-                    constant.range.is_some_and(|range| range.file == file)
-                }
-                _ => false,
-            })
-            .map(|storage| storage.bytes)
-            .sum()
+    /// Bytes of the constants that lie in each weights file.
+    fn bytes_by_file(&self) -> FxHashMap<u32, Bytes> {
+        let mut by_file: FxHashMap<u32, Bytes> = FxHashMap::default();
+        let storages = self.phase.lowered.storages.iter();
+        for storage in storages.filter(|storage| storage.class == StorageClass::WeightsFile) {
+            let node = storage.node;
+            if let Op::Constant(constant) = &self.bodies[node.graph as usize].node(node.node).op
+                && let Some(range) = constant.range
+            {
+                *by_file.entry(range.file).or_default() += storage.bytes;
+            }
+        }
+        by_file
     }
 
     /// An arena lasts: what another planner needs is the most that it needs in any phase up to this one.
