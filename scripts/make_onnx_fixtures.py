@@ -381,6 +381,27 @@ FIXTURES = {
 }
 
 
+# How ONNX Runtime GenAI 0.18 runs a fixture: the keys that it needs, and a cache that is past and present at once.
+GENAI = {
+    "assistant": {
+        "model": {
+            "type": "llama", "context_length": 512, "vocab_size": 2000, "bos_token_id": 1, "eos_token_id": 2,
+            "pad_token_id": 0,
+            "decoder": {
+                "filename": "model.onnx", "head_size": 32, "hidden_size": 256, "num_attention_heads": 8,
+                "num_hidden_layers": 2, "num_key_value_heads": 2,
+                "session_options": {"log_id": "onnxruntime-genai", "provider_options": []},
+                "inputs": {"input_ids": "input_ids", "attention_mask": "attention_mask",
+                           "past_key_names": "past_key_values.%d.key", "past_value_names": "past_key_values.%d.value"},
+                "outputs": {"logits": "logits", "present_key_names": "present.%d.key",
+                            "present_value_names": "present.%d.value"},
+            },
+        },
+        "search": {"max_length": 512, "past_present_share_buffer": True},
+    },
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="fixtures whose name holds this")
@@ -414,6 +435,8 @@ def export(name, make, out):
     stripped = made if isinstance(made, onnx.ModelProto) else traced(onnx, torch, *made)
     strip(onnx, stripped)
     (folder / "model.onnx").write_bytes(stripped.SerializeToString(deterministic=True))
+    if name in GENAI:
+        (folder / "genai_config.json").write_text(json.dumps(GENAI[name], indent=1) + "\n")
     print(f"{name}: {(folder / 'model.onnx').stat().st_size} bytes")
 
 

@@ -11,7 +11,7 @@ use crate::lifetime;
 use crate::lower::{self, Lowered};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
-use crate::profile::{Generation, Profile, Runtime};
+use crate::profile::{Generation, OnnxRunner, Profile, Runtime};
 use crate::scenario::Scenario;
 use crate::shape::{self, Shapes};
 use crate::verify;
@@ -82,7 +82,10 @@ pub fn run(
         let shapes = shape::infer(graph, scenario)?;
         let generation =
             scenario.first_prompt.map(|prompt| Generation { prompt, new_tokens: scenario.new_tokens });
-        let profile = &profile.clone().within(generation);
+        let runner = scenario.genai.as_ref().map_or(OnnxRunner::Session, |genai| OnnxRunner::GenAi {
+            shares_cache: genai.shared_cache.is_some(),
+        });
+        let profile = &profile.clone().within(generation).run_by(runner);
         let lowered = if walked.is_empty() {
             if let Some(lowered) = lower::loaded(graph, profile) {
                 walked.push(prove(PhaseName::Load, scenario, shapes.clone(), lowered, planner, None)?);

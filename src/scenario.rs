@@ -37,6 +37,8 @@ pub struct Scenario {
     pub first_prompt: Option<u64>,
     /// Most tokens that the generation may add, if a limit was set.
     pub new_tokens: Option<u64>,
+    /// ONNX Runtime GenAI runs the model.
+    pub genai: Option<GenAi>,
     /// Width and height of the image in pixels.
     pub image: Option<(u64, u64)>,
     /// `--bind NAME=N`.
@@ -51,6 +53,42 @@ pub struct Scenario {
     pub strict: bool,
     /// Nodes without a shape are counted as unknown instead of being an error.
     pub allow_opaque: bool,
+}
+
+/// A decoder that ONNX Runtime GenAI runs: it allocates caches and outputs itself, outside of the runtime's arena.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GenAi {
+    /// Caches that are allocated once, past and present at once; `None`: each pass is given a new present.
+    pub shared_cache: Option<SharedCache>,
+}
+
+/// How long caches are that are allocated once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedCache {
+    /// Tokens that a cache has room for.
+    pub length: u64,
+    /// Layers that have room for fewer.
+    pub window: Option<CacheWindow>,
+}
+
+/// Layers that keep the newest tokens alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheWindow {
+    /// Tokens that such a layer's cache has room for.
+    pub length: u64,
+    /// Which layers; empty: all.
+    pub layers: Vec<u64>,
+}
+
+impl SharedCache {
+    /// Tokens that the cache of this input has room for: `past_key_values.7.key` is of layer 7.
+    fn length_of(&self, input: &str) -> u64 {
+        let layer = input.split('.').find_map(|part| part.parse::<u64>().ok());
+        let is_windowed = |window: &&CacheWindow| {
+            window.layers.is_empty() || layer.is_some_and(|layer| window.layers.contains(&layer))
+        };
+        self.window.as_ref().filter(is_windowed).map_or(self.length, |window| window.length)
+    }
 }
 
 /// What kind of model a run is of.
@@ -325,6 +363,9 @@ impl Binder<'_> {
                 .as_known()
                 .or_else(|| self.by_name(&free))
                 .or_else(|| symbol(graph, tensor, axis).and_then(|symbol| self.by_name(symbol)))
+                .or_else(|| {
+                    self.shared_cache().filter(|_| role == Some(Role::Past)).map(|own| own.length_of(name))
+                })
                 .or_else(|| role.and_then(|role| self.by_role(role)))
                 .or_else(|| value.filter(|_| dims.len() == 1).map(|value| value.len() as u64));
             match size {
@@ -353,6 +394,10 @@ impl Binder<'_> {
         shape.dims.as_ref()?.iter().map(|dim| dim.as_known().or_else(|| free.next())).collect()
     }
 
+    fn shared_cache(&self) -> Option<&SharedCache> {
+        self.scenario.genai.as_ref()?.shared_cache.as_ref()
+    }
+
     fn by_name(&self, name: &str) -> Option<u64> {
         self.scenario.binds.iter().find(|(bound, _)| bound == name).map(|(_, size)| *size)
     }
@@ -376,5 +421,20 @@ impl Binder<'_> {
         .at(self.graph.location(*node, Some(Port::Output(0))))
         .note(format!("unbound: {}", names.join(", ")))
         .help(format!("bind each with `--bind NAME=N`, or a whole input with `--input {input}=1x2x3`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_windowed_layer_has_room_for_its_window() {
+        let window = |layers: &[u64]| Some(CacheWindow { length: 80, layers: layers.to_vec() });
+        let room = |window, input| SharedCache { length: 512, window }.length_of(input);
+        assert_eq!(room(None, "past_key_values.1.key"), 512);
+        assert_eq!(room(window(&[]), "past_key_values.1.key"), 80);
+        assert_eq!(room(window(&[0, 2]), "past_key_values.1.key"), 512);
+        assert_eq!(room(window(&[0, 2]), "past_key_values.2.value"), 80);
     }
 }

@@ -3,7 +3,10 @@
 use memgraph::formats;
 use memgraph::lower::StorageClass;
 use memgraph::phases::{self, Phase, PhaseName};
+use memgraph::pipeline::genai;
+use memgraph::pipeline::llm::{self, Part};
 use memgraph::profile::{Arena, OnnxRuntimeCpu, Profile};
+use memgraph::report::{self, By, Subject};
 use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
 
@@ -124,4 +127,68 @@ fn what_is_reserved_beside_the_arena_is_what_the_runtime_reserves() {
         compared += 1;
     }
     assert!(compared >= 2);
+}
+
+/// Generations by ONNX Runtime GenAI of 8 tokens, recorded by scripts/measure_onnxruntime: with a cache that is allocated once
+/// for 512 tokens, and with a new one for each pass.
+#[test]
+fn genai_has_the_arena_and_the_heap_that_were_measured() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/onnx/assistant");
+    let text = std::fs::read_to_string(folder.join("genai.json")).unwrap();
+    let records: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let graph = formats::open(&llm::file(&folder).unwrap()).unwrap();
+    assert_eq!(records.len(), 3);
+    for record in records {
+        let run = &record["run"];
+        let prompt = run["prompt"].as_u64().unwrap();
+        let new_tokens = run["new_tokens"].as_u64().unwrap();
+        let (mut genai, beams) = genai::of(&folder, &graph, None, prompt + new_tokens).unwrap().unwrap();
+        assert_eq!((beams, genai.shared_cache.as_ref().unwrap().length), (1, 512));
+        if run["shared_cache"] == false {
+            genai.shared_cache = None;
+        }
+        let is_shared = genai.shared_cache.is_some();
+        let base = Scenario { genai: Some(genai), ..Scenario::default() };
+        let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
+        let phases = llm::phases(&base, prompt, Part::Generate { new_tokens }, &profile);
+        let phases = phases::run(&graph, &phases, &profile, profile.planner).unwrap();
+
+        let blocks = phases.last().unwrap().plan.blocks.iter();
+        let own: Vec<u64> = blocks.map(|block| block.bytes.end - block.bytes.start).collect();
+        let logged = record["arena_extensions"].as_object().unwrap().values();
+        let logged: Vec<u64> =
+            logged.flat_map(|list| list.as_array().unwrap()).map(|size| size.as_u64().unwrap()).collect();
+        assert_eq!(own, logged, "{}", record["id"]);
+
+        let measured = |name: &str| {
+            let phases = record["phases"].as_array().unwrap();
+            let bytes = |phase: &serde_json::Value, what: &str| {
+                ["heap", "anon"]
+                    .map(|kind| phase[format!("{kind}_{what}")].as_u64().unwrap())
+                    .iter()
+                    .sum::<u64>()
+            };
+            let phase = phases.iter().find(|phase| phase["name"] == name).unwrap();
+            bytes(phase, "peak") - bytes(&phases[0], "before")
+        };
+        let subject = Subject {
+            graph: &graph,
+            sha256: String::new(),
+            profile: &profile,
+            planner: profile.planner,
+            phases: &phases,
+            by: By::Op,
+            full: false,
+        };
+        let report = report::build(&subject);
+        for phase in &report.phases {
+            let (own, measured) = (phase.heap_peak_bytes, measured(&phase.name));
+            // The runner's own objects are not told.
+            assert!(own <= measured && own * 100 >= measured * 95, "{}: {own}, {measured}", phase.name);
+        }
+        // Two heads of 32 floats, key and value of two layers: of all tokens once, or of a pass and the one before.
+        let token = 2 * 2 * 2 * 32 * 4;
+        let tokens = if is_shared { 512 } else { prompt };
+        assert_eq!(report.totals.kv_cache_bytes, token * tokens);
+    }
 }

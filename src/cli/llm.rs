@@ -5,7 +5,10 @@ use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::error::Result;
 use memgraph::formats;
+use memgraph::graph::Graph;
+use memgraph::pipeline::genai;
 use memgraph::pipeline::llm::{self, Part};
+use memgraph::profile::Runtime;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
@@ -13,7 +16,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct Args {
-    /// A folder with an export, an .xml or an .onnx
+    /// A folder with an export, an .xml or an .onnx; a folder with a genai_config.json is run as ONNX Runtime GenAI does
     model: PathBuf,
     /// Tokens of the prompt
     #[arg(value_parser = parse_length)]
@@ -30,6 +33,10 @@ pub(super) struct Args {
     /// Tokens that are generated, for `--phase generate`
     #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     new_tokens: u64,
+    /// Tokens that a generation of ONNX Runtime GenAI ends at, and that its shared caches have room for [default: the
+    /// genai_config.json's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_length: Option<u64>,
     #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
@@ -59,6 +66,28 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Phase::Generate => Part::Generate { new_tokens: args.new_tokens },
     };
     let profile = args.analysis.profile(&graph)?;
+    let base = if let Runtime::OnnxRuntimeCpu(_) = profile.runtime {
+        of_genai(args, &graph, base)?
+    } else {
+        genai::nobody(&args.model, args.max_length)?;
+        base
+    };
     let report = args.analysis.analyze(&graph, &llm::phases(&base, args.seq, part, &profile))?;
     args.analysis.deliver(&report, "LLM")
+}
+
+/// The same run by ONNX Runtime GenAI, if the model is a folder for it.
+fn of_genai(args: &Args, graph: &Graph, base: Scenario) -> Result<Scenario> {
+    let new_tokens = match args.phase {
+        Phase::Prefill => 0,
+        Phase::Decode => 1,
+        Phase::Generate => args.new_tokens,
+    };
+    let tokens = args.past.saturating_add(args.seq).saturating_add(new_tokens);
+    Ok(match genai::of(&args.model, graph, args.max_length, tokens)? {
+        Some((genai, beams)) => {
+            Scenario { genai: Some(genai), batch: Some(args.batch.saturating_mul(beams)), ..base }
+        }
+        None => base,
+    })
 }

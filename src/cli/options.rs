@@ -10,7 +10,8 @@ use memgraph::pipeline::parts::Part;
 use memgraph::pipeline::vlm;
 use memgraph::plan::Planner;
 use memgraph::profile::{
-    Arena, Cache, GraphOptimization, Isa, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu, Profile, Reshape, Runtime,
+    Arena, Cache, GraphOptimization, Isa, OnnxRunner, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu, Profile,
+    Reshape, Runtime,
 };
 use memgraph::report::pipeline::Telling;
 use memgraph::report::{
@@ -351,6 +352,7 @@ impl Rules {
             prepacking: !self.session.no_prepacking,
             arena: Arena::by_name(&self.session.arena).unwrap_or_default(),
             external_weights: self.session.weights.map(|place| place == Weights::External),
+            runner: OnnxRunner::Session,
             has_avx512: self.compilation.isa.starts_with("avx512") || self.compilation.isa == "amx",
         }
     }

@@ -20,26 +20,6 @@ pub fn read(folder: &Path) -> Result<ModelConfig> {
     }
 }
 
-/// The decoder's file that `genai_config.json` of a folder for ONNX Runtime GenAI names; `None` without such a file.
-///
-/// Source: ONNX Runtime GenAI 0.9, src/config.cpp: `model.decoder.filename`.
-///
-/// # Errors
-///
-/// As [`read`].
-pub fn genai_decoder(folder: &Path) -> Result<Option<String>> {
-    let path = folder.join("genai_config.json");
-    match path.try_exists() {
-        Ok(true) => {}
-        Ok(false) => return Ok(None),
-        Err(error) => return Err(Error::io(&path, error)),
-    }
-    let json = json(&path)?;
-    let name = json.pointer("/model/decoder/filename").and_then(Value::as_str);
-    // A name, not a path: what else the folder's owner may read is not the config's to say.
-    Ok(name.filter(|name| Path::new(name).file_name().is_some_and(|own| own == *name)).map(str::to_owned))
-}
-
 /// Reads a file of the form of `config.json`.
 ///
 /// # Errors
@@ -94,19 +74,6 @@ fn sizes(json: &Value) -> ModelConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_decoder_is_named_and_no_path() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(genai_decoder(folder.path()).unwrap(), None);
-        let with = |name: &str| {
-            let text = serde_json::json!({"model": {"decoder": {"filename": name}}}).to_string();
-            std::fs::write(folder.path().join("genai_config.json"), text).unwrap();
-            genai_decoder(folder.path()).unwrap()
-        };
-        assert_eq!(with("model.onnx").as_deref(), Some("model.onnx"));
-        assert_eq!(with("../model.onnx"), None);
-    }
 
     #[test]
     fn nested_parts_are_read_where_they_are() {

@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod config;
 mod digest;
+pub mod genai;
 pub mod limits;
 pub mod mapping;
 #[cfg(feature = "onnx")]

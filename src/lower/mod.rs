@@ -44,6 +44,8 @@ pub struct Lowered {
     pub assumptions: Vec<Assumption>,
     /// Of the storages of class [`StorageClass::Io`]: bytes that the user allocates, not the runtime.
     pub user_bytes: Bytes,
+    /// Storages that the runner of a session allocates beside the runtime's arena: caches, and what a run returns.
+    pub runners: Vec<StorageId>,
     /// How the resident set differs from what is allocated.
     pub residency: Residency,
     /// The process when the phase begins, or once the phase is proved when it ends: as it mostly goes, and where it keeps
@@ -66,6 +68,8 @@ pub struct Process {
     pub inputs: Option<Vec<u64>>,
     /// Of the resident bytes, those that became so for the user's arrays.
     pub user_bytes: Bytes,
+    /// The runner's blocks, each with its length.
+    pub runners: Vec<(u64, Bytes)>,
     /// The blocks of the arena, in the order of the plan's.
     pub blocks: Vec<u64>,
     /// Buffers lie in an arena; else each is a block of its own.

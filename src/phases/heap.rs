@@ -5,6 +5,7 @@
 //! Without an arena every buffer is a block of its own, but those that are known before the run, which are one.
 
 use crate::error::Result;
+use crate::ids::StorageId;
 use crate::lower::{Known, Lowered, NodeRef, Process, Storage, StorageClass};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
@@ -24,6 +25,7 @@ pub(super) fn follow(lowered: &mut Lowered, problem: &Problem, plan: &Plan, has_
     let mut peaks = Vec::with_capacity(processes.len());
     for process in &mut processes {
         allocate_inputs(process, lowered);
+        allocate_for_runner(process, lowered);
         process.heap.forget_peak();
         if has_arena {
             extend(process, plan);
@@ -50,10 +52,28 @@ fn allocate_inputs(process: &mut Process, lowered: &Lowered) {
         return;
     }
     let before = Bytes(process.heap.resident());
-    let is_input = |storage: &&Storage| matches!(storage.class, StorageClass::Io | StorageClass::KvCache);
-    let inputs = lowered.storages.iter().filter(is_input);
-    process.inputs = Some(inputs.map(|input| process.heap.take_written(input.bytes.0, 1)).collect());
+    let is_input = |&(index, storage): &(usize, &Storage)| {
+        matches!(storage.class, StorageClass::Io | StorageClass::KvCache)
+            && !lowered.runners.contains(&StorageId::new(index))
+    };
+    let inputs = lowered.storages.iter().enumerate().filter(is_input);
+    process.inputs = Some(inputs.map(|(_, input)| process.heap.take_written(input.bytes.0, 1)).collect());
     process.user_bytes = Bytes(process.heap.resident()) - before;
+}
+
+/// Lets the runner allocate what the phase is given and returns; of what it had before, blocks of the same length stay, and
+/// the others go once the new ones are there.
+fn allocate_for_runner(process: &mut Process, lowered: &Lowered) {
+    let mut before = std::mem::take(&mut process.runners);
+    for &id in &lowered.runners {
+        let bytes = lowered.storage(id).bytes;
+        let block = match before.iter().position(|&(_, length)| length == bytes) {
+            Some(same) => before.swap_remove(same),
+            None => (process.heap.take_written(bytes.0, process.alignment), bytes),
+        };
+        process.runners.push(block);
+    }
+    before.into_iter().for_each(|(block, _)| process.heap.give_back(block));
 }
 
 /// Adds the regions that the arena did not have before, and writes what the phase writes.

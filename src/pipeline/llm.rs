@@ -1,7 +1,7 @@
 //! One language model: prefill, decode, or a whole generation.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::config;
+use crate::formats::genai;
 use crate::graph::{Dims, Graph};
 use crate::lower;
 use crate::phases::PhaseName;
@@ -49,7 +49,7 @@ const FILES: [&str; 13] = [
 /// If the folder holds none, or its `genai_config.json` cannot be read.
 pub fn file(model: &Path) -> Result<PathBuf> {
     if model.is_dir()
-        && let Some(name) = config::genai_decoder(model)?
+        && let Some(name) = genai::read(model)?.and_then(|config| config.decoder)
     {
         return super::graph_file(model, &[&name]);
     }

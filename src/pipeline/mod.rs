@@ -2,6 +2,7 @@
 
 pub mod estimate;
 pub mod families;
+pub mod genai;
 pub mod llm;
 pub mod misfit;
 pub mod parts;

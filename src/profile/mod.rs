@@ -7,7 +7,7 @@ mod onnxruntime_cpu;
 mod openvino_cpu;
 mod openvino_gpu;
 
-pub use onnxruntime_cpu::{Arena, GraphOptimization, OnnxRuntimeCpu};
+pub use onnxruntime_cpu::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu};
 pub use openvino_cpu::{Cache, Generation, Isa, OpenvinoCpu, Reshape};
 pub use openvino_gpu::OpenvinoGpu;
 
@@ -52,6 +52,15 @@ impl Profile {
     pub fn within(mut self, generation: Option<Generation>) -> Profile {
         if let Runtime::OpenvinoCpu(options) = &mut self.runtime {
             options.generation = generation.or(options.generation);
+        }
+        self
+    }
+
+    /// The same rules for sessions that `runner` runs.
+    #[must_use]
+    pub fn run_by(mut self, runner: OnnxRunner) -> Profile {
+        if let Runtime::OnnxRuntimeCpu(options) = &mut self.runtime {
+            options.runner = runner;
         }
         self
     }

@@ -25,8 +25,23 @@ pub struct OnnxRuntimeCpu {
     pub external_weights: Option<bool>,
     /// How the CPU arena grows.
     pub arena: Arena,
+    /// Who runs the session.
+    pub runner: OnnxRunner,
     /// Vectors have 512 bits, which makes blocks of 16 channels.
     pub has_avx512: bool,
+}
+
+/// Who runs a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnnxRunner {
+    /// A caller that passes inputs, and takes outputs that the runtime allocates (`InferenceSession::Run`).
+    #[default]
+    Session,
+    /// ONNX Runtime GenAI, which allocates outputs itself, from the C library.
+    GenAi {
+        /// Caches are allocated once, past and present at once.
+        shares_cache: bool,
+    },
 }
 
 /// How the CPU arena grows.
@@ -114,6 +129,7 @@ impl Default for OnnxRuntimeCpu {
             prepacking: true,
             external_weights: None,
             arena: Arena::Doubled,
+            runner: OnnxRunner::Session,
             has_avx512: true,
         }
     }

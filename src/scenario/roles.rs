@@ -161,7 +161,8 @@ pub(super) fn value_of(name: &str, scenario: &Scenario) -> Option<Value> {
 }
 
 /// Roles of the dims of the input `name` of this rank, if it is one that exports have.
-pub(super) fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [Role]> {
+#[must_use]
+pub fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [Role]> {
     use Role::*;
     let is_cross = name.contains(".encoder.") || name.contains("cross");
     let is_cache =

@@ -14,7 +14,7 @@
 use super::work::Work;
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::{AttentionOfWeights, MultiHeadAttention};
+use crate::graph::op::{AttentionOfWeights, CacheLength, MultiHeadAttention};
 
 /// The second-level cache of a core: an assumption, that of current server CPUs.
 const L2_BYTES: u64 = 2 << 20;
@@ -32,6 +32,22 @@ pub(super) fn workspace(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> 
         _ => None,
     };
     requests.unwrap_or_default()
+}
+
+/// The past that a kernel may write a present over, where nothing else reads it.
+///
+/// Source: `GQAAttentionBase::ApplyAttention`, onnxruntime/contrib_ops/cpu/bert/gqa_attention_base.h, which compares the two
+/// pointers.
+pub(super) fn shared_past(work: &Work<'_>, node: usize, present: usize) -> Option<usize> {
+    let own = &work.nodes[node];
+    let Op::MultiHeadAttention(spec) = &work.graph.node(own.source).op else { return None };
+    if spec.cache == CacheLength::Appended {
+        return None;
+    }
+    let port =
+        own.outputs.iter().position(|&output| output == present).filter(|port| matches!(port, 1 | 2))?;
+    let past = work.input(node, port + 2)?;
+    (work.values[past].readers[..] == [node]).then_some(past)
 }
 
 fn product<const N: usize>(factors: [u64; N]) -> Option<u64> {

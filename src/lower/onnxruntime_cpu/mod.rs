@@ -32,7 +32,7 @@ use super::{
 };
 use crate::graph::{Graph, Op};
 use crate::ids::{StorageId, ValueId};
-use crate::profile::{Arena, OnnxRuntimeCpu};
+use crate::profile::{Arena, OnnxRunner, OnnxRuntimeCpu};
 use crate::scenario::input_name;
 use crate::shape::Shapes;
 use crate::units::Bytes;
@@ -72,6 +72,7 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
     lowered.storages.extend(unwritten(&weights, options));
     lowered.storages.extend(reserved(&work, &order, options));
     lowered.assumptions.extend(assumptions(&work, &order));
+    lowered.assumptions.extend(of_runner(options.runner));
     lowered.residency = Residency {
         unread_bytes: Bytes(weights::unread(&work, &order, options)),
         kept_bytes: Bytes(sessions[0].heap.resident())
@@ -88,6 +89,7 @@ pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
         heap: session.heap,
         inputs: None,
         user_bytes: Bytes::ZERO,
+        runners: Vec::new(),
         blocks: Vec::new(),
         has_arena,
         alignment: creation::ALIGNMENT,
@@ -200,6 +202,21 @@ fn assumptions(work: &Work<'_>, order: &[usize]) -> Vec<Assumption> {
     found
 }
 
+/// What the runner of the session makes the profile take for granted.
+fn of_runner(runner: OnnxRunner) -> Option<Assumption> {
+    let OnnxRunner::GenAi { shares_cache } = runner else { return None };
+    let cache = if shares_cache {
+        "each cache once for all tokens, as past and present of every pass"
+    } else {
+        "a present for each pass, which is the past of the next"
+    };
+    let text = format!(
+        "ONNX Runtime GenAI allocates logits and caches beside the arena, {cache}; its tokenizer, sampler and own objects \
+         are not counted: 0.25 MiB of these in a measured run"
+    );
+    Some(Assumption { rule: "genai-runner", text })
+}
+
 /// What kernels hold beside the arena while they run: the most of any node, as if it were there throughout.
 fn reserved(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Option<Storage> {
     let of_node = |&node: &usize| Some((nbits::reserved(work, node, options.prepacking)?, node));
@@ -237,7 +254,12 @@ fn run(work: &Work<'_>, order: &[usize], settings: &Settings<'_>) -> Lowered {
         if let Some(tensor) = work.graph.output(parameter, 0) {
             let class = state::io_class(input_name(work.graph, parameter));
             let value = emitter.given(tensor.index(), class);
-            emitter.lowered.user_bytes += emitter.lowered.value(value).bytes;
+            let value = emitter.lowered.value(value);
+            if class == StorageClass::KvCache && settings.options.runner != OnnxRunner::Session {
+                emitter.lowered.runners.push(value.storage);
+            } else {
+                emitter.lowered.user_bytes += value.bytes;
+            }
         }
     }
     order.iter().for_each(|&node| emitter.step(node));
@@ -396,8 +418,15 @@ impl<'a> Emitter<'a> {
             }
             reuse::Origin::Returned => {
                 let class = self.results.get(&value).copied().unwrap_or_else(|| self.returned(value));
-                let storage = Storage { grows: true, ..lasting(class, bytes, source, self.known(value)) };
-                self.value(storage, bytes, Origin::Written, Some(value))
+                if let Some(past) = self.past_of(value, bytes).filter(|_| class == StorageClass::KvCache) {
+                    self.push(past, bytes, Origin::Written, Some(value))
+                } else {
+                    let grows = class.is_planned();
+                    let storage = Storage { grows, ..lasting(class, bytes, source, self.known(value)) };
+                    let id = self.value(storage, bytes, Origin::Written, Some(value));
+                    self.lowered.runners.extend((!grows).then_some(self.lowered.value(id).storage));
+                    id
+                }
             }
         };
         self.values.insert(value, id);
@@ -408,7 +437,23 @@ impl<'a> Emitter<'a> {
     fn returned(&self, value: usize) -> StorageClass {
         let mut names = self.work.graph.tensor_names(self.work.values[value].tensor);
         let is_cache = names.any(|name| state::io_class(name) == StorageClass::KvCache);
-        if is_cache { StorageClass::PresentCache } else { StorageClass::Output }
+        match (self.settings.options.runner, is_cache) {
+            (OnnxRunner::Session, false) => StorageClass::Output,
+            (OnnxRunner::Session, true) => StorageClass::PresentCache,
+            (OnnxRunner::GenAi { .. }, false) => StorageClass::Io,
+            (OnnxRunner::GenAi { .. }, true) => StorageClass::KvCache,
+        }
+    }
+
+    /// Of a present that is written where its past lies, that storage.
+    fn past_of(&self, value: usize, bytes: u64) -> Option<StorageId> {
+        if self.settings.options.runner != (OnnxRunner::GenAi { shares_cache: true }) {
+            return None;
+        }
+        let node = self.work.values[value].writer?;
+        let past = attention::shared_past(self.work, node, value)?;
+        let past = self.lowered.value(*self.values.get(&past)?);
+        (past.bytes == Bytes(bytes)).then_some(past.storage)
     }
 
     fn value(&mut self, storage: Storage, bytes: u64, origin: Origin, value: Option<usize>) -> ValueId {
