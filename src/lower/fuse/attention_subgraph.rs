@@ -183,14 +183,9 @@ fn write_out(
         let inputs =
             if kind == Kind::Softmax { smallvec![Some(data)] } else { smallvec![Some(data), Some(other)] };
         data = Edge::of(work.add(Node {
-            op,
-            kind,
-            originals: smallvec![name.clone()],
-            name,
             inputs,
             outputs: smallvec![scores.clone()],
-            source: work.nodes[node].source,
-            ..Node::default()
+            ..Node::named(name, op, kind, work.nodes[node].source)
         }));
     }
     work.set_inputs(node, [data, value]);
@@ -333,14 +328,9 @@ fn scale_key(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention:
     let output = work.tensor(data).clone();
     let name = work.fresh_name(&super::kind::word(&op));
     let multiply = work.add(Node {
-        op,
-        kind: Kind::Eltwise,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(data), Some(scale)],
         outputs: smallvec![output],
-        source: work.nodes[attention].source,
-        ..Node::default()
+        ..Node::named(name, op, Kind::Eltwise, work.nodes[attention].source)
     });
     match below {
         Some(below) => {

@@ -10,7 +10,7 @@ use super::work::{Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::Value;
-use crate::graph::op::{Binary, Broadcast, BroadcastMode, Constant};
+use crate::graph::op::{Binary, Broadcast, BroadcastMode};
 use crate::lower::execution::Kind;
 use crate::shape::Shapes;
 use smallvec::smallvec;
@@ -38,14 +38,9 @@ fn split(work: &mut Work<'_>, node: usize, shapes: &Shapes) {
     let one = constant(work, Tensor::fixed(output.dtype, &[1]), old.source);
     let name = work.fresh_name("Broadcast");
     let broadcast = work.add(Node {
-        op: Op::Broadcast(BroadcastMode::Numpy),
-        kind: Kind::Broadcast,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(one), Some(target)],
         outputs: smallvec![target_tensor(work, target, &output, shapes)],
-        source: old.source,
-        ..Node::default()
+        ..Node::named(name, Op::Broadcast(BroadcastMode::Numpy), Kind::Broadcast, old.source)
     });
     read_axes(work, broadcast);
     let is_boolean = matches!(output.dtype, DType::Boolean | DType::U8);
@@ -79,28 +74,15 @@ fn target_tensor(work: &Work<'_>, target: Edge, output: &Tensor, shapes: &Shapes
 fn read_axes(work: &mut Work<'_>, node: usize) {
     let source = work.nodes[node].source;
     let axes = constant(work, Tensor::fixed(DType::U8, &[1]), source);
-    let reorder = work.add(Node {
-        kind: Kind::Reorder,
-        inputs: smallvec![Some(axes)],
-        outputs: smallvec![Tensor::fixed(DType::I32, &[1])],
-        source,
-        ..Node::default()
-    });
+    let reorder = work.add_reorder(axes, Tensor::fixed(DType::I32, &[1]), source);
     let kept = work.nodes[node].inputs.iter().flatten().copied().take(2);
-    let inputs: Vec<Edge> = kept.chain([Edge::of(reorder)]).collect();
+    let inputs: Vec<Edge> = kept.chain([reorder]).collect();
     work.set_inputs(node, inputs);
 }
 
 fn constant(work: &mut Work<'_>, tensor: Tensor, source: crate::ids::NodeId) -> Edge {
     let value = if tensor.dtype.is_float() { Value::floats([1.0]) } else { Value::ints([1]) };
-    Edge::of(work.add(Node {
-        op: Op::Constant(Constant { range: None, value: None }),
-        kind: Kind::Const,
-        outputs: smallvec![tensor],
-        value: Some(value),
-        source,
-        ..Node::default()
-    }))
+    work.add_constant(tensor, Some(value), source)
 }
 
 #[cfg(test)]

@@ -65,14 +65,9 @@ fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
     let mut tensor = old.outputs[port].clone();
     tensor.dims.iter_mut().for_each(|dim| dim.is_free = false);
     let constant = Node {
-        op: Op::Constant(Constant { range: None, value: None }),
-        kind: Kind::Const,
-        originals: smallvec![name.clone()],
-        name,
-        source: old.source,
         outputs: smallvec![tensor],
         value,
-        ..Node::default()
+        ..Node::named(name, Op::Constant(Constant { range: None, value: None }), Kind::Const, old.source)
     };
     let constant = Edge::of(work.add(constant));
     work.replace(Edge { node, port }, constant);

@@ -52,14 +52,9 @@ fn bias(work: &mut Work<'_>, node: usize) -> Option<()> {
     let name: Box<str> = format!("{}_flatten_reshape", work.nodes[constant.node].name).into();
     let dtype = work.tensor(constant).dtype;
     let reshape = work.add(Node {
-        op: Op::Reshape(ReshapeZero::IsZero),
-        kind: Kind::Reshape,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(constant), Some(pattern)],
         outputs: smallvec![Tensor::fixed(dtype, &[channels])],
-        source,
-        ..Node::default()
+        ..Node::named(name, Op::Reshape(ReshapeZero::IsZero), Kind::Reshape, source)
     });
     let inputs: Vec<Edge> =
         work.nodes[node].inputs.iter().flatten().copied().take(2).chain([Edge::of(reshape)]).collect();

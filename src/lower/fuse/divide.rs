@@ -33,14 +33,9 @@ pub(super) fn by_product(work: &mut Work<'_>) {
         }
         let name = work.fresh_name("Power");
         let inverse = work.add(Node {
-            op: Op::Binary(Binary::Power, Broadcast::Numpy),
-            kind: Kind::Eltwise,
-            originals: smallvec![name.clone()],
-            name,
             inputs: smallvec![Some(divisor), Some(exponent)],
             outputs: smallvec![work.tensor(divisor).clone()],
-            source,
-            ..Node::default()
+            ..Node::named(name, Op::Binary(Binary::Power, Broadcast::Numpy), Kind::Eltwise, source)
         });
         work.nodes[node].op = Op::Binary(Binary::Multiply, Broadcast::Numpy);
         work.set_inputs(node, [dividend, Edge::of(inverse)]);

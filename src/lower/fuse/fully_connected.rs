@@ -12,7 +12,7 @@ use super::weights;
 use super::work::{Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::{Binary, Constant};
+use crate::graph::op::Binary;
 use crate::ids::NodeId;
 use crate::lower::execution::Kind;
 
@@ -90,14 +90,9 @@ fn transposed(work: &mut Work<'_>, node: usize, weight: Edge, suffix: &str) -> E
     let order = work.add_ints(&order, source);
     let name: Box<str> = format!("{name}/{suffix}").into();
     Edge::of(work.add(Node {
-        op: Op::Transpose,
-        kind: Kind::Transpose,
-        originals: [name.clone()].into_iter().collect(),
-        name,
         inputs: [Some(weight), Some(order)].into_iter().collect(),
         outputs: [output].into_iter().collect(),
-        source,
-        ..Node::default()
+        ..Node::named(name, Op::Transpose, Kind::Transpose, source)
     }))
 }
 
@@ -105,24 +100,12 @@ fn transposed(work: &mut Work<'_>, node: usize, weight: Edge, suffix: &str) -> E
 fn flat(work: &mut Work<'_>, constant: Edge, source: NodeId) -> Edge {
     let tensor = work.tensor(constant);
     let tensor = Tensor::fixed(tensor.dtype, &[tensor.elements()]);
-    Edge::of(work.add(Node {
-        op: Op::Constant(Constant { range: None, value: None }),
-        kind: Kind::Const,
-        outputs: [tensor].into_iter().collect(),
-        source,
-        ..Node::default()
-    }))
+    work.add_constant(tensor, None, source)
 }
 
 /// A constant without elements, where an input is not given.
 pub(super) fn empty(work: &mut Work<'_>, source: NodeId) -> Edge {
-    Edge::of(work.add(Node {
-        op: Op::Constant(Constant { range: None, value: None }),
-        kind: Kind::Const,
-        outputs: [Tensor::fixed(DType::Dynamic, &[0])].into_iter().collect(),
-        source,
-        ..Node::default()
-    }))
+    work.add_constant(Tensor::fixed(DType::Dynamic, &[0]), None, source)
 }
 
 #[cfg(test)]

@@ -24,14 +24,9 @@ pub(super) fn slice(work: &mut Work<'_>) {
         output.dims[1].size = output.dims[1].size.min(1);
         let name = work.fresh_name("Slice");
         let slice = work.add(Node {
-            op: Op::Slice,
-            kind: Kind::StridedSlice,
-            originals: smallvec![name.clone()],
-            name,
             inputs: std::iter::once(data).chain(bounds).map(Some).collect(),
             outputs: smallvec![output],
-            source,
-            ..Node::default()
+            ..Node::named(name, Op::Slice, Kind::StridedSlice, source)
         });
         work.set_input(head, 0, Edge::of(slice));
         for node in path {

@@ -65,14 +65,9 @@ fn to_boolean(work: &mut Work<'_>, node: usize) {
     for &(unary, word) in steps {
         let name = work.fresh_name(word);
         let step = work.add(Node {
-            op: Op::Unary(unary),
-            kind: Kind::Eltwise,
-            originals: smallvec![name.clone()],
-            name,
             inputs: smallvec![Some(input)],
             outputs: smallvec![tensor.clone()],
-            source: work.nodes[node].source,
-            ..Node::default()
+            ..Node::named(name, Op::Unary(unary), Kind::Eltwise, work.nodes[node].source)
         });
         input = Edge::of(step);
     }

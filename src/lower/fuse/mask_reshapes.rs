@@ -8,9 +8,9 @@
 //! `ExtractReshapesFromMHA`, src/common/snippets/src/pass/extract_reshapes_from_mha.cpp.
 
 use super::rms::constant_and_other;
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Edge, Tensor, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, Constant, SameAsInput};
+use crate::graph::op::{Binary, SameAsInput};
 use crate::lower::execution::Kind;
 use smallvec::smallvec;
 
@@ -44,13 +44,7 @@ fn join_sums(work: &mut Work<'_>, second: usize) -> Option<()> {
     }
     let tensor = work.tensor(mask).clone();
     let source = work.nodes[second].source;
-    let joined = Edge::of(work.add(Node {
-        op: Op::Constant(Constant { range: None, value: None }),
-        kind: Kind::Const,
-        outputs: smallvec![tensor],
-        source,
-        ..Node::default()
-    }));
+    let joined = work.add_constant(tensor, None, source);
     work.set_inputs(second, [data, joined]);
     Some(())
 }
@@ -84,13 +78,7 @@ fn extract_one(work: &mut Work<'_>, softmax: usize) -> Option<()> {
     }
     let id = work.nodes[add].source;
     let dtype = work.tensor(mask).dtype;
-    let reshaped = Edge::of(work.add(Node {
-        op: Op::Constant(Constant { range: None, value: None }),
-        kind: Kind::Const,
-        outputs: smallvec![Tensor::fixed(dtype, &dims)],
-        source: id,
-        ..Node::default()
-    }));
+    let reshaped = work.add_constant(Tensor::fixed(dtype, &dims), None, id);
     work.nodes[add].outputs = smallvec![tensor];
     work.set_inputs(add, [source, reshaped]);
     work.replace(Edge::of(last), Edge::of(add));

@@ -44,14 +44,9 @@ fn fuse_one(work: &mut Work<'_>, product: usize) -> Option<()> {
     };
     let name = work.fresh_name("Multiply");
     let scaled = work.add(Node {
-        op: Op::Binary(Binary::Multiply, Broadcast::Numpy),
-        kind: Kind::Eltwise,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(factor), Some(number)],
         outputs: smallvec![work.tensor(factor).clone()],
-        source: id,
-        ..Node::default()
+        ..Node::named(name, Op::Binary(Binary::Multiply, Broadcast::Numpy), Kind::Eltwise, id)
     });
     work.set_input(product, 1, Edge::of(scaled));
     work.nodes[product].name = work.nodes[scale].name.clone();

@@ -165,14 +165,9 @@ fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
     let pattern = work.add_ints(&dims, source);
     let name: Box<str> = format!("{}_Reshape", work.nodes[sum].name).into();
     let reshape = work.add(Node {
-        op: Op::Reshape(ReshapeZero::CopiesDim),
-        kind: Kind::Reshape,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(Edge::of(sum)), Some(pattern)],
         outputs: smallvec![output],
-        source,
-        ..Node::default()
+        ..Node::named(name, Op::Reshape(ReshapeZero::CopiesDim), Kind::Reshape, source)
     });
     work.replace_for(Edge::of(sum), Edge::of(reshape), |user| user != reshape);
 }
@@ -181,14 +176,9 @@ fn unsqueeze(work: &mut Work<'_>, data: Edge, output: Tensor, axis: i64, source:
     let axis = work.add_ints(&[axis], source);
     let name = work.fresh_name("Unsqueeze");
     work.add(Node {
-        op: Op::Unsqueeze,
-        kind: Kind::Reshape,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(data), Some(axis)],
         outputs: smallvec![output],
-        source,
-        ..Node::default()
+        ..Node::named(name, Op::Unsqueeze, Kind::Reshape, source)
     })
 }
 

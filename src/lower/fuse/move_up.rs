@@ -37,14 +37,9 @@ pub(super) fn elementwise(work: &mut Work<'_>) {
         let mut inputs = old.inputs.clone();
         inputs[input] = Some(source);
         let moved = work.add(Node {
-            op: old.op.clone(),
-            kind: old.kind.clone(),
-            originals: smallvec![name.clone()],
-            name,
             inputs,
             outputs: smallvec![Tensor { dtype, ..work.tensor(source).clone() }],
-            source: old.source,
-            ..Node::default()
+            ..Node::named(name, old.op.clone(), old.kind.clone(), old.source)
         });
         work.set_input(first, 0, Edge::of(moved));
         work.replace(Edge::of(node), Edge::of(last));

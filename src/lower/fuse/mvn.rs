@@ -31,25 +31,20 @@ pub(super) fn write_out(work: &mut Work<'_>) {
         }
         let name = work.fresh_name("ReduceMean");
         let mean = work.add(Node {
-            op: Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false },
-            kind: Kind::Reduce,
-            originals: smallvec![name.clone()],
-            name,
             inputs: smallvec![Some(data), Some(axes)],
             outputs: smallvec![column],
-            source,
-            ..Node::default()
+            ..Node::named(
+                name,
+                Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false },
+                Kind::Reduce,
+                source,
+            )
         });
         let name = work.fresh_name("Subtract");
         let rest = work.add(Node {
-            op: Op::Binary(Binary::Subtract, Broadcast::Numpy),
-            kind: Kind::Eltwise,
-            originals: smallvec![name.clone()],
-            name,
             inputs: smallvec![Some(data), Some(Edge::of(mean))],
             outputs: smallvec![whole],
-            source,
-            ..Node::default()
+            ..Node::named(name, Op::Binary(Binary::Subtract, Broadcast::Numpy), Kind::Eltwise, source)
         });
         let gamma = work.only_user(node).and_then(|(user, _)| {
             constant_and_other(work, user, Binary::Multiply).map(|(gamma, _)| (user, gamma))

@@ -8,11 +8,10 @@
 //!
 //! Source: `Graph::InitEdges` and `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Edge, Tensor, Work};
 use crate::DType;
 use crate::lower::execution::{Kind, Layout, Precision};
 use rustc_hash::FxHashMap;
-use smallvec::smallvec;
 
 /// Settles layouts and puts the Reorders in.
 pub(super) fn insert(work: &mut Work<'_>, precision: Precision, keeps_f32: &[bool]) {
@@ -39,13 +38,7 @@ pub(super) fn insert(work: &mut Work<'_>, precision: Precision, keeps_f32: &[boo
             }
             let reorder = *made.entry((edge, dtype, layout)).or_insert_with(|| {
                 let tensor = Tensor { dtype, layout, ..work.tensor(edge).clone() };
-                Edge::of(work.add(Node {
-                    kind: Kind::Reorder,
-                    inputs: smallvec![Some(edge)],
-                    outputs: smallvec![tensor],
-                    source: work.nodes[edge.node].source,
-                    ..Node::default()
-                }))
+                work.add_reorder(edge, tensor, work.nodes[edge.node].source)
             });
             work.set_input(node, input, reorder);
         }
@@ -74,14 +67,8 @@ pub(super) fn transposed(work: &mut Work<'_>) {
         if is_tokens {
             let dtype = work.tensor(input).dtype;
             let tensor = Tensor { dtype, ..work.nodes[node].outputs[0].clone() };
-            let reorder = work.add(Node {
-                kind: Kind::Reorder,
-                inputs: smallvec![Some(input)],
-                outputs: smallvec![tensor],
-                source: work.nodes[node].source,
-                ..Node::default()
-            });
-            work.replace(Edge::of(node), Edge::of(reorder));
+            let reorder = work.add_reorder(input, tensor, work.nodes[node].source);
+            work.replace(Edge::of(node), reorder);
         }
     }
 }
@@ -123,14 +110,8 @@ fn merge_one(work: &mut Work<'_>, reorder: usize) -> Option<()> {
     if dtype != output.dtype {
         work.nodes[reorder].outputs[0].dtype = dtype;
         let id = work.nodes[reorder].source;
-        let typed = work.add(Node {
-            kind: Kind::Reorder,
-            inputs: smallvec![Some(Edge::of(reorder))],
-            outputs: smallvec![output],
-            source: id,
-            ..Node::default()
-        });
-        work.replace_for(Edge::of(reorder), Edge::of(typed), |user| user != typed);
+        let typed = work.add_reorder(Edge::of(reorder), output, id);
+        work.replace_for(Edge::of(reorder), typed, |user| user != typed.node);
     }
     Some(())
 }

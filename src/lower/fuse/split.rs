@@ -80,14 +80,9 @@ fn join(work: &mut Work<'_>, data: Edge, axis: usize, parts: &[Part]) {
     let lengths = work.add_ints(&lengths, source);
     let name = work.fresh_name("VariadicSplit");
     let split = work.add(Node {
-        op: Op::VariadicSplit,
-        kind: Kind::Split,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(data), Some(axis), Some(lengths)],
         outputs: parts.iter().map(|part| work.nodes[part.node].outputs[0].clone()).collect(),
-        source,
-        ..Node::default()
+        ..Node::named(name, Op::VariadicSplit, Kind::Split, source)
     });
     for (port, part) in parts.iter().enumerate() {
         work.replace(Edge::of(part.node), Edge { node: split, port });

@@ -53,14 +53,9 @@ fn rewrite(work: &mut Work<'_>, wants: impl Fn(&Work<'_>, usize, DType) -> bool)
         };
         let name = work.fresh_name("Multiply");
         let product = work.add(Node {
-            op: Op::Binary(Binary::Multiply, Broadcast::Numpy),
-            kind: Kind::Eltwise,
-            originals: smallvec![name.clone()],
-            name,
             inputs: smallvec![Some(data), Some(minus_one)],
             outputs: smallvec![tensor],
-            source,
-            ..Node::default()
+            ..Node::named(name, Op::Binary(Binary::Multiply, Broadcast::Numpy), Kind::Eltwise, source)
         });
         let Some(constant) = work.nodes[node].input(0) else { continue };
         work.nodes[node].op = Op::Binary(Binary::Add, Broadcast::Numpy);

@@ -291,18 +291,18 @@ fn source_for(
                 inputs.push(Some(work.add_ints(&[1], id)));
             }
             Node {
-                op: if wants_list {
-                    Op::Reshape(ReshapeZero::IsZero)
-                } else {
-                    Op::Squeeze { allow_axis_skip: true }
-                },
-                kind: Kind::Reshape,
-                originals: smallvec![name.clone()],
-                name,
                 inputs,
                 outputs: smallvec![output],
-                source: id,
-                ..Node::default()
+                ..Node::named(
+                    name,
+                    if wants_list {
+                        Op::Reshape(ReshapeZero::IsZero)
+                    } else {
+                        Op::Squeeze { allow_axis_skip: true }
+                    },
+                    Kind::Reshape,
+                    id,
+                )
             }
         }
         None => {

@@ -81,14 +81,9 @@ fn gather_shape(work: &mut Work<'_>, node: usize) -> Option<()> {
     let name = work.fresh_name("Gather");
     let id = work.nodes[node].source;
     let shape = work.add(Node {
-        op: work.nodes[node].op.clone(),
-        kind: Kind::ShapeOf,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(source)],
         outputs: work.nodes[node].outputs.clone(),
-        source: id,
-        ..Node::default()
+        ..Node::named(name, work.nodes[node].op.clone(), Kind::ShapeOf, id)
     });
     let (order, axis) = (work.add_ints(&order, id), work.add_ints(&[0], id));
     work.nodes[node].op = Op::Gather { batch_dims: 0 };
@@ -136,14 +131,9 @@ fn swap(work: &mut Work<'_>, node: usize) -> Option<()> {
     let op = work.nodes[node].op.clone();
     let name = work.fresh_name(&super::kind::word(&op));
     let reduced = work.add(Node {
-        op,
-        kind: Kind::Reduce,
-        originals: smallvec![name.clone()],
-        name,
         inputs: smallvec![Some(source), Some(axes)],
         outputs: smallvec![output],
-        source: id,
-        ..Node::default()
+        ..Node::named(name, op, Kind::Reduce, id)
     });
     work.nodes[node].op = Op::Transpose;
     work.nodes[node].kind = Kind::Transpose;

@@ -9,10 +9,9 @@
 //! Source: `initOptimalPrimitiveDescriptor` of gather.cpp, split.cpp, concat.cpp and
 //! `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src. The copies rest on single cases.
 
-use super::work::{Dim, Edge, Node, Work};
+use super::work::{Dim, Edge, Work};
 use crate::graph::Op;
 use crate::lower::execution::{Kind, Layout};
-use smallvec::smallvec;
 
 /// Marks views and puts the copies in.
 pub(super) fn settle(work: &mut Work<'_>) {
@@ -190,14 +189,8 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
 fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) {
     let tensor = work.tensor(edge).clone();
     let source = work.nodes[edge.node].source;
-    let reorder = work.add(Node {
-        kind: Kind::Reorder,
-        inputs: smallvec![Some(edge)],
-        outputs: smallvec![tensor],
-        source,
-        ..Node::default()
-    });
-    work.set_input(reader, input, Edge::of(reorder));
+    let reorder = work.add_reorder(edge, tensor, source);
+    work.set_input(reader, input, reorder);
 }
 
 #[cfg(test)]

@@ -99,14 +99,9 @@ fn gather_half(work: &mut Work<'_>, node: usize, table: Edge) {
     let source = work.nodes[node].source;
     let name = work.fresh_name("Gather");
     let gathered = work.add(Node {
-        op: work.nodes[node].op.clone(),
-        kind: Kind::Gather,
-        originals: smallvec![name.clone()],
-        name,
         inputs,
         outputs: smallvec![stored],
-        source,
-        ..Node::default()
+        ..Node::named(name, work.nodes[node].op.clone(), Kind::Gather, source)
     });
     let convert = work.add(Node {
         op: Op::Convert { to: output.dtype },

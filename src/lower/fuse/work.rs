@@ -157,6 +157,12 @@ impl Default for Node {
 }
 
 impl Node {
+    /// A layer of this name, made of no other; it reads and writes nothing yet.
+    pub(super) fn named(name: impl Into<Box<str>>, op: Op, kind: Kind, source: NodeId) -> Node {
+        let name = name.into();
+        Node { op, kind, originals: smallvec![name.clone()], name, source, ..Node::default() }
+    }
+
     /// Whether it is a constant.
     pub(super) fn is_const(&self) -> bool {
         self.kind == Kind::Const
@@ -223,16 +229,11 @@ impl<'a> Work<'a> {
         let kind = super::kind::of(&op, graph.node_type(id));
         let name: Box<str> = graph.node_name(id).into();
         Node {
-            kind,
-            originals: smallvec![name.clone()],
-            name,
-            source: id,
             inputs: inputs.collect(),
             outputs,
             value,
             is_mapped: matches!(&op, Op::Constant(Constant { range: Some(_), .. })),
-            op,
-            ..Node::default()
+            ..Node::named(name, op, kind, id)
         }
     }
 
@@ -287,28 +288,36 @@ impl<'a> Work<'a> {
 
     /// Adds a constant of integers; a list, or with `dims` empty a scalar.
     pub(super) fn add_ints(&mut self, values: &[i64], source: NodeId) -> Edge {
-        let node = Node {
-            op: Op::Constant(Constant { range: None, value: None }),
-            kind: Kind::Const,
-            outputs: smallvec![Tensor::fixed(DType::I32, &[values.len() as u64])],
-            value: Some(Value::ints(values.iter().copied())),
-            source,
-            ..Node::default()
-        };
-        Edge::of(self.add(node))
+        let tensor = Tensor::fixed(DType::I32, &[values.len() as u64]);
+        self.add_constant(tensor, Some(Value::ints(values.iter().copied())), source)
     }
 
     /// Adds a constant number.
     pub(super) fn add_number(&mut self, number: f64, source: NodeId) -> Edge {
-        let node = Node {
+        self.add_constant(Tensor::fixed(DType::F32, &[1]), Some(Value::floats([number])), source)
+    }
+
+    /// Adds a constant that no file holds as it is used.
+    pub(super) fn add_constant(&mut self, tensor: Tensor, value: Option<Value>, source: NodeId) -> Edge {
+        Edge::of(self.add(Node {
             op: Op::Constant(Constant { range: None, value: None }),
             kind: Kind::Const,
-            outputs: smallvec![Tensor::fixed(DType::F32, &[1])],
-            value: Some(Value::floats([number])),
+            outputs: smallvec![tensor],
+            value,
             source,
             ..Node::default()
-        };
-        Edge::of(self.add(node))
+        }))
+    }
+
+    /// Adds a Reorder of what `edge` holds to `tensor`, for the node of the file that `source` is.
+    pub(super) fn add_reorder(&mut self, edge: Edge, tensor: Tensor, source: NodeId) -> Edge {
+        Edge::of(self.add(Node {
+            kind: Kind::Reorder,
+            inputs: smallvec![Some(edge)],
+            outputs: smallvec![tensor],
+            source,
+            ..Node::default()
+        }))
     }
 
     /// Who reads a node: (reader, input), each only while it exists.
