@@ -420,7 +420,12 @@ impl Binder<'_> {
         )
         .at(self.graph.location(*node, Some(Port::Output(0))))
         .note(format!("unbound: {}", names.join(", ")))
-        .help(format!("bind each with `--bind NAME=N`, or a whole input with `--input {input}=1x2x3`")))
+        .help(match self.scenario.task {
+            Task::Vision => format!(
+                "give `--image WxH`, bind each with `--bind NAME=N`, or a whole input with `--input {input}=1x2x3`"
+            ),
+            _ => format!("bind each with `--bind NAME=N`, or a whole input with `--input {input}=1x2x3`"),
+        }))
     }
 }
 

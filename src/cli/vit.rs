@@ -20,7 +20,7 @@ pub(super) struct Args {
     #[arg(value_parser = parse_tiles, required_unless_present = "image")]
     seq: Option<Length>,
     /// Width and height of the image in pixels
-    #[arg(long, value_name = "WxH", value_parser = parse_image)]
+    #[arg(long, value_name = "WxH", value_parser = parse_image, conflicts_with = "seq")]
     image: Option<(u64, u64)>,
     /// Images side by side
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -60,6 +60,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         1 => {
             let (scenario, assumptions) = vlm::vision(&base, &request)?;
             let graph = formats::open(&wanted.remove(0).file)?;
+            misfit::check(&graph, &base, &request, &scenario)?;
             let findings = args.analysis.analyze(&graph, &[(PhaseName::Infer, scenario)]);
             let mut findings = findings.map_err(|error| misfit::explain(error, &graph, &base, &request))?;
             findings.assume(assumptions);

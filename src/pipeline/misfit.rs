@@ -5,10 +5,11 @@
 //! is not proposed, and where there is none the error stays as it is.
 
 use super::vlm::{self, Request};
-use crate::error::{Error, ErrorKind};
-use crate::graph::Graph;
-use crate::scenario::Scenario;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{Dims, Graph, Op};
+use crate::scenario::{Scenario, input_name};
 use crate::shape::{self, Shapes};
+use std::collections::BTreeMap;
 
 /// The error of a part of a tower, with what the part takes if that can be told.
 ///
@@ -30,6 +31,92 @@ pub fn explain(error: Error, graph: &Graph, base: &Scenario, request: &Request) 
         .note(error.message())
         .note(fact)
         .help(help)
+}
+
+/// Refuses patches or an image that change nothing, since all inputs were exported with fixed dims, unless they are what
+/// these dims give. What the user binds by name is the user's choice.
+///
+/// `scenario` is what the tower is given for `base` and `request`.
+///
+/// Cost: shape inference of the tower, where nothing follows what was asked for.
+///
+/// # Errors
+///
+/// If the tower has other inputs than were asked for.
+pub fn check(graph: &Graph, base: &Scenario, request: &Request, scenario: &Scenario) -> Result<()> {
+    let is_bound = !base.inputs.is_empty() || !base.binds.is_empty();
+    let dims = |scenario: &Scenario| -> Result<Vec<Option<Dims>>> {
+        Ok(scenario.bind(graph)?.parameters.into_iter().map(|info| info.dims).collect())
+    };
+    let own = dims(scenario)?;
+    let other = Scenario {
+        prompt: scenario.prompt.map(|patches| patches.saturating_mul(4)),
+        image: scenario.image.map(|(width, height)| (width.saturating_mul(2), height.saturating_mul(2))),
+        ..scenario.clone()
+    };
+    if is_bound || dims(&other).map_or(true, |dims| dims != own) {
+        return Ok(());
+    }
+    let sides = scenario.image.filter(|_| base.image.is_some());
+    let has_sides = |(width, height): (u64, u64)| {
+        own.iter().flatten().any(|dims| dims.windows(2).any(|pair| pair == [height, width]))
+    };
+    let asked = match (request.patches, sides) {
+        (Some(patches), _) => format!("{patches} patches"),
+        (None, Some((width, height))) if !has_sides((width, height)) => {
+            format!("an image of {width}x{height} pixels")
+        }
+        _ => return Ok(()),
+    };
+    let Ok(shapes) = shape::infer(graph, &scenario.only_for(graph)) else { return Ok(()) };
+    let counts = counts(graph, &shapes);
+    if request.patches.is_some_and(|patches| counts.contains_key(&patches)) {
+        return Ok(());
+    }
+    let usual = counts.iter().max_by_key(|&(_, tensors)| tensors).map(|(patches, _)| patches);
+    let usual = usual.filter(|_| request.patches.is_some());
+    let inputs = graph.parameters().iter().zip(&own).map(|(&node, dims)| {
+        format!("{}{}", input_name(graph, node), shape::text(dims.as_deref().unwrap_or_default()))
+    });
+    let inputs = inputs.collect::<Vec<_>>().join(", ");
+    Err(Error::new(
+        ErrorKind::Usage,
+        format!("the tower was exported for inputs of fixed size, not for {asked}"),
+    )
+    .in_file(graph.file())
+    .note(match usual {
+        Some(patches) => format!("the inputs are {inputs}, which give {patches} patches"),
+        None => format!("the inputs are {inputs}"),
+    })
+    .help(match usual {
+        Some(patches) => {
+            format!("give {patches}, or the image as `--image WxH`, with `--batch N` for several")
+        }
+        None => "give the image that it was exported for as `--image WxH`".to_owned(),
+    }))
+}
+
+/// Numbers of rows of all intermediate results that may be patches, and how many results have them: those of lists, and
+/// positions of images that a convolution writes; of one image, and of all.
+fn counts(graph: &Graph, shapes: &Shapes) -> BTreeMap<u64, u32> {
+    let mut counts = BTreeMap::new();
+    for (tensor, info) in graph.tensors().iter().zip(shapes.tensors()) {
+        let op = &graph.node(tensor.node).op;
+        let rows = match (op, info.dims.as_deref()) {
+            (Op::Constant(_), _) => None,
+            (_, Some(&[batch, rows, _])) => Some((batch, rows)),
+            (Op::Convolution(_), Some(&[batch, _, height, width])) => {
+                height.checked_mul(width).map(|positions| (batch, positions))
+            }
+            _ => None,
+        };
+        let Some((batch, rows)) = rows else { continue };
+        *counts.entry(rows).or_default() += 1;
+        if let Some(all) = batch.checked_mul(rows).filter(|&all| all != rows) {
+            *counts.entry(all).or_default() += 1;
+        }
+    }
+    counts
 }
 
 struct Tower<'a> {

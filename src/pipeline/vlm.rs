@@ -82,6 +82,7 @@ pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'
     let graphs = parts.iter().map(|part| formats::open(&part.file)).collect::<Result<Vec<Graph>>>()?;
     base.check_names_of(&graphs.iter().collect::<Vec<_>>())?;
 
+    let has_one_tower = parts.iter().filter(|part| part.role == Role::Vision).count() == 1;
     let mut walked: Vec<Walk> = Vec::with_capacity(parts.len());
     let mut rows: Option<Dims> = None;
     let mut image_tokens = 0;
@@ -97,6 +98,9 @@ pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'
             Role::Vision | Role::Projection => {
                 let scenario =
                     of_part(&vision.only_for(&graph), &part, &graph, rows.as_ref(), tiles.as_ref());
+                if has_one_tower && part.role == Role::Vision {
+                    misfit::check(&graph, base, request, &scenario)?;
+                }
                 vec![(PhaseName::Infer, scenario)]
             }
             Role::Other => {
@@ -174,10 +178,10 @@ fn vision_scenario(
             Ok((scenario, Some(tiles)))
         }
         (Some(patches), None) if base.config.image_size.is_none() || model_type == "minicpmv" => {
-            let count = request.tiles.unwrap_or(1).max(1);
-            let patch = base.config.patch_size.unwrap_or(1);
+            let count = request.tiles.or(base.batch).unwrap_or(1).max(1);
             // Towers that take each tile's patches in one row; those that take all of them in one need no image.
-            let image = Some((patches.checked_div(count).unwrap_or(patches).saturating_mul(patch), patch));
+            let of_tile = patches.checked_div(count).unwrap_or(patches);
+            let image = base.config.patch_size.map(|patch| (of_tile.saturating_mul(patch), patch));
             Ok((
                 Scenario {
                     task: Task::Vision,
