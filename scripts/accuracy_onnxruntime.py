@@ -10,7 +10,7 @@ Needs ../shared/measured (or --measured), ../shared/models (or --models) and not
 
 The resident set holds what the C library keeps of freed memory, which differs between equal processes: what is told is held
 against the frequent case, and, apart, against "up to", the other; neither is held to a limit. With --write, the tables go to docs/accuracy.md, between the markers there.
-The exit status is 1 if a heap is off by more than 5 %, or an arena is off beyond those listed in KNOWN: by any
+The exit status is 1 if a heap is off by more than 5 %, or an arena is off: by any
 extension where regions double, by 5 % in sum where they are as large as requests.
 """
 
@@ -26,12 +26,6 @@ LIMIT = 5.0
 BEGIN, END = "<!-- accuracy_onnxruntime.py begin -->", "<!-- accuracy_onnxruntime.py end -->"
 LEVELS = {"ORT_DISABLE_ALL": "disabled", "ORT_ENABLE_BASIC": "basic", "ORT_ENABLE_EXTENDED": "extended",
           "ORT_ENABLE_ALL": "all"}
-
-# Arenas that are known to be missed, and why.
-KNOWN = {
-    record: "one token, or past and new tokens side by side: the runtime takes other chunks of 256 KiB to 1 MiB"
-    for record in ("ort-59", "ort-60", "ort-65")
-}
 
 
 def main():
@@ -52,7 +46,7 @@ def main():
     if arguments.write:
         common.replace_section(arguments.write, BEGIN, END, text)
     missed = [row["id"] for row in heap_rows if abs(row["percent"]) > LIMIT]
-    missed += [row["id"] for row in arena_rows if not row["holds"] and row["id"] not in KNOWN]
+    missed += [row["id"] for row in arena_rows if not row["holds"]]
     for identity in missed:
         print(f"missed: {identity}", file=sys.stderr)
     sys.exit(1 if missed else 0)
@@ -204,7 +198,6 @@ def tables(heap_rows, arena_rows):
                   f"* {sum(error <= LIMIT / 100 for error in resident)} of {len(resident)} resident sets within {LIMIT:.0f} %",
                   f"* of the {len(other)} others, {sum(error <= LIMIT / 100 for error in other)} within {LIMIT:.0f} % of \"up to\": "
                   "the same process in its other mode"]
-        lines += [f"* missed: {row['id']}: {KNOWN[row['id']]}" for row in arena_rows if row["id"] in KNOWN]
         yield "\n".join(lines)
 
 

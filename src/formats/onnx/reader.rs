@@ -292,7 +292,7 @@ impl<'m> GraphReader<'_, 'm> {
                 Some((dtype, shape)) => {
                     TensorSpec { dtype: *dtype, shape: shape.clone(), ..TensorSpec::default() }
                 }
-                None => TensorSpec { dtype, shape: declared.shape, names: "", symbols: "" },
+                None => TensorSpec { dtype, shape: declared.shape, names: "", symbols: &declared.symbols },
             };
             self.give(node, name, spec)?;
         }

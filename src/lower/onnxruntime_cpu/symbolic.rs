@@ -81,13 +81,17 @@ fn declared(work: &Work<'_>, value: usize, names: &mut FxHashMap<String, u32>) -
     Some(dims.collect())
 }
 
-/// Where both are known, the first where it says more.
-fn merge(a: Shape, b: Shape) -> Shape {
-    match (a, b) {
-        (Some(a), Some(b)) if a.len() == b.len() => {
-            Some(a.into_iter().zip(b).map(|(a, b)| if a == Dim::Unknown { b } else { a }).collect())
+/// What a file states of a shape and what is inferred: a number wins over a name, and the stated name over another.
+fn merge(stated: Shape, inferred: Shape) -> Shape {
+    let merged = |(stated, inferred): (Dim, Dim)| match (stated, inferred) {
+        (Dim::Known(_), _) | (Dim::Named(_), Dim::Named(_) | Dim::Unknown) => stated,
+        (Dim::Unknown, _) | (Dim::Named(_), Dim::Known(_)) => inferred,
+    };
+    match (stated, inferred) {
+        (Some(stated), Some(inferred)) if stated.len() == inferred.len() => {
+            Some(stated.into_iter().zip(inferred).map(merged).collect())
         }
-        (a, b) => a.or(b),
+        (stated, inferred) => stated.or(inferred),
     }
 }
 
@@ -349,6 +353,15 @@ mod tests {
         );
         assert!(!are_same(&Some(smallvec![Dim::Unknown]), &Some(smallvec![Dim::Unknown])));
         assert!(are_same(&Some(smallvec![B]), &Some(smallvec![B])));
+    }
+
+    #[test]
+    fn the_name_that_a_file_states_stays_where_inference_finds_no_number() {
+        // A cache that the file states as [batch, 8, total, 64], of past and new tokens side by side.
+        let stated = Some(smallvec![B, Dim::Named(1), Dim::Named(2), Dim::Unknown]);
+        let inferred = Some(smallvec![Dim::Named(3), Dim::Known(8), Dim::Unknown, Dim::Known(64)]);
+        let merged = Some(smallvec![B, Dim::Known(8), Dim::Named(2), Dim::Known(64)]);
+        assert_eq!(merge(stated, inferred), merged);
     }
 
     #[test]
