@@ -18,6 +18,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections import Counter
 
 import common
 
@@ -103,6 +104,8 @@ def arena_errors(arguments, record):
             flags.append(flag)
     if settings.get("entries", {}).get("session.disable_prepacking") == "1":
         flags.append("--no-prepacking")
+    if settings.get("shrink"):
+        flags.append("--arena-shrinkage")
     if settings.get("arena") is False:
         flags += ["--arena", "off"]
     elif settings.get("env"):
@@ -112,9 +115,10 @@ def arena_errors(arguments, record):
     grown = [] if settings.get("arena") is False else [
         size for run in ("RUN0", "RUN1") for size in record["arena_extensions"].get(run, {}).get("list", [])]
     blocks = [block["bytes"] for block in report["blocks"] if block["class"] == "arena" for _ in range(block["count"])]
-    # After shrinking, the second run begins with an empty arena: only what it grew by in the first is comparable.
+    # Which regions were given back is not in the record: those that are told to stay must be of the first run.
     if settings.get("shrink"):
-        grown = record["arena_extensions"]["RUN0"]["list"]
+        once, again = (Counter(record["arena_extensions"][run]["list"]) for run in ("RUN0", "RUN1"))
+        grown = [*again.elements(), *((Counter(blocks) - again) & once).elements()]
     if settings.get("arena") is False:
         blocks = []
     start, created = record["m0"]["VmRSS"], record["create"]["VmRSS"]

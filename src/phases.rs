@@ -8,8 +8,8 @@ mod lasting;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::lifetime;
-use crate::lower::{self, Lowered};
-use crate::plan::{self, Planner};
+use crate::lower::{self, Lowered, Storage, StorageClass};
+use crate::plan::{self, Planner, Shrunk};
 use crate::problem::{Plan, Problem};
 use crate::profile::{Generation, OnnxRunner, Profile, Runtime};
 use crate::scenario::Scenario;
@@ -141,8 +141,11 @@ fn prove(
         }
     }
     let problem = lifetime::analyze(&lowered);
-    let plan = match before {
-        Some((before, _)) if keeps_arena => plan::solve_after(&problem, planner, &before.plan)?,
+    let shrunk =
+        before.filter(|_| keeps_arena).and_then(|(before, runtime)| shrink(before, runtime, planner));
+    let plan = match (before, &shrunk) {
+        (_, Some(shrunk)) => plan::solve_after_shrinking(&problem, planner, shrunk)?,
+        (Some((before, _)), None) if keeps_arena => plan::solve_after(&problem, planner, &before.plan)?,
         _ => {
             let mut plan = plan::solve(&problem, planner)?;
             if let Some((before, Runtime::OpenvinoCpu(_))) = before {
@@ -156,6 +159,20 @@ fn prove(
     if let Some((before, _)) = before {
         lowered.processes.clone_from(&before.lowered.processes);
     }
+    if let Some(shrunk) = &shrunk {
+        heap::shrink(&mut lowered.processes, &shrunk.kept);
+    }
     heap::follow(&mut lowered, &problem, &plan, keeps_arena)?;
     Ok(Phase { name, scenario: scenario.clone(), shapes, lowered, problem, plan })
+}
+
+/// What the phase before left of its arena, where it gives back what nothing lies in: the caller still has the outputs.
+fn shrink(before: &Phase, runtime: Runtime, planner: Planner) -> Option<Shrunk> {
+    if !matches!(runtime, Runtime::OnnxRuntimeCpu(options) if options.shrinks_arena) {
+        return None;
+    }
+    let is_returned =
+        |storage: &Storage| matches!(storage.class, StorageClass::Output | StorageClass::PresentCache);
+    let held: Vec<bool> = before.lowered.planned().map(|(_, storage)| is_returned(storage)).collect();
+    Some(plan::shrink(&before.problem, planner, &before.plan, |index| held.get(index) == Some(&true)))
 }

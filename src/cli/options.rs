@@ -113,6 +113,9 @@ struct Session {
     /// How the CPU arena grows; `off`: there is none
     #[arg(long, default_value = "next-power-of-two", value_name = "HOW", value_parser = Arena::NAMES.to_vec())]
     arena: String,
+    /// After each run the arena gives back the regions in which nothing lies (`memory.enable_memory_arena_shrinkage`)
+    #[arg(long)]
+    arena_shrinkage: bool,
     /// Where initializers lie [default: as the model says; inside, if their data file is not there]
     #[arg(long, value_enum)]
     weights: Option<Weights>,
@@ -323,7 +326,14 @@ impl Rules {
                 .help("use `llm`, `vit` or `vlm` with `--profile components`"));
         }
         if name == "onnxruntime-cpu" {
-            return Ok(Profile::onnxruntime_cpu(self.onnxruntime_cpu()));
+            let options = self.onnxruntime_cpu();
+            if options.shrinks_arena && options.arena == Arena::Off {
+                let message = "`--arena-shrinkage` was given, and `--arena off` leaves no arena";
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .note("ONNX Runtime refuses such a run")
+                    .help("leave one of the two away"));
+            }
+            return Ok(Profile::onnxruntime_cpu(options));
         }
         if name == "openvino-cpu" {
             return Ok(Profile::openvino_cpu(self.openvino_cpu()));
@@ -352,6 +362,7 @@ impl Rules {
             prepacking: !self.session.no_prepacking,
             arena: Arena::by_name(&self.session.arena).unwrap_or_default(),
             external_weights: self.session.weights.map(|place| place == Weights::External),
+            shrinks_arena: self.session.arena_shrinkage,
             runner: OnnxRunner::Session,
             has_avx512: self.compilation.isa.starts_with("avx512") || self.compilation.isa == "amx",
         }

@@ -70,8 +70,8 @@ pub struct Process {
     pub user_bytes: Bytes,
     /// The runner's blocks, each with its length.
     pub runners: Vec<(u64, Bytes)>,
-    /// The blocks of the arena, in the order of the plan's.
-    pub blocks: Vec<u64>,
+    /// The blocks of the arena, in the order of the plan's, each with its table.
+    pub blocks: Vec<(u64, u64)>,
     /// Buffers lie in an arena; else each is a block of its own.
     pub has_arena: bool,
     /// What the runtime aligns its blocks to.

@@ -80,8 +80,9 @@ fn allocate_for_runner(process: &mut Process, lowered: &Lowered) {
 fn extend(process: &mut Process, plan: &Plan) {
     for block in plan.blocks.iter().skip(process.blocks.len()) {
         let bytes = block.bytes.end.saturating_sub(block.bytes.start);
-        process.blocks.push(process.heap.take(bytes, process.alignment));
-        process.heap.take_written(bytes / process.bytes_per_table_byte.max(1), 1);
+        let region = process.heap.take(bytes, process.alignment);
+        let table = process.heap.take_written(bytes / process.bytes_per_table_byte.max(1), 1);
+        process.blocks.push((region, table));
     }
     // Both are sorted by address.
     let mut ends_before = 0;
@@ -89,11 +90,26 @@ fn extend(process: &mut Process, plan: &Plan) {
         ends_before +=
             plan.blocks[ends_before..].iter().take_while(|block| block.bytes.end <= touched.start).count();
         let blocks = plan.blocks.iter().zip(&process.blocks).skip(ends_before);
-        for (block, &address) in blocks.take_while(|(block, _)| block.bytes.start < touched.end) {
+        for (block, &(address, _)) in blocks.take_while(|(block, _)| block.bytes.start < touched.end) {
             let start = touched.start.max(block.bytes.start);
             let end = touched.end.min(block.bytes.end);
             if start < end {
                 process.heap.write(address, start - block.bytes.start, end - start);
+            }
+        }
+    }
+}
+
+/// Gives back the regions of the arena that do not stay, with their tables.
+pub(super) fn shrink(processes: &mut [Process], kept: &[bool]) {
+    for process in processes {
+        let blocks = std::mem::take(&mut process.blocks);
+        for (position, (region, table)) in blocks.into_iter().enumerate() {
+            if kept.get(position) == Some(&false) {
+                process.heap.give_back(region);
+                process.heap.give_back(table);
+            } else {
+                process.blocks.push((region, table));
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Requests are rounded up to 256 bytes and taken from the smallest free chunk that holds them, in the bin of their
 //! size or a higher one; a chunk of at least twice the request is split. Where none holds it the arena is extended by
 //! a region: 1 MiB at first, doubled until the request fits, and doubled again after an extension that needed no
-//! doubling. Regions never join and are never given back.
+//! doubling. Regions never join, and are given back by [`shrink`] alone.
 //!
 //! A buffer that [`grows`](crate::problem::Buffer::grows) is asked for when it starts and given back when it ends.
 //! All others are known before the run (the memory pattern of an earlier run): they are one request at the start,
@@ -23,6 +23,8 @@ use std::ops::Range;
 const UNIT: u64 = 256;
 /// The first extension.
 const FIRST_REGION: u64 = 1 << 20;
+/// The first extension after regions were given back (`DEFAULT_INITIAL_GROWTH_CHUNK_SIZE_BYTES`).
+const FIRST_REGION_AGAIN: u64 = 2 << 20;
 /// A chunk is also split where more than this would be wasted.
 const MOST_DEAD: u64 = 128 << 20;
 /// Chunks of 256 << 20 bytes and more share the last bin.
@@ -38,12 +40,15 @@ pub(super) enum Extension {
     AsRequested,
 }
 
-/// Places buffers, in the regions that an earlier run left if there are some.
-pub(super) fn plan(problem: &Problem, extension: Extension, before: Option<&Plan>) -> Plan {
+/// Places buffers, in the regions that an earlier run left if there are some; `has_shrunk`: after it gave others back.
+pub(super) fn plan(problem: &Problem, extension: Extension, before: Option<&Plan>, has_shrunk: bool) -> Plan {
     let buffers = &problem.buffers;
     let mut arena = Arena { extension, ..Arena::default() };
     for block in before.map_or(&[][..], |plan| &plan.blocks) {
         arena.restore(block.bytes.end - block.bytes.start);
+    }
+    if has_shrunk {
+        arena.next_region = FIRST_REGION_AGAIN;
     }
     let mut offsets = vec![0; buffers.len()];
     place_pattern(buffers, &mut arena, &mut offsets);
@@ -74,6 +79,37 @@ pub(super) fn plan(problem: &Problem, extension: Extension, before: Option<&Plan
         arena_size: crate::Bytes(arena.end()),
         offsets: offsets.into_iter().map(crate::Bytes).collect(),
     }
+}
+
+/// The arena after a run without the regions in which no `held` buffer lies, and for each region whether it stays; of regions
+/// that double the first does.
+///
+/// Source: `BFCArena::Shrink`, onnxruntime/core/framework/bfc_arena.cc.
+pub(super) fn shrink(
+    problem: &Problem,
+    plan: &Plan,
+    extension: Extension,
+    held: impl Fn(usize) -> bool,
+) -> (Plan, Vec<bool>) {
+    let buffers = problem.buffers.iter().enumerate();
+    let there = buffers.filter(|&(index, buffer)| buffer.size.0 > 0 && held(index));
+    let there: BTreeSet<u64> = there.map(|(index, _)| plan.offsets[index].0).collect();
+    let stays = |(position, block): (usize, &Block)| {
+        position == 0 && extension == Extension::Doubled || there.range(block.bytes.clone()).next().is_some()
+    };
+    let kept: Vec<bool> = plan.blocks.iter().enumerate().map(stays).collect();
+    let mut left = Plan::default();
+    for block in plan.blocks.iter().zip(&kept).filter_map(|(block, &stays)| stays.then_some(block)) {
+        let start = left.arena_size.0;
+        let end = start + (block.bytes.end - block.bytes.start);
+        let first = plan.touched.partition_point(|touched| touched.end <= block.bytes.start);
+        let inside = plan.touched[first..].iter().take_while(|touched| touched.start < block.bytes.end);
+        let at = |place: u64| start + (place.clamp(block.bytes.start, block.bytes.end) - block.bytes.start);
+        left.touched.extend(inside.map(|touched| at(touched.start)..at(touched.end)));
+        left.blocks.push(Block { bytes: start..end, grows: block.grows });
+        left.arena_size = crate::Bytes(end);
+    }
+    (left, kept)
 }
 
 /// One request for all buffers that are known before the run.
@@ -273,14 +309,14 @@ mod tests {
     fn regions_double() {
         // Five buffers of 2.3 MiB that live together, as the first run of a vision tower logs them: 4, 4, 8 MiB.
         let problem = growing(&[(0, 9, 2408448); 5]);
-        let plan = plan(&problem, Extension::Doubled, None);
+        let plan = plan(&problem, Extension::Doubled, None, false);
         assert_eq!(regions(&plan), [4, 4, 8]);
         assert_eq!(plan.offsets.iter().map(|at| at.0 / MIB).collect::<Vec<_>>(), [0, 4, 8, 10, 12]);
     }
 
     #[test]
     fn regions_as_requested_are_no_larger() {
-        let plan = plan(&growing(&[(0, 9, 1000), (0, 9, 5 * MIB)]), Extension::AsRequested, None);
+        let plan = plan(&growing(&[(0, 9, 1000), (0, 9, 5 * MIB)]), Extension::AsRequested, None, false);
         assert_eq!(
             plan.blocks.iter().map(|block| block.bytes.clone()).collect::<Vec<_>>(),
             [0..1024, 1024..1024 + 5 * MIB]
@@ -297,6 +333,7 @@ mod tests {
             &growing(&[(0, 1, 300 * kib), (0, 1, 300 * kib), (1, 2, 600 * kib)]),
             Extension::Doubled,
             None,
+            false,
         );
         assert_eq!(plan.offsets, [0, 300 * kib, 0].map(Bytes));
         assert_eq!(regions(&plan), [1]);
@@ -305,18 +342,18 @@ mod tests {
 
     #[test]
     fn a_chunk_less_than_twice_the_request_is_taken_whole() {
-        let plan = plan(&growing(&[(0, 9, 3 * MIB), (0, 9, MIB / 2)]), Extension::Doubled, None);
+        let plan = plan(&growing(&[(0, 9, 3 * MIB), (0, 9, MIB / 2)]), Extension::Doubled, None, false);
         assert_eq!(regions(&plan), [4, 4]);
     }
 
     #[test]
     fn the_second_run_asks_for_its_pattern_at_once() {
         let first = growing(&[(0, 2, 3 * MIB), (1, 3, 2 * MIB), (2, 4, 3 * MIB)]);
-        let before = plan(&first, Extension::Doubled, None);
+        let before = plan(&first, Extension::Doubled, None, false);
         assert_eq!(regions(&before), [4, 4]);
         let mut second = first.clone();
         second.buffers.iter_mut().for_each(|buffer| buffer.grows = false);
-        let after = plan(&second, Extension::Doubled, Some(&before));
+        let after = plan(&second, Extension::Doubled, Some(&before), false);
         // A pattern of 5 MiB fits in neither region: one of 8 MiB comes on top.
         assert_eq!(regions(&after), [4, 4, 8]);
         assert_eq!(after.offsets.iter().map(|at| at.0 / MIB).collect::<Vec<_>>(), [8, 11, 8]);
@@ -327,6 +364,21 @@ mod tests {
     #[test]
     fn one_pass_of_huge_requests_ends() {
         let problem = growing(&[(0, 1, 1 << 62), (1, 2, (1 << 62) + 1)]);
-        assert_eq!(plan(&problem, Extension::Doubled, None).offsets.len(), 2);
+        assert_eq!(plan(&problem, Extension::Doubled, None, false).offsets.len(), 2);
+    }
+
+    #[test]
+    fn an_arena_that_shrinks_keeps_its_first_region_and_those_that_are_held() {
+        let first = growing(&[(0, 3, MIB), (0, 3, 2 * MIB), (1, 3, 4 * MIB), (2, 3, 8 * MIB)]);
+        let before = plan(&first, Extension::Doubled, None, false);
+        assert_eq!(regions(&before), [1, 2, 4, 8]);
+        let (left, kept) = shrink(&first, &before, Extension::Doubled, |index| index == 2);
+        assert_eq!((regions(&left), kept), (vec![1, 4], vec![true, false, true, false]));
+        assert_eq!(left.touched, vec![0..MIB, MIB..5 * MIB]);
+        // The same again, where 2 MiB lie in the region of 4: the new ones are 2 MiB doubled, not twice the largest region.
+        let after = plan(&first, Extension::Doubled, Some(&left), true);
+        assert_eq!(regions(&after), [1, 4, 4, 8]);
+        let (left, _) = shrink(&first, &before, Extension::AsRequested, |_| false);
+        assert_eq!(left, Plan::default());
     }
 }

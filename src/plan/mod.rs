@@ -167,6 +167,35 @@ pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
     solve_with(problem, planner, &Options::default()).map(|solution| solution.plan)
 }
 
+/// What is left of an arena that gave back what nothing lies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// The blocks that stay, side by side anew.
+    pub plan: Plan,
+    /// By block before, whether it stays.
+    pub kept: Vec<bool>,
+}
+
+/// The arena of a run once it is over and only `held` buffers are there, by position in the problem.
+#[must_use]
+pub fn shrink(problem: &Problem, planner: Planner, plan: &Plan, held: impl Fn(usize) -> bool) -> Shrunk {
+    let (plan, kept) = bfc_arena::shrink(problem, plan, planner.extension(), held);
+    Shrunk { plan, kept }
+}
+
+/// As [`solve_after`], in an arena that has shrunk since.
+///
+/// # Errors
+///
+/// As [`solve`].
+pub fn solve_after_shrinking(problem: &Problem, planner: Planner, before: &Shrunk) -> Result<Plan> {
+    if !planner.keeps_arena() {
+        return solve(problem, planner);
+    }
+    validate(problem)?;
+    Ok(bfc_arena::plan(problem, planner.extension(), Some(&before.plan), true))
+}
+
 /// As [`solve`], in the memory that an earlier run of the same session left.
 ///
 /// Of today's planners `bfc-arena` and `bfc-arena-as-requested` alone keep an arena from run to run; to all others every run is the first.
@@ -179,7 +208,7 @@ pub fn solve_after(problem: &Problem, planner: Planner, before: &Plan) -> Result
         return solve(problem, planner);
     }
     validate(problem)?;
-    Ok(bfc_arena::plan(problem, planner.extension(), Some(before)))
+    Ok(bfc_arena::plan(problem, planner.extension(), Some(before), false))
 }
 
 /// A plan, and how far it can be from the best one.
@@ -223,7 +252,7 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
             return Ok(Solution { plan: gpu_pool::plan(problem), bound: lower_bound(problem) });
         }
         Planner::BfcArena | Planner::BfcArenaAsRequested => {
-            let plan = bfc_arena::plan(problem, planner.extension(), None);
+            let plan = bfc_arena::plan(problem, planner.extension(), None, false);
             return Ok(Solution { plan, bound: lower_bound(problem) });
         }
     };

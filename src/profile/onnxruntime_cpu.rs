@@ -25,6 +25,8 @@ pub struct OnnxRuntimeCpu {
     pub external_weights: Option<bool>,
     /// How the CPU arena grows.
     pub arena: Arena,
+    /// After each run the arena gives back the regions in which nothing lies (`memory.enable_memory_arena_shrinkage`).
+    pub shrinks_arena: bool,
     /// Who runs the session.
     pub runner: OnnxRunner,
     /// Vectors have 512 bits, which makes blocks of 16 channels.
@@ -129,6 +131,7 @@ impl Default for OnnxRuntimeCpu {
             prepacking: true,
             external_weights: None,
             arena: Arena::Doubled,
+            shrinks_arena: false,
             runner: OnnxRunner::Session,
             has_avx512: true,
         }
@@ -155,6 +158,7 @@ impl OnnxRuntimeCpu {
             ("prepacking", self.prepacking.to_string()),
             ("arena", self.arena.name().to_owned()),
         ];
+        entries.extend(self.shrinks_arena.then(|| ("arena_shrinkage", "true".to_owned())));
         entries.extend(self.external_weights.map(|external| ("external_weights", external.to_string())));
         entries
     }
