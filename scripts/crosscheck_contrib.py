@@ -8,6 +8,9 @@ told the shapes of the inputs, and the numbers of small ones, as `crosscheck_onn
 its outputs. Dims and element type of every output must be equal, or, where memgraph says that a shape depends on data,
 nowhere smaller.
 
+Which operators take half precision is compared too: the table in src/lower/onnxruntime_cpu/precision.rs with the newest
+kernels of the wheel, of every domain.
+
 Every operator of that domain that the wheel has a CPU kernel for must have a case, or a reason in NOT_RUN.
 
 Exit status: 0 all cases agree, 1 one differs or an operator has no case, 2 the check itself could not run.
@@ -20,6 +23,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -96,12 +100,31 @@ def main():
     missing = sorted(kernels() - {case.op for case in all_cases} - NOT_RUN.keys())
     for op in missing:
         print(f"fault: {op}: the CPU provider has a kernel, and there is no case")
+    halves = taking_half() ^ told_to_take_half()
+    for op in sorted(halves):
+        print(f"fault: {op}: kernel and src/lower/onnxruntime_cpu/precision.rs differ on half precision")
     print(f"\n{len(chosen)} cases of {len({case.op for case in chosen})} operators: {counts['exact']} exact, "
           f"{counts['bound']} as upper bounds, {counts['fault']} differ; {len(missing)} operators without a case")
     if counts["unrun"]:
         print(f"error: {counts['unrun']} cases were not run", file=sys.stderr)
         return 2
-    return 1 if counts["fault"] or missing else 0
+    return 1 if counts["fault"] or missing or halves else 0
+
+
+def taking_half():
+    """Operators of which the newest CPU kernel of some domain takes half precision; copies between devices apart."""
+    newest = {}
+    for kernel in native.get_all_opkernel_def():
+        if kernel.provider == "CPUExecutionProvider" and not kernel.op_name.startswith("Memcpy"):
+            newest.setdefault((kernel.domain, kernel.op_name), []).append(kernel)
+    return {name for (_, name), found in newest.items()
+            for kernel in found if kernel.version_range[0] == max(other.version_range[0] for other in found)
+            if any("tensor(float16)" in types for types in kernel.type_constraints.values())}
+
+
+def told_to_take_half():
+    text = (common.ROOT / "src/lower/onnxruntime_cpu/precision.rs").read_text()
+    return set(re.findall(r'"(\w+)"', re.search(r"TAKING_HALF.*?\];", text, re.S)[0]))
 
 
 def kernels():
