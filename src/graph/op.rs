@@ -212,6 +212,8 @@ pub enum Op {
     Broadcast(BroadcastMode),
     /// `data`, `repeats`.
     Tile,
+    /// `data`, `repeats` of one axis, `axis`.
+    TileAxis,
     /// `data`, `pads_begin`, `pads_end`, `value?`.
     Pad(PadMode),
     /// `data`, `pads` (all begins, then all ends), `value?`, `axes?` (absent: all): ONNX's form of [`Op::Pad`].
@@ -332,6 +334,8 @@ pub enum Op {
         axis: i64,
         /// Element type of the indices.
         index_type: DType,
+        /// Results are sorted, equal ones by their index: from the largest, or from the smallest.
+        largest_first: Option<bool>,
     },
     /// `indices`, `depth`, `on`, `off`.
     OneHot {

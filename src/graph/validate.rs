@@ -61,7 +61,9 @@ fn required_ports(op: &Op) -> (usize, usize) {
         | Compress { .. }
         | SearchSorted { .. }
         | Bucketize { .. } => (2, 1),
-        Select(_) | Gather { .. } | VariadicSplit | StridedSlice(_) | Pad(_) | Range { .. } => (3, 1),
+        Select(_) | TileAxis | Gather { .. } | VariadicSplit | StridedSlice(_) | Pad(_) | Range { .. } => {
+            (3, 1)
+        }
         ScaledDotProductAttention { .. } => (3, 1),
         Slice | BatchToSpace | SpaceToBatch => (3, 1),
         Split { .. } => (2, 1),

@@ -7,7 +7,9 @@ use memgraph::formats;
 use memgraph::graph::op::{LoopInputKind, WeightRange};
 use memgraph::graph::{Op, Value};
 use memgraph::scenario::{Scenario, Task};
-use onnx_protobuf::{FunctionProto, GraphProto, OperatorSetIdProto, SparseTensorProto, TensorProto};
+use onnx_protobuf::{
+    FunctionProto, GraphProto, ModelProto, OperatorSetIdProto, SparseTensorProto, TensorProto,
+};
 use protobuf::MessageField;
 
 fn constant(graph: &memgraph::graph::Graph, name: &str) -> memgraph::graph::op::Constant {
@@ -290,6 +292,50 @@ fn loops_carry_and_stack() {
     };
     assert_eq!((spec.trip_count, spec.condition, spec.inputs.len()), (Some(0), None, 2));
     assert_eq!(spec.inputs[1].kind, LoopInputKind::Invariant);
+}
+
+/// Loops within each other, the innermost of which makes what all carry one longer.
+fn growing(depth: usize) -> ModelProto {
+    let mut inner = node("Concat", &["s0", "one"], &["t0"], vec![int("axis", 0)]);
+    for level in 0..depth {
+        let [state, next] = ["s", "t"].map(|name| format!("{name}{level}"));
+        let [count, go, on] = ["i", "c", "d"].map(|name| format!("{name}{level}"));
+        let loop_body = GraphProto {
+            input: vec![value(&count, INT64, &[]), value(&go, 9, &[]), named(&state)],
+            node: vec![inner, node("Identity", &[&go], &[&on], vec![])],
+            output: vec![named(&on), named(&next)],
+            ..GraphProto::new()
+        };
+        let (from, to) = (format!("s{}", level + 1), format!("t{}", level + 1));
+        inner = node("Loop", &["trips", "", &from], &[&to], vec![body("body", loop_body)]);
+    }
+    let state = format!("s{depth}");
+    let mut made = graph(vec![floats(&state, &[4])], vec![inner], &[&format!("t{depth}")]);
+    let mut trips = ints("trips", &[2]);
+    trips.dims.clear();
+    made.initializer = vec![trips, ints("one", &[1])];
+    model(made)
+}
+
+#[test]
+fn growth_is_followed_in_few_loops_within_each_other() {
+    assert_eq!(output_dims(&growing(2)), [[4 + 4]]);
+    let started = std::time::Instant::now();
+    let error = memgraph::shape::infer(&opened(&growing(15)), &Scenario::default()).unwrap_err();
+    assert!(error.to_string().contains("up to 4 loops within each other"), "{error}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn scans_of_operator_set_8_run_for_each_of_a_batch() {
+    let mut inner = scan_body();
+    inner.node[1] = node("Concat", &["next", "own"], &["out"], vec![int("axis", 0)]);
+    let attributes = vec![body("body", inner), int("num_scan_inputs", 1)];
+    let nodes = vec![node("Scan", &["", "start", "x"], &["last", "all"], attributes)];
+    let inputs = vec![floats("start", &[4, 3]), floats("x", &[4, 5, 3]), floats("own", &[2])];
+    let mut made = model(graph(inputs, nodes, &["last", "all"]));
+    made.opset_import[0].version = 8;
+    assert_eq!(output_dims(&made), [&[4, 3][..], &[4, 5, 5]]);
 }
 
 #[test]

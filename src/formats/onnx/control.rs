@@ -6,7 +6,8 @@ use super::attributes::Layer;
 use super::ops::Make;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::op::{If, Ints, Loop, LoopInput, LoopInputKind, LoopOutput, LoopSlice};
-use crate::graph::{Graph, Op};
+use crate::graph::{Builder, Format, Graph, NodeSpec, Op, TensorSpec};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -31,11 +32,12 @@ pub(super) fn node<'m>(
     bodies: SmallVec<[Body<'m>; 2]>,
 ) -> Result<(Op, Vec<Cow<'m, str>>)> {
     let mut captures: Vec<Cow<'m, str>> = Vec::new();
+    let mut numbers: FxHashMap<Cow<'m, str>, usize> = FxHashMap::default();
     let first = layer.inputs.len();
     let mut maps = SmallVec::<[Vec<(u32, u32)>; 2]>::new();
     let mut graphs = bodies.into_iter().map(|body| {
         let inputs = body.captures.into_iter().zip(body.n_inputs as u32..).map(|(name, parameter)| {
-            let number = captures.iter().position(|own| *own == name).unwrap_or_else(|| {
+            let number = *numbers.entry(name.clone()).or_insert_with(|| {
                 captures.push(name);
                 captures.len() - 1
             });
@@ -76,19 +78,23 @@ pub(super) fn node<'m>(
             let Some((body, n_inputs)) = bodies.next() else {
                 return Err(malformed("the node has no body".to_owned()));
             };
+            let captured = maps.next().unwrap_or_default().into_iter();
+            let captured = captured.map(|(input, parameter)| LoopInput {
+                input,
+                parameter,
+                kind: LoopInputKind::Invariant,
+            });
             let mut spec = match make {
+                Make::Scan if layer.version < 9 => {
+                    return Ok((batched_scan(layer, body, n_inputs, captured.collect())?, captures));
+                }
                 Make::Scan => scan(layer, body, n_inputs)?,
                 // Whether a further input is a tensor or a sequence is nowhere said.
                 Make::SequenceMap if layer.inputs.len() > 1 => return Ok((Op::Opaque, Vec::new())),
                 Make::SequenceMap => map(layer, body, n_inputs)?,
                 _ => loop_(layer, body, n_inputs)?,
             };
-            let captured = maps.next().unwrap_or_default().into_iter();
-            spec.inputs.extend(captured.map(|(input, parameter)| LoopInput {
-                input,
-                parameter,
-                kind: LoopInputKind::Invariant,
-            }));
+            spec.inputs.extend(captured);
             Op::Loop(Box::new(spec))
         }
     };
@@ -132,25 +138,105 @@ fn loop_(layer: &Layer<'_>, body: Graph, n_inputs: usize) -> Result<Loop> {
 /// Inputs: states, then what is cut into slices; the body's alike; its results: states, then what is stacked.
 fn scan(layer: &Layer<'_>, body: Graph, n_inputs: usize) -> Result<Loop> {
     let of_attribute = |error: super::attributes::AttributeError| malformed(error.to_string());
+    let ints = |name| layer.ints_or_none(name).map_err(of_attribute);
+    let scanned = Scanned {
+        in_axes: ints("scan_input_axes")?,
+        in_directions: ints("scan_input_directions")?,
+        out_axes: ints("scan_output_axes")?,
+        out_directions: ints("scan_output_directions")?,
+    };
+    scan_of(layer, layer.inputs.len(), &scanned, body, n_inputs)
+}
+
+/// Along which axes a scan runs, and which way.
+#[derive(Debug, Default)]
+struct Scanned {
+    in_axes: Ints,
+    in_directions: Ints,
+    out_axes: Ints,
+    out_directions: Ints,
+}
+
+/// Before operator set 9: the lengths of the sequences come first, which shapes do not follow, and all else has a batch
+/// in front. So it is a scan of one sequence, run for each of the batch.
+fn batched_scan(layer: &Layer<'_>, body: Graph, n_inputs: usize, captured: Vec<LoopInput>) -> Result<Op> {
+    let of_attribute = |error: super::attributes::AttributeError| malformed(error.to_string());
+    let in_directions = layer.ints_or_none("directions").map_err(of_attribute)?;
+    let inputs = layer.inputs.len().saturating_sub(1);
+    let file = body.file().to_owned();
+    let mut scan = scan_of(layer, inputs, &Scanned { in_directions, ..Scanned::default() }, body, n_inputs)?;
+    let n_outputs = scan.outputs.len();
+
+    let mut builder = Builder::new(&file, Format::Onnx);
+    let add = |builder: &mut Builder, op, name: &str, type_name, n_outputs| {
+        let node = builder.node(NodeSpec { op, name, type_name, ..NodeSpec::default() });
+        let outputs = (0..n_outputs).map(|_| builder.output(node, TensorSpec::default()));
+        (node, outputs.map(Some).collect::<Vec<_>>())
+    };
+    let mut whole = Vec::new();
+    let mut given = Vec::new();
+    for number in 0..(inputs + captured.len()) as u32 {
+        let (node, outputs) = add(&mut builder, Op::Parameter, &format!("input {number}"), "Parameter", 1);
+        builder.connect(node, &[]);
+        given.extend(outputs);
+        let outside = (number as usize).checked_sub(inputs).and_then(|index| captured.get(index));
+        whole.push(match outside {
+            Some(captured) => {
+                scan.inputs.push(LoopInput { input: number, ..captured.clone() });
+                LoopInput { input: captured.input, parameter: number, kind: LoopInputKind::Invariant }
+            }
+            None => {
+                let kind = LoopInputKind::Sliced(stacked(0, false));
+                LoopInput { input: number + 1, parameter: number, kind }
+            }
+        });
+    }
+    let (node, results) =
+        add(&mut builder, Op::Loop(Box::new(scan)), "scan of one sequence", "Scan", n_outputs);
+    builder.connect(node, &given);
+    for (number, result) in results.into_iter().enumerate() {
+        let (node, _) = add(&mut builder, Op::Result, &format!("output {number}"), "Result", 0);
+        builder.connect(node, &[result]);
+    }
+    let outputs = (0..n_outputs as u32).map(|port| LoopOutput {
+        result: port,
+        output: port,
+        concat: Some(stacked(0, false)),
+    });
+    Ok(Op::Loop(Box::new(Loop {
+        inputs: whole,
+        outputs: outputs.collect(),
+        trip_count: None,
+        condition: None,
+        iteration_parameter: None,
+        condition_result: None,
+        body: builder.finish()?,
+    })))
+}
+
+/// A scan over so many states and slices.
+fn scan_of(
+    layer: &Layer<'_>,
+    inputs: usize,
+    scanned: &Scanned,
+    body: Graph,
+    n_inputs: usize,
+) -> Result<Loop> {
+    let of_attribute = |error: super::attributes::AttributeError| malformed(error.to_string());
     let n_sliced = layer.int_needed("num_scan_inputs").map_err(of_attribute)?;
-    let inputs = layer.inputs.len();
     let n_states = usize::try_from(n_sliced).ok().and_then(|n_sliced| inputs.checked_sub(n_sliced));
     let n_states = n_states.ok_or_else(|| malformed(format!("{n_sliced} of {inputs} inputs are scanned")))?;
     needs(n_inputs == inputs, "the body", "inputs", n_inputs, inputs)?;
     let n_results = body.results().len();
     needs(n_results >= n_states, "the body", "outputs", n_results, n_states)?;
-    let ints = |name| layer.ints_or_none(name).map_err(of_attribute);
-    let (in_axes, in_directions) = (ints("scan_input_axes")?, ints("scan_input_directions")?);
-    let (out_axes, out_directions) = (ints("scan_output_axes")?, ints("scan_output_directions")?);
+    let Scanned { in_axes, in_directions, out_axes, out_directions } = scanned;
     let at = |list: &Ints, index: usize| list.get(index).copied().unwrap_or(0);
     let entering = (0..inputs).map(|input| LoopInput {
         input: input as u32,
         parameter: input as u32,
         kind: match input.checked_sub(n_states) {
             None => LoopInputKind::Carried { result: input as u32 },
-            Some(index) => {
-                LoopInputKind::Sliced(stacked(at(&in_axes, index), at(&in_directions, index) == 1))
-            }
+            Some(index) => LoopInputKind::Sliced(stacked(at(in_axes, index), at(in_directions, index) == 1)),
         },
     });
     let leaving = (0..n_results.min(layer.outputs)).map(|result| LoopOutput {
@@ -158,7 +244,7 @@ fn scan(layer: &Layer<'_>, body: Graph, n_inputs: usize) -> Result<Loop> {
         output: result as u32,
         concat: result
             .checked_sub(n_states)
-            .map(|index| stacked(at(&out_axes, index), at(&out_directions, index) == 1)),
+            .map(|index| stacked(at(out_axes, index), at(out_directions, index) == 1)),
     });
     Ok(Loop {
         inputs: entering.collect(),

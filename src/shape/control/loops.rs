@@ -37,6 +37,8 @@ pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) ->
     let mut shapes = run(context, &spec.body, entry.clone(), options)?;
     let trips = trips_from_condition(spec, context, &shapes, trips)?;
 
+    // One more run at every level would double the work with each.
+    let is_deep = nesting(&spec.body) > MOST_NESTED;
     // Whether the carried shapes of every trip are known, and whether they are all the same.
     let mut is_followed = trips == Trips::Exactly(0);
     let mut is_even = true;
@@ -51,7 +53,8 @@ pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) ->
         is_even = false;
         if round == rounds {
             // Every further trip is taken to add what this one added.
-            if let Some(grown) = extrapolate(&last_entry, &next, trips, round) {
+            let grown = extrapolate(&last_entry, &next, trips, round);
+            if let Some(grown) = grown.filter(|_| !is_deep) {
                 shapes = run(context, &spec.body, grown, options)?;
                 is_followed = true;
             }
@@ -70,11 +73,19 @@ pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) ->
             Some(slice) => concatenated(context, result, slice, trips, is_even)?,
             None => left(spec, context, result, output.result, trips, is_followed)?,
         };
-        let info = sized(context, info, port, options, || "the number of trips is not known".into())?;
+        let info = sized(context, info, port, options, || match is_deep && trips != Trips::Unknown {
+            true => format!(
+                "what grows from trip to trip is followed up to {MOST_NESTED} loops within each other"
+            ),
+            false => "the number of trips is not known".into(),
+        })?;
         context.emit_info(info);
     }
     Ok(vec![shapes])
 }
+
+/// Loops within a loop up to which what it carries may grow.
+const MOST_NESTED: usize = 4;
 
 /// Rounds of a body: fewer the more loops lie inside, so that their product stays small.
 fn max_rounds(body: &Graph) -> u64 {

@@ -2,16 +2,19 @@
 //!
 //! Sources: OpenVINO <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/movement/broadcast-3.html>
 //! (and `-1`), `movement/tile-1`, `movement/pad-12` (and `-1`); ONNX
-//! <https://onnx.ai/onnx/operators/onnx__Expand.html> (8), `Tile` (6), `Pad` (2; pads as an input since 11).
+//! <https://onnx.ai/onnx/operators/onnx__Expand.html> (8), `Tile` (1; 6), `Pad` (2; pads as an input since 11).
 //!
 //! * `Broadcast`, NumPy, PDPD, explicit: out = target. Bidirectional: out = data joined with target.
 //! * `Tile`: outᵢ = dataᵢ · repeatsᵢ, the shorter list led by ones; negative repeats count as 0.
+//!   `Tile` of ONNX 1: the one axis that is named.
 //! * `Pad`: outᵢ = beginᵢ + dataᵢ + endᵢ; pads may be negative, and cut then.
 //! * `CenterCropPad`: outᵢ = the size given, where i is an axis.
 
 use crate::graph::op::{BroadcastMode, PadMode};
 use crate::graph::{Dims, Elements, Op, Value};
-use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, normalize_axes, text};
+use crate::shape::context::{
+    Context, RuleResult, broadcast, dim, mismatch, normalize_axes, normalize_axis, text,
+};
 use crate::shape::layout;
 use smallvec::SmallVec;
 
@@ -19,6 +22,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
         Op::Broadcast(mode) => expand(*mode, context),
         Op::Tile => tile(context),
+        Op::TileAxis => tile_axis(context),
         Op::Pad(mode) => pad(context.ints(1)?, context.ints(2)?, (*mode, 3), context),
         Op::PadAxes(mode) => pad_axes(*mode, context),
         Op::CenterCropPad { axes } => center_crop_pad(axes.as_deref(), context),
@@ -51,6 +55,18 @@ fn expand(mode: BroadcastMode, context: &mut Context<'_>) -> RuleResult {
     if let Some(value) = value {
         context.set_value(value);
     }
+    Ok(())
+}
+
+fn tile_axis(context: &mut Context<'_>) -> RuleResult {
+    let mut dims: Dims = context.dims(0)?.into();
+    let (count, axis) = (dim(context.int(1)?)?, normalize_axis(context.int(2)?, dims.len())?);
+    if let Some(slot) = dims.get_mut(axis) {
+        *slot = slot
+            .checked_mul(count)
+            .ok_or_else(|| mismatch!("{count} repeats of a dim of {slot} are too many"))?;
+    }
+    context.emit(context.dtype(0), dims);
     Ok(())
 }
 
@@ -255,6 +271,13 @@ mod tests {
         let data = ints(DType::I64, &[2, 1], &[1, 2]);
         assert_eq!(int_values(Op::Tile, &[data, vector(&[2, 2])]), Some(vec![1, 1, 2, 2, 1, 1, 2, 2]));
         assert!(infer(Op::Tile, &[f32(&[u64::MAX]), vector(&[2])], 1).is_err());
+    }
+
+    #[test]
+    fn one_axis_is_repeated() {
+        assert_eq!(dims(Op::TileAxis, &[f32(&[2, 3]), scalar(4), scalar(-1)]), [2, 12]);
+        assert!(infer(Op::TileAxis, &[f32(&[2, 3]), scalar(4), scalar(2)], 1).is_err());
+        assert!(infer(Op::TileAxis, &[f32(&[2, u64::MAX]), scalar(2), scalar(1)], 1).is_err());
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod signal;
 mod slicing;
 mod source;
 mod space;
+mod top_k;
 mod window;
 
 use super::context::{Context, RuleError, RuleResult};
@@ -87,9 +88,12 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Flatten { .. } | Op::Transpose => {
             reshape::infer(op, context)
         }
-        Op::Broadcast(_) | Op::Tile | Op::Pad(_) | Op::PadAxes(_) | Op::CenterCropPad { .. } => {
-            broadcast::infer(op, context)
-        }
+        Op::Broadcast(_)
+        | Op::Tile
+        | Op::TileAxis
+        | Op::Pad(_)
+        | Op::PadAxes(_)
+        | Op::CenterCropPad { .. } => broadcast::infer(op, context),
         Op::Concat { .. } | Op::Split { .. } | Op::VariadicSplit | Op::Slice | Op::StridedSlice(_) => {
             slicing::infer(op, context)
         }
@@ -114,7 +118,6 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         | Op::NonZero { .. }
         | Op::Unique { .. }
         | Op::UniqueOfVector
-        | Op::TopK { .. }
         | Op::OneHot { .. }
         | Op::Eye { .. }
         | Op::FromShape { .. }
@@ -122,6 +125,9 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         | Op::Bucketize { .. }
         | Op::MelWeightMatrix { .. }
         | Op::SearchSorted { .. } => source::infer(op, context),
+        Op::TopK { axis, index_type, largest_first } => {
+            top_k::infer(*axis, *index_type, *largest_first, context)
+        }
         Op::Interpolate(_)
         | Op::GridSample
         | Op::AffineGrid

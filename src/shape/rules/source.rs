@@ -4,7 +4,7 @@
 //! `generation/range-4` (and `-1`), `condition/nonzero-3`, `movement/unique-10`, `sort/top-k-11` (and `-1`, `-3`),
 //! `sequence/one-hot-1`, `generation/eye-9`, `generation/random-uniform-8`, `generation/multinomial-13`,
 //! `condition/bucketize-3`, `sort/search-sorted-15`; ONNX <https://onnx.ai/onnx/operators/onnx__Shape.html> (`start` and
-//! `end` since 15), `Size`, `Range` (11), `NonZero` (9), `Unique` (11), `TopK` (1, k as an input since 10), `OneHot` (9),
+//! `end` since 15), `Size`, `Range` (11), `NonZero` (9), `Unique` (11), `OneHot` (9),
 //! `EyeLike`, `ConstantOfShape` (9), `Random*`, `Multinomial`.
 //!
 //! * `ShapeOf`: [rank], the dims as value. `SizeOf`: scalar, ∏ dims.
@@ -12,7 +12,7 @@
 //! * `NonZero`: [rank, ≤ ∏ data]; a scalar counts as a vector of one.
 //! * `Unique`: [≤ ∏ data], or data with ≤ dim at the axis; the inverse has one index per element. `UniqueOfVector`:
 //!   the same without first indices, ONNX Runtime's.
-//! * `TopK`: data with k at the axis. `OneHot`: indices with depth put in at the axis. `Eye`: batch ++ [rows, columns].
+//! * `OneHot`: indices with depth put in at the axis. `Eye`: batch ++ [rows, columns].
 //! * `MelWeightMatrix`: [dft_length / 2 + 1, bins].
 //! * `FromShape`: the shape given. `Multinomial`: [batch, samples]. `Bucketize`, `SearchSorted`: as what is looked up.
 
@@ -32,7 +32,6 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::NonZero { to } => non_zero(*to, context),
         Op::Unique { index_type, count_type } => unique([*index_type, *count_type], true, context),
         Op::UniqueOfVector => unique([DType::I64; 2], false, context),
-        Op::TopK { axis, index_type } => top_k(*axis, *index_type, context),
         Op::OneHot { axis } => one_hot(*axis, context),
         Op::Eye { to } => eye(*to, context),
         Op::FromShape { to, fill } => from_shape(*to, fill.as_deref(), context),
@@ -221,24 +220,6 @@ fn distinct(value: &Value) -> u64 {
     bits.len() as u64
 }
 
-fn top_k(axis: i64, index_type: DType, context: &mut Context<'_>) -> RuleResult {
-    let mut dims: Dims = context.dims(0)?.into();
-    let axis = normalize_axis(axis, dims.len())?;
-    match context.int(1) {
-        Ok(k) => {
-            if let Some(slot) = dims.get_mut(axis) {
-                *slot = dim(k)?;
-            }
-        }
-        // However many are asked for, there are no more than all.
-        Err(RuleError::UnknownValue(_)) => context.depends_on_data(),
-        Err(error) => return Err(error),
-    }
-    context.emit(context.dtype(0), dims.iter().copied());
-    context.emit(index_type, dims);
-    Ok(())
-}
-
 fn one_hot(axis: i64, context: &mut Context<'_>) -> RuleResult {
     let indices = context.dims(0)?;
     let axis = normalize_axis(axis, indices.len() + 1)?;
@@ -399,17 +380,6 @@ mod tests {
         assert_eq!(outputs[3].dtype, DType::I32);
         // As ONNX Runtime 1.31.1 gives them.
         assert_eq!(all_dims(Op::UniqueOfVector, &[vector(&[1, 2, 2])], 3), [[2], [3], [2]]);
-    }
-
-    #[test]
-    fn top_k_takes_k_at_its_axis() {
-        let op = || Op::TopK { axis: -1, index_type: DType::I32 };
-        let outputs = infer(op(), &[f32(&[2, 30]), scalar(5)], 2).unwrap();
-        assert_eq!(outputs[0].dims.as_deref(), Some(&[2, 5][..]));
-        assert_eq!((outputs[0].dtype, outputs[1].dtype), (DType::F32, DType::I32));
-        let outputs = infer(op(), &[f32(&[2, 30]), tensor(DType::I64, &[])], 2).unwrap();
-        assert_eq!((outputs[1].dims.as_deref(), outputs[1].bound), (Some(&[2, 30][..]), Bound::UpperBound));
-        assert!(infer(op(), &[f32(&[2, 30]), scalar(-1)], 2).is_err());
     }
 
     #[test]

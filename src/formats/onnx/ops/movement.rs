@@ -32,8 +32,7 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(with(Op::Transpose, [Slot::Input(0), order]))
     }),
     op("Expand", 8, |_| Ok(Op::Broadcast(BroadcastMode::Bidirectional).into())),
-    // One axis and its count, both numbers of the run: only in files of 2017.
-    op("Tile", 1, |_| Ok(Op::Opaque.into())),
+    op("Tile", 1, |_| Ok(Op::TileAxis.into())),
     op("Tile", 6, |_| Ok(Op::Tile.into())),
     op("Pad", 1, |layer| pad_by_attribute(layer, "paddings")),
     op("Pad", 2, |layer| pad_by_attribute(layer, "pads")),

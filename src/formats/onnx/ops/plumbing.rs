@@ -8,9 +8,7 @@ pub(super) const TABLE: &[Entry] = &[
     special("ConstantOfShape", 9, Make::FilledShape),
     special("If", 1, Make::If),
     special("Loop", 1, Make::Loop),
-    // A scan of opset 8 runs a batch side by side, each with its own length: no canonical operator does.
-    op("Scan", 8, |_| Ok(Op::Opaque.into())),
-    special("Scan", 9, Make::Scan),
+    special("Scan", 8, Make::Scan),
     special("SequenceMap", 17, Make::SequenceMap),
     op("Identity", 1, |_| Ok(Op::Identity.into())),
 ];

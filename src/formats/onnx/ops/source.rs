@@ -42,7 +42,9 @@ pub(super) const TABLE: &[Entry] = &[
 ];
 
 fn top_k(layer: &Layer<'_>) -> Result<Op> {
-    Ok(Op::TopK { axis: layer.int_or("axis", -1)?, index_type: DType::I64 })
+    let largest = layer.int_or("largest", 1)? != 0;
+    let largest_first = (layer.int_or("sorted", 1)? != 0).then_some(largest);
+    Ok(Op::TopK { axis: layer.int_or("axis", -1)?, index_type: DType::I64, largest_first })
 }
 
 fn random(layer: &Layer<'_>) -> Result<Made> {

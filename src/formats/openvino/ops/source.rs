@@ -31,7 +31,12 @@ pub(super) const TABLE: &[Entry] = &[
 
 fn top_k(layer: &Attributes<'_, '_>) -> Result<Op> {
     let index_type = layer.dtype_or("index_element_type", DType::I32)?;
-    Ok(Op::TopK { axis: layer.int("axis")?, index_type })
+    let largest = match (layer.raw("mode"), layer.raw("sort"), layer.flag("stable", false)?) {
+        (Some("max"), Some("value"), true) => Some(true),
+        (Some("min"), Some("value"), true) => Some(false),
+        _ => None,
+    };
+    Ok(Op::TopK { axis: layer.int("axis")?, index_type, largest_first: largest })
 }
 
 fn one_hot(layer: &Attributes<'_, '_>) -> Result<Op> {
