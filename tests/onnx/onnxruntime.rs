@@ -1,8 +1,9 @@
 //! What ONNX Runtime executes of small models: control flow, quantized products, half precision.
 
-use crate::encode::{Dim, body, floats, graph, int, model, named, node, opened, value};
+use crate::encode::{Dim, body, floats, graph, int, ints, model, named, node, opened, value};
 use memgraph::graph::{Graph, Value};
 use memgraph::lower::{self, Lowered, StorageClass};
+use memgraph::phases::{self, PhaseName};
 use memgraph::profile::{OnnxRuntimeCpu, Profile};
 use memgraph::scenario::Scenario;
 use memgraph::shape;
@@ -92,6 +93,54 @@ fn each_of_many_nested_branches_is_measured_once() {
     assert_eq!(kinds.len(), 515);
     // Twice as long per level would be over a minute.
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+/// Regions in MiB of the arena after a first run of a loop of `trips` whose body computes Neg and Exp of 1 MiB, carries
+/// the square root and gives the result to be stacked.
+fn regions_of_a_loop(trips: i64, carries: bool, stacks: bool) -> Vec<u64> {
+    const ELEMENTS: i64 = 1 << 18;
+    let from = if carries { "state" } else { "x" };
+    let mut inner = GraphProto {
+        input: vec![value("i", 7, &[]), value("go", 9, &[])],
+        node: vec![
+            node("Identity", &["go"], &["on"], vec![]),
+            node("Neg", &[from], &["n"], vec![]),
+            node("Exp", &["n"], &["e"], vec![]),
+        ],
+        output: vec![named("on")],
+        ..GraphProto::new()
+    };
+    let (mut inputs, mut outputs) = (vec!["trips", ""], Vec::new());
+    if carries {
+        inner.input.push(floats("state", &[ELEMENTS]));
+        inner.node.push(node("Sqrt", &["e"], &["next"], vec![]));
+        inner.output.push(named("next"));
+        inputs.push("x");
+        outputs.push("last");
+    }
+    if stacks {
+        inner.node.push(node("Abs", &["e"], &["part"], vec![]));
+        inner.output.push(named("part"));
+        outputs.push("all");
+    }
+    let nodes = vec![node("Loop", &inputs, &outputs, vec![body("body", inner)])];
+    let mut made = graph(vec![floats("x", &[ELEMENTS])], nodes, &outputs);
+    made.initializer = vec![TensorProto { dims: vec![], ..ints("trips", &[trips]) }];
+    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
+    let runs = [(PhaseName::Infer, Scenario::default())];
+    let phases = phases::run(&opened(&model(made)), &runs, &profile, profile.planner).unwrap();
+    let blocks = &phases.last().unwrap().plan.blocks;
+    blocks.iter().map(|block| (block.bytes.end - block.bytes.start) >> 20).collect()
+}
+
+/// As `Extended allocation by` tells of sessions of 1.31.1 with the same models.
+#[test]
+fn a_loop_holds_what_it_stacks_until_its_end() {
+    assert_eq!(regions_of_a_loop(8, true, true), [1, 2, 4, 8, 16]);
+    assert_eq!(regions_of_a_loop(8, true, false), [1, 2, 4]);
+    assert_eq!(regions_of_a_loop(8, false, true), [1, 2, 4, 8, 16]);
+    assert_eq!(regions_of_a_loop(1, true, true), [1, 2, 4]);
+    assert_eq!(regions_of_a_loop(3, true, true), [1, 2, 4, 8]);
 }
 
 /// `y = x · w` of dynamically quantized `x`, with a bias; `is_shared`: another node reads its scale.

@@ -3,13 +3,19 @@
 //! Of an `If` the branch that runs is spelt out step by step; where the condition is not known, the one that needs more.
 //! Its results are written where the node's outputs lie. What the node reads is held until the branch has ended.
 //!
+//! Of a `Loop` the first iteration is spelt out; the others are one step, for which the body has a memory pattern. What an
+//! iteration gives to be stacked is held until the last has ended, and copied then; what is carried is there twice, as the
+//! body reads it and as it writes it. A `Scan` writes where its outputs lie, so that it is one step with what its body
+//! holds at its highest step.
+//!
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/providers/cpu/controlflow/if.cc and core/framework/utils.cc
-//! (`ExecuteSubgraph`).
+//! (`ExecuteSubgraph`), loop.cc (`ConcatenateLoopOutput`); the regions that its arena logs for loops of 1 to 32 iterations.
 
 use super::work::Work;
 use super::{fuse, precision};
-use crate::graph::op::LoopInputKind;
+use crate::graph::op::{Loop, LoopInputKind};
 use crate::graph::{Graph, Op};
+use crate::ids::NodeId;
 use crate::profile::OnnxRuntimeCpu;
 use crate::shape::Shapes;
 
@@ -26,6 +32,21 @@ pub(super) struct Body<'a> {
     pub passed: Vec<(usize, usize)>,
     /// Values of the body and the outer values that they become.
     pub results: Vec<(usize, usize)>,
+    /// Of a `Loop`, what goes from iteration to iteration.
+    pub iterated: Option<Iterated>,
+}
+
+/// What goes from iteration to iteration of a `Loop`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Iterated {
+    /// Outer values, and the values of the body that they are in the first iteration.
+    pub entering: Vec<(usize, usize)>,
+    /// Results of the body that its next iteration reads.
+    pub carried: Vec<usize>,
+    /// Results of the body that are stacked.
+    pub stacked: Vec<usize>,
+    /// How often the body runs, where that is known; a bound, where it depends on data.
+    pub trips: Option<u64>,
 }
 
 impl<'a> Body<'a> {
@@ -92,6 +113,7 @@ pub(super) fn all<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
                     side: Some(side),
                     passed: passed(body, &mut inputs.iter().copied()),
                     results: results(body, outputs),
+                    iterated: None,
                 })
                 .collect()
         }
@@ -100,10 +122,51 @@ pub(super) fn all<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
             let mut invariant = invariant.map(|input| (input.input, input.parameter));
             let passed = passed(&spec.body, &mut invariant);
             let body = shapes.first().filter(|shapes| !shapes.is_refused());
-            body.map(|shapes| Body { graph: &spec.body, shapes, side: None, passed, results: Vec::new() })
-                .into_iter()
-                .collect()
+            let is_loop = work.is(node, "Loop");
+            let iterated = is_loop.then(|| iterated(work, id, spec, &input, &parameter));
+            body.map(|shapes| Body {
+                graph: &spec.body,
+                shapes,
+                side: None,
+                passed,
+                results: Vec::new(),
+                iterated,
+            })
+            .into_iter()
+            .collect()
         }
         _ => Vec::new(),
     }
+}
+
+fn iterated(
+    work: &Work<'_>,
+    id: NodeId,
+    spec: &Loop,
+    input: &dyn Fn(u32) -> Option<usize>,
+    parameter: &dyn Fn(&Graph, u32) -> Option<usize>,
+) -> Iterated {
+    let result = |number: u32| {
+        let &node = spec.body.results().get(number as usize)?;
+        spec.body.input(node, 0).map(|tensor| tensor.index())
+    };
+    let mut found = Iterated::default();
+    for own in &spec.inputs {
+        let LoopInputKind::Carried { result: number } = own.kind else { continue };
+        found.entering.extend(input(own.input).zip(parameter(&spec.body, own.parameter)));
+        found.carried.extend(result(number));
+    }
+    let stacked = spec.outputs.iter().filter_map(|output| Some((output, output.concat?)));
+    for (output, slice) in stacked {
+        found.stacked.extend(result(output.result));
+        let tensor = work.graph.output(id, output.output as usize);
+        let dims = tensor.and_then(|tensor| work.shapes.tensor(tensor).dims.as_deref());
+        let axis = usize::try_from(slice.axis).ok();
+        found.trips = found.trips.or(dims.zip(axis).and_then(|(dims, axis)| dims.get(axis).copied()));
+    }
+    let count = spec.trip_count.and_then(|number| work.graph.input(id, number as usize));
+    let count =
+        count.and_then(|tensor| work.shapes.tensor(tensor).value.as_ref()?.as_ints()?.first().copied());
+    found.trips = found.trips.or(count.and_then(|count| u64::try_from(count).ok()));
+    found
 }

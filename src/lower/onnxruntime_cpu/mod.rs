@@ -36,6 +36,7 @@ use crate::profile::{Arena, OnnxRunner, OnnxRuntimeCpu};
 use crate::scenario::input_name;
 use crate::shape::Shapes;
 use crate::units::Bytes;
+use bodies::Iterated;
 use reuse::Reuse;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -54,6 +55,13 @@ const LIBRARY_RUN: u64 = 671_744;
 ///
 /// Source: `AllocationRegion`, ONNX Runtime, onnxruntime/core/framework/bfc_arena.h; traces of 1.31.1.
 const TABLE: u64 = 256 / 8;
+
+/// The number of the iteration and the condition, which a loop keeps beside its body.
+const COUNTER: u64 = 8;
+const CONDITION: u64 = 1;
+
+/// Requests that stand for what the iterations of a loop give to be stacked, at the most.
+const MOST_ITERATIONS: u64 = 16;
 
 /// How a creation mostly goes, and how it goes where the heap keeps the most.
 const MODES: [Remainders; 2] = [Remainders::Joined, Remainders::Taken];
@@ -282,6 +290,8 @@ struct Emitter<'a> {
     values: FxHashMap<usize, ValueId>,
     /// Of a body, what its results are outside.
     results: FxHashMap<usize, StorageClass>,
+    /// What intermediate results are: those of a loop are in no memory pattern but their body's.
+    inner_class: StorageClass,
 }
 
 impl<'a> Emitter<'a> {
@@ -294,6 +304,7 @@ impl<'a> Emitter<'a> {
             reuse: reuse::plan(work, order, settings.options.memory_reuse),
             values: FxHashMap::default(),
             results: FxHashMap::default(),
+            inner_class: StorageClass::Activation,
         }
     }
 
@@ -307,6 +318,10 @@ impl<'a> Emitter<'a> {
         let bodies = bodies::of(work, node);
         if work.is(node, "If") {
             reads.extend(self.branch(&bodies));
+        } else if let [body] = &bodies[..]
+            && let Some(iterated) = &body.iterated
+        {
+            reads.extend(self.iterations(body, iterated, &reads, source));
         } else {
             for body in &bodies {
                 let (bytes, unknown) = self.peak(body);
@@ -320,11 +335,7 @@ impl<'a> Emitter<'a> {
                 writes.extend(self.write(value, source));
             }
         }
-        for bytes in workspace {
-            let storage =
-                Storage { grows: true, ..lasting(StorageClass::Scratch, bytes, source, Known::Assumed) };
-            writes.push(self.value(storage, bytes, Origin::Written, None));
-        }
+        writes.extend(workspace.into_iter().map(|bytes| self.scratch(bytes, source)));
         self.lowered.steps.push(Step { node: source, reads, writes });
     }
 
@@ -338,12 +349,13 @@ impl<'a> Emitter<'a> {
         let (work, order) = self.inside(body);
         let lowered = std::mem::take(&mut self.lowered);
         let mut inner = Emitter::new(&work, &order, self.settings, lowered);
+        inner.inner_class = self.inner_class;
         for &(outer, value) in &body.passed {
             inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
         }
         for &(value, outer) in &body.results {
             let is_returned = self.reuse.origin[outer] == reuse::Origin::Returned;
-            let class = if is_returned { self.returned(outer) } else { StorageClass::Activation };
+            let class = if is_returned { self.returned(outer) } else { self.inner_class };
             inner.results.insert(value, class);
         }
         order.iter().for_each(|&node| inner.step(node));
@@ -353,6 +365,68 @@ impl<'a> Emitter<'a> {
         let given: Vec<(usize, ValueId)> = given.collect();
         self.values.extend(given.iter().copied());
         given.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The iterations of a `Loop`; what they leave for its outputs.
+    fn iterations(
+        &mut self,
+        body: &bodies::Body<'_>,
+        iterated: &Iterated,
+        outside: &[ValueId],
+        source: NodeRef,
+    ) -> Vec<ValueId> {
+        if iterated.trips == Some(0) {
+            return Vec::new();
+        }
+        let counters = [COUNTER, CONDITION].map(|bytes| self.scratch(bytes, source));
+        let writes = counters.into_iter().collect();
+        self.lowered.steps.push(Step { node: source, reads: outside.iter().copied().collect(), writes });
+        let (work, order) = self.inside(body);
+        let lowered = std::mem::take(&mut self.lowered);
+        let mut inner = Emitter::new(&work, &order, self.settings, lowered);
+        inner.inner_class = StorageClass::Scratch;
+        for &(outer, value) in body.passed.iter().chain(&iterated.entering) {
+            inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
+        }
+        let results = || iterated.carried.iter().chain(&iterated.stacked);
+        inner.results.extend(results().map(|&value| (value, StorageClass::Scratch)));
+        order.iter().for_each(|&node| inner.step(node));
+        let values = std::mem::take(&mut inner.values);
+        self.lowered = inner.lowered;
+        let given = |results: &[usize]| -> Vec<ValueId> {
+            results.iter().filter_map(|value| values.get(value).copied()).collect()
+        };
+        let (carried, mut kept) = (given(&iterated.carried), given(&iterated.stacked));
+        kept.extend(counters);
+        let others = iterated.trips.map_or(1, |trips| trips - 1);
+        if others == 0 {
+            return carried.into_iter().chain(kept).collect();
+        }
+
+        let (pattern, _) = self.peak(body);
+        let bytes_of = |value: usize| work.bytes(value).unwrap_or(0);
+        let mut requests = vec![pattern];
+        requests.extend(iterated.carried.iter().map(|&value| bytes_of(value)));
+        // Where they are many, a request stands for several iterations.
+        let blocks = others.min(MOST_ITERATIONS);
+        for &value in &iterated.stacked {
+            let block = bytes_of(value).saturating_mul(others).div_ceil(blocks);
+            requests.extend((0..blocks).map(|_| block));
+        }
+        let requests = requests.into_iter().filter(|&bytes| bytes > 0);
+        let writes: SmallVec<[ValueId; 2]> = requests.map(|bytes| self.scratch(bytes, source)).collect();
+        let reads = outside.iter().chain(&carried).chain(&kept).copied().collect();
+        // The pattern is the body's own, and gone when the outputs are made.
+        kept.extend(writes.iter().skip(usize::from(pattern > 0)));
+        self.lowered.steps.push(Step { node: source, reads, writes });
+        kept
+    }
+
+    /// A request that lasts as long as something reads it.
+    fn scratch(&mut self, bytes: u64, source: NodeRef) -> ValueId {
+        let storage =
+            Storage { grows: true, ..lasting(StorageClass::Scratch, bytes, source, Known::Assumed) };
+        self.value(storage, bytes, Origin::Written, None)
     }
 
     fn inside<'b>(&self, body: &bodies::Body<'b>) -> (Work<'b>, Vec<usize>) {
@@ -369,6 +443,9 @@ impl<'a> Emitter<'a> {
         }
         let (work, order) = self.inside(body);
         let mut inner = Emitter::new(&work, &order, self.settings, Lowered::default());
+        // What a loop's body gives is counted where it is kept.
+        let results = body.iterated.iter().flat_map(|own| own.carried.iter().chain(&own.stacked));
+        inner.results.extend(results.map(|&value| (value, StorageClass::Io)));
         order.iter().for_each(|&node| inner.step(node));
         let found = (peak(&inner.lowered), inner.lowered.unknown_tensors);
         self.settings.peaks.borrow_mut().insert(number, found);
@@ -412,7 +489,7 @@ impl<'a> Emitter<'a> {
                 self.push(storage, bytes, Origin::Written, Some(value))
             }
             reuse::Origin::Allocated => {
-                let class = StorageClass::Activation;
+                let class = self.inner_class;
                 let storage = Storage { grows: true, ..lasting(class, bytes, source, self.known(value)) };
                 self.value(storage, bytes, Origin::Written, Some(value))
             }
@@ -501,6 +578,7 @@ fn lasting(class: StorageClass, bytes: u64, node: NodeRef, known: Known) -> Stor
 /// Bytes of planned storages at the step where they are most.
 fn peak(lowered: &Lowered) -> u64 {
     let mut changes: Vec<i128> = vec![0; lowered.steps.len() + 2];
+    let end = lowered.steps.len().saturating_sub(1);
     let mut lives: Vec<Option<(usize, usize)>> = vec![None; lowered.storages.len()];
     for (now, step) in lowered.steps.iter().enumerate() {
         for &value in step.reads.iter().chain(&step.writes) {
@@ -509,7 +587,8 @@ fn peak(lowered: &Lowered) -> u64 {
     }
     for (storage, life) in lowered.storages.iter().zip(lives) {
         if let (true, Some((first, last))) = (storage.class.is_planned(), life) {
-            let last = last.max(storage.kept_until as usize);
+            let is_returned = matches!(storage.class, StorageClass::Output | StorageClass::PresentCache);
+            let last = if is_returned { end } else { last };
             changes[first] += i128::from(storage.bytes.0);
             changes[last + 1] -= i128::from(storage.bytes.0);
         }

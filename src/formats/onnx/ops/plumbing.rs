@@ -9,6 +9,7 @@ pub(super) const TABLE: &[Entry] = &[
     special("If", 1, Make::If),
     special("Loop", 1, Make::Loop),
     special("Scan", 8, Make::Scan),
+    special("Scan", 9, Make::Scan),
     special("SequenceMap", 17, Make::SequenceMap),
     op("Identity", 1, |_| Ok(Op::Identity.into())),
 ];
