@@ -4,7 +4,7 @@ use crate::encode::{Dim, body, floats, graph, int, ints, model, named, node, ope
 use memgraph::graph::{Graph, Value};
 use memgraph::lower::{self, Lowered, StorageClass};
 use memgraph::phases::{self, PhaseName};
-use memgraph::profile::{OnnxRuntimeCpu, Profile};
+use memgraph::profile::{GraphOptimization, OnnxRuntimeCpu, Profile};
 use memgraph::scenario::Scenario;
 use memgraph::shape;
 use onnx_protobuf::{GraphProto, TensorProto};
@@ -212,4 +212,41 @@ fn half_precision_is_computed_in_single_where_kernels_lack_it() {
     let of = |class| lowered.storages.iter().filter(move |storage| storage.class == class);
     assert_eq!(of(StorageClass::Output).map(|storage| storage.bytes.0).sum::<u64>(), 32 * 8 * 2);
     assert_eq!(of(StorageClass::WeightsAnonymous).map(|storage| storage.bytes.0).sum::<u64>(), 64 * 32 * 4);
+}
+
+/// Nodes of a product in half precision behind a Softmax, as the runtime names them at a level.
+fn in_half(level: GraphOptimization) -> Vec<String> {
+    const HALF: i32 = 10;
+    let dims = |sizes: [i64; 2]| sizes.map(Dim::Is);
+    let weight = TensorProto {
+        data_type: HALF,
+        dims: vec![64, 32],
+        raw_data: vec![0; 64 * 32 * 2],
+        ..named_tensor("w")
+    };
+    let nodes = vec![
+        node("Softmax", &["x"], &["s"], vec![]),
+        node("Transpose", &["s"], &["t"], vec![]),
+        node("MatMul", &["t", "w"], &["y"], vec![]),
+    ];
+    let mut made = graph(vec![value("x", HALF, &dims([64, 8]))], nodes, &["y"]);
+    made.initializer = vec![weight];
+    let graph = opened(&model(made));
+    let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
+    let options = OnnxRuntimeCpu { optimization: level, ..OnnxRuntimeCpu::default() };
+    lower::optimized(&graph, &shapes, &options).into_iter().map(|node| node.kind).collect()
+}
+
+#[test]
+fn a_softmax_in_half_precision_is_spelt_out_and_lone_nodes_join_their_neighbours() {
+    let softmax = ["ReduceMax", "Sub", "Exp", "ReduceSum", "Div"];
+    let kinds = in_half(GraphOptimization::All);
+    // The Transpose stands between nodes in single: no Cast is around it.
+    assert_eq!(kinds, [&["Cast"][..], &softmax, &["Transpose", "MatMul", "Cast"]].concat());
+    // Below the highest level, initializers are cast in every run.
+    let mut kinds = in_half(GraphOptimization::Extended);
+    kinds.sort();
+    let mut all = [&["Cast", "Cast"][..], &softmax, &["Transpose", "MatMul", "Cast"]].concat();
+    all.sort_unstable();
+    assert_eq!(kinds, all);
 }

@@ -11,8 +11,8 @@
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/providers/cpu/controlflow/if.cc and core/framework/utils.cc
 //! (`ExecuteSubgraph`), loop.cc (`ConcatenateLoopOutput`); the regions that its arena logs for loops of 1 to 32 iterations.
 
+use super::fuse;
 use super::work::Work;
-use super::{fuse, precision};
 use crate::graph::op::{Loop, LoopInputKind};
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
@@ -53,8 +53,7 @@ impl<'a> Body<'a> {
     /// The body as the runtime executes it.
     pub(super) fn optimized(&self, outer: &Work<'_>, options: &OnnxRuntimeCpu) -> Work<'a> {
         let mut work = Work::body(self.graph, self.shapes, outer, &self.passed);
-        fuse::apply(&mut work, options.optimization, options.block());
-        precision::widen(&mut work, options);
+        fuse::optimize(&mut work, options);
         work
     }
 }

@@ -3,6 +3,8 @@
 //! * The file is read through a buffer of 4 MiB into a message; each initializer in it is a string of its own.
 //! * The objects of the graph are made of the message.
 //! * In the file's order, each initializer is copied into a tensor, and its string freed; the session's objects follow.
+//! * Of an initializer in half precision that is computed in single, a copy in single is folded, from one more in half; the
+//!   originals go when all copies are there, with the nodes and initializers that nothing reads any more.
 //! * A blocked convolution's filter is copied, reordered, made a string of a new message and copied into a tensor, and
 //!   all but the last are freed; the plain filters go when all are done.
 //! * In the order of nodes, kernels pack the matrices that they read; an original that nobody reads any more goes, but
@@ -12,9 +14,10 @@
 //! Initializers of another file are mapped one by one, for as long as they are read.
 //!
 //! Source: ONNX Runtime, onnxruntime/core/graph/model.cc (`Load`, `DEFAULT_PROTOBUF_BLOCK_SIZE`), graph.cc
-//! (`ConvertInitializersIntoOrtValues`), optimizer/nchwc_transformer.cc, framework/session_state.cc
+//! (`ConvertInitializersIntoOrtValues`, `CleanUnusedInitializersAndNodeArgs`), optimizer/constant_folding.cc, optimizer/nchwc_transformer.cc, framework/session_state.cc
 //! (`PrepackConstantInitializedTensors`); checked against traces of 1.31.1.
 
+use super::precision;
 use super::weights::{Objects, Pack, Weights, is_in_file, is_mapped};
 use super::work::Work;
 use crate::lower::glibc_heap::{GlibcHeap, Remainders};
@@ -137,7 +140,7 @@ impl Session {
         };
         let stored: Vec<(usize, u64)> = (0..work.graph.tensors().len())
             .filter(copied)
-            .filter_map(|value| Some((value, work.bytes(value)?)))
+            .filter_map(|value| Some((value, precision::bytes_before(work, value)?)))
             .collect();
         let file = stored.iter().map(|&(_, bytes)| bytes).fold(0, u64::saturating_add);
         let stream = self.heap.take(STREAM, 1);
@@ -153,13 +156,25 @@ impl Session {
             self.heap.take_written(OBJECTS, 1);
             self.free(string);
         }
-        for value in 0..work.values.len() {
+        let is_used = |&value: &usize| {
             let own = &work.values[value];
-            let is_folded = own.is_constant && !own.is_stored && (!own.readers.is_empty() || own.is_output);
-            if let (true, Some(bytes)) = (is_folded, work.bytes(value)) {
+            own.is_constant && (!own.readers.is_empty() || own.is_output)
+        };
+        let used: Vec<usize> = (0..work.values.len()).filter(is_used).collect();
+        for &value in used.iter().filter(|&&value| !work.values[value].is_stored) {
+            if let Some(bytes) = precision::bytes_before(work, value) {
                 tensors.insert(value, self.take(bytes, ALIGNMENT));
             }
         }
+        let mut originals = Vec::new();
+        for &value in used.iter().filter(|&&value| precision::is_widened(work, value)) {
+            if let (Some(before), Some(bytes)) = (precision::bytes_before(work, value), work.bytes(value)) {
+                let copy = self.take(before, ALIGNMENT);
+                originals.extend(tensors.insert(value, self.take(bytes, ALIGNMENT)));
+                self.free(copy);
+            }
+        }
+        originals.into_iter().for_each(|tensor| self.free(tensor));
         while_reading
     }
 

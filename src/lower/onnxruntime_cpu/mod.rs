@@ -188,8 +188,7 @@ fn unwritten(weights: &weights::Weights, options: &OnnxRuntimeCpu) -> Option<Sto
 
 /// The graph that the runtime executes, and in which order.
 fn optimized<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec<usize>) {
-    fuse::apply(&mut work, options.optimization, options.block());
-    precision::widen(&mut work, options);
+    fuse::optimize(&mut work, options);
     let order = order::of(&work);
     (work, order)
 }

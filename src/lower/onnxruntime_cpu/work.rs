@@ -146,9 +146,15 @@ impl<'a> Work<'a> {
 
     /// A new value like another, in single precision, that nothing writes or reads yet.
     pub(super) fn single(&mut self, value: usize) -> usize {
+        let single = self.like(value);
+        self.values[single].dtype = DType::F32;
+        single
+    }
+
+    /// A new value like another that nothing writes or reads yet.
+    pub(super) fn like(&mut self, value: usize) -> usize {
         let like = &self.values[value];
-        let single = Value {
-            dtype: DType::F32,
+        let new = Value {
             is_constant: false,
             is_stored: false,
             is_output: false,
@@ -156,7 +162,7 @@ impl<'a> Work<'a> {
             readers: SmallVec::new(),
             ..like.clone()
         };
-        self.values.push(single);
+        self.values.push(new);
         self.values.len() - 1
     }
 

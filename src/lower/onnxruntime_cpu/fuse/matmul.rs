@@ -5,7 +5,7 @@
 //! bytes.
 
 use super::super::symbolic::Dim;
-use super::super::work::Work;
+use super::super::work::{Node, Work};
 use smallvec::smallvec;
 
 /// MatMul of two matrices, or of any rank where all dims are numbers, and the sum with a vector behind it.
@@ -47,7 +47,7 @@ pub(super) fn activated(work: &mut Work<'_>) {
     }
 }
 
-/// A Transpose that swaps the last two dims before a product goes into it.
+/// A Transpose that swaps the last two dims before a product, or before a Cast before it, goes into the product.
 pub(super) fn transposed(work: &mut Work<'_>) {
     for product in work.alive() {
         if !work.is(product, "MatMul") && !work.is(product, "FusedMatMul") {
@@ -62,6 +62,13 @@ pub(super) fn transposed(work: &mut Work<'_>) {
             {
                 *slot = work.input(transpose, 0);
                 transposes.push(transpose);
+            } else if let Some(cast) = work.producer(product, index, "Cast")
+                && let Some(transpose) = work.producer(cast, 0, "Transpose")
+                && swaps_last(work, transpose)
+                && let Some(slot) = inputs.get_mut(index)
+            {
+                *slot = cast_before(work, cast, transpose);
+                transposes.extend([cast, transpose]);
             }
         }
         if !transposes.is_empty() {
@@ -69,6 +76,23 @@ pub(super) fn transposed(work: &mut Work<'_>) {
             super::constants::remove_unread_of(work, transposes);
         }
     }
+}
+
+/// What a Cast gives of a Transpose's input, where it came after it.
+fn cast_before(work: &mut Work<'_>, cast: usize, transpose: usize) -> Option<usize> {
+    let (input, output) = (work.input(transpose, 0)?, work.output(cast)?);
+    let new = work.like(input);
+    work.values[new].dtype = work.values[output].dtype;
+    let source = work.nodes[cast].source;
+    let node = Node {
+        kind: "Cast".into(),
+        source,
+        inputs: smallvec![Some(input)],
+        outputs: smallvec![new],
+        is_gone: false,
+    };
+    work.add(node);
+    Some(new)
 }
 
 fn swaps_last(work: &Work<'_>, transpose: usize) -> bool {

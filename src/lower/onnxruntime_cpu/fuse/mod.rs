@@ -18,20 +18,39 @@ mod reshape;
 #[cfg(test)]
 mod testing;
 
+use super::precision;
 use super::work::Work;
-use crate::profile::GraphOptimization;
+use crate::profile::{GraphOptimization, OnnxRuntimeCpu};
 
-/// Applies everything up to a level.
-pub(super) fn apply(work: &mut Work<'_>, level: GraphOptimization, block: u64) {
+/// Makes of a graph what the runtime executes.
+///
+/// A graph in half precision is put into single in between: the levels below `all` leave it as that makes it.
+pub(super) fn optimize(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
+    let level = options.optimization;
     if level >= GraphOptimization::Basic {
-        constants::share(work);
-        constants::eliminate(work);
-        constants::fold(work);
-        constants::merge_duplicates(work);
-        reshape::fuse(work);
-        convolution::absorb(work);
-        matmul::with_addend(work);
+        basic(work);
     }
+    let has_half = precision::has_half(work);
+    if has_half {
+        precision::widen(work, options);
+    }
+    if !has_half || level == GraphOptimization::All {
+        apply_further(work, level, options.block());
+    }
+    constants::remove_unread(work);
+}
+
+fn basic(work: &mut Work<'_>) {
+    constants::share(work);
+    constants::eliminate(work);
+    constants::fold(work);
+    constants::merge_duplicates(work);
+    reshape::fuse(work);
+    convolution::absorb(work);
+    matmul::with_addend(work);
+}
+
+fn apply_further(work: &mut Work<'_>, level: GraphOptimization, block: u64) {
     if level >= GraphOptimization::Extended {
         quantized::fuse(work);
         norms::fuse(work);
@@ -49,5 +68,4 @@ pub(super) fn apply(work: &mut Work<'_>, level: GraphOptimization, block: u64) {
         nchwc::block(work, block);
         convolution::activate(work, GraphOptimization::Extended);
     }
-    constants::remove_unread(work);
 }

@@ -32,12 +32,12 @@ fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
     let square = work.values[work.input(mean, 0)?].writer.filter(|&node| work.is_private(node))?;
     let x = work.input(square, 0)?;
     let is_square = match &*work.nodes[square].kind {
-        "Pow" => work.number(work.input(square, 1)?) == Some(2.0),
+        "Pow" => known(work, square, 1) == Some(2.0),
         "Mul" => work.input(square, 1) == Some(x),
         _ => false,
     };
     let sum = work.only_reader(mean, "Add").filter(|_| is_square)?;
-    work.number(work.constant_and_other(sum)?.0)?;
+    known(work, sum, 0).or_else(|| known(work, sum, 1))?;
     let root = work.only_reader(sum, "Sqrt")?;
     let mut gone = vec![square, mean, sum, root];
     let divided = work.output(root)?;
@@ -46,15 +46,15 @@ fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
     let mut last = quotient;
     let is_direct = work.input(quotient, 0) == Some(x) && work.input(quotient, 1) == Some(divided);
     if !is_direct {
-        let is_inverse =
-            work.is(quotient, "Reciprocal") || work.number(work.input(quotient, 0)?) == Some(1.0);
+        let is_inverse = work.is(quotient, "Reciprocal") || known(work, quotient, 0) == Some(1.0);
         let product = work.only_reader(quotient, "Mul").filter(|_| is_inverse)?;
         work.nodes[product].inputs.contains(&Some(x)).then_some(())?;
         gone.push(product);
         last = product;
     }
     let scaled = work.only_reader(last, "Mul")?;
-    let gamma = work.constant_and_other(scaled)?.0;
+    let gamma = [0, 1].into_iter().find(|&index| is_fixed(work, scaled, index))?;
+    let gamma = work.input(scaled, gamma)?;
     gone.push(scaled);
     let centred = work.values[x].writer.and_then(|sub| {
         let mean = work.producer(sub, 1, "ReduceMean").filter(|_| work.is(sub, "Sub"))?;
@@ -72,6 +72,21 @@ fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
         return Some(Norm { kind: "LayerNormalization", gone, inputs });
     }
     Some(Norm { kind: "SimplifiedLayerNormalization", gone, inputs: smallvec![Some(x), Some(gamma)] })
+}
+
+/// Whether a node reads a constant, or one in half precision whose Cast several nodes share.
+fn is_fixed(work: &Work<'_>, node: usize, index: usize) -> bool {
+    let is_constant =
+        |node, index| work.input(node, index).is_some_and(|value| work.values[value].is_constant);
+    let cast = work.producer(node, index, "Cast");
+    is_constant(node, index) || cast.is_some_and(|cast| is_constant(cast, 0))
+}
+
+/// The number that a node reads, also where it is in half precision and several nodes share its Cast.
+fn known(work: &Work<'_>, node: usize, index: usize) -> Option<f64> {
+    let value = work.input(node, index)?;
+    let cast = work.producer(node, index, "Cast");
+    work.number(value).or_else(|| work.number(work.input(cast?, 0)?))
 }
 
 /// Fuses every product of a value and its sigmoid.
