@@ -1,0 +1,93 @@
+//! Convolutions and pools.
+
+use super::Ints;
+use crate::DType;
+
+/// Padding rule of convolutions and pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum AutoPad {
+    /// Pads as given.
+    #[default]
+    Explicit,
+    /// Output = ceil(input / stride), the odd pad at the end.
+    SameUpper,
+    /// Output = ceil(input / stride), the odd pad at the beginning.
+    SameLower,
+    /// No pads.
+    Valid,
+}
+
+/// Strides and pads over the spatial dims; an empty list means 1s (strides, dilations) or 0s (pads).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Step per spatial dim.
+    pub strides: Ints,
+    /// Distance of taps per spatial dim.
+    pub dilations: Ints,
+    /// Padding before.
+    pub pads_begin: Ints,
+    /// Padding after.
+    pub pads_end: Ints,
+    /// Padding rule.
+    pub auto_pad: AutoPad,
+}
+
+/// Attributes of [`Op::Convolution`](super::Op::Convolution).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Convolution {
+    /// Strides and pads.
+    pub window: Window,
+    /// How the output channels are to be read off the filters.
+    pub filters: FilterLayout,
+}
+
+/// Layout of convolution filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum FilterLayout {
+    /// [O, I, kernel…] (backprop: [I, O, kernel…]).
+    #[default]
+    Plain,
+    /// [G, O, I, kernel…] (backprop: [G, I, O, kernel…]), as OpenVINO's GroupConvolution.
+    Grouped,
+    /// [O, I / groups, kernel…] (backprop: [I, O / groups, kernel…]), as ONNX with `group`.
+    Flat {
+        /// Number of groups.
+        groups: i64,
+    },
+}
+
+/// Attributes of [`Op::ConvolutionBackpropData`](super::Op::ConvolutionBackpropData).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ConvolutionBackprop {
+    /// Strides and pads.
+    pub window: Window,
+    /// How the output channels are to be read off the filters.
+    pub filters: FilterLayout,
+    /// Added to the output's spatial dims.
+    pub output_padding: Ints,
+}
+
+/// Attributes of pools and patch extraction.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Pool {
+    /// Kernel per spatial dim.
+    pub kernel: Ints,
+    /// Strides and pads.
+    pub window: Window,
+    /// Rounding of the output size.
+    pub rounding: Rounding,
+    /// Element type of the second output's indices; `None`: one output.
+    pub indices: Option<DType>,
+}
+
+/// Rounding of a pool's output size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Rounding {
+    /// Down.
+    #[default]
+    Floor,
+    /// Up.
+    Ceil,
+    /// Up, but a window that starts in the end padding is dropped (PyTorch).
+    CeilTorch,
+}

@@ -1,0 +1,62 @@
+//! Operators that move, repeat or surround data.
+
+use super::Ints;
+
+/// The mode of [`Op::Broadcast`](super::Op::Broadcast).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BroadcastMode {
+    /// Data into target, aligned at the last dim.
+    Numpy,
+    /// Both ways, aligned at the last dim (ONNX `Expand`).
+    Bidirectional,
+    /// The third input maps data's dims to the target's.
+    Explicit,
+    /// Data into target, aligned at `axis` (-1: at the last dim).
+    Pdpd(i64),
+}
+
+/// What a 0 in the pattern of [`Op::Reshape`](super::Op::Reshape) means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReshapeZero {
+    /// The data's dim at the same place, counted from the front, or (after a -1) as OpenVINO counts it.
+    CopiesDim,
+    /// A dim of 0.
+    IsZero,
+}
+
+/// What a `Pad` surrounds its data with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PadMode {
+    /// One value throughout: that of an input, or 0 without it.
+    Constant,
+    /// Edges or reflections of the data, or a value that no input holds.
+    Other,
+}
+
+/// What a [`Op::Scatter`](super::Op::Scatter) writes; told apart for value propagation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scatter {
+    /// Whole slices of `axis` (an input), one per index: OpenVINO `ScatterUpdate`.
+    Slices,
+    /// Single elements along `axis` (an input), one per index, without reduction.
+    Elements,
+    /// Slices at the tuples in the indices' last dim, without reduction.
+    Nd,
+    /// With a reduction, or anything else.
+    Other,
+}
+
+/// Masks of [`Op::StridedSlice`](super::Op::StridedSlice): one entry per dim of the slice spec, empty means all 0.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct StridedSlice {
+    /// 1: begin of this dim is ignored.
+    pub begin_mask: Ints,
+    /// 1: end of this dim is ignored.
+    pub end_mask: Ints,
+    /// 1: a dim of 1 is inserted here.
+    pub new_axis_mask: Ints,
+    /// 1: the dim is cut to one element and dropped.
+    pub shrink_axis_mask: Ints,
+    /// 1: stands for all dims not spelt out.
+    pub ellipsis_mask: Ints,
+}

@@ -1,0 +1,37 @@
+//! Recurrent cells and sequences.
+
+/// RNN, GRU, LSTM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recurrent {
+    /// Which kind.
+    pub kind: RecurrentKind,
+    /// One step, or a sequence.
+    pub is_sequence: bool,
+    /// H.
+    pub hidden_size: i64,
+    /// Number of directions (1 or 2).
+    pub directions: i64,
+    /// Whose input order and layout.
+    pub form: RecurrentForm,
+}
+
+/// Kind of recurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are the standard ones of the field.
+pub enum RecurrentKind {
+    Rnn,
+    Gru,
+    Lstm,
+}
+
+/// Input order and layout of [`Op::Recurrent`](super::Op::Recurrent).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecurrentForm {
+    /// OpenVINO: X [B, T, I], H0 [B, D, H], …; Y [B, D, T, H].
+    OpenVino,
+    /// ONNX: X [T, B, I]; Y [T, D, B, H], Y_h [D, B, H]; `layout` 1 puts the batch first.
+    Onnx {
+        /// Batch is the first dim of everything.
+        batch_first: bool,
+    },
+}
