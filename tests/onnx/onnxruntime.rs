@@ -1,6 +1,6 @@
 //! What ONNX Runtime executes of small models: control flow, quantized products, half precision.
 
-use crate::encode::{Dim, body, floats, graph, int, ints, model, named, node, opened, value};
+use crate::encode::{Dim, FLOAT, body, floats, graph, int, ints, model, named, node, opened, value};
 use memgraph::graph::{Graph, Value};
 use memgraph::lower::{self, Lowered, StorageClass};
 use memgraph::phases::{self, PhaseName};
@@ -249,4 +249,56 @@ fn a_softmax_in_half_precision_is_spelt_out_and_lone_nodes_join_their_neighbours
     let mut all = [&["Cast", "Cast"][..], &softmax, &["Transpose", "MatMul", "Cast"]].concat();
     all.sort_unstable();
     assert_eq!(kinds, all);
+}
+
+/// Workspace of one Attention of the standard's, over `queries` and as many keys, behind 50 cached ones if it `has_past`.
+fn attention(
+    dtype: i32,
+    queries: &[i64],
+    mask: Option<(i32, &[i64])>,
+    has_past: bool,
+    attributes: &[(&str, i64)],
+) -> Vec<u64> {
+    let sized = |name: &str, dtype, dims: &[i64]| {
+        value(name, dtype, &dims.iter().map(|&dim| Dim::Is(dim)).collect::<Vec<_>>())
+    };
+    let mut inputs = ["q", "k", "v"].map(|name| sized(name, dtype, queries)).to_vec();
+    let mut names = vec!["q", "k", "v", ""];
+    if let Some((dtype, dims)) = mask {
+        inputs.push(sized("mask", dtype, dims));
+        names[3] = "mask";
+    }
+    let mut outputs = vec!["y"];
+    if has_past {
+        inputs.extend(["pk", "pv"].map(|name| sized(name, dtype, &[2, 8, 50, 64])));
+        names.extend(["pk", "pv"]);
+        outputs.extend(["prk", "prv"]);
+    }
+    let attributes = attributes.iter().map(|&(name, number)| int(name, number)).collect();
+    let mut model = model(graph(inputs, vec![node("Attention", &names, &outputs, attributes)], &outputs));
+    model.opset_import.iter_mut().for_each(|set| set.version = 23);
+    let (_, lowered) = executed(&opened(&model), &Scenario::default());
+    let scratch = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Scratch);
+    scratch.map(|storage| storage.bytes.0).collect()
+}
+
+/// Requests that the arena of ONNX Runtime 1.31.1 logs for one node, without outputs, as large as requested, without memory pattern.
+#[test]
+fn workspace_of_the_standards_attention_is_what_the_arena_logs() {
+    const HALF: i32 = 10;
+    const FLAG: i32 = 9;
+    let (heads, packed) = (&[2, 8, 100, 64][..], &[2, 100, 512][..]);
+    let numbers = [("q_num_heads", 8), ("kv_num_heads", 8)];
+    let causal = [("is_causal", 1)];
+    assert_eq!(attention(FLOAT, heads, None, false, &[]), [640_000]);
+    assert_eq!(attention(FLOAT, packed, None, false, &numbers), [640_000]);
+    assert_eq!(attention(FLOAT, heads, None, false, &causal), [640_000, 40_000]);
+    assert_eq!(attention(FLOAT, heads, Some((FLOAT, &[100, 100])), false, &[]), [640_000]);
+    assert_eq!(attention(FLOAT, heads, Some((FLOAT, &[2, 1, 100, 100])), false, &causal), [640_000, 80_000]);
+    assert_eq!(attention(FLOAT, heads, Some((FLAG, &[8, 100, 100])), false, &[]), [640_000, 320_000]);
+    assert_eq!(attention(FLOAT, heads, Some((FLAG, &[100, 150])), true, &causal), [960_000, 60_000]);
+    assert_eq!(attention(HALF, heads, None, false, &[]), [320_000, 40_000]);
+    assert_eq!(attention(HALF, packed, None, true, &numbers), [480_000, 60_000]);
+    assert_eq!(attention(HALF, heads, Some((FLAG, &[100, 100])), false, &[]), [320_000, 20_000, 40_000]);
+    assert_eq!(attention(HALF, heads, None, true, &causal), [480_000, 30_000, 60_000]);
 }

@@ -8,7 +8,8 @@
 //!   of the products, and the result with its heads apart.
 //! * Half precision: scores, and query, key and value of the heads at work, in single.
 //!
-//! Source: onnxruntime/contrib_ops/cpu/bert/gqa_attention_base.h, attention_cpu_base.h, multihead_attention.cc; sizes
+//! Source: onnxruntime/contrib_ops/cpu/bert/gqa_attention_base.h, attention_cpu_base.h, multihead_attention.cc,
+//! onnxruntime/core/providers/cpu/llm/attention.cc; sizes
 //! are those of the requests that the arena of 1.31.1 logs for one node of each form.
 
 use super::work::Work;
@@ -28,6 +29,7 @@ pub(super) fn workspace(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> 
     let requests = match (&*own.kind, &work.graph.node(own.source).op) {
         ("GroupQueryAttention", Op::MultiHeadAttention(spec)) => grouped(work, node, spec, threads),
         ("MultiHeadAttention", Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, threads),
+        ("Attention", Op::MultiHeadAttention(spec)) => standard(work, node, spec),
         ("Attention" | "QAttention", Op::AttentionOfWeights(spec)) => of_weights(work, node, spec),
         _ => None,
     };
@@ -136,6 +138,36 @@ fn multi_head(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: 
     }
     requests.extend(added_mask(mask, is_causal, batch, length, total));
     requests.extend(scores(batch, heads, length, total, value_width)?);
+    Some(requests)
+}
+
+/// The standard's operator: all scores in the data's own type; a mask to add in that type where the one given is none, or where
+/// no token sees a later one; in half precision the scores of one head in single.
+fn standard(work: &Work<'_>, node: usize, spec: &MultiHeadAttention) -> Option<Vec<u64>> {
+    let dims = |index: usize| work.input(node, index).and_then(|value| work.values[value].dims.as_deref());
+    let (batch, heads, rows) = match *dims(0)? {
+        [batch, heads, rows, _] => (batch, heads, rows),
+        [batch, rows, _] => (batch, u64::try_from(spec.query_heads).ok()?, rows),
+        _ => return None,
+    };
+    let new = *dims(1)?.iter().rev().nth(1)?;
+    let past = dims(3).and_then(|dims| dims.get(2)).copied().unwrap_or(0);
+    let columns = past.checked_add(new)?;
+    let is_half = work.values[work.input(node, 0)?].dtype == DType::F16;
+    let element = if is_half { 2 } else { F32 };
+    let mut requests = vec![product([batch, heads, rows, columns, element])?];
+    let is_flags = work.input(node, 6).is_some_and(|mask| work.values[mask].dtype == DType::Boolean);
+    let is_causal = spec.traits.is_causal;
+    requests.extend(match dims(6) {
+        Some(mask) if is_flags || is_causal => {
+            mask.iter().try_fold(element, |bytes, &dim| bytes.checked_mul(dim))
+        }
+        None if is_causal => product([rows, columns, element]),
+        _ => None,
+    });
+    if is_half {
+        requests.push(product([rows, columns, F32])?);
+    }
     Some(requests)
 }
 

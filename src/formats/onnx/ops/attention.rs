@@ -100,7 +100,8 @@ fn heads(layer: &Layer<'_>, query: &'static str, kv: &'static str, cache: CacheL
     let caps = layer.float("softcap")?.is_some_and(|cap| cap > 0.0);
     let traits = AttentionTraits {
         is_rotated: layer.flag("do_rotary", false)?,
-        is_causal: layer.flag("unidirectional", false)?,
+        // The standard's word, and that of com.microsoft.
+        is_causal: layer.flag("is_causal", false)? || layer.flag("unidirectional", false)?,
         writes_scores: caps || layer.flag("smooth_softmax", false)? || layer.flag("qk_output", false)?,
     };
     Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache, traits })))
