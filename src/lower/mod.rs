@@ -23,7 +23,7 @@ use crate::ids::{NodeId, StorageId, TensorId, ValueId};
 use crate::profile::{Cache, Generation, OnnxRuntimeCpu, OpenvinoCpu, Profile, Reshape, Runtime};
 use crate::shape::Shapes;
 use execution::{ExecutionGraph, Precision};
-pub use glibc_heap::{GlibcHeap, Remainders};
+pub use glibc_heap::{GlibcHeap, Object, Remainders, Start};
 use openvino_cpu::Moment;
 use smallvec::SmallVec;
 
@@ -48,8 +48,8 @@ pub struct Lowered {
     pub runners: Vec<StorageId>,
     /// How the resident set differs from what is allocated.
     pub residency: Residency,
-    /// The process when the phase begins, or once the phase is proved when it ends: as it mostly goes, and where it keeps
-    /// the most. Empty: it is not followed.
+    /// The process when the phase begins, or once the phase is proved when it ends: in each way in which it may go, equal
+    /// processes being different. Empty: it is not followed.
     pub processes: Vec<Process>,
     /// Arenas of a static graph beside the planned one, of the same size: one per further stream.
     pub further_pools: u32,
@@ -64,6 +64,10 @@ pub struct Lowered {
 pub struct Process {
     /// The heap.
     pub heap: GlibcHeap,
+    /// What is taken for granted of the heap when a run starts.
+    pub start: Start,
+    /// It is one of those whose middle is told; the others count for the upper bound alone.
+    pub is_usual: bool,
     /// The user's arrays; `None`: they are still to be allocated.
     pub inputs: Option<Vec<u64>>,
     /// Of the resident bytes, those that became so for the user's arrays.

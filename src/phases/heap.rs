@@ -6,10 +6,14 @@
 
 use crate::error::Result;
 use crate::ids::StorageId;
-use crate::lower::{Known, Lowered, NodeRef, Process, Storage, StorageClass};
+use crate::lower::{GlibcHeap, Known, Lowered, NodeRef, Object, Process, Step, Storage, StorageClass};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;
+
+/// Bytes of two objects that come after a tensor's own bytes, in this order; seen in traces of ONNX Runtime 1.31.1.
+const OWNER: u64 = 32;
+const COUNT: u64 = 24;
 
 /// Runs a phase in its processes, if they are followed, and tells what is resident at the peak.
 ///
@@ -30,7 +34,7 @@ pub(super) fn follow(lowered: &mut Lowered, problem: &Problem, plan: &Plan, has_
         if has_arena {
             extend(process, plan);
         } else {
-            run(process, problem)?;
+            run(process, lowered, problem)?;
         }
         use_workspace(process, lowered);
         peaks.push(Bytes(process.heap.peak()) - process.user_bytes);
@@ -38,8 +42,9 @@ pub(super) fn follow(lowered: &mut Lowered, problem: &Problem, plan: &Plan, has_
     if let Some(process) = processes.first().filter(|_| has_arena) {
         lowered.storages.push(tables(plan, process.bytes_per_table_byte));
     }
-    if let [mostly, ..] = peaks[..] {
-        lowered.residency.anonymous_bytes = Some(mostly);
+    let usual = processes.iter().zip(&peaks).filter(|(process, _)| process.is_usual);
+    if let Some(usual) = median(usual.map(|(_, &peak)| peak).collect()) {
+        lowered.residency.anonymous_bytes = Some(usual);
         lowered.residency.anonymous_upper_bytes = peaks.into_iter().max();
     }
     lowered.processes = processes;
@@ -123,31 +128,69 @@ fn use_workspace(process: &mut Process, lowered: &Lowered) {
     }
 }
 
-/// Allocates each buffer when it starts and frees it when it ends.
-fn run(process: &mut Process, problem: &Problem) -> Result<()> {
+/// Allocates each buffer when it starts and frees it when it ends, with its tensor's objects.
+///
+/// The objects of a tensor in a buffer that was there already stay until the run ends, and so do those of inputs: only the
+/// values that own buffers are released where they are last used.
+///
+/// Source: `GenerateDeallocationPlan`, ONNX Runtime, onnxruntime/core/framework/allocation_planner.cc; a trace of 1.31.1, in
+/// which 101 of 102 such objects are freed when the run ends.
+fn run(process: &mut Process, lowered: &Lowered, problem: &Problem) -> Result<()> {
+    process.heap.run(process.start, &[OWNER, COUNT]);
     let known = Problem { buffers: problem.buffers.iter().filter(|buffer| !buffer.grows).cloned().collect() };
     let pattern = plan::solve(&known, Planner::BestFit)?.arena_size;
     let pattern = (pattern > Bytes::ZERO).then(|| process.heap.take_written(pattern.0, process.alignment));
 
-    process.heap.run();
     let buffers = &problem.buffers;
-    let mut starting: Vec<usize> =
-        (0..buffers.len()).filter(|&index| buffers[index].grows && buffers[index].size.0 > 0).collect();
+    let is_asked_for = |&index: &usize| buffers[index].grows && buffers[index].size.0 > 0;
+    let mut starting: Vec<usize> = (0..buffers.len()).filter(is_asked_for).collect();
     let mut ending = starting.clone();
     starting.sort_by_key(|&index| buffers[index].live.start);
     ending.sort_by_key(|&index| buffers[index].live.end);
-    let mut blocks = vec![0; buffers.len()];
-    let mut ending = ending.into_iter().peekable();
-    for index in starting {
-        while let Some(ended) = ending.next_if(|&other| buffers[other].live.end <= buffers[index].live.start)
-        {
-            process.heap.give_back(blocks[ended]);
+    let (mut starting, mut ending) = (starting.into_iter().peekable(), ending.into_iter().peekable());
+    let mut blocks = vec![None; buffers.len()];
+    let heap = &mut process.heap;
+    let inputs = process.inputs.iter().flatten();
+    let mut kept: Vec<Object> = inputs.map(|_| heap.take_object(OWNER)).collect();
+    let free = |heap: &mut GlibcHeap, block: Option<(u64, [Object; 2])>| {
+        let Some((address, objects)) = block else { return };
+        heap.give_back(address);
+        objects.into_iter().for_each(|object| heap.give_back_object(object));
+    };
+    for (step, views) in (0..).zip(views(lowered)) {
+        while let Some(ended) = ending.next_if(|&index| buffers[index].live.end <= step) {
+            free(heap, blocks[ended].take());
         }
-        blocks[index] = process.heap.take_written(buffers[index].size.0, process.alignment);
+        while let Some(index) = starting.next_if(|&index| buffers[index].live.start <= step) {
+            let address = heap.take_written(buffers[index].size.0, process.alignment);
+            blocks[index] = Some((address, [OWNER, COUNT].map(|bytes| heap.take_object(bytes))));
+        }
+        kept.extend((0..views).map(|_| heap.take_object(OWNER)));
     }
-    ending.for_each(|index| process.heap.give_back(blocks[index]));
-    pattern.into_iter().for_each(|block| process.heap.give_back(block));
+    ending.for_each(|index| free(heap, blocks[index].take()));
+    kept.into_iter().for_each(|object| heap.give_back_object(object));
+    pattern.into_iter().for_each(|block| heap.give_back(block));
     Ok(())
+}
+
+/// By step, how many tensors lie in buffers that are there already: their objects stay until the run ends.
+fn views(lowered: &Lowered) -> Vec<usize> {
+    let mut is_there = vec![false; lowered.storages.len()];
+    let mut is_view = |storage: StorageId| std::mem::replace(&mut is_there[storage.index()], true);
+    let of_step = |step: &Step| {
+        let storages = step.writes.iter().map(|&value| lowered.value(value).storage);
+        storages.filter(|&storage| is_view(storage)).count()
+    };
+    lowered.steps.iter().map(of_step).collect()
+}
+
+/// The middle of some figures, or between the two in the middle.
+fn median(mut figures: Vec<Bytes>) -> Option<Bytes> {
+    figures.sort_unstable();
+    let middle = figures.len() / 2;
+    let upper = *figures.get(middle)?;
+    let lower = if figures.len().is_multiple_of(2) { *figures.get(middle.checked_sub(1)?)? } else { upper };
+    Some(Bytes(lower.0 + (upper.0 - lower.0) / 2))
 }
 
 /// The tables of all regions.
@@ -162,5 +205,18 @@ fn tables(plan: &Plan, bytes_per_table_byte: u64) -> Storage {
         known: Known::Exact,
         kept_until: 0,
         grows: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_an_even_number_lies_between_two() {
+        let of = |figures: &[u64]| median(figures.iter().map(|&bytes| Bytes(bytes)).collect());
+        assert_eq!(of(&[7]), Some(Bytes(7)));
+        assert_eq!(of(&[90, 10, 20, 40]), Some(Bytes(30)));
+        assert_eq!(of(&[]), None);
     }
 }

@@ -195,8 +195,8 @@ impl Profile {
                 (
                     "resident-heap",
                     "the resident set follows glibc 2.36 through the creation and the runs; equal processes differ by \
-                     where small objects lie: the figure is the frequent case, \"up to\" the one in which no freed block \
-                     serves a request of its own size",
+                     where small objects lie: the figure is the frequent case, without an arena the middle of eight, \
+                     \"up to\" the one that keeps the most",
                 ),
             ],
         }
