@@ -45,8 +45,10 @@ pub fn build(subject: &Subject<'_>) -> Report {
     };
     let mut totals = highest.totals();
     // A phase that misses tensors may be the highest in truth.
-    if subject.phases.iter().any(|phase| phase.lowered.unknown_tensors > 0) {
+    let unknown = subject.phases.iter().map(|phase| u64::from(phase.lowered.unknown_tensors)).max();
+    if let Some(unknown) = unknown.filter(|&unknown| unknown > 0) {
         totals.known = Known::LowerBound.name().to_owned();
+        totals.unknown_tensors = Some(unknown);
     }
     Report {
         totals,
@@ -261,6 +263,7 @@ impl<'a> View<'a> {
             lower_bound_bytes: self.peak_pressure.0,
             largest_allocation_bytes: self.largest_allocation().0,
             known: known.name().to_owned(),
+            unknown_tensors: None,
             parts_sum_bytes: None,
         }
     }

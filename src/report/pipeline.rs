@@ -79,6 +79,12 @@ pub fn build(run: &Run, telling: &Telling) -> Report {
         report.planner = planner(&components, totals);
         report.blocks = blocks(&components);
         report.totals = model::Totals { parts_sum_bytes: Some(sum.0), ..totals.clone() };
+        let unknown =
+            components.iter().filter_map(|report| report.totals.unknown_tensors).reduce(u64::saturating_add);
+        if unknown.is_some() {
+            report.totals.known = Known::LowerBound.name().to_owned();
+            report.totals.unknown_tensors = unknown;
+        }
     }
     Report { components, ..report }
 }

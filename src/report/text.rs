@@ -30,7 +30,7 @@ fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) ->
         published(out, heading, [totals])?;
     }
     if totals.known != "exact" {
-        writeln!(out, "The total is {}.", how_known(&totals.known))?;
+        writeln!(out, "The total is {}.", how_known(totals))?;
     }
     writeln!(out, "\n{}", headline(report))?;
 
@@ -94,11 +94,13 @@ fn planned(out: &mut String, report: &Report) -> std::fmt::Result {
     )
 }
 
-fn how_known(known: &str) -> &'static str {
-    match known {
-        "upper_bound" => "an upper bound: some shapes depend on data",
-        "lower_bound" => "a lower bound: some sizes are unknown",
-        _ => "assumed in part: see the assumptions",
+fn how_known(totals: &Totals) -> String {
+    match (totals.known.as_str(), totals.unknown_tensors) {
+        ("upper_bound", _) => "an upper bound: some shapes depend on data".to_owned(),
+        ("lower_bound", Some(1)) => "a lower bound: the size of one tensor is unknown".to_owned(),
+        ("lower_bound", Some(count)) => format!("a lower bound: the sizes of {count} tensors are unknown"),
+        ("lower_bound", None) => "a lower bound: some sizes are unknown".to_owned(),
+        _ => "assumed in part: see the assumptions".to_owned(),
     }
 }
 

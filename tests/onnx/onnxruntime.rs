@@ -5,6 +5,7 @@ use memgraph::graph::{Graph, Value};
 use memgraph::lower::{self, Lowered, StorageClass};
 use memgraph::phases::{self, PhaseName};
 use memgraph::profile::{GraphOptimization, OnnxRuntimeCpu, Profile};
+use memgraph::report::{self, By, Subject};
 use memgraph::scenario::Scenario;
 use memgraph::shape;
 use onnx_protobuf::{GraphProto, TensorProto};
@@ -93,6 +94,30 @@ fn each_of_many_nested_branches_is_measured_once() {
     assert_eq!(kinds.len(), 515);
     // Twice as long per level would be over a minute.
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_report_says_how_many_sizes_are_unknown() {
+    let nodes = vec![node("Weird", &["x"], &["a"], vec![]), node("Relu", &["a"], &["y"], vec![])];
+    let graph = opened(&model(graph(vec![floats("x", &[4])], nodes, &["y"])));
+    let scenario = Scenario { allow_opaque: true, ..Scenario::default() };
+    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
+    let runs = [(PhaseName::Infer, scenario)];
+    let phases = phases::run(&graph, &runs, &profile, profile.planner).unwrap();
+    let report = report::build(&Subject {
+        graph: &graph,
+        sha256: String::new(),
+        profile: &profile,
+        planner: profile.planner,
+        phases: &phases,
+        by: By::Op,
+        full: false,
+    });
+    assert_eq!((report.totals.known.as_str(), report.totals.unknown_tensors), ("lower_bound", Some(2)));
+    let text = report::text::render(&report, "Model", 10);
+    assert!(text.contains("a lower bound: the sizes of 2 tensors are unknown"), "{text}");
+    // Told once, though two phases have it.
+    assert_eq!(report.diagnostics.len(), 2, "{:?}", report.diagnostics);
 }
 
 /// Regions in MiB of the arena after a first run of a loop of `trips` whose body computes Neg and Exp of 1 MiB, carries

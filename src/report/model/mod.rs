@@ -197,6 +197,9 @@ pub struct Totals {
     pub largest_allocation_bytes: u64,
     /// `exact`, `upper_bound`, `lower_bound` or `assumed`.
     pub known: String,
+    /// Tensors of unknown size, which no sum counts; of the phase that has the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_tensors: Option<u64>,
     /// Of a pipeline: the sum of its parts' totals, each at its own highest, whether they are ever there together or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts_sum_bytes: Option<u64>,
