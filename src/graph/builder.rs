@@ -117,12 +117,6 @@ impl Builder {
         VariableId::new(self.graph.variables.len() - 1)
     }
 
-    /// The variable called `name`.
-    #[must_use]
-    pub fn find_variable(&self, name: &str) -> Option<VariableId> {
-        self.graph.variables.iter().position(|variable| variable.name == name).map(VariableId::new)
-    }
-
     /// The graph as far as it is built.
     #[must_use]
     pub fn graph(&self) -> &Graph {
@@ -182,17 +176,6 @@ impl Builder {
         let op = Op::Constant(Constant { range: None, value: Some(value) });
         let node = self.node(NodeSpec { op, name, type_name: "Const", ..NodeSpec::default() });
         self.output(node, TensorSpec { dtype, shape: PartialShape::known(dims), ..TensorSpec::default() })
-    }
-
-    /// Replaces the operator of a node that needed its inputs known before it could be settled.
-    ///
-    /// # Panics
-    ///
-    /// If it would make or unmake a parameter, result or assign.
-    pub fn set_op(&mut self, node: NodeId, op: Op) {
-        let is_root = |op: &Op| matches!(op, Op::Parameter | Op::Result | Op::Assign(_));
-        assert!(!is_root(&op) && !is_root(&self.graph.nodes[node.index()].op), "roots are fixed when added");
-        self.graph.nodes[node.index()].op = op;
     }
 
     /// Sets the inputs of a node, once.
