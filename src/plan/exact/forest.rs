@@ -29,7 +29,7 @@ enum Edit {
 }
 
 /// All that is fused at one time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Forest {
     nodes: Vec<Node>,
     /// Nodes that are in no tree.

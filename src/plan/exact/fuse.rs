@@ -23,10 +23,10 @@ use std::time::Instant;
 const NOISE: (u64, u64) = (512, 5);
 
 /// Percent of the changes that split what crosses some boundaries, and not some items at one.
-const WINDOWS: u64 = 80;
+const WINDOWS: u64 = 40;
 
 /// The most boundaries of a window, as a power of two.
-const WIDTHS: u64 = 5;
+const WIDTHS: u64 = 4;
 
 /// Percent of what crosses a window that is split; one of these by turns of chance.
 const SHARES: [u64; 4] = [100, 100, 70, 40];
@@ -82,9 +82,9 @@ impl Fusion {
         fusion
     }
 
-    /// Whether all that is left spans all sections: it can lie in any order.
-    pub(super) fn is_done(&self) -> bool {
-        self.forest.open() == 0
+    /// How many items are left that do not span all sections. Others can lie in any order.
+    pub(super) fn open(&self) -> usize {
+        self.forest.open()
     }
 
     /// What is left, each with the items in it and their distances from its lowest byte.
@@ -92,10 +92,16 @@ impl Fusion {
         self.forest.roots()
     }
 
+    /// Goes on where another guess of the same items is.
+    pub(super) fn take_over(&mut self, other: &Fusion) {
+        self.forest.clone_from(&other.forest);
+        self.versions.clone_from(&other.versions);
+    }
+
     /// Makes changes until the given number of boundaries was looked at, or the deadline has passed.
     pub(super) fn improve(&mut self, looks: u64) {
         let end = self.looks.saturating_add(looks);
-        while !self.is_done() && self.looks < end && Instant::now() < self.deadline {
+        while self.open() > 0 && self.looks < end && Instant::now() < self.deadline {
             let before = self.forest.open();
             self.change();
             let chance = (self.random.below(1 << 20) + 1) as f64 / f64::from(1 << 20);
@@ -305,7 +311,7 @@ mod tests {
         // time →    0     1         2   3
         let items = [item(0, 1, 2), item(0, 1, 1), item(1, 2, 3), item(0, 3, 4), item(2, 3, 3)];
         let fusion = fusion(&items, 3, 7);
-        assert!(fusion.is_done());
+        assert_eq!(fusion.open(), 0);
         let fused = fusion.fused();
         assert_eq!(fused[0], (item(0, 3, 4), vec![(3, 0)]));
         assert_eq!(fused[1], (item(0, 3, 3), vec![(0, 0), (1, 2), (2, 0), (4, 0)]));

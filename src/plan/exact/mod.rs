@@ -14,6 +14,7 @@
 
 mod forest;
 mod fuse;
+mod guess;
 mod matches;
 mod parts;
 mod search;
@@ -23,7 +24,6 @@ use super::random::Random;
 use super::{Options, Solution, finish, greedy_by_breadth, greedy_by_size};
 use crate::problem::{Buffer, Problem, lower_bound};
 use crate::units::Bytes;
-use fuse::Fusion;
 use parts::{Item, Part};
 use search::{Limits, Search, Verdict};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,12 +47,6 @@ const NESTED: usize = 4;
 /// Placements that the first rounds try.
 const FIRST_ROUND: u64 = 1000;
 
-/// Boundaries looked at before the first search over what guesses leave; then half as many again each time.
-const FIRST_LOOKS: u64 = 4000;
-
-/// Of how many items left a search tries as many placements as boundaries were looked at.
-const LEFT: u64 = 200;
-
 /// How many heights the second search takes turns at.
 const AIMS: u32 = 5;
 
@@ -72,7 +66,7 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
     let stack = NESTED * largest.max(1000) * FRAME_BYTES;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).stack_size(stack).build();
     let Ok(pool) = pool else { return Solution { plan: greedy, bound } };
-    let (low, offsets) = pool.install(|| solve_parts(problem, unit, parts, options.seed, deadline));
+    let (low, offsets) = pool.install(|| solve_parts(problem, unit, &parts, options.seed, deadline));
     let plan = finish(problem, offsets);
     Solution {
         bound: bound.max(proved(problem, low * unit)),
@@ -84,35 +78,37 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
 fn solve_parts(
     problem: &Problem,
     unit: u64,
-    mut parts: Vec<Part>,
+    parts: &[Part],
     seed: u64,
     deadline: Instant,
 ) -> (u64, Vec<u64>) {
     let mut low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
-    let mut offsets = vec![0; problem.buffers.len()];
-    // The small parts first: they leave their time to the large ones.
-    parts.sort_by_key(|part| part.items.len());
-    let mut heights = vec![u64::MAX; parts.len()];
+    let mut plans: Vec<Vec<u64>> = parts.iter().map(greedy).collect();
+    guess::improve(parts, &mut plans, seed, deadline.saturating_duration_since(Instant::now()));
     // What is not done in its share of the time goes on in what others left.
     for turn in 0.. {
-        let is_open = |&number: &usize| heights[number] > low && (turn == 0 || is_searchable(&parts[number]));
-        let open: Vec<usize> = (0..parts.len()).filter(is_open).collect();
+        let is_open =
+            |&number: &usize| height(&parts[number], &plans[number]) > low && is_searchable(&parts[number]);
+        let mut open: Vec<usize> = (0..parts.len()).filter(is_open).collect();
         if open.is_empty() || turn > 0 && Instant::now() >= deadline {
             break;
         }
+        // The small parts first: they leave their time to the large ones.
+        open.sort_by_key(|&number| parts[number].items.len());
         for (done, &number) in open.iter().enumerate() {
             let part = &parts[number];
             let left = deadline.saturating_duration_since(Instant::now());
             let share = if open.len() == 1 { left } else { left / (open.len() - done + 1) as u32 };
-            let found = solve_part(part, low, seed.wrapping_add(turn), share);
+            let best = std::mem::take(&mut plans[number]);
+            let found = search_part(part, low, best, seed.wrapping_add(turn), share, u64::MAX);
             low = low.max(found.low);
-            let high = height(part, &found.offsets);
-            if high < heights[number] {
-                heights[number] = high;
-                for (&index, offset) in part.buffers.iter().zip(found.offsets) {
-                    offsets[index] = offset * unit;
-                }
-            }
+            plans[number] = found.offsets;
+        }
+    }
+    let mut offsets = vec![0; problem.buffers.len()];
+    for (part, plan) in parts.iter().zip(plans) {
+        for (&index, offset) in part.buffers.iter().zip(plan) {
+            offsets[index] = offset * unit;
         }
     }
     (low, offsets)
@@ -132,22 +128,6 @@ fn proved(problem: &Problem, padded: u64) -> Bytes {
 struct Found {
     offsets: Vec<u64>,
     low: u64,
-}
-
-/// Looks for a plan of a part of height `goal`, or of its own lower bound if that is higher.
-fn solve_part(part: &Part, goal: u64, seed: u64, time: Duration) -> Found {
-    let start = Instant::now();
-    let greedy = greedy(part);
-    if height(part, &greedy) <= part.pressure.max(goal) {
-        return Found { offsets: greedy, low: part.pressure };
-    }
-    let mut best = greedy;
-    if let Some(offsets) = solve_fused(part, seed, time / 8 * 7)
-        && height(part, &offsets) < height(part, &best)
-    {
-        best = offsets;
-    }
-    search_part(part, goal, best, seed, time.saturating_sub(start.elapsed()), u64::MAX)
 }
 
 /// Whether a search over the part is bounded in memory and gets anywhere.
@@ -195,63 +175,6 @@ fn search_part(part: &Part, goal: u64, mut best: Vec<u64>, seed: u64, time: Dura
         misses = if verdicts[1] == Verdict::Found { 0 } else { misses + 1 };
     }
     Found { offsets: best, low }
-}
-
-/// Looks for a plan in which items that seem to belong together do; none if few seem to.
-///
-/// Two guesses go on side by side, and what they leave is searched now and then.
-fn solve_fused(part: &Part, seed: u64, time: Duration) -> Option<Vec<u64>> {
-    let deadline = Instant::now() + time;
-    let start = |lane: u64| {
-        Fusion::new(&part.items, part.sections, part.pressure, Random::new(seed ^ lane << 32), deadline)
-    };
-    let first = start(0);
-    if 4 * first.fused().len() > 3 * part.items.len() {
-        return None;
-    }
-    let mut lanes = [first, start(1)];
-    let mut best: Option<Vec<u64>> = None;
-    let mut looks = FIRST_LOOKS;
-    let is_best =
-        |best: &Option<Vec<u64>>| best.as_ref().is_some_and(|best| height(part, best) <= part.pressure);
-    for round in 0.. {
-        if is_best(&best) || round > 0 && Instant::now() >= deadline {
-            break;
-        }
-        let guess = |fusion: &mut Fusion| {
-            fusion.improve(if round > 0 { looks } else { 0 });
-            place_fused(part, fusion, seed, looks, deadline)
-        };
-        let [first, second] = &mut lanes;
-        let (first, second) = rayon::join(|| guess(first), || guess(second));
-        for offsets in [first, second].into_iter().flatten() {
-            if best.as_ref().is_none_or(|best| height(part, &offsets) < height(part, best)) {
-                best = Some(offsets);
-            }
-        }
-        looks = looks.saturating_mul(3) / 2;
-    }
-    best
-}
-
-/// A plan of what is left of a guess.
-fn place_fused(part: &Part, fusion: &Fusion, seed: u64, looks: u64, deadline: Instant) -> Option<Vec<u64>> {
-    let fused = fusion.fused();
-    // The more is left, the less likely is a plan, and the longer each placement takes.
-    let nodes = looks.saturating_mul(LEFT) / fused.len().max(1) as u64;
-    let problem = problem_of(fused.iter().map(|(item, _)| item));
-    let (unit, parts) = parts::split(&problem)?;
-    let mut offsets = vec![0; part.items.len()];
-    for smaller in &parts {
-        let time = deadline.saturating_duration_since(Instant::now());
-        let found = search_part(smaller, part.pressure / unit, greedy(smaller), seed, time, nodes);
-        for (&index, offset) in smaller.buffers.iter().zip(found.offsets) {
-            for &(member, distance) in &fused[index].1 {
-                offsets[member] = offset * unit + distance;
-            }
-        }
-    }
-    Some(offsets)
 }
 
 /// One of the two searches.
