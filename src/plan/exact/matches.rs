@@ -301,7 +301,7 @@ const BUCKETS: usize = 128;
 
 fn bucket(size: u64) -> usize {
     let bits = size.max(1).ilog2();
-    (2 * bits as usize) | (size >> bits.max(1) - 1 & 1) as usize
+    (2 * bits as usize) | ((size >> (bits.max(1) - 1)) & 1) as usize
 }
 
 /// How many sizes there are in the bucket of a size.
