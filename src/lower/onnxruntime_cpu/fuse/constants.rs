@@ -1,7 +1,7 @@
 //! Level 1: what is known before the run, what does nothing, and what is computed twice.
 //!
 //! Source: onnxruntime/core/optimizer/constant_folding.cc, common_subexpression_elimination.cc, identity_elimination.cc,
-//! dropout_elimination.cc, constant_sharing.cc.
+//! dropout_elimination.cc, noop_elimination.cc, constant_sharing.cc.
 
 use super::super::order;
 use super::super::symbolic::Dim;
@@ -24,14 +24,16 @@ pub(super) fn share(work: &mut Work<'_>) {
     }
 }
 
-/// Identity, Dropout of an inference and a Cast to the same type pass their input on.
+/// Identity, Dropout of an inference, a Cast to the same type, and a sum with 0 or a product with 1 pass their input on.
 pub(super) fn eliminate(work: &mut Work<'_>) {
     for node in work.alive() {
-        let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { continue };
+        let (Some(first), Some(output)) = (work.input(node, 0), work.output(node)) else { continue };
+        let neutral = unchanged(work, node);
+        let input = neutral.unwrap_or(first);
         let does_nothing = match &*work.nodes[node].kind {
             "Identity" | "Dropout" => true,
             "Cast" => work.values[input].dtype == work.values[output].dtype,
-            _ => false,
+            _ => neutral.is_some(),
         };
         let others_unread =
             work.nodes[node].outputs.iter().skip(1).all(|&value| work.values[value].readers.is_empty());
@@ -40,6 +42,21 @@ pub(super) fn eliminate(work: &mut Work<'_>) {
             work.remove(node);
         }
     }
+}
+
+/// What x + 0, x - 0, x * 1 and x / 1 pass on, where the constant has one element and no more dims.
+fn unchanged(work: &Work<'_>, node: usize) -> Option<usize> {
+    let neutral = match &*work.nodes[node].kind {
+        "Add" | "Sub" => 0.0,
+        "Mul" | "Div" => 1.0,
+        _ => return None,
+    };
+    let (constant, other) = work.constant_and_other(node)?;
+    let is_second = work.input(node, 1) == Some(constant);
+    let commutes = work.is(node, "Add") || work.is(node, "Mul");
+    let rank = |value: usize| work.values[value].shape.as_ref().map(|dims| dims.len());
+    let has_room = rank(constant)? <= rank(other)? && !work.values[other].is_constant;
+    (has_room && (is_second || commutes) && work.number(constant) == Some(neutral)).then_some(other)
 }
 
 /// A node that reads constants alone is computed when the session is made; so is the shape of what has known dims.
@@ -141,6 +158,29 @@ mod tests {
         };
         assert_eq!(of(false), ["Relu"]);
         assert_eq!(of(true), ["Identity"]);
+    }
+
+    #[test]
+    fn a_product_with_one_and_a_sum_with_zero_do_nothing() {
+        let of = |kind: &str, number: f64, is_second: bool| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 8]);
+            let from = draft.node("Relu", &[x]);
+            let number = draft.number(number);
+            let inputs = if is_second { [from, number] } else { [number, from] };
+            let same = draft.node(kind, &inputs);
+            let output = draft.node("Tanh", &[same]);
+            draft.returns(output);
+            draft.kinds(eliminate)
+        };
+        for (kind, neutral, other) in
+            [("Add", 0.0, 1.0), ("Sub", 0.0, 1.0), ("Mul", 1.0, 0.0), ("Div", 1.0, 2.0)]
+        {
+            assert_eq!(of(kind, neutral, true), ["Relu", "Tanh"]);
+            assert_eq!(of(kind, other, true), ["Relu", kind, "Tanh"]);
+        }
+        assert_eq!(of("Mul", 1.0, false), ["Relu", "Tanh"]);
+        assert_eq!(of("Sub", 0.0, false), ["Relu", "Sub", "Tanh"]);
     }
 
     #[test]
