@@ -327,3 +327,43 @@ fn workspace_of_the_standards_attention_is_what_the_arena_logs() {
     assert_eq!(attention(HALF, heads, Some((FLAG, &[100, 100])), false, &[]), [320_000, 20_000, 40_000]);
     assert_eq!(attention(HALF, heads, None, true, &causal), [480_000, 30_000, 60_000]);
 }
+
+/// As logged for one node, past and present bound to one tensor of 256 tokens: query, key and value with their heads apart, then
+/// the scores of all tokens that are there.
+#[test]
+fn workspace_of_sparse_attention_is_what_the_arena_logs() {
+    let workspace = |dtype: i32, length: i64, total: i64| {
+        let sized = |name: &str, dims: &[i64]| {
+            value(name, dtype, &dims.iter().map(|&dim| Dim::Is(dim)).collect::<Vec<_>>())
+        };
+        let mut inputs = vec![sized("q", &[1, length, 512])];
+        inputs.extend(["k", "v"].map(|name| sized(name, &[1, length, 128])));
+        inputs.extend(["pk", "pv"].map(|name| sized(name, &[1, 2, 256, 64])));
+        let of_ints = |name: &str, dims: &[i64]| {
+            value(name, 6, &dims.iter().map(|&dim| Dim::Is(dim)).collect::<Vec<_>>())
+        };
+        inputs.extend([of_ints("rows", &[1, 17]), of_ints("columns", &[1, 136])]);
+        inputs.extend([of_ints("total", &[]), of_ints("lengths", &[1])]);
+        let names = ["q", "k", "v", "pk", "pv", "rows", "columns", "total", "lengths"];
+        let numbers = [("num_heads", 8), ("kv_num_heads", 2), ("sparse_block_size", 16)];
+        let attributes = numbers.map(|(name, number)| int(name, number)).to_vec();
+        let mut sparse = node("SparseAttention", &names, &["y", "prk", "prv"], attributes);
+        sparse.domain = "com.microsoft".to_owned();
+        let mut model = model(graph(inputs, vec![sparse], &["y", "prk", "prv"]));
+        let mut set = model.opset_import[0].clone();
+        (set.domain, set.version) = ("com.microsoft".to_owned(), 1);
+        model.opset_import.push(set);
+        let values = vec![("total".to_owned(), Value::ints([total]))];
+        let graph = opened(&model);
+        let scenario = Scenario { values, ..Scenario::default() };
+        let shapes = shape::infer(&graph, &scenario).unwrap();
+        let options = OnnxRuntimeCpu { threads: 1, ..OnnxRuntimeCpu::default() };
+        let lowered = lower::apply(&graph, &shapes, &Profile::onnxruntime_cpu(options)).unwrap();
+        let scratch = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Scratch);
+        scratch.map(|storage| storage.bytes.0).collect::<Vec<_>>()
+    };
+    assert_eq!(workspace(FLOAT, 128, 128), [262_144, 65_536, 65_536, 524_288]);
+    assert_eq!(workspace(FLOAT, 1, 101), [2048, 512, 512, 3232]);
+    assert_eq!(workspace(FLOAT, 64, 128), [131_072, 32_768, 32_768, 262_144]);
+    assert_eq!(workspace(10, 128, 128), [131_072, 32_768, 32_768, 524_288, 65_536, 262_144]);
+}

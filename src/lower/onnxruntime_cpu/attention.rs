@@ -27,7 +27,9 @@ const F32: u64 = 4;
 pub(super) fn workspace(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
     let own = &work.nodes[node];
     let requests = match (&*own.kind, &work.graph.node(own.source).op) {
-        ("GroupQueryAttention", Op::MultiHeadAttention(spec)) => grouped(work, node, spec, threads),
+        ("GroupQueryAttention" | "SparseAttention", Op::MultiHeadAttention(spec)) => {
+            grouped(work, node, spec, threads)
+        }
         ("MultiHeadAttention", Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, threads),
         ("Attention", Op::MultiHeadAttention(spec)) => standard(work, node, spec),
         ("Attention" | "QAttention", Op::AttentionOfWeights(spec)) => of_weights(work, node, spec),
@@ -92,11 +94,13 @@ fn grouped(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64
         requests.extend(if is_packed { vec![query] } else { vec![query, key] });
     }
     let has_sink = work.input(node, 11).is_some();
-    let scores = product([batch, heads, length, buffer, F32])?;
+    // Of the cache's room, a sparse kernel has scores of what is there alone.
+    let is_sparse = work.is(node, "SparseAttention");
+    let scores = product([batch, heads, length, if is_sparse { total } else { buffer }, F32])?;
     if is_half {
         let of_head = product([length.checked_add(total)?, size, F32, threads])?;
         requests.extend([scores, of_head, product([batch, length, heads, size, F32])?]);
-    } else if spec.traits.writes_scores || has_sink {
+    } else if spec.traits.writes_scores || has_sink || is_sparse {
         requests.push(scores);
     } else {
         requests.push(blocks(length, total, size, size, threads)?);
