@@ -367,3 +367,28 @@ fn workspace_of_sparse_attention_is_what_the_arena_logs() {
     assert_eq!(workspace(FLOAT, 64, 128), [131_072, 32_768, 32_768, 262_144]);
     assert_eq!(workspace(10, 128, 128), [131_072, 32_768, 32_768, 524_288, 65_536, 262_144]);
 }
+
+/// Measured with branches of eight matrices of 4 MiB: 193.4 MiB once the session is made, with packing and without.
+#[test]
+fn weights_of_a_branch_lie_there_three_times() {
+    const BYTES: u64 = 64 * 64 * 4;
+    let branch = |weight: &str| {
+        let initializer =
+            TensorProto { dims: vec![64, 64], raw_data: vec![0; BYTES as usize], ..named_tensor(weight) };
+        let node = vec![node("MatMul", &["x", weight], &[&format!("{weight}y")], vec![])];
+        let output = vec![named(&format!("{weight}y"))];
+        GraphProto { node, output, initializer: vec![initializer], ..GraphProto::new() }
+    };
+    let sides = vec![body("then_branch", branch("a")), body("else_branch", branch("b"))];
+    let inputs = vec![value("flag", 9, &[]), floats("x", &[8, 64])];
+    let graph = opened(&model(graph(inputs, vec![node("If", &["flag"], &["z"], sides)], &["z"])));
+    let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
+    for prepacking in [true, false] {
+        let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu { prepacking, ..OnnxRuntimeCpu::default() });
+        let lowered = lower::apply(&graph, &shapes, &profile).unwrap();
+        let weights =
+            lowered.storages.iter().filter(|storage| storage.class == StorageClass::WeightsAnonymous);
+        // Of both branches: the message, the tensor, and its packed copy or the block that is never written.
+        assert_eq!(weights.map(|storage| storage.bytes.0).sum::<u64>(), 2 * 3 * BYTES);
+    }
+}

@@ -18,7 +18,7 @@
 //! (`PrepackConstantInitializedTensors`); checked against traces of 1.31.1.
 
 use super::precision;
-use super::weights::{Objects, Pack, Weights, is_in_file, is_mapped};
+use super::weights::{Objects, Own, Pack, Weights, is_in_file, is_mapped};
 use super::work::Work;
 use crate::lower::glibc_heap::{GlibcHeap, Remainders};
 use crate::profile::OnnxRuntimeCpu;
@@ -59,7 +59,7 @@ pub(super) fn of(
     let mut session = Session { heap, live: 0, peak: 0, mapped_peak: 0, sizes: FxHashMap::default() };
     let mut tensors: FxHashMap<usize, u64> = FxHashMap::default();
     let while_reading = session.read(work, options, objects.graph, &mut tensors);
-    let within: Vec<u64> = weights.own.iter().map(|own| session.copy(own.bytes)).collect();
+    weights.own.iter().for_each(|own| session.copy(own));
     session.heap.take_written(objects.session.0, 1);
 
     let mut left: Vec<u32> = vec![0; work.values.len()];
@@ -92,15 +92,16 @@ pub(super) fn of(
             None => {}
         }
     }
-    for (own, tensor) in weights.own.iter().zip(within) {
-        if own.packed > 0 {
-            session.take(own.packed, ALIGNMENT);
-        }
-        unread.extend(own.is_replaced.then_some(tensor));
+    for own in weights.own.iter().filter(|own| own.packed > 0) {
+        session.take(own.packed, ALIGNMENT);
     }
     unread.into_iter().for_each(|tensor| session.free(tensor));
     if !options.prepacking {
-        let held = weights.held.iter().map(|held| held.bytes.next_multiple_of(ALIGNMENT));
+        let held = weights
+            .held
+            .iter()
+            .filter(|held| !held.is_message)
+            .map(|held| held.bytes.next_multiple_of(ALIGNMENT));
         session.heap.take(held.fold(0, u64::saturating_add), ALIGNMENT);
     }
     let after = session.heap.peak();
@@ -178,13 +179,13 @@ impl Session {
         while_reading
     }
 
-    /// Reads an initializer of a body and makes it a tensor.
-    fn copy(&mut self, bytes: u64) -> u64 {
-        let string = self.take(bytes.saturating_add(1), 1);
-        let tensor = self.take(bytes, ALIGNMENT);
+    /// Makes a tensor of an initializer of a body, beside its string.
+    fn copy(&mut self, own: &Own) {
+        if let Some(message) = own.message {
+            self.take(message.saturating_add(1), 1);
+        }
+        self.take(own.bytes, ALIGNMENT);
         self.heap.take_written(OBJECTS, 1);
-        self.free(string);
-        tensor
     }
 
     /// Writes a filter in blocked layout.

@@ -200,7 +200,8 @@ pub(super) fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
 /// The block for all initializers that a session without packing plans, and never writes to.
 fn unwritten(weights: &weights::Weights, options: &OnnxRuntimeCpu) -> Option<Storage> {
     let first = weights.held.first().filter(|_| !options.prepacking)?;
-    let bytes = weights.held.iter().map(|held| held.bytes).fold(0, u64::saturating_add);
+    let planned = weights.held.iter().filter(|held| !held.is_message);
+    let bytes = planned.map(|held| held.bytes).fold(0, u64::saturating_add);
     Some(lasting(StorageClass::WeightsAnonymous, bytes, first.node, Known::Exact))
 }
 

@@ -4,6 +4,8 @@
 //! * In a file of their own: mapped, and read where they are.
 //! * A matrix that a kernel reads as its constant right side is packed into a copy of its own, columns padded to 16;
 //!   where every reader packs it the original goes.
+//! * Of an initializer of a body, the node which has the body keeps the message, and the tensor stays though it is packed: so
+//!   in sessions of an `If` whose branches have eight matrices of 4 MiB each.
 //! * Filters of blocked convolutions are written anew, channels padded.
 //!
 //! How memory rises until then: [`super::creation`].
@@ -14,7 +16,7 @@
 
 use super::super::NodeRef;
 use super::work::Work;
-use super::{Settings, bodies, nbits};
+use super::{Settings, bodies, nbits, precision};
 use crate::DType;
 use crate::graph::Op;
 use crate::profile::OnnxRuntimeCpu;
@@ -31,6 +33,8 @@ pub(super) struct Held {
     pub bytes: u64,
     /// It is a range of a mapped file.
     pub is_mapped: bool,
+    /// It is a string of the message, not a tensor.
+    pub is_message: bool,
 }
 
 /// A copy in the form that a kernel reads.
@@ -53,8 +57,8 @@ pub(super) struct Own {
     pub bytes: u64,
     /// Length of the copies that kernels pack of it.
     pub packed: u64,
-    /// Nothing reads it as it is.
-    pub is_replaced: bool,
+    /// Length of the string that the node which has the body keeps of it, for as long as the session lives.
+    pub message: Option<u64>,
 }
 
 /// All initializers of a graph and its bodies.
@@ -93,13 +97,15 @@ pub(super) fn of(work: &Work<'_>, settings: &Settings<'_>) -> Weights {
         weights.readers[value].0 += u32::from(own.is_output);
         if weights.keeps_original(value) {
             let is_mapped = is_mapped(work, value, settings.options);
-            weights.held.push(Held { node: constant(work, value, settings), bytes, is_mapped });
+            let node = constant(work, value, settings);
+            weights.held.push(Held { node, bytes, is_mapped, is_message: false });
         }
     }
     let copies = weights.packs.iter().filter(|pack| !pack.is_repeated).map(|pack| Held {
         node: constant(work, pack.value, settings),
         bytes: pack.bytes,
         is_mapped: false,
+        is_message: false,
     });
     weights.held.extend(copies);
     weights
@@ -159,12 +165,14 @@ fn collect(
         let Some(bytes) = work.bytes(value).filter(|_| is_attribute_free(work, value)) else { continue };
         let is_mapped = is_mapped(work, value, options);
         let packed = copies.iter().flatten().copied().fold(0, u64::saturating_add);
-        let is_replaced = copies.iter().all(Option::is_some);
         let node = constant(work, value, settings);
-        weights.held.extend((!is_replaced).then_some(Held { node, bytes, is_mapped }));
-        weights.held.extend((packed > 0).then_some(Held { node, bytes: packed, is_mapped: false }));
+        let held = Held { node, bytes, is_mapped, is_message: false };
+        weights.held.push(held);
+        weights.held.extend((packed > 0).then_some(Held { bytes: packed, is_mapped: false, ..held }));
+        let message = if work.values[value].is_stored { precision::bytes_before(work, value) } else { None };
         if !is_mapped {
-            weights.own.push(Own { bytes, packed, is_replaced });
+            weights.held.extend(message.map(|bytes| Held { bytes, is_message: true, ..held }));
+            weights.own.push(Own { bytes, packed, message });
         }
     }
 }
