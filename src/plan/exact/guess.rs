@@ -15,7 +15,10 @@ const FIRST_LOOKS: u64 = 4000;
 /// more is left, the less likely is a plan, and the longer each placement takes.
 const LEFT: u64 = 8000;
 
-/// Of more items that are left there is no search before time is up.
+/// Placements that are tried before anything is changed, however much is left.
+const FIRST_NODES: u64 = 4000;
+
+/// Of more items that are left there is no search later, before time is up.
 const MOST_LEFT: usize = 200;
 
 /// The guesses of one part.
@@ -43,9 +46,10 @@ impl<'a> Guess<'a> {
         let Guess { part, lanes: [first, second], looks, .. } = self;
         let guess = |fusion: &mut Fusion| {
             fusion.improve(*looks);
-            let left = fusion.open() as u64;
-            let nodes = (*looks).max(FIRST_LOOKS).saturating_mul(LEFT) / (left * left).max(1);
-            (fusion.open() <= MOST_LEFT).then(|| place(part, fusion, seed, nodes, deadline)).flatten()
+            let left = (fusion.open() as u64).max(1);
+            let nodes = if *looks == 0 { FIRST_NODES } else { looks.saturating_mul(LEFT) / (left * left) };
+            let is_worth = *looks == 0 || fusion.open() <= MOST_LEFT;
+            is_worth.then(|| place(part, fusion, seed, nodes, deadline)).flatten()
         };
         let (ours, theirs) = rayon::join(|| guess(first), || guess(second));
         if 6 * first.open() < 5 * second.open() {
