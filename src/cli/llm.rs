@@ -1,6 +1,7 @@
 //! `memgraph llm`: one language model.
 
-use super::options::{Analysis, Binding, parse_length};
+use super::options::{Analysis, Binding};
+use super::parse::parse_length;
 use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::error::Result;

@@ -6,6 +6,7 @@ mod graph;
 mod llm;
 mod options;
 mod output;
+mod parse;
 mod plan;
 mod quick;
 mod schema;

@@ -1,6 +1,7 @@
 //! `memgraph vit`: a vision tower.
 
-use super::options::{Analysis, Binding, Length, parse_image, parse_tiles};
+use super::options::{Analysis, Binding};
+use super::parse::{Length, parse_image, parse_tiles};
 use super::{EXIT_STATUS, Outcome, components};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::formats::{self, preprocessor};

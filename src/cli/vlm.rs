@@ -1,6 +1,7 @@
 //! `memgraph vlm`: a vision-language pipeline.
 
-use super::options::{Analysis, Binding, Length, parse_image, parse_tiles};
+use super::options::{Analysis, Binding};
+use super::parse::{Length, parse_image, parse_tiles};
 use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::error::{Error, ErrorKind, Result};
