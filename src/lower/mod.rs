@@ -82,6 +82,8 @@ pub struct Process {
     pub alignment: u64,
     /// A region of the arena has a table with one byte for so many of it, written when it is made.
     pub bytes_per_table_byte: u64,
+    /// Bytes of the two objects that come after a tensor's own bytes, in this order; a view has the first alone.
+    pub tensor_objects: [u64; 2],
 }
 
 /// Tokens that the states of attention hold after a pass.

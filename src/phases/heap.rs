@@ -11,10 +11,6 @@ use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;
 
-/// Bytes of two objects that come after a tensor's own bytes, in this order; seen in traces of ONNX Runtime 1.31.1.
-const OWNER: u64 = 32;
-const COUNT: u64 = 24;
-
 /// Runs a phase in its processes, if they are followed, and tells what is resident at the peak.
 ///
 /// Cost: O(n log n) in blocks and initializers.
@@ -136,7 +132,8 @@ fn use_workspace(process: &mut Process, lowered: &Lowered) {
 /// Source: `GenerateDeallocationPlan`, ONNX Runtime, onnxruntime/core/framework/allocation_planner.cc; a trace of 1.31.1, in
 /// which 101 of 102 such objects are freed when the run ends.
 fn run(process: &mut Process, lowered: &Lowered, problem: &Problem) -> Result<()> {
-    process.heap.run(process.start, &[OWNER, COUNT]);
+    let objects = process.tensor_objects;
+    process.heap.run(process.start, &objects);
     let known = Problem { buffers: problem.buffers.iter().filter(|buffer| !buffer.grows).cloned().collect() };
     let pattern = plan::solve(&known, Planner::BestFit)?.arena_size;
     let pattern = (pattern > Bytes::ZERO).then(|| process.heap.take_written(pattern.0, process.alignment));
@@ -151,7 +148,7 @@ fn run(process: &mut Process, lowered: &Lowered, problem: &Problem) -> Result<()
     let mut blocks = vec![None; buffers.len()];
     let heap = &mut process.heap;
     let inputs = process.inputs.iter().flatten();
-    let mut kept: Vec<Object> = inputs.map(|_| heap.take_object(OWNER)).collect();
+    let mut kept: Vec<Object> = inputs.map(|_| heap.take_object(objects[0])).collect();
     let free = |heap: &mut GlibcHeap, block: Option<(u64, [Object; 2])>| {
         let Some((address, objects)) = block else { return };
         heap.give_back(address);
@@ -163,9 +160,9 @@ fn run(process: &mut Process, lowered: &Lowered, problem: &Problem) -> Result<()
         }
         while let Some(index) = starting.next_if(|&index| buffers[index].live.start <= step) {
             let address = heap.take_written(buffers[index].size.0, process.alignment);
-            blocks[index] = Some((address, [OWNER, COUNT].map(|bytes| heap.take_object(bytes))));
+            blocks[index] = Some((address, objects.map(|bytes| heap.take_object(bytes))));
         }
-        kept.extend((0..views).map(|_| heap.take_object(OWNER)));
+        kept.extend((0..views).map(|_| heap.take_object(objects[0])));
     }
     ending.for_each(|index| free(heap, blocks[index].take()));
     kept.into_iter().for_each(|object| heap.give_back_object(object));
