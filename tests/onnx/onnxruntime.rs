@@ -212,16 +212,16 @@ fn a_product_of_data_quantized_for_it_alone_is_one_step() {
     assert!(planned(&lowered).contains(&64));
 }
 
+/// The number of half precision in a model's file.
+const HALF: i32 = 10;
+
+fn half_weight() -> TensorProto {
+    TensorProto { data_type: HALF, dims: vec![64, 32], raw_data: vec![0; 64 * 32 * 2], ..named_tensor("w") }
+}
+
 #[test]
 fn half_precision_is_computed_in_single_where_kernels_lack_it() {
-    const HALF: i32 = 10;
     let dims = |sizes: [i64; 2]| sizes.map(Dim::Is);
-    let weight = TensorProto {
-        data_type: HALF,
-        dims: vec![64, 32],
-        raw_data: vec![0; 64 * 32 * 2],
-        ..named_tensor("w")
-    };
     let nodes = vec![
         node("Transpose", &["x"], &["t"], vec![]),
         node("MatMul", &["t", "w"], &["m"], vec![]),
@@ -229,7 +229,7 @@ fn half_precision_is_computed_in_single_where_kernels_lack_it() {
         node("Exp", &["u"], &["y"], vec![]),
     ];
     let mut made = graph(vec![value("x", HALF, &dims([64, 8]))], nodes, &["y"]);
-    made.initializer = vec![weight];
+    made.initializer = vec![half_weight()];
     let (kinds, lowered) = executed(&opened(&model(made)), &Scenario::default());
     // A Cast of what comes in and of what goes out; data is moved in the precision that it has.
     assert_eq!(kinds, ["Transpose", "Transpose", "MatMul", "Transpose", "Exp", "Exp"]);
@@ -241,21 +241,14 @@ fn half_precision_is_computed_in_single_where_kernels_lack_it() {
 
 /// Nodes of a product in half precision behind a Softmax, as the runtime names them at a level.
 fn in_half(level: GraphOptimization) -> Vec<String> {
-    const HALF: i32 = 10;
     let dims = |sizes: [i64; 2]| sizes.map(Dim::Is);
-    let weight = TensorProto {
-        data_type: HALF,
-        dims: vec![64, 32],
-        raw_data: vec![0; 64 * 32 * 2],
-        ..named_tensor("w")
-    };
     let nodes = vec![
         node("Softmax", &["x"], &["s"], vec![]),
         node("Transpose", &["s"], &["t"], vec![]),
         node("MatMul", &["t", "w"], &["y"], vec![]),
     ];
     let mut made = graph(vec![value("x", HALF, &dims([64, 8]))], nodes, &["y"]);
-    made.initializer = vec![weight];
+    made.initializer = vec![half_weight()];
     let graph = opened(&model(made));
     let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
     let options = OnnxRuntimeCpu { optimization: level, ..OnnxRuntimeCpu::default() };
