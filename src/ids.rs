@@ -39,11 +39,11 @@ define_index!(
     VariableId
 );
 define_index!(
-    /// A value of a [`Lowered`](crate::lower::Lowered) schedule.
+    /// A value of a [`Lowered`](crate::schedule::Lowered) schedule.
     ValueId
 );
 define_index!(
-    /// A storage of a [`Lowered`](crate::lower::Lowered) schedule: bytes that one or more values share.
+    /// A storage of a [`Lowered`](crate::schedule::Lowered) schedule: bytes that one or more values share.
     StorageId
 );
 define_index!(

@@ -3,14 +3,14 @@
 //! The whole program is one line:
 //!
 //! ```
-//! use memgraph::{formats, lifetime, lower, plan, profile::Profile, scenario::{Scenario, Task}, shape, verify};
+//! use memgraph::{formats, plan, runtime::{self, Profile}, scenario::{Scenario, Task}, schedule::lifetime, shape, verify};
 //!
 //! # let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/qwen2.5-0.5b-fp16/openvino_model.xml"));
 //! # let scenario = Scenario { task: Task::Llm, prompt: Some(7), ..Scenario::default() };
 //! # let profile = Profile::graph();
 //! let graph = formats::open(path)?; // bytes -> Graph, weights never read
 //! let shapes = shape::infer(&graph, &scenario)?; // dims bound, every tensor has a concrete shape
-//! let lowered = lower::apply(&graph, &shapes, &profile)?; // what the runtime executes: steps, storage, aliases
+//! let lowered = runtime::apply(&graph, &shapes, &profile)?; // what the runtime executes: steps, storage, aliases
 //! let problem = lifetime::analyze(&lowered); // buffers with live ranges
 //! let plan = plan::solve(&problem, profile.planner)?; // offsets
 //! verify::all(&lowered, &problem, &plan)?; // two independent proofs
@@ -32,15 +32,15 @@ pub mod formats;
 pub mod fuzzing;
 pub mod graph;
 pub mod ids;
-pub mod lifetime;
-pub mod lower;
 pub mod phases;
 pub mod pipeline;
 pub mod plan;
 pub mod problem;
-pub mod profile;
+pub mod process;
 pub mod report;
+pub mod runtime;
 pub mod scenario;
+pub mod schedule;
 pub mod shape;
 pub mod units;
 pub mod verify;

@@ -7,12 +7,11 @@ mod lasting;
 
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::lifetime;
-use crate::lower::{self, Lowered, Storage, StorageClass};
 use crate::plan::{self, Planner, Shrunk};
 use crate::problem::{Plan, Problem};
-use crate::profile::{Generation, OnnxRunner, Profile, Runtime};
+use crate::runtime::{self, Generation, OnnxRunner, Profile, Runtime};
 use crate::scenario::Scenario;
+use crate::schedule::{Lowered, Storage, StorageClass, lifetime};
 use crate::shape::{self, Shapes};
 use crate::verify;
 
@@ -87,16 +86,16 @@ pub fn run(
         });
         let profile = &profile.clone().within(generation).run_by(runner);
         let lowered = if walked.is_empty() {
-            if let Some(lowered) = lower::loaded(graph, profile) {
+            if let Some(lowered) = runtime::loaded(graph, profile) {
                 walked.push(prove(PhaseName::Load, scenario, shapes.clone(), lowered, planner, None)?);
             }
-            let (compiled, lowered) = lower::apply_from_start(graph, &shapes, profile)?;
+            let (compiled, lowered) = runtime::apply_from_start(graph, &shapes, profile)?;
             if let Some(compiled) = compiled {
                 walked.push(prove(PhaseName::Compile, scenario, shapes.clone(), compiled, planner, None)?);
             }
             lowered
         } else {
-            lower::apply(graph, &shapes, profile)?
+            runtime::apply(graph, &shapes, profile)?
         };
         let keeps = match profile.runtime {
             Runtime::Written => false,
@@ -105,7 +104,7 @@ pub fn run(
         };
         let before = walked.last().filter(|phase| keeps && phase.name > PhaseName::Compile);
         let before = before.map(|phase| (phase, profile.runtime));
-        let again = (*name == PhaseName::Infer).then(|| lower::repeated(&lowered, profile)).flatten();
+        let again = (*name == PhaseName::Infer).then(|| runtime::repeated(&lowered, profile)).flatten();
         let phase = prove(*name, scenario, shapes, lowered, planner, before)?;
         walked.push(phase);
         if let (Some(lowered), Some(first)) = (again, walked.last()) {

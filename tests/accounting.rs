@@ -3,8 +3,8 @@
 use memgraph::graph::Graph;
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::Planner;
-use memgraph::profile::Profile;
 use memgraph::report::{self, By, Subject, model::Report};
+use memgraph::runtime::Profile;
 use memgraph::scenario::{Scenario, Task};
 use memgraph::{formats, pipeline};
 use std::path::PathBuf;

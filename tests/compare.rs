@@ -1,11 +1,10 @@
 //! The written graph beside the executed one: nothing is counted twice, and nothing is lost.
 
 use memgraph::formats;
-use memgraph::lower;
 use memgraph::phases;
 use memgraph::pipeline::llm::{self, Part};
-use memgraph::profile::{OpenvinoCpu, Profile};
 use memgraph::report::{compare, model::Comparison};
+use memgraph::runtime::{self, OpenvinoCpu, Profile};
 use memgraph::scenario::Scenario;
 use std::path::Path;
 
@@ -18,7 +17,7 @@ fn comparison(top: usize) -> Comparison {
         let runs = llm::phases(&base, 64, Part::Prefill, &profile);
         phases::run(&graph, &runs, &profile, profile.planner).unwrap().pop().unwrap()
     });
-    let execution = lower::executed(&graph, &executed.shapes, &options).unwrap();
+    let execution = runtime::executed(&graph, &executed.shapes, &options).unwrap();
     compare::build(&graph, &written, &executed, &execution, top)
 }
 

@@ -1,11 +1,11 @@
 //! Execution graphs as input: what is read from a serialized runtime model, and where the CPU plugin puts it.
 
 use memgraph::dtype::DType;
-use memgraph::lower::StorageClass;
-use memgraph::lower::execution::{self, ExecutionGraph, Kind, Layout, Precision};
 use memgraph::phases::{self, Phase, PhaseName};
-use memgraph::profile::{OpenvinoCpu, Profile, Reshape};
+use memgraph::runtime::openvino_cpu::execution::{self, ExecutionGraph, Kind, Layout, Precision};
+use memgraph::runtime::{OpenvinoCpu, Profile, Reshape};
 use memgraph::scenario::{Scenario, Task};
+use memgraph::schedule::StorageClass;
 use memgraph::shape;
 use memgraph::{Bytes, formats};
 use std::io::Read;

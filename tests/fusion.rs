@@ -5,8 +5,8 @@
 
 #![cfg(feature = "openvino")]
 
-use memgraph::lower::execution::{ExecutedNode, Kind, Precision};
-use memgraph::lower::fuse::{self, Options};
+use memgraph::runtime::openvino_cpu::execution::{ExecutedNode, Kind, Precision};
+use memgraph::runtime::openvino_cpu::fuse::{self, Options};
 use memgraph::scenario::Scenario;
 use memgraph::{formats, shape};
 use std::path::Path;

@@ -15,13 +15,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("closed_form/", &["units", "error", "formats"]),
     ("scenario", &["units", "ids", "dtype", "error", "graph", "scenario", "shape"]),
     ("shape/", &["units", "ids", "dtype", "error", "graph", "scenario", "shape"]),
-    ("profile/", &["plan", "profile", "lower", "units", "dtype"]),
-    ("lower/", &["units", "ids", "dtype", "error", "graph", "scenario", "shape", "profile", "lower"]),
-    ("lifetime.rs", &["lower", "problem", "units", "ids"]),
+    ("process/", &["units", "process"]),
+    ("schedule/lifetime.rs", &["schedule", "problem", "units", "ids"]),
+    ("schedule/", &["units", "ids", "dtype", "graph", "scenario", "shape", "runtime", "process", "schedule"]),
+    (
+        "runtime/",
+        &[
+            "units", "ids", "dtype", "error", "graph", "scenario", "shape", "plan", "process", "schedule",
+            "runtime",
+        ],
+    ),
     ("plan/", &["units", "ids", "error", "problem", "plan"]),
     ("verify/geometry", &["units", "ids", "error", "problem", "verify"]),
-    ("verify/replay", &["units", "ids", "error", "problem", "lower", "verify"]),
-    ("verify/", &["units", "ids", "error", "problem", "lower", "verify"]),
+    ("verify/replay", &["units", "ids", "error", "problem", "schedule", "verify"]),
+    ("verify/", &["units", "ids", "error", "problem", "schedule", "verify"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

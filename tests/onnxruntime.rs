@@ -1,13 +1,13 @@
 //! The arena of `onnxruntime-cpu` against runs of ONNX Runtime 1.31.1 that are recorded beside the fixtures.
 
 use memgraph::formats;
-use memgraph::lower::StorageClass;
 use memgraph::phases::{self, Phase, PhaseName};
 use memgraph::pipeline::genai;
 use memgraph::pipeline::llm::{self, Part};
-use memgraph::profile::{Arena, OnnxRuntimeCpu, Profile};
 use memgraph::report::{self, By, Subject};
+use memgraph::runtime::{Arena, OnnxRuntimeCpu, Profile};
 use memgraph::scenario::Scenario;
+use memgraph::schedule::StorageClass;
 use std::path::{Path, PathBuf};
 
 /// Fixtures whose doubling regions differ, and why.

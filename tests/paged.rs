@@ -1,11 +1,11 @@
 //! Paged attention against measured runs of OpenVINO 2026.4.1: 1,024 tokens, and room for 4 more.
 
 use memgraph::formats;
-use memgraph::lower::StorageClass;
 use memgraph::phases::{self, Phase};
 use memgraph::pipeline::llm::{self, Part};
-use memgraph::profile::{Cache, OpenvinoCpu, Profile};
+use memgraph::runtime::{Cache, OpenvinoCpu, Profile};
 use memgraph::scenario::Scenario;
+use memgraph::schedule::StorageClass;
 use std::path::Path;
 
 fn prefill(fixture: &str, last_logits: bool) -> Phase {

@@ -6,10 +6,10 @@ use memgraph::formats::{self, preprocessor};
 use memgraph::graph::Graph;
 use memgraph::pipeline::vlm::{self, Request, Run};
 use memgraph::pipeline::{families, parts};
-use memgraph::profile::{OpenvinoCpu, OpenvinoGpu, Profile};
 use memgraph::report::model::{Report, Totals};
 use memgraph::report::pipeline::{self, Telling};
 use memgraph::report::{By, json};
+use memgraph::runtime::{OpenvinoCpu, OpenvinoGpu, Profile};
 use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
 

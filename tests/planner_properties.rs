@@ -2,9 +2,9 @@
 
 use arbtest::arbtest;
 use memgraph::ids::{StorageId, ValueId};
-use memgraph::lower::Storage;
 use memgraph::plan::{self, Options, Planner};
 use memgraph::problem::{Plan, Problem, lower_bound};
+use memgraph::schedule::Storage;
 use memgraph::verify::{self, geometry, replay};
 use memgraph::{Bytes, fuzzing};
 use std::time::Duration;

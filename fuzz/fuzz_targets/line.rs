@@ -7,7 +7,7 @@ use memgraph::error::ErrorKind;
 use memgraph::formats;
 use memgraph::graph::{Dims, Graph};
 use memgraph::phases::{self, PhaseName};
-use memgraph::profile::Profile;
+use memgraph::runtime::Profile;
 use memgraph::scenario::{Scenario, input_name};
 use std::path::Path;
 

@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::{self, csv};
 use memgraph::problem::Problem;
-use memgraph::profile::Runtime;
 use memgraph::report::dump;
-use memgraph::{formats, lifetime, lower, shape, verify};
+use memgraph::runtime::{self, Runtime};
+use memgraph::schedule::lifetime;
+use memgraph::{formats, shape, verify};
 use std::path::PathBuf;
 
 /// One box of the line as JSON: the graph, its shapes, what is executed, the schedule, the planning problem, the plan
@@ -56,12 +57,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     if args.stage == Stage::Execution {
         if let Runtime::OnnxRuntimeCpu(options) = args.rules.profile(&graph)?.runtime {
-            return done(&dump::optimized(&graph, &shapes, &lower::optimized(&graph, &shapes, &options)));
+            return done(&dump::optimized(&graph, &shapes, &runtime::optimized(&graph, &shapes, &options)));
         }
-        return done(&dump::execution(&lower::executed(&graph, &shapes, &args.rules.openvino_cpu())?));
+        return done(&dump::execution(&runtime::executed(&graph, &shapes, &args.rules.openvino_cpu())?));
     }
     let profile = args.rules.profile(&graph)?;
-    let lowered = lower::apply(&graph, &shapes, &profile)?;
+    let lowered = runtime::apply(&graph, &shapes, &profile)?;
     if args.stage == Stage::Lowered {
         return done(&dump::lowered(&graph, &lowered));
     }

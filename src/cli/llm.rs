@@ -9,7 +9,7 @@ use memgraph::formats;
 use memgraph::graph::Graph;
 use memgraph::pipeline::genai;
 use memgraph::pipeline::llm::{self, Part};
-use memgraph::profile::Runtime;
+use memgraph::runtime::Runtime;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 

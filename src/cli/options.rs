@@ -5,22 +5,22 @@ use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::graph::{Dims, Format, Graph, Value};
-use memgraph::lower::{self, Assumption};
 use memgraph::phases::{self, PhaseName};
 use memgraph::pipeline::parts::Part;
 use memgraph::pipeline::vlm;
 use memgraph::plan::Planner;
-use memgraph::profile::{
-    Arena, Cache, GraphOptimization, Isa, OnnxRunner, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu, Profile,
-    Reshape, Runtime,
-};
 use memgraph::report::pipeline::Telling;
 use memgraph::report::{
     self, By, Subject,
     model::{Comparison, Report},
     svg::Chart,
 };
+use memgraph::runtime::{
+    self, Arena, Cache, GraphOptimization, Isa, OnnxRunner, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu,
+    Profile, Reshape, Runtime,
+};
 use memgraph::scenario::{ModelConfig, Scenario};
+use memgraph::schedule::Assumption;
 use memgraph::{DType, formats};
 use std::path::{Path, PathBuf};
 
@@ -472,7 +472,7 @@ impl Analysis {
             )
             .help("add `--profile openvino-cpu`"));
         };
-        if lower::execution::is_execution_graph(graph) {
+        if runtime::openvino_cpu::execution::is_execution_graph(graph) {
             return Err(Error::new(
                 ErrorKind::Usage,
                 "`--compare graph` was given, and the file is an execution graph",
@@ -490,7 +490,7 @@ impl Analysis {
         let [written] = &written[..] else {
             return Err(Error::new(ErrorKind::Internal, "one phase was asked for, and another number came"));
         };
-        let execution = lower::executed(graph, &executed.shapes, options)?;
+        let execution = runtime::executed(graph, &executed.shapes, options)?;
         Ok(report::compare::build(graph, written, executed, &execution, self.top))
     }
 

@@ -1,8 +1,8 @@
 //! Random schedules, with the planning problem that belongs to them.
 
 use crate::ids::{StorageId, ValueId};
-use crate::lower::{Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, Value};
 use crate::problem::{Buffer, Problem};
+use crate::schedule::{Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, Value};
 use crate::units::Bytes;
 use arbitrary::{Result, Unstructured};
 use std::ops::Range;

@@ -292,7 +292,7 @@ impl Graph {
     }
 
     /// This graph and all bodies below it, in node order, breadth first: a body's position is its number in
-    /// [`NodeRef`](crate::lower::NodeRef).
+    /// [`NodeRef`](crate::schedule::NodeRef).
     #[must_use]
     pub fn with_bodies(&self) -> Vec<&Graph> {
         let mut graphs = vec![self];

@@ -6,9 +6,10 @@
 
 use crate::error::Result;
 use crate::ids::StorageId;
-use crate::lower::{GlibcHeap, Known, Lowered, NodeRef, Object, Process, Step, Storage, StorageClass};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
+use crate::process::{GlibcHeap, Object};
+use crate::schedule::{Known, Lowered, NodeRef, Process, Step, Storage, StorageClass};
 use crate::units::Bytes;
 
 /// Runs a phase in its processes, if they are followed, and tells what is resident at the peak.

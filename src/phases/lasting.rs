@@ -12,8 +12,8 @@
 //! Source: OpenVINO 2026.4.1, heap blocks over prefill, decode, reset and prefill again in 25 runs: none shrinks.
 
 use crate::ids::StorageId;
-use crate::lower::{Cached, Known, Lowered, NodeRef, Origin, Storage, StorageClass};
 use crate::problem::Plan;
+use crate::schedule::{Cached, Known, Lowered, NodeRef, Origin, Storage, StorageClass};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
@@ -181,8 +181,8 @@ fn outputs(lowered: &Lowered) -> Vec<StorageId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lower::Known;
     use crate::problem::Block;
+    use crate::schedule::Known;
 
     #[test]
     fn blocks_grow_and_keep_their_buffers() {

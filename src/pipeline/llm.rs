@@ -3,9 +3,8 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::genai;
 use crate::graph::{Dims, Graph};
-use crate::lower;
 use crate::phases::PhaseName;
-use crate::profile::{Generation, Profile};
+use crate::runtime::{self, Generation, Profile};
 use crate::scenario::{Scenario, Task, input_name};
 use std::path::{Path, PathBuf};
 
@@ -112,7 +111,7 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part, profile: &Profile) -> Ve
             if let Some(last) = new_tokens.checked_sub(2) {
                 let generation = Generation { prompt: first_prompt, new_tokens: Some(new_tokens) };
                 let length = first_prompt.saturating_add(last).saturating_add(1);
-                let grows_at = lower::last_growth(profile, base.batch.unwrap_or(1), generation, length);
+                let grows_at = runtime::last_growth(profile, base.batch.unwrap_or(1), generation, length);
                 let grows_after =
                     grows_at.and_then(|length| length.checked_sub(first_prompt.saturating_add(1)));
                 let before = grows_after.filter(|&generated| generated < last);
@@ -127,7 +126,7 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part, profile: &Profile) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Cache, OpenvinoCpu};
+    use crate::runtime::{Cache, OpenvinoCpu};
 
     #[test]
     fn folders_name_their_decoder_or_have_a_usual_one() {

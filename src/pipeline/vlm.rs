@@ -13,11 +13,11 @@ use super::{llm, misfit, vit};
 use crate::error::Result;
 use crate::formats::{self, preprocessor::Preprocessor};
 use crate::graph::{Dims, Graph, Op, WeightRange};
-use crate::lower::Assumption;
 use crate::phases::{self, Phase, PhaseName};
 use crate::plan::Planner;
-use crate::profile::{Profile, Runtime};
+use crate::runtime::{Profile, Runtime};
 use crate::scenario::{Scenario, Task, input_name};
+use crate::schedule::Assumption;
 use crate::units::Bytes;
 use rustc_hash::FxHashSet;
 

@@ -6,7 +6,7 @@
 use super::build::View;
 use super::component::{self, Component};
 use super::model;
-use crate::lower::{Lowered, NodeRef, StorageClass};
+use crate::schedule::{Lowered, NodeRef, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 

@@ -10,9 +10,9 @@
 use super::model::{Comparison, FusionGroup, Pair};
 use crate::graph::Graph;
 use crate::ids::{NodeId, StorageId};
-use crate::lower::execution::{ExecutedNode, ExecutionGraph, Kind};
-use crate::lower::{Lowered, Origin, Step, StorageClass};
 use crate::phases::Phase;
+use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind};
+use crate::schedule::{Lowered, Origin, Step, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, VecDeque};

@@ -3,11 +3,12 @@
 use super::model::dump;
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
-use crate::lower::execution::{ExecutionGraph, Layout};
-use crate::lower::{Lowered, NodeRef, OptimizedNode, Origin};
 use crate::plan::Planner;
 use crate::problem::{self, Plan, Problem};
+use crate::runtime::OptimizedNode;
+use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Layout};
 use crate::scenario::input_name;
+use crate::schedule::{Lowered, NodeRef, Origin};
 use crate::shape::{Shapes, TensorInfo};
 
 /// The graph as it was read.

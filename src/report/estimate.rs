@@ -2,9 +2,9 @@
 
 use super::model::{self, Report, SCHEMA_VERSION};
 use crate::closed_form::components;
-use crate::lower::Known;
 use crate::pipeline::estimate::Estimate;
 use crate::scenario::Task;
+use crate::schedule::Known;
 
 /// What the formulas take for granted.
 const ASSUMPTIONS: [(&str, &str); 4] = [

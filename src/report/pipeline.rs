@@ -4,11 +4,11 @@ use super::breakdown::By;
 use super::build::{self, Subject, View};
 use super::model::{self, Report, SCHEMA_VERSION};
 use crate::closed_form::components;
-use crate::lower::{Known, StorageClass};
 use crate::phases::PhaseName;
 use crate::pipeline::estimate::Estimate;
 use crate::pipeline::vlm::{self, Holding, Moment, Run, Walk};
 use crate::scenario::Task;
+use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 

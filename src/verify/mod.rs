@@ -10,8 +10,8 @@ pub mod geometry;
 pub mod replay;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lower::Lowered;
 use crate::problem::{Plan, Problem};
+use crate::schedule::Lowered;
 use std::fmt::Display;
 
 /// Violations that an error prints; it counts the rest.

@@ -22,8 +22,8 @@ mod bytes;
 mod content;
 
 use crate::ids::{StorageId, ValueId};
-use crate::lower::{Lowered, Origin, Step};
 use crate::problem::Plan;
+use crate::schedule::{Lowered, Origin, Step};
 use crate::units::Bytes;
 use bytes::ByteMap;
 use content::Contents;

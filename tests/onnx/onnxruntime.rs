@@ -2,11 +2,11 @@
 
 use crate::encode::{Dim, FLOAT, body, floats, graph, int, ints, model, named, node, opened, value};
 use memgraph::graph::{Graph, Value};
-use memgraph::lower::{self, Lowered, StorageClass};
 use memgraph::phases::{self, PhaseName};
-use memgraph::profile::{GraphOptimization, OnnxRuntimeCpu, Profile};
 use memgraph::report::{self, By, Subject};
+use memgraph::runtime::{self, GraphOptimization, OnnxRuntimeCpu, Profile};
 use memgraph::scenario::Scenario;
+use memgraph::schedule::{Lowered, StorageClass};
 use memgraph::shape;
 use onnx_protobuf::{GraphProto, TensorProto};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ fn branches(flag: Option<i64>) -> (Vec<String>, Lowered) {
 fn executed(graph: &Graph, scenario: &Scenario) -> (Vec<String>, Lowered) {
     let shapes = shape::infer(graph, scenario).unwrap();
     let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
-    let lowered = lower::apply(graph, &shapes, &profile).unwrap();
+    let lowered = runtime::apply(graph, &shapes, &profile).unwrap();
     let bodies = graph.with_bodies();
     let kinds = lowered.steps.iter().map(|step| {
         let graph = bodies[step.node.graph as usize];
@@ -252,7 +252,7 @@ fn in_half(level: GraphOptimization) -> Vec<String> {
     let graph = opened(&model(made));
     let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
     let options = OnnxRuntimeCpu { optimization: level, ..OnnxRuntimeCpu::default() };
-    lower::optimized(&graph, &shapes, &options).into_iter().map(|node| node.kind).collect()
+    runtime::optimized(&graph, &shapes, &options).into_iter().map(|node| node.kind).collect()
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn workspace_of_sparse_attention_is_what_the_arena_logs() {
         let scenario = Scenario { values, ..Scenario::default() };
         let shapes = shape::infer(&graph, &scenario).unwrap();
         let options = OnnxRuntimeCpu { threads: 1, ..OnnxRuntimeCpu::default() };
-        let lowered = lower::apply(&graph, &shapes, &Profile::onnxruntime_cpu(options)).unwrap();
+        let lowered = runtime::apply(&graph, &shapes, &Profile::onnxruntime_cpu(options)).unwrap();
         let scratch = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Scratch);
         scratch.map(|storage| storage.bytes.0).collect::<Vec<_>>()
     };
@@ -378,7 +378,7 @@ fn weights_of_a_branch_lie_there_three_times() {
     let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
     for prepacking in [true, false] {
         let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu { prepacking, ..OnnxRuntimeCpu::default() });
-        let lowered = lower::apply(&graph, &shapes, &profile).unwrap();
+        let lowered = runtime::apply(&graph, &shapes, &profile).unwrap();
         let weights =
             lowered.storages.iter().filter(|storage| storage.class == StorageClass::WeightsAnonymous);
         // Of both branches: the message, the tensor, and its packed copy or the block that is never written.

@@ -3,7 +3,7 @@
 use super::super::build::{Subject, View};
 use super::super::model::{Report, Share};
 use super::canvas::{self, Anchor, Area, Drawn, FONT, MARGIN, Picture, WIDTH};
-use crate::lower::StorageClass;
+use crate::schedule::StorageClass;
 use crate::units::Bytes;
 use plotters::prelude::*;
 

@@ -3,8 +3,8 @@
 //! The SVG backend measures no fonts, so widths are estimates, on the wide side for a common sans-serif.
 
 use super::super::build::{Subject, View};
-use crate::lower::StorageClass;
 use crate::scenario::Task;
+use crate::schedule::StorageClass;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -5,7 +5,7 @@
 //! the run. The totals of a report count it throughout, because a plan must provide for it; a picture shows when it fills.
 
 use super::super::build::View;
-use crate::lower::{Origin, StorageClass};
+use crate::schedule::{Origin, StorageClass};
 use crate::units::Bytes;
 
 /// Classes in the order in which they are stacked, lowest first.

@@ -2,8 +2,8 @@
 
 use super::Violation;
 use crate::ids::{StorageId, ValueId};
-use crate::lower::{Lowered, Origin};
 use crate::problem::Plan;
+use crate::schedule::{Lowered, Origin};
 use crate::units::Bytes;
 use std::ops::Range;
 use std::rc::Rc;
@@ -117,7 +117,7 @@ fn places(lowered: &Lowered, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Opt
     if planned != plan.offsets.len() {
         found.push(Violation::Count { storages: planned, offsets: plan.offsets.len() });
     }
-    let place = |(index, value): (usize, &crate::lower::Value)| {
+    let place = |(index, value): (usize, &crate::schedule::Value)| {
         let id = ValueId::new(index);
         let Some(storage) = lowered.storages.get(value.storage.index()) else {
             found.push(Violation::Dangling { step: None, value: id });

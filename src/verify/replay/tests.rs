@@ -1,7 +1,7 @@
 //! One planted fault per kind of violation, on a schedule that holds.
 
 use super::*;
-use crate::lower::{Known, NodeRef, Storage, StorageClass, Value};
+use crate::schedule::{Known, NodeRef, Storage, StorageClass, Value};
 
 fn value(index: usize) -> ValueId {
     ValueId::new(index)

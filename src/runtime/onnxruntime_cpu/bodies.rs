@@ -1,0 +1,171 @@
+//! Bodies of control flow in the runtime: graphs of their own, optimized and planned apart, which run in the same arena.
+//!
+//! Of an `If` the branch that runs is spelt out step by step; where the condition is not known, the one that needs more.
+//! Its results are written where the node's outputs lie. What the node reads is held until the branch has ended.
+//!
+//! Of a `Loop` the first iteration is spelt out; the others are one step, for which the body has a memory pattern. What an
+//! iteration gives to be stacked is held until the last has ended, and copied then; what is carried is there twice, as the
+//! body reads it and as it writes it. A `Scan` writes where its outputs lie, so that it is one step with what its body
+//! holds at its highest step.
+//!
+//! Source: ONNX Runtime 1.31.1, onnxruntime/core/providers/cpu/controlflow/if.cc and core/framework/utils.cc
+//! (`ExecuteSubgraph`), loop.cc (`ConcatenateLoopOutput`); the regions that its arena logs for loops of 1 to 32 iterations.
+
+use super::fuse;
+use super::work::Work;
+use crate::graph::op::{Loop, LoopInputKind};
+use crate::graph::{Graph, Op};
+use crate::ids::NodeId;
+use crate::runtime::OnnxRuntimeCpu;
+use crate::shape::Shapes;
+
+/// One body of a node.
+#[derive(Clone, Debug)]
+pub(super) struct Body<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// Its shapes in this run.
+    pub shapes: &'a Shapes,
+    /// Of an `If`, the condition that it runs under.
+    pub side: Option<bool>,
+    /// Outer values and the values of the body that they are.
+    pub passed: Vec<(usize, usize)>,
+    /// Values of the body and the outer values that they become.
+    pub results: Vec<(usize, usize)>,
+    /// Of a `Loop`, what goes from iteration to iteration.
+    pub iterated: Option<Iterated>,
+}
+
+/// What goes from iteration to iteration of a `Loop`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Iterated {
+    /// Outer values, and the values of the body that they are in the first iteration.
+    pub entering: Vec<(usize, usize)>,
+    /// Results of the body that its next iteration reads.
+    pub carried: Vec<usize>,
+    /// Results of the body that are stacked.
+    pub stacked: Vec<usize>,
+    /// How often the body runs, where that is known; a bound, where it depends on data.
+    pub trips: Option<u64>,
+}
+
+impl<'a> Body<'a> {
+    /// The body as the runtime executes it.
+    pub(super) fn optimized(&self, outer: &Work<'_>, options: &OnnxRuntimeCpu) -> Work<'a> {
+        let mut work = Work::body(self.graph, self.shapes, outer, &self.passed);
+        fuse::optimize(&mut work, options);
+        work
+    }
+}
+
+/// The bodies of a node that can run: of an `If` whose condition is known, one.
+pub(super) fn of<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
+    let mut bodies = all(work, node);
+    let is_taken = taken(work, node);
+    bodies.retain(|body| is_taken.is_none_or(|taken| body.side.is_none_or(|side| side == taken)));
+    bodies
+}
+
+/// Which branch of an `If` runs, where its condition is known.
+fn taken(work: &Work<'_>, node: usize) -> Option<bool> {
+    let condition = work.graph.input(work.nodes[node].source, 0)?;
+    let value = work.shapes.tensor(condition).value.as_ref().filter(|value| !value.is_upper_bound)?;
+    value.as_ints()?.first().map(|&flag| flag != 0)
+}
+
+/// The bodies of a node whose shapes are known, run or not.
+///
+/// What a loop carries or slices is not passed, and its results are nobody's: they differ from iteration to iteration.
+pub(super) fn all<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
+    let id = work.nodes[node].source;
+    let graph = work.graph;
+    let shapes = work.shapes.bodies(id);
+    let input = |index: u32| graph.input(id, index as usize).map(|tensor| tensor.index());
+    let parameter = |body: &Graph, number: u32| {
+        body.parameters()
+            .get(number as usize)
+            .and_then(|&node| body.output(node, 0))
+            .map(|tensor| tensor.index())
+    };
+    let passed = |body: &Graph, inputs: &mut dyn Iterator<Item = (u32, u32)>| -> Vec<(usize, usize)> {
+        inputs.filter_map(|(outer, number)| Some((input(outer)?, parameter(body, number)?))).collect()
+    };
+    match &graph.node(id).op {
+        Op::If(branches) => {
+            let results = |body: &Graph, outputs: &[(u32, u32)]| -> Vec<(usize, usize)> {
+                let result = |number: u32| {
+                    let &node = body.results().get(number as usize)?;
+                    body.input(node, 0).map(|tensor| tensor.index())
+                };
+                let output = |port: u32| graph.output(id, port as usize).map(|tensor| tensor.index());
+                outputs.iter().filter_map(|&(number, port)| Some((result(number)?, output(port)?))).collect()
+            };
+            let sides = [
+                (true, &branches.then_body, &branches.then_inputs, &branches.then_outputs),
+                (false, &branches.else_body, &branches.else_inputs, &branches.else_outputs),
+            ];
+            let bodies = sides.into_iter().zip(shapes).filter(|(_, shapes)| !shapes.is_refused());
+            bodies
+                .map(|((side, body, inputs, outputs), shapes)| Body {
+                    graph: body,
+                    shapes,
+                    side: Some(side),
+                    passed: passed(body, &mut inputs.iter().copied()),
+                    results: results(body, outputs),
+                    iterated: None,
+                })
+                .collect()
+        }
+        Op::Loop(spec) => {
+            let invariant = spec.inputs.iter().filter(|input| input.kind == LoopInputKind::Invariant);
+            let mut invariant = invariant.map(|input| (input.input, input.parameter));
+            let passed = passed(&spec.body, &mut invariant);
+            let body = shapes.first().filter(|shapes| !shapes.is_refused());
+            let is_loop = work.is(node, "Loop");
+            let iterated = is_loop.then(|| iterated(work, id, spec, &input, &parameter));
+            body.map(|shapes| Body {
+                graph: &spec.body,
+                shapes,
+                side: None,
+                passed,
+                results: Vec::new(),
+                iterated,
+            })
+            .into_iter()
+            .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn iterated(
+    work: &Work<'_>,
+    id: NodeId,
+    spec: &Loop,
+    input: &dyn Fn(u32) -> Option<usize>,
+    parameter: &dyn Fn(&Graph, u32) -> Option<usize>,
+) -> Iterated {
+    let result = |number: u32| {
+        let &node = spec.body.results().get(number as usize)?;
+        spec.body.input(node, 0).map(|tensor| tensor.index())
+    };
+    let mut found = Iterated::default();
+    for own in &spec.inputs {
+        let LoopInputKind::Carried { result: number } = own.kind else { continue };
+        found.entering.extend(input(own.input).zip(parameter(&spec.body, own.parameter)));
+        found.carried.extend(result(number));
+    }
+    let stacked = spec.outputs.iter().filter_map(|output| Some((output, output.concat?)));
+    for (output, slice) in stacked {
+        found.stacked.extend(result(output.result));
+        let tensor = work.graph.output(id, output.output as usize);
+        let dims = tensor.and_then(|tensor| work.shapes.tensor(tensor).dims.as_deref());
+        let axis = usize::try_from(slice.axis).ok();
+        found.trips = found.trips.or(dims.zip(axis).and_then(|(dims, axis)| dims.get(axis).copied()));
+    }
+    let count = spec.trip_count.and_then(|number| work.graph.input(id, number as usize));
+    let count =
+        count.and_then(|tensor| work.shapes.tensor(tensor).value.as_ref()?.as_ints()?.first().copied());
+    found.trips = found.trips.or(count.and_then(|count| u64::try_from(count).ok()));
+    found
+}

@@ -1,0 +1,220 @@
+//! How a session is made, allocation by allocation.
+//!
+//! * The file is read through a buffer of 4 MiB into a message; each initializer in it is a string of its own.
+//! * The objects of the graph are made of the message.
+//! * In the file's order, each initializer is copied into a tensor, and its string freed; the session's objects follow.
+//! * Of an initializer in half precision that is computed in single, a copy in single is folded, from one more in half; the
+//!   originals go when all copies are there, with the nodes and initializers that nothing reads any more.
+//! * A blocked convolution's filter is copied, reordered, made a string of a new message and copied into a tensor, and
+//!   all but the last are freed; the plain filters go when all are done.
+//! * In the order of nodes, kernels pack the matrices that they read; an original that nobody reads any more goes, but
+//!   not before all is packed where there are bodies: so it is in traces of two models, why is not known.
+//! * Without packing, one block for all initializers is allocated, and stays unwritten.
+//!
+//! Initializers of another file are mapped one by one, for as long as they are read.
+//!
+//! Source: ONNX Runtime, onnxruntime/core/graph/model.cc (`Load`, `DEFAULT_PROTOBUF_BLOCK_SIZE`), graph.cc
+//! (`ConvertInitializersIntoOrtValues`, `CleanUnusedInitializersAndNodeArgs`), optimizer/constant_folding.cc, optimizer/nchwc_transformer.cc, framework/session_state.cc
+//! (`PrepackConstantInitializedTensors`); checked against traces of 1.31.1.
+
+use super::precision;
+use super::weights::{Objects, Own, Pack, Weights, is_in_file, is_mapped};
+use super::work::Work;
+use crate::process::{GlibcHeap, Remainders};
+use crate::runtime::OnnxRuntimeCpu;
+use crate::units::Bytes;
+use rustc_hash::FxHashMap;
+
+/// The buffer that a file is read through (`DEFAULT_PROTOBUF_BLOCK_SIZE`).
+const STREAM: u64 = 4 << 20;
+/// What is allocated beside a tensor: its own object, its name, its place in tables; the distance of neighbours in a trace.
+const OBJECTS: u64 = 448;
+/// What the CPU allocator aligns to (`MlasGetPreferredBufferAlignment`).
+pub(super) const ALIGNMENT: u64 = 64;
+
+/// A session that is made.
+#[derive(Debug)]
+pub(super) struct Creation {
+    /// The heap when it is made.
+    pub heap: GlibcHeap,
+    /// Bytes of initializers at the highest point.
+    pub peak: u64,
+    /// Bytes of initializers in the end.
+    pub stays: u64,
+    /// The most that was resident while the file was read, and after.
+    pub resident_peaks: (u64, u64),
+    /// Of the mapped file, bytes read beside the most resident memory.
+    pub mapped: u64,
+}
+
+/// Makes a session.
+pub(super) fn of(
+    work: &Work<'_>,
+    weights: &Weights,
+    options: &OnnxRuntimeCpu,
+    objects: Objects,
+    remainders: Remainders,
+) -> Creation {
+    let heap = GlibcHeap::new(remainders);
+    let mut session = Session { heap, live: 0, peak: 0, mapped_peak: 0, sizes: FxHashMap::default() };
+    let mut tensors: FxHashMap<usize, u64> = FxHashMap::default();
+    let while_reading = session.read(work, options, objects.graph, &mut tensors);
+    weights.own.iter().for_each(|own| session.copy(own));
+    session.heap.take_written(objects.session.0, 1);
+
+    let mut left: Vec<u32> = vec![0; work.values.len()];
+    weights.packs.iter().for_each(|pack| left[pack.value] += 1);
+    let mut done = |value: usize| {
+        left[value] = left[value].saturating_sub(1);
+        left[value] == 0 && !weights.keeps_original(value)
+    };
+    let mut replaced = Vec::new();
+    for pack in weights.packs.iter().filter(|pack| pack.is_blocked) {
+        session.block(work, *pack, is_mapped(work, pack.value, options));
+        if done(pack.value) {
+            replaced.push(pack.value);
+        }
+    }
+    replaced.iter().filter_map(|value| tensors.remove(value)).for_each(|tensor| session.free(tensor));
+    let mut unread = Vec::new();
+    for pack in weights.packs.iter().filter(|pack| !pack.is_blocked) {
+        let copy = session.take(pack.bytes, ALIGNMENT);
+        if pack.is_repeated {
+            session.free(copy);
+        }
+        if is_mapped(work, pack.value, options) {
+            session.read_mapped(work.bytes(pack.value).unwrap_or(0));
+        }
+        let original = if done(pack.value) { tensors.remove(&pack.value) } else { None };
+        match original {
+            Some(tensor) if weights.has_bodies => unread.push(tensor),
+            Some(tensor) => session.free(tensor),
+            None => {}
+        }
+    }
+    for own in weights.own.iter().filter(|own| own.packed > 0) {
+        session.take(own.packed, ALIGNMENT);
+    }
+    unread.into_iter().for_each(|tensor| session.free(tensor));
+    if !options.prepacking {
+        let held = weights
+            .held
+            .iter()
+            .filter(|held| !held.is_message)
+            .map(|held| held.bytes.next_multiple_of(ALIGNMENT));
+        session.heap.take(held.fold(0, u64::saturating_add), ALIGNMENT);
+    }
+    let after = session.heap.peak();
+    let mapped = session.mapped_peak.saturating_sub(after);
+    Creation {
+        mapped,
+        resident_peaks: (while_reading, after),
+        peak: session.peak,
+        stays: session.live,
+        heap: session.heap,
+    }
+}
+
+/// The heap, and what is allocated in it.
+#[derive(Debug)]
+struct Session {
+    heap: GlibcHeap,
+    live: u64,
+    peak: u64,
+    /// The most that were resident together with what was read of a mapped file.
+    mapped_peak: u64,
+    sizes: FxHashMap<u64, u64>,
+}
+
+impl Session {
+    /// Reads the model's own file and makes its initializers tensors, and those that were folded; the most that is
+    /// resident until the message is there.
+    fn read(
+        &mut self,
+        work: &Work<'_>,
+        options: &OnnxRuntimeCpu,
+        objects: Bytes,
+        tensors: &mut FxHashMap<usize, u64>,
+    ) -> u64 {
+        let copied = |value: &usize| {
+            work.values[*value].is_stored && is_in_file(work, *value) && !is_mapped(work, *value, options)
+        };
+        let stored: Vec<(usize, u64)> = (0..work.graph.tensors().len())
+            .filter(copied)
+            .filter_map(|value| Some((value, precision::bytes_before(work, value)?)))
+            .collect();
+        let file = stored.iter().map(|&(_, bytes)| bytes).fold(0, u64::saturating_add);
+        let stream = self.heap.take(STREAM, 1);
+        self.heap.write(stream, 0, STREAM.min(file));
+        let strings: Vec<u64> =
+            stored.iter().map(|&(_, bytes)| self.take(bytes.saturating_add(1), 1)).collect();
+        let while_reading = self.heap.peak();
+        self.heap.give_back(stream);
+        self.heap.forget_peak();
+        self.heap.take_written(objects.0, 1);
+        for (&(value, bytes), string) in stored.iter().zip(strings) {
+            tensors.insert(value, self.take(bytes, ALIGNMENT));
+            self.heap.take_written(OBJECTS, 1);
+            self.free(string);
+        }
+        let is_used = |&value: &usize| {
+            let own = &work.values[value];
+            own.is_constant && (!own.readers.is_empty() || own.is_output)
+        };
+        let used: Vec<usize> = (0..work.values.len()).filter(is_used).collect();
+        for &value in used.iter().filter(|&&value| !work.values[value].is_stored) {
+            if let Some(bytes) = precision::bytes_before(work, value) {
+                tensors.insert(value, self.take(bytes, ALIGNMENT));
+            }
+        }
+        let mut originals = Vec::new();
+        for &value in used.iter().filter(|&&value| precision::is_widened(work, value)) {
+            if let (Some(before), Some(bytes)) = (precision::bytes_before(work, value), work.bytes(value)) {
+                let copy = self.take(before, ALIGNMENT);
+                originals.extend(tensors.insert(value, self.take(bytes, ALIGNMENT)));
+                self.free(copy);
+            }
+        }
+        originals.into_iter().for_each(|tensor| self.free(tensor));
+        while_reading
+    }
+
+    /// Makes a tensor of an initializer of a body, beside its string.
+    fn copy(&mut self, own: &Own) {
+        if let Some(message) = own.message {
+            self.take(message.saturating_add(1), 1);
+        }
+        self.take(own.bytes, ALIGNMENT);
+        self.heap.take_written(OBJECTS, 1);
+    }
+
+    /// Writes a filter in blocked layout.
+    fn block(&mut self, work: &Work<'_>, pack: Pack, is_mapped: bool) {
+        let plain = work.bytes(pack.value).unwrap_or(0);
+        let copy = self.take(plain, ALIGNMENT);
+        let reordered = self.take(pack.bytes, 1);
+        if is_mapped {
+            self.read_mapped(plain);
+        }
+        let string = self.take(pack.bytes.saturating_add(1), 1);
+        self.take(pack.bytes, ALIGNMENT);
+        [string, reordered, copy].into_iter().for_each(|block| self.free(block));
+    }
+
+    fn take(&mut self, bytes: u64, alignment: u64) -> u64 {
+        let address = self.heap.take_written(bytes, alignment);
+        self.sizes.insert(address, bytes);
+        self.live = self.live.saturating_add(bytes);
+        self.peak = self.peak.max(self.live);
+        address
+    }
+
+    fn free(&mut self, address: u64) {
+        self.heap.give_back(address);
+        self.live = self.live.saturating_sub(self.sizes.remove(&address).unwrap_or(0));
+    }
+
+    fn read_mapped(&mut self, bytes: u64) {
+        self.mapped_peak = self.mapped_peak.max(self.heap.resident().saturating_add(bytes));
+    }
+}

@@ -1,0 +1,247 @@
+//! Half precision: on x86-64 most kernels have none, so the runtime computes in single around them.
+//!
+//! * A Softmax is spelt out first: it is a function of the standard's, and its kernel has no half precision.
+//! * What a kernel without half precision reads or writes is in single; a Cast stands where half precision comes in or goes
+//!   out. A kernel that has it joins them where all its neighbours are such.
+//! * Rewrites of level `extended` and above are made after that, so that `basic` and `extended` leave every Cast in place,
+//!   those of initializers too; `all` folds the Cast of an initializer that one node reads.
+//!
+//! Source: ONNX Runtime, onnxruntime/core/optimizer/insert_cast_transformer.cc (`IsIsolatedFp16NodeOnCpu`) and
+//! fuse_initializers_transformer.cc; checked against the graphs that 1.31.1 saves at each level. Which kernels take half
+//! precision is what the wheel of 1.31.1 for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
+
+use super::symbolic::Dim;
+use super::work::{Node, Work};
+use super::{order, weights};
+use crate::DType;
+use crate::graph::Op;
+use crate::runtime::{GraphOptimization, OnnxRuntimeCpu};
+use rustc_hash::FxHashMap;
+use smallvec::smallvec;
+
+/// Whether anything is in half precision.
+pub(super) fn has_half(work: &Work<'_>) -> bool {
+    work.values.iter().any(|value| value.dtype == DType::F16)
+}
+
+/// Puts into single what is computed in single.
+pub(super) fn widen(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
+    work.alive().for_each(|node| spell_out(work, node));
+    let needs: Vec<bool> = (0..work.nodes.len()).map(|node| needs_single(work, node)).collect();
+    let is_single: Vec<bool> =
+        (0..work.nodes.len()).map(|node| needs[node] || is_isolated(work, node, &needs)).collect();
+    let folds = options.optimization == GraphOptimization::All;
+    let mut singles: FxHashMap<usize, usize> = FxHashMap::default();
+    for node in order::of(work) {
+        if !is_single[node] {
+            continue;
+        }
+        for index in 0..work.nodes[node].inputs.len() {
+            let Some(value) = work.input(node, index).filter(|&value| is_half(work, value)) else { continue };
+            if work.values[value].is_constant && folds && work.values[value].readers[..] == [node] {
+                let is_mapped = weights::is_mapped(work, value, options);
+                let own = &mut work.values[value];
+                own.dtype = DType::F32;
+                own.is_stored &= !is_mapped;
+            } else {
+                let single = *singles.entry(value).or_insert_with(|| cast(work, value));
+                work.read(node, index, single);
+            }
+        }
+        for port in 0..work.nodes[node].outputs.len() {
+            let value = work.nodes[node].outputs[port];
+            if is_half(work, value) {
+                singles.insert(value, write_single(work, node, port, &is_single));
+            }
+        }
+    }
+}
+
+fn is_half(work: &Work<'_>, value: usize) -> bool {
+    work.values[value].dtype == DType::F16
+}
+
+/// Whether a node reads or writes half precision that its kernel has not.
+fn needs_single(work: &Work<'_>, node: usize) -> bool {
+    let own = &work.nodes[node];
+    let mut values = own.inputs.iter().flatten().chain(&own.outputs);
+    !own.is_gone && !takes_half(work, node) && values.any(|&value| is_half(work, value))
+}
+
+/// Whether a node of a kernel with half precision stands between such as have none.
+fn is_isolated(work: &Work<'_>, node: usize, needs: &[bool]) -> bool {
+    let own = &work.nodes[node];
+    let has_body = matches!(work.graph.node(own.source).op, Op::If(_) | Op::Loop(_));
+    let mut halves = own.inputs.iter().flatten().chain(&own.outputs);
+    if own.is_gone || has_body || &*own.kind == "Cast" || !halves.any(|&value| is_half(work, value)) {
+        return false;
+    }
+    let mut writers = own.inputs.iter().flatten().filter_map(|&value| work.values[value].writer).peekable();
+    let mut outputs = own.outputs.iter().map(|&value| &work.values[value]);
+    writers.peek().is_some()
+        && writers.all(|writer| needs[writer])
+        && outputs.all(|value| !value.is_output && value.readers.iter().all(|&reader| needs[reader]))
+}
+
+/// Lets a node write an output in single, and a Cast write the one in half precision where that is still read.
+fn write_single(work: &mut Work<'_>, node: usize, port: usize, is_single: &[bool]) -> usize {
+    let value = work.nodes[node].outputs[port];
+    let single = work.single(value);
+    work.values[single].writer = Some(node);
+    work.nodes[node].outputs[port] = single;
+    let own = &mut work.values[value];
+    own.writer = None;
+    let reads_half = |&reader: &usize| is_single.get(reader) != Some(&true);
+    if own.is_output || own.readers.iter().any(reads_half) {
+        let (source, inputs) = (work.nodes[node].source, smallvec![Some(single)]);
+        work.add(Node { kind: "Cast".into(), source, inputs, outputs: smallvec![value], is_gone: false });
+    }
+    single
+}
+
+/// Writes a Softmax in half precision as the five operators that the standard defines it by, over the last axis.
+///
+/// Source: the standard's function for Softmax, version 13; before it there is none.
+fn spell_out(work: &mut Work<'_>, node: usize) {
+    let own = &work.nodes[node];
+    let opset = work.graph.text(work.graph.node(own.source).opset);
+    let version = opset.strip_prefix("opset").and_then(|number| number.parse::<u32>().ok());
+    let is_function = work.is(node, "Softmax") && version.is_some_and(|version| version >= 13);
+    let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return };
+    if !is_function || !is_half(work, output) {
+        return;
+    }
+    let source = own.source;
+    work.remove(node);
+    let mut step = |kind: &str, inputs: &[usize], is_reduced: bool, output: Option<usize>| {
+        let output = output.unwrap_or_else(|| work.like(input));
+        if is_reduced {
+            let own = &mut work.values[output];
+            own.dims.as_mut().and_then(|dims| dims.last_mut()).into_iter().for_each(|dim| *dim = 1);
+            let known = own.shape.as_mut().and_then(|dims| dims.last_mut());
+            known.into_iter().for_each(|dim| *dim = Dim::Known(1));
+        }
+        let inputs = inputs.iter().copied().map(Some).collect();
+        work.add(Node { kind: kind.into(), source, inputs, outputs: smallvec![output], is_gone: false });
+        output
+    };
+    let largest = step("ReduceMax", &[input], true, None);
+    let shifted = step("Sub", &[input, largest], false, None);
+    let powers = step("Exp", &[shifted], false, None);
+    let sum = step("ReduceSum", &[powers], true, None);
+    step("Div", &[powers, sum], false, Some(output));
+}
+
+/// The value in single that a Cast makes of one in half precision.
+fn cast(work: &mut Work<'_>, value: usize) -> usize {
+    let single = work.single(value);
+    let parameter = work.graph.tensor(work.values[value].tensor).node;
+    let source = work.values[value].writer.map_or(parameter, |writer| work.nodes[writer].source);
+    let inputs = smallvec![Some(value)];
+    work.add(Node { kind: "Cast".into(), source, inputs, outputs: smallvec![single], is_gone: false });
+    single
+}
+
+/// Whether a constant was in half precision before it was put into single.
+pub(super) fn is_widened(work: &Work<'_>, value: usize) -> bool {
+    let own = &work.values[value];
+    own.is_constant && own.dtype == DType::F32 && work.graph.tensor(own.tensor).dtype == DType::F16
+}
+
+/// Bytes of a constant as its file has it, or as it was folded, before it was put into single.
+pub(super) fn bytes_before(work: &Work<'_>, value: usize) -> Option<u64> {
+    let bytes = work.bytes(value)?;
+    Some(if is_widened(work, value) { bytes / 2 } else { bytes })
+}
+
+/// Operators whose newest kernel takes half precision, of one domain at least: as scripts/crosscheck_contrib.py finds them in
+/// the wheel.
+const TAKING_HALF: &[&str] = &[
+    "Attention",
+    "BitCast",
+    "BranchwiseRMSNorm",
+    "Cast",
+    "Clip",
+    "Compress",
+    "Concat",
+    "ConstantOfShape",
+    "DequantizeLinear",
+    "DynamicSlice",
+    "EngramGate",
+    "Expand",
+    "ExpandDims",
+    "Flatten",
+    "GatedAdd",
+    "GatedRMSNorm",
+    "Gather",
+    "GatherBlockQuantized",
+    "GatherElements",
+    "GatherND",
+    "GroupQueryAttention",
+    "HyperConnectionPostMix",
+    "HyperConnectionPreMix",
+    "Identity",
+    "If",
+    "Inverse",
+    "IsInf",
+    "IsNaN",
+    "LayerNormalization",
+    "LinearAttentionGate",
+    "Loop",
+    "MRotaryEmbedding",
+    "MatMulNBits",
+    "Max",
+    "Min",
+    "Mod",
+    "Optional",
+    "OptionalGetElement",
+    "OptionalHasElement",
+    "QMoE",
+    "QuantizeLinear",
+    "RMSNormalization",
+    "RandomNormalLike",
+    "RandomUniformLike",
+    "Reshape",
+    "ReverseSequence",
+    "RotaryEmbedding",
+    "Round",
+    "ScaledSiLU",
+    "Scan",
+    "Scatter",
+    "ScatterElements",
+    "ScatterND",
+    "SequenceAt",
+    "SequenceConstruct",
+    "Shape",
+    "Shrink",
+    "Sign",
+    "SimplifiedLayerNormalization",
+    "SkipLayerNormalization",
+    "SkipSimplifiedLayerNormalization",
+    "Slice",
+    "SparseAttention",
+    "Split",
+    "SplitToSequence",
+    "Squeeze",
+    "TensorScatter",
+    "Transpose",
+    "UnfoldTensor",
+    "Unsqueeze",
+];
+
+/// Whether the kernel of a node takes half precision; of the two operators Attention the one with weights does not.
+fn takes_half(work: &Work<'_>, node: usize) -> bool {
+    let own = &work.nodes[node];
+    let has_weights = matches!(work.graph.node(own.source).op, Op::AttentionOfWeights(_));
+    !has_weights && TAKING_HALF.binary_search(&&*own.kind).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted() {
+        assert!(TAKING_HALF.is_sorted());
+    }
+}

@@ -1,0 +1,375 @@
+//! Steps, buffers and values of a pass over a graph, and of the bodies in it.
+
+use super::bodies::{self, Iterated};
+use super::reuse::{self, Reuse};
+use super::work::Work;
+use super::{attention, kernels, lasting, order};
+use crate::graph::Graph;
+use crate::ids::{StorageId, ValueId};
+use crate::runtime::{OnnxRunner, OnnxRuntimeCpu};
+use crate::scenario::input_name;
+use crate::schedule::{
+    Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, state,
+};
+use crate::units::Bytes;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::cell::RefCell;
+
+/// The number of the iteration and the condition, which a loop keeps beside its body.
+const COUNTER: u64 = 8;
+const CONDITION: u64 = 1;
+
+/// Requests that stand for what the iterations of a loop give to be stacked, at the most.
+const MOST_ITERATIONS: u64 = 16;
+
+/// What holds for all graphs of a model.
+pub(super) struct Settings<'a> {
+    pub(super) options: &'a OnnxRuntimeCpu,
+    /// Number of each graph and body in [`Graph::with_bodies`], by address.
+    numbers: FxHashMap<usize, u32>,
+    /// By number of a body, its [`Emitter::peak`]: an `If` within an `If` would ask for it again at every level.
+    peaks: RefCell<FxHashMap<u32, (u64, u32)>>,
+}
+
+impl<'a> Settings<'a> {
+    pub(super) fn new(graph: &Graph, options: &'a OnnxRuntimeCpu) -> Settings<'a> {
+        let graphs = graph.with_bodies().into_iter().zip(0..);
+        let numbers = graphs.map(|(graph, number)| (std::ptr::from_ref(graph).addr(), number)).collect();
+        Settings { options, numbers, peaks: RefCell::default() }
+    }
+
+    pub(super) fn number(&self, graph: &Graph) -> u32 {
+        self.numbers.get(&std::ptr::from_ref(graph).addr()).copied().unwrap_or(0)
+    }
+}
+
+/// Steps, buffers and values of one pass over a graph.
+pub(super) fn run(work: &Work<'_>, order: &[usize], settings: &Settings<'_>) -> Lowered {
+    let mut emitter = Emitter::new(work, order, settings, Lowered::default());
+    for &parameter in work.graph.parameters() {
+        if let Some(tensor) = work.graph.output(parameter, 0) {
+            let class = state::io_class(input_name(work.graph, parameter));
+            let value = emitter.given(tensor.index(), class);
+            let value = emitter.lowered.value(value);
+            if class == StorageClass::KvCache && settings.options.runner != OnnxRunner::Session {
+                emitter.lowered.runners.push(value.storage);
+            } else {
+                emitter.lowered.user_bytes += value.bytes;
+            }
+        }
+    }
+    order.iter().for_each(|&node| emitter.step(node));
+    let mut lowered = emitter.lowered;
+    let last = lowered.steps.len().saturating_sub(1) as u32;
+    for storage in &mut lowered.storages {
+        if matches!(storage.class, StorageClass::Output | StorageClass::PresentCache) {
+            storage.kept_until = last;
+        }
+    }
+    lowered
+}
+
+struct Emitter<'a> {
+    work: &'a Work<'a>,
+    settings: &'a Settings<'a>,
+    number: u32,
+    lowered: Lowered,
+    reuse: Reuse,
+    values: FxHashMap<usize, ValueId>,
+    /// Of a body, what its results are outside.
+    results: FxHashMap<usize, StorageClass>,
+    /// What intermediate results are: those of a loop are in no memory pattern but their body's.
+    inner_class: StorageClass,
+}
+
+impl<'a> Emitter<'a> {
+    fn new(work: &'a Work<'a>, order: &[usize], settings: &'a Settings<'a>, lowered: Lowered) -> Emitter<'a> {
+        Emitter {
+            work,
+            settings,
+            number: settings.number(work.graph),
+            lowered,
+            reuse: reuse::plan(work, order, settings.options.memory_reuse),
+            values: FxHashMap::default(),
+            results: FxHashMap::default(),
+            inner_class: StorageClass::Activation,
+        }
+    }
+
+    fn step(&mut self, node: usize) {
+        let work = self.work;
+        let source = NodeRef { graph: self.number, node: work.nodes[node].source };
+        let is_shape = matches!(&*work.nodes[node].kind, "Shape" | "Size");
+        let inputs = work.nodes[node].inputs.iter().flatten().filter(|_| !is_shape);
+        let mut reads: SmallVec<[ValueId; 4]> = inputs.filter_map(|&value| self.read(value)).collect();
+        let mut workspace = kernels::scratch(work, node, u64::from(self.settings.options.threads));
+        let bodies = bodies::of(work, node);
+        if work.is(node, "If") {
+            reads.extend(self.branch(&bodies));
+        } else if let [body] = &bodies[..]
+            && let Some(iterated) = &body.iterated
+        {
+            reads.extend(self.iterations(body, iterated, &reads, source));
+        } else {
+            for body in &bodies {
+                let (bytes, unknown) = self.peak(body);
+                self.lowered.unknown_tensors += unknown;
+                workspace.push(bytes);
+            }
+        }
+        let mut writes: SmallVec<[ValueId; 2]> = SmallVec::new();
+        for &value in &work.nodes[node].outputs {
+            if !self.values.contains_key(&value) {
+                writes.extend(self.write(value, source));
+            }
+        }
+        writes.extend(workspace.into_iter().map(|bytes| self.scratch(bytes, source)));
+        self.lowered.steps.push(Step { node: source, reads, writes });
+    }
+
+    /// The steps of the branch that needs most, and what it gives.
+    fn branch(&mut self, bodies: &[bodies::Body<'_>]) -> Vec<ValueId> {
+        let highest = match bodies {
+            [only] => Some(only),
+            _ => bodies.iter().rev().max_by_key(|body| self.peak(body).0),
+        };
+        let Some(body) = highest else { return Vec::new() };
+        let (work, order) = self.inside(body);
+        let lowered = std::mem::take(&mut self.lowered);
+        let mut inner = Emitter::new(&work, &order, self.settings, lowered);
+        inner.inner_class = self.inner_class;
+        for &(outer, value) in &body.passed {
+            inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
+        }
+        for &(value, outer) in &body.results {
+            let is_returned = self.reuse.origin[outer] == reuse::Origin::Returned;
+            let class = if is_returned { self.returned(outer) } else { self.inner_class };
+            inner.results.insert(value, class);
+        }
+        order.iter().for_each(|&node| inner.step(node));
+        let values = std::mem::take(&mut inner.values);
+        self.lowered = inner.lowered;
+        let given = body.results.iter().filter_map(|&(value, outer)| Some((outer, *values.get(&value)?)));
+        let given: Vec<(usize, ValueId)> = given.collect();
+        self.values.extend(given.iter().copied());
+        given.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The iterations of a `Loop`; what they leave for its outputs.
+    fn iterations(
+        &mut self,
+        body: &bodies::Body<'_>,
+        iterated: &Iterated,
+        outside: &[ValueId],
+        source: NodeRef,
+    ) -> Vec<ValueId> {
+        if iterated.trips == Some(0) {
+            return Vec::new();
+        }
+        let counters = [COUNTER, CONDITION].map(|bytes| self.scratch(bytes, source));
+        let writes = counters.into_iter().collect();
+        self.lowered.steps.push(Step { node: source, reads: outside.iter().copied().collect(), writes });
+        let (work, order) = self.inside(body);
+        let lowered = std::mem::take(&mut self.lowered);
+        let mut inner = Emitter::new(&work, &order, self.settings, lowered);
+        inner.inner_class = StorageClass::Scratch;
+        for &(outer, value) in body.passed.iter().chain(&iterated.entering) {
+            inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
+        }
+        let results = || iterated.carried.iter().chain(&iterated.stacked);
+        inner.results.extend(results().map(|&value| (value, StorageClass::Scratch)));
+        order.iter().for_each(|&node| inner.step(node));
+        let values = std::mem::take(&mut inner.values);
+        self.lowered = inner.lowered;
+        let given = |results: &[usize]| -> Vec<ValueId> {
+            results.iter().filter_map(|value| values.get(value).copied()).collect()
+        };
+        let (carried, mut kept) = (given(&iterated.carried), given(&iterated.stacked));
+        kept.extend(counters);
+        let others = iterated.trips.map_or(1, |trips| trips - 1);
+        if others == 0 {
+            return carried.into_iter().chain(kept).collect();
+        }
+
+        let (pattern, _) = self.peak(body);
+        let bytes_of = |value: usize| work.bytes(value).unwrap_or(0);
+        let mut requests = vec![pattern];
+        requests.extend(iterated.carried.iter().map(|&value| bytes_of(value)));
+        // Where they are many, a request stands for several iterations.
+        let blocks = others.min(MOST_ITERATIONS);
+        for &value in &iterated.stacked {
+            let block = bytes_of(value).saturating_mul(others).div_ceil(blocks);
+            requests.extend((0..blocks).map(|_| block));
+        }
+        let requests = requests.into_iter().filter(|&bytes| bytes > 0);
+        let writes: SmallVec<[ValueId; 2]> = requests.map(|bytes| self.scratch(bytes, source)).collect();
+        let reads = outside.iter().chain(&carried).chain(&kept).copied().collect();
+        // The pattern is the body's own, and gone when the outputs are made.
+        kept.extend(writes.iter().skip(usize::from(pattern > 0)));
+        self.lowered.steps.push(Step { node: source, reads, writes });
+        kept
+    }
+
+    /// A request that lasts as long as something reads it.
+    fn scratch(&mut self, bytes: u64, source: NodeRef) -> ValueId {
+        let storage =
+            Storage { grows: true, ..lasting(StorageClass::Scratch, bytes, source, Known::Assumed) };
+        self.value(storage, bytes, Origin::Written, None)
+    }
+
+    fn inside<'b>(&self, body: &bodies::Body<'b>) -> (Work<'b>, Vec<usize>) {
+        let work = body.optimized(self.work, self.settings.options);
+        let order = order::of(&work);
+        (work, order)
+    }
+
+    /// What a body holds at its highest step, and how many of its tensors have no known size.
+    fn peak(&self, body: &bodies::Body<'_>) -> (u64, u32) {
+        let number = self.settings.number(body.graph);
+        if let Some(&known) = self.settings.peaks.borrow().get(&number) {
+            return known;
+        }
+        let (work, order) = self.inside(body);
+        let mut inner = Emitter::new(&work, &order, self.settings, Lowered::default());
+        // What a loop's body gives is counted where it is kept.
+        let results = body.iterated.iter().flat_map(|own| own.carried.iter().chain(&own.stacked));
+        inner.results.extend(results.map(|&value| (value, StorageClass::Io)));
+        order.iter().for_each(|&node| inner.step(node));
+        let found = (peak(&inner.lowered), inner.lowered.unknown_tensors);
+        self.settings.peaks.borrow_mut().insert(number, found);
+        found
+    }
+
+    fn read(&mut self, value: usize) -> Option<ValueId> {
+        if let Some(&found) = self.values.get(&value) {
+            return Some(found);
+        }
+        let own = &self.work.values[value];
+        let is_captured = own.writer.is_none() && !own.is_constant;
+        is_captured.then(|| self.given(value, StorageClass::Io))
+    }
+
+    /// A model input: the caller's.
+    fn given(&mut self, value: usize, class: StorageClass) -> ValueId {
+        let node = self.work.graph.tensor(self.work.values[value].tensor).node;
+        let node = NodeRef { graph: self.number, node };
+        let bytes = self.bytes(value);
+        let id =
+            self.value(lasting(class, bytes, node, self.known(value)), bytes, Origin::Resident, Some(value));
+        self.values.insert(value, id);
+        id
+    }
+
+    fn write(&mut self, value: usize, source: NodeRef) -> Option<ValueId> {
+        let bytes = self.bytes(value);
+        let id = match self.reuse.origin[value] {
+            reuse::Origin::Given | reuse::Origin::Unused => return None,
+            reuse::Origin::Aliased(input) => {
+                let from = self.read(input)?;
+                let storage = self.lowered.value(from).storage;
+                self.push(storage, bytes, Origin::View(from), Some(value))
+            }
+            reuse::Origin::Reused => {
+                let owner = self.values.get(&self.reuse.buffer[value]).copied()?;
+                let storage = self.lowered.value(owner).storage;
+                let held = &mut self.lowered.storages[storage.index()];
+                held.bytes = held.bytes.max(Bytes(bytes));
+                self.push(storage, bytes, Origin::Written, Some(value))
+            }
+            reuse::Origin::Allocated => {
+                let class = self.inner_class;
+                let storage = Storage { grows: true, ..lasting(class, bytes, source, self.known(value)) };
+                self.value(storage, bytes, Origin::Written, Some(value))
+            }
+            reuse::Origin::Returned => {
+                let class = self.results.get(&value).copied().unwrap_or_else(|| self.returned(value));
+                if let Some(past) = self.past_of(value, bytes).filter(|_| class == StorageClass::KvCache) {
+                    self.push(past, bytes, Origin::Written, Some(value))
+                } else {
+                    let grows = class.is_planned();
+                    let storage = Storage { grows, ..lasting(class, bytes, source, self.known(value)) };
+                    let id = self.value(storage, bytes, Origin::Written, Some(value));
+                    self.lowered.runners.extend((!grows).then_some(self.lowered.value(id).storage));
+                    id
+                }
+            }
+        };
+        self.values.insert(value, id);
+        Some(id)
+    }
+
+    /// The class of a value that the model returns.
+    fn returned(&self, value: usize) -> StorageClass {
+        let mut names = self.work.graph.tensor_names(self.work.values[value].tensor);
+        let is_cache = names.any(|name| state::io_class(name) == StorageClass::KvCache);
+        match (self.settings.options.runner, is_cache) {
+            (OnnxRunner::Session, false) => StorageClass::Output,
+            (OnnxRunner::Session, true) => StorageClass::PresentCache,
+            (OnnxRunner::GenAi { .. }, false) => StorageClass::Io,
+            (OnnxRunner::GenAi { .. }, true) => StorageClass::KvCache,
+        }
+    }
+
+    /// Of a present that is written where its past lies, that storage.
+    fn past_of(&self, value: usize, bytes: u64) -> Option<StorageId> {
+        if self.settings.options.runner != (OnnxRunner::GenAi { shares_cache: true }) {
+            return None;
+        }
+        let node = self.work.values[value].writer?;
+        let past = attention::shared_past(self.work, node, value)?;
+        let past = self.lowered.value(*self.values.get(&past)?);
+        (past.bytes == Bytes(bytes)).then_some(past.storage)
+    }
+
+    fn value(&mut self, storage: Storage, bytes: u64, origin: Origin, value: Option<usize>) -> ValueId {
+        let id = StorageId::new(self.lowered.storages.len());
+        self.lowered.storages.push(storage);
+        self.push(id, bytes, origin, value)
+    }
+
+    fn push(&mut self, storage: StorageId, bytes: u64, origin: Origin, value: Option<usize>) -> ValueId {
+        let tensor =
+            value.map(|value| TensorRef { graph: self.number, tensor: self.work.values[value].tensor });
+        let id = ValueId::new(self.lowered.values.len());
+        self.lowered.values.push(Value { storage, offset: Bytes::ZERO, bytes: Bytes(bytes), origin, tensor });
+        id
+    }
+
+    fn bytes(&mut self, value: usize) -> u64 {
+        self.work.bytes(value).unwrap_or_else(|| {
+            self.lowered.unknown_tensors += 1;
+            0
+        })
+    }
+
+    fn known(&self, value: usize) -> Known {
+        if self.work.values[value].is_bound { Known::UpperBound } else { Known::Exact }
+    }
+}
+
+/// Bytes of planned storages at the step where they are most.
+fn peak(lowered: &Lowered) -> u64 {
+    let mut changes: Vec<i128> = vec![0; lowered.steps.len() + 2];
+    let end = lowered.steps.len().saturating_sub(1);
+    let mut lives: Vec<Option<(usize, usize)>> = vec![None; lowered.storages.len()];
+    for (now, step) in lowered.steps.iter().enumerate() {
+        for &value in step.reads.iter().chain(&step.writes) {
+            lives[lowered.value(value).storage.index()].get_or_insert((now, now)).1 = now;
+        }
+    }
+    for (storage, life) in lowered.storages.iter().zip(lives) {
+        if let (true, Some((first, last))) = (storage.class.is_planned(), life) {
+            let is_returned = matches!(storage.class, StorageClass::Output | StorageClass::PresentCache);
+            let last = if is_returned { end } else { last };
+            changes[first] += i128::from(storage.bytes.0);
+            changes[last + 1] -= i128::from(storage.bytes.0);
+        }
+    }
+    let (mut now, mut most) = (0_i128, 0_i128);
+    for change in changes {
+        now += change;
+        most = most.max(now);
+    }
+    u64::try_from(most).unwrap_or(u64::MAX)
+}

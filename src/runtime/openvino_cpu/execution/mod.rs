@@ -1,0 +1,215 @@
+//! What a plugin executes: its own graph, after fusion, in execution order.
+//!
+//! Two things make one: reading a serialized execution graph, and the rewriting of an
+//! exported IR. Memory rules see nothing else, so both inputs meet the same rules. What a rule needs and the dims do
+//! not tell (is it a view, which input is the fused addend) is a field here, settled by whoever makes the graph.
+//!
+//! Source: OpenVINO's `CompiledModel::get_runtime_model`,
+//! <https://docs.openvino.ai/2026/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html>.
+
+mod kind;
+mod read;
+
+pub use kind::Kind;
+pub use read::{is_execution_graph, read};
+
+use crate::dtype::DType;
+use crate::graph::Dims;
+use crate::schedule::{Assumption, NodeRef};
+use crate::units::Bytes;
+use smallvec::SmallVec;
+
+/// A graph as the plugin executes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExecutionGraph {
+    /// The nodes in execution order: the position is the step. Constants, inputs and outputs have steps too.
+    pub nodes: Vec<ExecutedNode>,
+    /// Compiled with free dims: sizes were not known when memory was divided.
+    pub is_dynamic: bool,
+    /// The type that significant nodes compute in (`INFERENCE_PRECISION_HINT`).
+    pub precision: Precision,
+    /// The type that attention state is stored in.
+    pub kv_precision: Option<DType>,
+    /// What was taken for granted while the graph was made.
+    pub assumptions: Vec<Assumption>,
+}
+
+/// The type that matrix products compute in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// IEEE single.
+    F32,
+    /// bfloat16; the default on processors that have it.
+    #[default]
+    Bf16,
+    /// IEEE half.
+    F16,
+}
+
+/// One node that runs, or holds memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExecutedNode {
+    /// What it does.
+    pub kind: Kind,
+    /// The runtime's name of it.
+    pub name: Box<str>,
+    /// Names of the layers that were fused into it, in order. Activations and arithmetic fused behind a matrix
+    /// product or a convolution are listed; a bias has taken its product's place.
+    pub originals: SmallVec<[Box<str>; 1]>,
+    /// The node of the source graph that it stands for, for reports.
+    pub source: NodeRef,
+    /// What it reads, by input port.
+    pub inputs: SmallVec<[Port; 4]>,
+    /// What it writes.
+    pub outputs: SmallVec<[Output; 1]>,
+    /// Its outputs lie in its input's bytes (for [`Kind::Concat`]: its inputs lie in its output's). Decided when the
+    /// model is compiled, on the dims known then, so that it cannot be read off [`Output::dims`]; meaningful for
+    /// Gather, Split, Concat and RoPE, and ignored elsewhere.
+    pub is_view: bool,
+    /// Input that is overwritten by a sum fused into a convolution.
+    pub addend: Option<u32>,
+    /// Sizes of an attention; there are some for [`Kind::ScaledDotProductAttention`], [`Kind::PagedAttention`] and for
+    /// a [`Kind::Subgraph`] that holds a whole attention.
+    pub attention: Option<Box<Attention>>,
+    /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
+    pub is_mapped: bool,
+    /// [`Kind::StridedSlice`]: pieces that it copies one by one, where the exported graph tells.
+    pub n_pieces: u64,
+    /// [`Kind::MemoryInput`]: weights of the matrix products that compute its first content, in a graph of their own.
+    /// A serialized execution graph does not show them.
+    pub inner: SmallVec<[Output; 1]>,
+}
+
+/// An output of an earlier node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Port {
+    /// The step of the node that writes it: its position in [`ExecutionGraph::nodes`].
+    pub step: u32,
+    /// Which of its outputs, from 0.
+    pub port: u32,
+}
+
+/// What a node writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Element type as executed.
+    pub dtype: DType,
+    /// Dims of this run.
+    pub dims: Dims,
+    /// At least one dim was free when the model was compiled.
+    pub is_dynamic: bool,
+    /// Order of the dims in memory.
+    pub layout: Layout,
+}
+
+/// Order of dims in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// As written: the last dim is dense.
+    #[default]
+    Plain,
+    /// Dim 1 is dense (`acb`, `acdb`, `acdeb`).
+    ChannelsLast,
+}
+
+/// The sizes of one attention.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attention {
+    /// Sequences; leading dims of a packed attention count here.
+    pub batch: u64,
+    /// Query heads.
+    pub heads: u64,
+    /// Key and value heads.
+    pub kv_heads: u64,
+    /// Query tokens of this run.
+    pub queries: u64,
+    /// Key tokens, those of earlier runs included.
+    pub keys: u64,
+    /// Size of one query or key head.
+    pub key_size: u64,
+    /// Size of one value head.
+    pub value_size: u64,
+    /// It adds a mask to the scores.
+    pub has_mask: bool,
+}
+
+impl Attention {
+    /// Key tokens that earlier runs left.
+    #[must_use]
+    pub fn past(&self) -> u64 {
+        self.keys.saturating_sub(self.queries)
+    }
+}
+
+impl Precision {
+    /// The element type.
+    #[must_use]
+    pub fn dtype(self) -> DType {
+        match self {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+            Precision::F16 => DType::F16,
+        }
+    }
+}
+
+impl Output {
+    /// Bytes of the elements; `None` where elements have no fixed size or the product does not fit 64 bits.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Bytes> {
+        let elements = self.dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))?;
+        if elements == 0 { Some(Bytes::ZERO) } else { self.dtype.bytes(elements) }
+    }
+}
+
+impl ExecutedNode {
+    /// Whether a constant, or something computed from constants alone, is what this node is.
+    #[must_use]
+    pub fn is_const(&self) -> bool {
+        self.kind == Kind::Const
+    }
+}
+
+impl ExecutionGraph {
+    /// The node at a step.
+    #[must_use]
+    pub fn node(&self, step: u32) -> Option<&ExecutedNode> {
+        self.nodes.get(step as usize)
+    }
+
+    /// What a port holds.
+    #[must_use]
+    pub fn output(&self, port: Port) -> Option<&Output> {
+        self.node(port.step)?.outputs.get(port.port as usize)
+    }
+
+    /// What input `index` of a node holds.
+    #[must_use]
+    pub fn input(&self, node: &ExecutedNode, index: usize) -> Option<&Output> {
+        self.output(*node.inputs.get(index)?)
+    }
+
+    /// Whether an attention reads tokens that an earlier run left.
+    #[must_use]
+    pub fn has_past(&self) -> bool {
+        let has_cache = |node: &&ExecutedNode| {
+            matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention)
+        };
+        let attentions = self.nodes.iter().filter(has_cache);
+        attentions.filter_map(|node| node.attention.as_deref()).any(|attention| attention.past() > 0)
+    }
+
+    /// For every node, whether it depends on constants alone.
+    ///
+    /// Cost: linear in edges.
+    #[must_use]
+    pub fn constants(&self) -> Vec<bool> {
+        let mut constant = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let folds = matches!(node.kind, Kind::Reshape | Kind::Reorder | Kind::Convert);
+            let is_constant = |port: &Port| constant.get(port.step as usize).copied().unwrap_or(false);
+            constant.push(node.is_const() || folds && node.inputs.iter().all(is_constant));
+        }
+        constant
+    }
+}

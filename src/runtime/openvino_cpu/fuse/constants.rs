@@ -1,0 +1,248 @@
+//! Pass 1: what is known before the model runs becomes a constant.
+//!
+//! * A node that reads constants alone. Not folded: a widening Convert of quantised weights, and one of f16 that feeds
+//!   a MatMul or a Gather's table; both are taken in with the weight later, and a MatMul of such a weight runs.
+//! * ShapeOf of known dims, and what picks known elements of one, or of a list that is joined of numbers; of a Split of
+//!   one, the outputs that are known.
+//!
+//! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
+
+use super::work::{Edge, Node, Work};
+use crate::DType;
+use crate::graph::op::Constant;
+use crate::graph::{Op, Value};
+use crate::runtime::openvino_cpu::execution::Kind;
+use crate::shape::Shapes;
+use smallvec::smallvec;
+
+/// Folds constants, inputs before users.
+pub(super) fn fold(work: &mut Work<'_>, shapes: &Shapes) {
+    for node in work.model_order() {
+        if !work.is_alive(node) || work.nodes[node].is_const() {
+            continue;
+        }
+        split_shape(work, node);
+        let value = match known(work, node) {
+            Some(value) => Some(value),
+            None if is_foldable(work, node) => {
+                let tensor = work.graph.output(work.nodes[node].source, 0);
+                tensor.and_then(|tensor| shapes.tensor(tensor).value.clone())
+            }
+            None => continue,
+        };
+        for port in 0..work.nodes[node].outputs.len() {
+            make(work, node, port, value.clone());
+        }
+    }
+}
+
+/// Gives each element-wise reader of a folded number one of its own, since it gets the rank of what it meets there.
+///
+/// Source: `AlignEltwiseInputRanks`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
+fn own_numbers(work: &mut Work<'_>, constant: Edge) {
+    let rank = work.tensor(constant).dims.len();
+    if work.tensor(constant).elements() != 1 {
+        return;
+    }
+    for (user, input) in work.users(constant.node).to_vec().into_iter().skip(1) {
+        let reader = &work.nodes[user];
+        let is_raised = reader.outputs.first().is_some_and(|output| output.dims.len() > rank);
+        if matches!(reader.op, Op::Binary(..)) && is_raised {
+            let own = Node { users: Vec::new(), ..work.nodes[constant.node].clone() };
+            let own = Edge::of(work.add(own));
+            work.set_input(user, input, own);
+        }
+    }
+}
+
+/// Puts a constant in the place of an output, under the node's name.
+fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
+    let old = &work.nodes[node];
+    let name = match old.outputs.len() {
+        1 => old.name.clone(),
+        _ => format!("{}.{port}", old.name).into(),
+    };
+    let mut tensor = old.outputs[port].clone();
+    tensor.dims.iter_mut().for_each(|dim| dim.is_free = false);
+    let constant = Node {
+        outputs: smallvec![tensor],
+        value,
+        ..Node::named(name, Op::Constant(Constant { range: None, value: None }), Kind::Const, old.source)
+    };
+    let constant = Edge::of(work.add(constant));
+    work.replace(Edge { node, port }, constant);
+    own_numbers(work, constant);
+}
+
+/// Folds those outputs of a Split into single dims whose dim was known when the model was compiled.
+fn split_shape(work: &mut Work<'_>, node: usize) {
+    let shape = work.producer(node, 0).filter(|_| matches!(work.nodes[node].op, Op::Split { .. }));
+    let Some(shape) = shape.filter(|&shape| matches!(work.nodes[shape].op, Op::ShapeOf { .. })) else {
+        return;
+    };
+    let Some(dims) = work.nodes[shape].input(0).map(|edge| work.tensor(edge).dims.clone()) else { return };
+    if dims.len() == work.nodes[node].outputs.len() {
+        for (port, dim) in dims.iter().enumerate().filter(|(_, dim)| !dim.is_free) {
+            make(work, node, port, Some(Value::ints([dim.size as i64])));
+        }
+    }
+}
+
+fn is_foldable(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    match of.op {
+        Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque => return false,
+        Op::Multinomial { .. } | Op::FromShape { fill: None, .. } => return false,
+        Op::MatMul { .. } if !of.inputs.iter().flatten().all(|edge| work.nodes[edge.node].is_const()) => {
+            return false;
+        }
+        _ => {}
+    }
+    let inputs = of.inputs.iter().flatten();
+    !of.inputs.is_empty()
+        && inputs.into_iter().all(|edge| is_known(work, edge.node))
+        && !is_weight_conversion(work, node)
+}
+
+/// A constant, or one of f16 that is about to be widened.
+fn is_known(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let widens = |edge: Edge| {
+        work.nodes[edge.node].is_const() && matches!(work.tensor(edge).dtype, DType::F16 | DType::BF16)
+    };
+    of.is_const() || of.kind == Kind::Convert && of.input(0).is_some_and(widens)
+}
+
+/// A Convert that a weight keeps until the matrix product or the Gather takes it in.
+fn is_weight_conversion(work: &Work<'_>, node: usize) -> bool {
+    if work.nodes[node].kind != Kind::Convert {
+        return false;
+    }
+    let Some(from) = work.nodes[node].input(0).map(|edge| work.tensor(edge).dtype) else { return false };
+    match from {
+        DType::U8 | DType::I8 | DType::U4 | DType::I4 | DType::NF4 | DType::U2 => {
+            work.nodes[node].outputs.iter().any(|tensor| tensor.dtype.is_float())
+                && !reaches_convolution(work, node)
+        }
+        DType::F16 | DType::BF16 => work.users(node).iter().any(|&(user, input)| {
+            let user = &work.nodes[user];
+            matches!(user.op, Op::MatMul { .. })
+                || matches!(user.op, Op::Gather { .. }) && input == 0
+                || matches!(user.op, Op::Convolution(_)) && input == 1
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a chain of one reader each ends in a convolution: quantised filters are widened when the model is compiled.
+fn reaches_convolution(work: &Work<'_>, mut node: usize) -> bool {
+    for _ in 0..8 {
+        match work.only_user(node) {
+            Some((user, _)) if work.nodes[user].kind == Kind::Convolution => return true,
+            Some((user, _)) => node = user,
+            None => return false,
+        }
+    }
+    false
+}
+
+/// The value of a ShapeOf, or of a Gather or slice of one, whose dims were known when the model was compiled.
+fn known(work: &Work<'_>, node: usize) -> Option<Value> {
+    match work.nodes[node].op {
+        Op::ShapeOf { .. } => {
+            let dims = &work.tensor(work.nodes[node].input(0)?).dims;
+            let is_fixed = dims.iter().all(|dim| !dim.is_free);
+            is_fixed.then(|| Value::ints(dims.iter().map(|dim| dim.size as i64)))
+        }
+        Op::Gather { batch_dims: 0 } => {
+            let source = work.producer(node, 0)?;
+            if matches!(work.nodes[source].op, Op::Concat { .. }) {
+                return known_part(work, node, source);
+            }
+            if !matches!(work.nodes[source].op, Op::ShapeOf { .. }) {
+                return None;
+            }
+            let dims = &work.tensor(work.nodes[source].input(0)?).dims;
+            let picked = work.ints(node, 1)?.iter().map(|&index| {
+                let index = if index < 0 { index + dims.len() as i64 } else { index };
+                let dim = dims.get(usize::try_from(index).ok()?)?;
+                (!dim.is_free).then_some(dim.size as i64)
+            });
+            Some(Value::ints(picked.collect::<Option<Vec<_>>>()?))
+        }
+        _ => None,
+    }
+}
+
+/// The number that a Gather picks from a list that is joined of constants and others.
+fn known_part(work: &Work<'_>, gather: usize, concat: usize) -> Option<Value> {
+    let &[index] = work.ints(gather, 1)? else { return None };
+    let list = work.nodes[concat].outputs.first().filter(|list| list.dims.len() == 1)?;
+    let index = if index < 0 { index.checked_add(i64::try_from(list.elements()).ok()?)? } else { index };
+    let mut index = u64::try_from(index).ok()?;
+    for (input, edge) in work.nodes[concat].inputs.iter().enumerate() {
+        let length = work.tensor((*edge)?).elements();
+        if index < length {
+            let picked = work.ints(concat, input)?.get(usize::try_from(index).ok()?).copied()?;
+            return Some(Value::ints([picked]));
+        }
+        index -= length;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::{Binary, Broadcast, ReshapeZero};
+
+    #[test]
+    fn known_dims_of_a_free_shape_are_constants() {
+        let (mut net, f32, i64) = (Net::new(), DType::F32, DType::I64);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let shape = net.op("shape", Op::ShapeOf { to: i64, start: 0, end: None }, &[x], i64, &[2]);
+        let (index, axis) = (net.ints("index", &[1]), net.int("axis", 0));
+        let width = net.op("width", Op::Gather { batch_dims: 0 }, &[shape, index, axis], i64, &[1]);
+        let rest = net.ints("rest", &[-1]);
+        let one = net.ints("one", &[1]);
+        let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[rest, one, width], i64, &[3]);
+        let out = net.op("reshape", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, &[FREE, 1, 8]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Reshape reshape f32"]);
+    }
+
+    #[test]
+    fn known_parts_of_a_shape_are_constants() {
+        let (mut net, f32, i64) = (Net::new(), DType::F32, DType::I64);
+        let x = net.input("x", f32, &[FREE, 2, 4]);
+        let shape = net.op("shape", Op::ShapeOf { to: i64, start: 0, end: None }, &[x], i64, &[3]);
+        let axis = net.int("axis", 0);
+        let parts = net.split(
+            "split",
+            Op::Split { parts: 3, allow_uneven: false },
+            &[shape, axis],
+            i64,
+            &[&[1], &[1], &[1]],
+        );
+        let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[parts[2], parts[1]], i64, &[2]);
+        let rest = net.ints("rest", &[-1]);
+        let pattern = net.op("whole", Op::Concat { axis: 0 }, &[rest, pattern], i64, &[3]);
+        let out = net.op("reshape", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, &[FREE, 4, 2]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Reshape reshape f32"]);
+    }
+
+    #[test]
+    fn arithmetic_on_constants_is_folded_under_its_name() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let [a, b] = ["a", "b"].map(|name| net.weight(name, f32, &[1, 8]));
+        let sum = net.op("folded", Op::Binary(Binary::Add, Broadcast::Numpy), &[a, b], f32, &[1, 8]);
+        let out = net.op("out", Op::Binary(Binary::Multiply, Broadcast::Numpy), &[x, sum], f32, &[FREE, 8]);
+        net.result("result", out);
+        let graph = net.execute(DYNAMIC);
+        let constants = graph.nodes.iter().filter(|node| node.kind == Kind::Const);
+        assert_eq!(constants.map(|node| &*node.name).collect::<Vec<_>>(), ["folded"]);
+    }
+}

@@ -1,0 +1,288 @@
+//! Pass 11: post-operations of matrix products, and chains of element-wise nodes.
+//!
+//! * FullyConnected, MatMul, Convolution, Reduce and Interpolate take their only reader if it is an activation, or arithmetic with a
+//!   constant that nobody else reads, one number or one per output.
+//! * An element-wise node takes its only reader, element-wise too, and its other inputs; names are appended.
+//!
+//! Source: `FuseFullyConnectedAndSimpleOperation`, `FuseEltwiseAndSimple`, OpenVINO 2026.4,
+//! src/plugins/intel_cpu/src/graph_optimizer.cpp.
+
+use super::work::{Edge, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::{Binary, Unary};
+use crate::runtime::openvino_cpu::execution::Kind;
+
+/// Gives matrix products their post-operations.
+pub(super) fn post_operations(work: &mut Work<'_>) {
+    for node in work.order() {
+        if work.is_alive(node) && takes_post_operations(&work.nodes[node].kind) {
+            take_post_operations(work, node);
+        }
+    }
+}
+
+/// Takes activations and arithmetic behind one node.
+pub(super) fn take_post_operations(work: &mut Work<'_>, node: usize) {
+    while let Some((reader, _)) =
+        work.only_user(node).filter(|&(user, _)| is_post_operation(work, node, user))
+    {
+        let originals = work.nodes[reader].originals.clone();
+        work.nodes[node].originals.extend(originals);
+        work.nodes[node].outputs[0] = work.nodes[reader].outputs[0].clone();
+        work.nodes[node].n_fused += 1;
+        work.replace(Edge::of(reader), Edge::of(node));
+    }
+}
+
+/// Takes the constants of arithmetic on floats with one number that nobody else reads: they are attributes.
+pub(super) fn embed_numbers(work: &mut Work<'_>) {
+    for node in work.order() {
+        let is_power = matches!(
+            work.nodes[node].op,
+            Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Power, _)
+        );
+        if !is_power || work.nodes[node].kind != Kind::Eltwise || work.nodes[node].inputs.len() != 2 {
+            continue;
+        }
+        let is_number = |edge: Edge| {
+            work.nodes[edge.node].is_const()
+                && work.tensor(edge).elements() == 1
+                && work.tensor(edge).dtype == DType::F32
+                && work.only_user(edge.node).is_some()
+        };
+        if let Some((first, second)) = work.nodes[node].input(0).zip(work.nodes[node].input(1)) {
+            if is_number(second) {
+                work.set_inputs(node, [first]);
+            } else if is_number(first) {
+                work.set_inputs(node, [second]);
+            }
+        }
+    }
+}
+
+fn takes_post_operations(kind: &Kind) -> bool {
+    matches!(kind, Kind::FullyConnected | Kind::MatMul | Kind::Convolution | Kind::Reduce | Kind::Interpolate)
+}
+
+fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
+    let of = &work.nodes[reader];
+    if of.kind != Kind::Eltwise || of.n_fused > 0 {
+        return false;
+    }
+    // A transposed convolution takes one multiplication or addition, and no activation.
+    if work.nodes[node].kind == Kind::Deconvolution
+        && (work.nodes[node].n_fused > 0 || matches!(of.op, Op::Unary(_)))
+    {
+        return false;
+    }
+    match of.op {
+        Op::Unary(unary) => is_activation(unary),
+        Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _) => {
+            let own = |index: usize| work.producer(reader, index) == Some(node);
+            let other = if own(0) && !own(1) { 1 } else { 0 };
+            let Some(constant) = of.input(other).filter(|edge| work.nodes[edge.node].is_const()) else {
+                return false;
+            };
+            if other == 0 && matches!(of.op, Op::Binary(Binary::Subtract | Binary::Divide, _)) {
+                return false;
+            }
+            let elements = work.tensor(constant).elements();
+            let dims = &work.nodes[node].outputs[0].dims;
+            // Of a FullyConnected with more than three dims the plugin takes the second one for the channels, where none lie.
+            let channel = match work.nodes[node].kind {
+                Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => dims.get(1),
+                Kind::FullyConnected if dims.len() > 3 => None,
+                _ => dims.last(),
+            };
+            let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free && dim.size == elements);
+            // Products of quantised weights take a number that others read too: seen in one model.
+            let is_quantized =
+                work.nodes[node].kind == Kind::FullyConnected && work.nodes[node].inputs.len() > 3;
+            fits && (work.only_user(constant.node).is_some() || is_quantized && elements == 1)
+                && work.nodes[reader].outputs[0].dims.len() == work.nodes[node].outputs[0].dims.len()
+        }
+        _ => false,
+    }
+}
+
+fn is_activation(unary: Unary) -> bool {
+    use Unary::*;
+    matches!(
+        unary,
+        Abs | Clamp
+            | Elu
+            | Gelu
+            | HSwish
+            | Mish
+            | Relu
+            | Sigmoid
+            | SoftPlus
+            | Sqrt
+            | Swish
+            | Tanh
+            | HSigmoid
+            | Round
+    )
+}
+
+/// Takes a Convert of bytes to f32 into arithmetic with a constant that alone reads it; its name comes last.
+///
+/// Source: `MergeConvertAndScaleShift`, src/plugins/intel_cpu/src/graph_optimizer.cpp.
+pub(super) fn take_conversions(work: &mut Work<'_>) {
+    for node in work.order() {
+        let of = &work.nodes[node];
+        let Some(data) = of.input(0).filter(|_| of.kind == Kind::Convert) else { continue };
+        let is_of_bytes = matches!(work.tensor(data).dtype, DType::Boolean | DType::U8 | DType::I8)
+            && of.outputs.iter().all(|tensor| tensor.dtype == DType::F32);
+        let Some((user, input)) = work.only_user(node).filter(|_| is_of_bytes) else { continue };
+        let is_arithmetic = matches!(
+            work.nodes[user].op,
+            Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _)
+        );
+        let is_alone =
+            (0..work.nodes[user].inputs.len()).all(|other| other == input || work.reads_const(user, other));
+        if is_arithmetic && is_alone && work.nodes[user].kind == Kind::Eltwise {
+            let originals = work.nodes[node].originals.clone();
+            work.nodes[user].originals.extend(originals);
+            work.set_input(user, input, data);
+        }
+    }
+}
+
+/// Joins chains of element-wise nodes.
+pub(super) fn join(work: &mut Work<'_>) {
+    for node in work.order() {
+        if !work.is_alive(node) || work.nodes[node].kind != Kind::Eltwise {
+            continue;
+        }
+        while let Some((reader, input)) =
+            work.only_user(node).filter(|&(reader, input)| may_join(work, node, reader, input))
+        {
+            let others: Vec<Edge> = work.nodes[reader]
+                .inputs
+                .iter()
+                .enumerate()
+                .filter(|&(index, _)| index != input)
+                .filter_map(|(_, edge)| *edge)
+                .collect();
+            let inputs: Vec<Edge> = work.nodes[node].inputs.iter().flatten().copied().chain(others).collect();
+            work.set_inputs(node, inputs);
+            let originals = work.nodes[reader].originals.clone();
+            work.nodes[node].originals.extend(originals);
+            work.nodes[node].outputs = work.nodes[reader].outputs.clone();
+            work.nodes[node].n_fused += 1 + work.nodes[reader].n_fused;
+            work.replace(Edge::of(reader), Edge::of(node));
+        }
+    }
+}
+
+fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
+    let (parent, child) = (&work.nodes[node], &work.nodes[reader]);
+    if child.kind != Kind::Eltwise || child.n_fused > 0 || parent.inputs.len() + child.inputs.len() > 16 {
+        return false;
+    }
+    let producers = || child.inputs.iter().flatten().map(|edge| edge.node);
+    if producers().any(|producer| work.nodes[producer].kind == Kind::Split) {
+        return false;
+    }
+    let shares = |producer: usize| parent.inputs.iter().flatten().any(|edge| edge.node == producer);
+    if producers().any(|producer| producer != node && shares(producer)) {
+        return false;
+    }
+    let is_integer_arithmetic = |node: usize| {
+        let of = &work.nodes[node];
+        let is_index = |edge: &Edge| matches!(work.tensor(*edge).dtype, DType::I32 | DType::I64);
+        matches!(of.op, Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _))
+            && of.inputs.iter().flatten().all(is_index)
+    };
+    if is_integer_arithmetic(node) != is_integer_arithmetic(reader) {
+        return false;
+    }
+    let is_dynamic = |node: usize| work.nodes[node].outputs.iter().any(|tensor| tensor.is_free());
+    if is_dynamic(node) != is_dynamic(reader) {
+        return false;
+    }
+    let needs_first = match child.op {
+        Op::Binary(kind, _) => {
+            kind.is_boolean() && !is_logical(kind)
+                || matches!(
+                    kind,
+                    Binary::Subtract
+                        | Binary::Divide
+                        | Binary::TruncatedDivide
+                        | Binary::FloorMod
+                        | Binary::Mod
+                        | Binary::Power
+                )
+        }
+        Op::Select(_) | Op::Unary(Unary::Clamp) => true,
+        _ => false,
+    };
+    let mut types = parent.inputs.iter().flatten().map(|edge| class(work.tensor(*edge).dtype));
+    let first = types.next();
+    let is_mixed = types.any(|dtype| Some(dtype) != first);
+    input == 0 || !needs_first && !is_mixed
+}
+
+fn is_logical(kind: Binary) -> bool {
+    matches!(kind, Binary::LogicalAnd | Binary::LogicalOr | Binary::LogicalXor)
+}
+
+/// Types that the plugin has in common.
+fn class(dtype: DType) -> DType {
+    match dtype {
+        DType::I64 => DType::I32,
+        DType::Boolean => DType::U8,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::Broadcast;
+
+    fn chain(dtype: DType, second: Binary, swap: bool) -> Vec<String> {
+        let (mut net, dims) = (Net::new(), [FREE, 8]);
+        let [a, b, c] = ["a", "b", "c"].map(|name| net.input(name, dtype, &dims));
+        let first = net.op("first", Op::Binary(Binary::Multiply, Broadcast::Numpy), &[a, b], dtype, &dims);
+        let inputs = if swap { [c, first] } else { [first, c] };
+        let second = net.op("second", Op::Binary(second, Broadcast::Numpy), &inputs, dtype, &dims);
+        net.result("out", second);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn a_chain_is_one_node_with_the_first_name() {
+        assert_eq!(chain(DType::F32, Binary::Add, false), ["Eltwise first,second f32"]);
+        assert_eq!(chain(DType::F32, Binary::Add, true), ["Eltwise first,second f32"]);
+    }
+
+    #[test]
+    fn a_remainder_takes_its_first_input_alone() {
+        assert_eq!(chain(DType::F32, Binary::Mod, false).len(), 1);
+        assert_eq!(chain(DType::F32, Binary::Mod, true).len(), 2);
+    }
+
+    #[test]
+    fn a_conversion_of_bytes_is_part_of_a_product() {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 8]);
+        let [a, b] = ["a", "b"].map(|name| net.input(name, f32, &dims));
+        let mask =
+            net.op("gt", Op::Binary(Binary::Greater, Broadcast::Numpy), &[a, b], DType::Boolean, &dims);
+        let mask = net.op("convert", Op::Convert { to: f32 }, &[mask], f32, &dims);
+        let number = net.number("number", 2.0);
+        let product = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let out = net.op("product", product, &[number, mask], f32, &dims);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Eltwise gt,product,convert f32"]);
+    }
+
+    #[test]
+    fn integer_arithmetic_joins_its_like() {
+        assert_eq!(chain(DType::I32, Binary::Add, false).len(), 1);
+        assert_eq!(chain(DType::I32, Binary::Maximum, false).len(), 2);
+    }
+}

@@ -1,0 +1,112 @@
+//! Pass 4, continued: a GELU that was written out.
+//!
+//! `x * 0.5 * (1 + erf(x / sqrt(2)))`, the products in any order, is one activation named as its last product.
+//!
+//! Source: `GeluFusion`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations/common_optimizations/gelu_fusion.cpp.
+
+use super::rms::{constant_and_other, inputs};
+use super::work::{Edge, Node, Work};
+use crate::graph::Op;
+use crate::graph::op::{Binary, Unary};
+use crate::runtime::openvino_cpu::execution::Kind;
+use smallvec::smallvec;
+
+/// Fuses every GELU.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if work.is_alive(node)
+            && let Some(x) = matched(work, node)
+        {
+            let old = &work.nodes[node];
+            let fused = Node {
+                op: Op::Unary(Unary::Gelu),
+                kind: Kind::Eltwise,
+                name: old.name.clone(),
+                originals: smallvec![old.name.clone()],
+                source: old.source,
+                inputs: smallvec![Some(x)],
+                outputs: old.outputs.clone(),
+                ..Node::default()
+            };
+            let fused = work.add(fused);
+            work.replace(Edge::of(node), Edge::of(fused));
+        }
+    }
+}
+
+/// Of a product of x, one half and `1 + erf(x / sqrt(2))`: x.
+fn matched(work: &Work<'_>, node: usize) -> Option<Edge> {
+    let mut factors = Vec::new();
+    let (first, second) = inputs(work, node, Binary::Multiply)?;
+    for edge in [first, second] {
+        match inputs(work, edge.node, Binary::Multiply).filter(|_| work.only_user(edge.node).is_some()) {
+            Some((first, second)) => factors.extend([first, second]),
+            None => factors.push(edge),
+        }
+    }
+    let [a, b, c] = factors[..] else { return None };
+    let half = factors.iter().copied().find(|&edge| value(work, edge).is_some_and(|half| half == 0.5))?;
+    let error = [a, b, c].into_iter().find(|&edge| error_of(work, edge.node).is_some())?;
+    let x = [a, b, c].into_iter().find(|&edge| edge != half && edge != error)?;
+    (error_of(work, error.node)? == x).then_some(x)
+}
+
+/// Of `1 + erf(x / sqrt(2))`: x.
+fn error_of(work: &Work<'_>, node: usize) -> Option<Edge> {
+    let (one, error) = constant_and_other(work, node, Binary::Add)?;
+    if value(work, one)? != 1.0 || !matches!(work.nodes[error.node].op, Op::Unary(Unary::Erf)) {
+        return None;
+    }
+    let scaled = work.producer(error.node, 0)?;
+    let is_near = |edge: Edge, root: f64| value(work, edge).is_some_and(|value| (value - root).abs() < 1e-3);
+    if let Some((x, divisor)) = inputs(work, scaled, Binary::Divide) {
+        return is_near(divisor, std::f64::consts::SQRT_2).then_some(x);
+    }
+    let (factor, x) = constant_and_other(work, scaled, Binary::Multiply)?;
+    is_near(factor, std::f64::consts::FRAC_1_SQRT_2).then_some(x)
+}
+
+/// The number that a constant holds.
+fn value(work: &Work<'_>, edge: Edge) -> Option<f64> {
+    let node = &work.nodes[edge.node];
+    match node.value.as_ref().filter(|_| node.is_const())?.to_floats()[..] {
+        [value] => Some(value),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::Broadcast;
+
+    fn written_out(half: f64, divisor: f64) -> Vec<String> {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 8]);
+        let binary = |kind| Op::Binary(kind, Broadcast::Numpy);
+        let x = net.input("x", f32, &dims);
+        let root = net.number("root", divisor);
+        let scaled = net.op("div", binary(Binary::Divide), &[x, root], f32, &dims);
+        let error = net.op("erf", Op::Unary(Unary::Erf), &[scaled], f32, &dims);
+        let one = net.number("one", 1.0);
+        let sum = net.op("add", binary(Binary::Add), &[error, one], f32, &dims);
+        let product = net.op("mul", binary(Binary::Multiply), &[x, sum], f32, &dims);
+        let half = net.number("half", half);
+        let out = net.op("mul_1", binary(Binary::Multiply), &[product, half], f32, &dims);
+        net.result("out", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn it_is_one_activation_named_as_its_last_product() {
+        assert_eq!(written_out(0.5, std::f64::consts::SQRT_2), ["Eltwise mul_1 f32"]);
+    }
+
+    #[test]
+    fn other_numbers_make_other_functions() {
+        assert!(written_out(0.25, std::f64::consts::SQRT_2).len() > 1);
+        assert!(written_out(0.5, 1.0).len() > 1);
+    }
+}

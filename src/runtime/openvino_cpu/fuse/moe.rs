@@ -1,0 +1,239 @@
+//! Pass 5, continued: experts that are all computed, of which a router weighs a few.
+//!
+//! An exporter writes a mixture of experts as products over all experts at once: tokens repeated per expert (Tile,
+//! Reshape), products with the stacked weights of gate, up and down, a product with the router's weights scattered over
+//! all experts, and a sum over experts. The plugin computes chosen experts alone: each product is a GatherMatmul that
+//! reads the tokens (Unsqueeze), the stacked weights and the router's choice; the router's weights are transposed as
+//! TopK gave them.
+//!
+//! Source: `ConvertTiledMoeBlockTo3GatherMatmuls` and `ConvertTiledMoeBlockTo2GatherMatmuls`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations/common_optimizations/convert_tiled_moe_block_to_gather_matmuls.cpp.
+
+use super::fully_connected::empty;
+use super::rms::{inputs, is_binary};
+use super::weights;
+use super::work::{Dim, Edge, Node, Tensor, Work};
+use crate::graph::Op;
+use crate::graph::op::{Binary, Reduce, ReshapeZero, Scatter, Unary};
+use crate::ids::NodeId;
+use crate::runtime::openvino_cpu::execution::Kind;
+use smallvec::{SmallVec, smallvec};
+
+/// What the sum over experts is made of.
+#[derive(Debug)]
+struct Block {
+    /// Tokens, one row each.
+    tokens: Edge,
+    /// Products that read the tokens: gate and up, or both in one.
+    first: SmallVec<[Product; 2]>,
+    /// The product that gives a row per token again.
+    down: Product,
+    /// Router's choice and weights per token.
+    chosen: Edge,
+    weights: Edge,
+    transpose: usize,
+    /// The product with the router's weights.
+    scaled: usize,
+}
+
+/// A product with the weights of all experts, and the bias behind it.
+#[derive(Clone, Copy, Debug)]
+struct Product {
+    node: usize,
+    bias: Option<(usize, Edge)>,
+}
+
+impl Product {
+    /// The node whose output others read.
+    fn last(self) -> usize {
+        self.bias.map_or(self.node, |(add, _)| add)
+    }
+}
+
+/// Rewrites every mixture of experts.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        let is_sum = matches!(work.nodes[node].op, Op::Reduce { kind: Reduce::Sum, keep_dims: false, .. });
+        if is_sum
+            && work.is_alive(node)
+            && let Some(block) = matched(work, node)
+        {
+            rewrite(work, node, &block);
+        }
+    }
+}
+
+fn matched(work: &Work<'_>, sum: usize) -> Option<Block> {
+    let scaled = work.producer(sum, 0)?;
+    let (rows, routed) = inputs(work, scaled, Binary::Multiply)?;
+    let down = above(work, rows, Kind::Reshape)?;
+    let down = product(work, down)?;
+    let routed = match work.nodes[routed.node].op {
+        Op::Unsqueeze => work.nodes[routed.node].input(0)?,
+        _ => routed,
+    };
+    let transpose = above(work, routed, Kind::Reshape)?.node;
+    let scatter = work.producer(transpose, 0).filter(|_| work.nodes[transpose].kind == Kind::Transpose)?;
+    matches!(work.nodes[scatter].op, Op::Scatter(Scatter::Elements)).then_some(())?;
+    let (chosen, weights) = (work.nodes[scatter].input(1)?, work.nodes[scatter].input(2)?);
+    // Up from the product of gate and up: everything that only computes element by element or cuts.
+    let mut first: SmallVec<[Product; 2]> = SmallVec::new();
+    let mut pending: SmallVec<[Edge; 4]> = smallvec![work.nodes[down.node].input(0)?];
+    for _ in 0..16 {
+        let Some(edge) = pending.pop() else { break };
+        if let Some(found) = product(work, edge) {
+            if !first.iter().any(|known| known.node == found.node) {
+                first.push(found);
+            }
+            continue;
+        }
+        let node = &work.nodes[edge.node];
+        let passes = match node.op {
+            Op::Unary(Unary::Swish | Unary::Gelu | Unary::Clamp) => true,
+            Op::Binary(Binary::Multiply | Binary::Add | Binary::Minimum, _) => true,
+            _ => matches!(node.kind, Kind::StridedSlice | Kind::Split),
+        };
+        if node.is_const() {
+            continue;
+        }
+        passes.then_some(())?;
+        let n_data = if matches!(node.op, Op::Binary(..)) { 2 } else { 1 };
+        pending.extend(node.inputs.iter().take(n_data).flatten().copied());
+    }
+    let tiled = work.producer(first.first()?.node, 0)?;
+    let same = first.iter().all(|product| work.producer(product.node, 0) == Some(tiled));
+    let tile = above(work, Edge::of(tiled), Kind::Reshape)?.node;
+    if !pending.is_empty() || !same || work.nodes[tile].kind != Kind::Tile {
+        return None;
+    }
+    Some(Block { tokens: work.nodes[tile].input(0)?, first, down, chosen, weights, transpose, scaled })
+}
+
+/// What a node of this kind reads.
+fn above(work: &Work<'_>, edge: Edge, kind: Kind) -> Option<Edge> {
+    (work.nodes[edge.node].kind == kind).then(|| work.nodes[edge.node].input(0))?
+}
+
+/// A product with weights of one matrix per expert, and the Add of a constant behind it.
+fn product(work: &Work<'_>, edge: Edge) -> Option<Product> {
+    let is_product = |node: usize| {
+        let weights = work.nodes[node].input(1).map(|edge| work.tensor(edge).dims.len());
+        matches!(work.nodes[node].op, Op::MatMul { transpose_a: false, transpose_b: true })
+            && weights == Some(3)
+    };
+    if is_product(edge.node) {
+        return Some(Product { node: edge.node, bias: None });
+    }
+    let (data, bias) = inputs(work, edge.node, Binary::Add)?;
+    let has_bias = is_binary(work, edge.node, Binary::Add) && work.nodes[bias.node].is_const();
+    (has_bias && is_product(data.node)).then_some(Product { node: data.node, bias: Some((edge.node, bias)) })
+}
+
+fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
+    let source = work.nodes[sum].source;
+    let one = Dim { size: 1, is_free: false };
+    let tokens = work.tensor(block.tokens).clone();
+    let rows = tokens.dims.first().copied().unwrap_or(one);
+    let n_chosen = work.tensor(block.chosen).dims.last().copied().unwrap_or(one);
+    let mut single = tokens.clone();
+    single.dims.insert(0, one);
+    let data = unsqueeze(work, block.tokens, single, 0, source);
+    for &product in &block.first {
+        gather(work, product, Edge::of(data), block.chosen, [n_chosen, rows], true);
+    }
+    let between = work.nodes[block.down.node].input(0);
+    resize(work, between, [n_chosen, rows]);
+    if let Some(between) = between {
+        gather(work, block.down, between, block.chosen, [n_chosen, rows], false);
+    }
+    // The router's weights as TopK gave them.
+    work.set_input(block.transpose, 0, block.weights);
+    let weights = work.tensor(block.weights).clone();
+    let turned: SmallVec<[Dim; 6]> = weights.dims.iter().rev().copied().collect();
+    work.nodes[block.transpose].outputs[0].dims = turned.clone();
+    let mut column = Tensor { dims: turned, ..weights };
+    column.dims.push(one);
+    let column = unsqueeze(work, Edge::of(block.transpose), column, -1, source);
+    let product = Edge::of(block.down.last());
+    let summed = work.tensor(product).clone();
+    work.set_inputs(block.scaled, [product, Edge::of(column)]);
+    work.nodes[block.scaled].outputs[0].dims = summed.dims.clone();
+    let output = work.nodes[sum].outputs[0].clone();
+    work.nodes[sum].outputs[0].dims = summed.dims.iter().skip(1).copied().collect();
+    let dims: Vec<i64> =
+        output.dims.iter().map(|dim| if dim.is_free { -1 } else { dim.size as i64 }).collect();
+    let pattern = work.add_ints(&dims, source);
+    let name: Box<str> = format!("{}_Reshape", work.nodes[sum].name).into();
+    let reshape = work.add(Node {
+        inputs: smallvec![Some(Edge::of(sum)), Some(pattern)],
+        outputs: smallvec![output],
+        ..Node::named(name, Op::Reshape(ReshapeZero::CopiesDim), Kind::Reshape, source)
+    });
+    work.replace_for(Edge::of(sum), Edge::of(reshape), |user| user != reshape);
+}
+
+fn unsqueeze(work: &mut Work<'_>, data: Edge, output: Tensor, axis: i64, source: NodeId) -> usize {
+    let axis = work.add_ints(&[axis], source);
+    let name = work.fresh_name("Unsqueeze");
+    work.add(Node {
+        inputs: smallvec![Some(data), Some(axis)],
+        outputs: smallvec![output],
+        ..Node::named(name, Op::Unsqueeze, Kind::Reshape, source)
+    })
+}
+
+/// Makes a product read the choice, and compute chosen experts alone.
+fn gather(
+    work: &mut Work<'_>,
+    product: Product,
+    data: Edge,
+    chosen: Edge,
+    leading: [Dim; 2],
+    has_bias_name: bool,
+) {
+    let Some(weights) = work.nodes[product.node].input(1) else { return };
+    let source = work.nodes[product.node].source;
+    let stored = weights::behind(work, weights).filter(|weight| weight.scale.is_some());
+    let (weights, scale, zero_point) = match stored {
+        Some(weight) => {
+            let scale = weights::converted(work, weight.scale);
+            let zero_point = weight.zero_point.or_else(|| Some(empty(work, source)));
+            (weight.stored, scale, zero_point)
+        }
+        None => (weights, None, None),
+    };
+    let bias = match product.bias {
+        Some((_, bias)) => bias,
+        None => empty(work, source),
+    };
+    let inputs: Vec<Edge> =
+        [data, weights, chosen, bias].into_iter().chain(scale).chain(zero_point).collect();
+    work.set_inputs(product.node, inputs);
+    let fused = &mut work.nodes[product.node];
+    (fused.kind, fused.op) = (Kind::GatherMatmul, Op::Opaque);
+    fused.outputs[0].dims[..2].copy_from_slice(&leading);
+    if let Some((add, _)) = product.bias {
+        if has_bias_name {
+            let (name, originals) = (work.nodes[add].name.clone(), work.nodes[add].originals.clone());
+            (work.nodes[product.node].name, work.nodes[product.node].originals) = (name, originals);
+        }
+        work.replace(Edge::of(add), Edge::of(product.node));
+    }
+}
+
+/// What lies between the products has a row per chosen expert and token.
+fn resize(work: &mut Work<'_>, from: Option<Edge>, leading: [Dim; 2]) {
+    let mut pending: SmallVec<[Edge; 4]> = from.into_iter().collect();
+    for _ in 0..32 {
+        let Some(edge) = pending.pop() else { break };
+        let node = &mut work.nodes[edge.node];
+        if node.is_const() || node.kind == Kind::GatherMatmul {
+            continue;
+        }
+        for tensor in node.outputs.iter_mut().filter(|tensor| tensor.dims.len() == 3) {
+            tensor.dims[..2].copy_from_slice(&leading);
+        }
+        let n_data = if matches!(node.op, Op::Binary(..)) { 2 } else { 1 };
+        pending.extend(node.inputs.iter().take(n_data).flatten().copied());
+    }
+}

@@ -1,0 +1,126 @@
+//! Pass 4, continued: element-wise nodes move above what only moves data.
+//!
+//! An activation (not Swish) with one reader, or arithmetic with one constant number on the right, moves above the
+//! Reshape, Transpose or Gather that feeds it, if nobody else reads that. It gets a made-up name; those that move data
+//! keep theirs.
+//!
+//! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp.
+
+use super::weights;
+use super::work::{Edge, Node, Tensor, Work};
+use crate::graph::Op;
+use crate::graph::op::{Binary, Broadcast, Unary};
+use crate::runtime::openvino_cpu::execution::Kind;
+use smallvec::smallvec;
+
+/// Moves element-wise nodes up.
+pub(super) fn elementwise(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        let Some(input) = moved_input(work, node) else { continue };
+        let mut movers = Vec::new();
+        let mut above = work.producer(node, input);
+        while let Some(mover) = above.filter(|&mover| is_mover(work, mover)) {
+            movers.push(mover);
+            above = work.producer(mover, 0);
+        }
+        let (Some(&last), Some(&first)) = (movers.first(), movers.last()) else { continue };
+        let Some(source) = work.nodes[first].input(0) else { continue };
+        let dtype = work.nodes[node].outputs[0].dtype;
+        let mut old = work.nodes[node].clone();
+        if matches!(old.op, Op::Binary(Binary::Divide, _)) && dtype.is_float() {
+            // Dividing by a constant is a product with its inverse before anything moves.
+            old.op = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        }
+        let word = super::kind::word(&old.op);
+        let name = work.fresh_name(&word);
+        let mut inputs = old.inputs.clone();
+        inputs[input] = Some(source);
+        let moved = work.add(Node {
+            inputs,
+            outputs: smallvec![Tensor { dtype, ..work.tensor(source).clone() }],
+            ..Node::named(name, old.op.clone(), old.kind.clone(), old.source)
+        });
+        work.set_input(first, 0, Edge::of(moved));
+        work.replace(Edge::of(node), Edge::of(last));
+        movers.iter().for_each(|&mover| work.nodes[mover].outputs[0].dtype = dtype);
+    }
+}
+
+/// The input that data come in by, if the node may move.
+fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
+    if !work.is_alive(node) || work.nodes[node].kind != Kind::Eltwise {
+        return None;
+    }
+    let is_number = |input: usize| {
+        let edge = work.nodes[node].input(input);
+        work.reads_const(node, input) && edge.is_some_and(|edge| work.tensor(edge).elements() == 1)
+    };
+    match work.nodes[node].op {
+        Op::Unary(unary) => (unary != Unary::Swish && work.nodes[node].inputs.len() == 1).then_some(0),
+        Op::Binary(kind, _) if !kind.is_boolean() && is_number(1) => {
+            (work.users(node).len() == 1 || matches!(kind, Binary::Multiply | Binary::Divide)).then_some(0)
+        }
+        Op::Binary(Binary::Multiply, _) if is_number(0) => Some(1),
+        _ => None,
+    }
+}
+
+/// Whether a node only moves data, for one reader.
+fn is_mover(work: &Work<'_>, node: usize) -> bool {
+    let moves = match work.nodes[node].op {
+        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Transpose => true,
+        Op::Gather { .. } => {
+            work.nodes[node].input(0).is_some_and(|data| weights::behind(work, data).is_none())
+        }
+        _ => false,
+    };
+    moves && work.only_user(node).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+
+    fn behind_transpose(unary: Unary, is_read_twice: bool) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let order = net.ints("order", &[1, 0]);
+        let moved = net.op("transpose", Op::Transpose, &[x, order], f32, &[8, FREE]);
+        let out = net.op("unary", Op::Unary(unary), &[moved], f32, &[8, FREE]);
+        net.result("out", out);
+        if is_read_twice {
+            net.result("moved", moved);
+        }
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn an_activation_moves_up_under_another_name() {
+        assert_eq!(behind_transpose(Unary::Gelu, false), ["Eltwise Gelu f32", "Transpose transpose f32"]);
+    }
+
+    #[test]
+    fn swish_and_what_others_read_stay() {
+        let stays = |name: &str| ["Transpose transpose f32".to_owned(), format!("Eltwise {name} f32")];
+        assert_eq!(behind_transpose(Unary::Swish, false), stays("unary"));
+        assert_eq!(behind_transpose(Unary::Gelu, true), stays("unary"));
+    }
+
+    #[test]
+    fn a_table_of_weights_is_not_scaled_before_it_is_gathered() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let ids = net.input("ids", DType::I32, &[FREE]);
+        let table = net.weight("table", DType::F16, &[100, 8]);
+        let table = net.op("widen", Op::Convert { to: f32 }, &[table], f32, &[100, 8]);
+        let axis = net.ints("axis", &[0]);
+        let rows = net.op("gather", Op::Gather { batch_dims: 0 }, &[table, ids, axis], f32, &[FREE, 8]);
+        let scale = net.number("scale", 2.0);
+        let multiply = Op::Binary(Binary::Multiply, crate::graph::op::Broadcast::Numpy);
+        let out = net.op("scaled", multiply, &[rows, scale], f32, &[FREE, 8]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Gather Gather,gather f32", "Eltwise scaled f32"]);
+    }
+}

@@ -1,0 +1,87 @@
+//! PagedAttention in place of attention with state, as OpenVINO GenAI converts a model before it compiles it.
+//!
+//! Tokens become the batch and sequences have length 1, so that exchanging tokens and heads moves nothing:
+//! [`lay_out`] turns these transpositions into Reshapes, before a rotation takes them in. [`page`] replaces the
+//! attentions once everything else is settled: no mask and no states are left, nor inputs that only these read.
+//!
+//! The whole model is converted or nothing is: where an attention has no state, or a variable is no key or value, GenAI
+//! falls back to the model as it is.
+//!
+//! Dims stay in the order of the stateful model (1 x tokens where the converted one has tokens x 1): the bytes are the
+//! same. The indices of blocks that replace mask and beams are a few integers, and are left out.
+//!
+//! Source: `SDPAToPagedAttention`, OpenVINO 2026.4, src/core/src/pass/sdpa_to_paged_attention.cpp; the execution graph
+//! of qwen2.5-0.5b after `paged_attention_transformation`; openvino.genai 2026.4, src/cpp/src/llm/pipeline.cpp.
+
+use super::sdpa_state;
+use super::work::{Edge, Work};
+use crate::graph::Op;
+use crate::graph::op::ReshapeZero;
+use crate::runtime::openvino_cpu::execution::Kind;
+
+/// Prepares a model for [`page`]; whether it can be converted.
+pub(super) fn lay_out(work: &mut Work<'_>) -> bool {
+    let order = work.model_order();
+    let attentions = order.iter().filter(|&&node| work.nodes[node].kind == Kind::ScaledDotProductAttention);
+    let attentions: Vec<usize> = attentions.copied().collect();
+    let have_states = attentions.iter().all(|&node| sdpa_state::has_states(work, node));
+    if attentions.is_empty() || !have_states || work.assigns.len() != 2 * attentions.len() {
+        return false;
+    }
+    for node in order {
+        let swaps = work.nodes[node].kind == Kind::Transpose && work.ints(node, 1) == Some(&[0, 2, 1, 3]);
+        if swaps {
+            let dims: Vec<i64> = work.tensor(Edge::of(node)).dims.iter().map(|dim| dim.size as i64).collect();
+            let source = work.nodes[node].source;
+            let pattern = work.add_ints(&dims, source);
+            work.nodes[node].kind = Kind::Reshape;
+            work.nodes[node].op = Op::Reshape(ReshapeZero::IsZero);
+            work.set_input(node, 1, pattern);
+        }
+    }
+    true
+}
+
+/// Replaces every attention that has taken its state in.
+pub(super) fn page(work: &mut Work<'_>) {
+    for node in work.order() {
+        if work.nodes[node].kind != Kind::ScaledDotProductAttention || work.nodes[node].attention.is_none() {
+            continue;
+        }
+        let kept: Vec<Edge> = (0..3).filter_map(|input| work.nodes[node].input(input)).collect();
+        work.set_inputs(node, kept);
+        work.nodes[node].kind = Kind::PagedAttention;
+        for assign in work.assigns.clone() {
+            if work.producer(assign, 0) == Some(node) {
+                work.remove_assign(assign);
+            }
+        }
+        work.nodes[node].outputs.truncate(1);
+    }
+    work.reads.retain(|&read| !work.nodes[read].is_gone);
+    work.parameters.retain(|&parameter| !work.nodes[parameter].users.is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sdpa_state::tests::attention;
+    use super::super::testing::{DYNAMIC, lines};
+    use super::*;
+    use crate::runtime::openvino_cpu::fuse::Options;
+
+    #[test]
+    fn attention_with_state_is_paged_and_its_state_is_gone() {
+        let graph = attention(false).execute(Options { is_paged: true, ..DYNAMIC });
+        assert_eq!(lines(&graph), ["PagedAttentionExtension sdpa f32"]);
+        let inputs = graph.nodes.iter().filter(|node| node.kind == Kind::Input);
+        assert_eq!(inputs.map(|node| &*node.name).collect::<Vec<_>>(), ["q", "k", "v"]);
+        assert!(graph.assumptions.is_empty());
+    }
+
+    #[test]
+    fn a_model_with_another_reader_of_its_state_stays_as_it_is() {
+        let graph = attention(true).execute(Options { is_paged: true, ..DYNAMIC });
+        assert!(lines(&graph).iter().all(|line| !line.starts_with("PagedAttention")));
+        assert!(graph.assumptions.iter().any(|assumption| assumption.rule == "attention-not-paged"));
+    }
+}

@@ -1,0 +1,161 @@
+//! Pass 12: which type each tensor has.
+//!
+//! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
+//! stay f32; so do what feeds a rotation's cos and sin, states of attention and what initialises them, what repeats a
+//! constant, a Reduce without post-operations, which accumulates in its output, and constants. Where a rotation is not
+//! fused, all up from Sin and Cos, and all down from them until something significant (seen in two families).
+//! All other floats are bf16.
+//!
+//! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
+
+use super::initial_state;
+use super::work::{Edge, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::Unary;
+use crate::runtime::openvino_cpu::execution::{Kind, Precision};
+
+/// Settles the type of every tensor; which nodes stay f32 by their place.
+pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) -> Vec<bool> {
+    let target = precision.dtype();
+    let mut keeps = Vec::new();
+    if precision != Precision::F32 {
+        keeps = keeps_f32(work);
+        let repeats_constant: Vec<bool> = (0..work.nodes.len())
+            .map(|node| {
+                let is_f32 = |edge: Edge| work.tensor(edge).dtype == DType::F32;
+                matches!(
+                    work.nodes[node].kind,
+                    Kind::Broadcast | Kind::Tile | Kind::Interpolate | Kind::Gather
+                ) && work.reads_const(node, 0)
+                    && work.nodes[node].input(0).is_some_and(is_f32)
+            })
+            .collect();
+        let mut is_of_attention = vec![false; work.nodes.len()];
+        for &read in &work.reads {
+            is_of_attention[read] = initial_state::is_of_attention(work, read);
+        }
+        let writes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| is_f32_head(work, node)).collect();
+        for node in work.order() {
+            let reads_constants =
+                matches!(work.nodes[node].kind, Kind::Reshape | Kind::Transpose) && work.reads_const(node, 0);
+            let of = &mut work.nodes[node];
+            let is_fixed = match of.kind {
+                Kind::Const | Kind::Input | Kind::MemoryOutput => true,
+                Kind::MemoryInput => is_of_attention[node],
+                _ => false,
+            };
+            let accumulates = of.kind == Kind::Reduce && of.n_fused == 0;
+            if is_fixed
+                || keeps[node]
+                || repeats_constant[node]
+                || writes_f32[node]
+                || reads_constants
+                || accumulates
+            {
+                continue;
+            }
+            let n_computed = if of.kind == Kind::ScaledDotProductAttention { 1 } else { of.outputs.len() };
+            for tensor in of.outputs.iter_mut().take(n_computed).filter(|tensor| tensor.dtype == DType::F32) {
+                tensor.dtype = target;
+            }
+        }
+    }
+    join_table(work);
+    keeps
+}
+
+/// A product that is a Result itself and has weights of f32 writes f32.
+fn is_f32_head(work: &Work<'_>, node: usize) -> bool {
+    has_f32_weights(work, node)
+        && work.only_user(node).is_some_and(|(user, _)| work.nodes[user].kind == Kind::Output)
+}
+
+fn has_f32_weights(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    of.kind == Kind::FullyConnected
+        && of.input(1).is_some_and(|weight| work.tensor(weight).dtype == DType::F32)
+}
+
+/// Which nodes stay f32.
+fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
+    let mut keeps = vec![false; work.nodes.len()];
+    let mut pending: Vec<usize> = Vec::new();
+    let stops = |node: usize| {
+        matches!(
+            work.nodes[node].kind,
+            Kind::FullyConnected
+                | Kind::MatMul
+                | Kind::Convolution
+                | Kind::ScaledDotProductAttention
+                | Kind::Interpolate
+        )
+    };
+    // Up from the results, until something significant.
+    for &result in &work.results {
+        pending.extend(work.producer(result, 0));
+    }
+    walk(work, &mut keeps, pending, stops);
+    // Up from cos, sin and the states, all the way.
+    let mut keeps_all = vec![false; work.nodes.len()];
+    let is_of_attention = |read: &usize| initial_state::is_of_attention(work, *read);
+    let mut pending: Vec<usize> = work.reads.iter().copied().filter(is_of_attention).collect();
+    for node in work.order().into_iter().filter(|&node| work.nodes[node].kind == Kind::Rope) {
+        pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
+    }
+    let mut is_below = vec![false; work.nodes.len()];
+    for node in work.order() {
+        let of = &work.nodes[node];
+        let is_angle = matches!(of.op, Op::Unary(Unary::Sin | Unary::Cos));
+        if is_angle {
+            pending.push(node);
+        }
+        let reads = |edge: &Edge| is_below[edge.node];
+        let passes = !stops(node) && !matches!(of.kind, Kind::Rope | Kind::ShapeOf | Kind::Output);
+        is_below[node] = is_angle || passes && of.inputs.iter().flatten().any(reads);
+    }
+    walk(work, &mut keeps_all, pending, |node| work.nodes[node].kind == Kind::ShapeOf);
+    keeps_all.iter_mut().zip(is_below).for_each(|(keep, below)| *keep |= below);
+    keeps.iter_mut().zip(keeps_all).for_each(|(keep, other)| *keep |= other);
+    keeps
+}
+
+fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: impl Fn(usize) -> bool) {
+    while let Some(node) = pending.pop() {
+        // What was fused behind a convolution, or a product with weights of f32, lies on this side of it.
+        let of = &work.nodes[node];
+        if stops(node) && of.n_fused > 0 && has_f32_weights(work, node) {
+            keeps[node] = true;
+        }
+        if stops(node) && of.kind == Kind::Convolution && (of.n_fused > 0 || of.addend.is_some()) {
+            if !std::mem::replace(&mut keeps[node], true) {
+                pending.extend(of.addend.and_then(|input| work.producer(node, input)));
+            }
+            continue;
+        }
+        if !stops(node) && !std::mem::replace(&mut keeps[node], true) {
+            pending.extend(work.nodes[node].inputs.iter().flatten().map(|edge| edge.node));
+        }
+    }
+}
+
+/// A Gather from a table of f16 and its Convert to f32 are one node.
+fn join_table(work: &mut Work<'_>) {
+    for node in work.order() {
+        let is_f32 = work.nodes[node].outputs.first().is_some_and(|tensor| tensor.dtype == DType::F32);
+        let Some(gather) =
+            work.producer(node, 0).filter(|_| work.nodes[node].kind == Kind::Convert && is_f32)
+        else {
+            continue;
+        };
+        let is_table = work.nodes[gather].kind == Kind::Gather
+            && work.nodes[gather].name.contains('#')
+            && work.only_user(gather).is_some();
+        if is_table {
+            let originals = work.nodes[node].originals.clone();
+            work.nodes[gather].originals.extend(originals);
+            work.nodes[gather].outputs = work.nodes[node].outputs.clone();
+            work.replace(Edge::of(node), Edge::of(gather));
+        }
+    }
+}

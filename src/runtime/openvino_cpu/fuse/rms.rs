@@ -1,0 +1,215 @@
+//! Pass 6: root-mean-square normalisation.
+//!
+//! `Multiply(gamma, Multiply(x, Divide(1, Sqrt(Add(ReduceMean(Power(x, 2)), eps)))))` is one node, named as the last
+//! Multiply, if the last dim of x is known when the model is compiled. Power(…, -0.5) stands for the inverse root too.
+//! Without gamma, where it is one and an exporter left it out, it is the inner Multiply.
+//!
+//! Source: `RMSFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations/rms_fusion.cpp.
+
+use super::work::{Edge, Node, Work};
+use crate::graph::Op;
+use crate::graph::op::{Binary, Broadcast, Reduce, Unary};
+use crate::runtime::openvino_cpu::execution::Kind;
+use smallvec::smallvec;
+
+/// Fuses every normalisation.
+pub(super) fn fuse(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if work.is_alive(node)
+            && let Some((x, gamma)) = matched(work, node)
+        {
+            if work.tensor(x).last().is_none() {
+                spell_out(work, node);
+                continue;
+            }
+            let old = &work.nodes[node];
+            let fused = Node {
+                op: Op::Rms,
+                kind: Kind::Rms,
+                name: old.name.clone(),
+                originals: smallvec![old.name.clone()],
+                source: old.source,
+                inputs: std::iter::once(x).chain(gamma).map(Some).collect(),
+                outputs: old.outputs.clone(),
+                ..Node::default()
+            };
+            let fused = work.add(fused);
+            work.replace(Edge::of(node), Edge::of(fused));
+        }
+    }
+}
+
+/// What is normalised and gamma, of the outermost node of the pattern.
+fn matched(work: &Work<'_>, node: usize) -> Option<(Edge, Option<Edge>)> {
+    if let Some((gamma, scaled)) = constant_and_other(work, node, Binary::Multiply) {
+        return Some((normalised(work, scaled.node)?, Some(gamma)));
+    }
+    let scales = |user: usize| constant_and_other(work, user, Binary::Multiply).is_some();
+    let is_inner = work.only_user(node).is_some_and(|(user, _)| scales(user));
+    if is_inner { None } else { Some((normalised(work, node)?, None)) }
+}
+
+/// What is normalised, of the Multiply by the inverse root.
+fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
+    let (first, second) = inputs(work, node, Binary::Multiply)?;
+    let (x, inverse) = if is_inverse_root(work, second.node) { (first, second) } else { (second, first) };
+    let root = if is_binary(work, inverse.node, Binary::Divide) {
+        if work.number(inverse.node, 0)? != 1.0 {
+            return None;
+        }
+        let root = work.producer(inverse.node, 1)?;
+        if !matches!(work.nodes[root].op, Op::Unary(Unary::Sqrt)) {
+            return None;
+        }
+        root
+    } else if is_binary(work, inverse.node, Binary::Power) && work.number(inverse.node, 1)? == -0.5 {
+        inverse.node
+    } else if is_binary(work, inverse.node, Binary::Power) && work.number(inverse.node, 1)? == -1.0 {
+        work.producer(inverse.node, 0)?
+    } else {
+        return None;
+    };
+    let (_, mean) = constant_and_other(work, work.producer(root, 0)?, Binary::Add)?;
+    if !matches!(work.nodes[mean.node].op, Op::Reduce { kind: Reduce::Mean, keep_dims: true, .. }) {
+        return None;
+    }
+    let square = work.producer(mean.node, 0)?;
+    let is_square = is_binary(work, square, Binary::Power) && work.number(square, 1)? == 2.0
+        || is_binary(work, square, Binary::Multiply)
+            && work.nodes[square].input(0) == work.nodes[square].input(1);
+    let reads_x = work.nodes[square].input(0) == Some(x);
+    (is_square && reads_x).then_some(x)
+}
+
+/// Where the last dim is free, the plugin writes the pattern out again, under names of its own.
+///
+/// Source: `RMSDecomposition` as the execution graph of a merger shows it.
+fn spell_out(work: &mut Work<'_>, node: usize) {
+    let mut part = Some(node);
+    let mut parts = Vec::new();
+    while let Some(node) = part.filter(|_| parts.len() < 8) {
+        parts.push(node);
+        let is_part = |edge: &Edge| {
+            let of = &work.nodes[edge.node];
+            matches!(of.kind, Kind::Eltwise | Kind::Reduce) && work.only_user(edge.node).is_some()
+        };
+        part = work.nodes[node].inputs.iter().flatten().find(|edge| is_part(edge)).map(|edge| edge.node);
+    }
+    for node in parts {
+        if is_binary(work, node, Binary::Divide)
+            && let Some(root) = work.nodes[node].input(1)
+        {
+            let exponent = work.add_number(-1.0, work.nodes[node].source);
+            work.nodes[node].op = Op::Binary(Binary::Power, Broadcast::Numpy);
+            work.set_inputs(node, [root, exponent]);
+        }
+        let word = super::kind::word(&work.nodes[node].op);
+        let name = work.fresh_name(&word);
+        work.nodes[node].originals = smallvec![name.clone()];
+        work.nodes[node].name = name;
+    }
+}
+
+fn is_inverse_root(work: &Work<'_>, node: usize) -> bool {
+    is_binary(work, node, Binary::Divide)
+        || is_binary(work, node, Binary::Power) && work.number(node, 1).is_some_and(|power| power < 0.0)
+}
+
+/// Whether a node is this operation.
+pub(super) fn is_binary(work: &Work<'_>, node: usize, kind: Binary) -> bool {
+    matches!(work.nodes[node].op, Op::Binary(own, _) if own == kind) && work.nodes[node].n_fused == 0
+}
+
+/// Both inputs of an operation.
+pub(super) fn inputs(work: &Work<'_>, node: usize, kind: Binary) -> Option<(Edge, Edge)> {
+    let node_ref = &work.nodes[node];
+    is_binary(work, node, kind).then_some(())?;
+    Some((node_ref.input(0)?, node_ref.input(1)?))
+}
+
+/// The constant and the other input of an operation, whichever comes first.
+pub(super) fn constant_and_other(work: &Work<'_>, node: usize, kind: Binary) -> Option<(Edge, Edge)> {
+    let (first, second) = inputs(work, node, kind)?;
+    match (work.nodes[first.node].is_const(), work.nodes[second.node].is_const()) {
+        (true, false) => Some((first, second)),
+        (false, true) => Some((second, first)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+
+    fn norm(x_dims: &[i64], exponent: f64) -> Net {
+        scaled_norm(x_dims, exponent, true)
+    }
+
+    fn scaled_norm(x_dims: &[i64], exponent: f64, has_gamma: bool) -> Net {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let x = match x_dims {
+            [_, FREE] => {
+                let pattern = net.input("pattern", DType::I64, &[2]);
+                net.value("pattern", &[5, 8]);
+                net.op(
+                    "view",
+                    Op::Reshape(crate::graph::op::ReshapeZero::IsZero),
+                    &[x, pattern],
+                    DType::F32,
+                    x_dims,
+                )
+            }
+            _ => x,
+        };
+        let numpy = Broadcast::Numpy;
+        let two = net.number("two", exponent);
+        let square = net.op("pow", Op::Binary(Binary::Power, numpy), &[x, two], DType::F32, x_dims);
+        let axes = net.ints("axes", &[-1]);
+        let mean = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+        let mean = net.op("mean", mean, &[square, axes], DType::F32, &[FREE, 1]);
+        let eps = net.number("eps", 1e-6);
+        let sum = net.op("add", Op::Binary(Binary::Add, numpy), &[mean, eps], DType::F32, &[FREE, 1]);
+        let root = net.op("sqrt", Op::Unary(Unary::Sqrt), &[sum], DType::F32, &[FREE, 1]);
+        let one = net.number("one", 1.0);
+        let inverse = net.op("div", Op::Binary(Binary::Divide, numpy), &[one, root], DType::F32, &[FREE, 1]);
+        let scaled = net.op("mul", Op::Binary(Binary::Multiply, numpy), &[x, inverse], DType::F32, x_dims);
+        if !has_gamma {
+            net.result("out", scaled);
+            return net;
+        }
+        let gamma = net.weight("gamma", DType::F32, &[8]);
+        let out =
+            net.op("mul_1", Op::Binary(Binary::Multiply, numpy), &[gamma, scaled], DType::F32, &[FREE, 8]);
+        net.result("out", out);
+        net
+    }
+
+    #[test]
+    fn a_norm_is_one_node_named_as_its_last() {
+        assert_eq!(norm(&[FREE, 8], 2.0).lines(DYNAMIC), ["RMS mul_1 f32"]);
+    }
+
+    #[test]
+    fn without_gamma_it_is_named_as_the_inner_product() {
+        assert_eq!(scaled_norm(&[FREE, 8], 2.0, false).lines(DYNAMIC), ["RMS mul f32"]);
+    }
+
+    #[test]
+    fn a_free_last_dim_spells_it_out() {
+        let lines = norm(&[FREE, FREE], 2.0).lines(DYNAMIC);
+        let norm = &lines[lines.len() - 3..];
+        assert_eq!(
+            norm,
+            ["Eltwise Power f32", "Reduce ReduceMean,Add,Sqrt f32", "Eltwise Power,Multiply,Multiply f32"]
+        );
+    }
+
+    #[test]
+    fn a_cube_is_no_square() {
+        let lines = norm(&[FREE, 8], 3.0).lines(DYNAMIC);
+        assert!(!lines.iter().any(|line| line.starts_with("RMS")), "{lines:?}");
+    }
+}

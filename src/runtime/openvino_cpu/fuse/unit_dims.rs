@@ -1,0 +1,182 @@
+//! Pass 4: transpositions that move at most one dim of more than one element.
+//!
+//! * A Transpose whose moved dims are 1 but for one is a Reshape of its name.
+//! * An AdaptiveAvgPool to one element is a ReduceMean; a Reduce that alone reads a Transpose runs before it, under a
+//!   made-up name, and the Transpose takes the Reduce's.
+//!
+//! * The shape of a Transpose is gathered, under the ShapeOf's name, from the shape of what it reads.
+//!
+//! Source: `TransposeToReshape`, `AdaptivePoolToReduce`, `TransposeReduction` and `TSShapeOfForward`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations/common_optimizations and transpose_sinking.
+
+use super::work::{Edge, Node, Tensor, Work};
+use crate::graph::Op;
+use crate::graph::op::{Reduce, ReshapeZero};
+use crate::runtime::openvino_cpu::execution::Kind;
+use smallvec::{SmallVec, smallvec};
+
+/// Makes Reshapes of transpositions.
+pub(super) fn reshape(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if !work.is_alive(node) || !matches!(work.nodes[node].op, Op::Transpose) {
+            continue;
+        }
+        let (Some(input), Some(order)) = (work.nodes[node].input(0), work.ints(node, 1)) else { continue };
+        let dims = &work.tensor(input).dims;
+        let mut pattern = Vec::with_capacity(order.len());
+        let mut n_moved = 0;
+        for (axis, &from) in order.iter().enumerate() {
+            let Some(dim) = usize::try_from(from).ok().and_then(|from| dims.get(from)) else { break };
+            let is_moved = from != axis as i64;
+            n_moved += usize::from(is_moved && (dim.is_free || dim.size != 1));
+            pattern.push(match (is_moved, dim.is_free) {
+                (false, _) => 0,
+                (true, true) => -1,
+                (true, false) => dim.size as i64,
+            });
+        }
+        if pattern.len() != dims.len() || n_moved > 1 {
+            continue;
+        }
+        if n_moved == 0 {
+            work.replace(Edge::of(node), input);
+            continue;
+        }
+        let pattern = work.add_ints(&pattern, work.nodes[node].source);
+        work.nodes[node].op = Op::Reshape(ReshapeZero::CopiesDim);
+        work.nodes[node].kind = Kind::Reshape;
+        work.set_inputs(node, [input, pattern]);
+    }
+}
+
+/// Reduces before transposing.
+pub(super) fn reduce(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if !work.is_alive(node) {
+            continue;
+        }
+        pool_to_reduce(work, node);
+        if matches!(work.nodes[node].op, Op::Reduce { keep_dims: true, .. }) {
+            swap(work, node);
+        }
+    }
+}
+
+/// Reads shapes before transpositions.
+pub(super) fn shape_before(work: &mut Work<'_>) {
+    for node in work.model_order() {
+        if work.is_alive(node) && matches!(work.nodes[node].op, Op::ShapeOf { start: 0, end: None, .. }) {
+            gather_shape(work, node);
+        }
+    }
+}
+
+fn gather_shape(work: &mut Work<'_>, node: usize) -> Option<()> {
+    let transpose = work.producer(node, 0)?;
+    if !matches!(work.nodes[transpose].op, Op::Transpose) {
+        return None;
+    }
+    let source = work.nodes[transpose].input(0)?;
+    let order: SmallVec<[i64; 6]> = work.ints(transpose, 1)?.iter().copied().collect();
+    let name = work.fresh_name("Gather");
+    let id = work.nodes[node].source;
+    let shape = work.add(Node {
+        inputs: smallvec![Some(source)],
+        outputs: work.nodes[node].outputs.clone(),
+        ..Node::named(name, work.nodes[node].op.clone(), Kind::ShapeOf, id)
+    });
+    let (order, axis) = (work.add_ints(&order, id), work.add_ints(&[0], id));
+    work.nodes[node].op = Op::Gather { batch_dims: 0 };
+    work.nodes[node].kind = Kind::Gather;
+    work.set_inputs(node, [Edge::of(shape), order, axis]);
+    Some(())
+}
+
+fn pool_to_reduce(work: &mut Work<'_>, node: usize) -> Option<()> {
+    if !matches!(work.nodes[node].op, Op::AdaptivePool { indices: None }) {
+        return None;
+    }
+    let input = work.nodes[node].input(0)?;
+    if !work.ints(node, 1)?.iter().all(|&size| size == 1) {
+        return None;
+    }
+    let axes: Vec<i64> = (2..work.tensor(input).dims.len() as i64).collect();
+    let axes = work.add_ints(&axes, work.nodes[node].source);
+    work.nodes[node].op = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+    work.nodes[node].kind = Kind::Reduce;
+    work.set_inputs(node, [input, axes]);
+    Some(())
+}
+
+fn swap(work: &mut Work<'_>, node: usize) -> Option<()> {
+    let transpose = work.producer(node, 0)?;
+    if !matches!(work.nodes[transpose].op, Op::Transpose) || work.only_user(transpose).is_none() {
+        return None;
+    }
+    let source = work.nodes[transpose].input(0)?;
+    let order: SmallVec<[i64; 6]> = work.ints(transpose, 1)?.iter().copied().collect();
+    let rank = order.len() as i64;
+    let mut axes = Vec::new();
+    for &axis in work.ints(node, 1)? {
+        let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).ok()?;
+        axes.push(*order.get(axis)?);
+    }
+    let mut output = Tensor { dtype: work.nodes[node].outputs.first()?.dtype, ..work.tensor(source).clone() };
+    for &axis in &axes {
+        let dim = output.dims.get_mut(usize::try_from(axis).ok()?)?;
+        (dim.size, dim.is_free) = (1, false);
+    }
+    let id = work.nodes[node].source;
+    let (axes, order) = (work.add_ints(&axes, id), work.add_ints(&order, id));
+    let op = work.nodes[node].op.clone();
+    let name = work.fresh_name(&super::kind::word(&op));
+    let reduced = work.add(Node {
+        inputs: smallvec![Some(source), Some(axes)],
+        outputs: smallvec![output],
+        ..Node::named(name, op, Kind::Reduce, id)
+    });
+    work.nodes[node].op = Op::Transpose;
+    work.nodes[node].kind = Kind::Transpose;
+    work.set_inputs(node, [Edge::of(reduced), order]);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use crate::DType;
+    use crate::graph::Op;
+    use crate::graph::op::{Reduce, SameAsInput};
+
+    fn transposed(dims: &[i64], order: &[i64], out: &[i64]) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, dims);
+        let x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, dims);
+        let order = net.ints("order", order);
+        let out = net.op("transpose", Op::Transpose, &[x, order], f32, out);
+        net.result("out", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn moving_one_dim_past_ones_is_a_reshape() {
+        let lines = transposed(&[1, FREE, 8], &[1, 0, 2], &[FREE, 1, 8]);
+        assert_eq!(lines, ["Softmax softmax f32", "Reshape transpose f32"]);
+        let lines = transposed(&[2, FREE, 8], &[1, 0, 2], &[FREE, 2, 8]);
+        assert_eq!(lines, ["Softmax softmax f32", "Transpose transpose f32"]);
+    }
+
+    #[test]
+    fn a_mean_of_transposed_tokens_is_a_mean_of_tokens() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8, 16]);
+        let x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &[FREE, 8, 16]);
+        let (order, axes) = (net.ints("order", &[0, 2, 1]), net.ints("axes", &[2]));
+        let turned = net.op("transpose", Op::Transpose, &[x, order], f32, &[FREE, 16, 8]);
+        let mean = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+        let out = net.op("mean", mean, &[turned, axes], f32, &[FREE, 16, 1]);
+        net.result("out", out);
+        let expected = ["Softmax softmax f32", "Reduce ReduceMean f32", "Reshape mean f32"];
+        assert_eq!(net.lines(DYNAMIC), expected);
+    }
+}

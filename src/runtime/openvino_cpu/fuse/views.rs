@@ -1,0 +1,221 @@
+//! Pass 13: which Gathers, Splits and Concats share bytes with what they read, and the copies that in-place nodes need.
+//!
+//! * Gather: one constant index, a known axis dim, 1s before it, no change of type. Split: the same for its axis and
+//!   parts. Concat: the same, no constant input, no input twice. Dims count as they were known when the model was
+//!   compiled.
+//! * What shares bytes with both what it reads and what reads it gets a Reorder; so does a norm behind a view and
+//!   arithmetic on a part of a Split, both with static dims alone.
+//!
+//! Source: `initOptimalPrimitiveDescriptor` of gather.cpp, split.cpp, concat.cpp and
+//! `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src. The copies rest on single cases.
+
+use super::work::{Dim, Edge, Work};
+use crate::graph::Op;
+use crate::runtime::openvino_cpu::execution::{Kind, Layout};
+
+/// Marks views and puts the copies in.
+pub(super) fn settle(work: &mut Work<'_>) {
+    let order = work.order();
+    for &node in &order {
+        let is_view = match work.nodes[node].kind {
+            Kind::Gather => is_gather_view(work, node),
+            Kind::Split => is_split_view(work, node),
+            Kind::Concat => is_concat_view(work, node),
+            _ => continue,
+        };
+        work.nodes[node].is_view = is_view;
+    }
+    copy_shared(work);
+    for &node in &order {
+        match work.nodes[node].kind {
+            Kind::Mvn if !work.is_dynamic => copy_around_norm(work, node),
+            Kind::Subgraph if work.nodes[node].attention.is_none() => copy_part(work, node),
+            _ => {}
+        }
+    }
+}
+
+/// Whether the dim at `axis` is known, and all before it are 1.
+fn is_outermost(dims: &[Dim], axis: i64) -> bool {
+    let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
+    let Ok(axis) = usize::try_from(axis) else { return false };
+    let is_one = |dim: &Dim| !dim.is_free && dim.size == 1;
+    dims.get(axis).is_some_and(|dim| !dim.is_free) && dims.iter().take(axis).all(is_one)
+}
+
+fn is_gather_view(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let (Some(data), Some(&[axis])) = (of.input(0), work.ints(node, 2)) else { return false };
+    let is_one_index = work.ints(node, 1).is_some_and(|indices| indices.len() == 1);
+    let same_type = of.outputs.first().is_some_and(|output| output.dtype == work.tensor(data).dtype);
+    is_one_index
+        && same_type
+        && of.inputs.len() == 3
+        && !work.nodes[data.node].is_const()
+        && is_outermost(&work.tensor(data).dims, axis)
+}
+
+fn is_split_view(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let (Some(data), Some(&[axis])) = (of.input(0), work.ints(node, 1)) else { return false };
+    work.tensor(data).layout == Layout::Plain
+        && is_outermost(&work.tensor(data).dims, axis)
+        && of.outputs.iter().all(|output| is_outermost_of(&output.dims, axis))
+}
+
+fn is_outermost_of(dims: &[Dim], axis: i64) -> bool {
+    let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
+    usize::try_from(axis).ok().and_then(|axis| dims.get(axis)).is_some_and(|dim| !dim.is_free)
+}
+
+fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let (Op::Concat { axis }, Some(output)) = (&of.op, of.outputs.first()) else { return false };
+    let mut producers: Vec<Edge> = of.inputs.iter().flatten().copied().collect();
+    let n_inputs = producers.len();
+    let reads_const = producers.iter().any(|edge| is_constant(work, edge.node));
+    let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
+    producers.sort_unstable();
+    producers.dedup();
+    // Channels-last, all other dims lie outside the channels.
+    let rank = output.dims.len() as i64;
+    let (mut dims, mut axis) = (output.dims.clone(), if *axis < 0 { *axis + rank } else { *axis });
+    if output.layout == Layout::ChannelsLast && dims.len() > 2 {
+        dims[1..].rotate_left(1);
+        axis = match axis {
+            0 => 0,
+            1 => rank - 1,
+            axis => axis - 1,
+        };
+    }
+    is_outermost(&dims, axis) && !reads_const && !reads_empty && producers.len() == n_inputs
+}
+
+/// A constant, or one that was reordered.
+fn is_constant(work: &Work<'_>, node: usize) -> bool {
+    work.nodes[node].is_const() || work.nodes[node].kind == Kind::Reorder && work.reads_const(node, 0)
+}
+
+/// Puts a copy on every edge where two nodes would lay the same bytes elsewhere.
+///
+/// On the edge from a view to a list that is joined in place; and on an edge from a view, while another reader of it is
+/// such a list. Edges come in the order of the model's nodes; a list behind a copy is none any more.
+///
+/// Source: `Edge::enforceReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src/edge.cpp.
+fn copy_shared(work: &mut Work<'_>) {
+    let order = work.model_order();
+    let mut place = vec![usize::MAX; work.nodes.len()];
+    for (position, &node) in order.iter().enumerate() {
+        place[node] = position;
+    }
+    for &node in &order {
+        for port in 0..work.nodes[node].outputs.len() {
+            let edge = Edge { node, port };
+            let mut readers: Vec<(usize, usize)> = work.users(node).to_vec();
+            readers.retain(|&(user, input)| work.nodes[user].input(input) == Some(edge));
+            readers.sort_unstable_by_key(|&(user, input)| (place.get(user).copied(), input));
+            let is_joined = |work: &Work<'_>, user: usize| {
+                work.nodes[user].kind == Kind::Concat && work.nodes[user].is_view
+            };
+            let is_last = |user: usize| readers.last().is_some_and(|&(last, _)| last == user);
+            let tiled: Vec<(usize, usize)> =
+                readers.iter().copied().filter(|&(user, _)| is_tiled(work, user) && !is_last(user)).collect();
+            let mut n_joined = readers.iter().filter(|&&(user, _)| is_joined(work, user)).count();
+            for (user, input) in tiled {
+                copy(work, user, input, edge);
+            }
+            for (user, input) in readers {
+                let own = usize::from(is_joined(work, user));
+                let is_moved = is_part_of_another(work, node) || own > 0;
+                if is_moved && n_joined > own || own > 0 && is_part_of_another(work, node) {
+                    copy(work, user, input, edge);
+                    n_joined -= own;
+                }
+            }
+        }
+    }
+}
+
+/// Whether what a node writes is a view of elements of another tensor, given other dims or not.
+fn is_part_of_another(work: &Work<'_>, mut node: usize) -> bool {
+    while work.nodes[node].kind == Kind::Reshape
+        && let Some(producer) = work.producer(node, 0)
+    {
+        node = producer;
+    }
+    matches!(work.nodes[node].kind, Kind::Gather | Kind::Split) && work.nodes[node].is_view
+}
+
+/// Whether a reader gives its bytes to a Tile alone, which may write over them.
+///
+/// Seen in one model, Whisper's decoder.
+fn is_tiled(work: &Work<'_>, reader: usize) -> bool {
+    work.nodes[reader].kind == Kind::Reshape
+        && matches!(work.only_user(reader), Some((user, 0)) if work.nodes[user].kind == Kind::Tile)
+}
+
+/// A norm of one token that is a view of all: copies before the view and behind the norm.
+fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
+    let Some(gather) = work.producer(norm, 0) else { return };
+    if work.nodes[gather].kind != Kind::Gather || !work.nodes[gather].is_view {
+        return;
+    }
+    // A change of type or layout is a copy already, and what nobody else reads may lie there.
+    let is_shared =
+        |edge: &Edge| work.nodes[edge.node].kind != Kind::Reorder && work.only_user(edge.node).is_none();
+    if let Some(edge) = work.nodes[gather].input(0).filter(is_shared) {
+        copy(work, gather, 0, edge);
+    }
+    for (user, input) in work.users(norm).to_vec() {
+        copy(work, user, input, Edge::of(norm));
+    }
+}
+
+/// Arithmetic in place on one part of a Split would overwrite what other parts are read from.
+fn copy_part(work: &mut Work<'_>, node: usize) {
+    let Some(edge) = work.nodes[node].input(0).filter(|_| work.nodes[node].inputs.len() == 1) else { return };
+    let mut above = edge.node;
+    while matches!(work.nodes[above].kind, Kind::Reshape)
+        || work.nodes[above].kind == Kind::Rope && work.nodes[above].is_view
+    {
+        let Some(producer) = work.producer(above, 0) else { return };
+        above = producer;
+    }
+    if work.nodes[above].kind == Kind::Split && work.nodes[above].is_view {
+        copy(work, node, 0, edge);
+    }
+}
+
+fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) {
+    let tensor = work.tensor(edge).clone();
+    let source = work.nodes[edge.node].source;
+    let reorder = work.add_reorder(edge, tensor, source);
+    work.set_input(reader, input, reorder);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::SameAsInput;
+
+    fn gathered(dims: &[i64], axis: i64, out: &[i64]) -> bool {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, dims);
+        let x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, dims);
+        let (index, axis) = (net.int("index", 0), net.int("axis", axis));
+        let out = net.op("gather", Op::Gather { batch_dims: 0 }, &[x, index, axis], f32, out);
+        net.result("out", out);
+        let graph = net.execute(DYNAMIC);
+        graph.nodes.iter().find(|node| node.kind == Kind::Gather).unwrap().is_view
+    }
+
+    #[test]
+    fn a_row_of_the_outermost_known_dim_is_a_view() {
+        assert!(gathered(&[3, FREE, 8], 0, &[FREE, 8]));
+        assert!(gathered(&[1, 4, FREE], 1, &[1, FREE]));
+        assert!(!gathered(&[FREE, 8], 0, &[8]));
+        assert!(!gathered(&[FREE, 4, 8], 1, &[FREE, 8]));
+    }
+}

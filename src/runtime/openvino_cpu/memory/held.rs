@@ -1,0 +1,52 @@
+//! What is held beside the activations, and from when on.
+
+use crate::schedule::{Known, NodeRef, Storage, StorageClass};
+use crate::units::Bytes;
+
+/// A part of a run, as far as memory tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::runtime) enum Moment {
+    /// The model is being read.
+    Loaded,
+    /// The model is compiled, and nothing has run.
+    Compiled,
+    /// An inference runs.
+    Running,
+}
+
+/// Memory that is no activation.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Held {
+    pub class: StorageClass,
+    pub bytes: Bytes,
+    /// Whom it belongs to, for reports.
+    pub node: NodeRef,
+    pub known: Known,
+    /// It is there from this moment on.
+    pub since: Moment,
+}
+
+impl Held {
+    /// A storage that no step reads or writes.
+    pub(super) fn storage(&self) -> Storage {
+        Storage {
+            class: self.class,
+            bytes: self.bytes,
+            alignment: 1,
+            node: self.node,
+            known: self.known,
+            kept_until: 0,
+            grows: false,
+        }
+    }
+}
+
+/// The product of sizes; saturates, since sizes of hostile files may be anything.
+pub(super) fn product<const N: usize>(factors: [u64; N]) -> u64 {
+    factors.into_iter().fold(1, u64::saturating_mul)
+}
+
+/// Rounds up to a multiple.
+pub(super) fn round_up(value: u64, multiple: u64) -> u64 {
+    value.div_ceil(multiple.max(1)).saturating_mul(multiple.max(1))
+}

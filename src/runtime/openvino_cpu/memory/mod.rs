@@ -1,0 +1,282 @@
+//! What OpenVINO's CPU plugin holds in memory for an execution graph.
+//!
+//! One file per rule: [`regions`], what shares memory; [`life`], how long dynamic regions are held; and what lies beside
+//! the activations. The result is an ordinary [`Lowered`]: static regions are planned by the `openvino` planner, which
+//! also gives growing ones their blocks, and both checkers run on the plan.
+//!
+//! Not covered: several streams, `If` and `Loop`.
+//!
+//! Source: OpenVINO 2026.4.1 on x86-64 with AVX-512 and BF16; other instruction sets are assumptions.
+
+mod attention_scratch;
+mod capacity;
+mod code;
+mod held;
+mod io;
+mod life;
+mod objects;
+mod paged;
+mod regions;
+mod residency;
+mod scratchpad;
+mod slices;
+mod state;
+mod weights;
+
+use crate::dtype::DType;
+use crate::graph::WeightRange;
+use crate::ids::{StorageId, TensorId, ValueId};
+use crate::runtime::OpenvinoCpu;
+use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Port};
+use crate::schedule::{
+    Known, Lowered, NodeRef, Origin, Residency, Step, Storage, StorageClass, TensorRef, Value,
+};
+use crate::units::Bytes;
+pub(in crate::runtime) use capacity::last_growth;
+use held::Held;
+pub(in crate::runtime) use held::Moment;
+use regions::{Holder, Region, Regions, Role};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+/// Lowers an execution graph as it is at `moment`; `tensor_of` gives the source graph's tensor of a port, for reports.
+///
+/// Every node is a step, constants and inputs too: the plugin's time axis counts them. A dynamic graph has no
+/// activations before it runs, and no steps then.
+///
+/// Cost: nearly linear in edges.
+pub(in crate::runtime) fn apply(
+    graph: &ExecutionGraph,
+    options: &OpenvinoCpu,
+    moment: Moment,
+    model: &Model,
+    tensor_of: impl Fn(Port) -> Option<TensorId>,
+) -> Lowered {
+    let constants = graph.constants();
+    let regions = regions::find(graph, &constants);
+    let mut lowered = Lowered { assumptions: graph.assumptions.clone(), ..Lowered::default() };
+    if moment == Moment::Running || !graph.is_dynamic {
+        lowered.user_bytes = io::user_bytes(graph, &regions);
+        let sync_points = if graph.is_dynamic { life::sync_points(graph, &constants) } else { Vec::new() };
+        let states = state::attention_states(graph);
+        let storages = regions.list.iter().map(|region| storage(graph, region, &sync_points, &states));
+        lowered.storages.extend(storages);
+        let emitter = Emitter {
+            graph,
+            constants: &constants,
+            regions: &regions,
+            values: Vec::with_capacity(graph.nodes.len()),
+            tensor_of,
+            lowered: &mut lowered,
+        };
+        emitter.emit();
+        if moment == Moment::Running {
+            lowered.storages.extend(io::graph_copies(graph).iter().map(Held::storage));
+        }
+    } else {
+        let constant = regions.list.iter().filter(|region| region.holder == Holder::Constant);
+        let is_there = |region: &&Region| {
+            region.members.first().and_then(|&port| graph.output(port)).is_some_and(|output| {
+                // The mapped ones that are searched for subnormals.
+                output.dtype == DType::F32 || !graph.node(region.start).is_some_and(|node| node.is_mapped)
+            })
+        };
+        let there = constant.filter(is_there);
+        let there = there.map(|region| storage(graph, region, &[], &FxHashMap::default()));
+        lowered.storages.extend(there);
+    }
+    if graph.nodes.iter().any(|node| node.kind == Kind::PagedAttention) {
+        lowered.assumptions.push(paged::assumption());
+    }
+    let threads = u64::from(options.threads);
+    let held = [
+        weights::packed(graph, &constants),
+        state::held(graph),
+        paged::held(graph, threads, options.generation),
+        attention_scratch::held(graph, threads),
+        scratchpad::held(graph, threads).into_iter().collect(),
+        slices::held(graph),
+        objects::held(graph, u64::from(options.streams)),
+        code::held(graph, options.streams as usize),
+    ];
+    let there = held.iter().flatten().filter(|held| held.since <= moment && held.bytes > Bytes::ZERO);
+    lowered.storages.extend(there.map(Held::storage));
+    if !graph.is_dynamic {
+        lowered.further_pools = options.streams.saturating_sub(1);
+    }
+    lowered.cached = state::cached(graph);
+    if moment == Moment::Compiled {
+        lowered.storages.push(objects::model(model.nodes).storage());
+    }
+    lowered.residency = residency(graph, &lowered, moment, model, options);
+    if !options.mmap {
+        // Every constant of the model stays, also where the graph reads a converted copy.
+        let rest = in_heap(&lowered.storages, model);
+        lowered.storages.extend(rest);
+        lowered.residency.is_file_in_heap = true;
+        lowered.residency.unread_bytes = Bytes::ZERO;
+    }
+    lowered
+}
+
+/// The constants of a model that is read into the heap, but for those that `counted` has: a block each.
+fn in_heap(counted: &[Storage], model: &Model) -> Vec<Storage> {
+    let of_file = counted.iter().filter(|storage| storage.class == StorageClass::WeightsFile);
+    let nodes: FxHashSet<NodeRef> = of_file.map(|storage| storage.node).collect();
+    let there = model.constants.iter().filter(|(node, _)| nodes.contains(node));
+    let mut ranges: FxHashSet<WeightRange> = there.map(|&(_, range)| range).collect();
+    let rest = model.constants.iter().filter(|&&(_, range)| ranges.insert(range));
+    let rest = rest.map(|&(node, range)| Held {
+        class: StorageClass::WeightsFile,
+        bytes: Bytes(range.size),
+        node,
+        known: Known::Exact,
+        since: Moment::Loaded,
+    });
+    rest.map(|held| held.storage()).collect()
+}
+
+/// What of the storages is resident, and what else.
+fn residency(
+    graph: &ExecutionGraph,
+    lowered: &Lowered,
+    moment: Moment,
+    model: &Model,
+    options: &OpenvinoCpu,
+) -> Residency {
+    let mut residency = residency::of_process(Some(graph), model.nodes, moment);
+    let of_class = |class| lowered.storages.iter().filter(move |storage| storage.class == class);
+    let code: Bytes = of_class(StorageClass::Code).map(|storage| storage.bytes).sum();
+    let room: Bytes = if moment == Moment::Running && lowered.cached.total == 0 {
+        paged::untouched(graph, options.generation)
+    } else {
+        of_class(StorageClass::KvCache).map(|storage| Bytes(storage.bytes.0 / 2)).sum()
+    };
+    residency.untouched_bytes = code + room;
+    match moment {
+        Moment::Running => residency.unread_bytes = residency::unread(graph).into_values().sum(),
+        // The model that is still there was counted with what its release leaves.
+        _ => residency.kept_bytes = residency.kept_bytes - objects::model(model.nodes).bytes,
+    }
+    residency
+}
+
+/// The model that the user has read.
+#[derive(Clone, Debug)]
+pub(in crate::runtime) struct Model {
+    /// Nodes of the export, those of bodies too.
+    pub nodes: u64,
+    /// Its constants that lie in files, and where.
+    pub constants: Vec<(NodeRef, WeightRange)>,
+}
+
+/// What there is while the model is read.
+pub(in crate::runtime) fn loaded(model: &Model, options: &OpenvinoCpu) -> Lowered {
+    let mut lowered = Lowered {
+        storages: vec![objects::model(model.nodes).storage(), objects::reading(model.nodes).storage()],
+        residency: residency::of_process(None, model.nodes, Moment::Loaded),
+        ..Lowered::default()
+    };
+    if !options.mmap {
+        lowered.residency.is_file_in_heap = true;
+        lowered.storages.extend(in_heap(&[], model));
+    }
+    lowered
+}
+
+/// The storage of a region.
+fn storage(
+    graph: &ExecutionGraph,
+    region: &Region,
+    sync_points: &[u32],
+    states: &FxHashMap<Port, Bytes>,
+) -> Storage {
+    let node = region.members.first().and_then(|port| graph.node(port.step));
+    let state = region.members.first().and_then(|port| states.get(port)).copied();
+    let class = match region.holder {
+        Holder::Pool => StorageClass::Activation,
+        Holder::Input | Holder::Output => StorageClass::Io,
+        Holder::State if state.is_some() => StorageClass::KvCache,
+        Holder::State => StorageClass::State,
+        Holder::Constant if node.is_some_and(|node| node.is_mapped) => StorageClass::WeightsFile,
+        Holder::Constant => StorageClass::WeightsAnonymous,
+    };
+    let grows = graph.is_dynamic && region.is_dynamic && region.holder == Holder::Pool;
+    let kept_until = if grows {
+        life::held_until(region.start, region.finish, sync_points, graph.nodes.len())
+    } else {
+        region.finish
+    };
+    Storage {
+        class,
+        bytes: state.unwrap_or(region.bytes),
+        alignment: 1,
+        node: node.map(|node| node.source).unwrap_or_default(),
+        known: Known::Exact,
+        kept_until,
+        grows,
+    }
+}
+
+/// Turns nodes into steps, and ports into values.
+struct Emitter<'a, F> {
+    graph: &'a ExecutionGraph,
+    constants: &'a [bool],
+    regions: &'a Regions,
+    /// The value of every port, by step.
+    values: Vec<SmallVec<[Option<ValueId>; 1]>>,
+    tensor_of: F,
+    lowered: &'a mut Lowered,
+}
+
+impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
+    fn emit(mut self) {
+        for (step, node) in (0_u32..).zip(&self.graph.nodes) {
+            // ShapeOf asks for dims only; its input is kept for it, but may be overwritten.
+            let inputs = if node.kind == Kind::ShapeOf { &[] } else { node.inputs.as_slice() };
+            let reads = inputs.iter().filter_map(|&port| self.value_of(port)).collect();
+            let made: SmallVec<[Option<ValueId>; 1]> = (0_u32..)
+                .zip(&node.outputs)
+                .map(|(port, output)| self.value(node, Port { step, port }, output.bytes()))
+                .collect();
+            let is_resident = self.is_resident(step, node);
+            let writes = if is_resident { SmallVec::new() } else { made.iter().copied().flatten().collect() };
+            self.lowered.steps.push(Step { node: node.source, reads, writes });
+            self.values.push(made);
+        }
+    }
+
+    /// Whether its outputs are there before the first step.
+    fn is_resident(&self, step: u32, node: &ExecutedNode) -> bool {
+        matches!(node.kind, Kind::Input | Kind::MemoryInput)
+            || self.constants.get(step as usize).copied().unwrap_or(false)
+    }
+
+    fn value_of(&self, port: Port) -> Option<ValueId> {
+        self.values.get(port.step as usize)?.get(port.port as usize).copied().flatten()
+    }
+
+    fn value(&mut self, node: &ExecutedNode, port: Port, bytes: Option<Bytes>) -> Option<ValueId> {
+        let (region, offset, role) = self.regions.place(port)?;
+        let bytes = bytes.unwrap_or_else(|| {
+            self.lowered.unknown_tensors += 1;
+            Bytes::ZERO
+        });
+        let mut sources = node.inputs.iter().filter_map(|&input| self.value_of(input));
+        let origin = match role {
+            Role::View => Origin::View(sources.next()?),
+            Role::Joined => Origin::Joined(sources.collect()),
+            Role::Written if self.is_resident(port.step, node) => Origin::Resident,
+            Role::Written => Origin::Written,
+        };
+        let storage = StorageId::new(region as usize);
+        // The graph shows attention states as f32, and their storage has twice the tokens in another type.
+        let bytes = match self.lowered.storage(storage) {
+            held if held.class == StorageClass::KvCache => bytes.min(Bytes(held.bytes.0 / 2)),
+            _ => bytes,
+        };
+        let tensor = (self.tensor_of)(port).map(|tensor| TensorRef { graph: node.source.graph, tensor });
+        self.lowered.values.push(Value { storage, offset, bytes, origin, tensor });
+        Some(ValueId::new(self.lowered.values.len() - 1))
+    }
+}

@@ -1,0 +1,176 @@
+//! Paged attention: the cache that OpenVINO GenAI allocates, and the workspace of the one executor that all layers share.
+//!
+//! B sequences, H query heads, Hk key heads, S and V the sizes of a key and of a value head, L keys, T threads, e bytes
+//! of a computed element, n = blocks of 32 tokens for L; `ru` rounds up:
+//!
+//! | what | bytes |
+//! |---|---|
+//! | cache per layer and block, 16 or 32 bits | `Hk 32 S`, `Hk 32 V` elements |
+//! | cache per layer and block, u8 | keys by channel `Hk (32 + 8) S`, values by token `Hk 32 (V + 8)` |
+//! | always | `T 32 H max(S,V) 4` (u8 keys), `T 32 H V 4` |
+//! | a prompt | `T 32 ru(L,32) 4`; `B n Hk 32 S e`; `B n Hk 32 ru(V,32) e` |
+//! | one token per sequence | `B H ru(L,32) 4`; `B n H V 4` where there are fewer sequences than threads |
+//!
+//! Where a run makes the cache grow, the old keys and values of one layer are there beside the new ones of all.
+//!
+//! Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/kernels/scaled_attn/executor_pa.cpp and
+//! `ConvertPagedAttnInputs`; openvino.genai 2026.4, src/cpp/src/continuous_batching/cache/kv_cache_manager.hpp. Cache
+//! and prompt workspace exact in the two measured runs, and the shapes of the cache on AVX2 and AVX-512 in f32, f16 and
+//! u8; workspace of one token from the source alone.
+
+use super::capacity::{self, BLOCK_TOKENS};
+use super::held::{Held, Moment, product, round_up};
+use crate::dtype::DType;
+use crate::runtime::Generation;
+use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, ExecutionGraph, Kind, Precision};
+use crate::schedule::{Assumption, Known, StorageClass};
+use crate::units::Bytes;
+
+/// Cache and workspace of a graph whose attention is paged; nothing for any other.
+pub(super) fn held(graph: &ExecutionGraph, threads: u64, generation: Option<Generation>) -> Vec<Held> {
+    let layers: Vec<_> = graph.nodes.iter().filter_map(layer).collect();
+    let mut held = Vec::new();
+    let mut outgrown = None;
+    for &(node, attention) in &layers {
+        let blocks = capacity::in_blocks(attention, generation);
+        let of_block = block_bytes(attention, graph.kv_precision);
+        held.extend(of_block.map(|bytes| own(StorageClass::KvCache, product([blocks.room, bytes]), node)));
+        if let Some(before) = blocks.outgrown {
+            let old = of_block.map(|bytes| own(StorageClass::KvCache, product([before, bytes]), node));
+            let bytes = |held: &[Held; 2]| held.iter().map(|held| held.bytes).sum::<Bytes>();
+            outgrown = outgrown.into_iter().chain([old]).max_by_key(bytes);
+        }
+    }
+    held.extend(outgrown.into_iter().flatten());
+    // Two nodes, since what a prompt needs stays beside what a token needs, and the output block is of both.
+    if let (Some(&(last, _)), Some(&(first, _))) = (layers.last(), layers.first()) {
+        let workspace = layers.iter().map(|(_, attention)| workspace(attention, threads, graph));
+        let mut largest = Workspace::default();
+        for other in workspace {
+            largest.output = largest.output.max(other.output);
+            let total = |sizes: &[u64]| sizes.iter().fold(0_u64, |sum, &bytes| sum.saturating_add(bytes));
+            if total(&other.own) > total(&largest.own) {
+                largest.own = other.own;
+            }
+        }
+        held.push(own(StorageClass::Workspace, largest.output, last));
+        held.extend(largest.own.into_iter().map(|bytes| own(StorageClass::Workspace, bytes, first)));
+    }
+    held
+}
+
+/// Bytes of the cache that no token has been written to.
+pub(super) fn untouched(graph: &ExecutionGraph, generation: Option<Generation>) -> Bytes {
+    let of_layer = |(_, attention): (&ExecutedNode, &Attention)| {
+        let room = capacity::in_blocks(attention, generation).room;
+        let used = product([attention.batch, attention.keys.div_ceil(BLOCK_TOKENS)]);
+        let of_block = block_bytes(attention, graph.kv_precision);
+        of_block.map(|bytes| Bytes(product([room.saturating_sub(used), bytes]))).into_iter().sum::<Bytes>()
+    };
+    graph.nodes.iter().filter_map(layer).map(of_layer).sum()
+}
+
+/// What the runner takes beside the plugin.
+pub(super) fn assumption() -> Assumption {
+    Assumption {
+        rule: "runner-not-counted",
+        text: "tokenizers, sampler and scheduler of the runner are not counted: some 21 MiB in the two measured runs of \
+               openvino-genai 2026.4"
+            .to_owned(),
+    }
+}
+
+fn layer(node: &ExecutedNode) -> Option<(&ExecutedNode, &Attention)> {
+    Some((node, node.attention.as_deref().filter(|_| node.kind == Kind::PagedAttention)?))
+}
+
+fn own(class: StorageClass, bytes: u64, node: &ExecutedNode) -> Held {
+    Held { class, bytes: Bytes(bytes), node: node.source, known: Known::Exact, since: Moment::Running }
+}
+
+/// Bytes of one block of one layer: keys, values.
+fn block_bytes(attention: &Attention, precision: Option<DType>) -> [u64; 2] {
+    let &Attention { kv_heads, key_size, value_size, .. } = attention;
+    match precision.and_then(DType::bits).unwrap_or(16).div_ceil(8) {
+        // A scale and a zero point in f32, per channel of the block's keys and per token's value.
+        1 => [
+            product([kv_heads, BLOCK_TOKENS + 8, key_size]),
+            product([kv_heads, BLOCK_TOKENS, value_size.saturating_add(8)]),
+        ],
+        bytes => [key_size, value_size].map(|size| product([kv_heads, BLOCK_TOKENS, size, bytes])),
+    }
+}
+
+/// Workspace of the executor.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Workspace {
+    /// There in every run.
+    output: u64,
+    /// Of this kind of run: a prompt, or single tokens.
+    own: Vec<u64>,
+}
+
+fn workspace(attention: &Attention, threads: u64, graph: &ExecutionGraph) -> Workspace {
+    let &Attention { batch, heads, kv_heads, queries, keys, key_size, value_size, .. } = attention;
+    let is_by_channel = graph.kv_precision.and_then(DType::bits).is_some_and(|bits| bits <= 8);
+    let widest = if is_by_channel { key_size.max(value_size) } else { value_size };
+    let element = if graph.precision == Precision::F32 { 4 } else { 2 };
+    let blocks = keys.div_ceil(BLOCK_TOKENS);
+    let padded = round_up(keys, BLOCK_TOKENS);
+    let own = if queries > 1 {
+        vec![
+            product([threads, BLOCK_TOKENS, padded, 4]),
+            product([batch, blocks, kv_heads, BLOCK_TOKENS, key_size, element]),
+            product([batch, blocks, kv_heads, BLOCK_TOKENS, round_up(value_size, 32), element]),
+        ]
+    } else {
+        let partial = if batch < threads { product([batch, blocks, heads, value_size, 4]) } else { 0 };
+        vec![product([batch, heads, padded, 4]), partial]
+    };
+    Workspace { output: product([threads, BLOCK_TOKENS, heads, widest, 4]), own }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attention(heads: u64, queries: u64, keys: u64, size: u64) -> Attention {
+        Attention {
+            batch: 1,
+            heads,
+            kv_heads: 2,
+            queries,
+            keys,
+            key_size: size,
+            value_size: size,
+            has_mask: false,
+        }
+    }
+
+    fn bytes(attention: &Attention, kv: DType, generation: Option<Generation>) -> Vec<u64> {
+        let node = ExecutedNode {
+            kind: Kind::PagedAttention,
+            attention: Some(Box::new(attention.clone())),
+            ..ExecutedNode::default()
+        };
+        let graph = ExecutionGraph { nodes: vec![node], kv_precision: Some(kv), ..ExecutionGraph::default() };
+        held(&graph, 2, generation).iter().map(|held| held.bytes.0).collect()
+    }
+
+    /// Blocks of the measured runs of LLMPipeline, less malloc's 8 bytes: 1,024 tokens and 4 new ones.
+    #[test]
+    fn blocks_are_as_large_as_measured() {
+        let generation = Some(Generation { prompt: 1024, new_tokens: Some(4) });
+        let half = bytes(&attention(14, 1024, 1024, 64), DType::F16, generation);
+        assert_eq!(half, [270_336, 270_336, 229_376, 262_144, 262_144, 262_144]);
+        let byte = bytes(&attention(12, 1024, 1024, 128), DType::U8, generation);
+        assert_eq!(byte, [337_920, 287_232, 393_216, 262_144, 524_288, 524_288]);
+    }
+
+    #[test]
+    fn a_growing_cache_holds_the_old_keys_and_values_of_a_layer() {
+        let generation = Some(Generation { prompt: 32, new_tokens: None });
+        let grown = bytes(&attention(14, 1, 65, 64), DType::F16, generation);
+        assert_eq!(grown[..4], [10 * 8192, 10 * 8192, 2 * 8192, 2 * 8192]);
+    }
+}

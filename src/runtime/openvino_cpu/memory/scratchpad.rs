@@ -1,0 +1,113 @@
+//! The graph's scratchpad: one block that all nodes share, as large as the largest asks for.
+//!
+//! * A matrix product with quantized weights quantizes its input in groups of 32: `M K + M K/32 * 8 + T * 12288`
+//!   (f32: `T * 4096`), M rows.
+//! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
+//! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
+//!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
+//!   up to 32:
+//!
+//! | | bf16 | f32 |
+//! |---|---|---|
+//! | keys | `2 ru(d,32) ru(L,32)` | `4 ru(d,16) ru(L,64)` |
+//! | values | `2 ru(L,2) dv` | `4 ru(L,16) ru(dv,64)` |
+//! | scores | `4 m L`, with a mask in a dynamic graph `+ 2 m L + 2 m min(d,64)` | `4 m L`, with such a mask twice |
+//!
+//! Everything else asks for less than 128 KiB, which is not counted.
+//!
+//! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/dnnl_scratch_pad.h and
+//! src/plugins/intel_cpu/src/emitters/snippets; exact on the blocks of 190 runs but four.
+
+use super::held::{Held, Moment, product, round_up};
+use super::weights::is_quantized;
+use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, ExecutionGraph, Kind, Precision};
+use crate::schedule::{Known, StorageClass};
+use crate::units::Bytes;
+
+/// L1 data and L2 cache of a core of the machine that the rule was measured on.
+const CACHE: u64 = (48 << 10) + (1 << 20);
+
+/// The block, if anything asks for one.
+pub(super) fn held(graph: &ExecutionGraph, threads: u64) -> Option<Held> {
+    let asked = graph.nodes.iter().filter_map(|node| {
+        let bytes = match node.kind {
+            Kind::FullyConnected => quantized_product(graph, node, threads)?,
+            Kind::GatherMatmul => gathered_rows(graph, node)?,
+            Kind::Subgraph => attention(node.attention.as_deref()?, graph, threads),
+            _ => return None,
+        };
+        Some((bytes, node.source))
+    });
+    let (bytes, node) = asked.max_by_key(|&(bytes, _)| bytes)?;
+    let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
+    Some(Held { class: StorageClass::Workspace, bytes: Bytes(bytes), node, known: Known::Exact, since })
+}
+
+fn quantized_product(graph: &ExecutionGraph, node: &ExecutedNode, threads: u64) -> Option<u64> {
+    let (data, weight) = (graph.input(node, 0)?, graph.input(node, 1)?);
+    let (&columns, rows) = data.dims.split_last()?;
+    let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
+    let per_thread = if graph.precision == Precision::F32 { 4096 } else { 12_288 };
+    let parts = [product([rows, columns]), product([rows, columns / 32, 8]), product([threads, per_thread])];
+    is_quantized(weight.dtype).then(|| parts.into_iter().fold(0, u64::saturating_add))
+}
+
+fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
+    let &[.., rows, columns] = graph.input(node, 0)?.dims.as_slice() else { return None };
+    let size = if graph.precision == Precision::F32 { 4 } else { 2 };
+    Some(product([rows, columns, size]))
+}
+
+fn attention(attention: &Attention, graph: &ExecutionGraph, threads: u64) -> u64 {
+    let &Attention { batch, heads, queries, keys, key_size, value_size, has_mask, .. } = attention;
+    let rows = queries.min(32);
+    let scores = product([4, rows, keys]);
+    let has_mask = has_mask && graph.is_dynamic;
+    let (element, packed_keys, packed_values, inner) = if graph.precision == Precision::F32 {
+        let packed_keys = product([4, round_up(key_size, 16), round_up(keys, 64)]);
+        let packed_values = product([4, round_up(keys, 16), round_up(value_size, 64)]);
+        (4, packed_keys, packed_values, scores.saturating_mul(1 + u64::from(has_mask)))
+    } else {
+        let packed_keys = product([2, round_up(key_size, 32), round_up(keys, 32)]);
+        let packed_values = product([2, round_up(keys, 2), value_size]);
+        let mask = product([2, rows, keys]).saturating_add(product([2, rows, key_size.min(64)]));
+        (2, packed_keys, packed_values, scores.saturating_add(if has_mask { mask } else { 0 }))
+    };
+    let packed = packed_keys.saturating_add(packed_values);
+    let plain = product([keys, key_size, element]).saturating_add(product([keys, value_size, element]));
+    let copies = if plain.saturating_add(packed) < CACHE { threads } else { batch.saturating_mul(heads) };
+    product([threads, inner]).saturating_add(product([copies, packed]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(heads: u64, keys: u64, size: u64, has_mask: bool, precision: Precision) -> u64 {
+        let sizes = Attention {
+            batch: 1,
+            heads,
+            kv_heads: heads,
+            queries: keys,
+            keys,
+            key_size: size,
+            value_size: size,
+            has_mask,
+        };
+        let graph = ExecutionGraph { precision, is_dynamic: true, ..ExecutionGraph::default() };
+        attention(&sizes, &graph, 2)
+    }
+
+    /// Blocks of measured runs; see the module's source.
+    #[test]
+    fn attentions_ask_for_what_was_measured() {
+        assert_eq!(scratch(12, 197, 64, false, Precision::Bf16), 158_464);
+        assert_eq!(scratch(16, 257, 64, false, Precision::Bf16), 205_568);
+        assert_eq!(scratch(12, 1370, 64, false, Precision::Bf16), 1_053_696);
+        assert_eq!(scratch(12, 1024, 64, true, Precision::Bf16), 925_696);
+        assert_eq!(scratch(16, 1024, 80, true, Precision::Bf16), 1_122_304);
+        assert_eq!(scratch(16, 4096, 72, false, Precision::Bf16), 23_068_672);
+        assert_eq!(scratch(12, 197, 64, false, Precision::F32), 288_000);
+        assert_eq!(scratch(16, 4096, 72, false, Precision::F32), 55_574_528);
+    }
+}

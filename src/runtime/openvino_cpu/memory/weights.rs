@@ -1,0 +1,293 @@
+//! Packed weights, and what quantization adds.
+//!
+//! Every weight of a matrix product or a convolution is packed once into memory of its own; a constant that two nodes
+//! use in one format is packed once. The original stays where it is. N outputs, K inputs, `ru` rounds up:
+//!
+//! | weight | bytes |
+//! |---|---|
+//! | f16, bf16, f32 computed in bf16 or f16 | `ru(K,16) * ru(N,64) * 2` (N up to 16, 32: that) |
+//! | f16 computed in f32, language model | `K * N * 2` |
+//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`, `ru(N,48)` where it runs as a 1x1 convolution of which 64 columns do not fit 3/4 of a core's L2; `ru(N,16)` where the MLAS kernel takes it |
+//! | u8, i8 | `ru(K,16) * ru(N,16)` |
+//! | u4, i4 | `K * N / 2` |
+//! | of several experts | as one, times the experts |
+//! | scales, zero points | once more: the executor's copy, zero points widened to bytes; scales that a Gather reads too are converted for it |
+//! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; 1x1 of 2^20 and more: `O + 16` |
+//!
+//! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
+//! Static graphs, MLAS and the products of experts pack when compiling, dynamic graphs at the first inference. Products
+//! that compute a state inside a MemoryInput pack like all others.
+//!
+//! Source: OpenVINO 2026.4.1, heap blocks of 76 static and 120 dynamic runs; padding and selection in
+//! src/plugins/intel_cpu/src/nodes/executors.
+
+use super::held::{Held, Moment, product, round_up};
+use crate::dtype::DType;
+use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
+use crate::schedule::{Known, StorageClass};
+use crate::units::Bytes;
+use rustc_hash::FxHashSet;
+
+/// L2 cache of a core of the machine that the rules were measured on.
+const L2: u64 = 1 << 20;
+
+/// The packed copies of a graph's weights.
+pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
+    let has_cache =
+        |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
+    let is_language_model =
+        graph.nodes.iter().any(has_cache) && !graph.nodes.iter().any(|node| node.kind == Kind::Convolution);
+    let mut seen: FxHashSet<Port> = FxHashSet::default();
+    let mut held = Vec::new();
+    for node in &graph.nodes {
+        let Some(&port) = node.inputs.get(1) else { continue };
+        let (Some(weight), Some(data)) = (graph.output(port), graph.input(node, 0)) else { continue };
+        if constants.get(port.step as usize) != Some(&true) || !seen.insert(port) {
+            continue;
+        }
+        let product = Product { graph, node, weight, data, is_language_model };
+        let (bytes, at_compile) = match node.kind {
+            Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
+            Kind::Convolution => (product.convolution(), false),
+            Kind::GatherMatmul => (product.of_experts(), true),
+            _ => continue,
+        };
+        let early = at_compile || !graph.is_dynamic;
+        let since = if early { Moment::Compiled } else { Moment::Running };
+        let own = |bytes, since| Held {
+            class: StorageClass::WeightsAnonymous,
+            bytes: Bytes(bytes),
+            node: node.source,
+            known: Known::Exact,
+            since,
+        };
+        held.push(own(bytes, since));
+        let first_scale = if node.kind == Kind::GatherMatmul { 4 } else { 3 };
+        if node.kind != Kind::Convolution && is_quantized(weight.dtype) {
+            // The copy of the scales, then that of the zero points, a byte each.
+            let scales = graph.input(node, first_scale).and_then(Output::bytes).unwrap_or_default();
+            let zero_points = graph.input(node, first_scale + 1).map(elements).unwrap_or_default();
+            held.extend([scales.0, zero_points].map(|bytes| own(bytes, Moment::Compiled)));
+        }
+    }
+    for node in &graph.nodes {
+        for weight in &node.inner {
+            let Some(data) = node.outputs.first() else { continue };
+            let product = Product { graph, node, weight, data, is_language_model };
+            held.push(Held {
+                class: StorageClass::WeightsAnonymous,
+                bytes: Bytes(product.fully_connected()),
+                node: node.source,
+                known: Known::Exact,
+                since: Moment::Running,
+            });
+        }
+    }
+    held.extend(scales_of_lookups(graph));
+    held
+}
+
+/// Scales that a Gather of quantized rows shares with a product: it has a converted copy of its own.
+fn scales_of_lookups(graph: &ExecutionGraph) -> Vec<Held> {
+    let of_kind = |kind: Kind| graph.nodes.iter().filter(move |node| node.kind == kind);
+    let products: FxHashSet<Port> =
+        of_kind(Kind::FullyConnected).filter_map(|node| node.inputs.get(3).copied()).collect();
+    let shared = of_kind(Kind::Gather).filter(|node| {
+        let is_quantized = graph.input(node, 0).is_some_and(|table| is_quantized(table.dtype));
+        is_quantized && node.inputs.get(3).is_some_and(|scale| products.contains(scale))
+    });
+    let copies = shared.filter_map(|node| {
+        Some(Held {
+            class: StorageClass::WeightsAnonymous,
+            bytes: graph.input(node, 3)?.bytes()?,
+            node: node.source,
+            known: Known::Exact,
+            since: Moment::Compiled,
+        })
+    });
+    copies.collect()
+}
+
+/// Whether elements are integers that a scale gives their value.
+pub(super) fn is_quantized(dtype: DType) -> bool {
+    matches!(dtype, DType::U8 | DType::I8 | DType::U4 | DType::I4)
+}
+
+/// Whether MLAS computes a matrix product, instead of a kernel that oneDNN generates.
+pub(super) fn is_mlas(graph: &ExecutionGraph, node: &ExecutedNode) -> bool {
+    let (Some(data), Some(weight)) = (graph.input(node, 0), graph.input(node, 1)) else { return false };
+    Product { graph, node, weight, data, is_language_model: false }.is_mlas()
+}
+
+fn elements(output: &Output) -> u64 {
+    output.dims.iter().fold(1, |product, &dim| product.saturating_mul(dim))
+}
+
+/// A node with a weight.
+struct Product<'a> {
+    graph: &'a ExecutionGraph,
+    node: &'a ExecutedNode,
+    weight: &'a Output,
+    data: &'a Output,
+    is_language_model: bool,
+}
+
+impl Product<'_> {
+    fn is_f32(&self) -> bool {
+        self.graph.precision == Precision::F32
+    }
+
+    /// Outputs and inputs of a matrix [N, K…].
+    fn n_k(&self) -> (u64, u64) {
+        let n = self.weight.dims.first().copied().unwrap_or(0);
+        (n, elements(self.weight).checked_div(n).unwrap_or(0))
+    }
+
+    fn fully_connected(&self) -> u64 {
+        self.matrix(self.n_k())
+    }
+
+    /// Weights [experts, N, K].
+    fn of_experts(&self) -> u64 {
+        match *self.weight.dims.as_slice() {
+            [experts, n, k] => experts.saturating_mul(self.matrix((n, k))),
+            _ => self.fully_connected(),
+        }
+    }
+
+    fn matrix(&self, (n, k): (u64, u64)) -> u64 {
+        match self.weight.dtype {
+            DType::U8 | DType::I8 => product([round_up(k, 16), round_up(n, 16)]),
+            DType::U4 | DType::I4 => product([k, n]).div_ceil(2),
+            DType::F16 if self.is_f32() && self.is_language_model => product([k, n, 2]),
+            _ if self.is_mlas() => product([round_up(n, 16), k, 4]),
+            _ if self.is_f32() => {
+                let is_wide = self.fits_convolution() && product([64, k, 4]) > L2 / 4 * 3;
+                product([k, round_up(n, if is_wide { 48 } else { 64 }), 4])
+            }
+            _ => {
+                let columns = match n {
+                    0..=16 => 16,
+                    17..=32 => 32,
+                    _ => round_up(n, 64),
+                };
+                product([round_up(k, 16), columns, 2])
+            }
+        }
+    }
+
+    /// Whether MLAS multiplies.
+    fn is_mlas(&self) -> bool {
+        let has_post_op = self.node.originals.len() > 1;
+        self.is_f32() && self.weight.dtype == DType::F32 && !(has_post_op && self.fits_convolution())
+    }
+
+    /// Whether a product of f32 runs as a 1x1 convolution where MLAS does not take it.
+    fn fits_convolution(&self) -> bool {
+        let (n, k) = self.n_k();
+        let rows = self.data.dims.len().checked_sub(2).and_then(|row| self.data.dims.get(row));
+        let rows = rows.copied().unwrap_or(1);
+        (2..=3136).contains(&rows) && (96..=4096).contains(&k) && n >= 96 && n <= k.saturating_mul(4)
+    }
+
+    /// Weights [O, I, kernel…], or [groups, O, I, kernel…].
+    fn convolution(&self) -> u64 {
+        let size = if self.is_f32() { 4 } else { 2 };
+        let grouped = self.weight.dims.len() > self.data.dims.len();
+        let (&[outputs, inputs, ..], false) = (self.weight.dims.as_slice(), grouped) else {
+            return elements(self.weight).saturating_mul(size);
+        };
+        let kernel = self.weight.dims.iter().skip(2).fold(1_u64, |product, &dim| product.saturating_mul(dim));
+        let is_large =
+            product([outputs, inputs]) >= 1 << 20 || !self.is_f32() && (outputs, inputs) == (512, 1024);
+        let outputs = if kernel == 1 && is_large { outputs.saturating_add(16) } else { outputs };
+        let inputs = match inputs {
+            3 if !self.is_f32() => 4,
+            _ if !self.is_f32() => round_up(inputs, 2),
+            _ => inputs,
+        };
+        product([outputs, inputs, kernel, size])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Dims;
+
+    fn output(dtype: DType, dims: &[u64]) -> Output {
+        Output { dtype, dims: Dims::from_slice(dims), is_dynamic: false, layout: Default::default() }
+    }
+
+    fn node(kind: Kind, output: Output, inputs: &[u32]) -> ExecutedNode {
+        let inputs = inputs.iter().map(|&step| Port { step, port: 0 }).collect();
+        ExecutedNode { kind, inputs, outputs: [output].into_iter().collect(), ..ExecutedNode::default() }
+    }
+
+    /// The blocks of one product of `data` and `weight`, packed copy first.
+    fn blocks(kind: Kind, precision: Precision, data: &[u64], weight: Output, is_llm: bool) -> Vec<u64> {
+        let activation = output(DType::F32, data);
+        let mut nodes = vec![
+            node(Kind::Input, activation.clone(), &[]),
+            node(Kind::Const, weight, &[]),
+            node(kind, activation.clone(), &[0, 1]),
+        ];
+        if is_llm {
+            nodes.push(node(Kind::ScaledDotProductAttention, activation, &[]));
+        }
+        let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
+        packed(&graph, &graph.constants()).iter().map(|held| held.bytes.0).collect()
+    }
+
+    /// Blocks of measured runs; see the module's source.
+    #[test]
+    fn packed_matrices_are_as_large_as_measured() {
+        let matrix = |precision, dtype, n, k, llm| {
+            blocks(Kind::FullyConnected, precision, &[1, 197, k], output(dtype, &[n, k]), llm)[0]
+        };
+        assert_eq!(matrix(Precision::Bf16, DType::F16, 3420, 1280, false), 8_847_360);
+        assert_eq!(matrix(Precision::Bf16, DType::F16, 1280, 3420, false), 8_765_440);
+        assert_eq!(matrix(Precision::Bf16, DType::F32, 1000, 768, false), 1_572_864);
+        assert_eq!(matrix(Precision::F32, DType::F16, 1000, 768, false), 3_145_728);
+        assert_eq!(matrix(Precision::F32, DType::F16, 1024, 4096, false), 17_301_504);
+        assert_eq!(matrix(Precision::F32, DType::F16, 1280, 3420, false), 17_729_280);
+        assert_eq!(matrix(Precision::F32, DType::F16, 768, 3072, false), 9_437_184);
+        assert_eq!(matrix(Precision::F32, DType::F16, 896, 4864, true), 8_716_288);
+        assert_eq!(matrix(Precision::F32, DType::F32, 1000, 2048, false), 1008 * 2048 * 4);
+        assert_eq!(matrix(Precision::Bf16, DType::U8, 3420, 1280, false), 4_382_720);
+        assert_eq!(matrix(Precision::Bf16, DType::U4, 8960, 1536, true), 6_881_280);
+    }
+
+    /// Eight experts of one layer, each a block of the heap.
+    #[test]
+    fn weights_of_experts_are_packed_together() {
+        let experts = |dtype| {
+            blocks(Kind::GatherMatmul, Precision::Bf16, &[1, 512, 512], output(dtype, &[8, 256, 512]), true)
+                [0]
+        };
+        assert_eq!(experts(DType::F16), 2_097_152);
+        assert_eq!(experts(DType::I4), 524_288);
+    }
+
+    #[test]
+    fn products_that_fill_a_state_have_weights_too() {
+        let state = output(DType::BF16, &[1, 8, 512, 64]);
+        let inner = [output(DType::F16, &[512, 512])].into_iter().collect();
+        let read = ExecutedNode { inner, ..node(Kind::MemoryInput, state, &[]) };
+        let graph = ExecutionGraph { nodes: vec![read], is_dynamic: true, ..ExecutionGraph::default() };
+        let held = packed(&graph, &graph.constants());
+        assert_eq!(held.iter().map(|held| held.bytes.0).collect::<Vec<_>>(), [524_288]);
+    }
+
+    #[test]
+    fn packed_convolutions_are_as_large_as_measured() {
+        let convolution = |precision, weight: &[u64]| {
+            let weight = output(DType::F16, weight);
+            blocks(Kind::Convolution, precision, &[1, 3, 224, 224], weight, false)[0]
+        };
+        assert_eq!(convolution(Precision::Bf16, &[768, 3, 16, 16]), 1_572_864);
+        assert_eq!(convolution(Precision::Bf16, &[768, 3, 14, 14]), 1_204_224);
+        assert_eq!(convolution(Precision::Bf16, &[2048, 512, 1, 1]), 2064 * 512 * 2);
+        assert_eq!(convolution(Precision::F32, &[512, 512, 3, 3]), 512 * 512 * 9 * 4);
+    }
+}

@@ -1,0 +1,238 @@
+//! `openvino-cpu`: OpenVINO's CPU plugin, one stream, one socket.
+//!
+//! The rules themselves are in [`crate::schedule`]; what a user can set is here.
+
+use crate::dtype::DType;
+use crate::plan::Planner;
+use crate::runtime::openvino_cpu::execution::Precision;
+use crate::runtime::{Profile, Runtime};
+
+/// What a run under the CPU plugin depends on beside the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenvinoCpu {
+    /// Threads of the stream (`INFERENCE_NUM_THREADS`).
+    pub threads: u32,
+    /// Instruction set.
+    pub isa: Isa,
+    /// `INFERENCE_PRECISION_HINT`; `None`: what the instruction set makes the default.
+    pub precision: Option<DType>,
+    /// `KV_CACHE_PRECISION`; `None`: what the export asks for, else u8.
+    pub kv_precision: Option<DType>,
+    /// Compiled as exported or with the bound shapes; `None`: as the input tells.
+    pub reshape: Option<Reshape>,
+    /// The weights' file is mapped (`ENABLE_MMAP`), not read into the heap.
+    pub mmap: bool,
+    /// Inferences that can run at once (`NUM_STREAMS`); one runs.
+    pub streams: u32,
+    /// Logits are computed for the last token alone, as OpenVINO GenAI cuts the model.
+    pub last_logits: bool,
+    /// Where keys and values lie between tokens.
+    pub cache: Cache,
+    /// The generation that a run is part of; `None`: it stands alone, with a cache allocated at its present length.
+    pub generation: Option<Generation>,
+}
+
+/// Where keys and values lie between tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cache {
+    /// In states of the model, as exported.
+    #[default]
+    Stateful,
+    /// In blocks of tokens that the runner allocates, read by PagedAttention.
+    Paged,
+}
+
+/// The generation that a run is part of: what a cache is allocated for at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Generation {
+    /// Tokens of the first run.
+    pub prompt: u64,
+    /// Most tokens that may follow, if a limit was set.
+    pub new_tokens: Option<u64>,
+}
+
+impl OpenvinoCpu {
+    /// What matrix products compute in: what was asked for, else what the instruction set makes the default.
+    ///
+    /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.cpp.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match (self.precision, self.isa) {
+            (Some(DType::BF16), _) | (None, Isa::Avx512Bf16 | Isa::Amx) => Precision::Bf16,
+            (Some(DType::F16), _) | (None, Isa::Arm) => Precision::F16,
+            _ => Precision::F32,
+        }
+    }
+
+    /// The options by name, as the report lists them.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(&'static str, String)> {
+        let mut entries = vec![("threads", self.threads.to_string()), ("isa", self.isa.name().to_owned())];
+        let precision = self.precision.map(|dtype| ("precision", dtype.name().to_owned()));
+        let kv_precision = self.kv_precision.map(|dtype| ("kv_precision", dtype.name().to_owned()));
+        let reshape = self.reshape.map(|reshape| ("reshape", reshape.name().to_owned()));
+        entries.extend([precision, kv_precision, reshape].into_iter().flatten());
+        if !self.mmap {
+            entries.push(("mmap", "off".to_owned()));
+        }
+        if self.streams > 1 {
+            entries.push(("streams", self.streams.to_string()));
+        }
+        if self.last_logits {
+            entries.push(("logits", "last".to_owned()));
+        }
+        if self.cache == Cache::Paged {
+            entries.push(("attention", "paged".to_owned()));
+        }
+        entries
+    }
+}
+
+impl Default for OpenvinoCpu {
+    fn default() -> OpenvinoCpu {
+        OpenvinoCpu {
+            threads: 2,
+            isa: Isa::Avx512Bf16,
+            precision: None,
+            kv_precision: None,
+            reshape: None,
+            mmap: true,
+            streams: 1,
+            last_logits: false,
+            cache: Cache::default(),
+            generation: None,
+        }
+    }
+}
+
+/// What every run under the profile takes for granted.
+const ASSUMPTIONS: &[(&str, &str)] = &[
+    (
+        "measured-machine",
+        "padding, scratch and selection of kernels as measured on x86-64 with AVX-512 and BF16, 48 KiB of L1 data and \
+         1 MiB of L2 cache per core; other processors differ",
+    ),
+    ("one-request", "one request at a time, on one socket"),
+    (
+        "runtime-objects",
+        "nodes, primitives and code generators by count, fitted to measured heaps: spread 1 MB in dynamic graphs, 20 % \
+         of the term in static ones; the user's own copy of the model is released after compilation",
+    ),
+    (
+        "generated-code",
+        "one map of 256 KiB per generated kernel, counted by shapes and types: within 10 kernels of measured runs; a page \
+         or two of each is resident",
+    ),
+    (
+        "resident-set",
+        "beside what is allocated: 26 MiB of library pages once products run, and 6 MiB and 4.5 KiB per node that the \
+         allocator keeps; blocks that were outgrown may stay resident too, up to some 30 MiB",
+    ),
+    (
+        "tokens-looked-up",
+        "of an embedding table that is looked up alone, the 64 KiB around each row are resident; tokens are spread over \
+         the first 20,000 of the vocabulary",
+    ),
+    (
+        "kv-allocated-now",
+        "where no earlier phase is walked, a state of attention is taken for allocated at its present length, which its \
+         capacity is twice of",
+    ),
+];
+
+impl Profile {
+    /// OpenVINO's CPU plugin under `options`.
+    #[must_use]
+    pub fn openvino_cpu(options: OpenvinoCpu) -> Profile {
+        Profile {
+            name: "openvino-cpu",
+            version: "2026.4.1",
+            planner: Planner::Openvino,
+            alignment: 1,
+            assumptions: ASSUMPTIONS,
+            runtime: Runtime::OpenvinoCpu(options),
+        }
+    }
+}
+
+/// Instruction set of the processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// AVX2.
+    Avx2,
+    /// AVX-512 without bfloat16.
+    Avx512,
+    /// AVX-512 with bfloat16: what every rule was measured on.
+    #[default]
+    Avx512Bf16,
+    /// AMX tiles.
+    Amx,
+    /// 64-bit ARM.
+    Arm,
+}
+
+impl Isa {
+    /// The words of `--isa`.
+    pub const NAMES: &'static [&'static str] = &["avx2", "avx512", "avx512-bf16", "amx", "arm"];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+            Isa::Avx512Bf16 => "avx512-bf16",
+            Isa::Amx => "amx",
+            Isa::Arm => "arm",
+        }
+    }
+
+    /// The instruction set of this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Isa> {
+        [Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16, Isa::Amx, Isa::Arm]
+            .into_iter()
+            .find(|isa| isa.name() == name)
+    }
+}
+
+/// Which dims are known when the model is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reshape {
+    /// Those that the export gives: the others stay free.
+    Dynamic,
+    /// All: the model was reshaped to the shapes of the run.
+    Static,
+}
+
+impl Reshape {
+    /// The word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Reshape::Dynamic => "dynamic",
+            Reshape::Static => "static",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_instruction_set_decides_the_precision_unless_asked() {
+        let on = |isa, precision| OpenvinoCpu { isa, precision, ..OpenvinoCpu::default() }.precision();
+        assert_eq!(on(Isa::Avx512Bf16, None), Precision::Bf16);
+        assert_eq!(on(Isa::Avx512Bf16, Some(DType::F32)), Precision::F32);
+        assert_eq!(on(Isa::Avx2, None), Precision::F32);
+        assert_eq!(on(Isa::Avx2, Some(DType::BF16)), Precision::Bf16);
+    }
+
+    #[test]
+    fn names_are_found_again() {
+        for &name in Isa::NAMES {
+            assert_eq!(Isa::by_name(name).map(Isa::name), Some(name));
+        }
+    }
+}

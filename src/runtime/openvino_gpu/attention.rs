@@ -1,0 +1,112 @@
+//! Attention: one kernel, or written out with its scores.
+//!
+//! The plugin keeps an attention whole if queries, keys and values have four dims and one static head size, which must be
+//! at most 256 on a device with XMX, and 64 to 256 in steps of 16 on any other. Every other attention becomes two matrix
+//! products around a Softmax: the scores before it and after it are there at once, B · H · L · S elements of f16 each,
+//! the mask fused into the first product. The vision tower of Qwen2.5-VL is exported with three dims.
+//!
+//! Keys and values that are repeated for groups of heads are read where they lie.
+//!
+//! Source: openvino src/plugins/intel_gpu/src/plugin/transformations_pipeline.cpp, the callback of
+//! `ScaledDotProductAttentionDecomposition`, and unsqueeze_broadcast_reshape_sdpa_fusion.cpp, 2025.
+
+use super::device;
+use crate::graph::{Graph, Op};
+use crate::ids::TensorId;
+use crate::runtime::OpenvinoGpu;
+use crate::schedule::{Lowered, StorageClass};
+use crate::shape::Shapes;
+use crate::units::Bytes;
+
+/// Bytes of an element of the scores.
+const F16: u64 = 2;
+
+/// Adds the scores of attentions that are written out, and takes repeated keys and values away from those that are not.
+pub(super) fn lower(lowered: &mut Lowered, graph: &Graph, shapes: &Shapes, options: &OpenvinoGpu) {
+    for index in 0..lowered.steps.len() {
+        let node = lowered.steps[index].node;
+        let is_attention =
+            node.graph == 0 && matches!(graph.node(node.node).op, Op::ScaledDotProductAttention { .. });
+        let [Some(query), Some(key), Some(value)] = [0, 1, 2].map(|input| graph.input(node.node, input))
+        else {
+            continue;
+        };
+        if !is_attention {
+            continue;
+        }
+        if is_kept(graph, [query, key, value], options) {
+            for repeated in [key, value].into_iter().filter_map(|tensor| repeated(graph, tensor)) {
+                drop_buffer(lowered, repeated);
+            }
+        } else if let Some(bytes) = scores(shapes, query, key) {
+            for _ in 0..2 {
+                let made = device::scratch(lowered, node, bytes);
+                lowered.steps[index].writes.push(made);
+            }
+        } else {
+            lowered.unknown_tensors += 2;
+        }
+    }
+}
+
+/// Whether the plugin has one kernel for it.
+fn is_kept(graph: &Graph, inputs: [TensorId; 3], options: &OpenvinoGpu) -> bool {
+    let heads = inputs.map(|tensor| {
+        let dims = graph.tensor(tensor).shape.dims.as_ref()?;
+        dims.last().filter(|_| dims.len() == 4)?.as_known()
+    });
+    let [Some(query), Some(key), Some(value)] = heads else { return false };
+    query == key && key == value && suits(query, options.has_xmx)
+}
+
+fn suits(head: u64, has_xmx: bool) -> bool {
+    if has_xmx { head <= 256 } else { head.is_multiple_of(16) && (64..=256).contains(&head) }
+}
+
+/// Bytes of one matrix of scores.
+fn scores(shapes: &Shapes, query: TensorId, key: TensorId) -> Option<Bytes> {
+    let (query, key) = (shapes.tensor(query).dims.as_deref()?, shapes.tensor(key).dims.as_deref()?);
+    let (_, rows) = query.split_last()?;
+    let columns = *key.get(key.len().checked_sub(2)?)?;
+    let elements = rows.iter().fold(columns, |product, &dim| product.saturating_mul(dim));
+    Some(Bytes(elements.saturating_mul(F16)))
+}
+
+/// The Broadcast that repeats keys or values, directly or through a Reshape.
+fn repeated(graph: &Graph, tensor: TensorId) -> Option<TensorId> {
+    let node = graph.tensor(tensor).node;
+    match graph.node(node).op {
+        Op::Broadcast(_) => Some(tensor),
+        Op::Reshape(_) => {
+            let input = graph.input(node, 0)?;
+            matches!(graph.node(graph.tensor(input).node).op, Op::Broadcast(_)).then_some(input)
+        }
+        _ => None,
+    }
+}
+
+/// Takes the bytes of a tensor's own buffer away, and of the views in it.
+fn drop_buffer(lowered: &mut Lowered, tensor: TensorId) {
+    let is_it = |found: &crate::schedule::TensorRef| found.graph == 0 && found.tensor == tensor;
+    let storage = lowered.values.iter().find(|value| value.tensor.as_ref().is_some_and(is_it));
+    let Some(storage) = storage.map(|value| value.storage) else { return };
+    if lowered.storage(storage).class != StorageClass::Activation {
+        return;
+    }
+    lowered.storages[storage.index()].bytes = Bytes::ZERO;
+    for value in lowered.values.iter_mut().filter(|value| value.storage == storage) {
+        (value.offset, value.bytes) = (Bytes::ZERO, Bytes::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_decides_which_heads_suit() {
+        let suited = |has_xmx| [64, 72, 80, 128, 256, 320].map(|head| suits(head, has_xmx));
+        assert_eq!(suited(true), [true, true, true, true, true, false]);
+        assert_eq!(suited(false), [true, false, true, true, true, false]);
+    }
+}

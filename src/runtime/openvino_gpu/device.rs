@@ -1,0 +1,270 @@
+//! The device's types, and what lies where.
+//!
+//! * Floats become f16 and 64-bit integers 32 bits wide; model inputs and outputs keep their type in host memory, and
+//!   have a converted copy on the device.
+//! * Constants are uploaded: quantized ones as they are, f32 as f16.
+//! * A state of attention is allocated with room for `128 + id % 64` tokens, `id` counting the states.
+//!
+//! Source: openvino src/plugins/intel_gpu, 2025: src/plugin/transformations_pipeline.cpp, src/graph/program.cpp
+//! (`transfer_memory_to_device`), src/graph/kv_cache.cpp (`get_prealloc_iter_num`).
+
+use crate::dtype::DType;
+use crate::graph::{Graph, Op};
+use crate::ids::{NodeId, StorageId, TensorId, ValueId};
+use crate::runtime::OpenvinoGpu;
+use crate::schedule::{Lowered, NodeRef, Origin, Step, Storage, StorageClass, Value};
+use crate::shape::Shapes;
+use crate::units::Bytes;
+use smallvec::SmallVec;
+
+/// Bits that the device takes for each bit of a type, as a fraction.
+fn ratio(dtype: DType) -> (u64, u64) {
+    match dtype {
+        DType::F64 => (1, 4),
+        DType::F32 | DType::I64 | DType::U64 => (1, 2),
+        _ => (1, 1),
+    }
+}
+
+fn scaled(bytes: Bytes, (up, down): (u64, u64)) -> Bytes {
+    Bytes(bytes.0.saturating_mul(up).div_ceil(down.max(1)))
+}
+
+/// The type of the first tensor in each storage.
+fn types(lowered: &Lowered, bodies: &[&Graph]) -> Vec<Option<DType>> {
+    let mut types = vec![None; lowered.storages.len()];
+    for value in &lowered.values {
+        let Some(tensor) = value.tensor else { continue };
+        let dtype = bodies.get(tensor.graph as usize).map(|graph| graph.tensor(tensor.tensor).dtype);
+        if let Some(slot) = types.get_mut(value.storage.index()) {
+            *slot = slot.or(dtype);
+        }
+    }
+    types
+}
+
+/// Gives a storage and all values in it another length.
+fn rescale(lowered: &mut Lowered, ratios: &[(u64, u64)]) {
+    for (storage, &ratio) in lowered.storages.iter_mut().zip(ratios) {
+        storage.bytes = scaled(storage.bytes, ratio);
+    }
+    for value in &mut lowered.values {
+        let ratio = ratios.get(value.storage.index()).copied().unwrap_or((1, 1));
+        value.bytes = scaled(value.bytes, ratio);
+        value.offset = scaled(value.offset, ratio);
+    }
+}
+
+/// Intermediate results and states take the device's types.
+pub(super) fn narrow(lowered: &mut Lowered, bodies: &[&Graph]) {
+    let types = types(lowered, bodies);
+    let ratios: Vec<(u64, u64)> = lowered
+        .storages
+        .iter()
+        .zip(types)
+        .map(|(storage, dtype)| match storage.class {
+            StorageClass::Io | StorageClass::WeightsFile => (1, 1),
+            _ => dtype.map_or((1, 1), ratio),
+        })
+        .collect();
+    rescale(lowered, &ratios);
+}
+
+/// Constants lie on the device, f32 as f16.
+pub(super) fn upload(lowered: &mut Lowered, bodies: &[&Graph]) {
+    let ratios: Vec<(u64, u64)> = lowered
+        .storages
+        .iter()
+        .map(|storage| {
+            let graph = bodies.get(storage.node.graph as usize);
+            let is_file = storage.class == StorageClass::WeightsFile;
+            let output = graph.filter(|_| is_file).and_then(|graph| {
+                let tensor = graph.output(storage.node.node, 0)?;
+                Some(graph.tensor(tensor).dtype)
+            });
+            output.map_or((1, 1), ratio)
+        })
+        .collect();
+    rescale(lowered, &ratios);
+    for storage in &mut lowered.storages {
+        if storage.class == StorageClass::WeightsFile {
+            storage.class = StorageClass::WeightsAnonymous;
+        }
+    }
+}
+
+/// States of attention are stored in the cache's type, with room to grow.
+pub(super) fn states(lowered: &mut Lowered, bodies: &[&Graph], options: &OpenvinoGpu) {
+    let bits = options.kv_precision().bits().unwrap_or(16);
+    let types = types(lowered, bodies);
+    let ratios: Vec<(u64, u64)> = lowered
+        .storages
+        .iter()
+        .zip(types)
+        .map(|(storage, dtype)| match (storage.class, dtype) {
+            (StorageClass::KvCache, Some(dtype)) if is_variable(bodies, storage.node) => {
+                let (up, down) = ratio(dtype);
+                let held = dtype.bits().unwrap_or(16).saturating_mul(up).checked_div(down);
+                (bits, held.unwrap_or(16).max(1))
+            }
+            _ => (1, 1),
+        })
+        .collect();
+    rescale(lowered, &ratios);
+    let mut id = 0_u64;
+    for index in 0..lowered.storages.len() {
+        let storage = &lowered.storages[index];
+        if storage.class != StorageClass::KvCache || !is_variable(bodies, storage.node) {
+            continue;
+        }
+        let tokens = tokens(lowered, bodies, StorageId::new(index), bits);
+        if let Some(tokens) = tokens.filter(|&tokens| tokens > 0) {
+            let row = lowered.storages[index].bytes.0 / tokens;
+            let room = row.saturating_mul(128 + id % 64);
+            lowered.storages[index].bytes += Bytes(room);
+        }
+        id += 1;
+    }
+}
+
+fn is_variable(bodies: &[&Graph], node: NodeRef) -> bool {
+    let op = bodies.get(node.graph as usize).map(|graph| &graph.node(node.node).op);
+    matches!(op, Some(Op::ReadValue(_) | Op::Assign(_)))
+}
+
+/// Tokens in a state, over all sequences: its bytes by those of the dims that the variable gives, which leaves batch and
+/// tokens free.
+fn tokens(lowered: &Lowered, bodies: &[&Graph], storage: StorageId, bits: u64) -> Option<u64> {
+    let held = lowered.storage(storage);
+    let graph = bodies.get(held.node.graph as usize)?;
+    let variable = match graph.node(held.node.node).op {
+        Op::ReadValue(variable) | Op::Assign(variable) => graph.variable(variable),
+        _ => return None,
+    };
+    let dims = variable.shape.dims.as_ref()?;
+    let fixed: u64 = dims.iter().filter_map(|dim| dim.as_known()).fold(1, u64::saturating_mul);
+    held.bytes.0.checked_div(bits.saturating_mul(fixed).div_ceil(8))
+}
+
+/// Logits of the last token alone: the outputs behind the head have one row.
+pub(super) fn last_logits(lowered: &mut Lowered, graph: &Graph, shapes: &Shapes) {
+    if graph.variables().is_empty() {
+        return;
+    }
+    let mut ratios = vec![(1, 1); lowered.storages.len()];
+    for &result in graph.results() {
+        for tensor in head(graph, result) {
+            let dims = shapes.tensor(tensor).dims.as_deref();
+            let Some(&[_, rows, _]) = dims else { continue };
+            for value in &lowered.values {
+                let is_it = value.tensor.is_some_and(|found| found.graph == 0 && found.tensor == tensor);
+                if let (true, Some(slot)) = (is_it, ratios.get_mut(value.storage.index())) {
+                    *slot = (1, rows.max(1));
+                }
+            }
+        }
+    }
+    rescale(lowered, &ratios);
+}
+
+/// The tensors from a Result back to the product that makes it; none where another operator does.
+///
+/// Source: `apply_slice_before_matmul_transformation`, openvino.genai 2026.4, src/cpp/src/utils.cpp.
+fn head(graph: &Graph, result: NodeId) -> Vec<TensorId> {
+    let mut path = Vec::new();
+    let mut next = graph.input(result, 0);
+    while let Some(tensor) = next.filter(|_| path.len() < 5) {
+        path.push(tensor);
+        let node = graph.tensor(tensor).node;
+        match graph.node(node).op {
+            Op::MatMul { .. } => return path,
+            Op::Binary(..) | Op::Unary(_) | Op::Transpose | Op::Convert { .. } => next = graph.input(node, 0),
+            _ => break,
+        }
+    }
+    Vec::new()
+}
+
+/// A converted copy of every float output, made on the device before it goes to the host.
+pub(super) fn outputs(lowered: &mut Lowered, bodies: &[&Graph]) {
+    let types = types(lowered, bodies);
+    for index in 0..lowered.steps.len() {
+        let made: Vec<(StorageId, DType)> = lowered.steps[index]
+            .writes
+            .iter()
+            .map(|&value| lowered.value(value).storage)
+            .filter(|&id| lowered.storage(id).class == StorageClass::Io)
+            .filter_map(|id| Some((id, *types.get(id.index())?.as_ref()?)))
+            .filter(|(_, dtype)| ratio(*dtype) != (1, 1))
+            .collect();
+        for (storage, dtype) in made {
+            let bytes = scaled(lowered.storage(storage).bytes, ratio(dtype));
+            let node = lowered.steps[index].node;
+            let copy = scratch(lowered, node, bytes);
+            lowered.steps[index].writes.push(copy);
+        }
+    }
+}
+
+/// Bytes that one step writes and nobody reads.
+pub(super) fn scratch(lowered: &mut Lowered, node: NodeRef, bytes: Bytes) -> ValueId {
+    own(lowered, node, bytes, StorageClass::Scratch)
+}
+
+fn own(lowered: &mut Lowered, node: NodeRef, bytes: Bytes, class: StorageClass) -> ValueId {
+    lowered.storages.push(Storage {
+        class,
+        bytes,
+        alignment: 1,
+        node,
+        known: crate::schedule::Known::Exact,
+        kept_until: 0,
+        grows: true,
+    });
+    let storage = StorageId::new(lowered.storages.len() - 1);
+    lowered.values.push(Value { storage, offset: Bytes::ZERO, bytes, origin: Origin::Written, tensor: None });
+    ValueId::new(lowered.values.len() - 1)
+}
+
+/// A converted copy of every input whose type is not the device's: what follows reads it.
+pub(super) fn inputs(lowered: &mut Lowered, bodies: &[&Graph]) {
+    let types = types(lowered, bodies);
+    let is_input = |value: &Value| {
+        let class = lowered.storage(value.storage).class;
+        value.origin == Origin::Resident && class == StorageClass::Io
+    };
+    let inputs: Vec<ValueId> =
+        (0..lowered.values.len()).map(ValueId::new).filter(|&id| is_input(lowered.value(id))).collect();
+    let mut first: Vec<Step> = Vec::new();
+    for input in inputs {
+        let (from, bytes) = (lowered.value(input).storage, lowered.value(input).bytes);
+        let Some(ratio) =
+            types.get(from.index()).copied().flatten().map(ratio).filter(|ratio| *ratio != (1, 1))
+        else {
+            continue;
+        };
+        let node = lowered.storage(from).node;
+        let copy = own(lowered, node, scaled(bytes, ratio), StorageClass::Activation);
+        let to = lowered.value(copy).storage;
+        let last = copy.index();
+        for (index, value) in lowered.values.iter_mut().enumerate() {
+            if index != input.index() && index != last && value.storage == from {
+                value.storage = to;
+                (value.offset, value.bytes) = (scaled(value.offset, ratio), scaled(value.bytes, ratio));
+                if value.origin == Origin::View(input) {
+                    value.origin = Origin::View(copy);
+                }
+            }
+        }
+        for read in lowered.steps.iter_mut().flat_map(|step| &mut step.reads).filter(|read| **read == input) {
+            *read = copy;
+        }
+        first.push(Step {
+            node,
+            reads: SmallVec::from_slice(&[input]),
+            writes: SmallVec::from_slice(&[copy]),
+        });
+    }
+    first.append(&mut lowered.steps);
+    lowered.steps = first;
+}
