@@ -13,7 +13,7 @@ use crate::schedule::Lowered;
 /// # Example
 ///
 /// ```
-/// use memgraph::{lifetime, lower::Lowered};
+/// use memgraph::schedule::{Lowered, lifetime};
 ///
 /// assert!(lifetime::analyze(&Lowered::default()).buffers.is_empty());
 /// ```
