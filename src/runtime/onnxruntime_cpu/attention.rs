@@ -12,6 +12,7 @@
 //! onnxruntime/core/providers/cpu/llm/attention.cc; sizes
 //! are those of the requests that the arena of 1.31.1 logs for one node of each form.
 
+use super::kernel::Kernel;
 use super::work::Work;
 use crate::DType;
 use crate::graph::Op;
@@ -26,13 +27,15 @@ const F32: u64 = 4;
 /// The requests of a node, in their order; empty: it is no attention, or its sizes are unknown.
 pub(super) fn workspace(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
     let own = &work.nodes[node];
-    let requests = match (&*own.kind, &work.graph.node(own.source).op) {
-        ("GroupQueryAttention" | "SparseAttention", Op::MultiHeadAttention(spec)) => {
+    let requests = match (own.kind, &work.graph.node(own.source).op) {
+        (Kernel::GroupQueryAttention | Kernel::SparseAttention, Op::MultiHeadAttention(spec)) => {
             grouped(work, node, spec, threads)
         }
-        ("MultiHeadAttention", Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, threads),
-        ("Attention", Op::MultiHeadAttention(spec)) => standard(work, node, spec),
-        ("Attention" | "QAttention", Op::AttentionOfWeights(spec)) => of_weights(work, node, spec),
+        (Kernel::MultiHeadAttention, Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, threads),
+        (Kernel::Attention, Op::MultiHeadAttention(spec)) => standard(work, node, spec),
+        (Kernel::Attention | Kernel::QAttention, Op::AttentionOfWeights(spec)) => {
+            of_weights(work, node, spec)
+        }
         _ => None,
     };
     requests.unwrap_or_default()
@@ -95,7 +98,7 @@ fn grouped(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64
     }
     let has_sink = work.input(node, 11).is_some();
     // Of the cache's room, a sparse kernel has scores of what is there alone.
-    let is_sparse = work.is(node, "SparseAttention");
+    let is_sparse = work.is(node, Kernel::SparseAttention);
     let scores = product([batch, heads, length, if is_sparse { total } else { buffer }, F32])?;
     if is_half {
         let of_head = product([length.checked_add(total)?, size, F32, threads])?;
@@ -183,7 +186,7 @@ fn of_weights(work: &Work<'_>, node: usize, spec: &AttentionOfWeights) -> Option
     let past = dims(2).and_then(|dims| dims.get(3)).copied().unwrap_or(0);
     let total = past.checked_add(length)?;
     // QAttention has its mask behind two scales.
-    let mask = if &*work.nodes[node].kind == "QAttention" { dims(6) } else { dims(4) };
+    let mask = if work.nodes[node].kind == Kernel::QAttention { dims(6) } else { dims(4) };
     let mut requests = vec![product([batch, length, width, F32])?];
     requests.extend(added_mask(mask, spec.is_causal, batch, length, total));
     requests.extend(scores(batch, heads, length, total, value_width)?);

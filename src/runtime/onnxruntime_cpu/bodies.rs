@@ -12,6 +12,7 @@
 //! (`ExecuteSubgraph`), loop.cc (`ConcatenateLoopOutput`); the regions that its arena logs for loops of 1 to 32 iterations.
 
 use super::fuse;
+use super::kernel::Kernel;
 use super::work::Work;
 use crate::graph::op::{Loop, LoopInputKind};
 use crate::graph::{Graph, Op};
@@ -121,7 +122,7 @@ pub(super) fn all<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
             let mut invariant = invariant.map(|input| (input.input, input.parameter));
             let passed = passed(&spec.body, &mut invariant);
             let body = shapes.first().filter(|shapes| !shapes.is_refused());
-            let is_loop = work.is(node, "Loop");
+            let is_loop = work.is(node, Kernel::Loop);
             let iterated = is_loop.then(|| iterated(work, id, spec, &input, &parameter));
             body.map(|shapes| Body {
                 graph: &spec.body,

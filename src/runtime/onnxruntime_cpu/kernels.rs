@@ -5,23 +5,41 @@
 //! onnxruntime/core/framework/kernel_def_builder.h (`Alias`, `MayInplace`).
 
 use super::attention;
+use super::kernel::{Kernel, Nchwc};
 use super::work::Work;
 use crate::DType;
 
 /// The input whose buffer the first output is, always (`Alias`).
-pub(super) fn alias(kind: &str) -> Option<usize> {
-    matches!(kind, "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Identity").then_some(0)
+pub(super) fn alias(kind: Kernel) -> Option<usize> {
+    matches!(kind, Kernel::Reshape | Kernel::Squeeze | Kernel::Unsqueeze | Kernel::Flatten | Kernel::Identity)
+        .then_some(0)
 }
 
 /// The input whose buffer the first output may take over where nothing else needs it (`MayInplace`).
 ///
 /// Add, Mul, Exp, Erf and the other arithmetic kernels are not among them.
-pub(super) fn in_place(kind: &str) -> Option<usize> {
+pub(super) fn in_place(kind: Kernel) -> Option<usize> {
     match kind {
-        "Relu" | "Elu" | "HardSigmoid" | "LeakyRelu" | "Selu" | "Sigmoid" | "Softplus" | "Softsign"
-        | "Tanh" | "ThresholdedRelu" | "Celu" | "Clip" | "Softmax" | "LogSoftmax" | "Cast" | "Trilu"
-        | "Shrink" | "MoE" | "QMoE" => Some(0),
-        "nchwc.Conv" | "FusedConv" => Some(3),
+        Kernel::Relu
+        | Kernel::Elu
+        | Kernel::HardSigmoid
+        | Kernel::LeakyRelu
+        | Kernel::Selu
+        | Kernel::Sigmoid
+        | Kernel::Softplus
+        | Kernel::Softsign
+        | Kernel::Tanh
+        | Kernel::ThresholdedRelu
+        | Kernel::Celu
+        | Kernel::Clip
+        | Kernel::Softmax
+        | Kernel::LogSoftmax
+        | Kernel::Cast
+        | Kernel::Trilu
+        | Kernel::Shrink
+        | Kernel::MoE
+        | Kernel::QMoE => Some(0),
+        Kernel::Nchwc(Nchwc::Conv) | Kernel::FusedConv => Some(3),
         _ => None,
     }
 }
@@ -30,23 +48,25 @@ pub(super) fn in_place(kind: &str) -> Option<usize> {
 pub(super) fn scratch(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
     let output = || work.output(node).and_then(|value| work.bytes(value));
     let input = |index: usize| work.input(node, index).and_then(|value| work.bytes(value));
-    let requests: Vec<Option<u64>> = match &*work.nodes[node].kind {
+    let requests: Vec<Option<u64>> = match work.nodes[node].kind {
         // The sum of input and bias.
-        "BiasGelu" | "FastGelu" => vec![output()],
+        Kernel::BiasGelu | Kernel::FastGelu => vec![output()],
         // Both branches, selected against zeros, each as large as what the condition is broadcast with.
-        "Where" => {
+        Kernel::Where => {
             let selected = |index| {
                 input(index).map(|bytes| if bytes <= 16 { bytes } else { bytes.max(output().unwrap_or(0)) })
             };
             vec![selected(1), selected(2)]
         }
-        "MeanVarianceNormalization" => vec![output(), output()],
-        "Conv" | "FusedConv" => vec![columns(work, node, threads)],
+        Kernel::MeanVarianceNormalization => vec![output(), output()],
+        Kernel::Conv | Kernel::FusedConv => vec![columns(work, node, threads)],
         // The data as integers; the result before it is quantised.
-        "DynamicQuantizeMatMul" => vec![input(0).map(|bytes| bytes / 4)],
-        "QGemm" => vec![output().and_then(|bytes| bytes.checked_mul(4)).filter(|_| is_byte(work, node))],
+        Kernel::DynamicQuantizeMatMul => vec![input(0).map(|bytes| bytes / 4)],
+        Kernel::QGemm => {
+            vec![output().and_then(|bytes| bytes.checked_mul(4)).filter(|_| is_byte(work, node))]
+        }
         // Both summands, the sum and the result in single.
-        "SkipLayerNormalization" | "SkipSimplifiedLayerNormalization" if is_half(work, node) => {
+        Kernel::SkipLayerNormalization | Kernel::SkipSimplifiedLayerNormalization if is_half(work, node) => {
             let single = output().and_then(|bytes| bytes.checked_mul(2));
             vec![single; if work.nodes[node].outputs.len() > 1 { 4 } else { 3 }]
         }

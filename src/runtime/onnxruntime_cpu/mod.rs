@@ -17,6 +17,7 @@ mod attention;
 mod bodies;
 mod creation;
 mod fuse;
+mod kernel;
 mod kernels;
 mod nbits;
 mod options;
@@ -34,6 +35,7 @@ use crate::process::{Remainders, Start};
 use crate::schedule::{Assumption, Known, Lowered, NodeRef, Process, Residency, Storage, StorageClass};
 use crate::shape::Shapes;
 use crate::units::Bytes;
+use kernel::Kernel;
 pub use options::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
@@ -200,7 +202,7 @@ pub(super) fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
     let made = order.iter().map(|&node| {
         let own = &work.nodes[node];
         OptimizedNode {
-            kind: own.kind.to_string(),
+            kind: own.kind.name().unwrap_or_else(|| graph.node_type(own.source)).to_owned(),
             source: own.source,
             inputs: own.inputs.iter().flatten().filter_map(|value| written.get(value).copied()).collect(),
             outputs: own.outputs.iter().map(|&value| work.values[value].tensor).collect(),
@@ -226,13 +228,13 @@ fn optimized_work<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>
 
 /// What the nodes make the profile take for granted of the machine.
 fn assumptions(work: &Work<'_>, order: &[usize]) -> Vec<Assumption> {
-    let any = |kinds: &[&str]| order.iter().any(|&node| kinds.contains(&&*work.nodes[node].kind));
+    let any = |kinds: &[Kernel]| order.iter().any(|&node| kinds.contains(&work.nodes[node].kind));
     let mut found = Vec::new();
-    if any(&["GroupQueryAttention", "MultiHeadAttention"]) {
+    if any(&[Kernel::GroupQueryAttention, Kernel::MultiHeadAttention]) {
         let text = "attention works on blocks of scores that fit a second-level cache of 2 MiB, one block for each thread";
         found.push(Assumption { rule: "attention-blocks", text: text.to_owned() });
     }
-    if any(&["MatMulNBits"]) {
+    if any(&[Kernel::MatMulNBits]) {
         let text = "weights in blocks are packed as on x86-64 with AVX-512 and VNNI; the largest workspace of their \
                     products, which lies beside the arena, counts throughout";
         found.push(Assumption { rule: "block-weights-packing", text: text.to_owned() });

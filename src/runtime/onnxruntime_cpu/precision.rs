@@ -10,6 +10,7 @@
 //! fuse_initializers_transformer.cc; checked against the graphs that 1.31.1 saves at each level. Which kernels take half
 //! precision is what the wheel of 1.31.1 for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
 
+use super::kernel::Kernel;
 use super::symbolic::Dim;
 use super::work::{Node, Work};
 use super::{order, weights};
@@ -73,7 +74,7 @@ fn is_isolated(work: &Work<'_>, node: usize, needs: &[bool]) -> bool {
     let own = &work.nodes[node];
     let has_body = matches!(work.graph.node(own.source).op, Op::If(_) | Op::Loop(_));
     let mut halves = own.inputs.iter().flatten().chain(&own.outputs);
-    if own.is_gone || has_body || &*own.kind == "Cast" || !halves.any(|&value| is_half(work, value)) {
+    if own.is_gone || has_body || own.kind == Kernel::Cast || !halves.any(|&value| is_half(work, value)) {
         return false;
     }
     let mut writers = own.inputs.iter().flatten().filter_map(|&value| work.values[value].writer).peekable();
@@ -94,7 +95,7 @@ fn write_single(work: &mut Work<'_>, node: usize, port: usize, is_single: &[bool
     let reads_half = |&reader: &usize| is_single.get(reader) != Some(&true);
     if own.is_output || own.readers.iter().any(reads_half) {
         let (source, inputs) = (work.nodes[node].source, smallvec![Some(single)]);
-        work.add(Node { kind: "Cast".into(), source, inputs, outputs: smallvec![value], is_gone: false });
+        work.add(Node { kind: Kernel::Cast, source, inputs, outputs: smallvec![value], is_gone: false });
     }
     single
 }
@@ -106,14 +107,14 @@ fn spell_out(work: &mut Work<'_>, node: usize) {
     let own = &work.nodes[node];
     let opset = work.graph.text(work.graph.node(own.source).opset);
     let version = opset.strip_prefix("opset").and_then(|number| number.parse::<u32>().ok());
-    let is_function = work.is(node, "Softmax") && version.is_some_and(|version| version >= 13);
+    let is_function = work.is(node, Kernel::Softmax) && version.is_some_and(|version| version >= 13);
     let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return };
     if !is_function || !is_half(work, output) {
         return;
     }
     let source = own.source;
     work.remove(node);
-    let mut step = |kind: &str, inputs: &[usize], is_reduced: bool, output: Option<usize>| {
+    let mut step = |kind: Kernel, inputs: &[usize], is_reduced: bool, output: Option<usize>| {
         let output = output.unwrap_or_else(|| work.like(input));
         if is_reduced {
             let own = &mut work.values[output];
@@ -122,14 +123,14 @@ fn spell_out(work: &mut Work<'_>, node: usize) {
             known.into_iter().for_each(|dim| *dim = Dim::Known(1));
         }
         let inputs = inputs.iter().copied().map(Some).collect();
-        work.add(Node { kind: kind.into(), source, inputs, outputs: smallvec![output], is_gone: false });
+        work.add(Node { kind, source, inputs, outputs: smallvec![output], is_gone: false });
         output
     };
-    let largest = step("ReduceMax", &[input], true, None);
-    let shifted = step("Sub", &[input, largest], false, None);
-    let powers = step("Exp", &[shifted], false, None);
-    let sum = step("ReduceSum", &[powers], true, None);
-    step("Div", &[powers, sum], false, Some(output));
+    let largest = step(Kernel::ReduceMax, &[input], true, None);
+    let shifted = step(Kernel::Sub, &[input, largest], false, None);
+    let powers = step(Kernel::Exp, &[shifted], false, None);
+    let sum = step(Kernel::ReduceSum, &[powers], true, None);
+    step(Kernel::Div, &[powers, sum], false, Some(output));
 }
 
 /// The value in single that a Cast makes of one in half precision.
@@ -138,7 +139,7 @@ fn cast(work: &mut Work<'_>, value: usize) -> usize {
     let parameter = work.graph.tensor(work.values[value].tensor).node;
     let source = work.values[value].writer.map_or(parameter, |writer| work.nodes[writer].source);
     let inputs = smallvec![Some(value)];
-    work.add(Node { kind: "Cast".into(), source, inputs, outputs: smallvec![single], is_gone: false });
+    work.add(Node { kind: Kernel::Cast, source, inputs, outputs: smallvec![single], is_gone: false });
     single
 }
 
@@ -154,94 +155,88 @@ pub(super) fn bytes_before(work: &Work<'_>, value: usize) -> Option<u64> {
     Some(if is_widened(work, value) { bytes / 2 } else { bytes })
 }
 
-/// Operators whose newest kernel takes half precision, of one domain at least: as scripts/crosscheck_contrib.py finds them in
-/// the wheel.
-const TAKING_HALF: &[&str] = &[
-    "Attention",
-    "BitCast",
-    "BranchwiseRMSNorm",
-    "Cast",
-    "Clip",
-    "Compress",
-    "Concat",
-    "ConstantOfShape",
-    "DequantizeLinear",
-    "DynamicSlice",
-    "EngramGate",
-    "Expand",
-    "ExpandDims",
-    "Flatten",
-    "GatedAdd",
-    "GatedRMSNorm",
-    "Gather",
-    "GatherBlockQuantized",
-    "GatherElements",
-    "GatherND",
-    "GroupQueryAttention",
-    "HyperConnectionPostMix",
-    "HyperConnectionPreMix",
-    "Identity",
-    "If",
-    "Inverse",
-    "IsInf",
-    "IsNaN",
-    "LayerNormalization",
-    "LinearAttentionGate",
-    "Loop",
-    "MRotaryEmbedding",
-    "MatMulNBits",
-    "Max",
-    "Min",
-    "Mod",
-    "Optional",
-    "OptionalGetElement",
-    "OptionalHasElement",
-    "QMoE",
-    "QuantizeLinear",
-    "RMSNormalization",
-    "RandomNormalLike",
-    "RandomUniformLike",
-    "Reshape",
-    "ReverseSequence",
-    "RotaryEmbedding",
-    "Round",
-    "ScaledSiLU",
-    "Scan",
-    "Scatter",
-    "ScatterElements",
-    "ScatterND",
-    "SequenceAt",
-    "SequenceConstruct",
-    "Shape",
-    "Shrink",
-    "Sign",
-    "SimplifiedLayerNormalization",
-    "SkipLayerNormalization",
-    "SkipSimplifiedLayerNormalization",
-    "Slice",
-    "SparseAttention",
-    "Split",
-    "SplitToSequence",
-    "Squeeze",
-    "TensorScatter",
-    "Transpose",
-    "UnfoldTensor",
-    "Unsqueeze",
-];
-
 /// Whether the kernel of a node takes half precision; of the two operators Attention the one with weights does not.
 fn takes_half(work: &Work<'_>, node: usize) -> bool {
     let own = &work.nodes[node];
     let has_weights = matches!(work.graph.node(own.source).op, Op::AttentionOfWeights(_));
-    !has_weights && TAKING_HALF.binary_search(&&*own.kind).is_ok()
+    !has_weights && has_half_kernel(own.kind)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_sorted() {
-        assert!(TAKING_HALF.is_sorted());
-    }
+/// Whether the newest kernel of an operator takes half precision, of one domain at least: as
+/// scripts/crosscheck_contrib.py finds them in the wheel.
+fn has_half_kernel(kernel: Kernel) -> bool {
+    use Kernel::*;
+    matches!(
+        kernel,
+        Attention
+            | BitCast
+            | BranchwiseRMSNorm
+            | Cast
+            | Clip
+            | Compress
+            | Concat
+            | ConstantOfShape
+            | DequantizeLinear
+            | DynamicSlice
+            | EngramGate
+            | Expand
+            | ExpandDims
+            | Flatten
+            | GatedAdd
+            | GatedRMSNorm
+            | Gather
+            | GatherBlockQuantized
+            | GatherElements
+            | GatherND
+            | GroupQueryAttention
+            | HyperConnectionPostMix
+            | HyperConnectionPreMix
+            | Identity
+            | If
+            | Inverse
+            | IsInf
+            | IsNaN
+            | LayerNormalization
+            | LinearAttentionGate
+            | Loop
+            | MRotaryEmbedding
+            | MatMulNBits
+            | Max
+            | Min
+            | Mod
+            | Optional
+            | OptionalGetElement
+            | OptionalHasElement
+            | QMoE
+            | QuantizeLinear
+            | RMSNormalization
+            | RandomNormalLike
+            | RandomUniformLike
+            | Reshape
+            | ReverseSequence
+            | RotaryEmbedding
+            | Round
+            | ScaledSiLU
+            | Scan
+            | Scatter
+            | ScatterElements
+            | ScatterND
+            | SequenceAt
+            | SequenceConstruct
+            | Shape
+            | Shrink
+            | Sign
+            | SimplifiedLayerNormalization
+            | SkipLayerNormalization
+            | SkipSimplifiedLayerNormalization
+            | Slice
+            | SparseAttention
+            | Split
+            | SplitToSequence
+            | Squeeze
+            | TensorScatter
+            | Transpose
+            | UnfoldTensor
+            | Unsqueeze
+    )
 }

@@ -62,7 +62,7 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
     let mut freed: FxHashMap<Size, Vec<usize>> = FxHashMap::default();
     for &node in order {
         for (port, &value) in work.nodes[node].outputs.iter().enumerate() {
-            let kind = &*work.nodes[node].kind;
+            let kind = work.nodes[node].kind;
             let alias = kernels::alias(kind).filter(|_| port == 0).and_then(|index| work.input(node, index));
             let in_place = || {
                 let input = kernels::in_place(kind)

@@ -1,6 +1,7 @@
 //! Steps, buffers and values of a pass over a graph, and of the bodies in it.
 
 use super::bodies::{self, Iterated};
+use super::kernel::Kernel;
 use super::reuse::{self, Reuse};
 use super::work::Work;
 use super::{attention, kernels, lasting, order};
@@ -100,12 +101,12 @@ impl<'a> Emitter<'a> {
     fn step(&mut self, node: usize) {
         let work = self.work;
         let source = NodeRef { graph: self.number, node: work.nodes[node].source };
-        let is_shape = matches!(&*work.nodes[node].kind, "Shape" | "Size");
+        let is_shape = matches!(work.nodes[node].kind, Kernel::Shape | Kernel::Size);
         let inputs = work.nodes[node].inputs.iter().flatten().filter(|_| !is_shape);
         let mut reads: SmallVec<[ValueId; 4]> = inputs.filter_map(|&value| self.read(value)).collect();
         let mut workspace = kernels::scratch(work, node, u64::from(self.settings.options.threads));
         let bodies = bodies::of(work, node);
-        if work.is(node, "If") {
+        if work.is(node, Kernel::If) {
             reads.extend(self.branch(&bodies));
         } else if let [body] = &bodies[..]
             && let Some(iterated) = &body.iterated

@@ -7,6 +7,7 @@
 //! Source: the shape functions of ONNX 1.23; that computed shapes stay unknown is seen on 1.31.1 from the memory
 //! patterns of exports whose Reshape takes a computed shape.
 
+use super::kernel::Kernel;
 use super::work::Work;
 use crate::graph::op::ReshapeZero;
 use crate::graph::{Dim as Declared, Op};
@@ -102,25 +103,25 @@ fn all_known(work: &Work<'_>, node: usize, value: usize) -> Shape {
         shape.as_ref().is_some_and(|dims| dims.iter().all(|dim| matches!(dim, Dim::Known(_))))
     };
     let drives_shape = matches!(
-        &*work.nodes[node].kind,
-        "Reshape"
-            | "Expand"
-            | "Range"
-            | "Tile"
-            | "Resize"
-            | "Upsample"
-            | "ConstantOfShape"
-            | "Slice"
-            | "Pad"
-            | "OneHot"
-            | "TopK"
-            | "Loop"
-            | "If"
-            | "Scan"
-            | "NonZero"
-            | "NonMaxSuppression"
-            | "Unique"
-            | "Compress"
+        work.nodes[node].kind,
+        Kernel::Reshape
+            | Kernel::Expand
+            | Kernel::Range
+            | Kernel::Tile
+            | Kernel::Resize
+            | Kernel::Upsample
+            | Kernel::ConstantOfShape
+            | Kernel::Slice
+            | Kernel::Pad
+            | Kernel::OneHot
+            | Kernel::TopK
+            | Kernel::Loop
+            | Kernel::If
+            | Kernel::Scan
+            | Kernel::NonZero
+            | Kernel::NonMaxSuppression
+            | Kernel::Unique
+            | Kernel::Compress
     );
     let inputs = || work.nodes[node].inputs.iter().flatten().copied();
     let is_settled = inputs().all(is_known)
@@ -137,25 +138,33 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
     let of = |index: usize| work.input(node, index).and_then(|value| work.values[value].shape.clone());
     let op = &work.graph.node(work.nodes[node].source).op;
     let ints = |index: usize| work.input(node, index).and_then(|value| work.ints(value));
-    match (&*work.nodes[node].kind, op) {
+    match (work.nodes[node].kind, op) {
         (_, Op::Unary(_) | Op::Convert { .. }) => of(0),
-        ("Identity" | "Dropout" | "Clip" | "Cast" | "QuantizeLinear" | "DequantizeLinear", _)
-            if port == 0 =>
-        {
-            of(0)
-        }
-        ("LayerNormalization" | "SkipLayerNormalization" | "SimplifiedLayerNormalization", _)
-            if port == 0 =>
-        {
-            of(0)
-        }
-        ("BiasGelu" | "FastGelu" | "Gelu" | "QuickGelu" | "SkipSimplifiedLayerNormalization", _)
-            if port == 0 =>
-        {
-            of(0)
-        }
+        (
+            Kernel::Identity
+            | Kernel::Dropout
+            | Kernel::Clip
+            | Kernel::Cast
+            | Kernel::QuantizeLinear
+            | Kernel::DequantizeLinear,
+            _,
+        ) if port == 0 => of(0),
+        (
+            Kernel::LayerNormalization
+            | Kernel::SkipLayerNormalization
+            | Kernel::SimplifiedLayerNormalization,
+            _,
+        ) if port == 0 => of(0),
+        (
+            Kernel::BiasGelu
+            | Kernel::FastGelu
+            | Kernel::Gelu
+            | Kernel::QuickGelu
+            | Kernel::SkipSimplifiedLayerNormalization,
+            _,
+        ) if port == 0 => of(0),
         // The sum that goes on as residual.
-        ("SkipLayerNormalization" | "SkipSimplifiedLayerNormalization", _) if port == 3 => of(0),
+        (Kernel::SkipLayerNormalization | Kernel::SkipSimplifiedLayerNormalization, _) if port == 3 => of(0),
         (_, Op::SameAsInput(_)) if port == 0 => of(0),
         (_, Op::Linear { outputs, .. }) => with_last(of(0)?, u64::try_from(*outputs).ok()?),
         (_, Op::MultiHeadAttention(_) | Op::AttentionOfWeights(_)) if port == 0 => {
@@ -166,8 +175,8 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
         (_, Op::Binary(..) | Op::Select(_) | Op::Variadic(_)) => {
             (0..work.nodes[node].inputs.len()).map(of).reduce(broadcast).flatten()
         }
-        ("MatMul", Op::MatMul { transpose_a: false, transpose_b: false }) => matmul(of(0)?, of(1)?),
-        ("Gemm" | "FusedGemm", _) => None,
+        (Kernel::MatMul, Op::MatMul { transpose_a: false, transpose_b: false }) => matmul(of(0)?, of(1)?),
+        (Kernel::Gemm | Kernel::FusedGemm, _) => None,
         (_, Op::Transpose) => {
             let from = of(0)?;
             let order: SmallVec<[i64; 4]> = match ints(1) {
@@ -226,11 +235,15 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
             });
             Some(dims.collect())
         }
-        ("Conv" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" | "ConvTranspose", _)
-            if port == 0 =>
-        {
-            window(work, node, &of(0)?)
-        }
+        (
+            Kernel::Conv
+            | Kernel::MaxPool
+            | Kernel::AveragePool
+            | Kernel::GlobalAveragePool
+            | Kernel::GlobalMaxPool
+            | Kernel::ConvTranspose,
+            _,
+        ) if port == 0 => window(work, node, &of(0)?),
         (_, Op::ShapeOf { start: 0, end: None, .. }) => {
             Some(SmallVec::from_slice(&[Dim::Known(of(0)?.len() as u64)]))
         }
@@ -241,7 +254,7 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
 /// Images: batch as in the input, channels as in this run, sides where those of the input are numbers.
 fn window(work: &Work<'_>, node: usize, from: &[Dim]) -> Shape {
     let dims = work.values[work.output(node)?].dims.as_ref()?;
-    let is_global = work.nodes[node].kind.starts_with("Global");
+    let is_global = matches!(work.nodes[node].kind, Kernel::GlobalAveragePool | Kernel::GlobalMaxPool);
     let is_fixed =
         |axis: usize| is_global || from.iter().skip(2).all(|dim| matches!(dim, Dim::Known(_))) || axis == 1;
     let dims = dims.iter().enumerate().map(|(axis, &dim)| match axis {

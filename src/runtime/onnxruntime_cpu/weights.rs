@@ -14,6 +14,7 @@
 //! onnxruntime/core/mlas/lib/qgemm.h and sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of
 //! 1.31.1.
 
+use super::kernel::{Kernel, Nchwc};
 use super::work::Work;
 use super::{Settings, bodies, nbits, precision};
 use crate::DType;
@@ -135,7 +136,7 @@ fn collect(
         for (index, value) in work.nodes[node].inputs.iter().enumerate() {
             let constant = value.filter(|value| work.values[*value].is_constant && !passed.contains(value));
             let Some(value) = constant else { continue };
-            let is_blocked = &*work.nodes[node].kind == "nchwc.Conv";
+            let is_blocked = work.nodes[node].kind == Kernel::Nchwc(Nchwc::Conv);
             let copy = packed(work, node, index, value).filter(|_| options.prepacking || is_blocked);
             let Some(value) = main(value) else {
                 own.entry(value).or_default().push(copy);
@@ -218,23 +219,31 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
     // The columns of a product are those of its result, however the weight is stored.
     let columns =
         || work.values[work.output(node)?].dims.as_ref()?.last().copied().filter(|&columns| columns > 0);
-    match (&*work.nodes[node].kind, index) {
-        ("MatMul" | "FusedMatMul" | "Gemm" | "FusedGemm", 1) if dims.len() == 2 && dtype == DType::F32 => {
+    match (work.nodes[node].kind, index) {
+        (Kernel::MatMul | Kernel::FusedMatMul | Kernel::Gemm | Kernel::FusedGemm, 1)
+            if dims.len() == 2 && dtype == DType::F32 =>
+        {
             panels(columns()?, elements()? / columns()?, 4)
         }
-        ("Attention", 1) if dims.len() == 2 && dtype == DType::F32 => panels(dims[1], dims[0], 4),
-        ("MatMulInteger" | "DynamicQuantizeMatMul" | "MatMulIntegerToFloat" | "QAttention", 1)
-        | ("QLinearMatMul", 3)
+        (Kernel::Attention, 1) if dims.len() == 2 && dtype == DType::F32 => panels(dims[1], dims[0], 4),
+        (
+            Kernel::MatMulInteger
+            | Kernel::DynamicQuantizeMatMul
+            | Kernel::MatMulIntegerToFloat
+            | Kernel::QAttention,
+            1,
+        )
+        | (Kernel::QLinearMatMul, 3)
             if dims.len() == 2 =>
         {
             panels(dims[1], dims[0].checked_next_multiple_of(4)?, 1)?.checked_add(dims[1].checked_mul(4)?)
         }
-        ("MatMulNBits", 1) => nbits::packed(work, node),
-        ("LSTM" | "GRU", 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {
+        (Kernel::MatMulNBits, 1) => nbits::packed(work, node),
+        (Kernel::Lstm | Kernel::Gru, 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {
             panels(dims[1], dims[2], 4)?.checked_mul(dims[0])
         }
-        ("ConvTranspose", 1) => work.bytes(value),
-        ("nchwc.Conv", 1) if dims.len() == 4 => {
+        (Kernel::ConvTranspose, 1) => work.bytes(value),
+        (Kernel::Nchwc(Nchwc::Conv), 1) if dims.len() == 4 => {
             let output = work.values[work.output(node)?].dims.as_ref()?;
             let input = work.values[work.input(node, 0)?].dims.as_ref()?;
             // Grouped filters keep their input channels; others have those of the padded input.
@@ -256,7 +265,7 @@ fn panels(columns: u64, rows: u64, element: u64) -> Option<u64> {
 pub(super) fn unread(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> u64 {
     const PAGE: u64 = 4096;
     let mut unread = 0_u64;
-    for &node in order.iter().filter(|&&node| work.is(node, "Gather")) {
+    for &node in order.iter().filter(|&&node| work.is(node, Kernel::Gather)) {
         let (Some(table), Some(indices)) = (work.input(node, 0), work.input(node, 1)) else { continue };
         let is_table = work.values[table].is_constant && is_mapped(work, table, options);
         if let ([reader], true, Some(bytes)) = (&work.values[table].readers[..], is_table, work.bytes(table))

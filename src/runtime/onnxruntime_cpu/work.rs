@@ -3,6 +3,7 @@
 //! Positions of nodes and values never change; a node that goes leaves its place empty. A new node comes after all
 //! others, as in the runtime, whose execution order depends on it.
 
+use super::kernel::Kernel;
 use super::symbolic::{self, Shape};
 use crate::DType;
 use crate::graph::{Dims, Graph, Op};
@@ -39,8 +40,8 @@ pub(super) struct Value {
 /// One operator.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// The operator type, `nchwc.` before those of blocked layout.
-    pub kind: Box<str>,
+    /// The kernel that runs.
+    pub kind: Kernel,
     /// The node of the file that it stands for.
     pub source: NodeId,
     /// What it reads; an absent optional input is `None`.
@@ -122,7 +123,7 @@ impl<'a> Work<'a> {
                     }
                 }
                 _ => {
-                    let kind = graph.node_type(id).into();
+                    let kind = Kernel::from_type(graph.node_type(id));
                     let outputs = graph.outputs(id).map(TensorId::index).collect();
                     work.add(Node { kind, source: id, inputs: inputs.collect(), outputs, is_gone: false });
                 }
@@ -199,12 +200,17 @@ impl<'a> Work<'a> {
     }
 
     /// Replaces nodes by a new one that writes the outputs of the last of them.
-    pub(super) fn fuse(&mut self, gone: &[usize], kind: &str, inputs: SmallVec<[Option<usize>; 4]>) -> usize {
+    pub(super) fn fuse(
+        &mut self,
+        gone: &[usize],
+        kind: Kernel,
+        inputs: SmallVec<[Option<usize>; 4]>,
+    ) -> usize {
         let (source, outputs) = gone.last().map_or((NodeId::new(0), smallvec![]), |&last| {
             (self.nodes[last].source, self.nodes[last].outputs.clone())
         });
         gone.iter().for_each(|&node| self.remove(node));
-        self.add(Node { kind: kind.into(), source, inputs, outputs, is_gone: false })
+        self.add(Node { kind, source, inputs, outputs, is_gone: false })
     }
 
     /// Lets every reader of `old` read `new`.
@@ -231,8 +237,8 @@ impl<'a> Work<'a> {
     }
 
     /// Whether a node is of this type and still there.
-    pub(super) fn is(&self, node: usize, kind: &str) -> bool {
-        !self.nodes[node].is_gone && &*self.nodes[node].kind == kind
+    pub(super) fn is(&self, node: usize, kind: Kernel) -> bool {
+        !self.nodes[node].is_gone && self.nodes[node].kind == kind
     }
 
     /// Input `index` of a node.
@@ -246,7 +252,7 @@ impl<'a> Work<'a> {
     }
 
     /// The only reader of a node's only used output, if it is of this type and the model does not return the value.
-    pub(super) fn only_reader(&self, node: usize, kind: &str) -> Option<usize> {
+    pub(super) fn only_reader(&self, node: usize, kind: Kernel) -> Option<usize> {
         let &[reader] = &self.values[self.output(node)?].readers[..] else { return None };
         (self.is_private(node) && self.is(reader, kind)).then_some(reader)
     }
@@ -260,7 +266,7 @@ impl<'a> Work<'a> {
     }
 
     /// The node of this type that writes an input.
-    pub(super) fn producer(&self, node: usize, index: usize, kind: &str) -> Option<usize> {
+    pub(super) fn producer(&self, node: usize, index: usize, kind: Kernel) -> Option<usize> {
         let writer = self.values[self.input(node, index)?].writer?;
         self.is(writer, kind).then_some(writer)
     }

@@ -3,6 +3,7 @@
 //! Source: onnxruntime/core/optimizer/constant_folding.cc, common_subexpression_elimination.cc, identity_elimination.cc,
 //! dropout_elimination.cc, noop_elimination.cc, constant_sharing.cc.
 
+use super::super::kernel::Kernel;
 use super::super::order;
 use super::super::symbolic::Dim;
 use super::super::work::Work;
@@ -30,9 +31,9 @@ pub(super) fn eliminate(work: &mut Work<'_>) {
         let (Some(first), Some(output)) = (work.input(node, 0), work.output(node)) else { continue };
         let neutral = unchanged(work, node);
         let input = neutral.unwrap_or(first);
-        let does_nothing = match &*work.nodes[node].kind {
-            "Identity" | "Dropout" => true,
-            "Cast" => work.values[input].dtype == work.values[output].dtype,
+        let does_nothing = match work.nodes[node].kind {
+            Kernel::Identity | Kernel::Dropout => true,
+            Kernel::Cast => work.values[input].dtype == work.values[output].dtype,
             _ => neutral.is_some(),
         };
         let others_unread =
@@ -46,14 +47,14 @@ pub(super) fn eliminate(work: &mut Work<'_>) {
 
 /// What x + 0, x - 0, x * 1 and x / 1 pass on, where the constant has one element and no more dims.
 fn unchanged(work: &Work<'_>, node: usize) -> Option<usize> {
-    let neutral = match &*work.nodes[node].kind {
-        "Add" | "Sub" => 0.0,
-        "Mul" | "Div" => 1.0,
+    let neutral = match work.nodes[node].kind {
+        Kernel::Add | Kernel::Sub => 0.0,
+        Kernel::Mul | Kernel::Div => 1.0,
         _ => return None,
     };
     let (constant, other) = work.constant_and_other(node)?;
     let is_second = work.input(node, 1) == Some(constant);
-    let commutes = work.is(node, "Add") || work.is(node, "Mul");
+    let commutes = work.is(node, Kernel::Add) || work.is(node, Kernel::Mul);
     let rank = |value: usize| work.values[value].shape.as_ref().map(|dims| dims.len());
     let has_room = rank(constant)? <= rank(other)? && !work.values[other].is_constant;
     (has_room && (is_second || commutes) && work.number(constant) == Some(neutral)).then_some(other)
@@ -63,8 +64,8 @@ fn unchanged(work: &Work<'_>, node: usize) -> Option<usize> {
 pub(super) fn fold(work: &mut Work<'_>) {
     for &source in work.graph.execution_order() {
         let Some(node) = work.node_of(source) else { continue };
-        let kind = &*work.nodes[node].kind;
-        let never = matches!(kind, "DequantizeLinear" | "QuantizeLinear") || kind.starts_with("Random");
+        let kind = work.nodes[node].kind;
+        let never = matches!(kind, Kernel::DequantizeLinear | Kernel::QuantizeLinear) || kind.is_random();
         let op = &work.graph.node(source).op;
         if never || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
             continue;
@@ -91,19 +92,24 @@ pub(super) fn fold(work: &mut Work<'_>) {
 
 /// Nodes of one type, with equal attributes and inputs, become one: the first in the runtime's own order.
 pub(super) fn merge_duplicates(work: &mut Work<'_>) {
-    type TypeAndInputs = (Box<str>, Vec<Option<usize>>);
-    let mut seen: FxHashMap<TypeAndInputs, Vec<usize>> = FxHashMap::default();
+    type KernelAndInputs = (Kernel, Vec<Option<usize>>);
+    let mut seen: FxHashMap<KernelAndInputs, Vec<usize>> = FxHashMap::default();
     for node in order::of(work) {
         let op = &work.graph.node(work.nodes[node].source).op;
-        let is_random = work.nodes[node].kind.starts_with("Random");
+        let is_random = work.nodes[node].kind.is_random();
         if is_random || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
             continue;
         }
-        let key = (work.nodes[node].kind.clone(), work.nodes[node].inputs.to_vec());
+        let key = (work.nodes[node].kind, work.nodes[node].inputs.to_vec());
         let same = seen.entry(key).or_default();
+        let type_of = |node: usize| work.graph.node_type(work.nodes[node].source);
+        let is_same_type =
+            |first: usize| work.nodes[node].kind != Kernel::Other || type_of(first) == type_of(node);
         let first = same.iter().copied().find(|&first| {
             let other = &work.graph.node(work.nodes[first].source).op;
-            other == op && work.nodes[first].outputs.len() == work.nodes[node].outputs.len()
+            other == op
+                && is_same_type(first)
+                && work.nodes[first].outputs.len() == work.nodes[node].outputs.len()
         });
         let outputs = work.nodes[node].outputs.clone();
         match first {
@@ -149,51 +155,54 @@ mod tests {
         let of = |is_returned: bool| {
             let mut draft = Draft::default();
             let x = draft.input(&[2, 8]);
-            let mut output = draft.node("Identity", &[x]);
+            let mut output = draft.node(Kernel::Identity, &[x]);
             if !is_returned {
-                output = draft.node("Relu", &[output]);
+                output = draft.node(Kernel::Relu, &[output]);
             }
             draft.returns(output);
             draft.kinds(eliminate)
         };
-        assert_eq!(of(false), ["Relu"]);
-        assert_eq!(of(true), ["Identity"]);
+        assert_eq!(of(false), [Kernel::Relu]);
+        assert_eq!(of(true), [Kernel::Identity]);
     }
 
     #[test]
     fn a_product_with_one_and_a_sum_with_zero_do_nothing() {
-        let of = |kind: &str, number: f64, is_second: bool| {
+        let of = |kind: Kernel, number: f64, is_second: bool| {
             let mut draft = Draft::default();
             let x = draft.input(&[2, 8]);
-            let from = draft.node("Relu", &[x]);
+            let from = draft.node(Kernel::Relu, &[x]);
             let number = draft.number(number);
             let inputs = if is_second { [from, number] } else { [number, from] };
             let same = draft.node(kind, &inputs);
-            let output = draft.node("Tanh", &[same]);
+            let output = draft.node(Kernel::Tanh, &[same]);
             draft.returns(output);
             draft.kinds(eliminate)
         };
-        for (kind, neutral, other) in
-            [("Add", 0.0, 1.0), ("Sub", 0.0, 1.0), ("Mul", 1.0, 0.0), ("Div", 1.0, 2.0)]
-        {
-            assert_eq!(of(kind, neutral, true), ["Relu", "Tanh"]);
-            assert_eq!(of(kind, other, true), ["Relu", kind, "Tanh"]);
+        for (kind, neutral, other) in [
+            (Kernel::Add, 0.0, 1.0),
+            (Kernel::Sub, 0.0, 1.0),
+            (Kernel::Mul, 1.0, 0.0),
+            (Kernel::Div, 1.0, 2.0),
+        ] {
+            assert_eq!(of(kind, neutral, true), [Kernel::Relu, Kernel::Tanh]);
+            assert_eq!(of(kind, other, true), [Kernel::Relu, kind, Kernel::Tanh]);
         }
-        assert_eq!(of("Mul", 1.0, false), ["Relu", "Tanh"]);
-        assert_eq!(of("Sub", 0.0, false), ["Relu", "Sub", "Tanh"]);
+        assert_eq!(of(Kernel::Mul, 1.0, false), [Kernel::Relu, Kernel::Tanh]);
+        assert_eq!(of(Kernel::Sub, 0.0, false), [Kernel::Relu, Kernel::Sub, Kernel::Tanh]);
     }
 
     #[test]
     fn what_only_unread_nodes_read_is_unread() {
         let mut draft = Draft::default();
         let x = draft.input(&[2, 8]);
-        let output = draft.node("Relu", &[x]);
+        let output = draft.node(Kernel::Relu, &[x]);
         let mut unread = output;
         for _ in 0..20_000 {
-            unread = draft.node("Sqrt", &[unread]);
+            unread = draft.node(Kernel::Sqrt, &[unread]);
         }
         draft.returns(output);
-        assert_eq!(draft.kinds(remove_unread), ["Relu"]);
+        assert_eq!(draft.kinds(remove_unread), [Kernel::Relu]);
     }
 
     #[test]
@@ -202,13 +211,13 @@ mod tests {
             let mut draft = Draft::default();
             let x = draft.input(&[2, 8]);
             let from = if is_constant { draft.number(4.0) } else { x };
-            let root = draft.node("Sqrt", &[from]);
-            let output = draft.node("Mul", &[x, root]);
+            let root = draft.node(Kernel::Sqrt, &[from]);
+            let output = draft.node(Kernel::Mul, &[x, root]);
             draft.returns(output);
             draft.kinds(fold)
         };
-        assert_eq!(of(true), ["Mul"]);
-        assert_eq!(of(false), ["Sqrt", "Mul"]);
+        assert_eq!(of(true), [Kernel::Mul]);
+        assert_eq!(of(false), [Kernel::Sqrt, Kernel::Mul]);
     }
 
     #[test]
@@ -218,16 +227,16 @@ mod tests {
             let x = draft.input(&[2, 8]);
             let [a, b] = numbers.map(|number| {
                 let number = draft.number(number);
-                draft.node("Add", &[x, number])
+                draft.node(Kernel::Add, &[x, number])
             });
-            let output = draft.node("Mul", &[a, b]);
+            let output = draft.node(Kernel::Mul, &[a, b]);
             draft.returns(output);
             draft.kinds(|work| {
                 share(work);
                 merge_duplicates(work);
             })
         };
-        assert_eq!(of([1.0, 1.0]), ["Add", "Mul"]);
-        assert_eq!(of([1.0, 2.0]), ["Add", "Add", "Mul"]);
+        assert_eq!(of([1.0, 1.0]), [Kernel::Add, Kernel::Mul]);
+        assert_eq!(of([1.0, 2.0]), [Kernel::Add, Kernel::Add, Kernel::Mul]);
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Source: onnxruntime/core/optimizer/gelu_fusion.cc, bias_gelu_fusion.cc, fast_gelu_fusion.cc.
 
+use super::super::kernel::Kernel;
 use super::super::work::Work;
 use smallvec::smallvec;
 
@@ -12,45 +13,45 @@ use smallvec::smallvec;
 pub(super) fn fuse(work: &mut Work<'_>) {
     for erf in work.alive() {
         if let Some((x, gone)) = matched(work, erf) {
-            work.fuse(&gone, "Gelu", smallvec![Some(x)]);
+            work.fuse(&gone, Kernel::Gelu, smallvec![Some(x)]);
         }
     }
 }
 
 /// The input of a GELU around an Erf, and its nodes.
 fn matched(work: &Work<'_>, erf: usize) -> Option<(usize, [usize; 5])> {
-    if !work.is(erf, "Erf") {
+    if !work.is(erf, Kernel::Erf) {
         return None;
     }
     let is_near =
         |value: usize, number: f64| work.number(value).is_some_and(|found| (found - number).abs() < 1e-2);
     let scaled = work.values[work.input(erf, 0)?].writer.filter(|&node| work.is_private(node))?;
-    let x = match &*work.nodes[scaled].kind {
-        "Div" if is_near(work.input(scaled, 1)?, std::f64::consts::SQRT_2) => work.input(scaled, 0)?,
-        "Mul" => {
+    let x = match work.nodes[scaled].kind {
+        Kernel::Div if is_near(work.input(scaled, 1)?, std::f64::consts::SQRT_2) => work.input(scaled, 0)?,
+        Kernel::Mul => {
             let (factor, x) = work.constant_and_other(scaled)?;
             is_near(factor, std::f64::consts::FRAC_1_SQRT_2).then_some(x)?
         }
         _ => return None,
     };
-    let sum = work.only_reader(erf, "Add")?;
+    let sum = work.only_reader(erf, Kernel::Add)?;
     is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
-    let first = work.only_reader(sum, "Mul")?;
+    let first = work.only_reader(sum, Kernel::Mul)?;
     let one = work.output(sum)?;
     let other = work.nodes[first].inputs.iter().flatten().copied().find(|&value| value != one)?;
     if other == x {
         // x * (1 + erf), then a half.
-        let last = work.only_reader(first, "Mul")?;
+        let last = work.only_reader(first, Kernel::Mul)?;
         is_near(work.constant_and_other(last)?.0, 0.5).then_some((x, [scaled, erf, sum, first, last]))
     } else if is_near(other, 0.5) {
-        let last = work.only_reader(first, "Mul")?;
+        let last = work.only_reader(first, Kernel::Mul)?;
         let half = work.output(first)?;
         let other = work.nodes[last].inputs.iter().flatten().copied().find(|&value| value != half)?;
         (other == x).then_some((x, [scaled, erf, sum, first, last]))
     } else {
         // x was halved before.
         let before =
-            work.values[other].writer.filter(|&node| work.is(node, "Mul") && work.is_private(node))?;
+            work.values[other].writer.filter(|&node| work.is(node, Kernel::Mul) && work.is_private(node))?;
         let (half, found) = work.constant_and_other(before)?;
         (found == x && is_near(half, 0.5)).then_some((x, [scaled, erf, sum, before, first]))
     }
@@ -60,34 +61,35 @@ fn matched(work: &Work<'_>, erf: usize) -> Option<(usize, [usize; 5])> {
 pub(super) fn fuse_tanh(work: &mut Work<'_>) {
     for tanh in work.alive() {
         if let Some((x, gone)) = matched_tanh(work, tanh) {
-            work.fuse(&gone, "FastGelu", smallvec![Some(x)]);
+            work.fuse(&gone, Kernel::FastGelu, smallvec![Some(x)]);
         }
     }
 }
 
 fn matched_tanh(work: &Work<'_>, tanh: usize) -> Option<(usize, [usize; 8])> {
-    if !work.is(tanh, "Tanh") {
+    if !work.is(tanh, Kernel::Tanh) {
         return None;
     }
     let is_near =
         |value: usize, number: f64| work.number(value).is_some_and(|found| (found - number).abs() < 1e-3);
-    let writer = |value: usize, kind: &str| {
+    let writer = |value: usize, kind: Kernel| {
         work.values[value].writer.filter(|&node| work.is(node, kind) && work.is_private(node))
     };
-    let scaled = writer(work.input(tanh, 0)?, "Mul")?;
+    let scaled = writer(work.input(tanh, 0)?, Kernel::Mul)?;
     let (factor, inner) = work.constant_and_other(scaled)?;
-    let inner = writer(inner, "Add").filter(|_| is_near(factor, 0.797_884_6))?;
+    let inner = writer(inner, Kernel::Add).filter(|_| is_near(factor, 0.797_884_6))?;
     let (a, b) = (work.input(inner, 0)?, work.input(inner, 1)?);
-    let (x, cubed) = [(a, b), (b, a)].into_iter().find_map(|(x, other)| Some((x, writer(other, "Mul")?)))?;
+    let (x, cubed) =
+        [(a, b), (b, a)].into_iter().find_map(|(x, other)| Some((x, writer(other, Kernel::Mul)?)))?;
     let (small, power) = work.constant_and_other(cubed)?;
-    let power = writer(power, "Pow").filter(|_| is_near(small, 0.044_715))?;
+    let power = writer(power, Kernel::Pow).filter(|_| is_near(small, 0.044_715))?;
     let is_cube = work.input(power, 0) == Some(x) && is_near(work.input(power, 1)?, 3.0);
-    let sum = work.only_reader(tanh, "Add").filter(|_| is_cube)?;
+    let sum = work.only_reader(tanh, Kernel::Add).filter(|_| is_cube)?;
     is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
-    let last = work.only_reader(sum, "Mul")?;
+    let last = work.only_reader(sum, Kernel::Mul)?;
     let one = work.output(sum)?;
     let halved = work.nodes[last].inputs.iter().flatten().copied().find(|&value| value != one)?;
-    let half = writer(halved, "Mul")?;
+    let half = writer(halved, Kernel::Mul)?;
     let (number, found) = work.constant_and_other(half)?;
     (found == x && is_near(number, 0.5)).then_some((x, [power, cubed, inner, scaled, tanh, sum, half, last]))
 }
@@ -95,13 +97,17 @@ fn matched_tanh(work: &Work<'_>, tanh: usize) -> Option<(usize, [usize; 8])> {
 /// Joins a sum with a vector to the Gelu that alone reads it.
 pub(super) fn with_bias(work: &mut Work<'_>) {
     for gelu in work.alive() {
-        if !work.is(gelu, "Gelu") && !work.is(gelu, "FastGelu") || work.nodes[gelu].inputs.len() > 1 {
+        if !work.is(gelu, Kernel::Gelu) && !work.is(gelu, Kernel::FastGelu)
+            || work.nodes[gelu].inputs.len() > 1
+        {
             continue;
         }
-        let Some(add) = work.producer(gelu, 0, "Add").filter(|&add| work.is_private(add)) else { continue };
+        let Some(add) = work.producer(gelu, 0, Kernel::Add).filter(|&add| work.is_private(add)) else {
+            continue;
+        };
         let Some((bias, x)) = work.constant_and_other(add) else { continue };
         if work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1) {
-            let kind = if work.is(gelu, "Gelu") { "BiasGelu" } else { "FastGelu" };
+            let kind = if work.is(gelu, Kernel::Gelu) { Kernel::BiasGelu } else { Kernel::FastGelu };
             work.fuse(&[add, gelu], kind, smallvec![Some(x), Some(bias)]);
         }
     }
@@ -116,11 +122,11 @@ mod tests {
     fn erf(draft: &mut Draft, x: crate::ids::TensorId, one: f64) {
         let (root, one, half) =
             (draft.number(std::f64::consts::SQRT_2), draft.number(one), draft.number(0.5));
-        let scaled = draft.node("Div", &[x, root]);
-        let erf = draft.node("Erf", &[scaled]);
-        let sum = draft.node("Add", &[erf, one]);
-        let product = draft.node("Mul", &[x, sum]);
-        let output = draft.node("Mul", &[product, half]);
+        let scaled = draft.node(Kernel::Div, &[x, root]);
+        let erf = draft.node(Kernel::Erf, &[scaled]);
+        let sum = draft.node(Kernel::Add, &[erf, one]);
+        let product = draft.node(Kernel::Mul, &[x, sum]);
+        let output = draft.node(Kernel::Mul, &[product, half]);
         draft.returns(output);
     }
 
@@ -132,8 +138,8 @@ mod tests {
             erf(&mut draft, x, one);
             draft.kinds(fuse)
         };
-        assert_eq!(of(1.0), ["Gelu"]);
-        assert_eq!(of(2.0), ["Div", "Erf", "Add", "Mul", "Mul"]);
+        assert_eq!(of(1.0), [Kernel::Gelu]);
+        assert_eq!(of(2.0), [Kernel::Div, Kernel::Erf, Kernel::Add, Kernel::Mul, Kernel::Mul]);
     }
 
     #[test]
@@ -141,15 +147,15 @@ mod tests {
         let of = |bias: &[u64]| {
             let mut draft = Draft::default();
             let (x, bias) = (draft.input(&[2, 3, 8]), draft.weight(bias));
-            let sum = draft.node("Add", &[x, bias]);
+            let sum = draft.node(Kernel::Add, &[x, bias]);
             erf(&mut draft, sum, 1.0);
             draft.kinds(|work| {
                 fuse(work);
                 with_bias(work);
             })
         };
-        assert_eq!(of(&[8]), ["BiasGelu"]);
-        assert_eq!(of(&[1, 8]), ["Add", "Gelu"]);
+        assert_eq!(of(&[8]), [Kernel::BiasGelu]);
+        assert_eq!(of(&[1, 8]), [Kernel::Add, Kernel::Gelu]);
     }
 
     #[test]
@@ -159,18 +165,18 @@ mod tests {
             let x = draft.input(&[2, 3, 8]);
             let [power, small, scale, one, half] =
                 [power, 0.044_715, 0.797_884_6, 1.0, 0.5].map(|number| draft.number(number));
-            let cube = draft.node("Pow", &[x, power]);
-            let cubed = draft.node("Mul", &[cube, small]);
-            let inner = draft.node("Add", &[x, cubed]);
-            let scaled = draft.node("Mul", &[inner, scale]);
-            let tanh = draft.node("Tanh", &[scaled]);
-            let sum = draft.node("Add", &[tanh, one]);
-            let halved = draft.node("Mul", &[x, half]);
-            let output = draft.node("Mul", &[halved, sum]);
+            let cube = draft.node(Kernel::Pow, &[x, power]);
+            let cubed = draft.node(Kernel::Mul, &[cube, small]);
+            let inner = draft.node(Kernel::Add, &[x, cubed]);
+            let scaled = draft.node(Kernel::Mul, &[inner, scale]);
+            let tanh = draft.node(Kernel::Tanh, &[scaled]);
+            let sum = draft.node(Kernel::Add, &[tanh, one]);
+            let halved = draft.node(Kernel::Mul, &[x, half]);
+            let output = draft.node(Kernel::Mul, &[halved, sum]);
             draft.returns(output);
             draft.kinds(fuse_tanh)
         };
-        assert_eq!(of(3.0), ["FastGelu"]);
+        assert_eq!(of(3.0), [Kernel::FastGelu]);
         assert_eq!(of(2.0).len(), 8);
     }
 }

@@ -4,6 +4,7 @@
 //! (level 2). The runtime gives a product of rank 3 whose dims are all numbers a Reshape on either side, which moves no
 //! bytes.
 
+use super::super::kernel::Kernel;
 use super::super::symbolic::Dim;
 use super::super::work::{Node, Work};
 use smallvec::smallvec;
@@ -11,10 +12,10 @@ use smallvec::smallvec;
 /// MatMul of two matrices, or of any rank where all dims are numbers, and the sum with a vector behind it.
 pub(super) fn with_addend(work: &mut Work<'_>) {
     for product in work.alive() {
-        if !work.is(product, "MatMul") {
+        if !work.is(product, Kernel::MatMul) {
             continue;
         }
-        let Some(add) = work.only_reader(product, "Add") else { continue };
+        let Some(add) = work.only_reader(product, Kernel::Add) else { continue };
         let (Some(a), Some(b)) = (work.input(product, 0), work.input(product, 1)) else { continue };
         let rank = |value: usize| work.values[value].shape.as_ref().map(|dims| dims.len());
         let is_fixed = work.values[a]
@@ -26,7 +27,7 @@ pub(super) fn with_addend(work: &mut Work<'_>) {
         let multiplies_matrix =
             rank(b) == Some(2) && (rank(a) == Some(2) || is_fixed && work.values[b].is_constant);
         if multiplies_matrix && is_vector && !work.values[a].is_constant {
-            work.fuse(&[product, add], "Gemm", smallvec![Some(a), Some(b), Some(bias)]);
+            work.fuse(&[product, add], Kernel::Gemm, smallvec![Some(a), Some(b), Some(bias)]);
         }
     }
 }
@@ -36,13 +37,14 @@ pub(super) fn with_addend(work: &mut Work<'_>) {
 /// Source: onnxruntime/core/optimizer/gemm_activation_fusion.cc.
 pub(super) fn activated(work: &mut Work<'_>) {
     for gemm in work.alive() {
-        if !work.is(gemm, "Gemm") {
+        if !work.is(gemm, Kernel::Gemm) {
             continue;
         }
-        let kinds = ["Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Softplus"];
+        let kinds =
+            [Kernel::Relu, Kernel::Sigmoid, Kernel::Tanh, Kernel::LeakyRelu, Kernel::Elu, Kernel::Softplus];
         if let Some(next) = kinds.into_iter().find_map(|kind| work.only_reader(gemm, kind)) {
             let inputs = work.nodes[gemm].inputs.clone();
-            work.fuse(&[gemm, next], "FusedGemm", inputs);
+            work.fuse(&[gemm, next], Kernel::FusedGemm, inputs);
         }
     }
 }
@@ -50,20 +52,20 @@ pub(super) fn activated(work: &mut Work<'_>) {
 /// A Transpose that swaps the last two dims before a product, or before a Cast before it, goes into the product.
 pub(super) fn transposed(work: &mut Work<'_>) {
     for product in work.alive() {
-        if !work.is(product, "MatMul") && !work.is(product, "FusedMatMul") {
+        if !work.is(product, Kernel::MatMul) && !work.is(product, Kernel::FusedMatMul) {
             continue;
         }
         let mut inputs = work.nodes[product].inputs.clone();
         let mut transposes = Vec::new();
         for index in 0..2 {
-            if let Some(transpose) = work.producer(product, index, "Transpose")
+            if let Some(transpose) = work.producer(product, index, Kernel::Transpose)
                 && swaps_last(work, transpose)
                 && let Some(slot) = inputs.get_mut(index)
             {
                 *slot = work.input(transpose, 0);
                 transposes.push(transpose);
-            } else if let Some(cast) = work.producer(product, index, "Cast")
-                && let Some(transpose) = work.producer(cast, 0, "Transpose")
+            } else if let Some(cast) = work.producer(product, index, Kernel::Cast)
+                && let Some(transpose) = work.producer(cast, 0, Kernel::Transpose)
                 && swaps_last(work, transpose)
                 && let Some(slot) = inputs.get_mut(index)
             {
@@ -72,7 +74,7 @@ pub(super) fn transposed(work: &mut Work<'_>) {
             }
         }
         if !transposes.is_empty() {
-            work.fuse(&[product], "FusedMatMul", inputs);
+            work.fuse(&[product], Kernel::FusedMatMul, inputs);
             super::constants::remove_unread_of(work, transposes);
         }
     }
@@ -85,7 +87,7 @@ fn cast_before(work: &mut Work<'_>, cast: usize, transpose: usize) -> Option<usi
     work.values[new].dtype = work.values[output].dtype;
     let source = work.nodes[cast].source;
     let node = Node {
-        kind: "Cast".into(),
+        kind: Kernel::Cast,
         source,
         inputs: smallvec![Some(input)],
         outputs: smallvec![new],
@@ -109,7 +111,7 @@ fn swaps_last(work: &Work<'_>, transpose: usize) -> bool {
 /// A constant factor on either input or behind a product goes into it.
 pub(super) fn scaled(work: &mut Work<'_>) {
     for product in work.alive() {
-        if !work.is(product, "MatMul") && !work.is(product, "FusedMatMul") {
+        if !work.is(product, Kernel::MatMul) && !work.is(product, Kernel::FusedMatMul) {
             continue;
         }
         let mut inputs = work.nodes[product].inputs.clone();
@@ -126,24 +128,24 @@ pub(super) fn scaled(work: &mut Work<'_>) {
             }
         }
         gone.push(product);
-        let behind = ["Mul", "Div"].into_iter().find_map(|kind| work.only_reader(product, kind));
+        let behind = [Kernel::Mul, Kernel::Div].into_iter().find_map(|kind| work.only_reader(product, kind));
         if let Some(scale) = behind.filter(|&scale| scaled_input(work, scale) == work.output(product)) {
             gone.push(scale);
         }
         if gone.len() > 1 {
-            work.fuse(&gone, "FusedMatMul", inputs);
+            work.fuse(&gone, Kernel::FusedMatMul, inputs);
         }
     }
 }
 
 /// What a product with, or a quotient by, a constant number scales.
 fn scaled_input(work: &Work<'_>, scale: usize) -> Option<usize> {
-    match &*work.nodes[scale].kind {
-        "Mul" => {
+    match work.nodes[scale].kind {
+        Kernel::Mul => {
             let (factor, x) = work.constant_and_other(scale)?;
             work.number(factor).map(|_| x)
         }
-        "Div" => work.number(work.input(scale, 1)?).and(work.input(scale, 0)),
+        Kernel::Div => work.number(work.input(scale, 1)?).and(work.input(scale, 0)),
         _ => None,
     }
 }
@@ -158,27 +160,27 @@ mod tests {
         let of = |bias: &[u64]| {
             let mut draft = Draft::default();
             let (x, weight, bias) = (draft.input(&[3, 8]), draft.weight(&[8, 4]), draft.weight(bias));
-            let product = draft.node("MatMul", &[x, weight]);
-            let output = draft.node("Add", &[product, bias]);
+            let product = draft.node(Kernel::MatMul, &[x, weight]);
+            let output = draft.node(Kernel::Add, &[product, bias]);
             draft.returns(output);
             draft.kinds(with_addend)
         };
-        assert_eq!(of(&[4]), ["Gemm"]);
-        assert_eq!(of(&[1, 4]), ["MatMul", "Add"]);
+        assert_eq!(of(&[4]), [Kernel::Gemm]);
+        assert_eq!(of(&[1, 4]), [Kernel::MatMul, Kernel::Add]);
     }
 
     #[test]
     fn an_activation_goes_into_a_gemm() {
-        let of = |kind: &str| {
+        let of = |kind: Kernel| {
             let mut draft = Draft::default();
             let (x, weight) = (draft.input(&[3, 8]), draft.weight(&[8, 4]));
-            let product = draft.node("Gemm", &[x, weight]);
+            let product = draft.node(Kernel::Gemm, &[x, weight]);
             let output = draft.node(kind, &[product]);
             draft.returns(output);
             draft.kinds(activated)
         };
-        assert_eq!(of("Relu"), ["FusedGemm"]);
-        assert_eq!(of("Sqrt"), ["Gemm", "Sqrt"]);
+        assert_eq!(of(Kernel::Relu), [Kernel::FusedGemm]);
+        assert_eq!(of(Kernel::Sqrt), [Kernel::Gemm, Kernel::Sqrt]);
     }
 
     #[test]
@@ -186,13 +188,13 @@ mod tests {
         let of = |dims: &[u64], order: &[i64]| {
             let mut draft = Draft::default();
             let (a, b, order) = (draft.input(&[2, 3, 4]), draft.input(dims), draft.ints(&[3], order));
-            let swapped = draft.node("Transpose", &[b, order]);
-            let output = draft.node("MatMul", &[a, swapped]);
+            let swapped = draft.node(Kernel::Transpose, &[b, order]);
+            let output = draft.node(Kernel::MatMul, &[a, swapped]);
             draft.returns(output);
             draft.kinds(transposed)
         };
-        assert_eq!(of(&[2, 5, 4], &[0, 2, 1]), ["FusedMatMul"]);
-        assert_eq!(of(&[4, 2, 5], &[1, 0, 2]), ["Transpose", "MatMul"]);
+        assert_eq!(of(&[2, 5, 4], &[0, 2, 1]), [Kernel::FusedMatMul]);
+        assert_eq!(of(&[4, 2, 5], &[1, 0, 2]), [Kernel::Transpose, Kernel::MatMul]);
     }
 
     #[test]
@@ -201,12 +203,12 @@ mod tests {
             let mut draft = Draft::default();
             let (a, b) = (draft.input(&[2, 3, 4]), draft.input(&[2, 4, 5]));
             let factor = if is_number { draft.number(0.125) } else { draft.weight(&[5]) };
-            let product = draft.node("MatMul", &[a, b]);
-            let output = draft.node("Mul", &[product, factor]);
+            let product = draft.node(Kernel::MatMul, &[a, b]);
+            let output = draft.node(Kernel::Mul, &[product, factor]);
             draft.returns(output);
             draft.kinds(scaled)
         };
-        assert_eq!(of(true), ["FusedMatMul"]);
-        assert_eq!(of(false), ["MatMul", "Mul"]);
+        assert_eq!(of(true), [Kernel::FusedMatMul]);
+        assert_eq!(of(false), [Kernel::MatMul, Kernel::Mul]);
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Source: onnxruntime/core/optimizer/nchwc_transformer.cc.
 
+use super::super::kernel::{Kernel, Nchwc};
 use super::super::work::{Node, Value, Work};
 use crate::DType;
 use crate::graph::Op;
@@ -45,16 +46,19 @@ pub(super) fn block(work: &mut Work<'_>, block: u64) {
         if !is_written {
             continue;
         }
-        match &*work.nodes[node].kind {
-            "Conv" | "FusedConv" => blocked.convolution(work, node),
-            "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" => blocked.pool(work, node),
-            "Add" | "Mul" | "Sum" => blocked.join(work, node),
-            "Relu" | "Sigmoid" | "Tanh" | "LeakyRelu" | "Clip" | "HardSigmoid" => {
-                blocked.activation(work, node)
-            }
-            "Concat" => blocked.concat(work, node),
-            "Resize" | "Upsample" => blocked.resize(work, node),
-            _ => false,
+        let kind = work.nodes[node].kind;
+        match kind {
+            Kernel::Conv | Kernel::FusedConv => blocked.convolution(work, node),
+            Kernel::Add | Kernel::Mul | Kernel::Sum => blocked.join(work, node),
+            Kernel::Relu
+            | Kernel::Sigmoid
+            | Kernel::Tanh
+            | Kernel::LeakyRelu
+            | Kernel::Clip
+            | Kernel::HardSigmoid => blocked.activation(work, node),
+            Kernel::Concat => blocked.concat(work, node),
+            Kernel::Resize | Kernel::Upsample => blocked.resize(work, node),
+            _ => Nchwc::pool(kind).is_some_and(|pool| blocked.pool(work, node, pool)),
         };
     }
     // Plain readers, and the caller, get the plain form back.
@@ -64,7 +68,7 @@ pub(super) fn block(work: &mut Work<'_>, block: u64) {
         if !work.values[old].readers.is_empty() || work.values[old].is_output {
             let source = work.graph.tensor(work.values[old].tensor).node;
             work.add(Node {
-                kind: "nchwc.ReorderOutput".into(),
+                kind: Kernel::Nchwc(Nchwc::ReorderOutput),
                 source,
                 inputs: smallvec![Some(new)],
                 outputs: smallvec![old],
@@ -100,14 +104,14 @@ impl Blocked {
         let new = self.fresh(work, output);
         let mut inputs: SmallVec<[Option<usize>; 4]> = smallvec![Some(source), Some(weight)];
         inputs.push(work.input(node, 2));
-        let is_activated = work.is(node, "FusedConv");
-        let made = self.replace(work, node, "nchwc.Conv", inputs, new);
+        let is_activated = work.is(node, Kernel::FusedConv);
+        let made = self.replace(work, node, Kernel::Nchwc(Nchwc::Conv), inputs, new);
         self.convs.insert(new, Conv { node: made, has_sum: false, is_activated });
         self.values.insert(output, new);
         true
     }
 
-    fn pool(&mut self, work: &mut Work<'_>, node: usize) -> bool {
+    fn pool(&mut self, work: &mut Work<'_>, node: usize, pool: Nchwc) -> bool {
         let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
         let Some(&[_, channels, _, _]) = work.values[input].dims.as_deref() else { return false };
         let others_unread =
@@ -117,8 +121,7 @@ impl Blocked {
         }
         let source = self.blocked(work, input);
         let new = self.fresh(work, output);
-        let kind = format!("nchwc.{}", work.nodes[node].kind);
-        self.replace(work, node, &kind, smallvec![Some(source)], new);
+        self.replace(work, node, Kernel::Nchwc(pool), smallvec![Some(source)], new);
         self.values.insert(output, new);
         true
     }
@@ -139,7 +142,7 @@ impl Blocked {
             return false;
         }
         let is_resized = sources.iter().any(|source| self.resized.contains(source));
-        if let (&[a, b], false) = (&sources[..], work.is(node, "Mul") || is_resized) {
+        if let (&[a, b], false) = (&sources[..], work.is(node, Kernel::Mul) || is_resized) {
             for (index, (own, other)) in [(a, b), (b, a)].into_iter().enumerate() {
                 let is_only = work.values[plain[index]].readers.len() == 1
                     && work.values[own].readers.is_empty()
@@ -155,7 +158,7 @@ impl Blocked {
                     inputs.push(Some(other));
                     let new = self.fresh(work, output);
                     work.remove(node);
-                    let made = self.replace(work, conv.node, "nchwc.Conv", inputs, new);
+                    let made = self.replace(work, conv.node, Kernel::Nchwc(Nchwc::Conv), inputs, new);
                     self.values.remove(&plain[index]);
                     self.convs.insert(new, Conv { node: made, has_sum: true, is_activated: false });
                     self.values.insert(output, new);
@@ -164,8 +167,8 @@ impl Blocked {
             }
         }
         let new = self.fresh(work, output);
-        let kind = work.nodes[node].kind.clone();
-        self.replace(work, node, &kind, sources.into_iter().map(Some).collect(), new);
+        let kind = work.nodes[node].kind;
+        self.replace(work, node, kind, sources.into_iter().map(Some).collect(), new);
         self.values.insert(output, new);
         true
     }
@@ -186,8 +189,8 @@ impl Blocked {
             }
             None => {
                 let new = self.fresh(work, output);
-                let kind = work.nodes[node].kind.clone();
-                self.replace(work, node, &kind, smallvec![Some(source)], new);
+                let kind = work.nodes[node].kind;
+                self.replace(work, node, kind, smallvec![Some(source)], new);
                 self.values.insert(output, new);
             }
         }
@@ -209,7 +212,7 @@ impl Blocked {
             .collect();
         let Some(sources) = sources.filter(|_| is_channels) else { return false };
         let new = self.fresh(work, output);
-        self.replace(work, node, "Concat", sources, new);
+        self.replace(work, node, Kernel::Concat, sources, new);
         self.values.insert(output, new);
         true
     }
@@ -224,7 +227,7 @@ impl Blocked {
         }
         let new = self.fresh(work, output);
         self.resized.insert(new);
-        self.replace(work, node, "nchwc.Upsample", smallvec![Some(source)], new);
+        self.replace(work, node, Kernel::Nchwc(Nchwc::Upsample), smallvec![Some(source)], new);
         self.values.insert(output, new);
         true
     }
@@ -237,7 +240,7 @@ impl Blocked {
         let new = self.fresh(work, value);
         let source = work.graph.tensor(work.values[value].tensor).node;
         work.add(Node {
-            kind: "nchwc.ReorderInput".into(),
+            kind: Kernel::Nchwc(Nchwc::ReorderInput),
             source,
             inputs: smallvec![Some(value)],
             outputs: smallvec![new],
@@ -269,7 +272,7 @@ impl Blocked {
         &self,
         work: &mut Work<'_>,
         node: usize,
-        kind: &str,
+        kind: Kernel,
         inputs: SmallVec<[Option<usize>; 4]>,
         output: usize,
     ) -> usize {
@@ -279,7 +282,7 @@ impl Blocked {
         for value in old {
             work.values[value].writer = None;
         }
-        work.add(Node { kind: kind.into(), source, inputs, outputs: smallvec![output], is_gone: false })
+        work.add(Node { kind, source, inputs, outputs: smallvec![output], is_gone: false })
     }
 }
 
@@ -293,9 +296,9 @@ mod tests {
         let of = |data: &[u64], filters: &[u64]| {
             let mut draft = Draft::default();
             let (x, filters) = (draft.input(data), draft.weight(filters));
-            let output = draft.node("Conv", &[x, filters]);
+            let output = draft.node(Kernel::Conv, &[x, filters]);
             draft.returns(output);
-            draft.kinds(|work| block(work, 16)).contains(&"nchwc.Conv".to_owned())
+            draft.kinds(|work| block(work, 16)).contains(&Kernel::Nchwc(Nchwc::Conv))
         };
         assert!(of(&[1, 16, 8, 8], &[16, 16, 3, 3]));
         assert!(!of(&[1, 16, 8], &[16, 16, 3]));

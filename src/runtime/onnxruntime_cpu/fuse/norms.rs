@@ -6,6 +6,7 @@
 //!
 //! Source: onnxruntime/core/optimizer/layer_norm_fusion.cc, quick_gelu_fusion.cc.
 
+use super::super::kernel::Kernel;
 use super::super::work::Work;
 use smallvec::smallvec;
 
@@ -19,46 +20,47 @@ pub(super) fn fuse(work: &mut Work<'_>) {
 }
 
 struct Norm {
-    kind: &'static str,
+    kind: Kernel,
     gone: Vec<usize>,
     inputs: smallvec::SmallVec<[Option<usize>; 4]>,
 }
 
 /// The norm around the mean of squares.
 fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
-    if !work.is(mean, "ReduceMean") {
+    if !work.is(mean, Kernel::ReduceMean) {
         return None;
     }
     let square = work.values[work.input(mean, 0)?].writer.filter(|&node| work.is_private(node))?;
     let x = work.input(square, 0)?;
-    let is_square = match &*work.nodes[square].kind {
-        "Pow" => known(work, square, 1) == Some(2.0),
-        "Mul" => work.input(square, 1) == Some(x),
+    let is_square = match work.nodes[square].kind {
+        Kernel::Pow => known(work, square, 1) == Some(2.0),
+        Kernel::Mul => work.input(square, 1) == Some(x),
         _ => false,
     };
-    let sum = work.only_reader(mean, "Add").filter(|_| is_square)?;
+    let sum = work.only_reader(mean, Kernel::Add).filter(|_| is_square)?;
     known(work, sum, 0).or_else(|| known(work, sum, 1))?;
-    let root = work.only_reader(sum, "Sqrt")?;
+    let root = work.only_reader(sum, Kernel::Sqrt)?;
     let mut gone = vec![square, mean, sum, root];
     let divided = work.output(root)?;
-    let quotient = work.only_reader(root, "Div").or_else(|| work.only_reader(root, "Reciprocal"))?;
+    let quotient =
+        work.only_reader(root, Kernel::Div).or_else(|| work.only_reader(root, Kernel::Reciprocal))?;
     gone.push(quotient);
     let mut last = quotient;
     let is_direct = work.input(quotient, 0) == Some(x) && work.input(quotient, 1) == Some(divided);
     if !is_direct {
-        let is_inverse = work.is(quotient, "Reciprocal") || known(work, quotient, 0) == Some(1.0);
-        let product = work.only_reader(quotient, "Mul").filter(|_| is_inverse)?;
+        let is_inverse = work.is(quotient, Kernel::Reciprocal) || known(work, quotient, 0) == Some(1.0);
+        let product = work.only_reader(quotient, Kernel::Mul).filter(|_| is_inverse)?;
         work.nodes[product].inputs.contains(&Some(x)).then_some(())?;
         gone.push(product);
         last = product;
     }
-    let scaled = work.only_reader(last, "Mul")?;
+    let scaled = work.only_reader(last, Kernel::Mul)?;
     let gamma = [0, 1].into_iter().find(|&index| is_fixed(work, scaled, index))?;
     let gamma = work.input(scaled, gamma)?;
     gone.push(scaled);
     let centred = work.values[x].writer.and_then(|sub| {
-        let mean = work.producer(sub, 1, "ReduceMean").filter(|_| work.is(sub, "Sub"))?;
-        let shift = work.only_reader(scaled, "Add")?;
+        let mean = work.producer(sub, 1, Kernel::ReduceMean).filter(|_| work.is(sub, Kernel::Sub))?;
+        let shift = work.only_reader(scaled, Kernel::Add)?;
         let inner = [square, last];
         let is_inner = work.values[x].readers.iter().all(|reader| inner.contains(reader));
         let is_mean = work.is_private(mean) && work.input(mean, 0) == work.input(sub, 0) && is_inner;
@@ -69,23 +71,23 @@ fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
         let inputs = smallvec![work.input(sub, 0), Some(gamma), Some(beta)];
         gone.splice(0..0, [mean, sub]);
         gone.push(shift);
-        return Some(Norm { kind: "LayerNormalization", gone, inputs });
+        return Some(Norm { kind: Kernel::LayerNormalization, gone, inputs });
     }
-    Some(Norm { kind: "SimplifiedLayerNormalization", gone, inputs: smallvec![Some(x), Some(gamma)] })
+    Some(Norm { kind: Kernel::SimplifiedLayerNormalization, gone, inputs: smallvec![Some(x), Some(gamma)] })
 }
 
 /// Whether a node reads a constant, or one in half precision whose Cast several nodes share.
 fn is_fixed(work: &Work<'_>, node: usize, index: usize) -> bool {
     let is_constant =
         |node, index| work.input(node, index).is_some_and(|value| work.values[value].is_constant);
-    let cast = work.producer(node, index, "Cast");
+    let cast = work.producer(node, index, Kernel::Cast);
     is_constant(node, index) || cast.is_some_and(|cast| is_constant(cast, 0))
 }
 
 /// The number that a node reads, also where it is in half precision and several nodes share its Cast.
 fn known(work: &Work<'_>, node: usize, index: usize) -> Option<f64> {
     let value = work.input(node, index)?;
-    let cast = work.producer(node, index, "Cast");
+    let cast = work.producer(node, index, Kernel::Cast);
     work.number(value).or_else(|| work.number(work.input(cast?, 0)?))
 }
 
@@ -93,22 +95,22 @@ fn known(work: &Work<'_>, node: usize, index: usize) -> Option<f64> {
 pub(super) fn fuse_gates(work: &mut Work<'_>) {
     for sigmoid in work.alive() {
         if let Some((x, gone)) = gate(work, sigmoid) {
-            work.fuse(&gone, "QuickGelu", smallvec![Some(x)]);
+            work.fuse(&gone, Kernel::QuickGelu, smallvec![Some(x)]);
         }
     }
 }
 
 fn gate(work: &Work<'_>, sigmoid: usize) -> Option<(usize, Vec<usize>)> {
-    if !work.is(sigmoid, "Sigmoid") {
+    if !work.is(sigmoid, Kernel::Sigmoid) {
         return None;
     }
-    let product = work.only_reader(sigmoid, "Mul")?;
+    let product = work.only_reader(sigmoid, Kernel::Mul)?;
     let (input, output) = (work.input(sigmoid, 0)?, work.output(sigmoid)?);
     let x = work.nodes[product].inputs.iter().flatten().copied().find(|&value| value != output)?;
     if x == input {
         return Some((x, vec![sigmoid, product]));
     }
-    let scale = work.producer(sigmoid, 0, "Mul").filter(|&scale| work.is_private(scale))?;
+    let scale = work.producer(sigmoid, 0, Kernel::Mul).filter(|&scale| work.is_private(scale))?;
     let (factor, scaled) = work.constant_and_other(scale)?;
     (scaled == x && work.number(factor).is_some()).then_some((x, vec![scale, sigmoid, product]))
 }
@@ -121,12 +123,12 @@ mod tests {
     fn of_squares(draft: &mut Draft, x: crate::ids::TensorId, power: f64) -> crate::ids::TensorId {
         let (power, small, axes) = (draft.number(power), draft.number(1e-5), draft.ints(&[1], &[-1]));
         let gamma = draft.weight(&[8]);
-        let square = draft.node("Pow", &[x, power]);
-        let mean = draft.node("ReduceMean", &[square, axes]);
-        let sum = draft.node("Add", &[mean, small]);
-        let root = draft.node("Sqrt", &[sum]);
-        let quotient = draft.node("Div", &[x, root]);
-        draft.node("Mul", &[quotient, gamma])
+        let square = draft.node(Kernel::Pow, &[x, power]);
+        let mean = draft.node(Kernel::ReduceMean, &[square, axes]);
+        let sum = draft.node(Kernel::Add, &[mean, small]);
+        let root = draft.node(Kernel::Sqrt, &[sum]);
+        let quotient = draft.node(Kernel::Div, &[x, root]);
+        draft.node(Kernel::Mul, &[quotient, gamma])
     }
 
     #[test]
@@ -138,20 +140,23 @@ mod tests {
             draft.returns(output);
             draft.kinds(fuse)
         };
-        assert_eq!(of(2.0), ["SimplifiedLayerNormalization"]);
-        assert_eq!(of(3.0), ["Pow", "ReduceMean", "Add", "Sqrt", "Div", "Mul"]);
+        assert_eq!(of(2.0), [Kernel::SimplifiedLayerNormalization]);
+        assert_eq!(
+            of(3.0),
+            [Kernel::Pow, Kernel::ReduceMean, Kernel::Add, Kernel::Sqrt, Kernel::Div, Kernel::Mul]
+        );
     }
 
     #[test]
     fn with_its_mean_taken_off_it_is_a_layer_norm() {
         let mut draft = Draft::default();
         let (x, axes, beta) = (draft.input(&[2, 3, 8]), draft.ints(&[1], &[-1]), draft.weight(&[8]));
-        let mean = draft.node("ReduceMean", &[x, axes]);
-        let centred = draft.node("Sub", &[x, mean]);
+        let mean = draft.node(Kernel::ReduceMean, &[x, axes]);
+        let centred = draft.node(Kernel::Sub, &[x, mean]);
         let scaled = of_squares(&mut draft, centred, 2.0);
-        let output = draft.node("Add", &[scaled, beta]);
+        let output = draft.node(Kernel::Add, &[scaled, beta]);
         draft.returns(output);
-        assert_eq!(draft.kinds(fuse), ["LayerNormalization"]);
+        assert_eq!(draft.kinds(fuse), [Kernel::LayerNormalization]);
     }
 
     #[test]
@@ -159,12 +164,12 @@ mod tests {
         let of = |is_own: bool| {
             let mut draft = Draft::default();
             let (x, other) = (draft.input(&[2, 8]), draft.input(&[2, 8]));
-            let sigmoid = draft.node("Sigmoid", &[x]);
-            let output = draft.node("Mul", &[if is_own { x } else { other }, sigmoid]);
+            let sigmoid = draft.node(Kernel::Sigmoid, &[x]);
+            let output = draft.node(Kernel::Mul, &[if is_own { x } else { other }, sigmoid]);
             draft.returns(output);
             draft.kinds(fuse_gates)
         };
-        assert_eq!(of(true), ["QuickGelu"]);
-        assert_eq!(of(false), ["Sigmoid", "Mul"]);
+        assert_eq!(of(true), [Kernel::QuickGelu]);
+        assert_eq!(of(false), [Kernel::Sigmoid, Kernel::Mul]);
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Source: onnxruntime/core/optimizer/matmul_integer_to_float.cc, dynamic_quantize_matmul_fusion.cc.
 
+use super::super::kernel::Kernel;
 use super::super::work::Work;
 use crate::DType;
 use smallvec::smallvec;
@@ -21,35 +22,36 @@ pub(super) fn fuse(work: &mut Work<'_>) {
 
 /// A product of integers, as floats.
 fn to_float(work: &mut Work<'_>, product: usize) -> Option<()> {
-    if !work.is(product, "MatMulInteger") {
+    if !work.is(product, Kernel::MatMulInteger) {
         return None;
     }
-    let cast = work.only_reader(product, "Cast")?;
+    let cast = work.only_reader(product, Kernel::Cast)?;
     let floats = work.output(cast).filter(|&value| work.values[value].dtype == DType::F32)?;
-    let scaled = work.only_reader(cast, "Mul")?;
+    let scaled = work.only_reader(cast, Kernel::Mul)?;
     let scale = work.nodes[scaled].inputs.iter().flatten().copied().find(|&value| value != floats)?;
-    let scales = work.values[scale].writer.filter(|&node| work.is(node, "Mul") && work.is_private(node))?;
+    let scales =
+        work.values[scale].writer.filter(|&node| work.is(node, Kernel::Mul) && work.is_private(node))?;
     let (a_scale, b_scale) = (work.input(scales, 0)?, work.input(scales, 1)?);
     let mut inputs = smallvec![work.input(product, 0), work.input(product, 1), Some(a_scale), Some(b_scale)];
     inputs.extend([work.input(product, 2), work.input(product, 3)]);
     let mut gone = vec![scales, product, cast, scaled];
-    if let Some(add) = work.only_reader(scaled, "Add")
+    if let Some(add) = work.only_reader(scaled, Kernel::Add)
         && let Some((bias, _)) = work.constant_and_other(add)
         && work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1)
     {
         inputs.push(Some(bias));
         gone.push(add);
     }
-    work.fuse(&gone, "MatMulIntegerToFloat", inputs);
+    work.fuse(&gone, Kernel::MatMulIntegerToFloat, inputs);
     Some(())
 }
 
 /// The same of data that is quantized for it alone.
 fn dynamic(work: &mut Work<'_>, product: usize) -> Option<()> {
-    if !work.is(product, "MatMulIntegerToFloat") {
+    if !work.is(product, Kernel::MatMulIntegerToFloat) {
         return None;
     }
-    let quantize = work.producer(product, 0, "DynamicQuantizeLinear")?;
+    let quantize = work.producer(product, 0, Kernel::DynamicQuantizeLinear)?;
     let outputs = &work.nodes[quantize].outputs;
     let is_own = [(0, 0), (1, 2), (2, 4)].into_iter().all(|(port, input)| {
         outputs.get(port).is_some_and(|&value| {
@@ -67,6 +69,6 @@ fn dynamic(work: &mut Work<'_>, product: usize) -> Option<()> {
         work.input(product, 5),
         work.input(product, 6)
     ];
-    work.fuse(&[quantize, product], "DynamicQuantizeMatMul", inputs);
+    work.fuse(&[quantize, product], Kernel::DynamicQuantizeMatMul, inputs);
     Some(())
 }

@@ -6,6 +6,7 @@
 //!
 //! Source: onnxruntime/core/optimizer/reshape_fusion.cc; which chains go is seen in the models that 1.31.1 saves.
 
+use super::super::kernel::Kernel;
 use super::super::symbolic::{self, Dim};
 use super::super::work::Work;
 use crate::graph::op::ReshapeZero;
@@ -30,11 +31,11 @@ pub(super) fn fuse(work: &mut Work<'_>) {
 
 /// The numbers of the constant pattern.
 fn pattern(work: &Work<'_>, reshape: usize) -> Option<SmallVec<[i64; 6]>> {
-    if !work.is(reshape, "Reshape") {
+    if !work.is(reshape, Kernel::Reshape) {
         return None;
     }
     let data = work.input(reshape, 0)?;
-    let concat = work.producer(reshape, 1, "Concat")?;
+    let concat = work.producer(reshape, 1, Kernel::Concat)?;
     let mut pattern: SmallVec<[i64; 6]> = SmallVec::new();
     for &part in work.nodes[concat].inputs.iter().flatten() {
         if let Some(numbers) = work.ints(part) {
@@ -52,9 +53,9 @@ fn pattern(work: &Work<'_>, reshape: usize) -> Option<SmallVec<[i64; 6]>> {
 
 /// Which dim of `data` a part of the pattern is.
 fn dim_of(work: &Work<'_>, part: usize, data: usize) -> Option<i64> {
-    let unsqueeze = work.values[part].writer.filter(|&node| work.is(node, "Unsqueeze"))?;
-    let gather = work.producer(unsqueeze, 0, "Gather")?;
-    let shape = work.producer(gather, 0, "Shape")?;
+    let unsqueeze = work.values[part].writer.filter(|&node| work.is(node, Kernel::Unsqueeze))?;
+    let gather = work.producer(unsqueeze, 0, Kernel::Gather)?;
+    let shape = work.producer(gather, 0, Kernel::Shape)?;
     let &[index] = work.ints(work.input(gather, 1)?)? else { return None };
     (work.input(shape, 0) == Some(data)).then_some(index)
 }
@@ -70,24 +71,24 @@ mod tests {
         let data = draft.input(&[2, 8, 4, 32]);
         let (index, axis, axes) = (draft.ints(&[], &[place]), draft.ints(&[], &[0]), draft.ints(&[1], &[0]));
         let rest = draft.ints(&[2], &[middle, 32]);
-        let shape = draft.node("Shape", &[data]);
-        let dim = draft.node("Gather", &[shape, index, axis]);
-        let part = draft.node("Unsqueeze", &[dim, axes]);
-        let pattern = draft.node("Concat", &[part, rest]);
-        let output = draft.node("Reshape", &[data, pattern]);
+        let shape = draft.node(Kernel::Shape, &[data]);
+        let dim = draft.node(Kernel::Gather, &[shape, index, axis]);
+        let part = draft.node(Kernel::Unsqueeze, &[dim, axes]);
+        let pattern = draft.node(Kernel::Concat, &[part, rest]);
+        let output = draft.node(Kernel::Reshape, &[data, pattern]);
         draft.returns(output);
         draft
     }
 
     #[test]
     fn a_dim_at_its_own_place_is_copied() {
-        assert_eq!(reshaped(0, -1).kinds(fuse), ["Reshape"]);
+        assert_eq!(reshaped(0, -1).kinds(fuse), [Kernel::Reshape]);
     }
 
     #[test]
     fn two_open_parts_stay() {
-        let all = ["Shape", "Gather", "Unsqueeze", "Concat", "Reshape"];
+        let all = [Kernel::Shape, Kernel::Gather, Kernel::Unsqueeze, Kernel::Concat, Kernel::Reshape];
         assert_eq!(reshaped(1, -1).kinds(fuse), all);
-        assert_eq!(reshaped(1, 8).kinds(fuse), ["Reshape"]);
+        assert_eq!(reshaped(1, 8).kinds(fuse), [Kernel::Reshape]);
     }
 }

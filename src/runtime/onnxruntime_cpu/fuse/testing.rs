@@ -1,5 +1,6 @@
 //! Small graphs for tests of the rewrites.
 
+use super::super::kernel::Kernel;
 use super::super::order;
 use super::super::work::Work;
 use super::constants;
@@ -25,13 +26,13 @@ impl Draft {
     fn add(
         &mut self,
         op: Op,
-        kind: &str,
+        type_name: &str,
         dtype: DType,
         shape: PartialShape,
         inputs: &[TensorId],
     ) -> TensorId {
-        let name = format!("{kind}_{}", self.0.graph().nodes().len());
-        let spec = NodeSpec { op, name: &name, type_name: kind, ..NodeSpec::default() };
+        let name = format!("{type_name}_{}", self.0.graph().nodes().len());
+        let spec = NodeSpec { op, name: &name, type_name, ..NodeSpec::default() };
         let node = self.0.node(spec);
         let output = self.0.output(node, TensorSpec { dtype, shape, ..TensorSpec::default() });
         let inputs: Vec<_> = inputs.iter().copied().map(Some).collect();
@@ -61,38 +62,40 @@ impl Draft {
     }
 
     /// A node of one of the types that the tests know.
-    pub(crate) fn node(&mut self, kind: &str, inputs: &[TensorId]) -> TensorId {
+    pub(crate) fn node(&mut self, kind: Kernel, inputs: &[TensorId]) -> TensorId {
         let binary = |kind| Op::Binary(kind, Broadcast::Numpy);
         let op = match kind {
-            "Add" => binary(Binary::Add),
-            "Sub" => binary(Binary::Subtract),
-            "Mul" => binary(Binary::Multiply),
-            "Div" => binary(Binary::TruncatedDivide),
-            "Pow" => binary(Binary::Power),
-            "Erf" => Op::Unary(Unary::Erf),
-            "Tanh" => Op::Unary(Unary::Tanh),
-            "Sqrt" => Op::Unary(Unary::Sqrt),
-            "Relu" => Op::Unary(Unary::Relu),
-            "Sigmoid" => Op::Unary(Unary::Sigmoid),
-            "Identity" => Op::Identity,
-            "ReduceMean" => Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false },
-            "MatMul" => Op::MatMul { transpose_a: false, transpose_b: false },
-            "Gemm" => Op::Gemm { transpose_a: false, transpose_b: false },
-            "Transpose" => Op::Transpose,
-            "LayerNormalization" => Op::SameAsInput(SameAsInput::LayerNorm),
-            "BatchNormalization" => Op::SameAsInput(SameAsInput::BatchNorm),
-            "Shape" => Op::ShapeOf { to: DType::I64, start: 0, end: None },
-            "Gather" => Op::Gather { batch_dims: 0 },
-            "Unsqueeze" => Op::Unsqueeze,
-            "Concat" => Op::Concat { axis: 0 },
-            "Reshape" => Op::Reshape(ReshapeZero::CopiesDim),
-            "Conv" => {
+            Kernel::Add => binary(Binary::Add),
+            Kernel::Sub => binary(Binary::Subtract),
+            Kernel::Mul => binary(Binary::Multiply),
+            Kernel::Div => binary(Binary::TruncatedDivide),
+            Kernel::Pow => binary(Binary::Power),
+            Kernel::Erf => Op::Unary(Unary::Erf),
+            Kernel::Tanh => Op::Unary(Unary::Tanh),
+            Kernel::Sqrt => Op::Unary(Unary::Sqrt),
+            Kernel::Relu => Op::Unary(Unary::Relu),
+            Kernel::Sigmoid => Op::Unary(Unary::Sigmoid),
+            Kernel::Identity => Op::Identity,
+            Kernel::ReduceMean => {
+                Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false }
+            }
+            Kernel::MatMul => Op::MatMul { transpose_a: false, transpose_b: false },
+            Kernel::Gemm => Op::Gemm { transpose_a: false, transpose_b: false },
+            Kernel::Transpose => Op::Transpose,
+            Kernel::LayerNormalization => Op::SameAsInput(SameAsInput::LayerNorm),
+            Kernel::BatchNormalization => Op::SameAsInput(SameAsInput::BatchNorm),
+            Kernel::Shape => Op::ShapeOf { to: DType::I64, start: 0, end: None },
+            Kernel::Gather => Op::Gather { batch_dims: 0 },
+            Kernel::Unsqueeze => Op::Unsqueeze,
+            Kernel::Concat => Op::Concat { axis: 0 },
+            Kernel::Reshape => Op::Reshape(ReshapeZero::CopiesDim),
+            Kernel::Conv => {
                 let filters = FilterLayout::Flat { groups: 1 };
                 Op::Convolution(Box::new(Convolution { window: Window::default(), filters }))
             }
-            other => panic!("the tests know no {other}"),
+            other => panic!("the tests know no {other:?}"),
         };
-        self.add(op, kind, DType::Dynamic, PartialShape::any(), inputs)
+        self.add(op, kind.name().unwrap_or_default(), DType::Dynamic, PartialShape::any(), inputs)
     }
 
     /// A model output.
@@ -103,12 +106,12 @@ impl Draft {
     }
 
     /// Types of the nodes that are left after a pass, in execution order.
-    pub(crate) fn kinds(self, pass: impl for<'a> FnOnce(&mut Work<'a>)) -> Vec<String> {
+    pub(crate) fn kinds(self, pass: impl for<'a> FnOnce(&mut Work<'a>)) -> Vec<Kernel> {
         let graph = self.0.finish().unwrap();
         let shapes = crate::shape::infer(&graph, &Scenario::default()).unwrap();
         let mut work = Work::new(&graph, &shapes);
         pass(&mut work);
         constants::remove_unread(&mut work);
-        order::of(&work).into_iter().map(|node| work.nodes[node].kind.to_string()).collect()
+        order::of(&work).into_iter().map(|node| work.nodes[node].kind).collect()
     }
 }
