@@ -32,6 +32,7 @@ pub mod formats;
 pub mod fuzzing;
 pub mod graph;
 pub mod ids;
+pub mod machine;
 pub mod phases;
 pub mod pipeline;
 pub mod plan;

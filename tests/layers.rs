@@ -9,6 +9,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ids.rs", &[]),
     ("dtype.rs", &["units"]),
     ("error.rs", &[]),
+    ("machine.rs", &["units"]),
     ("problem.rs", &["units", "ids"]),
     ("graph/", &["units", "ids", "dtype", "error", "graph"]),
     ("formats/", &["units", "ids", "dtype", "error", "graph", "scenario", "formats"]),
@@ -21,8 +22,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "runtime/",
         &[
-            "units", "ids", "dtype", "error", "graph", "scenario", "shape", "plan", "process", "schedule",
-            "runtime",
+            "units", "ids", "dtype", "error", "machine", "graph", "scenario", "shape", "plan", "process",
+            "schedule", "runtime",
         ],
     ),
     ("plan/", &["units", "ids", "error", "problem", "plan"]),

@@ -5,6 +5,7 @@ use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::graph::{Dims, Format, Graph, Value};
+use memgraph::machine::{Isa, Machine};
 use memgraph::phases::{self, PhaseName};
 use memgraph::pipeline::parts::Part;
 use memgraph::pipeline::vlm;
@@ -16,8 +17,8 @@ use memgraph::report::{
     svg::Chart,
 };
 use memgraph::runtime::{
-    self, Arena, Cache, GraphOptimization, Isa, OnnxRunner, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu,
-    Profile, Reshape, Runtime,
+    self, Arena, Cache, GraphOptimization, OnnxRunner, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu, Profile,
+    Reshape, Runtime,
 };
 use memgraph::scenario::{ModelConfig, Scenario};
 use memgraph::schedule::Assumption;
@@ -201,6 +202,12 @@ enum Runner {
 }
 
 impl Compilation {
+    /// The machine of the measured runs, with the instruction set and the threads that were asked for.
+    fn machine(&self) -> Machine {
+        let isa = Isa::by_name(&self.isa).unwrap_or_default();
+        Machine { isa, cores: self.threads, ..Machine::MEASURED }
+    }
+
     fn gpu_options(&self) -> OpenvinoGpu {
         OpenvinoGpu {
             has_xmx: self.xmx == "yes",
@@ -213,8 +220,7 @@ impl Compilation {
         let is_genai = self.runner == Runner::Genai;
         let dtype = |name: &Option<String>| name.as_deref().and_then(DType::from_name);
         OpenvinoCpu {
-            threads: self.threads,
-            isa: Isa::by_name(&self.isa).unwrap_or_default(),
+            machine: self.machine(),
             precision: dtype(&self.precision),
             kv_precision: dtype(&self.kv_precision),
             reshape: self.reshape.map(|shapes| match shapes {
@@ -356,7 +362,7 @@ impl Rules {
     /// How ONNX Runtime makes the session.
     fn onnxruntime_cpu(&self) -> OnnxRuntimeCpu {
         OnnxRuntimeCpu {
-            threads: self.compilation.threads,
+            machine: self.compilation.machine(),
             optimization: GraphOptimization::by_name(&self.session.graph_optimization).unwrap_or_default(),
             memory_reuse: !self.session.no_mem_reuse,
             memory_pattern: !self.session.no_mem_pattern,
@@ -365,7 +371,6 @@ impl Rules {
             external_weights: self.session.weights.map(|place| place == Weights::External),
             shrinks_arena: self.session.arena_shrinkage,
             runner: OnnxRunner::Session,
-            has_avx512: self.compilation.isa.starts_with("avx512") || self.compilation.isa == "amx",
         }
     }
 

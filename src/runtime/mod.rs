@@ -8,7 +8,7 @@ pub mod openvino_cpu;
 pub mod openvino_gpu;
 
 pub use onnxruntime_cpu::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu};
-pub use openvino_cpu::{Cache, Generation, Isa, OpenvinoCpu, Reshape};
+pub use openvino_cpu::{Cache, Generation, OpenvinoCpu, Reshape};
 pub use openvino_gpu::OpenvinoGpu;
 
 use crate::error::Result;

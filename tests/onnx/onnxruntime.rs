@@ -2,6 +2,7 @@
 
 use crate::encode::{Dim, FLOAT, body, floats, graph, int, ints, model, named, node, opened, value};
 use memgraph::graph::{Graph, Value};
+use memgraph::machine::Machine;
 use memgraph::phases::{self, PhaseName};
 use memgraph::report::{self, By, Subject};
 use memgraph::runtime::{self, GraphOptimization, OnnxRuntimeCpu, Profile};
@@ -350,7 +351,10 @@ fn workspace_of_sparse_attention_is_what_the_arena_logs() {
         let graph = opened(&model);
         let scenario = Scenario { values, ..Scenario::default() };
         let shapes = shape::infer(&graph, &scenario).unwrap();
-        let options = OnnxRuntimeCpu { threads: 1, ..OnnxRuntimeCpu::default() };
+        let options = OnnxRuntimeCpu {
+            machine: Machine { cores: 1, ..Machine::default() },
+            ..OnnxRuntimeCpu::default()
+        };
         let lowered = runtime::apply(&graph, &shapes, &Profile::onnxruntime_cpu(options)).unwrap();
         let scratch = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Scratch);
         scratch.map(|storage| storage.bytes.0).collect::<Vec<_>>()

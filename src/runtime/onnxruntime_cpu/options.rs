@@ -2,14 +2,15 @@
 //!
 //! The rules themselves are in [`crate::schedule`]; what a user can set is here.
 
+use crate::machine::Machine;
 use crate::plan::Planner;
 use crate::runtime::{Profile, Runtime};
 
 /// What a run under the CPU provider depends on beside the model; the names are those of `SessionOptions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnnxRuntimeCpu {
-    /// Threads within a node (`intra_op_num_threads`).
-    pub threads: u32,
+    /// The processor; a node is computed by one thread per core (`intra_op_num_threads`).
+    pub machine: Machine,
     /// `graph_optimization_level`.
     pub optimization: GraphOptimization,
     /// Buffers of dead tensors are taken over (`enable_mem_reuse`).
@@ -29,8 +30,6 @@ pub struct OnnxRuntimeCpu {
     pub shrinks_arena: bool,
     /// Who runs the session.
     pub runner: OnnxRunner,
-    /// Vectors have 512 bits, which makes blocks of 16 channels.
-    pub has_avx512: bool,
 }
 
 /// Who runs a session.
@@ -124,7 +123,7 @@ impl GraphOptimization {
 impl Default for OnnxRuntimeCpu {
     fn default() -> OnnxRuntimeCpu {
         OnnxRuntimeCpu {
-            threads: 2,
+            machine: Machine::default(),
             optimization: GraphOptimization::All,
             memory_reuse: true,
             memory_pattern: true,
@@ -133,7 +132,6 @@ impl Default for OnnxRuntimeCpu {
             arena: Arena::Doubled,
             shrinks_arena: false,
             runner: OnnxRunner::Session,
-            has_avx512: true,
         }
     }
 }
@@ -144,14 +142,14 @@ impl OnnxRuntimeCpu {
     /// Source: `MlasNchwcGetBlockSize`, onnxruntime/core/mlas/lib/snchwc.cpp.
     #[must_use]
     pub fn block(&self) -> u64 {
-        if self.has_avx512 { 16 } else { 8 }
+        if self.machine.isa.has_avx512() { 16 } else { 8 }
     }
 
     /// The options by name, as the report lists them.
     #[must_use]
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let mut entries = vec![
-            ("threads", self.threads.to_string()),
+            ("threads", self.machine.cores.to_string()),
             ("graph_optimization", self.optimization.name().to_owned()),
             ("mem_reuse", self.memory_reuse.to_string()),
             ("mem_pattern", self.memory_pattern.to_string()),

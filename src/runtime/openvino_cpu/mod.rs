@@ -8,7 +8,7 @@ pub mod fuse;
 pub(super) mod memory;
 mod options;
 
-pub use options::{Cache, Generation, Isa, OpenvinoCpu, Reshape};
+pub use options::{Cache, Generation, OpenvinoCpu, Reshape};
 
 use super::Profile;
 use crate::dtype::DType;

@@ -3,6 +3,7 @@
 //! The rules themselves are in [`crate::schedule`]; what a user can set is here.
 
 use crate::dtype::DType;
+use crate::machine::{Isa, Machine};
 use crate::plan::Planner;
 use crate::runtime::openvino_cpu::execution::Precision;
 use crate::runtime::{Profile, Runtime};
@@ -10,10 +11,8 @@ use crate::runtime::{Profile, Runtime};
 /// What a run under the CPU plugin depends on beside the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenvinoCpu {
-    /// Threads of the stream (`INFERENCE_NUM_THREADS`).
-    pub threads: u32,
-    /// Instruction set.
-    pub isa: Isa,
+    /// The processor; a stream has one thread per core (`INFERENCE_NUM_THREADS`).
+    pub machine: Machine,
     /// `INFERENCE_PRECISION_HINT`; `None`: what the instruction set makes the default.
     pub precision: Option<DType>,
     /// `KV_CACHE_PRECISION`; `None`: what the export asks for, else u8.
@@ -57,7 +56,7 @@ impl OpenvinoCpu {
     /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.cpp.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        match (self.precision, self.isa) {
+        match (self.precision, self.machine.isa) {
             (Some(DType::BF16), _) | (None, Isa::Avx512Bf16 | Isa::Amx) => Precision::Bf16,
             (Some(DType::F16), _) | (None, Isa::Arm) => Precision::F16,
             _ => Precision::F32,
@@ -67,7 +66,8 @@ impl OpenvinoCpu {
     /// The options by name, as the report lists them.
     #[must_use]
     pub fn entries(&self) -> Vec<(&'static str, String)> {
-        let mut entries = vec![("threads", self.threads.to_string()), ("isa", self.isa.name().to_owned())];
+        let Machine { isa, cores, .. } = self.machine;
+        let mut entries = vec![("threads", cores.to_string()), ("isa", isa.name().to_owned())];
         let precision = self.precision.map(|dtype| ("precision", dtype.name().to_owned()));
         let kv_precision = self.kv_precision.map(|dtype| ("kv_precision", dtype.name().to_owned()));
         let reshape = self.reshape.map(|reshape| ("reshape", reshape.name().to_owned()));
@@ -91,8 +91,7 @@ impl OpenvinoCpu {
 impl Default for OpenvinoCpu {
     fn default() -> OpenvinoCpu {
         OpenvinoCpu {
-            threads: 2,
-            isa: Isa::Avx512Bf16,
+            machine: Machine::default(),
             precision: None,
             kv_precision: None,
             reshape: None,
@@ -155,47 +154,6 @@ impl Profile {
     }
 }
 
-/// Instruction set of the processor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Isa {
-    /// AVX2.
-    Avx2,
-    /// AVX-512 without bfloat16.
-    Avx512,
-    /// AVX-512 with bfloat16: what every rule was measured on.
-    #[default]
-    Avx512Bf16,
-    /// AMX tiles.
-    Amx,
-    /// 64-bit ARM.
-    Arm,
-}
-
-impl Isa {
-    /// The words of `--isa`.
-    pub const NAMES: &'static [&'static str] = &["avx2", "avx512", "avx512-bf16", "amx", "arm"];
-
-    /// The word on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Isa::Avx2 => "avx2",
-            Isa::Avx512 => "avx512",
-            Isa::Avx512Bf16 => "avx512-bf16",
-            Isa::Amx => "amx",
-            Isa::Arm => "arm",
-        }
-    }
-
-    /// The instruction set of this name.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Isa> {
-        [Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16, Isa::Amx, Isa::Arm]
-            .into_iter()
-            .find(|isa| isa.name() == name)
-    }
-}
-
 /// Which dims are known when the model is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reshape {
@@ -222,17 +180,13 @@ mod tests {
 
     #[test]
     fn the_instruction_set_decides_the_precision_unless_asked() {
-        let on = |isa, precision| OpenvinoCpu { isa, precision, ..OpenvinoCpu::default() }.precision();
+        let on = |isa, precision| {
+            let machine = Machine { isa, ..Machine::default() };
+            OpenvinoCpu { machine, precision, ..OpenvinoCpu::default() }.precision()
+        };
         assert_eq!(on(Isa::Avx512Bf16, None), Precision::Bf16);
         assert_eq!(on(Isa::Avx512Bf16, Some(DType::F32)), Precision::F32);
         assert_eq!(on(Isa::Avx2, None), Precision::F32);
         assert_eq!(on(Isa::Avx2, Some(DType::BF16)), Precision::Bf16);
-    }
-
-    #[test]
-    fn names_are_found_again() {
-        for &name in Isa::NAMES {
-            assert_eq!(Isa::by_name(name).map(Isa::name), Some(name));
-        }
     }
 }

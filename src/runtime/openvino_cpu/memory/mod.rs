@@ -88,13 +88,14 @@ pub(in crate::runtime) fn apply(
     if graph.nodes.iter().any(|node| node.kind == Kind::PagedAttention) {
         lowered.assumptions.push(paged::assumption());
     }
-    let threads = u64::from(options.threads);
+    let machine = &options.machine;
+    let threads = u64::from(machine.cores);
     let held = [
-        weights::packed(graph, &constants),
+        weights::packed(graph, &constants, machine),
         state::held(graph),
         paged::held(graph, threads, options.generation),
         attention_scratch::held(graph, threads),
-        scratchpad::held(graph, threads).into_iter().collect(),
+        scratchpad::held(graph, machine).into_iter().collect(),
         slices::held(graph),
         objects::held(graph, u64::from(options.streams)),
         code::held(graph, options.streams as usize),

@@ -20,20 +20,19 @@
 
 use super::held::{Held, Moment, product, round_up};
 use super::weights::is_quantized;
+use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, ExecutionGraph, Kind, Precision};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
 
-/// L1 data and L2 cache of a core of the machine that the rule was measured on.
-const CACHE: u64 = (48 << 10) + (1 << 20);
-
 /// The block, if anything asks for one.
-pub(super) fn held(graph: &ExecutionGraph, threads: u64) -> Option<Held> {
+pub(super) fn held(graph: &ExecutionGraph, machine: &Machine) -> Option<Held> {
+    let threads = u64::from(machine.cores);
     let asked = graph.nodes.iter().filter_map(|node| {
         let bytes = match node.kind {
             Kind::FullyConnected => quantized_product(graph, node, threads)?,
             Kind::GatherMatmul => gathered_rows(graph, node)?,
-            Kind::Subgraph => attention(node.attention.as_deref()?, graph, threads),
+            Kind::Subgraph => attention(node.attention.as_deref()?, graph, machine),
             _ => return None,
         };
         Some((bytes, node.source))
@@ -58,7 +57,11 @@ fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
     Some(product([rows, columns, size]))
 }
 
-fn attention(attention: &Attention, graph: &ExecutionGraph, threads: u64) -> u64 {
+/// Source: `BrgemmExternalRepackingAdjuster::run`, OpenVINO 2026.4,
+/// src/plugins/intel_cpu/src/transformations/snippets/x64/pass/lowered/external_repacking_adjuster.cpp: one head's keys and
+/// values, as they are and packed, are compared with L1 and L2 of a core.
+fn attention(attention: &Attention, graph: &ExecutionGraph, machine: &Machine) -> u64 {
+    let threads = u64::from(machine.cores);
     let &Attention { batch, heads, queries, keys, key_size, value_size, has_mask, .. } = attention;
     let rows = queries.min(32);
     let scores = product([4, rows, keys]);
@@ -75,7 +78,11 @@ fn attention(attention: &Attention, graph: &ExecutionGraph, threads: u64) -> u64
     };
     let packed = packed_keys.saturating_add(packed_values);
     let plain = product([keys, key_size, element]).saturating_add(product([keys, value_size, element]));
-    let copies = if plain.saturating_add(packed) < CACHE { threads } else { batch.saturating_mul(heads) };
+    let copies = if Bytes(plain.saturating_add(packed)) < machine.l1d + machine.l2 {
+        threads
+    } else {
+        batch.saturating_mul(heads)
+    };
     product([threads, inner]).saturating_add(product([copies, packed]))
 }
 
@@ -84,6 +91,7 @@ mod tests {
     use super::*;
 
     fn scratch(heads: u64, keys: u64, size: u64, has_mask: bool, precision: Precision) -> u64 {
+        let machine = Machine::default();
         let sizes = Attention {
             batch: 1,
             heads,
@@ -95,7 +103,7 @@ mod tests {
             has_mask,
         };
         let graph = ExecutionGraph { precision, is_dynamic: true, ..ExecutionGraph::default() };
-        attention(&sizes, &graph, 2)
+        attention(&sizes, &graph, &machine)
     }
 
     /// Blocks of measured runs; see the module's source.

@@ -23,16 +23,14 @@
 
 use super::held::{Held, Moment, product, round_up};
 use crate::dtype::DType;
+use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashSet;
 
-/// L2 cache of a core of the machine that the rules were measured on.
-const L2: u64 = 1 << 20;
-
 /// The packed copies of a graph's weights.
-pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
+pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], machine: &Machine) -> Vec<Held> {
     let has_cache =
         |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
     let is_language_model =
@@ -45,7 +43,7 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
         if constants.get(port.step as usize) != Some(&true) || !seen.insert(port) {
             continue;
         }
-        let product = Product { graph, node, weight, data, is_language_model };
+        let product = Product { graph, node, weight, data, is_language_model, machine };
         let (bytes, at_compile) = match node.kind {
             Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
             Kind::Convolution => (product.convolution(), false),
@@ -73,7 +71,7 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool]) -> Vec<Held> {
     for node in &graph.nodes {
         for weight in &node.inner {
             let Some(data) = node.outputs.first() else { continue };
-            let product = Product { graph, node, weight, data, is_language_model };
+            let product = Product { graph, node, weight, data, is_language_model, machine };
             held.push(Held {
                 class: StorageClass::WeightsAnonymous,
                 bytes: Bytes(product.fully_connected()),
@@ -116,7 +114,9 @@ pub(super) fn is_quantized(dtype: DType) -> bool {
 /// Whether MLAS computes a matrix product, instead of a kernel that oneDNN generates.
 pub(super) fn is_mlas(graph: &ExecutionGraph, node: &ExecutedNode) -> bool {
     let (Some(data), Some(weight)) = (graph.input(node, 0), graph.input(node, 1)) else { return false };
-    Product { graph, node, weight, data, is_language_model: false }.is_mlas()
+    // The choice depends on neither the kind of model nor the machine.
+    let machine = &Machine::MEASURED;
+    Product { graph, node, weight, data, is_language_model: false, machine }.is_mlas()
 }
 
 fn elements(output: &Output) -> u64 {
@@ -130,6 +130,7 @@ struct Product<'a> {
     weight: &'a Output,
     data: &'a Output,
     is_language_model: bool,
+    machine: &'a Machine,
 }
 
 impl Product<'_> {
@@ -162,7 +163,7 @@ impl Product<'_> {
             DType::F16 if self.is_f32() && self.is_language_model => product([k, n, 2]),
             _ if self.is_mlas() => product([round_up(n, 16), k, 4]),
             _ if self.is_f32() => {
-                let is_wide = self.fits_convolution() && product([64, k, 4]) > L2 / 4 * 3;
+                let is_wide = self.fits_convolution() && product([64, k, 4]) > self.machine.l2.0 / 4 * 3;
                 product([k, round_up(n, if is_wide { 48 } else { 64 }), 4])
             }
             _ => {
@@ -236,7 +237,7 @@ mod tests {
             nodes.push(node(Kind::ScaledDotProductAttention, activation, &[]));
         }
         let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
-        packed(&graph, &graph.constants()).iter().map(|held| held.bytes.0).collect()
+        packed(&graph, &graph.constants(), &Machine::default()).iter().map(|held| held.bytes.0).collect()
     }
 
     /// Blocks of measured runs; see the module's source.
@@ -275,7 +276,7 @@ mod tests {
         let inner = [output(DType::F16, &[512, 512])].into_iter().collect();
         let read = ExecutedNode { inner, ..node(Kind::MemoryInput, state, &[]) };
         let graph = ExecutionGraph { nodes: vec![read], is_dynamic: true, ..ExecutionGraph::default() };
-        let held = packed(&graph, &graph.constants());
+        let held = packed(&graph, &graph.constants(), &Machine::default());
         assert_eq!(held.iter().map(|held| held.bytes.0).collect::<Vec<_>>(), [524_288]);
     }
 
