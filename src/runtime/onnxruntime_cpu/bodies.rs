@@ -13,11 +13,11 @@
 
 use super::fuse;
 use super::kernel::Kernel;
+use super::options::OnnxRuntimeCpu;
 use super::work::Work;
 use crate::graph::op::{Loop, LoopInputKind};
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
-use crate::runtime::OnnxRuntimeCpu;
 use crate::shape::Shapes;
 
 /// One body of a node.

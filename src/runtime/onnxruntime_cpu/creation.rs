@@ -17,11 +17,11 @@
 //! (`ConvertInitializersIntoOrtValues`, `CleanUnusedInitializersAndNodeArgs`), optimizer/constant_folding.cc, optimizer/nchwc_transformer.cc, framework/session_state.cc
 //! (`PrepackConstantInitializedTensors`); checked against traces of 1.31.1.
 
-use super::precision;
-use super::weights::{Objects, Own, Pack, Weights, is_in_file, is_mapped};
+use super::initializers::{bytes_before, is_in_file, is_mapped, is_widened};
+use super::options::OnnxRuntimeCpu;
+use super::weights::{Objects, Own, Pack, Weights};
 use super::work::Work;
 use crate::process::{GlibcHeap, Remainders};
-use crate::runtime::OnnxRuntimeCpu;
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 
@@ -141,7 +141,7 @@ impl Session {
         };
         let stored: Vec<(usize, u64)> = (0..work.graph.tensors().len())
             .filter(copied)
-            .filter_map(|value| Some((value, precision::bytes_before(work, value)?)))
+            .filter_map(|value| Some((value, bytes_before(work, value)?)))
             .collect();
         let file = stored.iter().map(|&(_, bytes)| bytes).fold(0, u64::saturating_add);
         let stream = self.heap.take(STREAM, 1);
@@ -163,13 +163,13 @@ impl Session {
         };
         let used: Vec<usize> = (0..work.values.len()).filter(is_used).collect();
         for &value in used.iter().filter(|&&value| !work.values[value].is_stored) {
-            if let Some(bytes) = precision::bytes_before(work, value) {
+            if let Some(bytes) = bytes_before(work, value) {
                 tensors.insert(value, self.take(bytes, ALIGNMENT));
             }
         }
         let mut originals = Vec::new();
-        for &value in used.iter().filter(|&&value| precision::is_widened(work, value)) {
-            if let (Some(before), Some(bytes)) = (precision::bytes_before(work, value), work.bytes(value)) {
+        for &value in used.iter().filter(|&&value| is_widened(work, value)) {
+            if let (Some(before), Some(bytes)) = (bytes_before(work, value), work.bytes(value)) {
                 let copy = self.take(before, ALIGNMENT);
                 originals.extend(tensors.insert(value, self.take(bytes, ALIGNMENT)));
                 self.free(copy);

@@ -17,6 +17,7 @@ mod attention;
 mod bodies;
 mod creation;
 mod fuse;
+mod initializers;
 mod kernel;
 mod kernels;
 mod nbits;
@@ -39,7 +40,7 @@ use kernel::Kernel;
 pub use options::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
-use steps::{Settings, run};
+use steps::{Settings, lasting, run};
 use work::Work;
 
 /// One node of the graph that ONNX Runtime executes.
@@ -276,8 +277,4 @@ fn objects(graph: &Graph) -> weights::Objects {
     let nodes = graphs.iter().flat_map(|graph| graph.nodes());
     let nodes = nodes.filter(|node| !matches!(node.op, Op::Constant(_) | Op::Parameter | Op::Result));
     weights::objects(nodes.count())
-}
-
-fn lasting(class: StorageClass, bytes: u64, node: NodeRef, known: Known) -> Storage {
-    Storage { class, bytes: Bytes(bytes), alignment: 1, node, known, kept_until: 0, grows: false }
 }

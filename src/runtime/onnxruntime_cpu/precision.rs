@@ -11,12 +11,12 @@
 //! precision is what the wheel of 1.31.1 for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
 
 use super::kernel::Kernel;
+use super::options::{GraphOptimization, OnnxRuntimeCpu};
 use super::symbolic::Dim;
 use super::work::{Node, Work};
-use super::{order, weights};
+use super::{initializers, order};
 use crate::DType;
 use crate::graph::Op;
-use crate::runtime::{GraphOptimization, OnnxRuntimeCpu};
 use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 
@@ -40,7 +40,7 @@ pub(super) fn widen(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
         for index in 0..work.nodes[node].inputs.len() {
             let Some(value) = work.input(node, index).filter(|&value| is_half(work, value)) else { continue };
             if work.values[value].is_constant && folds && work.values[value].readers[..] == [node] {
-                let is_mapped = weights::is_mapped(work, value, options);
+                let is_mapped = initializers::is_mapped(work, value, options);
                 let own = &mut work.values[value];
                 own.dtype = DType::F32;
                 own.is_stored &= !is_mapped;
@@ -141,18 +141,6 @@ fn cast(work: &mut Work<'_>, value: usize) -> usize {
     let inputs = smallvec![Some(value)];
     work.add(Node { kind: Kernel::Cast, source, inputs, outputs: smallvec![single], is_gone: false });
     single
-}
-
-/// Whether a constant was in half precision before it was put into single.
-pub(super) fn is_widened(work: &Work<'_>, value: usize) -> bool {
-    let own = &work.values[value];
-    own.is_constant && own.dtype == DType::F32 && work.graph.tensor(own.tensor).dtype == DType::F16
-}
-
-/// Bytes of a constant as its file has it, or as it was folded, before it was put into single.
-pub(super) fn bytes_before(work: &Work<'_>, value: usize) -> Option<u64> {
-    let bytes = work.bytes(value)?;
-    Some(if is_widened(work, value) { bytes / 2 } else { bytes })
 }
 
 /// Whether the kernel of a node takes half precision; of the two operators Attention the one with weights does not.

@@ -2,12 +2,12 @@
 
 use super::bodies::{self, Iterated};
 use super::kernel::Kernel;
+use super::options::{OnnxRunner, OnnxRuntimeCpu};
 use super::reuse::{self, Reuse};
 use super::work::Work;
-use super::{attention, kernels, lasting, order};
+use super::{attention, kernels, order};
 use crate::graph::Graph;
 use crate::ids::{StorageId, ValueId};
-use crate::runtime::{OnnxRunner, OnnxRuntimeCpu};
 use crate::scenario::input_name;
 use crate::schedule::{
     Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, state,
@@ -69,6 +69,11 @@ pub(super) fn run(work: &Work<'_>, order: &[usize], settings: &Settings<'_>) -> 
         }
     }
     lowered
+}
+
+/// A storage that is there for as long as the session, or for as long as steps use it.
+pub(super) fn lasting(class: StorageClass, bytes: u64, node: NodeRef, known: Known) -> Storage {
+    Storage { class, bytes: Bytes(bytes), alignment: 1, node, known, kept_until: 0, grows: false }
 }
 
 struct Emitter<'a> {

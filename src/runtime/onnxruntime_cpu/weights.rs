@@ -14,12 +14,13 @@
 //! onnxruntime/core/mlas/lib/qgemm.h and sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of
 //! 1.31.1.
 
+use super::initializers::{bytes_before, is_in_file, is_mapped};
 use super::kernel::{Kernel, Nchwc};
+use super::options::OnnxRuntimeCpu;
+use super::steps::Settings;
 use super::work::Work;
-use super::{Settings, bodies, nbits, precision};
+use super::{bodies, nbits};
 use crate::DType;
-use crate::graph::Op;
-use crate::runtime::OnnxRuntimeCpu;
 use crate::schedule::NodeRef;
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -170,7 +171,7 @@ fn collect(
         let held = Held { node, bytes, is_mapped, is_message: false };
         weights.held.push(held);
         weights.held.extend((packed > 0).then_some(Held { bytes: packed, is_mapped: false, ..held }));
-        let message = if work.values[value].is_stored { precision::bytes_before(work, value) } else { None };
+        let message = if work.values[value].is_stored { bytes_before(work, value) } else { None };
         if !is_mapped {
             weights.held.extend(message.map(|bytes| Held { bytes, is_message: true, ..held }));
             weights.own.push(Own { bytes, packed, message });
@@ -189,26 +190,6 @@ fn is_attribute_free(work: &Work<'_>, value: usize) -> bool {
     own.is_constant
         && (!own.readers.is_empty() || own.is_output)
         && (!own.is_stored || is_in_file(work, value))
-}
-
-/// Whether a constant is a tensor of a file, not what the reader made of an attribute.
-pub(super) fn is_in_file(work: &Work<'_>, value: usize) -> bool {
-    let node = work.graph.tensor(work.values[value].tensor).node;
-    matches!(&work.graph.node(node).op, Op::Constant(constant) if constant.range.is_some())
-}
-
-/// Whether an initializer is read where its file is mapped.
-///
-/// A data file that is not there tells nothing; see [`OnnxRuntimeCpu::external_weights`].
-pub(super) fn is_mapped(work: &Work<'_>, value: usize, options: &OnnxRuntimeCpu) -> bool {
-    let node = work.graph.tensor(work.values[value].tensor).node;
-    let Op::Constant(constant) = &work.graph.node(node).op else { return false };
-    let Some(file) = constant.range.and_then(|range| work.graph.weight_files().get(range.file as usize))
-    else {
-        return false;
-    };
-    let is_apart = file.path != work.graph.file();
-    work.values[value].is_stored && is_apart && options.external_weights.unwrap_or(file.len.is_some())
 }
 
 /// Bytes of the copy that a kernel packs of its constant input; `None`: it reads the input as it is.

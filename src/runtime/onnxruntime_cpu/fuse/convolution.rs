@@ -4,8 +4,8 @@
 //! conv_activation_fusion.cc, conv_add_act_fusion.cc (level 2).
 
 use super::super::kernel::Kernel;
+use super::super::options::GraphOptimization;
 use super::super::work::Work;
-use crate::runtime::GraphOptimization;
 use smallvec::smallvec;
 
 /// A BatchNormalization, or a sum or product with a constant, behind a convolution becomes its weights and bias.

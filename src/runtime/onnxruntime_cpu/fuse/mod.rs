@@ -18,9 +18,9 @@ mod reshape;
 #[cfg(test)]
 mod testing;
 
+use super::options::{GraphOptimization, OnnxRuntimeCpu};
 use super::precision;
 use super::work::Work;
-use crate::runtime::{GraphOptimization, OnnxRuntimeCpu};
 
 /// Makes of a graph what the runtime executes.
 ///
