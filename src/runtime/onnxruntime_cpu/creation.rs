@@ -218,3 +218,79 @@ impl Session {
         self.mapped_peak = self.mapped_peak.max(self.heap.resident().saturating_add(bytes));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fuse::testing::Draft;
+    use super::super::kernel::Kernel;
+    use super::super::steps::Settings;
+    use super::super::{precision, weights};
+    use super::*;
+    use crate::DType;
+
+    /// Bytes of 64 x 64 numbers in single.
+    const MATRIX: u64 = 64 * 64 * 4;
+
+    /// A product with each matrix of 64 x 64 after the other.
+    fn products(draft: &mut Draft, dtype: DType, count: usize) {
+        let mut output = draft.input_of(dtype, &[2, 64]);
+        for _ in 0..count {
+            let weight = draft.stored(dtype, &[64, 64]);
+            output = draft.node(Kernel::MatMul, &[output, weight]);
+        }
+        draft.returns(output);
+    }
+
+    /// The peak of initializers, and how many bytes of them stay.
+    fn created(draft: Draft, options: &OnnxRuntimeCpu) -> (u64, u64) {
+        draft.with(|work| {
+            precision::widen(work, options);
+            let weights = weights::of(work, &Settings::new(work.graph, options));
+            let made = of(work, &weights, options, weights::objects(1), Remainders::Joined);
+            (made.peak, made.stays)
+        })
+    }
+
+    #[test]
+    fn a_packed_initializer_replaces_its_original() {
+        let mut draft = Draft::default();
+        products(&mut draft, DType::F32, 1);
+        // Its string of the message, with a byte at the end, and the tensor that it is copied into.
+        assert_eq!(created(draft, &OnnxRuntimeCpu::default()), (MATRIX + 1 + MATRIX, MATRIX));
+    }
+
+    #[test]
+    fn strings_of_a_message_are_freed_one_after_the_other() {
+        let mut draft = Draft::default();
+        products(&mut draft, DType::F32, 3);
+        // All strings, and the first tensor; each further one replaces a string.
+        assert_eq!(created(draft, &OnnxRuntimeCpu::default()), (3 * (MATRIX + 1) + MATRIX, 3 * MATRIX));
+    }
+
+    #[test]
+    fn an_original_stays_where_another_node_reads_it() {
+        let mut draft = Draft::default();
+        let (x, weight) = (draft.input(&[64, 64]), draft.stored(DType::F32, &[64, 64]));
+        let product = draft.node(Kernel::MatMul, &[x, weight]);
+        let output = draft.node(Kernel::Add, &[product, weight]);
+        draft.returns(output);
+        assert_eq!(created(draft, &OnnxRuntimeCpu::default()).1, 2 * MATRIX);
+    }
+
+    #[test]
+    fn without_packing_the_original_is_all() {
+        let mut draft = Draft::default();
+        products(&mut draft, DType::F32, 1);
+        let options = OnnxRuntimeCpu { prepacking: false, ..OnnxRuntimeCpu::default() };
+        assert_eq!(created(draft, &options), (MATRIX + 1 + MATRIX, MATRIX));
+    }
+
+    #[test]
+    fn half_precision_is_copied_before_it_is_written_in_single() {
+        let mut draft = Draft::default();
+        products(&mut draft, DType::F16, 1);
+        let half = MATRIX / 2;
+        // The tensor, one more in half and that in single; the original goes when all copies are there.
+        assert_eq!(created(draft, &OnnxRuntimeCpu::default()), (2 * half + MATRIX, MATRIX));
+    }
+}

@@ -103,3 +103,77 @@ fn columns(work: &Work<'_>, node: usize, threads: u64) -> Option<u64> {
         false => STRIP.checked_mul(threads),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fuse::testing::Draft;
+    use super::*;
+    use crate::ids::TensorId;
+
+    /// Workspace of the node that writes a tensor, with two threads.
+    fn workspace(draft: Draft, written: TensorId) -> Vec<u64> {
+        draft.with(|work| {
+            let node = work.values[written.index()].writer.unwrap();
+            scratch(work, node, 2)
+        })
+    }
+
+    #[test]
+    fn a_view_is_never_computed_in_place() {
+        for kernel in [Kernel::Reshape, Kernel::Squeeze, Kernel::Unsqueeze, Kernel::Flatten, Kernel::Identity]
+        {
+            assert_eq!((alias(kernel), in_place(kernel)), (Some(0), None), "{kernel:?}");
+        }
+    }
+
+    #[test]
+    fn activations_are_computed_in_place_and_arithmetic_is_not() {
+        assert_eq!(in_place(Kernel::Relu), Some(0));
+        assert_eq!(in_place(Kernel::Add), None);
+        assert_eq!(in_place(Kernel::Exp), None);
+        // The sum that goes into a convolution is its fourth input.
+        assert_eq!(in_place(Kernel::Nchwc(Nchwc::Conv)), Some(3));
+        assert_eq!(in_place(Kernel::Conv), None);
+    }
+
+    #[test]
+    fn a_selection_has_both_branches_as_wide_as_the_condition_makes_them() {
+        let of = |number: bool| {
+            let mut draft = Draft::default();
+            let (condition, x) = (draft.input_of(DType::Boolean, &[2, 8]), draft.input(&[2, 8]));
+            let row = if number { draft.number(1.0) } else { draft.input(&[8]) };
+            let output = draft.node(Kernel::Where, &[condition, x, row]);
+            draft.returns(output);
+            workspace(draft, output)
+        };
+        assert_eq!(of(false), [64, 64]);
+        // A number stays one.
+        assert_eq!(of(true), [64, 4]);
+    }
+
+    #[test]
+    fn a_convolution_writes_out_columns() {
+        let of = |filters: &[u64]| {
+            let mut draft = Draft::default();
+            let (x, filters) = (draft.input(&[1, 3, 8, 8]), draft.weight(filters));
+            let output = draft.node(Kernel::Conv, &[x, filters]);
+            draft.returns(output);
+            workspace(draft, output)
+        };
+        // More filters than the 36 positions of the result: all columns, of 27 numbers each.
+        assert_eq!(of(&[64, 3, 3, 3]), [36 * 27 * 4]);
+        // Else a strip for each thread.
+        assert_eq!(of(&[4, 3, 3, 3]), [2 * 128 * 128 * 4]);
+        // The columns of 1 x 1 are the image.
+        assert_eq!(of(&[64, 3, 1, 1]), [0_u64; 0]);
+    }
+
+    #[test]
+    fn most_kernels_have_no_workspace() {
+        let mut draft = Draft::default();
+        let x = draft.input(&[2, 8]);
+        let output = draft.node(Kernel::Exp, &[x]);
+        draft.returns(output);
+        assert_eq!(workspace(draft, output), [0_u64; 0]);
+    }
+}

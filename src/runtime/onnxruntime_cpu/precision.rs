@@ -228,3 +228,72 @@ fn has_half_kernel(kernel: Kernel) -> bool {
             | Unsqueeze
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fuse::testing::Draft;
+    use super::*;
+    use crate::ids::TensorId;
+
+    /// What is executed of a graph that is put into single at a level.
+    fn widened(draft: Draft, optimization: GraphOptimization) -> Vec<Kernel> {
+        let options = OnnxRuntimeCpu { optimization, ..OnnxRuntimeCpu::default() };
+        draft.kinds(|work| widen(work, &options))
+    }
+
+    /// A product with an initializer in half precision.
+    fn product(draft: &mut Draft, x: TensorId, width: u64) -> TensorId {
+        let weight = draft.stored(DType::F16, &[width, width]);
+        draft.node(Kernel::MatMul, &[x, weight])
+    }
+
+    #[test]
+    fn a_kernel_without_half_precision_stands_between_casts() {
+        let of = |optimization| {
+            let mut draft = Draft::default();
+            let x = draft.input_of(DType::F16, &[2, 8]);
+            let output = product(&mut draft, x, 8);
+            draft.returns(output);
+            widened(draft, optimization)
+        };
+        // The initializer's Cast is folded, and left in place below the highest level.
+        assert_eq!(of(GraphOptimization::All), [Kernel::Cast, Kernel::MatMul, Kernel::Cast]);
+        assert_eq!(of(GraphOptimization::Basic), [Kernel::Cast, Kernel::Cast, Kernel::MatMul, Kernel::Cast]);
+    }
+
+    #[test]
+    fn neighbours_in_single_pass_it_on() {
+        let mut draft = Draft::default();
+        let x = draft.input_of(DType::F16, &[2, 8]);
+        let first = product(&mut draft, x, 8);
+        let second = product(&mut draft, first, 8);
+        draft.returns(second);
+        let kinds = widened(draft, GraphOptimization::All);
+        assert_eq!(kinds, [Kernel::Cast, Kernel::MatMul, Kernel::MatMul, Kernel::Cast]);
+    }
+
+    #[test]
+    fn a_kernel_with_half_precision_joins_neighbours_without() {
+        let of = |is_between: bool| {
+            let mut draft = Draft::default();
+            let (x, pattern) = (draft.input_of(DType::F16, &[8, 2]), draft.ints(&[2], &[2, 8]));
+            let first = if is_between { product(&mut draft, x, 2) } else { x };
+            let reshaped = draft.node(Kernel::Reshape, &[first, pattern]);
+            let output = product(&mut draft, reshaped, 8);
+            draft.returns(output);
+            widened(draft, GraphOptimization::All)
+        };
+        let joined = [Kernel::Cast, Kernel::MatMul, Kernel::Reshape, Kernel::MatMul, Kernel::Cast];
+        assert_eq!(of(true), joined);
+        assert_eq!(of(false), [Kernel::Reshape, Kernel::Cast, Kernel::MatMul, Kernel::Cast]);
+    }
+
+    #[test]
+    fn single_precision_stays_as_it_is() {
+        let mut draft = Draft::default();
+        let (x, weight) = (draft.input(&[2, 8]), draft.stored(DType::F32, &[8, 8]));
+        let output = draft.node(Kernel::MatMul, &[x, weight]);
+        draft.returns(output);
+        assert!(!draft.with(|work| has_half(work)));
+    }
+}

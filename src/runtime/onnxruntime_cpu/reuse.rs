@@ -121,3 +121,114 @@ fn size(work: &Work<'_>, value: usize) -> Option<Size> {
     let dims = value.shape.as_ref().filter(|dims| !dims.is_empty() && !dims.contains(&Dim::Unknown))?;
     Some((value.dtype.bits(), dims.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fuse::testing::Draft;
+    use super::super::kernel::Kernel;
+    use super::super::order;
+    use super::*;
+    use crate::ids::TensorId;
+
+    /// How a value's buffer comes to be, and whose it is.
+    fn planned(draft: Draft, reuses: bool) -> impl Fn(TensorId) -> (Origin, usize) {
+        let reuse = draft.with(|work| plan(work, &order::of(work), reuses));
+        move |tensor| (reuse.origin[tensor.index()], reuse.buffer[tensor.index()])
+    }
+
+    /// `count` roots of `x`, one after the other; the last is returned.
+    fn roots(draft: &mut Draft, x: TensorId, count: usize) -> Vec<TensorId> {
+        let mut found = vec![x];
+        for _ in 0..count {
+            found.push(draft.node(Kernel::Sqrt, &[found[found.len() - 1]]));
+        }
+        draft.returns(found[count]);
+        found
+    }
+
+    #[test]
+    fn a_freed_buffer_serves_the_next_result_of_its_dims() {
+        let of = |reuses: bool| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 8]);
+            let values = roots(&mut draft, x, 4);
+            let planned = planned(draft, reuses);
+            assert_eq!(planned(values[0]).0, Origin::Given);
+            assert_eq!(planned(values[1]).0, Origin::Allocated);
+            // The first is still read where the second is written.
+            assert_eq!(planned(values[2]).0, Origin::Allocated);
+            assert_eq!(planned(values[4]).0, Origin::Returned);
+            (planned(values[3]), values)
+        };
+        let (third, values) = of(true);
+        assert_eq!(third, (Origin::Reused, values[1].index()));
+        let (third, values) = of(false);
+        assert_eq!(third, (Origin::Allocated, values[3].index()));
+    }
+
+    #[test]
+    fn a_freed_buffer_of_other_dims_is_left() {
+        let mut draft = Draft::default();
+        let (x, columns) = (draft.input(&[2, 8]), draft.weight(&[8, 4]));
+        let wide = draft.node(Kernel::Sqrt, &[x]);
+        let narrow = draft.node(Kernel::MatMul, &[wide, columns]);
+        let values = roots(&mut draft, narrow, 2);
+        assert_eq!(planned(draft, true)(values[1]).0, Origin::Allocated);
+    }
+
+    #[test]
+    fn dims_are_equal_by_name_and_never_where_they_have_none() {
+        let of = |symbols: &str| {
+            let mut draft = Draft::default();
+            let x = draft.free_input("x", symbols, &[2, 8]);
+            let values = roots(&mut draft, x, 4);
+            planned(draft, true)(values[3]).0
+        };
+        assert_eq!(of("batch,width"), Origin::Reused);
+        assert_eq!(of("batch,"), Origin::Allocated);
+    }
+
+    #[test]
+    fn an_activation_overwrites_what_nothing_else_reads() {
+        let of = |is_read_again: bool| {
+            let mut draft = Draft::default();
+            let x = draft.input(&[2, 8]);
+            let root = draft.node(Kernel::Sqrt, &[x]);
+            let active = draft.node(Kernel::Relu, &[root]);
+            let output = draft.node(Kernel::Add, &[active, if is_read_again { root } else { x }]);
+            draft.returns(output);
+            (planned(draft, true)(active), root, active)
+        };
+        let (found, root, _) = of(false);
+        assert_eq!(found, (Origin::Reused, root.index()));
+        let (found, _, active) = of(true);
+        assert_eq!(found, (Origin::Allocated, active.index()));
+    }
+
+    #[test]
+    fn a_returned_activation_has_a_buffer_of_its_own() {
+        let mut draft = Draft::default();
+        let x = draft.input(&[2, 8]);
+        let root = draft.node(Kernel::Sqrt, &[x]);
+        let active = draft.node(Kernel::Relu, &[root]);
+        draft.returns(active);
+        assert_eq!(planned(draft, true)(active), (Origin::Returned, active.index()));
+    }
+
+    #[test]
+    fn a_view_holds_the_buffer_that_it_is_in() {
+        let mut draft = Draft::default();
+        let (x, flat) = (draft.input(&[2, 8]), draft.ints(&[1], &[16]));
+        let first = draft.node(Kernel::Sqrt, &[x]);
+        let view = draft.node(Kernel::Reshape, &[first, flat]);
+        let powers = draft.node(Kernel::Exp, &[first]);
+        let last = draft.node(Kernel::Exp, &[powers]);
+        let flattened = draft.node(Kernel::Reshape, &[last, flat]);
+        let output = draft.node(Kernel::Add, &[flattened, view]);
+        draft.returns(output);
+        let planned = planned(draft, true);
+        assert_eq!(planned(view), (Origin::Aliased(first.index()), first.index()));
+        // `first` itself has been read when the last power is written, but the view has not.
+        assert_eq!(planned(last), (Origin::Allocated, last.index()));
+    }
+}

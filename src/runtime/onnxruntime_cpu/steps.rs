@@ -379,3 +379,130 @@ fn peak(lowered: &Lowered) -> u64 {
     }
     u64::try_from(most).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fuse::testing::Draft;
+    use super::super::kernel::Kernel;
+    use super::*;
+    use crate::graph::Op;
+    use crate::ids::TensorId;
+
+    /// A pass over the graph as written.
+    fn lowered(draft: Draft, runner: OnnxRunner) -> Lowered {
+        let options = OnnxRuntimeCpu { runner, ..OnnxRuntimeCpu::default() };
+        draft.with(|work| run(work, &order::of(work), &Settings::new(work.graph, &options)))
+    }
+
+    /// The value that stands for a tensor.
+    fn value(lowered: &Lowered, tensor: TensorId) -> &Value {
+        let is_it = |value: &&Value| value.tensor == Some(TensorRef { graph: 0, tensor });
+        lowered.values.iter().find(is_it).unwrap()
+    }
+
+    #[test]
+    fn an_output_is_held_to_the_end() {
+        let mut draft = Draft::default();
+        let x = draft.input(&[2, 8]);
+        let first = draft.node(Kernel::Sqrt, &[x]);
+        let second = draft.node(Kernel::Exp, &[first]);
+        draft.returns(first);
+        draft.returns(second);
+        let lowered = lowered(draft, OnnxRunner::Session);
+        assert_eq!(lowered.steps.len(), 2);
+        let storage = &lowered.storages[value(&lowered, first).storage.index()];
+        assert_eq!((storage.class, storage.kept_until), (StorageClass::Output, 1));
+        // The caller's input.
+        assert_eq!(lowered.user_bytes, Bytes(64));
+    }
+
+    #[test]
+    fn an_initializer_is_not_read_as_a_value() {
+        let mut draft = Draft::default();
+        let (x, weight) = (draft.input(&[2, 8]), draft.weight(&[8, 8]));
+        let output = draft.node(Kernel::MatMul, &[x, weight]);
+        draft.returns(output);
+        let lowered = lowered(draft, OnnxRunner::Session);
+        let reads: Vec<_> = lowered.steps[0].reads.iter().map(|&read| lowered.value(read).tensor).collect();
+        assert_eq!(reads, [Some(TensorRef { graph: 0, tensor: x })]);
+    }
+
+    #[test]
+    fn a_shape_is_known_without_its_tensor() {
+        let mut draft = Draft::default();
+        let x = draft.input(&[2, 8]);
+        let shape = draft.node(Kernel::Shape, &[x]);
+        draft.returns(shape);
+        assert!(lowered(draft, OnnxRunner::Session).steps[0].reads.is_empty());
+    }
+
+    #[test]
+    fn views_and_activations_are_in_the_storage_of_what_they_read() {
+        let mut draft = Draft::default();
+        let (x, pattern) = (draft.input(&[2, 8]), draft.ints(&[1], &[16]));
+        let root = draft.node(Kernel::Sqrt, &[x]);
+        let active = draft.node(Kernel::Relu, &[root]);
+        let view = draft.node(Kernel::Reshape, &[active, pattern]);
+        let output = draft.node(Kernel::Exp, &[view]);
+        draft.returns(output);
+        let lowered = lowered(draft, OnnxRunner::Session);
+        let found = [root, active, view].map(|tensor| value(&lowered, tensor));
+        assert!(found.iter().all(|value| value.storage == found[0].storage));
+        assert_eq!([&found[0].origin, &found[1].origin], [&Origin::Written; 2]);
+        assert!(matches!(found[2].origin, Origin::View(_)));
+    }
+
+    #[test]
+    fn workspace_is_written_by_its_own_step() {
+        let mut draft = Draft::default();
+        let (x, filters) = (draft.input(&[1, 3, 8, 8]), draft.weight(&[64, 3, 3, 3]));
+        let output = draft.node(Kernel::Conv, &[x, filters]);
+        draft.returns(output);
+        let lowered = lowered(draft, OnnxRunner::Session);
+        let storages = lowered.steps[0].writes.iter().map(|&written| lowered.value(written).storage);
+        let found: Vec<_> = storages.map(|storage| &lowered.storages[storage.index()]).collect();
+        let [output, scratch] = found[..] else { panic!("{found:?}") };
+        assert_eq!((output.class, output.bytes), (StorageClass::Output, Bytes(64 * 36 * 4)));
+        assert_eq!((scratch.class, scratch.bytes), (StorageClass::Scratch, Bytes(36 * 27 * 4)));
+    }
+
+    #[test]
+    fn caches_belong_to_the_host_application_that_allocates_them() {
+        let of = |runner| {
+            let mut draft = Draft::default();
+            let past = draft.free_input("past_key_values.0.key", ",,,", &[1, 2, 8, 4]);
+            let output = draft.node(Kernel::Sqrt, &[past]);
+            draft.returns(output);
+            let lowered = lowered(draft, runner);
+            let past = value(&lowered, past).storage;
+            (lowered.storages[past.index()].class, lowered.runners.contains(&past), lowered.user_bytes)
+        };
+        assert_eq!(of(OnnxRunner::Session), (StorageClass::KvCache, false, Bytes(256)));
+        let runner = OnnxRunner::GenAi { shares_cache: false };
+        assert_eq!(of(runner), (StorageClass::KvCache, true, Bytes::ZERO));
+    }
+
+    #[test]
+    fn a_result_without_a_size_is_counted_as_unknown() {
+        let mut draft = Draft::default();
+        draft.scenario.allow_opaque = true;
+        let x = draft.input(&[2, 8]);
+        let output = draft.op(Op::Opaque, "Frobnicate", &[x]);
+        draft.returns(output);
+        assert_eq!(lowered(draft, OnnxRunner::Session).unknown_tensors, 1);
+    }
+
+    #[test]
+    fn the_peak_counts_what_is_alive_at_once() {
+        let mut draft = Draft::default();
+        let x = draft.input(&[2, 8]);
+        let mut last = x;
+        for _ in 0..4 {
+            last = draft.node(Kernel::Sqrt, &[last]);
+        }
+        let all = draft.node(Kernel::Concat, &[last, x]);
+        draft.returns(all);
+        // The last root, and what it is joined to the input in; before that two roots.
+        assert_eq!(peak(&lowered(draft, OnnxRunner::Session)), 64 + 128);
+    }
+}

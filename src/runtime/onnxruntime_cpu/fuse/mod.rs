@@ -16,7 +16,7 @@ mod norms;
 mod quantized;
 mod reshape;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 use super::options::{GraphOptimization, OnnxRuntimeCpu};
 use super::precision;

@@ -1,4 +1,4 @@
-//! Small graphs for tests of the rewrites.
+//! Small graphs for tests of this runtime.
 
 use super::super::kernel::Kernel;
 use super::super::order;
@@ -6,19 +6,24 @@ use super::super::work::Work;
 use super::constants;
 use crate::DType;
 use crate::graph::op::{
-    Binary, Broadcast, Constant, Convolution, FilterLayout, Reduce, ReshapeZero, SameAsInput, Unary, Window,
+    Binary, Broadcast, Constant, Convolution, FilterLayout, Reduce, ReshapeZero, SameAsInput, Unary,
+    WeightRange, Window,
 };
-use crate::graph::{Builder, Format, NodeSpec, Op, PartialShape, TensorSpec, Value};
+use crate::graph::{Builder, Dim, Format, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::TensorId;
 use crate::scenario::Scenario;
 
 /// A graph that is being written down.
 #[derive(Debug)]
-pub(crate) struct Draft(Builder);
+pub(crate) struct Draft {
+    builder: Builder,
+    /// Sizes of the inputs.
+    pub(crate) scenario: Scenario,
+}
 
 impl Default for Draft {
     fn default() -> Draft {
-        Draft(Builder::new("test".as_ref(), Format::Onnx))
+        Draft { builder: Builder::new("test".as_ref(), Format::Onnx), scenario: Scenario::default() }
     }
 }
 
@@ -31,34 +36,59 @@ impl Draft {
         shape: PartialShape,
         inputs: &[TensorId],
     ) -> TensorId {
-        let name = format!("{type_name}_{}", self.0.graph().nodes().len());
+        let name = format!("{type_name}_{}", self.builder.graph().nodes().len());
         let spec = NodeSpec { op, name: &name, type_name, ..NodeSpec::default() };
-        let node = self.0.node(spec);
-        let output = self.0.output(node, TensorSpec { dtype, shape, ..TensorSpec::default() });
+        let node = self.builder.node(spec);
+        let output = self.builder.output(node, TensorSpec { dtype, shape, ..TensorSpec::default() });
         let inputs: Vec<_> = inputs.iter().copied().map(Some).collect();
-        self.0.connect(node, &inputs);
+        self.builder.connect(node, &inputs);
         output
     }
 
     /// A model input of f32.
     pub(crate) fn input(&mut self, dims: &[u64]) -> TensorId {
-        self.add(Op::Parameter, "Parameter", DType::F32, PartialShape::known(dims), &[])
+        self.input_of(DType::F32, dims)
     }
 
-    /// A constant of f32 whose numbers nobody knows.
+    /// A model input.
+    pub(crate) fn input_of(&mut self, dtype: DType, dims: &[u64]) -> TensorId {
+        self.add(Op::Parameter, "Parameter", dtype, PartialShape::known(dims), &[])
+    }
+
+    /// A model input of f32 with this name, whose dims are free in the file: their names, separated by commas, may be
+    /// empty.
+    pub(crate) fn free_input(&mut self, name: &str, symbols: &str, dims: &[u64]) -> TensorId {
+        let spec = NodeSpec { op: Op::Parameter, name, type_name: "Parameter", ..NodeSpec::default() };
+        let node = self.builder.node(spec);
+        self.scenario.inputs.push((name.to_owned(), dims.into()));
+        let shape = PartialShape { dims: Some(dims.iter().map(|_| Dim::ANY).collect()) };
+        let output = self.builder.output(node, TensorSpec { dtype: DType::F32, shape, names: name, symbols });
+        self.builder.connect(node, &[]);
+        output
+    }
+
+    /// A constant of f32 whose numbers nobody knows, made by the reader of an attribute.
     pub(crate) fn weight(&mut self, dims: &[u64]) -> TensorId {
         let op = Op::Constant(Constant { range: None, value: None });
         self.add(op, "Const", DType::F32, PartialShape::known(dims), &[])
     }
 
+    /// An initializer in the model's own file, whose numbers nobody knows.
+    pub(crate) fn stored(&mut self, dtype: DType, dims: &[u64]) -> TensorId {
+        let size = dtype.bytes(dims.iter().product()).unwrap().0;
+        let range = WeightRange { file: 0, offset: 0, size };
+        let op = Op::Constant(Constant { range: Some(range), value: None });
+        self.add(op, "Const", dtype, PartialShape::known(dims), &[])
+    }
+
     /// A scalar constant of f32.
     pub(crate) fn number(&mut self, number: f64) -> TensorId {
-        self.0.constant("number", DType::F32, &[], Value::floats([number]))
+        self.builder.constant("number", DType::F32, &[], Value::floats([number]))
     }
 
     /// A constant of i64.
     pub(crate) fn ints(&mut self, dims: &[u64], numbers: &[i64]) -> TensorId {
-        self.0.constant("ints", DType::I64, dims, Value::ints(numbers.iter().copied()))
+        self.builder.constant("ints", DType::I64, dims, Value::ints(numbers.iter().copied()))
     }
 
     /// A node of one of the types that the tests know.
@@ -73,6 +103,7 @@ impl Draft {
             Kernel::Erf => Op::Unary(Unary::Erf),
             Kernel::Tanh => Op::Unary(Unary::Tanh),
             Kernel::Sqrt => Op::Unary(Unary::Sqrt),
+            Kernel::Exp => Op::Unary(Unary::Exp),
             Kernel::Relu => Op::Unary(Unary::Relu),
             Kernel::Sigmoid => Op::Unary(Unary::Sigmoid),
             Kernel::Identity => Op::Identity,
@@ -81,6 +112,7 @@ impl Draft {
             }
             Kernel::MatMul => Op::MatMul { transpose_a: false, transpose_b: false },
             Kernel::Gemm => Op::Gemm { transpose_a: false, transpose_b: false },
+            Kernel::Where => Op::Select(Broadcast::Numpy),
             Kernel::Transpose => Op::Transpose,
             Kernel::LayerNormalization => Op::SameAsInput(SameAsInput::LayerNorm),
             Kernel::BatchNormalization => Op::SameAsInput(SameAsInput::BatchNorm),
@@ -95,23 +127,34 @@ impl Draft {
             }
             other => panic!("the tests know no {other:?}"),
         };
-        self.add(op, kind.name().unwrap_or_default(), DType::Dynamic, PartialShape::any(), inputs)
+        self.op(op, kind.name().unwrap_or_default(), inputs)
+    }
+
+    /// A node of any operator.
+    pub(crate) fn op(&mut self, op: Op, type_name: &str, inputs: &[TensorId]) -> TensorId {
+        self.add(op, type_name, DType::Dynamic, PartialShape::any(), inputs)
     }
 
     /// A model output.
     pub(crate) fn returns(&mut self, tensor: TensorId) {
         let spec = NodeSpec { op: Op::Result, name: "result", type_name: "Result", ..NodeSpec::default() };
-        let node = self.0.node(spec);
-        self.0.connect(node, &[Some(tensor)]);
+        let node = self.builder.node(spec);
+        self.builder.connect(node, &[Some(tensor)]);
     }
 
     /// Types of the nodes that are left after a pass, in execution order.
     pub(crate) fn kinds(self, pass: impl for<'a> FnOnce(&mut Work<'a>)) -> Vec<Kernel> {
-        let graph = self.0.finish().unwrap();
-        let shapes = crate::shape::infer(&graph, &Scenario::default()).unwrap();
-        let mut work = Work::new(&graph, &shapes);
-        pass(&mut work);
-        constants::remove_unread(&mut work);
-        order::of(&work).into_iter().map(|node| work.nodes[node].kind).collect()
+        self.with(|work| {
+            pass(work);
+            constants::remove_unread(work);
+            order::of(work).into_iter().map(|node| work.nodes[node].kind).collect()
+        })
+    }
+
+    /// What is found of the graph as written.
+    pub(crate) fn with<T>(self, find: impl for<'a> FnOnce(&mut Work<'a>) -> T) -> T {
+        let graph = self.builder.finish().unwrap();
+        let shapes = crate::shape::infer(&graph, &self.scenario).unwrap();
+        find(&mut Work::new(&graph, &shapes))
     }
 }
