@@ -39,6 +39,7 @@ pub mod plan;
 pub mod problem;
 pub mod process;
 pub mod report;
+mod rewrite;
 pub mod runtime;
 pub mod scenario;
 pub mod schedule;

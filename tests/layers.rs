@@ -17,13 +17,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("scenario", &["units", "ids", "dtype", "error", "graph", "scenario", "shape"]),
     ("shape/", &["units", "ids", "dtype", "error", "graph", "scenario", "shape"]),
     ("process/", &["units", "process"]),
+    ("rewrite/", &["units", "ids", "dtype", "error", "graph", "shape", "rewrite"]),
     ("schedule/lifetime.rs", &["schedule", "problem", "units", "ids"]),
     ("schedule/", &["units", "ids", "dtype", "graph", "scenario", "shape", "runtime", "process", "schedule"]),
     (
         "runtime/",
         &[
             "units", "ids", "dtype", "error", "machine", "graph", "scenario", "shape", "plan", "process",
-            "schedule", "runtime",
+            "rewrite", "schedule", "runtime",
         ],
     ),
     ("plan/", &["units", "ids", "error", "problem", "plan"]),

@@ -7,21 +7,22 @@ use crate::schedule::Assumption;
 
 /// A sentence per kind of node that was left as the file has it although the plugin is likely to rewrite it.
 pub(super) fn of(work: &Work<'_>) -> Vec<Assumption> {
-    let alive = || work.order().into_iter().map(|node| &work.nodes[node]);
+    let order = work.order();
+    let alive = || order.iter().map(|&node| (node, &work.nodes[node]));
     let n_attentions = alive()
-        .filter(|node| node.kind == Kind::ScaledDotProductAttention && node.attention.is_none())
+        .filter(|(_, node)| node.kind == Kind::ScaledDotProductAttention && node.attention.is_none())
         .count();
     let n_scores = alive()
-        .filter(|node| node.kind == Kind::Softmax)
-        .filter(|node| {
+        .filter(|(_, node)| node.kind == Kind::Softmax)
+        .filter(|(_, node)| {
             let producer = node.input(0).map(|edge| &work.nodes[edge.node].kind);
             matches!(producer, Some(Kind::MatMul | Kind::Eltwise | Kind::Subgraph))
         })
-        .filter(|node| node.users.iter().any(|&(user, _)| work.nodes[user].kind == Kind::MatMul))
+        .filter(|&(node, _)| work.users(node).iter().any(|&(user, _)| work.nodes[user].kind == Kind::MatMul))
         .count();
     let n_bodies = alive()
-        .filter(|node| matches!(work.graph.node(node.source).op, Op::If(_) | Op::Loop(_)))
-        .filter(|node| matches!(node.kind, Kind::Other(_)))
+        .filter(|(_, node)| matches!(work.graph.node(node.source).op, Op::If(_) | Op::Loop(_)))
+        .filter(|(_, node)| matches!(node.kind, Kind::Other(_)))
         .count();
     let found = [
         (

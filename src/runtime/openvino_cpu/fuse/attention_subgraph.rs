@@ -1,4 +1,4 @@
-//! Pass 8, continued: attention without state is one Subgraph.
+//! Attention without state is one Subgraph.
 //!
 //! * A constant scale other than 1 is a Multiply on the keys, moved up through Transpose and Reshape to what computes
 //!   them; the keys' transpositions and that of the product are one Transpose outside. A computed scale is inside.
@@ -9,18 +9,18 @@
 //! Source: `ScaledDotProductAttentionDecomposition` and the MHA tokenization of Snippets, OpenVINO 2026.4,
 //! src/common/snippets/src/pass/mha_tokenization.cpp.
 
-use super::rms::is_binary;
-use super::work::{Edge, Node, Work};
+use super::kind;
+use super::pattern::{is_binary, swaps_heads};
+use super::work::{Build, Edge, Node, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, SameAsInput};
+use crate::rewrite::{composed, swaps_last_two};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Precision};
-use smallvec::{SmallVec, smallvec};
-
-/// The transposition between tokens and heads.
-const SWAP_TOKENS_AND_HEADS: [i64; 4] = [0, 2, 1, 3];
+use smallvec::SmallVec;
 
 /// Fuses every attention that is left after those with state.
-pub(super) fn fuse(work: &mut Work<'_>, precision: Precision) {
+pub(super) fn fuse(work: &mut Work<'_>) {
+    let precision = work.options.precision;
     for node in work.model_order() {
         let is_attention = work.is_alive(node)
             && work.nodes[node].kind == Kind::ScaledDotProductAttention
@@ -179,16 +179,12 @@ fn write_out(
     let mut data = query;
     for (word, op, other) in steps {
         let name = work.fresh_name(word);
-        let kind = super::kind::of(&op, word);
-        let inputs =
-            if kind == Kind::Softmax { smallvec![Some(data)] } else { smallvec![Some(data), Some(other)] };
-        data = Edge::of(work.add(Node {
-            inputs,
-            outputs: smallvec![scores.clone()],
-            ..Node::named(name, op, kind, work.nodes[node].source)
-        }));
+        let kind = kind::of(&op, word);
+        let other = (kind != Kind::Softmax).then_some(other);
+        let step = Node::named(name, op, kind, work.nodes[node].source).writing(scores.clone());
+        data = Edge::of(work.add(step, std::iter::once(data).chain(other)));
     }
-    work.set_inputs(node, [data, value]);
+    work.read(node, [data, value]);
     let last = &mut work.nodes[node];
     (last.op, last.kind) = (product, Kind::MatMul);
 }
@@ -203,7 +199,7 @@ fn finish(
     precision: Precision,
 ) {
     let rank = work.nodes[node].outputs.first().map_or(0, |tensor| tensor.dims.len());
-    work.set_inputs(node, inputs);
+    work.read(node, inputs);
     let fused = &mut work.nodes[node];
     fused.kind = Kind::Subgraph;
     fused.op = Op::Opaque;
@@ -212,7 +208,7 @@ fn finish(
     if precision == Precision::F32
         && let Some((user, 0)) = work.only_user(node)
         && rank == 4
-        && is_swap(work, user)
+        && swaps_heads(work, user)
     {
         let name = work.nodes[user].name.clone();
         work.nodes[node].originals.push(name);
@@ -256,14 +252,6 @@ fn scale(work: &mut Work<'_>, node: usize) -> Option<Edge> {
     }
 }
 
-/// The order that swaps the last two dims: a product does that itself.
-fn swaps_last_two(order: &[i64]) -> bool {
-    let rank = order.len();
-    rank >= 2
-        && order.iter().take(rank - 2).enumerate().all(|(axis, &from)| from == axis as i64)
-        && order[rank - 2..] == [rank as i64 - 1, rank as i64 - 2]
-}
-
 /// The keys without a Transpose that swaps their last two dims for this product alone.
 fn untransposed(work: &Work<'_>, key: Edge) -> Edge {
     let swaps = work.nodes[key.node].kind == Kind::Transpose
@@ -294,22 +282,10 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: b
     output.dims.swap(rank - 2, rank - 1);
     let id = work.nodes[attention].source;
     let order = work.add_ints(&order, id);
-    let transpose = work.add(Node {
-        op: Op::Transpose,
-        kind: Kind::Transpose,
-        inputs: smallvec![Some(source), Some(order)],
-        outputs: smallvec![output],
-        source: id,
-        ..Node::default()
-    });
+    let transpose = Node::nameless(Op::Transpose, Kind::Transpose, id).writing(output);
+    let transpose = work.add(transpose, [source, order]);
     // Its reader takes the old Transpose's place only when the attention is rewritten.
     Edge::of(transpose)
-}
-
-/// Two transpositions as one, `first` done before `second`.
-fn composed(first: &[i64], second: &[i64]) -> Option<Vec<i64>> {
-    let both = second.iter().map(|&axis| first.get(usize::try_from(axis).ok()?).copied());
-    both.collect::<Option<Vec<i64>>>().filter(|both| both.len() == first.len())
 }
 
 /// Puts the scale on the keys, above the Reshapes and Transposes that nobody else reads; returns the scaled keys.
@@ -326,12 +302,9 @@ fn scale_key(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention:
         data = above;
     }
     let output = work.tensor(data).clone();
-    let name = work.fresh_name(&super::kind::word(&op));
-    let multiply = work.add(Node {
-        inputs: smallvec![Some(data), Some(scale)],
-        outputs: smallvec![output],
-        ..Node::named(name, op, Kind::Eltwise, work.nodes[attention].source)
-    });
+    let name = work.fresh_name(&kind::word(&op));
+    let multiply = Node::named(name, op, Kind::Eltwise, work.nodes[attention].source).writing(output);
+    let multiply = work.add(multiply, [data, scale]);
     match below {
         Some(below) => {
             work.set_input(below, 0, Edge::of(multiply));
@@ -360,14 +333,10 @@ fn take_swap(
     originals: &mut SmallVec<[Box<str>; 1]>,
 ) {
     let Some(producer) = edge.map(|edge| edge.node) else { return };
-    if rank == 4 && is_swap(work, producer) && work.only_user(producer).is_some() {
+    if rank == 4 && swaps_heads(work, producer) && work.only_user(producer).is_some() {
         originals.push(work.nodes[producer].name.clone());
         *edge = work.nodes[producer].input(0);
     }
-}
-
-fn is_swap(work: &Work<'_>, node: usize) -> bool {
-    work.nodes[node].kind == Kind::Transpose && work.ints(node, 1) == Some(&SWAP_TOKENS_AND_HEADS)
 }
 
 #[cfg(test)]

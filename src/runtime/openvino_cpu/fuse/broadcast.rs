@@ -1,4 +1,4 @@
-//! Pass 9, continued: broadcasts.
+//! Broadcasts.
 //!
 //! * A bidirectional Broadcast is a Broadcast of a constant 1 and a product (of booleans: BitwiseAnd) that carries its
 //!   name, so that it can join an element-wise chain.
@@ -6,62 +6,61 @@
 //!
 //! Source: `ConvertBroadcast3`, OpenVINO 2026.4, src/common/transformations/src/transformations/op_conversions.
 
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::Value;
 use crate::graph::op::{Binary, Broadcast, BroadcastMode};
+use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
-use crate::shape::Shapes;
-use smallvec::smallvec;
 
 /// Writes every Broadcast as the plugin has it.
-pub(super) fn rewrite(work: &mut Work<'_>, shapes: &Shapes) {
-    for node in work.model_order() {
-        if !work.is_alive(node) || work.nodes[node].kind != Kind::Broadcast {
-            continue;
-        }
-        if matches!(work.nodes[node].op, Op::Broadcast(BroadcastMode::Bidirectional))
-            && !work.reads_const(node, 1)
-        {
-            split(work, node, shapes);
-        } else {
-            read_axes(work, node);
-        }
+pub(super) const RULE: Rule = Rule {
+    name: "broadcast",
+    source: "ConvertBroadcast3, src/common/transformations/src/transformations/op_conversions",
+    on: |node| node.kind == Kind::Broadcast,
+    apply: rewrite,
+    repeats: false,
+};
+
+fn rewrite(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let of = &work.nodes[node];
+    if matches!(of.op, Op::Broadcast(BroadcastMode::Bidirectional)) && !work.reads_const(node, 1) {
+        return split(work, node);
     }
+    let mut patch = Patch::new(work);
+    let axes = axes(&mut patch, of.source);
+    patch.set_inputs(node, of.inputs().iter().flatten().copied().take(2).chain([axes]));
+    Some(patch)
 }
 
-fn split(work: &mut Work<'_>, node: usize, shapes: &Shapes) {
-    let (Some(data), Some(target)) = (work.nodes[node].input(0), work.nodes[node].input(1)) else { return };
-    let old = work.nodes[node].clone();
-    let Some(output) = old.outputs.first().cloned() else { return };
-    let one = constant(work, Tensor::fixed(output.dtype, &[1]), old.source);
-    let name = work.fresh_name("Broadcast");
-    let broadcast = work.add(Node {
-        inputs: smallvec![Some(one), Some(target)],
-        outputs: smallvec![target_tensor(work, target, &output, shapes)],
-        ..Node::named(name, Op::Broadcast(BroadcastMode::Numpy), Kind::Broadcast, old.source)
-    });
-    read_axes(work, broadcast);
+fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let old = &work.nodes[node];
+    let (data, target, output) = (old.input(0)?, old.input(1)?, old.outputs.first()?);
+    let mut patch = Patch::new(work);
+    let one = constant(&mut patch, Tensor::fixed(output.dtype, &[1]), old.source);
+    let name = patch.fresh_name("Broadcast");
+    let op = Op::Broadcast(BroadcastMode::Numpy);
+    let made =
+        Node::named(name, op, Kind::Broadcast, old.source).writing(target_tensor(work, target, output));
+    let broadcast = patch.add(made, [one, target]);
+    let axes = axes(&mut patch, old.source);
+    patch.set_inputs(broadcast, [one, target, axes]);
     let is_boolean = matches!(output.dtype, DType::Boolean | DType::U8);
     let kind = if is_boolean { Binary::BitwiseAnd } else { Binary::Multiply };
-    let product = work.add(Node {
-        op: Op::Binary(kind, Broadcast::Numpy),
-        kind: Kind::Eltwise,
-        name: old.name.clone(),
+    let product = Node {
         originals: old.originals.clone(),
-        inputs: smallvec![Some(data), Some(Edge::of(broadcast))],
-        outputs: old.outputs.clone(),
-        source: old.source,
-        ..Node::default()
-    });
-    work.replace(Edge::of(node), Edge::of(product));
+        ..Node::in_place_of(old, Op::Binary(kind, Broadcast::Numpy), Kind::Eltwise)
+    };
+    let product = patch.add(product, [data, Edge::of(broadcast)]);
+    patch.replace(Edge::of(node), Edge::of(product));
+    Some(patch)
 }
 
 /// A tensor of the dims that are asked for; the result's where they are not known.
-fn target_tensor(work: &Work<'_>, target: Edge, output: &Tensor, shapes: &Shapes) -> Tensor {
+fn target_tensor(work: &Work<'_>, target: Edge, output: &Tensor) -> Tensor {
     let tensor = work.graph.output(work.nodes[target.node].source, target.port);
-    let asked = tensor.and_then(|tensor| shapes.tensor(tensor).value.as_ref()?.as_ints());
+    let asked = tensor.and_then(|tensor| work.shapes.tensor(tensor).value.as_ref()?.as_ints());
     let mut made = output.clone();
     if let Some(asked) = asked.filter(|asked| asked.len() == made.dims.len()) {
         for (dim, &size) in made.dims.iter_mut().zip(asked) {
@@ -71,18 +70,15 @@ fn target_tensor(work: &Work<'_>, target: Edge, output: &Tensor, shapes: &Shapes
     made
 }
 
-fn read_axes(work: &mut Work<'_>, node: usize) {
-    let source = work.nodes[node].source;
-    let axes = constant(work, Tensor::fixed(DType::U8, &[1]), source);
-    let reorder = work.add_reorder(axes, Tensor::fixed(DType::I32, &[1]), source);
-    let kept = work.nodes[node].inputs.iter().flatten().copied().take(2);
-    let inputs: Vec<Edge> = kept.chain([reorder]).collect();
-    work.set_inputs(node, inputs);
+/// The axes as a Broadcast reads them: through a Reorder.
+fn axes(patch: &mut Patch, source: NodeId) -> Edge {
+    let axes = constant(patch, Tensor::fixed(DType::U8, &[1]), source);
+    patch.add_reorder(axes, Tensor::fixed(DType::I32, &[1]), source)
 }
 
-fn constant(work: &mut Work<'_>, tensor: Tensor, source: crate::ids::NodeId) -> Edge {
+fn constant(patch: &mut Patch, tensor: Tensor, source: NodeId) -> Edge {
     let value = if tensor.dtype.is_float() { Value::floats([1.0]) } else { Value::ints([1]) };
-    work.add_constant(tensor, Some(value), source)
+    patch.add_constant(tensor, Some(value), source)
 }
 
 #[cfg(test)]

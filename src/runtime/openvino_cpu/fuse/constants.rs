@@ -1,4 +1,4 @@
-//! Pass 1: what is known before the model runs becomes a constant.
+//! What is known before the model runs becomes a constant.
 //!
 //! * A node that reads constants alone. Not folded: a widening Convert of quantised weights, and one of f16 that feeds
 //!   a MatMul or a Gather's table; both are taken in with the weight later, and a MatMul of such a weight runs.
@@ -7,56 +7,47 @@
 //!
 //! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
 
-use super::work::{Edge, Node, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Op, Value};
 use crate::runtime::openvino_cpu::execution::Kind;
-use crate::shape::Shapes;
-use smallvec::smallvec;
+use smallvec::SmallVec;
 
 /// Folds constants, inputs before users.
-pub(super) fn fold(work: &mut Work<'_>, shapes: &Shapes) {
-    for node in work.model_order() {
-        if !work.is_alive(node) || work.nodes[node].is_const() {
-            continue;
-        }
-        split_shape(work, node);
-        let value = match known(work, node) {
-            Some(value) => Some(value),
-            None if is_foldable(work, node) => {
-                let tensor = work.graph.output(work.nodes[node].source, 0);
-                tensor.and_then(|tensor| shapes.tensor(tensor).value.clone())
-            }
-            None => continue,
-        };
-        for port in 0..work.nodes[node].outputs.len() {
-            make(work, node, port, value.clone());
-        }
-    }
-}
+pub(super) const RULE: Rule = Rule {
+    name: "constants",
+    source: "ConstantFolding, src/core/src/pass/constant_folding.cpp; keep_const_precision",
+    on: |node| !node.is_const(),
+    apply: fold,
+    repeats: false,
+};
 
-/// Gives each element-wise reader of a folded number one of its own, since it gets the rank of what it meets there.
-///
-/// Source: `AlignEltwiseInputRanks`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
-fn own_numbers(work: &mut Work<'_>, constant: Edge) {
-    let rank = work.tensor(constant).dims.len();
-    if work.tensor(constant).elements() != 1 {
-        return;
+fn fold(work: &Work<'_>, node: usize) -> Option<Patch> {
+    if let Some(patch) = split_shape(work, node) {
+        return Some(patch);
     }
-    for (user, input) in work.users(constant.node).to_vec().into_iter().skip(1) {
-        let reader = &work.nodes[user];
-        let is_raised = reader.outputs.first().is_some_and(|output| output.dims.len() > rank);
-        if matches!(reader.op, Op::Binary(..)) && is_raised {
-            let own = Node { users: Vec::new(), ..work.nodes[constant.node].clone() };
-            let own = Edge::of(work.add(own));
-            work.set_input(user, input, own);
+    let value = match known(work, node) {
+        Some(value) => Some(value),
+        None if is_foldable(work, node) => {
+            let tensor = work.graph.output(work.nodes[node].source, 0);
+            tensor.and_then(|tensor| work.shapes.tensor(tensor).value.clone())
         }
+        None => return None,
+    };
+    let mut patch = Patch::new(work);
+    for port in 0..work.nodes[node].outputs.len() {
+        make(work, node, port, value.clone(), &mut patch);
     }
+    Some(patch)
 }
 
 /// Puts a constant in the place of an output, under the node's name.
-fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
+///
+/// Each element-wise reader of a number but the first gets one of its own, since it has the rank of what it meets there.
+///
+/// Source: `AlignEltwiseInputRanks`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
+fn make(work: &Work<'_>, node: usize, port: usize, value: Option<Value>, patch: &mut Patch) {
     let old = &work.nodes[node];
     let name = match old.outputs.len() {
         1 => old.name.clone(),
@@ -64,28 +55,41 @@ fn make(work: &mut Work<'_>, node: usize, port: usize, value: Option<Value>) {
     };
     let mut tensor = old.outputs[port].clone();
     tensor.dims.iter_mut().for_each(|dim| dim.is_free = false);
-    let constant = Node {
-        outputs: smallvec![tensor],
-        value,
-        ..Node::named(name, Op::Constant(Constant { range: None, value: None }), Kind::Const, old.source)
+    let (rank, is_number) = (tensor.dims.len(), tensor.elements() == 1);
+    let constant =
+        Node::named(name, Op::Constant(Constant { range: None, value: None }), Kind::Const, old.source);
+    let constant = Node { value, ..constant.writing(tensor) };
+    let edge = Edge { node, port };
+    let users = work.users(node).iter().filter(|&&(user, input)| work.nodes[user].input(input) == Some(edge));
+    let is_raised = |user: usize| {
+        let reader = &work.nodes[user];
+        let rises = reader.outputs.first().is_some_and(|output| output.dims.len() > rank);
+        matches!(reader.op, Op::Binary(..)) && rises
     };
-    let constant = Edge::of(work.add(constant));
-    work.replace(Edge { node, port }, constant);
-    own_numbers(work, constant);
+    let raised = users.skip(1).filter(|&&(user, _)| is_number && is_raised(user));
+    let own: SmallVec<[(usize, usize, Node); 2]> =
+        raised.map(|&(user, input)| (user, input, constant.clone())).collect();
+    let constant = patch.add(constant, []);
+    patch.replace(edge, Edge::of(constant));
+    for (user, input, node) in own {
+        let own = patch.add(node, []);
+        patch.set_input(user, input, Edge::of(own));
+    }
 }
 
 /// Folds those outputs of a Split into single dims whose dim was known when the model was compiled.
-fn split_shape(work: &mut Work<'_>, node: usize) {
-    let shape = work.producer(node, 0).filter(|_| matches!(work.nodes[node].op, Op::Split { .. }));
-    let Some(shape) = shape.filter(|&shape| matches!(work.nodes[shape].op, Op::ShapeOf { .. })) else {
-        return;
-    };
-    let Some(dims) = work.nodes[shape].input(0).map(|edge| work.tensor(edge).dims.clone()) else { return };
-    if dims.len() == work.nodes[node].outputs.len() {
-        for (port, dim) in dims.iter().enumerate().filter(|(_, dim)| !dim.is_free) {
-            make(work, node, port, Some(Value::ints([dim.size as i64])));
-        }
+fn split_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let shape = work.producer(node, 0).filter(|_| matches!(work.nodes[node].op, Op::Split { .. }))?;
+    let Op::ShapeOf { .. } = work.nodes[shape].op else { return None };
+    let dims = &work.tensor(work.nodes[shape].input(0)?).dims;
+    if dims.len() != work.nodes[node].outputs.len() || dims.iter().all(|dim| dim.is_free) {
+        return None;
     }
+    let mut patch = Patch::new(work);
+    for (port, dim) in dims.iter().enumerate().filter(|(_, dim)| !dim.is_free) {
+        make(work, node, port, Some(Value::ints([dim.size as i64])), &mut patch);
+    }
+    Some(patch)
 }
 
 fn is_foldable(work: &Work<'_>, node: usize) -> bool {
@@ -93,13 +97,13 @@ fn is_foldable(work: &Work<'_>, node: usize) -> bool {
     match of.op {
         Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque => return false,
         Op::Multinomial { .. } | Op::FromShape { fill: None, .. } => return false,
-        Op::MatMul { .. } if !of.inputs.iter().flatten().all(|edge| work.nodes[edge.node].is_const()) => {
+        Op::MatMul { .. } if !of.inputs().iter().flatten().all(|edge| work.nodes[edge.node].is_const()) => {
             return false;
         }
         _ => {}
     }
-    let inputs = of.inputs.iter().flatten();
-    !of.inputs.is_empty()
+    let inputs = of.inputs().iter().flatten();
+    !of.inputs().is_empty()
         && inputs.into_iter().all(|edge| is_known(work, edge.node))
         && !is_weight_conversion(work, node)
 }
@@ -180,7 +184,7 @@ fn known_part(work: &Work<'_>, gather: usize, concat: usize) -> Option<Value> {
     let list = work.nodes[concat].outputs.first().filter(|list| list.dims.len() == 1)?;
     let index = if index < 0 { index.checked_add(i64::try_from(list.elements()).ok()?)? } else { index };
     let mut index = u64::try_from(index).ok()?;
-    for (input, edge) in work.nodes[concat].inputs.iter().enumerate() {
+    for (input, edge) in work.nodes[concat].inputs().iter().enumerate() {
         let length = work.tensor((*edge)?).elements();
         if index < length {
             let picked = work.ints(concat, input)?.get(usize::try_from(index).ok()?).copied()?;

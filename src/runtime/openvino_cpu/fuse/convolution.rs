@@ -1,4 +1,4 @@
-//! Pass 10, continued: convolutions, transposed ones too.
+//! Convolutions, transposed ones too.
 //!
 //! The filters enter as they are stored. An Add of one constant per channel behind a convolution is its bias, which
 //! reaches it through a Reshape `…_flatten_reshape`. An Add of two tensors of equal dims is fused into the convolution
@@ -8,30 +8,58 @@
 //! src/plugins/intel_cpu/src/graph_optimizer.cpp.
 
 use super::eltwise_chain;
-use super::rms::{constant_and_other, inputs};
+use super::pattern::{constant_and_other, inputs};
 use super::weights;
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, ReshapeZero};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// Gives convolutions their filters and biases.
-pub(super) fn convert(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        let is_convolution = matches!(work.nodes[node].kind, Kind::Convolution | Kind::Deconvolution);
-        if !work.is_alive(node) || !is_convolution {
-            continue;
-        }
-        let Some(filters) = work.nodes[node].input(1) else { continue };
-        if let Some(weight) = weights::behind(work, filters).filter(|weight| weight.scale.is_none()) {
-            work.set_input(node, 1, weight.stored);
-        }
-        bias(work, node);
-    }
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "convolution-filters",
+        source: "FuseConvolutionMatMulDeconvAndBias",
+        on: |node| matches!(node.kind, Kind::Convolution | Kind::Deconvolution),
+        apply: filters,
+        repeats: false,
+    },
+    Rule {
+        name: "convolution-bias",
+        source: "FuseConvolutionMatMulDeconvAndBias",
+        on: |node| matches!(node.kind, Kind::Convolution | Kind::Deconvolution),
+        apply: bias,
+        repeats: false,
+    },
+];
+
+/// Fuses sums into convolutions, and the activations behind them.
+pub(super) const SUMS: &[Rule] = &[
+    Rule {
+        name: "convolution-sum",
+        source: "FuseConvolutionSumAndConvolutionSumActivation",
+        on: |node| matches!(node.op, Op::Binary(Binary::Add, _)),
+        apply: sum,
+        repeats: false,
+    },
+    Rule {
+        name: "convolution-activation",
+        source: "FuseConvolutionSumAndConvolutionSumActivation",
+        on: |node| node.kind == Kind::Convolution && node.addend.is_some(),
+        apply: eltwise_chain::take_post_operation,
+        repeats: true,
+    },
+];
+
+fn filters(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let weight = weights::behind(work, work.nodes[node].input(1)?).filter(|weight| weight.scale.is_none())?;
+    let mut patch = Patch::new(work);
+    patch.set_input(node, 1, weight.stored);
+    Some(patch)
 }
 
-fn bias(work: &mut Work<'_>, node: usize) -> Option<()> {
+fn bias(work: &Work<'_>, node: usize) -> Option<Patch> {
+    work.nodes[node].input(1)?;
     let (add, _) = work.only_user(node)?;
     let (constant, _) = constant_and_other(work, add, Binary::Add)?;
     let output = work.nodes[node].outputs.first()?;
@@ -48,53 +76,44 @@ fn bias(work: &mut Work<'_>, node: usize) -> Option<()> {
         return None;
     }
     let source = work.nodes[add].source;
-    let pattern = work.add_ints(&[-1], source);
-    let name: Box<str> = format!("{}_flatten_reshape", work.nodes[constant.node].name).into();
-    let dtype = work.tensor(constant).dtype;
-    let reshape = work.add(Node {
-        inputs: smallvec![Some(constant), Some(pattern)],
-        outputs: smallvec![Tensor::fixed(dtype, &[channels])],
-        ..Node::named(name, Op::Reshape(ReshapeZero::IsZero), Kind::Reshape, source)
-    });
-    let inputs: Vec<Edge> =
-        work.nodes[node].inputs.iter().flatten().copied().take(2).chain([Edge::of(reshape)]).collect();
-    work.set_inputs(node, inputs);
-    let originals = work.nodes[add].originals.clone();
-    work.nodes[node].originals.extend(originals);
-    work.replace(Edge::of(add), Edge::of(node));
-    Some(())
+    let mut patch = Patch::new(work);
+    let pattern = patch.add_ints(&[-1], source);
+    let name = format!("{}_flatten_reshape", work.nodes[constant.node].name);
+    let reshape = Node::named(name, Op::Reshape(ReshapeZero::IsZero), Kind::Reshape, source);
+    let flat = Tensor::fixed(work.tensor(constant).dtype, &[channels]);
+    let reshape = patch.add(reshape.writing(flat), [constant, pattern]);
+    let kept = work.nodes[node].inputs().iter().flatten().copied().take(2);
+    patch.set_inputs(node, kept.chain([Edge::of(reshape)]));
+    patch.absorb(node, add);
+    patch.replace(Edge::of(add), Edge::of(node));
+    Some(patch)
 }
 
-/// Fuses sums, and the activations behind them.
-pub(super) fn sum(work: &mut Work<'_>) {
-    for add in work.order() {
-        if !work.is_alive(add) {
-            continue;
-        }
-        let Some((first, second)) = inputs(work, add, Binary::Add) else { continue };
-        let takes = |edge: Edge| {
-            let node = &work.nodes[edge.node];
-            node.kind == Kind::Convolution
-                && node.addend.is_none()
-                && node.n_fused == 0
-                && work.only_user(edge.node).is_some()
-        };
-        let same = work.tensor(first).sizes() == work.tensor(second).sizes();
-        let (convolution, addend) = match (takes(first), takes(second)) {
-            _ if !same || work.nodes[first.node].is_const() || work.nodes[second.node].is_const() => continue,
-            (true, _) => (first.node, second),
-            (false, true) => (second.node, first),
-            _ => continue,
-        };
-        let inputs: Vec<Edge> =
-            work.nodes[convolution].inputs.iter().flatten().copied().chain([addend]).collect();
-        work.nodes[convolution].addend = Some(inputs.len() - 1);
-        work.set_inputs(convolution, inputs);
-        let originals = work.nodes[add].originals.clone();
-        work.nodes[convolution].originals.extend(originals);
-        work.replace(Edge::of(add), Edge::of(convolution));
-        eltwise_chain::take_post_operations(work, convolution);
-    }
+fn sum(work: &Work<'_>, add: usize) -> Option<Patch> {
+    let (first, second) = inputs(work, add, Binary::Add)?;
+    let takes = |edge: Edge| {
+        let node = &work.nodes[edge.node];
+        node.kind == Kind::Convolution
+            && node.addend.is_none()
+            && node.n_fused == 0
+            && work.only_user(edge.node).is_some()
+    };
+    let same = work.tensor(first).sizes() == work.tensor(second).sizes();
+    let (convolution, addend) = match (takes(first), takes(second)) {
+        _ if !same || work.nodes[first.node].is_const() || work.nodes[second.node].is_const() => return None,
+        (true, _) => (first.node, second),
+        (false, true) => (second.node, first),
+        _ => return None,
+    };
+    let inputs: Vec<Edge> = work.nodes[convolution].inputs().iter().flatten().copied().collect();
+    let position = inputs.len();
+    let mut patch = Patch::new(work);
+    patch.change(convolution, move |node| node.addend = Some(position));
+    patch.set_inputs(convolution, inputs.into_iter().chain([addend]));
+    patch.absorb(convolution, add);
+    patch.replace(Edge::of(add), Edge::of(convolution));
+    patch.revisit(convolution);
+    Some(patch)
 }
 
 #[cfg(test)]

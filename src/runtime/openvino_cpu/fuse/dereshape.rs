@@ -1,4 +1,4 @@
-//! Pass 2, continued: Reshapes around a product that only fold its batch dims.
+//! Reshapes around a product that only fold its batch dims.
 //!
 //! `MatMul(Reshape(a), Reshape(b)) → Reshape` is the product of a and b, if no Reshape changes the last two dims, and a, b
 //! and the result have the same dims before them. Nobody else may read the product.
@@ -73,7 +73,7 @@ fn product(work: &mut Work<'_>, facts: &FxHashMap<Edge, Facts>, last: usize) -> 
     if !keeps || !is_batch(first) || !is_batch(second) {
         return None;
     }
-    work.set_inputs(matmul, [first, second]);
+    work.read(matmul, [first, second]);
     work.nodes[matmul].outputs[0] = output;
     work.replace(Edge::of(last), Edge::of(matmul));
     Some(())

@@ -1,4 +1,4 @@
-//! Pass 4, continued: a division of floats is a product with the inverse, a power of -1.
+//! A division of floats is a product with the inverse, a power of -1.
 //!
 //! The product has the division's name; where 1 is divided, the power has it. Divisions by a constant are products with
 //! its inverse already where they were moved, and stay otherwise.
@@ -6,40 +6,40 @@
 //! Source: `ConvertDivide`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/op_conversions/convert_divide.cpp.
 
-use super::work::{Edge, Node, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// Rewrites divisions by what is not constant.
-pub(super) fn by_product(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if !work.is_alive(node) || !matches!(work.nodes[node].op, Op::Binary(Binary::Divide, _)) {
-            continue;
-        }
-        let (Some(dividend), Some(divisor)) = (work.nodes[node].input(0), work.nodes[node].input(1)) else {
-            continue;
-        };
-        if work.nodes[divisor.node].is_const() || !work.tensor(divisor).dtype.is_float() {
-            continue;
-        }
-        let source = work.nodes[node].source;
-        let exponent = work.add_number(-1.0, source);
-        if work.number(node, 0) == Some(1.0) {
-            work.nodes[node].op = Op::Binary(Binary::Power, Broadcast::Numpy);
-            work.set_inputs(node, [divisor, exponent]);
-            continue;
-        }
-        let name = work.fresh_name("Power");
-        let inverse = work.add(Node {
-            inputs: smallvec![Some(divisor), Some(exponent)],
-            outputs: smallvec![work.tensor(divisor).clone()],
-            ..Node::named(name, Op::Binary(Binary::Power, Broadcast::Numpy), Kind::Eltwise, source)
-        });
-        work.nodes[node].op = Op::Binary(Binary::Multiply, Broadcast::Numpy);
-        work.set_inputs(node, [dividend, Edge::of(inverse)]);
+pub(super) const RULE: Rule = Rule {
+    name: "divide",
+    source: "ConvertDivide, src/common/transformations/src/transformations/op_conversions/convert_divide.cpp",
+    on: |node| matches!(node.op, Op::Binary(Binary::Divide, _)),
+    apply: by_product,
+    repeats: false,
+};
+
+fn by_product(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (dividend, divisor) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
+    if work.nodes[divisor.node].is_const() || !work.tensor(divisor).dtype.is_float() {
+        return None;
     }
+    let source = work.nodes[node].source;
+    let power = Op::Binary(Binary::Power, Broadcast::Numpy);
+    let mut patch = Patch::new(work);
+    let exponent = patch.add_number(-1.0, source);
+    if work.number(node, 0) == Some(1.0) {
+        patch.change(node, |node| node.op = power);
+        patch.set_inputs(node, [divisor, exponent]);
+        return Some(patch);
+    }
+    let name = patch.fresh_name("Power");
+    let inverse = Node::named(name, power, Kind::Eltwise, source).writing(work.tensor(divisor).clone());
+    let inverse = patch.add(inverse, [divisor, exponent]);
+    patch.change(node, |node| node.op = Op::Binary(Binary::Multiply, Broadcast::Numpy));
+    patch.set_inputs(node, [dividend, Edge::of(inverse)]);
+    Some(patch)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Pass 3: nodes that compute the same are one; the first in order keeps its name.
+//! Nodes that compute the same are one; the first in order keeps its name.
 //!
 //! Constants count by value, and stay nodes of their own.
 //!
@@ -34,7 +34,7 @@ pub(super) fn merge(work: &mut Work<'_>) {
             continue;
         }
         let inputs = work.nodes[node]
-            .inputs
+            .inputs()
             .iter()
             .map(|edge| edge.map(|edge| stands_for(work, edge, &mut constants)));
         let inputs: SmallVec<[Option<Edge>; 4]> = inputs.collect();

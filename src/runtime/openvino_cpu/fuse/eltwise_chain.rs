@@ -1,4 +1,4 @@
-//! Pass 11: post-operations of matrix products, and chains of element-wise nodes.
+//! Post-operations of matrix products, and chains of element-wise nodes.
 //!
 //! * FullyConnected, MatMul, Convolution, Reduce and Interpolate take their only reader if it is an activation, or arithmetic with a
 //!   constant that nobody else reads, one number or one per output.
@@ -7,58 +7,81 @@
 //! Source: `FuseFullyConnectedAndSimpleOperation`, `FuseEltwiseAndSimple`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/graph_optimizer.cpp.
 
-use super::work::{Edge, Work};
+use super::work::{Edge, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// Gives matrix products their post-operations.
-pub(super) fn post_operations(work: &mut Work<'_>) {
-    for node in work.order() {
-        if work.is_alive(node) && takes_post_operations(&work.nodes[node].kind) {
-            take_post_operations(work, node);
-        }
-    }
-}
-
-/// Takes activations and arithmetic behind one node.
-pub(super) fn take_post_operations(work: &mut Work<'_>, node: usize) {
-    while let Some((reader, _)) =
-        work.only_user(node).filter(|&(user, _)| is_post_operation(work, node, user))
-    {
-        let originals = work.nodes[reader].originals.clone();
-        work.nodes[node].originals.extend(originals);
-        work.nodes[node].outputs[0] = work.nodes[reader].outputs[0].clone();
-        work.nodes[node].n_fused += 1;
-        work.replace(Edge::of(reader), Edge::of(node));
-    }
-}
+pub(super) const POST_OPERATIONS: Rule = Rule {
+    name: "post-operations",
+    source: "FuseFullyConnectedAndSimpleOperation, src/plugins/intel_cpu/src/graph_optimizer.cpp",
+    on: |node| takes_post_operations(&node.kind),
+    apply: take_post_operation,
+    repeats: true,
+};
 
 /// Takes the constants of arithmetic on floats with one number that nobody else reads: they are attributes.
-pub(super) fn embed_numbers(work: &mut Work<'_>) {
-    for node in work.order() {
-        let is_power = matches!(
-            work.nodes[node].op,
-            Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Power, _)
-        );
-        if !is_power || work.nodes[node].kind != Kind::Eltwise || work.nodes[node].inputs.len() != 2 {
-            continue;
-        }
-        let is_number = |edge: Edge| {
-            work.nodes[edge.node].is_const()
-                && work.tensor(edge).elements() == 1
-                && work.tensor(edge).dtype == DType::F32
-                && work.only_user(edge.node).is_some()
-        };
-        if let Some((first, second)) = work.nodes[node].input(0).zip(work.nodes[node].input(1)) {
-            if is_number(second) {
-                work.set_inputs(node, [first]);
-            } else if is_number(first) {
-                work.set_inputs(node, [second]);
-            }
-        }
-    }
+pub(super) const NUMBERS: Rule = Rule {
+    name: "embed-numbers",
+    source: "FuseEltwiseAndSimple, src/plugins/intel_cpu/src/graph_optimizer.cpp",
+    on: |node| {
+        use Binary::{Add, Multiply, Power, Subtract};
+        node.kind == Kind::Eltwise && matches!(node.op, Op::Binary(Add | Subtract | Multiply | Power, _))
+    },
+    apply: embed_number,
+    repeats: false,
+};
+
+/// Takes a Convert of bytes to f32 into arithmetic with a constant that alone reads it; its name comes last.
+pub(super) const CONVERSIONS: Rule = Rule {
+    name: "convert-into-arithmetic",
+    source: "MergeConvertAndScaleShift, src/plugins/intel_cpu/src/graph_optimizer.cpp",
+    on: |node| node.kind == Kind::Convert,
+    apply: take_conversion,
+    repeats: false,
+};
+
+/// Joins chains of element-wise nodes.
+pub(super) const JOIN: Rule = Rule {
+    name: "join-elementwise",
+    source: "FuseEltwiseAndSimple, src/plugins/intel_cpu/src/graph_optimizer.cpp",
+    on: |node| node.kind == Kind::Eltwise,
+    apply: join,
+    repeats: true,
+};
+
+/// Takes an activation or arithmetic behind one node.
+pub(super) fn take_post_operation(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (reader, _) = work.only_user(node).filter(|&(user, _)| is_post_operation(work, node, user))?;
+    let output = work.nodes[reader].outputs[0].clone();
+    let mut patch = Patch::new(work);
+    patch.absorb(node, reader);
+    patch.change(node, |node| {
+        node.outputs[0] = output;
+        node.n_fused += 1;
+    });
+    patch.replace(Edge::of(reader), Edge::of(node));
+    Some(patch)
+}
+
+fn embed_number(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let &[Some(first), Some(second)] = work.nodes[node].inputs() else { return None };
+    let is_number = |edge: Edge| {
+        work.nodes[edge.node].is_const()
+            && work.tensor(edge).elements() == 1
+            && work.tensor(edge).dtype == DType::F32
+            && work.only_user(edge.node).is_some()
+    };
+    let data = match (is_number(second), is_number(first)) {
+        (true, _) => first,
+        (false, true) => second,
+        _ => return None,
+    };
+    let mut patch = Patch::new(work);
+    patch.set_inputs(node, [data]);
+    Some(patch)
 }
 
 fn takes_post_operations(kind: &Kind) -> bool {
@@ -98,7 +121,7 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
             let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free && dim.size == elements);
             // Products of quantised weights take a number that others read too: seen in one model.
             let is_quantized =
-                work.nodes[node].kind == Kind::FullyConnected && work.nodes[node].inputs.len() > 3;
+                work.nodes[node].kind == Kind::FullyConnected && work.nodes[node].inputs().len() > 3;
             fits && (work.only_user(constant.node).is_some() || is_quantized && elements == 1)
                 && work.nodes[reader].outputs[0].dims.len() == work.nodes[node].outputs[0].dims.len()
         }
@@ -126,67 +149,55 @@ fn is_activation(unary: Unary) -> bool {
     )
 }
 
-/// Takes a Convert of bytes to f32 into arithmetic with a constant that alone reads it; its name comes last.
-///
-/// Source: `MergeConvertAndScaleShift`, src/plugins/intel_cpu/src/graph_optimizer.cpp.
-pub(super) fn take_conversions(work: &mut Work<'_>) {
-    for node in work.order() {
-        let of = &work.nodes[node];
-        let Some(data) = of.input(0).filter(|_| of.kind == Kind::Convert) else { continue };
-        let is_of_bytes = matches!(work.tensor(data).dtype, DType::Boolean | DType::U8 | DType::I8)
-            && of.outputs.iter().all(|tensor| tensor.dtype == DType::F32);
-        let Some((user, input)) = work.only_user(node).filter(|_| is_of_bytes) else { continue };
-        let is_arithmetic = matches!(
-            work.nodes[user].op,
-            Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _)
-        );
-        let is_alone =
-            (0..work.nodes[user].inputs.len()).all(|other| other == input || work.reads_const(user, other));
-        if is_arithmetic && is_alone && work.nodes[user].kind == Kind::Eltwise {
-            let originals = work.nodes[node].originals.clone();
-            work.nodes[user].originals.extend(originals);
-            work.set_input(user, input, data);
-        }
+fn take_conversion(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let of = &work.nodes[node];
+    let data = of.input(0)?;
+    let is_of_bytes = matches!(work.tensor(data).dtype, DType::Boolean | DType::U8 | DType::I8)
+        && of.outputs.iter().all(|tensor| tensor.dtype == DType::F32);
+    let (user, input) = work.only_user(node).filter(|_| is_of_bytes)?;
+    let is_arithmetic = matches!(
+        work.nodes[user].op,
+        Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _)
+    );
+    let n_inputs = work.nodes[user].inputs().len();
+    let is_alone = (0..n_inputs).all(|other| other == input || work.reads_const(user, other));
+    if !is_arithmetic || !is_alone || work.nodes[user].kind != Kind::Eltwise {
+        return None;
     }
+    let mut patch = Patch::new(work);
+    patch.absorb(user, node);
+    patch.set_input(user, input, data);
+    Some(patch)
 }
 
-/// Joins chains of element-wise nodes.
-pub(super) fn join(work: &mut Work<'_>) {
-    for node in work.order() {
-        if !work.is_alive(node) || work.nodes[node].kind != Kind::Eltwise {
-            continue;
-        }
-        while let Some((reader, input)) =
-            work.only_user(node).filter(|&(reader, input)| may_join(work, node, reader, input))
-        {
-            let others: Vec<Edge> = work.nodes[reader]
-                .inputs
-                .iter()
-                .enumerate()
-                .filter(|&(index, _)| index != input)
-                .filter_map(|(_, edge)| *edge)
-                .collect();
-            let inputs: Vec<Edge> = work.nodes[node].inputs.iter().flatten().copied().chain(others).collect();
-            work.set_inputs(node, inputs);
-            let originals = work.nodes[reader].originals.clone();
-            work.nodes[node].originals.extend(originals);
-            work.nodes[node].outputs = work.nodes[reader].outputs.clone();
-            work.nodes[node].n_fused += 1 + work.nodes[reader].n_fused;
-            work.replace(Edge::of(reader), Edge::of(node));
-        }
-    }
+fn join(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (reader, input) =
+        work.only_user(node).filter(|&(reader, input)| may_join(work, node, reader, input))?;
+    let of = &work.nodes[reader];
+    let others = of.inputs().iter().enumerate().filter(|&(index, _)| index != input);
+    let others = others.filter_map(|(_, edge)| *edge);
+    let (outputs, n_fused) = (of.outputs.clone(), of.n_fused);
+    let mut patch = Patch::new(work);
+    patch.set_inputs(node, work.nodes[node].inputs().iter().flatten().copied().chain(others));
+    patch.absorb(node, reader);
+    patch.change(node, move |node| {
+        node.outputs = outputs;
+        node.n_fused += 1 + n_fused;
+    });
+    patch.replace(Edge::of(reader), Edge::of(node));
+    Some(patch)
 }
 
 fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
     let (parent, child) = (&work.nodes[node], &work.nodes[reader]);
-    if child.kind != Kind::Eltwise || child.n_fused > 0 || parent.inputs.len() + child.inputs.len() > 16 {
+    if child.kind != Kind::Eltwise || child.n_fused > 0 || parent.inputs().len() + child.inputs().len() > 16 {
         return false;
     }
-    let producers = || child.inputs.iter().flatten().map(|edge| edge.node);
+    let producers = || child.inputs().iter().flatten().map(|edge| edge.node);
     if producers().any(|producer| work.nodes[producer].kind == Kind::Split) {
         return false;
     }
-    let shares = |producer: usize| parent.inputs.iter().flatten().any(|edge| edge.node == producer);
+    let shares = |producer: usize| parent.inputs().iter().flatten().any(|edge| edge.node == producer);
     if producers().any(|producer| producer != node && shares(producer)) {
         return false;
     }
@@ -194,7 +205,7 @@ fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
         let of = &work.nodes[node];
         let is_index = |edge: &Edge| matches!(work.tensor(*edge).dtype, DType::I32 | DType::I64);
         matches!(of.op, Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _))
-            && of.inputs.iter().flatten().all(is_index)
+            && of.inputs().iter().flatten().all(is_index)
     };
     if is_integer_arithmetic(node) != is_integer_arithmetic(reader) {
         return false;
@@ -219,7 +230,7 @@ fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
         Op::Select(_) | Op::Unary(Unary::Clamp) => true,
         _ => false,
     };
-    let mut types = parent.inputs.iter().flatten().map(|edge| class(work.tensor(*edge).dtype));
+    let mut types = parent.inputs().iter().flatten().map(|edge| class(work.tensor(*edge).dtype));
     let first = types.next();
     let is_mixed = types.any(|dtype| Some(dtype) != first);
     input == 0 || !needs_first && !is_mixed

@@ -3,6 +3,7 @@
 use super::work::{Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
+use crate::rewrite::Vertex;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, Kind, Output, Port};
 use crate::schedule::NodeRef;
 
@@ -34,8 +35,8 @@ fn n_pieces(work: &Work<'_>, node: usize) -> u64 {
     output.elements().checked_div(piece).unwrap_or(0)
 }
 
-fn executed(node: &Node, steps: &[u32]) -> ExecutedNode {
-    let inputs = node.inputs.iter().flatten();
+fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
+    let inputs = node.inputs().iter().flatten();
     let output = |tensor: &Tensor| Output {
         dtype: executed_type(&node.kind, tensor.dtype),
         dims: tensor.sizes(),

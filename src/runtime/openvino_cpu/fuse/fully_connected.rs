@@ -1,4 +1,4 @@
-//! Pass 10: matrix products with a constant.
+//! Matrix products with a constant.
 //!
 //! A MatMul whose second input is a weight is a FullyConnected; an Add of a constant behind it, if nobody else reads
 //! the product, is its bias and gives it its name. Without a bias its third input is an empty constant; a scale and a
@@ -7,9 +7,9 @@
 //! Source: `ConvertMatMulToFC` and `FullyConnectedBiasFusion`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass and src/common/transformations.
 
-use super::rms::constant_and_other;
+use super::pattern::constant_and_other;
 use super::weights;
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Binary;
@@ -17,40 +17,44 @@ use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// Makes every product with a weight a FullyConnected.
-pub(super) fn convert(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if work.is_alive(node)
-            && let Op::MatMul { transpose_a, transpose_b } = work.nodes[node].op
-            && let (Some(data), Some(weight)) = (work.nodes[node].input(0), work.nodes[node].input(1))
-            && (is_matrix(work, weight) || is_stack(work, weight))
-            && let Some(weight) = weights::behind(work, weight)
-        {
-            let data = if transpose_a { transposed(work, node, data, "transpose_a") } else { data };
-            let bias = bias(work, node);
-            let source = work.nodes[node].source;
-            let bias_edge = match bias {
-                Some((_, constant)) => flat(work, constant, source),
-                None => empty(work, source),
-            };
-            let stored = if transpose_b {
-                weight.stored
-            } else {
-                transposed(work, node, weight.stored, "transpose_b")
-            };
-            let scale = weights::converted(work, weight.scale);
-            let zero_point = weight.zero_point.or_else(|| scale.map(|_| empty(work, source)));
-            let inputs: Vec<Edge> =
-                [data, stored, bias_edge].into_iter().chain(scale).chain(zero_point).collect();
-            work.set_inputs(node, inputs);
-            work.nodes[node].kind = Kind::FullyConnected;
-            if let Some((add, _)) = bias {
-                work.nodes[node].name = work.nodes[add].name.clone();
-                work.nodes[node].originals = work.nodes[add].originals.clone();
-                work.nodes[node].source = work.nodes[add].source;
-                work.replace(Edge::of(add), Edge::of(node));
-            }
-        }
+pub(super) const RULE: Rule = Rule {
+    name: "fully-connected",
+    source: "ConvertMatMulToFC, FullyConnectedBiasFusion, src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass",
+    on: |node| matches!(node.op, Op::MatMul { .. }),
+    apply: convert,
+    repeats: false,
+};
+
+fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let of = &work.nodes[node];
+    let Op::MatMul { transpose_a, transpose_b } = of.op else { return None };
+    let (data, weight) = (of.input(0)?, of.input(1)?);
+    if !is_matrix(work, weight) && !is_stack(work, weight) {
+        return None;
     }
+    let weight = weights::behind(work, weight)?;
+    let mut patch = Patch::new(work);
+    let data = if transpose_a { transposed(work, node, data, "transpose_a", &mut patch) } else { data };
+    let bias = bias(work, node);
+    let bias_edge = match bias {
+        Some((_, constant)) => flat(work, constant, of.source, &mut patch),
+        None => empty(&mut patch, of.source),
+    };
+    let stored = match transpose_b {
+        true => weight.stored,
+        false => transposed(work, node, weight.stored, "transpose_b", &mut patch),
+    };
+    weights::convert_scale(work, weight.scale, &mut patch);
+    let zero_point = weight.zero_point.or_else(|| weight.scale.map(|_| empty(&mut patch, of.source)));
+    patch.set_inputs(node, [data, stored, bias_edge].into_iter().chain(weight.scale).chain(zero_point));
+    patch.change(node, |node| node.kind = Kind::FullyConnected);
+    if let Some((add, _)) = bias {
+        let source = work.nodes[add].source;
+        patch.rename(node, add);
+        patch.change(node, move |node| node.source = source);
+        patch.replace(Edge::of(add), Edge::of(node));
+    }
+    Some(patch)
 }
 
 /// The Add that is the product's only reader, and its constant of one number per output.
@@ -77,7 +81,7 @@ fn is_stack(work: &Work<'_>, factor: Edge) -> bool {
 
 /// A factor with its last two dims swapped: weights that are written with inputs first, when the model is compiled, and
 /// data that the product was to swap.
-fn transposed(work: &mut Work<'_>, node: usize, weight: Edge, suffix: &str) -> Edge {
+fn transposed(work: &Work<'_>, node: usize, weight: Edge, suffix: &str, patch: &mut Patch) -> Edge {
     let rank = work.tensor(weight).dims.len();
     if rank < 2 {
         return weight;
@@ -86,26 +90,22 @@ fn transposed(work: &mut Work<'_>, node: usize, weight: Edge, suffix: &str) -> E
     order.swap(rank - 2, rank - 1);
     let mut output = work.tensor(weight).clone();
     output.dims.swap(rank - 2, rank - 1);
-    let (source, name) = (work.nodes[node].source, work.nodes[node].name.clone());
-    let order = work.add_ints(&order, source);
-    let name: Box<str> = format!("{name}/{suffix}").into();
-    Edge::of(work.add(Node {
-        inputs: [Some(weight), Some(order)].into_iter().collect(),
-        outputs: [output].into_iter().collect(),
-        ..Node::named(name, Op::Transpose, Kind::Transpose, source)
-    }))
+    let (source, name) = (work.nodes[node].source, &work.nodes[node].name);
+    let order = patch.add_ints(&order, source);
+    let transpose = Node::named(format!("{name}/{suffix}"), Op::Transpose, Kind::Transpose, source);
+    Edge::of(patch.add(transpose.writing(output), [weight, order]))
 }
 
 /// The bias as a list.
-fn flat(work: &mut Work<'_>, constant: Edge, source: NodeId) -> Edge {
+fn flat(work: &Work<'_>, constant: Edge, source: NodeId, patch: &mut Patch) -> Edge {
     let tensor = work.tensor(constant);
     let tensor = Tensor::fixed(tensor.dtype, &[tensor.elements()]);
-    work.add_constant(tensor, None, source)
+    patch.add_constant(tensor, None, source)
 }
 
 /// A constant without elements, where an input is not given.
-pub(super) fn empty(work: &mut Work<'_>, source: NodeId) -> Edge {
-    work.add_constant(Tensor::fixed(DType::Dynamic, &[0]), None, source)
+pub(super) fn empty(graph: &mut impl Build, source: NodeId) -> Edge {
+    graph.add_constant(Tensor::fixed(DType::Dynamic, &[0]), None, source)
 }
 
 #[cfg(test)]

@@ -1,43 +1,39 @@
-//! Pass 4, continued: a GELU that was written out.
+//! A GELU that was written out.
 //!
 //! `x * 0.5 * (1 + erf(x / sqrt(2)))`, the products in any order, is one activation named as its last product.
 //!
 //! Source: `GeluFusion`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/gelu_fusion.cpp.
 
-use super::rms::{constant_and_other, inputs};
-use super::work::{Edge, Node, Work};
+use super::pattern::{constant_and_other, inputs, number};
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
+use crate::rewrite::is_near;
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
+use smallvec::SmallVec;
 
 /// Fuses every GELU.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if work.is_alive(node)
-            && let Some(x) = matched(work, node)
-        {
-            let old = &work.nodes[node];
-            let fused = Node {
-                op: Op::Unary(Unary::Gelu),
-                kind: Kind::Eltwise,
-                name: old.name.clone(),
-                originals: smallvec![old.name.clone()],
-                source: old.source,
-                inputs: smallvec![Some(x)],
-                outputs: old.outputs.clone(),
-                ..Node::default()
-            };
-            let fused = work.add(fused);
-            work.replace(Edge::of(node), Edge::of(fused));
-        }
-    }
+pub(super) const RULE: Rule = Rule {
+    name: "gelu",
+    source: "GeluFusion, src/common/transformations/src/transformations/common_optimizations/gelu_fusion.cpp",
+    on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+    apply: fuse,
+    repeats: false,
+};
+
+fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let x = matched(work, node)?;
+    let mut patch = Patch::new(work);
+    let fused = Node::in_place_of(&work.nodes[node], Op::Unary(Unary::Gelu), Kind::Eltwise);
+    let fused = patch.add(fused, [x]);
+    patch.replace(Edge::of(node), Edge::of(fused));
+    Some(patch)
 }
 
 /// Of a product of x, one half and `1 + erf(x / sqrt(2))`: x.
 fn matched(work: &Work<'_>, node: usize) -> Option<Edge> {
-    let mut factors = Vec::new();
+    let mut factors: SmallVec<[Edge; 4]> = SmallVec::new();
     let (first, second) = inputs(work, node, Binary::Multiply)?;
     for edge in [first, second] {
         match inputs(work, edge.node, Binary::Multiply).filter(|_| work.only_user(edge.node).is_some()) {
@@ -46,7 +42,7 @@ fn matched(work: &Work<'_>, node: usize) -> Option<Edge> {
         }
     }
     let [a, b, c] = factors[..] else { return None };
-    let half = factors.iter().copied().find(|&edge| value(work, edge).is_some_and(|half| half == 0.5))?;
+    let half = factors.iter().copied().find(|&edge| number(work, edge) == Some(0.5))?;
     let error = [a, b, c].into_iter().find(|&edge| error_of(work, edge.node).is_some())?;
     let x = [a, b, c].into_iter().find(|&edge| edge != half && edge != error)?;
     (error_of(work, error.node)? == x).then_some(x)
@@ -55,25 +51,16 @@ fn matched(work: &Work<'_>, node: usize) -> Option<Edge> {
 /// Of `1 + erf(x / sqrt(2))`: x.
 fn error_of(work: &Work<'_>, node: usize) -> Option<Edge> {
     let (one, error) = constant_and_other(work, node, Binary::Add)?;
-    if value(work, one)? != 1.0 || !matches!(work.nodes[error.node].op, Op::Unary(Unary::Erf)) {
+    if number(work, one)? != 1.0 || !matches!(work.nodes[error.node].op, Op::Unary(Unary::Erf)) {
         return None;
     }
     let scaled = work.producer(error.node, 0)?;
-    let is_near = |edge: Edge, root: f64| value(work, edge).is_some_and(|value| (value - root).abs() < 1e-3);
+    let is_near = |edge: Edge, root: f64| number(work, edge).is_some_and(|found| is_near(found, root, 1e-3));
     if let Some((x, divisor)) = inputs(work, scaled, Binary::Divide) {
         return is_near(divisor, std::f64::consts::SQRT_2).then_some(x);
     }
     let (factor, x) = constant_and_other(work, scaled, Binary::Multiply)?;
     is_near(factor, std::f64::consts::FRAC_1_SQRT_2).then_some(x)
-}
-
-/// The number that a constant holds.
-fn value(work: &Work<'_>, edge: Edge) -> Option<f64> {
-    let node = &work.nodes[edge.node];
-    match node.value.as_ref().filter(|_| node.is_const())?.to_floats()[..] {
-        [value] => Some(value),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

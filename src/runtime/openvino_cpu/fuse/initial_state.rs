@@ -1,4 +1,4 @@
-//! Pass 8, continued: states that an encoder fills.
+//! States that an encoder fills.
 //!
 //! * What computes the first content of a variable, and is read by nothing else, becomes part of the MemoryInput, which
 //!   reads what that computation reads. States of attention keep theirs outside, as a Broadcast is shared by all.
@@ -64,7 +64,7 @@ fn is_pair(work: &Work<'_>, read: usize, assign: usize) -> bool {
 
 /// Moves what only the state needs into it.
 fn take_computation(work: &mut Work<'_>, read: usize) {
-    let Some(first) = work.producer(read, 0).filter(|_| work.nodes[read].inputs.len() == 1) else { return };
+    let Some(first) = work.producer(read, 0).filter(|_| work.nodes[read].inputs().len() == 1) else { return };
     let mut inside: FxHashSet<usize> = FxHashSet::default();
     let mut pending = vec![first];
     let mut met = Vec::new();
@@ -73,13 +73,13 @@ fn take_computation(work: &mut Work<'_>, read: usize) {
         let only_inside = || work.users(node).iter().all(|&(user, _)| user == read || inside.contains(&user));
         if !is_root && !inside.contains(&node) && only_inside() {
             inside.insert(node);
-            pending.extend(work.nodes[node].inputs.iter().flatten().rev().map(|edge| edge.node));
+            pending.extend(work.nodes[node].inputs().iter().flatten().rev().map(|edge| edge.node));
             met.push(node);
         }
     }
     let mut inputs: Vec<Edge> = Vec::new();
     for &node in &met {
-        for edge in work.nodes[node].inputs.iter().flatten() {
+        for edge in work.nodes[node].inputs().iter().flatten() {
             if !inside.contains(&edge.node) && !inputs.contains(edge) {
                 inputs.push(*edge);
             }
@@ -88,7 +88,7 @@ fn take_computation(work: &mut Work<'_>, read: usize) {
     if !inputs.is_empty() {
         work.nodes[read].n_fused = met.len();
         work.nodes[read].inner = met.iter().filter_map(|&node| weight_of(work, node)).collect();
-        work.set_inputs(read, inputs);
+        work.read(read, inputs);
     }
 }
 

@@ -3,10 +3,9 @@
 //! Source: `apply_slice_before_matmul_transformation`, openvino.genai 2026.4, src/cpp/src/utils.cpp: where a Result
 //! hangs on a MatMul, directly or behind an Add, a Transpose or a capped tanh, whose first input has three dims.
 
-use super::work::{Edge, Node, Work};
+use super::work::{Build, Edge, Node, Work};
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// Cuts the head's input to the last token.
 pub(super) fn slice(work: &mut Work<'_>) {
@@ -23,11 +22,8 @@ pub(super) fn slice(work: &mut Work<'_>) {
         let mut output = work.tensor(data).clone();
         output.dims[1].size = output.dims[1].size.min(1);
         let name = work.fresh_name("Slice");
-        let slice = work.add(Node {
-            inputs: std::iter::once(data).chain(bounds).map(Some).collect(),
-            outputs: smallvec![output],
-            ..Node::named(name, Op::Slice, Kind::StridedSlice, source)
-        });
+        let slice = Node::named(name, Op::Slice, Kind::StridedSlice, source).writing(output);
+        let slice = work.add(slice, std::iter::once(data).chain(bounds));
         work.set_input(head, 0, Edge::of(slice));
         for node in path {
             if let Some(dim) = work.nodes[node].outputs.first_mut().and_then(|tensor| tensor.dims.get_mut(1))
@@ -48,7 +44,7 @@ fn path_to_head(work: &Work<'_>, result: usize) -> Option<Vec<usize>> {
             Op::MatMul { .. } => return Some(path),
             Op::Binary(..) | Op::Unary(_) | Op::Transpose | Op::Convert { .. } => {
                 let is_activation = |&index: &usize| !work.reads_const(node, index);
-                let input = (0..work.nodes[node].inputs.len()).find(is_activation)?;
+                let input = (0..work.nodes[node].inputs().len()).find(is_activation)?;
                 node = work.producer(node, input)?;
             }
             _ => return None,

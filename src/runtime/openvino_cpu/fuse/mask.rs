@@ -1,4 +1,4 @@
-//! Pass 9: integers, booleans and masks.
+//! Integers, booleans and masks.
 //!
 //! * An i64 parameter gets one Convert to i32 for every reader that is not such a Convert itself, a boolean one a
 //!   Convert to u8.
@@ -7,71 +7,70 @@
 //! Source: `ConvertPrecision` and `ConvertToBooleanFusion` in OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
 
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Unary;
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
-/// Puts the conversions in.
-pub(super) fn convert(work: &mut Work<'_>) {
-    for parameter in work.parameters.clone() {
-        let to = match work.nodes[parameter].outputs.first().map(|tensor| tensor.dtype) {
-            Some(DType::I64) => DType::I32,
-            Some(DType::Boolean) => DType::U8,
-            _ => continue,
-        };
-        of_parameter(work, parameter, to);
+/// Puts a conversion behind parameters of types that the plugin does not have.
+pub(super) const PARAMETER: Rule = Rule {
+    name: "parameter-type",
+    source: "ConvertPrecision, src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp",
+    on: |node| matches!(node.op, Op::Parameter),
+    apply: of_parameter,
+    repeats: false,
+};
+
+/// Writes conversions to boolean out.
+pub(super) const BOOLEAN: Rule = Rule {
+    name: "boolean",
+    source: "ConvertToBooleanFusion, src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp",
+    on: |node| matches!(node.op, Op::Convert { to: DType::Boolean }),
+    apply: to_boolean,
+    repeats: false,
+};
+
+fn of_parameter(work: &Work<'_>, parameter: usize) -> Option<Patch> {
+    let tensor = work.nodes[parameter].outputs.first()?;
+    let to = match tensor.dtype {
+        DType::I64 => DType::I32,
+        DType::Boolean => DType::U8,
+        _ => return None,
+    };
+    let converts = |user: usize| matches!(work.nodes[user].op, Op::Convert { to } if to != DType::Boolean);
+    let users = || work.users(parameter).iter().map(|&(user, _)| user);
+    if users().all(converts) {
+        return None;
     }
-    for node in work.model_order() {
-        if work.is_alive(node) && matches!(work.nodes[node].op, Op::Convert { to: DType::Boolean }) {
-            to_boolean(work, node);
-        }
-    }
+    let mut except: Vec<usize> = users().filter(|&user| converts(user)).collect();
+    let mut patch = Patch::new(work);
+    let convert = Node::nameless(Op::Convert { to }, Kind::Convert, work.nodes[parameter].source);
+    let convert = patch.add(convert.writing(Tensor { dtype: to, ..tensor.clone() }), [Edge::of(parameter)]);
+    except.push(convert);
+    patch.replace_except(Edge::of(parameter), Edge::of(convert), &except);
+    Some(patch)
 }
 
-fn of_parameter(work: &mut Work<'_>, parameter: usize, to: DType) {
-    let converts = |work: &Work<'_>, user: usize| matches!(work.nodes[user].op, Op::Convert { to } if to != DType::Boolean);
-    let needs = work.users(parameter).iter().any(|&(user, _)| !converts(work, user));
-    if !needs {
-        return;
-    }
-    let own: Vec<usize> =
-        work.users(parameter).iter().map(|&(user, _)| user).filter(|&user| converts(work, user)).collect();
-    let tensor = Tensor { dtype: to, ..work.nodes[parameter].outputs[0].clone() };
-    let convert = work.add(Node {
-        op: Op::Convert { to },
-        kind: Kind::Convert,
-        inputs: smallvec![Some(Edge::of(parameter))],
-        outputs: smallvec![tensor],
-        source: work.nodes[parameter].source,
-        ..Node::default()
-    });
-    work.replace_for(Edge::of(parameter), Edge::of(convert), |user| user != convert && !own.contains(&user));
-}
-
-fn to_boolean(work: &mut Work<'_>, node: usize) {
-    let Some(mut input) = work.nodes[node].input(0) else { return };
-    let tensor = work.tensor(input).clone();
+fn to_boolean(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let mut input = work.nodes[node].input(0)?;
+    let tensor = work.tensor(input);
     if tensor.dtype == DType::Boolean || tensor.dtype == DType::U8 {
-        return;
+        return None;
     }
     let steps: &[(Unary, &str)] = if tensor.dtype.is_float() {
         &[(Unary::Abs, "Abs"), (Unary::Ceiling, "Ceiling"), (Unary::Clamp, "Clamp")]
     } else {
         &[(Unary::Abs, "Abs"), (Unary::Clamp, "Clamp")]
     };
+    let mut patch = Patch::new(work);
     for &(unary, word) in steps {
-        let name = work.fresh_name(word);
-        let step = work.add(Node {
-            inputs: smallvec![Some(input)],
-            outputs: smallvec![tensor.clone()],
-            ..Node::named(name, Op::Unary(unary), Kind::Eltwise, work.nodes[node].source)
-        });
-        input = Edge::of(step);
+        let name = patch.fresh_name(word);
+        let step = Node::named(name, Op::Unary(unary), Kind::Eltwise, work.nodes[node].source);
+        input = Edge::of(patch.add(step.writing(tensor.clone()), [input]));
     }
-    work.set_input(node, 0, input);
+    patch.set_input(node, 0, input);
+    Some(patch)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Pass 10: masks that are added to scores.
+//! Masks that are added to scores.
 //!
 //! * Two constants of equal dims that are added one after the other are one sum, named as the second.
 //! * With static dims, `[Add →] Reshape → Add mask → Reshape → Softmax` with the first and the last shape equal and one
@@ -7,31 +7,32 @@
 //! Source: `AddAddFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations, and
 //! `ExtractReshapesFromMHA`, src/common/snippets/src/pass/extract_reshapes_from_mha.cpp.
 
-use super::rms::constant_and_other;
-use super::work::{Edge, Tensor, Work};
+use super::pattern::constant_and_other;
+use super::work::{Build, Edge, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, SameAsInput};
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::smallvec;
 
-/// Removes the Reshapes around masks.
-pub(super) fn extract(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if work.is_alive(node) {
-            join_sums(work, node);
-        }
-    }
-    if work.is_dynamic {
-        return;
-    }
-    for node in work.model_order() {
-        if work.is_alive(node) && matches!(work.nodes[node].op, Op::SameAsInput(SameAsInput::Softmax)) {
-            extract_one(work, node);
-        }
-    }
-}
+/// Joins two sums with constants.
+pub(super) const SUMS: Rule = Rule {
+    name: "constant-sums",
+    source: "AddAddFusion, src/common/transformations/src/transformations/common_optimizations",
+    on: |node| matches!(node.op, Op::Binary(Binary::Add, _)),
+    apply: join_sums,
+    repeats: false,
+};
 
-fn join_sums(work: &mut Work<'_>, second: usize) -> Option<()> {
+/// Removes the Reshapes around masks, with static dims.
+pub(super) const RESHAPES: Rule = Rule {
+    name: "mask-reshapes",
+    source: "ExtractReshapesFromMHA, src/common/snippets/src/pass/extract_reshapes_from_mha.cpp",
+    on: |node| matches!(node.op, Op::SameAsInput(SameAsInput::Softmax)),
+    apply: extract,
+    repeats: false,
+};
+
+fn join_sums(work: &Work<'_>, second: usize) -> Option<Patch> {
     let (mask, sum) = constant_and_other(work, second, Binary::Add)?;
     let (other, data) = constant_and_other(work, sum.node, Binary::Add)?;
     work.only_user(sum.node)?;
@@ -44,12 +45,13 @@ fn join_sums(work: &mut Work<'_>, second: usize) -> Option<()> {
     }
     let tensor = work.tensor(mask).clone();
     let source = work.nodes[second].source;
-    let joined = work.add_constant(tensor, None, source);
-    work.set_inputs(second, [data, joined]);
-    Some(())
+    let mut patch = Patch::new(work);
+    let joined = patch.add_constant(tensor, None, source);
+    patch.set_inputs(second, [data, joined]);
+    Some(patch)
 }
 
-fn extract_one(work: &mut Work<'_>, softmax: usize) -> Option<()> {
+fn extract(work: &Work<'_>, softmax: usize) -> Option<Patch> {
     let is_reshape = |node: usize| work.nodes[node].kind == Kind::Reshape && work.only_user(node).is_some();
     let last = work.producer(softmax, 0).filter(|&node| is_reshape(node))?;
     let add = work.producer(last, 0)?;
@@ -78,11 +80,12 @@ fn extract_one(work: &mut Work<'_>, softmax: usize) -> Option<()> {
     }
     let id = work.nodes[add].source;
     let dtype = work.tensor(mask).dtype;
-    let reshaped = work.add_constant(Tensor::fixed(dtype, &dims), None, id);
-    work.nodes[add].outputs = smallvec![tensor];
-    work.set_inputs(add, [source, reshaped]);
-    work.replace(Edge::of(last), Edge::of(add));
-    Some(())
+    let mut patch = Patch::new(work);
+    let reshaped = patch.add_constant(Tensor::fixed(dtype, &dims), None, id);
+    patch.change(add, |add| add.outputs = smallvec![tensor]);
+    patch.set_inputs(add, [source, reshaped]);
+    patch.replace(Edge::of(last), Edge::of(add));
+    Some(patch)
 }
 
 #[cfg(test)]

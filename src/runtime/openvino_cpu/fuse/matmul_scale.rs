@@ -1,4 +1,4 @@
-//! Pass 4: a product of two activations that is multiplied with a constant number, or one number per head.
+//! A product of two activations that is multiplied with a constant number, or one number per head.
 //!
 //! The number goes to the second factor, where it can move on; the MatMul takes the name of the multiplication. A product
 //! with a weight is left alone: what is behind it is a post-operation.
@@ -6,24 +6,23 @@
 //! Source: `MatMulMultiplyFusion` and `ConvertDivideWithConstant`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/matmul_multiply_fusion.cpp.
 
-use super::rms::is_binary;
+use super::pattern::is_binary;
 use super::weights;
-use super::work::{Edge, Node, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// Moves scales from products to their second factors.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if work.is_alive(node) && matches!(work.nodes[node].op, Op::MatMul { .. }) {
-            fuse_one(work, node);
-        }
-    }
-}
+pub(super) const RULE: Rule = Rule {
+    name: "matmul-scale",
+    source: "MatMulMultiplyFusion, ConvertDivideWithConstant",
+    on: |node| matches!(node.op, Op::MatMul { .. }),
+    apply: fuse,
+    repeats: false,
+};
 
-fn fuse_one(work: &mut Work<'_>, product: usize) -> Option<()> {
+fn fuse(work: &Work<'_>, product: usize) -> Option<Patch> {
     let (scale, input) = work.only_user(product)?;
     let factor = work.nodes[product].input(1)?;
     if weights::behind(work, factor).is_some() {
@@ -38,22 +37,19 @@ fn fuse_one(work: &mut Work<'_>, product: usize) -> Option<()> {
         return None;
     }
     let id = work.nodes[scale].source;
+    let mut patch = Patch::new(work);
     let number = match divides.then(|| work.number(scale, 1)).flatten() {
-        Some(value) => work.add_number(1.0 / value, id),
+        Some(value) => patch.add_number(1.0 / value, id),
         None => number,
     };
-    let name = work.fresh_name("Multiply");
-    let scaled = work.add(Node {
-        inputs: smallvec![Some(factor), Some(number)],
-        outputs: smallvec![work.tensor(factor).clone()],
-        ..Node::named(name, Op::Binary(Binary::Multiply, Broadcast::Numpy), Kind::Eltwise, id)
-    });
-    work.set_input(product, 1, Edge::of(scaled));
-    work.nodes[product].name = work.nodes[scale].name.clone();
-    work.nodes[product].originals = work.nodes[scale].originals.clone();
-    work.nodes[product].source = id;
-    work.replace(Edge::of(scale), Edge::of(product));
-    Some(())
+    let name = patch.fresh_name("Multiply");
+    let scaled = Node::named(name, Op::Binary(Binary::Multiply, Broadcast::Numpy), Kind::Eltwise, id);
+    let scaled = patch.add(scaled.writing(work.tensor(factor).clone()), [factor, number]);
+    patch.set_input(product, 1, Edge::of(scaled));
+    patch.rename(product, scale);
+    patch.change(product, move |product| product.source = id);
+    patch.replace(Edge::of(scale), Edge::of(product));
+    Some(patch)
 }
 
 /// Whether a constant has one number for each of the leading dims of a factor, or for all of them.

@@ -1,7 +1,6 @@
 //! From the exported graph to the graph that OpenVINO's CPU plugin executes.
 //!
-//! One pass per file, in the order of [`execution_graph`]; each has its pattern, its condition, its source and its
-//! test. A pattern that does not match leaves the nodes as they are, so an architecture that is not known here comes
+//! One fusion per file, with its pattern, its condition, its source and its tests; `passes` is the table of their order. A pattern that does not match leaves the nodes as they are, so an architecture that is not known here comes
 //! out as its own operators.
 //!
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/transformations and src/plugins/intel_cpu/src/graph_optimizer.cpp,
@@ -31,6 +30,8 @@ mod mvn;
 mod no_ops;
 mod order;
 mod paged_attention;
+mod passes;
+mod pattern;
 mod precision;
 mod product_scale;
 mod reorder;
@@ -54,8 +55,10 @@ mod work;
 use crate::DType;
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::rewrite;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Precision};
 use crate::shape::Shapes;
+use passes::PASSES;
 use work::Work;
 
 /// How the model is compiled.
@@ -93,62 +96,10 @@ impl Default for Options {
 ///
 /// None today; a pass that meets a graph it must not touch leaves it alone.
 pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Result<ExecutionGraph> {
-    let mut work = Work::new(graph, shapes, options.is_dynamic);
-    if options.last_logits {
-        last_token::slice(&mut work);
-    }
-    symbol_sources::share(&mut work);
-    constants::fold(&mut work, shapes);
-    dereshape::products(&mut work);
-    duplicates::merge(&mut work);
-    split::group(&mut work);
-    unit_dims::reduce(&mut work);
-    unit_dims::reshape(&mut work);
-    unit_dims::shape_before(&mut work);
-    matmul_scale::fuse(&mut work);
-    no_ops::remove(&mut work);
-    gelu::fuse(&mut work);
-    subtract::from_constant(&mut work);
-    move_up::elementwise(&mut work);
-    product_scale::absorb(&mut work);
-    moe::fuse(&mut work);
-    weights::gather(&mut work);
-    rms::fuse(&mut work);
-    let is_paged = options.is_paged && paged_attention::lay_out(&mut work);
-    rope::fuse(&mut work);
-    rope_forms::fuse(&mut work);
-    sdpa_state::fuse(&mut work);
-    subtract::of_variables(&mut work);
-    mvn::write_out(&mut work);
-    divide::by_product(&mut work);
-    attention_subgraph::fuse(&mut work, options.precision);
-    initial_state::take_in(&mut work);
-    mask::convert(&mut work);
-    move_up::elementwise(&mut work);
-    broadcast::rewrite(&mut work, shapes);
-    mask_reshapes::extract(&mut work);
-    fully_connected::convert(&mut work);
-    convolution::convert(&mut work);
-    let is_skipped = skipped::find(&work);
-    eltwise_chain::post_operations(&mut work);
-    convolution::sum(&mut work);
-    subgraph::tokenize(&mut work, &is_skipped);
-    eltwise_chain::embed_numbers(&mut work);
-    if options.precision == Precision::F32 {
-        eltwise_chain::take_conversions(&mut work);
-    }
-    eltwise_chain::join(&mut work);
-    let keeps_f32 = precision::enforce(&mut work, options.precision);
-    reorder::transposed(&mut work);
-    reorder::insert(&mut work, options.precision, &keeps_f32);
-    reorder::merge(&mut work);
-    if is_paged {
-        paged_attention::page(&mut work);
-    }
-    views::settle(&mut work);
-    order::settle(&mut work);
+    let mut work = Work::new(graph, shapes, options);
+    rewrite::run(&mut work, PASSES);
     let mut assumptions = assumptions::of(&work);
-    if options.is_paged && !is_paged {
+    if options.is_paged && !work.is_paged {
         assumptions.push(assumptions::not_paged());
     }
     Ok(ExecutionGraph {

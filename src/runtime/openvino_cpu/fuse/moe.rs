@@ -1,4 +1,4 @@
-//! Pass 5, continued: experts that are all computed, of which a router weighs a few.
+//! Experts that are all computed, of which a router weighs a few.
 //!
 //! An exporter writes a mixture of experts as products over all experts at once: tokens repeated per expert (Tile,
 //! Reshape), products with the stacked weights of gate, up and down, a product with the router's weights scattered over
@@ -10,9 +10,9 @@
 //! src/common/transformations/src/transformations/common_optimizations/convert_tiled_moe_block_to_gather_matmuls.cpp.
 
 use super::fully_connected::empty;
-use super::rms::{inputs, is_binary};
+use super::pattern::{above, inputs};
 use super::weights;
-use super::work::{Dim, Edge, Node, Tensor, Work};
+use super::work::{Build, Dim, Edge, Node, Patch, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Reduce, ReshapeZero, Scatter, Unary};
 use crate::ids::NodeId;
@@ -66,13 +66,13 @@ pub(super) fn fuse(work: &mut Work<'_>) {
 fn matched(work: &Work<'_>, sum: usize) -> Option<Block> {
     let scaled = work.producer(sum, 0)?;
     let (rows, routed) = inputs(work, scaled, Binary::Multiply)?;
-    let down = above(work, rows, Kind::Reshape)?;
+    let down = above(work, rows, &Kind::Reshape)?;
     let down = product(work, down)?;
     let routed = match work.nodes[routed.node].op {
         Op::Unsqueeze => work.nodes[routed.node].input(0)?,
         _ => routed,
     };
-    let transpose = above(work, routed, Kind::Reshape)?.node;
+    let transpose = above(work, routed, &Kind::Reshape)?.node;
     let scatter = work.producer(transpose, 0).filter(|_| work.nodes[transpose].kind == Kind::Transpose)?;
     matches!(work.nodes[scatter].op, Op::Scatter(Scatter::Elements)).then_some(())?;
     let (chosen, weights) = (work.nodes[scatter].input(1)?, work.nodes[scatter].input(2)?);
@@ -98,20 +98,15 @@ fn matched(work: &Work<'_>, sum: usize) -> Option<Block> {
         }
         passes.then_some(())?;
         let n_data = if matches!(node.op, Op::Binary(..)) { 2 } else { 1 };
-        pending.extend(node.inputs.iter().take(n_data).flatten().copied());
+        pending.extend(node.inputs().iter().take(n_data).flatten().copied());
     }
     let tiled = work.producer(first.first()?.node, 0)?;
     let same = first.iter().all(|product| work.producer(product.node, 0) == Some(tiled));
-    let tile = above(work, Edge::of(tiled), Kind::Reshape)?.node;
+    let tile = above(work, Edge::of(tiled), &Kind::Reshape)?.node;
     if !pending.is_empty() || !same || work.nodes[tile].kind != Kind::Tile {
         return None;
     }
     Some(Block { tokens: work.nodes[tile].input(0)?, first, down, chosen, weights, transpose, scaled })
-}
-
-/// What a node of this kind reads.
-fn above(work: &Work<'_>, edge: Edge, kind: Kind) -> Option<Edge> {
-    (work.nodes[edge.node].kind == kind).then(|| work.nodes[edge.node].input(0))?
 }
 
 /// A product with weights of one matrix per expert, and the Add of a constant behind it.
@@ -125,7 +120,7 @@ fn product(work: &Work<'_>, edge: Edge) -> Option<Product> {
         return Some(Product { node: edge.node, bias: None });
     }
     let (data, bias) = inputs(work, edge.node, Binary::Add)?;
-    let has_bias = is_binary(work, edge.node, Binary::Add) && work.nodes[bias.node].is_const();
+    let has_bias = work.nodes[bias.node].is_const();
     (has_bias && is_product(data.node)).then_some(Product { node: data.node, bias: Some((edge.node, bias)) })
 }
 
@@ -156,7 +151,7 @@ fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
     let column = unsqueeze(work, Edge::of(block.transpose), column, -1, source);
     let product = Edge::of(block.down.last());
     let summed = work.tensor(product).clone();
-    work.set_inputs(block.scaled, [product, Edge::of(column)]);
+    work.read(block.scaled, [product, Edge::of(column)]);
     work.nodes[block.scaled].outputs[0].dims = summed.dims.clone();
     let output = work.nodes[sum].outputs[0].clone();
     work.nodes[sum].outputs[0].dims = summed.dims.iter().skip(1).copied().collect();
@@ -164,22 +159,15 @@ fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
         output.dims.iter().map(|dim| if dim.is_free { -1 } else { dim.size as i64 }).collect();
     let pattern = work.add_ints(&dims, source);
     let name: Box<str> = format!("{}_Reshape", work.nodes[sum].name).into();
-    let reshape = work.add(Node {
-        inputs: smallvec![Some(Edge::of(sum)), Some(pattern)],
-        outputs: smallvec![output],
-        ..Node::named(name, Op::Reshape(ReshapeZero::CopiesDim), Kind::Reshape, source)
-    });
+    let reshape = Node::named(name, Op::Reshape(ReshapeZero::CopiesDim), Kind::Reshape, source);
+    let reshape = work.add(reshape.writing(output), [Edge::of(sum), pattern]);
     work.replace_for(Edge::of(sum), Edge::of(reshape), |user| user != reshape);
 }
 
 fn unsqueeze(work: &mut Work<'_>, data: Edge, output: Tensor, axis: i64, source: NodeId) -> usize {
     let axis = work.add_ints(&[axis], source);
     let name = work.fresh_name("Unsqueeze");
-    work.add(Node {
-        inputs: smallvec![Some(data), Some(axis)],
-        outputs: smallvec![output],
-        ..Node::named(name, Op::Unsqueeze, Kind::Reshape, source)
-    })
+    work.add(Node::named(name, Op::Unsqueeze, Kind::Reshape, source).writing(output), [data, axis])
 }
 
 /// Makes a product read the choice, and compute chosen experts alone.
@@ -196,9 +184,11 @@ fn gather(
     let stored = weights::behind(work, weights).filter(|weight| weight.scale.is_some());
     let (weights, scale, zero_point) = match stored {
         Some(weight) => {
-            let scale = weights::converted(work, weight.scale);
+            let mut patch = Patch::new(work);
+            weights::convert_scale(work, weight.scale, &mut patch);
+            work.apply(patch);
             let zero_point = weight.zero_point.or_else(|| Some(empty(work, source)));
-            (weight.stored, scale, zero_point)
+            (weight.stored, weight.scale, zero_point)
         }
         None => (weights, None, None),
     };
@@ -208,7 +198,7 @@ fn gather(
     };
     let inputs: Vec<Edge> =
         [data, weights, chosen, bias].into_iter().chain(scale).chain(zero_point).collect();
-    work.set_inputs(product.node, inputs);
+    work.read(product.node, inputs);
     let fused = &mut work.nodes[product.node];
     (fused.kind, fused.op) = (Kind::GatherMatmul, Op::Opaque);
     fused.outputs[0].dims[..2].copy_from_slice(&leading);
@@ -234,6 +224,6 @@ fn resize(work: &mut Work<'_>, from: Option<Edge>, leading: [Dim; 2]) {
             tensor.dims[..2].copy_from_slice(&leading);
         }
         let n_data = if matches!(node.op, Op::Binary(..)) { 2 } else { 1 };
-        pending.extend(node.inputs.iter().take(n_data).flatten().copied());
+        pending.extend(node.inputs().iter().take(n_data).flatten().copied());
     }
 }

@@ -1,4 +1,4 @@
-//! Pass 4, continued: element-wise nodes move above what only moves data.
+//! Element-wise nodes move above what only moves data.
 //!
 //! An activation (not Swish) with one reader, or arithmetic with one constant number on the right, moves above the
 //! Reshape, Transpose or Gather that feeds it, if nobody else reads that. It gets a made-up name; those that move data
@@ -7,57 +7,62 @@
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp.
 
+use super::kind;
 use super::weights;
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// Moves element-wise nodes up.
-pub(super) fn elementwise(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        let Some(input) = moved_input(work, node) else { continue };
-        let mut movers = Vec::new();
-        let mut above = work.producer(node, input);
-        while let Some(mover) = above.filter(|&mover| is_mover(work, mover)) {
-            movers.push(mover);
-            above = work.producer(mover, 0);
-        }
-        let (Some(&last), Some(&first)) = (movers.first(), movers.last()) else { continue };
-        let Some(source) = work.nodes[first].input(0) else { continue };
-        let dtype = work.nodes[node].outputs[0].dtype;
-        let mut old = work.nodes[node].clone();
-        if matches!(old.op, Op::Binary(Binary::Divide, _)) && dtype.is_float() {
-            // Dividing by a constant is a product with its inverse before anything moves.
-            old.op = Op::Binary(Binary::Multiply, Broadcast::Numpy);
-        }
-        let word = super::kind::word(&old.op);
-        let name = work.fresh_name(&word);
-        let mut inputs = old.inputs.clone();
-        inputs[input] = Some(source);
-        let moved = work.add(Node {
-            inputs,
-            outputs: smallvec![Tensor { dtype, ..work.tensor(source).clone() }],
-            ..Node::named(name, old.op.clone(), old.kind.clone(), old.source)
-        });
-        work.set_input(first, 0, Edge::of(moved));
-        work.replace(Edge::of(node), Edge::of(last));
-        movers.iter().for_each(|&mover| work.nodes[mover].outputs[0].dtype = dtype);
+pub(super) const RULE: Rule = Rule {
+    name: "move-up",
+    source: "MoveEltwiseUpThroughDataMov, src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp",
+    on: |node| node.kind == Kind::Eltwise,
+    apply: elementwise,
+    repeats: false,
+};
+
+fn elementwise(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let input = moved_input(work, node)?;
+    let mut movers = Vec::new();
+    let mut above = work.producer(node, input);
+    while let Some(mover) = above.filter(|&mover| is_mover(work, mover)) {
+        movers.push(mover);
+        above = work.producer(mover, 0);
     }
+    let (&last, &first) = (movers.first()?, movers.last()?);
+    let source = work.nodes[first].input(0)?;
+    let old = &work.nodes[node];
+    let dtype = old.outputs[0].dtype;
+    let op = match old.op {
+        // Dividing by a constant is a product with its inverse before anything moves.
+        Op::Binary(Binary::Divide, _) if dtype.is_float() => Op::Binary(Binary::Multiply, Broadcast::Numpy),
+        _ => old.op.clone(),
+    };
+    let mut patch = Patch::new(work);
+    let name = patch.fresh_name(&kind::word(&op));
+    let moved = Node::named(name, op, old.kind.clone(), old.source)
+        .writing(Tensor { dtype, ..work.tensor(source).clone() });
+    let mut inputs: Vec<Edge> = old.inputs().iter().flatten().copied().collect();
+    *inputs.get_mut(input)? = source;
+    let moved = patch.add(moved, inputs);
+    patch.set_input(first, 0, Edge::of(moved));
+    patch.replace(Edge::of(node), Edge::of(last));
+    for mover in movers {
+        patch.change(mover, move |mover| mover.outputs[0].dtype = dtype);
+    }
+    Some(patch)
 }
 
 /// The input that data come in by, if the node may move.
 fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
-    if !work.is_alive(node) || work.nodes[node].kind != Kind::Eltwise {
-        return None;
-    }
     let is_number = |input: usize| {
         let edge = work.nodes[node].input(input);
         work.reads_const(node, input) && edge.is_some_and(|edge| work.tensor(edge).elements() == 1)
     };
     match work.nodes[node].op {
-        Op::Unary(unary) => (unary != Unary::Swish && work.nodes[node].inputs.len() == 1).then_some(0),
+        Op::Unary(unary) => (unary != Unary::Swish && work.nodes[node].inputs().len() == 1).then_some(0),
         Op::Binary(kind, _) if !kind.is_boolean() && is_number(1) => {
             (work.users(node).len() == 1 || matches!(kind, Binary::Multiply | Binary::Divide)).then_some(0)
         }

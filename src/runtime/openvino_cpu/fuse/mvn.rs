@@ -1,4 +1,4 @@
-//! Pass 6, continued: normalisation over dims that the plugin has no kernel for.
+//! Normalisation over dims that the plugin has no kernel for.
 //!
 //! MVN reads the last dims of a tensor, all but one or all but two. Over others, such as the last of four, it is written
 //! out: the mean, what is left without it, and RMS of that, with the constant that follows as gamma.
@@ -6,64 +6,48 @@
 //! Source: `MVN::isSupportedOperation`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/mvn.cpp, and `MVN6Decomposition`,
 //! src/common/transformations/src/transformations/op_conversions/mvn6_decomposition.cpp.
 
-use super::rms::constant_and_other;
-use super::work::{Edge, Node, Work};
+use super::pattern::constant_and_other;
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Reduce, SameAsInput};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// Writes out every normalisation that has no kernel.
-pub(super) fn write_out(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        let is_mvn = matches!(work.nodes[node].op, Op::SameAsInput(SameAsInput::Mvn));
-        if !is_mvn || !work.is_alive(node) || !is_last_alone(work, node) {
-            continue;
-        }
-        let (Some(data), Some(axes)) = (work.nodes[node].input(0), work.nodes[node].input(1)) else {
-            continue;
-        };
-        let source = work.nodes[node].source;
-        let whole = work.tensor(data).clone();
-        let mut column = whole.clone();
-        if let Some(last) = column.dims.last_mut() {
-            (last.size, last.is_free) = (1, false);
-        }
-        let name = work.fresh_name("ReduceMean");
-        let mean = work.add(Node {
-            inputs: smallvec![Some(data), Some(axes)],
-            outputs: smallvec![column],
-            ..Node::named(
-                name,
-                Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false },
-                Kind::Reduce,
-                source,
-            )
-        });
-        let name = work.fresh_name("Subtract");
-        let rest = work.add(Node {
-            inputs: smallvec![Some(data), Some(Edge::of(mean))],
-            outputs: smallvec![whole],
-            ..Node::named(name, Op::Binary(Binary::Subtract, Broadcast::Numpy), Kind::Eltwise, source)
-        });
-        let gamma = work.only_user(node).and_then(|(user, _)| {
-            constant_and_other(work, user, Binary::Multiply).map(|(gamma, _)| (user, gamma))
-        });
-        let (last, gamma) = gamma.map_or((node, None), |(user, gamma)| (user, Some(gamma)));
-        let old = &work.nodes[last];
-        let norm = Node {
-            op: Op::Rms,
-            kind: Kind::Rms,
-            name: old.name.clone(),
-            originals: old.originals.clone(),
-            source: old.source,
-            inputs: std::iter::once(Edge::of(rest)).chain(gamma).map(Some).collect(),
-            outputs: old.outputs.clone(),
-            ..Node::default()
-        };
-        let norm = work.add(norm);
-        work.replace(Edge::of(last), Edge::of(norm));
+pub(super) const RULE: Rule = Rule {
+    name: "mvn",
+    source: "MVN6Decomposition, src/common/transformations/src/transformations/op_conversions/mvn6_decomposition.cpp",
+    on: |node| matches!(node.op, Op::SameAsInput(SameAsInput::Mvn)),
+    apply: write_out,
+    repeats: false,
+};
+
+fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (data, axes) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
+    if !is_last_alone(work, node) {
+        return None;
     }
+    let source = work.nodes[node].source;
+    let whole = work.tensor(data).clone();
+    let mut column = whole.clone();
+    if let Some(last) = column.dims.last_mut() {
+        (last.size, last.is_free) = (1, false);
+    }
+    let mut patch = Patch::new(work);
+    let name = patch.fresh_name("ReduceMean");
+    let mean = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+    let mean = patch.add(Node::named(name, mean, Kind::Reduce, source).writing(column), [data, axes]);
+    let name = patch.fresh_name("Subtract");
+    let rest = Node::named(name, Op::Binary(Binary::Subtract, Broadcast::Numpy), Kind::Eltwise, source);
+    let rest = patch.add(rest.writing(whole), [data, Edge::of(mean)]);
+    let gamma = work.only_user(node).and_then(|(user, _)| {
+        constant_and_other(work, user, Binary::Multiply).map(|(gamma, _)| (user, gamma))
+    });
+    let (last, gamma) = gamma.map_or((node, None), |(user, gamma)| (user, Some(gamma)));
+    let old = &work.nodes[last];
+    let norm = Node { originals: old.originals.clone(), ..Node::in_place_of(old, Op::Rms, Kind::Rms) };
+    let norm = patch.add(norm, std::iter::once(Edge::of(rest)).chain(gamma));
+    patch.replace(Edge::of(last), Edge::of(norm));
+    Some(patch)
 }
 
 /// Whether the last dim alone is normalised, of more than three, and known.

@@ -1,4 +1,4 @@
-//! Pass 4: conversions that change nothing, and reshapes of reshapes.
+//! Conversions that change nothing, and reshapes of reshapes.
 //!
 //! * A Convert to the type its input has, or between i64 and i32 behind anything but a parameter, is gone: the plugin
 //!   has no i64.
@@ -13,59 +13,95 @@
 //! src/common/transformations/src/transformations.
 
 use super::weights;
-use super::work::{Dim, Edge, Work};
+use super::work::{Build, Dim, Edge, Node, OpenVino, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;
+use crate::rewrite::Apply;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::smallvec;
 
 /// Removes what does nothing.
-pub(super) fn remove(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if !work.is_alive(node) {
-            continue;
-        }
-        match work.nodes[node].op {
-            Op::Convert { .. } => convert(work, node),
-            Op::Identity => pass_through(work, node),
-            Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze => reshape(work, node),
-            Op::Pad(_) => pad(work, node),
-            Op::Gather { .. } => gather(work, node),
-            Op::Broadcast(_) | Op::Tile => repeat(work, node),
-            Op::Slice | Op::StridedSlice(_) => slice(work, node),
-            Op::Concat { .. } | Op::Split { .. } if is_single(work, node) => pass_first_through(work, node),
-            Op::ShapeOf { to: DType::I32, .. } if !work.nodes[node].name.contains('#') => {
-                let name = work.fresh_name("ShapeOf");
-                work.nodes[node].originals = smallvec![name.clone()];
-                work.nodes[node].name = name;
-            }
-            _ => {}
-        }
+pub(super) const RULES: &[Rule] = &[
+    rule("no-convert", |node| matches!(node.op, Op::Convert { .. }), convert),
+    rule("no-identity", |node| matches!(node.op, Op::Identity), identity),
+    rule(
+        "no-reshape",
+        |node| matches!(node.op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze),
+        |work, node| reshape(work, node, work.nodes[node].input(0)?),
+    ),
+    rule("no-pad", |node| matches!(node.op, Op::Pad(_)), pad),
+    rule("no-gather", |node| matches!(node.op, Op::Gather { .. }), gather),
+    rule("no-repetition", |node| matches!(node.op, Op::Broadcast(_) | Op::Tile), repeat),
+    rule("no-slice", |node| matches!(node.op, Op::Slice | Op::StridedSlice(_)), slice),
+    rule("no-concat", |node| matches!(node.op, Op::Concat { .. } | Op::Split { .. }), single),
+    rule("shape-name", |node| matches!(node.op, Op::ShapeOf { to: DType::I32, .. }), rename_shape),
+];
+
+const fn rule(name: &'static str, on: fn(&Node) -> bool, apply: Apply<OpenVino>) -> Rule {
+    Rule {
+        name,
+        source: "NopElimination, ReshapeSequenceFusion, ConvertPrecision",
+        on,
+        apply,
+        repeats: false,
     }
 }
 
-fn pass_through(work: &mut Work<'_>, node: usize) {
-    if let ([Some(input)], [_]) = (&work.nodes[node].inputs[..], &work.nodes[node].outputs[..]) {
-        let input = *input;
-        work.replace(Edge::of(node), input);
+/// Makes readers of a node read what it reads.
+fn pass(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
+    let mut patch = Patch::new(work);
+    patch.replace(Edge::of(node), input);
+    Some(patch)
+}
+
+fn pass_first(work: &Work<'_>, node: usize) -> Option<Patch> {
+    pass(work, node, work.nodes[node].input(0)?)
+}
+
+fn identity(work: &Work<'_>, node: usize) -> Option<Patch> {
+    match (work.nodes[node].inputs(), &work.nodes[node].outputs[..]) {
+        (&[Some(input)], [_]) => pass(work, node, input),
+        _ => None,
     }
 }
 
-fn convert(work: &mut Work<'_>, node: usize) {
-    let Some(input) = work.nodes[node].input(0) else { return };
+/// A Concat of one input, or a Split of one output.
+fn single(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let of = &work.nodes[node];
+    let is_single = match of.op {
+        Op::Concat { .. } => of.inputs().len() == 1,
+        _ => of.outputs.len() == 1,
+    };
+    if is_single { pass_first(work, node) } else { None }
+}
+
+fn rename_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
+    if work.nodes[node].name.contains('#') {
+        return None;
+    }
+    let mut patch = Patch::new(work);
+    let name = patch.fresh_name("ShapeOf");
+    patch.change(node, |node| {
+        node.originals = smallvec![name.clone()];
+        node.name = name;
+    });
+    Some(patch)
+}
+
+fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let input = work.nodes[node].input(0)?;
     let (from, to) = (work.tensor(input).dtype, work.nodes[node].outputs[0].dtype);
     let is_index = |dtype| matches!(dtype, DType::I32 | DType::I64);
     let is_parameter = work.nodes[input.node].kind == Kind::Input;
-    if from == to || is_index(from) && is_index(to) && !is_parameter {
-        work.replace(Edge::of(node), input);
-    }
+    let is_nothing = from == to || is_index(from) && is_index(to) && !is_parameter;
+    if is_nothing { pass(work, node, input) } else { None }
 }
 
-fn reshape(work: &mut Work<'_>, node: usize) {
+/// A Reshape of `input` that changes nothing, or behind another.
+fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     let is_reshape =
         |node: usize| matches!(work.nodes[node].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze);
-    let Some(input) = work.nodes[node].input(0) else { return };
     let first = input.node;
     let (before, after) = (&work.tensor(input).dims, &work.nodes[node].outputs[0].dims);
     let is_squeeze = !matches!(work.nodes[node].op, Op::Reshape(_));
@@ -78,11 +114,10 @@ fn reshape(work: &mut Work<'_>, node: usize) {
     };
     let is_determined = !is_squeeze && is_reshape(first) && is_plain(first) && is_plain(node);
     if before == after && (is_settled || is_determined || before.len() == 1) {
-        work.replace(Edge::of(node), input);
-        return;
+        return pass(work, node, input);
     }
     if !is_reshape(first) || work.nodes[first].outputs.len() != 1 {
-        return;
+        return None;
     }
     let both_unsqueeze = [first, node].iter().all(|&node| matches!(work.nodes[node].op, Op::Unsqueeze));
     let is_only = work.only_user(first).is_some();
@@ -91,36 +126,21 @@ fn reshape(work: &mut Work<'_>, node: usize) {
     } else {
         is_only && (is_settled || is_plain(first) && is_plain(node))
     };
-    let Some(source) = work.nodes[first].input(0).filter(|_| may_merge) else { return };
+    let source = work.nodes[first].input(0).filter(|_| may_merge)?;
     if work.tensor(source).dims == *after && n_free == 0 {
-        work.replace(Edge::of(node), source);
-        return;
+        return pass(work, node, source);
     }
     let dims: Vec<i64> = after.iter().map(|dim| if dim.is_free { -1 } else { dim.size as i64 }).collect();
-    let pattern = work.add_ints(&dims, work.nodes[node].source);
-    work.nodes[node].op = Op::Reshape(ReshapeZero::IsZero);
-    work.set_inputs(node, [source, pattern]);
+    let mut patch = Patch::new(work);
+    let pattern = patch.add_ints(&dims, work.nodes[node].source);
+    patch.change(node, |node| node.op = Op::Reshape(ReshapeZero::IsZero));
+    patch.set_inputs(node, [source, pattern]);
+    Some(patch)
 }
 
-/// Whether a Concat has one input, or a Split one output.
-fn is_single(work: &Work<'_>, node: usize) -> bool {
-    match work.nodes[node].op {
-        Op::Concat { .. } => work.nodes[node].inputs.len() == 1,
-        _ => work.nodes[node].outputs.len() == 1,
-    }
-}
-
-fn pass_first_through(work: &mut Work<'_>, node: usize) {
-    if let Some(input) = work.nodes[node].input(0) {
-        work.replace(Edge::of(node), input);
-    }
-}
-
-fn pad(work: &mut Work<'_>, node: usize) {
+fn pad(work: &Work<'_>, node: usize) -> Option<Patch> {
     let is_zero = |index: usize| work.ints(node, index).is_some_and(|pads| pads.iter().all(|&pad| pad == 0));
-    if is_zero(1) && is_zero(2) {
-        pass_first_through(work, node);
-    }
+    if is_zero(1) && is_zero(2) { pass_first(work, node) } else { None }
 }
 
 /// Whether input and output have the same dims, all known when the model is compiled.
@@ -130,44 +150,43 @@ fn keeps_known_dims(work: &Work<'_>, node: usize) -> bool {
     !output.is_free() && work.tensor(input).dims == output.dims
 }
 
-fn repeat(work: &mut Work<'_>, node: usize) {
+fn repeat(work: &Work<'_>, node: usize) -> Option<Patch> {
     let is_once = work.ints(node, 1).is_some_and(|times| times.iter().all(|&times| times == 1));
     let rank = |edge: Option<Edge>| edge.map(|edge| work.tensor(edge).dims.len());
     let same_rank = rank(work.nodes[node].input(0)) == Some(work.nodes[node].outputs[0].dims.len());
-    if is_once && same_rank || keeps_known_dims(work, node) {
-        pass_first_through(work, node);
-    }
+    if is_once && same_rank || keeps_known_dims(work, node) { pass_first(work, node) } else { None }
 }
 
-fn slice(work: &mut Work<'_>, node: usize) {
+fn slice(work: &Work<'_>, node: usize) -> Option<Patch> {
     let is_forward = work.ints(node, 3).is_none_or(|steps| steps.iter().all(|&step| step > 0));
-    if is_forward && keeps_known_dims(work, node) {
-        pass_first_through(work, node);
-    }
+    if is_forward && keeps_known_dims(work, node) { pass_first(work, node) } else { None }
 }
 
-fn gather(work: &mut Work<'_>, node: usize) {
-    let (Some(data), Some(&[axis])) = (work.nodes[node].input(0), work.ints(node, 2)) else { return };
+fn gather(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (Some(data), Some(&[axis])) = (work.nodes[node].input(0), work.ints(node, 2)) else { return None };
     let is_weight = weights::behind(work, data).is_some();
     let dims = &work.tensor(data).dims;
     let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
-    let Some(dim) = usize::try_from(axis).ok().and_then(|axis| dims.get(axis)) else { return };
-    let Some(indices) = work.ints(node, 1) else { return };
+    let dim = usize::try_from(axis).ok().and_then(|axis| dims.get(axis))?;
+    let indices = work.ints(node, 1)?;
     if is_weight || work.tensor(data).is_free() {
-        return;
+        return None;
     }
     let output = &work.nodes[node].outputs[0].dims;
     let takes_all = indices.iter().copied().eq(0..dim.size as i64);
     if *output == *dims && takes_all {
-        pass_first_through(work, node);
-    } else if takes_all && dim.size == 1 && output.len() + 1 == dims.len() {
-        let pattern: Vec<i64> = output.iter().map(|dim| dim.size as i64).collect();
-        let pattern = work.add_ints(&pattern, work.nodes[node].source);
-        work.nodes[node].op = Op::Reshape(ReshapeZero::IsZero);
-        work.nodes[node].kind = Kind::Reshape;
-        work.set_inputs(node, [data, pattern]);
-        reshape(work, node);
+        return pass_first(work, node);
     }
+    if !takes_all || dim.size != 1 || output.len() + 1 != dims.len() {
+        return None;
+    }
+    let pattern: Vec<i64> = output.iter().map(|dim| dim.size as i64).collect();
+    let mut patch = Patch::new(work);
+    let pattern = patch.add_ints(&pattern, work.nodes[node].source);
+    patch.change(node, |node| (node.op, node.kind) = (Op::Reshape(ReshapeZero::IsZero), Kind::Reshape));
+    patch.set_inputs(node, [data, pattern]);
+    patch.revisit(node);
+    Some(patch)
 }
 
 #[cfg(test)]

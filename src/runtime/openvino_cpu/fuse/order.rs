@@ -6,10 +6,9 @@
 //!
 //! Source: `Graph::Replicate` and `Graph::SortTopologically`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
-use super::work::{Edge, Node, Work};
+use super::work::{Build, Edge, Node, Work};
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// Settles the roots.
 pub(super) fn settle(work: &mut Work<'_>) {
@@ -34,14 +33,9 @@ pub(super) fn settle(work: &mut Work<'_>) {
                 .iter()
                 .any(|&(user, input)| work.nodes[user].input(input) == Some(Edge { node, port }));
             if !is_read {
-                work.add(Node {
-                    op: Op::Result,
-                    kind: Kind::Output,
-                    name: format!("stub_{port}_{}", work.nodes[node].name).into(),
-                    inputs: smallvec![Some(Edge { node, port })],
-                    source: work.nodes[node].source,
-                    ..Node::default()
-                });
+                let name = format!("stub_{port}_{}", work.nodes[node].name).into();
+                let output = Node::nameless(Op::Result, Kind::Output, work.nodes[node].source);
+                work.add(Node { name, ..output }, [Edge { node, port }]);
             }
         }
     }

@@ -13,24 +13,24 @@
 //! Source: `SDPAToPagedAttention`, OpenVINO 2026.4, src/core/src/pass/sdpa_to_paged_attention.cpp; the execution graph
 //! of qwen2.5-0.5b after `paged_attention_transformation`; openvino.genai 2026.4, src/cpp/src/llm/pipeline.cpp.
 
+use super::pattern::swaps_heads;
 use super::sdpa_state;
-use super::work::{Edge, Work};
+use super::work::{Build, Edge, Work};
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;
 use crate::runtime::openvino_cpu::execution::Kind;
 
-/// Prepares a model for [`page`]; whether it can be converted.
-pub(super) fn lay_out(work: &mut Work<'_>) -> bool {
+/// Prepares a model for [`page`] if it can be converted.
+pub(super) fn lay_out(work: &mut Work<'_>) {
     let order = work.model_order();
     let attentions = order.iter().filter(|&&node| work.nodes[node].kind == Kind::ScaledDotProductAttention);
     let attentions: Vec<usize> = attentions.copied().collect();
     let have_states = attentions.iter().all(|&node| sdpa_state::has_states(work, node));
     if attentions.is_empty() || !have_states || work.assigns.len() != 2 * attentions.len() {
-        return false;
+        return;
     }
     for node in order {
-        let swaps = work.nodes[node].kind == Kind::Transpose && work.ints(node, 1) == Some(&[0, 2, 1, 3]);
-        if swaps {
+        if swaps_heads(work, node) {
             let dims: Vec<i64> = work.tensor(Edge::of(node)).dims.iter().map(|dim| dim.size as i64).collect();
             let source = work.nodes[node].source;
             let pattern = work.add_ints(&dims, source);
@@ -39,7 +39,7 @@ pub(super) fn lay_out(work: &mut Work<'_>) -> bool {
             work.set_input(node, 1, pattern);
         }
     }
-    true
+    work.is_paged = true;
 }
 
 /// Replaces every attention that has taken its state in.
@@ -49,7 +49,7 @@ pub(super) fn page(work: &mut Work<'_>) {
             continue;
         }
         let kept: Vec<Edge> = (0..3).filter_map(|input| work.nodes[node].input(input)).collect();
-        work.set_inputs(node, kept);
+        work.read(node, kept);
         work.nodes[node].kind = Kind::PagedAttention;
         for assign in work.assigns.clone() {
             if work.producer(assign, 0) == Some(node) {
@@ -58,8 +58,10 @@ pub(super) fn page(work: &mut Work<'_>) {
         }
         work.nodes[node].outputs.truncate(1);
     }
-    work.reads.retain(|&read| !work.nodes[read].is_gone);
-    work.parameters.retain(|&parameter| !work.nodes[parameter].users.is_empty());
+    work.drop_unread();
+    let mut parameters = std::mem::take(&mut work.parameters);
+    parameters.retain(|&parameter| !work.users(parameter).is_empty());
+    work.parameters = parameters;
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Pass 12: which type each tensor has.
+//! Which type each tensor has.
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
 //! stay f32; so do what feeds a rotation's cos and sin, states of attention and what initialises them, what repeats a
@@ -15,8 +15,9 @@ use crate::graph::Op;
 use crate::graph::op::Unary;
 use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 
-/// Settles the type of every tensor; which nodes stay f32 by their place.
-pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) -> Vec<bool> {
+/// Settles the type of every tensor, and finds which nodes stay f32 by their place.
+pub(super) fn enforce(work: &mut Work<'_>) {
+    let precision = work.options.precision;
     let target = precision.dtype();
     let mut keeps = Vec::new();
     if precision != Precision::F32 {
@@ -62,7 +63,7 @@ pub(super) fn enforce(work: &mut Work<'_>, precision: Precision) -> Vec<bool> {
         }
     }
     join_table(work);
-    keeps
+    work.keeps_f32 = keeps;
 }
 
 /// A product that is a Result itself and has weights of f32 writes f32.
@@ -112,7 +113,7 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
         }
         let reads = |edge: &Edge| is_below[edge.node];
         let passes = !stops(node) && !matches!(of.kind, Kind::Rope | Kind::ShapeOf | Kind::Output);
-        is_below[node] = is_angle || passes && of.inputs.iter().flatten().any(reads);
+        is_below[node] = is_angle || passes && of.inputs().iter().flatten().any(reads);
     }
     walk(work, &mut keeps_all, pending, |node| work.nodes[node].kind == Kind::ShapeOf);
     keeps_all.iter_mut().zip(is_below).for_each(|(keep, below)| *keep |= below);
@@ -134,7 +135,7 @@ fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: imp
             continue;
         }
         if !stops(node) && !std::mem::replace(&mut keeps[node], true) {
-            pending.extend(work.nodes[node].inputs.iter().flatten().map(|edge| edge.node));
+            pending.extend(work.nodes[node].inputs().iter().flatten().map(|edge| edge.node));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Pass 1, continued: a number that a product with weights of f32 is multiplied with.
+//! A number that a product with weights of f32 is multiplied with.
 //!
 //! The weights are multiplied when the model is compiled, and are no longer those of the file; the product takes the name
 //! of the Multiply, or of the Divide. Weights that are converted or scaled when the model runs stay as they are.
@@ -6,29 +6,33 @@
 //! Source: `MatMulMultiplyFusion`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/matmul_multiply_fusion.cpp.
 
-use super::work::{Edge, Work};
+use super::work::{Edge, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Binary;
 
 /// Takes numbers into weights.
-pub(super) fn absorb(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        let weight = work.nodes[node].input(1).filter(|_| matches!(work.nodes[node].op, Op::MatMul { .. }));
-        let Some(weight) = weight.filter(|&edge| is_plain(work, node, edge)) else { continue };
-        while let Some(user) = scaling(work, node) {
-            let (name, originals) = (work.nodes[user].name.clone(), work.nodes[user].originals.clone());
-            (work.nodes[node].name, work.nodes[node].originals) = (name, originals);
-            work.replace(Edge::of(user), Edge::of(node));
-            work.nodes[weight.node].is_mapped = false;
-        }
-    }
+pub(super) const RULE: Rule = Rule {
+    name: "product-scale",
+    source: "MatMulMultiplyFusion, src/common/transformations/src/transformations/common_optimizations/matmul_multiply_fusion.cpp",
+    on: |node| matches!(node.op, Op::MatMul { .. }),
+    apply: absorb,
+    repeats: true,
+};
+
+fn absorb(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let weight = work.nodes[node].input(1).filter(|&edge| is_plain(work, edge))?;
+    let user = scaling(work, node)?;
+    let mut patch = Patch::new(work);
+    patch.rename(node, user);
+    patch.replace(Edge::of(user), Edge::of(node));
+    patch.change(weight.node, |weight| weight.is_mapped = false);
+    Some(patch)
 }
 
 /// Whether weights are a constant of f32 that nothing else reads.
-fn is_plain(work: &Work<'_>, node: usize, weight: Edge) -> bool {
-    work.is_alive(node)
-        && work.nodes[weight.node].is_const()
+fn is_plain(work: &Work<'_>, weight: Edge) -> bool {
+    work.nodes[weight.node].is_const()
         && work.tensor(weight).dtype == DType::F32
         && work.only_user(weight.node).is_some()
 }

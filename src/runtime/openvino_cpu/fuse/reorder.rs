@@ -1,4 +1,4 @@
-//! Pass 12, continued: layouts, and the Reorders where types or layouts meet.
+//! Layouts, and the Reorders where types or layouts meet.
 //!
 //! * Convolutions and Interpolate read and write channels-last. Pooling, Reduce, Concat, element-wise nodes, and
 //!   Transpose and Split of more than three dims, follow their inputs; all others read and write plain. A Pooling behind a Reshape
@@ -8,13 +8,15 @@
 //!
 //! Source: `Graph::InitEdges` and `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
-use super::work::{Edge, Tensor, Work};
+use super::work::{Build, Edge, Patch, Rule, Tensor, Work};
 use crate::DType;
 use crate::runtime::openvino_cpu::execution::{Kind, Layout, Precision};
 use rustc_hash::FxHashMap;
 
 /// Settles layouts and puts the Reorders in.
-pub(super) fn insert(work: &mut Work<'_>, precision: Precision, keeps_f32: &[bool]) {
+pub(super) fn insert(work: &mut Work<'_>) {
+    let precision = work.options.precision;
+    let keeps_f32 = std::mem::take(&mut work.keeps_f32);
     for node in work.order() {
         if work.nodes[node].kind == Kind::Reorder {
             continue;
@@ -24,7 +26,7 @@ pub(super) fn insert(work: &mut Work<'_>, precision: Precision, keeps_f32: &[boo
     }
     let mut made: FxHashMap<(Edge, DType, Layout), Edge> = FxHashMap::default();
     for node in work.order() {
-        for input in 0..work.nodes[node].inputs.len() {
+        for input in 0..work.nodes[node].inputs().len() {
             let Some(edge) = work.nodes[node].input(input) else { continue };
             let mut dtype = wanted_type(work, node, input, edge, precision);
             let is_kept = keeps_f32.get(node).copied().unwrap_or(false);
@@ -45,51 +47,53 @@ pub(super) fn insert(work: &mut Work<'_>, precision: Precision, keeps_f32: &[boo
     }
 }
 
-/// With static dims, what turns a convolution's output into tokens is one Reorder: the Reshape to `[batch, channels,
-/// tokens]`, if it is not one yet, the Transpose, and the change of layout. It keeps the type.
-pub(super) fn transposed(work: &mut Work<'_>) {
-    if work.is_dynamic {
-        return;
-    }
-    for node in work.order() {
-        if work.nodes[node].kind != Kind::Transpose || work.ints(node, 1) != Some(&[0, 2, 1]) {
-            continue;
-        }
-        let Some(mut input) = work.nodes[node].input(0) else { continue };
-        if work.nodes[input.node].kind == Kind::Reshape
-            && work.only_user(input.node).is_some()
-            && let Some(above) = work.nodes[input.node].input(0)
-        {
-            input = above;
-        }
-        let is_tokens =
-            work.nodes[input.node].kind == Kind::Convolution && work.only_user(input.node).is_some();
-        if is_tokens {
-            let dtype = work.tensor(input).dtype;
-            let tensor = Tensor { dtype, ..work.nodes[node].outputs[0].clone() };
-            let reorder = work.add_reorder(input, tensor, work.nodes[node].source);
-            work.replace(Edge::of(node), reorder);
-        }
-    }
-}
-
-/// With static dims, a Transpose to channels first in front of a Reorder to channels-last, or the Transpose and Reshape
-/// that turn tokens into an image, are one Reorder with it. It keeps the type; a change of type is one more.
+/// With static dims, makes what turns a convolution's output into tokens one Reorder.
 ///
-/// Source: `MergeTransposeAndReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph_optimizer.cpp.
-pub(super) fn merge(work: &mut Work<'_>) {
-    if work.is_dynamic {
-        return;
+/// That is the Reshape to `[batch, channels, tokens]`, if it is not one yet, the Transpose, and the change of layout. It
+/// keeps the type.
+pub(super) const TRANSPOSED: Rule = Rule {
+    name: "tokens-of-convolution",
+    source: "MergeTransposeAndReorder, src/plugins/intel_cpu/src/graph_optimizer.cpp",
+    on: |node| node.kind == Kind::Transpose,
+    apply: transposed,
+    repeats: false,
+};
+
+/// With static dims, joins a Transpose to channels first and the Reorder to channels-last behind it.
+///
+/// So it does with the Transpose and Reshape that turn tokens into an image. The Reorder keeps the type; a change of type
+/// is one more.
+pub(super) const MERGE: Rule = Rule {
+    name: "merge-reorders",
+    source: "MergeTransposeAndReorder, src/plugins/intel_cpu/src/graph_optimizer.cpp",
+    on: |node| node.kind == Kind::Reorder,
+    apply: merge,
+    repeats: false,
+};
+
+fn transposed(work: &Work<'_>, node: usize) -> Option<Patch> {
+    if work.ints(node, 1) != Some(&[0, 2, 1]) {
+        return None;
     }
-    for node in work.order() {
-        if work.is_alive(node) && work.nodes[node].kind == Kind::Reorder {
-            merge_one(work, node);
-        }
+    let mut input = work.nodes[node].input(0)?;
+    if work.nodes[input.node].kind == Kind::Reshape
+        && work.only_user(input.node).is_some()
+        && let Some(above) = work.nodes[input.node].input(0)
+    {
+        input = above;
     }
+    if work.nodes[input.node].kind != Kind::Convolution || work.only_user(input.node).is_none() {
+        return None;
+    }
+    let tensor = Tensor { dtype: work.tensor(input).dtype, ..work.nodes[node].outputs[0].clone() };
+    let mut patch = Patch::new(work);
+    let reorder = patch.add_reorder(input, tensor, work.nodes[node].source);
+    patch.replace(Edge::of(node), reorder);
+    Some(patch)
 }
 
-fn merge_one(work: &mut Work<'_>, reorder: usize) -> Option<()> {
-    let output = work.nodes[reorder].outputs.first()?.clone();
+fn merge(work: &Work<'_>, reorder: usize) -> Option<Patch> {
+    let output = work.nodes[reorder].outputs.first()?;
     let mut above = work.nodes[reorder].input(0)?;
     if output.layout != Layout::ChannelsLast || work.tensor(above).layout != Layout::Plain {
         return None;
@@ -106,21 +110,21 @@ fn merge_one(work: &mut Work<'_>, reorder: usize) -> Option<()> {
     }
     let source = work.nodes[above.node].input(0).filter(|edge| work.tensor(*edge).layout == Layout::Plain)?;
     let dtype = work.tensor(source).dtype;
-    work.set_input(reorder, 0, source);
+    let mut patch = Patch::new(work);
+    patch.set_input(reorder, 0, source);
     if dtype != output.dtype {
-        work.nodes[reorder].outputs[0].dtype = dtype;
-        let id = work.nodes[reorder].source;
-        let typed = work.add_reorder(Edge::of(reorder), output, id);
-        work.replace_for(Edge::of(reorder), typed, |user| user != typed.node);
+        patch.change(reorder, move |reorder| reorder.outputs[0].dtype = dtype);
+        let typed = patch.add_reorder(Edge::of(reorder), output.clone(), work.nodes[reorder].source);
+        patch.replace_except(Edge::of(reorder), typed, &[typed.node]);
     }
-    Some(())
+    Some(patch)
 }
 
 /// The layout that a node writes.
 fn layout_of(work: &Work<'_>, node: usize) -> Layout {
     let of = &work.nodes[node];
     let layout = |edge: &Edge| work.tensor(*edge).layout;
-    let mut inputs = of.inputs.iter().flatten().filter(|edge| !work.nodes[edge.node].is_const());
+    let mut inputs = of.inputs().iter().flatten().filter(|edge| !work.nodes[edge.node].is_const());
     let follows = match of.kind {
         Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => return Layout::ChannelsLast,
         Kind::Eltwise | Kind::Concat | Kind::Subgraph if of.attention.is_none() => {
@@ -141,7 +145,7 @@ fn layout_of(work: &Work<'_>, node: usize) -> Layout {
         }
         _ => false,
     };
-    let is_joined = of.kind == Kind::Concat && of.inputs.is_empty();
+    let is_joined = of.kind == Kind::Concat && of.inputs().is_empty();
     if follows && !is_joined { Layout::ChannelsLast } else { Layout::Plain }
 }
 

@@ -1,4 +1,4 @@
-//! Pass 6: root-mean-square normalisation.
+//! Root-mean-square normalisation.
 //!
 //! `Multiply(gamma, Multiply(x, Divide(1, Sqrt(Add(ReduceMean(Power(x, 2)), eps)))))` is one node, named as the last
 //! Multiply, if the last dim of x is known when the model is compiled. Power(…, -0.5) stands for the inverse root too.
@@ -6,37 +6,34 @@
 //!
 //! Source: `RMSFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations/rms_fusion.cpp.
 
-use super::work::{Edge, Node, Work};
+use super::kind;
+use super::pattern::{constant_and_other, inputs, is_binary};
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Reduce, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::smallvec;
 
 /// Fuses every normalisation.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if work.is_alive(node)
-            && let Some((x, gamma)) = matched(work, node)
-        {
-            if work.tensor(x).last().is_none() {
-                spell_out(work, node);
-                continue;
-            }
-            let old = &work.nodes[node];
-            let fused = Node {
-                op: Op::Rms,
-                kind: Kind::Rms,
-                name: old.name.clone(),
-                originals: smallvec![old.name.clone()],
-                source: old.source,
-                inputs: std::iter::once(x).chain(gamma).map(Some).collect(),
-                outputs: old.outputs.clone(),
-                ..Node::default()
-            };
-            let fused = work.add(fused);
-            work.replace(Edge::of(node), Edge::of(fused));
-        }
+pub(super) const RULE: Rule = Rule {
+    name: "rms",
+    source: "RMSFusion, src/common/transformations/src/transformations/common_optimizations/rms_fusion.cpp",
+    on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+    apply: fuse,
+    repeats: false,
+};
+
+fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (x, gamma) = matched(work, node)?;
+    let mut patch = Patch::new(work);
+    if work.tensor(x).last().is_none() {
+        spell_out(work, node, &mut patch);
+        return Some(patch);
     }
+    let fused = Node::in_place_of(&work.nodes[node], Op::Rms, Kind::Rms);
+    let fused = patch.add(fused, std::iter::once(x).chain(gamma));
+    patch.replace(Edge::of(node), Edge::of(fused));
+    Some(patch)
 }
 
 /// What is normalised and gamma, of the outermost node of the pattern.
@@ -84,7 +81,7 @@ fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
 /// Where the last dim is free, the plugin writes the pattern out again, under names of its own.
 ///
 /// Source: `RMSDecomposition` as the execution graph of a merger shows it.
-fn spell_out(work: &mut Work<'_>, node: usize) {
+fn spell_out(work: &Work<'_>, node: usize, patch: &mut Patch) {
     let mut part = Some(node);
     let mut parts = Vec::new();
     while let Some(node) = part.filter(|_| parts.len() < 8) {
@@ -93,48 +90,29 @@ fn spell_out(work: &mut Work<'_>, node: usize) {
             let of = &work.nodes[edge.node];
             matches!(of.kind, Kind::Eltwise | Kind::Reduce) && work.only_user(edge.node).is_some()
         };
-        part = work.nodes[node].inputs.iter().flatten().find(|edge| is_part(edge)).map(|edge| edge.node);
+        part = work.nodes[node].inputs().iter().flatten().find(|edge| is_part(edge)).map(|edge| edge.node);
     }
     for node in parts {
+        let mut op = work.nodes[node].op.clone();
         if is_binary(work, node, Binary::Divide)
             && let Some(root) = work.nodes[node].input(1)
         {
-            let exponent = work.add_number(-1.0, work.nodes[node].source);
-            work.nodes[node].op = Op::Binary(Binary::Power, Broadcast::Numpy);
-            work.set_inputs(node, [root, exponent]);
+            let exponent = patch.add_number(-1.0, work.nodes[node].source);
+            op = Op::Binary(Binary::Power, Broadcast::Numpy);
+            patch.set_inputs(node, [root, exponent]);
         }
-        let word = super::kind::word(&work.nodes[node].op);
-        let name = work.fresh_name(&word);
-        work.nodes[node].originals = smallvec![name.clone()];
-        work.nodes[node].name = name;
+        let name = patch.fresh_name(&kind::word(&op));
+        patch.change(node, |node| {
+            node.op = op;
+            node.originals = smallvec![name.clone()];
+            node.name = name;
+        });
     }
 }
 
 fn is_inverse_root(work: &Work<'_>, node: usize) -> bool {
     is_binary(work, node, Binary::Divide)
         || is_binary(work, node, Binary::Power) && work.number(node, 1).is_some_and(|power| power < 0.0)
-}
-
-/// Whether a node is this operation.
-pub(super) fn is_binary(work: &Work<'_>, node: usize, kind: Binary) -> bool {
-    matches!(work.nodes[node].op, Op::Binary(own, _) if own == kind) && work.nodes[node].n_fused == 0
-}
-
-/// Both inputs of an operation.
-pub(super) fn inputs(work: &Work<'_>, node: usize, kind: Binary) -> Option<(Edge, Edge)> {
-    let node_ref = &work.nodes[node];
-    is_binary(work, node, kind).then_some(())?;
-    Some((node_ref.input(0)?, node_ref.input(1)?))
-}
-
-/// The constant and the other input of an operation, whichever comes first.
-pub(super) fn constant_and_other(work: &Work<'_>, node: usize, kind: Binary) -> Option<(Edge, Edge)> {
-    let (first, second) = inputs(work, node, kind)?;
-    match (work.nodes[first.node].is_const(), work.nodes[second.node].is_const()) {
-        (true, false) => Some((first, second)),
-        (false, true) => Some((second, first)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

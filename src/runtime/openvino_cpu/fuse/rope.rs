@@ -1,4 +1,4 @@
-//! Pass 7: rotary position embedding.
+//! Rotary position embedding.
 //!
 //! `Add(Multiply(x, cos), Multiply(Concat(-x[half:], x[:half]), sin))` is one node, named as the Add. A transposition
 //! `[0,2,1,3]` of x that nobody else reads is taken in; what comes between it and the rotation keeps it.
@@ -9,33 +9,57 @@
 //! Source: `RoPEFusionGPTNEOX`, `RoPEFusionIOSlicing` and `RoPEFusionPreprocess`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/fuse_rotary_positional_embeddings.cpp.
 
-use super::rms::{inputs, is_binary};
-use super::rope_forms;
-use super::work::{Edge, Work};
+use super::pattern::{inputs, is_binary, swaps_heads};
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Rope, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
 
-/// Fuses every rotation.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if work.is_alive(node)
-            && let Some(read) = matched(work, node)
-        {
-            let fused = rope_forms::replace(work, node, read);
-            take_parts(work, fused);
-            take_transpose(work, fused);
-        }
-    }
+/// Fuses every rotation; of a fused one, takes in parts of the last dim and the transposition in front.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "rope",
+        source: "RoPEFusionGPTNEOX",
+        on: |node| matches!(node.op, Op::Binary(Binary::Add, _)),
+        apply: |work, node| Some(replace(work, node, matched(work, node)?)),
+        repeats: false,
+    },
+    Rule {
+        name: "rope-parts",
+        source: "RoPEFusionIOSlicing",
+        on: |node| node.kind == Kind::Rope,
+        apply: take_parts,
+        repeats: false,
+    },
+    TRANSPOSE,
+];
+
+/// Takes in the transposition in front of a rotation.
+pub(super) const TRANSPOSE: Rule = Rule {
+    name: "rope-transpose",
+    source: "RoPEFusionPreprocess",
+    on: |node| node.kind == Kind::Rope,
+    apply: take_transpose,
+    repeats: false,
+};
+
+/// Puts a rotation of x by cos and sin in a node's place, under its name.
+pub(super) fn replace(work: &Work<'_>, node: usize, read: [Edge; 3]) -> Patch {
+    let mut patch = Patch::new(work);
+    let fused = Node::in_place_of(&work.nodes[node], Op::Rope(Box::default()), Kind::Rope);
+    let fused = patch.add(Node { is_view: true, ..fused }, read);
+    patch.replace(Edge::of(node), Edge::of(fused));
+    patch.revisit(fused);
+    patch
 }
 
 /// Takes in the Split whose first part is turned, and the Concat with the second.
-fn take_parts(work: &mut Work<'_>, rope: usize) -> Option<()> {
+fn take_parts(work: &Work<'_>, rope: usize) -> Option<Patch> {
     let part = work.nodes[rope].input(0)?;
     let (concat, 0) = work.only_user(rope)? else { return None };
     let is_last = |work: &Work<'_>, axis: i64| axis == -1 || axis == work.tensor(part).dims.len() as i64 - 1;
     let joins = match work.nodes[concat].op {
-        Op::Concat { axis } => is_last(work, axis) && work.nodes[concat].inputs.len() == 2,
+        Op::Concat { axis } => is_last(work, axis) && work.nodes[concat].inputs().len() == 2,
         _ => false,
     };
     let splits = work.nodes[part.node].kind == Kind::Split
@@ -48,28 +72,26 @@ fn take_parts(work: &mut Work<'_>, rope: usize) -> Option<()> {
     }
     let whole = work.nodes[part.node].input(0)?;
     let old = &work.nodes[concat];
-    let (name, originals, source, outputs) =
-        (old.name.clone(), old.originals.clone(), old.source, old.outputs.clone());
-    let turned = &mut work.nodes[rope];
-    (turned.name, turned.originals, turned.source, turned.outputs) = (name, originals, source, outputs);
-    work.set_input(rope, 0, whole);
-    work.replace(Edge::of(concat), Edge::of(rope));
-    Some(())
+    let (source, outputs) = (old.source, old.outputs.clone());
+    let mut patch = Patch::new(work);
+    patch.rename(rope, concat);
+    patch.change(rope, move |rope| (rope.source, rope.outputs) = (source, outputs));
+    patch.set_input(rope, 0, whole);
+    patch.replace(Edge::of(concat), Edge::of(rope));
+    Some(patch)
 }
 
-/// Takes in the transposition in front of a rotation.
-pub(super) fn take_transpose(work: &mut Work<'_>, rope: usize) {
-    let Some(transpose) = work.producer(rope, 0) else { return };
-    let swaps =
-        work.nodes[transpose].kind == Kind::Transpose && work.ints(transpose, 1) == Some(&[0, 2, 1, 3]);
-    if swaps
-        && work.only_user(transpose).is_some()
-        && let Some(source) = work.nodes[transpose].input(0)
-    {
-        work.set_input(rope, 0, source);
-        work.nodes[rope].op = Op::Rope(Box::new(Rope { input_trans0213: true, ..Rope::default() }));
-        work.nodes[rope].is_view = false;
-    }
+fn take_transpose(work: &Work<'_>, rope: usize) -> Option<Patch> {
+    let transpose = work.producer(rope, 0).filter(|&node| swaps_heads(work, node))?;
+    work.only_user(transpose)?;
+    let source = work.nodes[transpose].input(0)?;
+    let mut patch = Patch::new(work);
+    patch.set_input(rope, 0, source);
+    patch.change(rope, |rope| {
+        rope.op = Op::Rope(Box::new(Rope { input_trans0213: true, ..Rope::default() }));
+        rope.is_view = false;
+    });
+    Some(patch)
 }
 
 fn matched(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
@@ -98,7 +120,7 @@ fn rotation(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
         (false, true) => (right, left),
         _ => return None,
     };
-    let [Some(negated), Some(kept)] = work.nodes[concat.node].inputs[..] else { return None };
+    let [Some(negated), Some(kept)] = work.nodes[concat.node].inputs()[..] else { return None };
     let cut = match work.nodes[negated.node].op {
         Op::Unary(Unary::Negative) => work.nodes[negated.node].input(0)?,
         _ if is_binary(work, negated.node, Binary::Multiply)

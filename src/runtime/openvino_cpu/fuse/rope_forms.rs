@@ -1,4 +1,4 @@
-//! Pass 7, continued: rotations that are written in other forms.
+//! Rotations that are written in other forms.
 //!
 //! * In halves: `Concat(a·cos − b·sin, b·cos + a·sin)` of the two halves a and b of x. Named as the Concat.
 //! * Interleaved: `Concat(Add(x·cos, flat·sin), rest)`, where flat is every odd element of x times -1 and every even one by
@@ -8,72 +8,70 @@
 //! Source: `RoPEFusionGPTOSS` and `RoPEFusionGPTJ`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/fuse_rotary_positional_embeddings.cpp.
 
-use super::rms::{inputs, is_binary};
-use super::rope;
-use super::work::{Edge, Node, Work};
+use super::pattern::{inputs, is_binary, swaps_heads, through};
+use super::rope::{self, replace};
+use super::work::{Edge, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Rope, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
-/// Fuses every rotation in these forms.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if !work.is_alive(node) || !joins_last(work, node) {
-            continue;
-        }
-        if let Some(read) = halves(work, node) {
-            let fused = replace(work, node, read);
-            rope::take_transpose(work, fused);
-        } else if let Some(read) = interleaved(work, node) {
-            let fused = replace(work, node, read);
-            take_transpose_behind(work, fused);
-        }
-    }
-}
+/// Fuses every rotation in halves; of a fused one, takes in the transposition in front.
+pub(super) const HALVES: &[Rule] = &[
+    Rule {
+        name: "rope-halves",
+        source: "RoPEFusionGPTOSS",
+        on: |node| matches!(node.op, Op::Concat { .. }),
+        apply: |work, node| Some(replace(work, node, halves(work, node)?)),
+        repeats: false,
+    },
+    rope::TRANSPOSE,
+];
 
-/// Puts a rotation of x by cos and sin in a node's place, under its name.
-pub(super) fn replace(work: &mut Work<'_>, node: usize, [x, cos, sin]: [Edge; 3]) -> usize {
-    let old = &work.nodes[node];
-    let fused = Node {
-        op: Op::Rope(Box::default()),
-        kind: Kind::Rope,
-        name: old.name.clone(),
-        originals: smallvec![old.name.clone()],
-        source: old.source,
-        inputs: smallvec![Some(x), Some(cos), Some(sin)],
-        outputs: old.outputs.clone(),
-        is_view: true,
-        ..Node::default()
-    };
-    let fused = work.add(fused);
-    work.replace(Edge::of(node), Edge::of(fused));
-    fused
-}
+/// Fuses every interleaved rotation; of a fused one, takes in the transposition behind.
+pub(super) const INTERLEAVED: &[Rule] = &[
+    Rule {
+        name: "rope-interleaved",
+        source: "RoPEFusionGPTJ",
+        on: |node| matches!(node.op, Op::Concat { .. }),
+        apply: |work, node| Some(replace(work, node, interleaved(work, node)?)),
+        repeats: false,
+    },
+    Rule {
+        name: "rope-transpose-behind",
+        source: "RoPEFusionGPTJ",
+        on: |node| node.kind == Kind::Rope,
+        apply: take_transpose_behind,
+        repeats: false,
+    },
+];
 
 /// Takes in the transposition that is the only reader.
-fn take_transpose_behind(work: &mut Work<'_>, rope: usize) {
-    let Some((user, 0)) = work.only_user(rope) else { return };
-    if work.nodes[user].kind != Kind::Transpose || work.ints(user, 1) != Some(&[0, 2, 1, 3]) {
-        return;
+fn take_transpose_behind(work: &Work<'_>, rope: usize) -> Option<Patch> {
+    let (user, 0) = work.only_user(rope)? else { return None };
+    if !swaps_heads(work, user) {
+        return None;
     }
-    let old = &work.nodes[user];
-    let (name, originals, outputs) = (old.name.clone(), old.originals.clone(), old.outputs.clone());
-    let turned = &mut work.nodes[rope];
-    (turned.name, turned.originals, turned.outputs) = (name, originals, outputs);
-    turned.op = Op::Rope(Box::new(Rope { output_trans0213: true, ..Rope::default() }));
-    turned.is_view = false;
-    work.replace(Edge::of(user), Edge::of(rope));
+    let outputs = work.nodes[user].outputs.clone();
+    let mut patch = Patch::new(work);
+    patch.rename(rope, user);
+    patch.change(rope, |rope| {
+        rope.outputs = outputs;
+        rope.op = Op::Rope(Box::new(Rope { output_trans0213: true, ..Rope::default() }));
+        rope.is_view = false;
+    });
+    patch.replace(Edge::of(user), Edge::of(rope));
+    Some(patch)
 }
 
 /// Whether a node joins two tensors along the last dim.
 fn joins_last(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let rank = of.outputs.first().map_or(0, |tensor| tensor.dims.len() as i64);
-    matches!(of.op, Op::Concat { axis } if axis == -1 || axis == rank - 1) && of.inputs.len() == 2
+    matches!(of.op, Op::Concat { axis } if axis == -1 || axis == rank - 1) && of.inputs().len() == 2
 }
 
 fn halves(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
+    joins_last(work, node).then_some(())?;
     let (low, high) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
     let (a_cos, b_sin) = inputs(work, low.node, Binary::Subtract)?;
     let (b_cos, a_sin) = inputs(work, high.node, Binary::Add)?;
@@ -85,6 +83,7 @@ fn halves(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
 }
 
 fn interleaved(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
+    joins_last(work, node).then_some(())?;
     let (sum, rest) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
     let (plain, turned) = inputs(work, sum.node, Binary::Add)?;
     let (x, cos) = inputs(work, plain.node, Binary::Multiply)?;
@@ -95,7 +94,7 @@ fn interleaved(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
     if !is_split || work.nodes[stack.node].kind != Kind::Concat {
         return None;
     }
-    let [Some(odd), Some(even)] = work.nodes[stack.node].inputs[..] else { return None };
+    let [Some(odd), Some(even)] = work.nodes[stack.node].inputs()[..] else { return None };
     let negated = through(work, odd, &[Kind::Reshape])?;
     let odd = match work.nodes[negated.node].op {
         Op::Unary(Unary::Negative) => work.nodes[negated.node].input(0)?,
@@ -119,17 +118,6 @@ fn interleaved(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
     };
     let (cos, sin) = (table(cos)?, table(sin)?);
     (cos == sin).then(|| Some([work.nodes[x.node].input(0)?, cos, sin]))?
-}
-
-/// What is read through a chain of nodes of these kinds.
-fn through(work: &Work<'_>, mut edge: Edge, kinds: &[Kind]) -> Option<Edge> {
-    for _ in 0..4 {
-        if !kinds.contains(&work.nodes[edge.node].kind) {
-            break;
-        }
-        edge = work.nodes[edge.node].input(0)?;
-    }
-    Some(edge)
 }
 
 #[cfg(test)]

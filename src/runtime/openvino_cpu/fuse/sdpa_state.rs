@@ -1,4 +1,4 @@
-//! Pass 8: attention with its key and value state.
+//! Attention with its key and value state.
 //!
 //! `ScaledDotProductAttention` whose keys and values are `[Reshape(Broadcast(Unsqueeze(] Concat(Gather(ReadValue,
 //! beam), new) [)))]` takes in concatenation, gather and the repetition of heads. It reads q, k, v, mask, scale, beam,
@@ -7,21 +7,23 @@
 //! Source: `StatefulSDPAFusion`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass/stateful_sdpa_fusion.cpp.
 
-use super::work::{Edge, Tensor, Work};
+use super::work::{Edge, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
+use smallvec::SmallVec;
 
 /// Fuses every attention that has state.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if !work.is_alive(node) || work.nodes[node].kind != Kind::ScaledDotProductAttention {
-            continue;
-        }
-        let (Some(key), Some(value)) = (state(work, node, 1), state(work, node, 2)) else { continue };
-        if key.beam == value.beam {
-            fuse_one(work, node, &key, &value);
-        }
-    }
+pub(super) const RULE: Rule = Rule {
+    name: "attention-state",
+    source: "StatefulSDPAFusion, src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass/stateful_sdpa_fusion.cpp",
+    on: |node| node.kind == Kind::ScaledDotProductAttention,
+    apply: fuse,
+    repeats: false,
+};
+
+fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (key, value) = (state(work, node, 1)?, state(work, node, 2)?);
+    if key.beam == value.beam { fuse_states(work, node, &key, &value) } else { None }
 }
 
 /// Whether keys and values of an attention come from states that nobody else reads.
@@ -40,33 +42,38 @@ struct State {
     assigns: Vec<usize>,
 }
 
-fn fuse_one(work: &mut Work<'_>, node: usize, key: &State, value: &State) {
-    let Some(query) = work.nodes[node].input(0) else { return };
+fn fuse_states(work: &Work<'_>, node: usize, key: &State, value: &State) -> Option<Patch> {
+    let query = work.nodes[node].input(0)?;
     let given = |index: usize| work.nodes[node].input(index);
-    let mut inputs = vec![query, key.new, value.new];
+    let mut inputs: SmallVec<[Edge; 8]> = SmallVec::from_slice(&[query, key.new, value.new]);
     inputs.extend(given(3));
     inputs.extend(given(4));
     inputs.extend([key.beam, Edge::of(key.read), Edge::of(value.read)]);
     let dims = |tensor: &Tensor, axis: usize| tensor.dims.get(axis).map_or(1, |dim| dim.size);
-    let queries = work.tensor(query).clone();
+    let queries = work.tensor(query);
     let attention = Attention {
-        batch: dims(&queries, 0),
-        heads: dims(&queries, 1),
+        batch: dims(queries, 0),
+        heads: dims(queries, 1),
         kv_heads: dims(&key.all, 1),
-        queries: dims(&queries, 2),
+        queries: dims(queries, 2),
         keys: dims(&key.all, 2),
-        key_size: dims(&queries, 3),
+        key_size: dims(queries, 3),
         value_size: dims(&value.all, 3),
         has_mask: given(3).is_some_and(|mask| work.tensor(mask).elements() > 1),
     };
-    work.set_inputs(node, inputs);
-    work.nodes[node].attention = Some(Box::new(attention));
+    let states = [key, value].map(|state| Tensor { layout: Layout::Plain, ..state.all.clone() });
+    let mut patch = Patch::new(work);
+    patch.set_inputs(node, inputs);
+    patch.change(node, |node| {
+        node.attention = Some(Box::new(attention));
+        node.outputs.extend(states);
+    });
     for (port, state) in [(1, key), (2, value)] {
-        work.nodes[node].outputs.push(Tensor { layout: Layout::Plain, ..state.all.clone() });
         for &assign in &state.assigns {
-            work.set_input(assign, 0, Edge { node, port });
+            patch.set_input(assign, 0, Edge { node, port });
         }
     }
+    Some(patch)
 }
 
 fn state(work: &Work<'_>, attention: usize, input: usize) -> Option<State> {
@@ -80,7 +87,7 @@ fn state(work: &Work<'_>, attention: usize, input: usize) -> Option<State> {
         }
     }
     let Op::Concat { .. } = work.nodes[concat].op else { return None };
-    let [Some(gather), Some(new)] = work.nodes[concat].inputs[..] else { return None };
+    let [Some(gather), Some(new)] = work.nodes[concat].inputs()[..] else { return None };
     if work.nodes[gather.node].kind != Kind::Gather {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Pass 11: element-wise nodes of known dims that are left for the plugin to fuse, whether it does or not.
+//! Element-wise nodes of known dims that are left for the plugin to fuse, whether it does or not.
 //!
 //! A chain starts behind a convolution, a product, a Reduce, a norm, an Interpolate, an average pooling or a transposed
 //! convolution with one reader, and goes on through activations and arithmetic with constants of one number, or of one
@@ -8,7 +8,7 @@
 //! Source: `SnippetsMarkSkipped`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/snippets/x64/pass/snippets_mark_skipped.cpp.
 
-use super::rms::is_binary;
+use super::pattern::is_binary;
 use super::work::{Edge, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
@@ -26,8 +26,8 @@ enum Chain {
     End,
 }
 
-/// For every node, whether it is left out of Subgraphs.
-pub(super) fn find(work: &Work<'_>) -> Vec<bool> {
+/// Finds, for every node, whether it is left out of Subgraphs.
+pub(super) fn find(work: &mut Work<'_>) {
     let mut chains: Vec<Option<Chain>> = vec![None; work.nodes.len()];
     let mut axis = 1;
     for node in work.model_order() {
@@ -36,7 +36,7 @@ pub(super) fn find(work: &Work<'_>) -> Vec<bool> {
             axis = own_axis;
             continue;
         }
-        let inputs = work.nodes[node].inputs.iter().flatten();
+        let inputs = work.nodes[node].inputs().iter().flatten();
         let above: Vec<Chain> =
             inputs.filter_map(|edge| chains[edge.node]).filter(|&chain| chain != Chain::End).collect();
         for chain in above {
@@ -44,7 +44,7 @@ pub(super) fn find(work: &Work<'_>) -> Vec<bool> {
             chains[node] = Some(if work.only_user(node).is_some() { next } else { Chain::End });
         }
     }
-    chains.iter().map(Option::is_some).collect()
+    work.is_skipped = chains.iter().map(Option::is_some).collect();
 }
 
 /// The chain that starts behind a node, and its channel axis; `None` for no channels.
@@ -84,13 +84,13 @@ fn start(work: &Work<'_>, node: usize) -> Option<(Chain, i64)> {
 /// How a chain goes on through a node, if it does.
 fn goes_on(work: &Work<'_>, node: usize, chain: Chain, axis: i64, chains: &[Option<Chain>]) -> Option<Chain> {
     let is_variable = |edge: &&Edge| !work.nodes[edge.node].is_const();
-    let n_variable = work.nodes[node].inputs.iter().flatten().filter(is_variable).count();
+    let n_variable = work.nodes[node].inputs().iter().flatten().filter(is_variable).count();
     if is_simple(work, node, axis) && n_variable == 1 {
         return Some(chain);
     }
     match chain {
         Chain::Convolution if is_binary(work, node, Binary::Add) && n_variable == 2 => {
-            let inputs = work.nodes[node].inputs.iter().flatten();
+            let inputs = work.nodes[node].inputs().iter().flatten();
             let is_convolution =
                 |edge: &Edge| work.nodes[edge.node].kind == Kind::Convolution && chains[edge.node].is_some();
             inputs.into_iter().any(is_convolution).then_some(Chain::Sum)
@@ -127,7 +127,7 @@ fn is_scale_or_shift(work: &Work<'_>, node: usize, axis: i64) -> bool {
         return false;
     }
     let mut data = None;
-    for edge in of.inputs.iter().flatten() {
+    for edge in of.inputs().iter().flatten() {
         if !work.nodes[edge.node].is_const() {
             if data.replace(*edge).is_some() {
                 return false;
@@ -138,7 +138,7 @@ fn is_scale_or_shift(work: &Work<'_>, node: usize, axis: i64) -> bool {
     }
     let Some(data) = data else { return false };
     let dims = &work.tensor(data).dims;
-    of.inputs.iter().flatten().filter(|&&edge| edge != data).all(|&edge| {
+    of.inputs().iter().flatten().filter(|&&edge| edge != data).all(|&edge| {
         let own = &work.tensor(edge).dims;
         let Some(missing) = dims.len().checked_sub(own.len()) else { return false };
         work.tensor(edge).elements() == 1

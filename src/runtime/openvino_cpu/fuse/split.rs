@@ -1,4 +1,4 @@
-//! Pass 4, continued: slices that cut a dim into parts are one Split.
+//! Slices that cut a dim into parts are one Split.
 //!
 //! Two or more Slices of one tensor along one axis, whose bounds and steps of 1 are constants, and which together cover
 //! the dim without a hole or an overlap, are one Split with a made-up name. The dim must be known when the model is
@@ -7,11 +7,10 @@
 //! Source: `GroupedSliceToVSplitOptimization`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/optimize_strided_slice.cpp.
 
-use super::work::{Edge, Node, Work};
+use super::work::{Build, Edge, Node, Work};
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
 use rustc_hash::FxHashMap;
-use smallvec::smallvec;
 
 /// A Slice as the rule sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,11 +78,9 @@ fn join(work: &mut Work<'_>, data: Edge, axis: usize, parts: &[Part]) {
     let lengths: Vec<i64> = parts.iter().map(|part| (part.to - part.from) as i64).collect();
     let lengths = work.add_ints(&lengths, source);
     let name = work.fresh_name("VariadicSplit");
-    let split = work.add(Node {
-        inputs: smallvec![Some(data), Some(axis), Some(lengths)],
-        outputs: parts.iter().map(|part| work.nodes[part.node].outputs[0].clone()).collect(),
-        ..Node::named(name, Op::VariadicSplit, Kind::Split, source)
-    });
+    let outputs = parts.iter().map(|part| work.nodes[part.node].outputs[0].clone()).collect();
+    let split = Node { outputs, ..Node::named(name, Op::VariadicSplit, Kind::Split, source) };
+    let split = work.add(split, [data, axis, lengths]);
     for (port, part) in parts.iter().enumerate() {
         work.replace(Edge::of(part.node), Edge { node: split, port });
     }

@@ -1,4 +1,4 @@
-//! Pass 11: element-wise arithmetic on floats whose dims are all known is compiled to Subgraphs.
+//! Element-wise arithmetic on floats whose dims are all known is compiled to Subgraphs.
 //!
 //! A node joins the Subgraphs that it reads, in the order of its inputs, unless that closes a cycle: what a Subgraph
 //! and the node read must come before whoever else reads the Subgraph, by their places in the model. A Subgraph that
@@ -9,7 +9,7 @@
 //!
 //! Source: `SnippetsTokenization`, OpenVINO 2026.4, src/common/snippets/src/pass/collapse_subgraph.cpp.
 
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Build, Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
@@ -21,7 +21,8 @@ use smallvec::SmallVec;
 const MOST_POINTERS: usize = 11;
 
 /// Joins element-wise nodes.
-pub(super) fn tokenize(work: &mut Work<'_>, is_skipped: &[bool]) {
+pub(super) fn tokenize(work: &mut Work<'_>) {
+    let is_skipped = std::mem::take(&mut work.is_skipped);
     let order = work.model_order();
     let mut groups =
         Groups { of: vec![None; work.nodes.len()], all: Vec::new(), position: vec![0; work.nodes.len()] };
@@ -29,7 +30,7 @@ pub(super) fn tokenize(work: &mut Work<'_>, is_skipped: &[bool]) {
         groups.position[node] = index;
     }
     for &node in &order {
-        if work.is_alive(node) && is_token(work, node, is_skipped) {
+        if work.is_alive(node) && is_token(work, node, &is_skipped) {
             groups.add(work, node);
         }
     }
@@ -76,7 +77,7 @@ impl Groups {
         let mut bounds = (0, usize::MAX);
         self.narrow(work, &[node], node, &mut bounds);
         let mut joined: Vec<usize> = Vec::new();
-        for edge in work.nodes[node].inputs.iter().flatten() {
+        for edge in work.nodes[node].inputs().iter().flatten() {
             let Some(group) = self.of[edge.node] else { continue };
             if !joined.contains(&group) {
                 let mut narrowed = bounds;
@@ -98,7 +99,7 @@ impl Groups {
     /// Narrows the places between which `members` can run together with `node`; false if there are none.
     fn narrow(&self, work: &Work<'_>, members: &[usize], node: usize, bounds: &mut (usize, usize)) -> bool {
         for &member in members {
-            for edge in work.nodes[member].inputs.iter().flatten() {
+            for edge in work.nodes[member].inputs().iter().flatten() {
                 let is_source = matches!(work.nodes[edge.node].kind, Kind::Const | Kind::Input);
                 if !is_source && !members.contains(&edge.node) {
                     bounds.0 = bounds.0.max(self.place(edge.node) + 1);
@@ -119,7 +120,7 @@ impl Groups {
 fn inputs(work: &Work<'_>, members: &[usize]) -> Vec<Edge> {
     let mut inputs: Vec<Edge> = Vec::new();
     for &member in members {
-        for edge in work.nodes[member].inputs.iter().flatten() {
+        for edge in work.nodes[member].inputs().iter().flatten() {
             let is_number = work.nodes[edge.node].is_const() && work.tensor(*edge).elements() == 1;
             if !members.contains(&edge.node) && !is_number && !inputs.contains(edge) {
                 inputs.push(*edge);
@@ -140,7 +141,7 @@ fn is_token(work: &Work<'_>, node: usize, is_skipped: &[bool]) -> bool {
     let is_free = |edge: &Edge| work.tensor(*edge).is_free();
     if is_skipped.get(node).copied().unwrap_or(false)
         || of.outputs.iter().any(Tensor::is_free)
-        || of.inputs.iter().flatten().any(is_free)
+        || of.inputs().iter().flatten().any(is_free)
     {
         return false;
     }
@@ -148,7 +149,7 @@ fn is_token(work: &Work<'_>, node: usize, is_skipped: &[bool]) -> bool {
     match of.kind {
         Kind::Eltwise => {
             let is_real = |edge: &Edge| !matches!(work.tensor(*edge).dtype, DType::I32 | DType::I64);
-            !matches!(output.dtype, DType::I32 | DType::I64) && of.inputs.iter().flatten().all(is_real)
+            !matches!(output.dtype, DType::I32 | DType::I64) && of.inputs().iter().flatten().all(is_real)
         }
         Kind::Convert => of.input(0).is_some_and(|edge| {
             let joins = |dtype| matches!(dtype, DType::F32 | DType::U8 | DType::Boolean);
@@ -174,12 +175,11 @@ fn fuse(work: &mut Work<'_>, group: &[usize]) {
         name: work.nodes[last].name.clone(),
         originals,
         source: work.nodes[last].source,
-        inputs: inputs(work, group).into_iter().map(Some).collect(),
         outputs: written.iter().map(|&part| work.nodes[part].outputs[0].clone()).collect(),
         n_fused: group.len() - 1,
         ..Node::default()
     };
-    let fused = work.add(fused);
+    let fused = work.add(fused, inputs(work, group));
     for (port, &part) in written.iter().enumerate() {
         let is_outside = |user: usize| user != fused && !group.contains(&user);
         work.replace_for(Edge::of(part), Edge { node: fused, port }, is_outside);

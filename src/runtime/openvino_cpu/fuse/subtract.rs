@@ -1,29 +1,41 @@
-//! Pass 4, continued: a subtraction of x is x times -1, then the Add that keeps the name.
+//! A subtraction of x is x times -1, then the Add that keeps the name.
 //!
 //! Of floats from a constant before anything is fused; of all signed numbers after rotations and attentions are.
 //!
 //! Source: `ConvertSubtract`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/op_conversions/convert_subtract.cpp.
 
-use super::work::{Edge, Node, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
+
+const SOURCE: &str =
+    "ConvertSubtract, src/common/transformations/src/transformations/op_conversions/convert_subtract.cpp";
 
 /// Rewrites subtractions from a constant.
-pub(super) fn from_constant(work: &mut Work<'_>) {
-    rewrite(work, |work, node, dtype| work.reads_const(node, 0) && dtype.is_float());
-}
+pub(super) const FROM_CONSTANT: Rule = Rule {
+    name: "subtract-from-constant",
+    source: SOURCE,
+    on: |node| matches!(node.op, Op::Binary(Binary::Subtract, _)),
+    apply: |work, node| rewrite(work, node, |dtype| work.reads_const(node, 0) && dtype.is_float()),
+    repeats: false,
+};
 
 /// Rewrites all that are left, of what is not constant.
-pub(super) fn of_variables(work: &mut Work<'_>) {
-    rewrite(work, |work, node, dtype| {
-        let is_signed = dtype.is_float() || matches!(dtype, DType::I32 | DType::I64);
-        is_signed && !is_zero_point(work, node)
-    });
-}
+pub(super) const OF_VARIABLES: Rule = Rule {
+    name: "subtract",
+    source: SOURCE,
+    on: |node| matches!(node.op, Op::Binary(Binary::Subtract, _)),
+    apply: |work, node| {
+        rewrite(work, node, |dtype| {
+            let is_signed = dtype.is_float() || matches!(dtype, DType::I32 | DType::I64);
+            is_signed && !is_zero_point(work, node)
+        })
+    },
+    repeats: false,
+};
 
 /// Whether weights are centred by what is constant but for a Convert.
 fn is_zero_point(work: &Work<'_>, node: usize) -> bool {
@@ -31,36 +43,27 @@ fn is_zero_point(work: &Work<'_>, node: usize) -> bool {
         let of = &work.nodes[edge.node];
         of.is_const() || of.kind == Kind::Convert && work.reads_const(edge.node, 0)
     };
-    work.nodes[node].inputs.iter().flatten().all(is_stored)
+    work.nodes[node].inputs().iter().flatten().all(is_stored)
 }
 
-fn rewrite(work: &mut Work<'_>, wants: impl Fn(&Work<'_>, usize, DType) -> bool) {
-    for node in work.model_order() {
-        let is_subtract =
-            work.is_alive(node) && matches!(work.nodes[node].op, Op::Binary(Binary::Subtract, _));
-        if !is_subtract || work.reads_const(node, 1) {
-            continue;
-        }
-        let Some(data) = work.nodes[node].input(1) else { continue };
-        let tensor = work.tensor(data).clone();
-        if !wants(work, node, tensor.dtype) {
-            continue;
-        }
-        let source = work.nodes[node].source;
-        let minus_one = match tensor.dtype.is_float() {
-            true => work.add_number(-1.0, source),
-            false => work.add_ints(&[-1], source),
-        };
-        let name = work.fresh_name("Multiply");
-        let product = work.add(Node {
-            inputs: smallvec![Some(data), Some(minus_one)],
-            outputs: smallvec![tensor],
-            ..Node::named(name, Op::Binary(Binary::Multiply, Broadcast::Numpy), Kind::Eltwise, source)
-        });
-        let Some(constant) = work.nodes[node].input(0) else { continue };
-        work.nodes[node].op = Op::Binary(Binary::Add, Broadcast::Numpy);
-        work.set_inputs(node, [Edge::of(product), constant]);
+fn rewrite(work: &Work<'_>, node: usize, wants: impl Fn(DType) -> bool) -> Option<Patch> {
+    let (first, data) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
+    let tensor = work.tensor(data);
+    if work.reads_const(node, 1) || !wants(tensor.dtype) {
+        return None;
     }
+    let source = work.nodes[node].source;
+    let mut patch = Patch::new(work);
+    let minus_one = match tensor.dtype.is_float() {
+        true => patch.add_number(-1.0, source),
+        false => patch.add_ints(&[-1], source),
+    };
+    let name = patch.fresh_name("Multiply");
+    let product = Node::named(name, Op::Binary(Binary::Multiply, Broadcast::Numpy), Kind::Eltwise, source);
+    let product = patch.add(product.writing(tensor.clone()), [data, minus_one]);
+    patch.change(node, |node| node.op = Op::Binary(Binary::Add, Broadcast::Numpy));
+    patch.set_inputs(node, [Edge::of(product), first]);
+    Some(patch)
 }
 
 #[cfg(test)]

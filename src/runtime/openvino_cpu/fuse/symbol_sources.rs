@@ -1,4 +1,4 @@
-//! Pass 2, continued: one source for every free dim that is used as a number.
+//! One source for every free dim that is used as a number.
 //!
 //! Nodes are visited from the one that most nodes lie behind to the results. The first number that is a symbol decides:
 //! it becomes `ShapeOf → Gather` of the first tensor met that has the symbol and whose shape is read, or that is joined
@@ -9,7 +9,7 @@
 //! src/common/transformations/src/transformations/symbolic_transformations/symbol_optimization.cpp.
 
 use super::symbols::{self, Element, Facts, Symbol};
-use super::work::{Dim, Edge, Node, Tensor, Work};
+use super::work::{Build, Dim, Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;
@@ -38,7 +38,7 @@ pub(super) fn share(work: &mut Work<'_>) {
     let facts = symbols::follow(work, &order);
     let visits: Vec<(usize, SmallVec<[Edge; 4]>)> = by_depth(work, &order)
         .into_iter()
-        .map(|node| (node, work.nodes[node].inputs.iter().flatten().copied().collect()))
+        .map(|node| (node, work.nodes[node].inputs().iter().flatten().copied().collect()))
         .collect();
     // What loses its readers may be read again: nothing goes before the end.
     let keeper = keep(work, &visits);
@@ -73,8 +73,7 @@ pub(super) fn share(work: &mut Work<'_>) {
     for &node in &order {
         settle_reshape(work, node, &facts);
     }
-    work.set_inputs(keeper, []);
-    work.nodes[keeper].is_gone = true;
+    work.remove(keeper);
     join_shapes(work, shapes_of);
 }
 
@@ -113,8 +112,8 @@ fn settle_reshape(work: &mut Work<'_>, node: usize, facts: &FxHashMap<Edge, Fact
 /// A node that reads every other.
 fn keep(work: &mut Work<'_>, visits: &[(usize, SmallVec<[Edge; 4]>)]) -> usize {
     let edges = visits.iter().filter(|(node, _)| !work.nodes[*node].outputs.is_empty());
-    let inputs = edges.map(|&(node, _)| Some(Edge::of(node))).collect();
-    work.add(Node { inputs, name: "keeper".into(), ..Node::default() })
+    let inputs: Vec<Edge> = edges.map(|&(node, _)| Edge::of(node)).collect();
+    work.add(Node { name: "keeper".into(), ..Node::default() }, inputs)
 }
 
 /// Of what reads the shape of where a symbol was born, the first in order is left.
@@ -208,7 +207,7 @@ fn by_depth(work: &Work<'_>, order: &[usize]) -> Vec<usize> {
         reads_parameter[node] = match work.nodes[node].op {
             Op::Parameter => true,
             Op::Constant(_) | Op::ShapeOf { .. } | Op::ReadValue(_) | Op::Assign(_) => false,
-            _ => work.nodes[node].inputs.iter().flatten().any(|edge| reads_parameter[edge.node]),
+            _ => work.nodes[node].inputs().iter().flatten().any(|edge| reads_parameter[edge.node]),
         };
     }
     let mut depth: Vec<Option<u32>> = vec![None; work.nodes.len()];
@@ -222,7 +221,7 @@ fn by_depth(work: &Work<'_>, order: &[usize]) -> Vec<usize> {
     }
     for &node in order {
         if depth[node].is_none() {
-            let of_inputs = work.nodes[node].inputs.iter().flatten().filter_map(|edge| depth[edge.node]);
+            let of_inputs = work.nodes[node].inputs().iter().flatten().filter_map(|edge| depth[edge.node]);
             depth[node] = of_inputs.min();
         }
         if depth[node].is_none() {
@@ -283,27 +282,15 @@ fn source_for(
     let dims: SmallVec<[Dim; 6]> =
         if wants_list { smallvec![Dim { size: 1, is_free: false }] } else { SmallVec::new() };
     let output = Tensor { dtype: DType::I32, dims, layout: Default::default() };
-    let node = match other {
+    let (node, inputs): (Node, SmallVec<[Edge; 4]>) = match other {
         Some(other) => {
             let name = work.fresh_name(if wants_list { "Reshape" } else { "Squeeze" });
-            let mut inputs: SmallVec<[Option<Edge>; 4]> = smallvec![Some(other)];
-            if wants_list {
-                inputs.push(Some(work.add_ints(&[1], id)));
-            }
-            Node {
-                inputs,
-                outputs: smallvec![output],
-                ..Node::named(
-                    name,
-                    if wants_list {
-                        Op::Reshape(ReshapeZero::IsZero)
-                    } else {
-                        Op::Squeeze { allow_axis_skip: true }
-                    },
-                    Kind::Reshape,
-                    id,
-                )
-            }
+            let pattern = wants_list.then(|| work.add_ints(&[1], id));
+            let op = match wants_list {
+                true => Op::Reshape(ReshapeZero::IsZero),
+                false => Op::Squeeze { allow_axis_skip: true },
+            };
+            (Node::named(name, op, Kind::Reshape, id), std::iter::once(other).chain(pattern).collect())
         }
         None => {
             let birth = above(work, birth?);
@@ -315,14 +302,9 @@ fn source_for(
                     return own;
                 }
                 let rank = work.tensor(birth.edge).dims.len() as u64;
-                work.add(Node {
-                    op: Op::ShapeOf { to: DType::I32, start: 0, end: None },
-                    kind: Kind::ShapeOf,
-                    inputs: smallvec![Some(birth.edge)],
-                    outputs: smallvec![Tensor::fixed(DType::I32, &[rank])],
-                    source: id,
-                    ..Node::default()
-                })
+                let shape = Op::ShapeOf { to: DType::I32, start: 0, end: None };
+                let shape = Node::nameless(shape, Kind::ShapeOf, id);
+                work.add(shape.writing(Tensor::fixed(DType::I32, &[rank])), [birth.edge])
             });
             if is_list {
                 source.list = Some(Edge::of(shape));
@@ -333,17 +315,11 @@ fn source_for(
                 work.nodes[index.node].outputs[0].dims.clear();
             }
             let axis = work.add_ints(&[0], id);
-            Node {
-                op: Op::Gather { batch_dims: 0 },
-                kind: Kind::Gather,
-                inputs: smallvec![Some(Edge::of(shape)), Some(index), Some(axis)],
-                outputs: smallvec![output],
-                source: id,
-                ..Node::default()
-            }
+            let gather = Node::nameless(Op::Gather { batch_dims: 0 }, Kind::Gather, id);
+            (gather, smallvec![Edge::of(shape), index, axis])
         }
     };
-    let made = Edge::of(work.add(node));
+    let made = Edge::of(work.add(node.writing(output), inputs));
     *(if wants_list { &mut source.list } else { &mut source.scalar }) = Some(made);
     Some(made)
 }

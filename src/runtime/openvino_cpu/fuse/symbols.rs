@@ -1,4 +1,4 @@
-//! Pass 2: which free dim each dim is, and which numbers are free dims.
+//! Which free dim each dim is, and which numbers are free dims.
 //!
 //! Every free dim that no rule derives from another one gets a symbol of its own, which is followed from there. What reads free dims as numbers is joined by
 //! [`symbol_sources`](super::symbol_sources).
@@ -68,7 +68,7 @@ fn join_equal(work: &Work<'_>, order: &[usize], n_born: Symbol, facts: &mut FxHa
     for &node in order {
         let Op::Concat { axis } = work.nodes[node].op else { continue };
         let inputs: SmallVec<[&Facts; 4]> =
-            work.nodes[node].inputs.iter().flatten().filter_map(|edge| facts.get(edge)).collect();
+            work.nodes[node].inputs().iter().flatten().filter_map(|edge| facts.get(edge)).collect();
         let Some((first, rest)) = inputs.split_first() else { continue };
         let axis = if axis < 0 { axis + first.dims.len() as i64 } else { axis };
         for other in rest {
@@ -180,7 +180,7 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
             }
             if dims.len() == 1 {
                 let mut all = SmallVec::new();
-                for input in 0..node.inputs.len() {
+                for input in 0..node.inputs().len() {
                     let length = node.input(input).map_or(1, |edge| work.tensor(edge).elements());
                     match of(input).and_then(|facts| facts.elements.clone()) {
                         Some(elements) => all.extend(elements),
@@ -311,7 +311,7 @@ fn broadcast(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>, symbol
     let rank = symbols.len();
     for (axis, symbol) in symbols.iter_mut().enumerate() {
         let mut found: Option<Symbol> = None;
-        for input in work.nodes[edge.node].inputs.iter().flatten() {
+        for input in work.nodes[edge.node].inputs().iter().flatten() {
             let dims = &work.tensor(*input).dims;
             let Some(at) = (axis + dims.len()).checked_sub(rank) else { continue };
             let dim = dims[at];

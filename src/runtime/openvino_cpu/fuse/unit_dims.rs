@@ -1,4 +1,4 @@
-//! Pass 4: transpositions that move at most one dim of more than one element.
+//! Transpositions that move at most one dim of more than one element.
 //!
 //! * A Transpose whose moved dims are 1 but for one is a Reshape of its name.
 //! * An AdaptiveAvgPool to one element is a ReduceMean; a Reduce that alone reads a Transpose runs before it, under a
@@ -9,112 +9,117 @@
 //! Source: `TransposeToReshape`, `AdaptivePoolToReduce`, `TransposeReduction` and `TSShapeOfForward`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations and transpose_sinking.
 
-use super::work::{Edge, Node, Tensor, Work};
+use super::kind;
+use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Reduce, ReshapeZero};
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::{SmallVec, smallvec};
-
-/// Makes Reshapes of transpositions.
-pub(super) fn reshape(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if !work.is_alive(node) || !matches!(work.nodes[node].op, Op::Transpose) {
-            continue;
-        }
-        let (Some(input), Some(order)) = (work.nodes[node].input(0), work.ints(node, 1)) else { continue };
-        let dims = &work.tensor(input).dims;
-        let mut pattern = Vec::with_capacity(order.len());
-        let mut n_moved = 0;
-        for (axis, &from) in order.iter().enumerate() {
-            let Some(dim) = usize::try_from(from).ok().and_then(|from| dims.get(from)) else { break };
-            let is_moved = from != axis as i64;
-            n_moved += usize::from(is_moved && (dim.is_free || dim.size != 1));
-            pattern.push(match (is_moved, dim.is_free) {
-                (false, _) => 0,
-                (true, true) => -1,
-                (true, false) => dim.size as i64,
-            });
-        }
-        if pattern.len() != dims.len() || n_moved > 1 {
-            continue;
-        }
-        if n_moved == 0 {
-            work.replace(Edge::of(node), input);
-            continue;
-        }
-        let pattern = work.add_ints(&pattern, work.nodes[node].source);
-        work.nodes[node].op = Op::Reshape(ReshapeZero::CopiesDim);
-        work.nodes[node].kind = Kind::Reshape;
-        work.set_inputs(node, [input, pattern]);
-    }
-}
+use smallvec::SmallVec;
 
 /// Reduces before transposing.
-pub(super) fn reduce(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if !work.is_alive(node) {
-            continue;
-        }
-        pool_to_reduce(work, node);
-        if matches!(work.nodes[node].op, Op::Reduce { keep_dims: true, .. }) {
-            swap(work, node);
-        }
-    }
-}
+pub(super) const REDUCE: &[Rule] = &[
+    Rule {
+        name: "pool-to-reduce",
+        source: "AdaptivePoolToReduce",
+        on: |node| matches!(node.op, Op::AdaptivePool { indices: None }),
+        apply: pool_to_reduce,
+        repeats: false,
+    },
+    Rule {
+        name: "reduce-before-transpose",
+        source: "TransposeReduction",
+        on: |node| matches!(node.op, Op::Reduce { keep_dims: true, .. }),
+        apply: swap,
+        repeats: false,
+    },
+];
+
+/// Makes Reshapes of transpositions.
+pub(super) const RESHAPE: Rule = Rule {
+    name: "transpose-to-reshape",
+    source: "TransposeToReshape, src/common/transformations/src/transformations/common_optimizations",
+    on: |node| matches!(node.op, Op::Transpose),
+    apply: reshape,
+    repeats: false,
+};
 
 /// Reads shapes before transpositions.
-pub(super) fn shape_before(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if work.is_alive(node) && matches!(work.nodes[node].op, Op::ShapeOf { start: 0, end: None, .. }) {
-            gather_shape(work, node);
-        }
+pub(super) const SHAPE: Rule = Rule {
+    name: "shape-before-transpose",
+    source: "TSShapeOfForward, src/common/transformations/src/transformations/transpose_sinking",
+    on: |node| matches!(node.op, Op::ShapeOf { start: 0, end: None, .. }),
+    apply: gather_shape,
+    repeats: false,
+};
+
+fn reshape(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (input, order) = (work.nodes[node].input(0)?, work.ints(node, 1)?);
+    let dims = &work.tensor(input).dims;
+    let mut pattern: SmallVec<[i64; 8]> = SmallVec::new();
+    let mut n_moved = 0;
+    for (axis, &from) in order.iter().enumerate() {
+        let Some(dim) = usize::try_from(from).ok().and_then(|from| dims.get(from)) else { break };
+        let is_moved = from != axis as i64;
+        n_moved += usize::from(is_moved && (dim.is_free || dim.size != 1));
+        pattern.push(match (is_moved, dim.is_free) {
+            (false, _) => 0,
+            (true, true) => -1,
+            (true, false) => dim.size as i64,
+        });
     }
+    if pattern.len() != dims.len() || n_moved > 1 {
+        return None;
+    }
+    let mut patch = Patch::new(work);
+    if n_moved == 0 {
+        patch.replace(Edge::of(node), input);
+        return Some(patch);
+    }
+    let pattern = patch.add_ints(&pattern, work.nodes[node].source);
+    patch.change(node, |node| (node.op, node.kind) = (Op::Reshape(ReshapeZero::CopiesDim), Kind::Reshape));
+    patch.set_inputs(node, [input, pattern]);
+    Some(patch)
 }
 
-fn gather_shape(work: &mut Work<'_>, node: usize) -> Option<()> {
+fn gather_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
     let transpose = work.producer(node, 0)?;
     if !matches!(work.nodes[transpose].op, Op::Transpose) {
         return None;
     }
     let source = work.nodes[transpose].input(0)?;
-    let order: SmallVec<[i64; 6]> = work.ints(transpose, 1)?.iter().copied().collect();
-    let name = work.fresh_name("Gather");
-    let id = work.nodes[node].source;
-    let shape = work.add(Node {
-        inputs: smallvec![Some(source)],
-        outputs: work.nodes[node].outputs.clone(),
-        ..Node::named(name, work.nodes[node].op.clone(), Kind::ShapeOf, id)
-    });
-    let (order, axis) = (work.add_ints(&order, id), work.add_ints(&[0], id));
-    work.nodes[node].op = Op::Gather { batch_dims: 0 };
-    work.nodes[node].kind = Kind::Gather;
-    work.set_inputs(node, [Edge::of(shape), order, axis]);
-    Some(())
+    let order = work.ints(transpose, 1)?;
+    let mut patch = Patch::new(work);
+    let of = &work.nodes[node];
+    let name = patch.fresh_name("Gather");
+    let shape = Node::named(name, of.op.clone(), Kind::ShapeOf, of.source);
+    let shape = patch.add(Node { outputs: of.outputs.clone(), ..shape }, [source]);
+    let (order, axis) = (patch.add_ints(order, of.source), patch.add_ints(&[0], of.source));
+    patch.change(node, |node| (node.op, node.kind) = (Op::Gather { batch_dims: 0 }, Kind::Gather));
+    patch.set_inputs(node, [Edge::of(shape), order, axis]);
+    Some(patch)
 }
 
-fn pool_to_reduce(work: &mut Work<'_>, node: usize) -> Option<()> {
-    if !matches!(work.nodes[node].op, Op::AdaptivePool { indices: None }) {
-        return None;
-    }
+fn pool_to_reduce(work: &Work<'_>, node: usize) -> Option<Patch> {
     let input = work.nodes[node].input(0)?;
     if !work.ints(node, 1)?.iter().all(|&size| size == 1) {
         return None;
     }
     let axes: Vec<i64> = (2..work.tensor(input).dims.len() as i64).collect();
-    let axes = work.add_ints(&axes, work.nodes[node].source);
-    work.nodes[node].op = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
-    work.nodes[node].kind = Kind::Reduce;
-    work.set_inputs(node, [input, axes]);
-    Some(())
+    let mut patch = Patch::new(work);
+    let axes = patch.add_ints(&axes, work.nodes[node].source);
+    let mean = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+    patch.change(node, |node| (node.op, node.kind) = (mean, Kind::Reduce));
+    patch.set_inputs(node, [input, axes]);
+    Some(patch)
 }
 
-fn swap(work: &mut Work<'_>, node: usize) -> Option<()> {
+fn swap(work: &Work<'_>, node: usize) -> Option<Patch> {
     let transpose = work.producer(node, 0)?;
     if !matches!(work.nodes[transpose].op, Op::Transpose) || work.only_user(transpose).is_none() {
         return None;
     }
     let source = work.nodes[transpose].input(0)?;
-    let order: SmallVec<[i64; 6]> = work.ints(transpose, 1)?.iter().copied().collect();
+    let order = work.ints(transpose, 1)?;
     let rank = order.len() as i64;
     let mut axes = Vec::new();
     for &axis in work.ints(node, 1)? {
@@ -127,18 +132,14 @@ fn swap(work: &mut Work<'_>, node: usize) -> Option<()> {
         (dim.size, dim.is_free) = (1, false);
     }
     let id = work.nodes[node].source;
-    let (axes, order) = (work.add_ints(&axes, id), work.add_ints(&order, id));
+    let mut patch = Patch::new(work);
+    let (axes, order) = (patch.add_ints(&axes, id), patch.add_ints(order, id));
     let op = work.nodes[node].op.clone();
-    let name = work.fresh_name(&super::kind::word(&op));
-    let reduced = work.add(Node {
-        inputs: smallvec![Some(source), Some(axes)],
-        outputs: smallvec![output],
-        ..Node::named(name, op, Kind::Reduce, id)
-    });
-    work.nodes[node].op = Op::Transpose;
-    work.nodes[node].kind = Kind::Transpose;
-    work.set_inputs(node, [Edge::of(reduced), order]);
-    Some(())
+    let name = patch.fresh_name(&kind::word(&op));
+    let reduced = patch.add(Node::named(name, op, Kind::Reduce, id).writing(output), [source, axes]);
+    patch.change(node, |node| (node.op, node.kind) = (Op::Transpose, Kind::Transpose));
+    patch.set_inputs(node, [Edge::of(reduced), order]);
+    Some(patch)
 }
 
 #[cfg(test)]

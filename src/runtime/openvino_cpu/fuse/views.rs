@@ -1,4 +1,4 @@
-//! Pass 13: which Gathers, Splits and Concats share bytes with what they read, and the copies that in-place nodes need.
+//! Which Gathers, Splits and Concats share bytes with what they read, and the copies that in-place nodes need.
 //!
 //! * Gather: one constant index, a known axis dim, 1s before it, no change of type. Split: the same for its axis and
 //!   parts. Concat: the same, no constant input, no input twice. Dims count as they were known when the model was
@@ -9,7 +9,7 @@
 //! Source: `initOptimalPrimitiveDescriptor` of gather.cpp, split.cpp, concat.cpp and
 //! `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src. The copies rest on single cases.
 
-use super::work::{Dim, Edge, Work};
+use super::work::{Build, Dim, Edge, Work};
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::{Kind, Layout};
 
@@ -50,7 +50,7 @@ fn is_gather_view(work: &Work<'_>, node: usize) -> bool {
     let same_type = of.outputs.first().is_some_and(|output| output.dtype == work.tensor(data).dtype);
     is_one_index
         && same_type
-        && of.inputs.len() == 3
+        && of.inputs().len() == 3
         && !work.nodes[data.node].is_const()
         && is_outermost(&work.tensor(data).dims, axis)
 }
@@ -71,7 +71,7 @@ fn is_outermost_of(dims: &[Dim], axis: i64) -> bool {
 fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let (Op::Concat { axis }, Some(output)) = (&of.op, of.outputs.first()) else { return false };
-    let mut producers: Vec<Edge> = of.inputs.iter().flatten().copied().collect();
+    let mut producers: Vec<Edge> = of.inputs().iter().flatten().copied().collect();
     let n_inputs = producers.len();
     let reads_const = producers.iter().any(|edge| is_constant(work, edge.node));
     let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
@@ -173,7 +173,9 @@ fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
 
 /// Arithmetic in place on one part of a Split would overwrite what other parts are read from.
 fn copy_part(work: &mut Work<'_>, node: usize) {
-    let Some(edge) = work.nodes[node].input(0).filter(|_| work.nodes[node].inputs.len() == 1) else { return };
+    let Some(edge) = work.nodes[node].input(0).filter(|_| work.nodes[node].inputs().len() == 1) else {
+        return;
+    };
     let mut above = edge.node;
     while matches!(work.nodes[above].kind, Kind::Reshape)
         || work.nodes[above].kind == Kind::Rope && work.nodes[above].is_view

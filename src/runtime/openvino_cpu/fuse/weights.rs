@@ -1,4 +1,4 @@
-//! Pass 5: weights as they are stored.
+//! Weights as they are stored.
 //!
 //! A weight's chain `Const → [Convert] → [Subtract zero point] → [Multiply scale] → [Reshape] → [Convert]` is no node:
 //! its reader takes the constant itself, the scale and the zero point. A table of f16 is gathered as f16, and the
@@ -7,12 +7,11 @@
 //! Source: `MarkDequantization`, `MoveDecompressionAfterGather` and `ConvertGatherToGatherCompressed`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations.
 
-use super::work::{Edge, Node, Tensor, Work};
+use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Binary;
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::smallvec;
 
 /// A weight as it lies in the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,84 +59,79 @@ fn constant(work: &Work<'_>, mut edge: Edge) -> Option<Edge> {
     None
 }
 
-/// A scale as the plugin keeps it: converted to f32 when the model is compiled.
-pub(super) fn converted(work: &mut Work<'_>, scale: Option<Edge>) -> Option<Edge> {
+/// Converts a scale to f32 when the model is compiled, as the plugin keeps it.
+pub(super) fn convert_scale(work: &Work<'_>, scale: Option<Edge>, patch: &mut Patch) {
     if let Some(scale) = scale
-        && let Some(tensor) = work.nodes[scale.node].outputs.get_mut(scale.port)
-        && tensor.dtype != DType::F32
+        && work.tensor(scale).dtype != DType::F32
     {
-        tensor.dtype = DType::F32;
-        work.nodes[scale.node].is_mapped = false;
+        patch.change(scale.node, move |node| {
+            node.is_mapped = false;
+            let tensor = node.outputs.get_mut(scale.port);
+            tensor.into_iter().for_each(|tensor| tensor.dtype = DType::F32);
+        });
     }
-    scale
 }
 
 /// Gathers from tables as they are stored.
-pub(super) fn gather(work: &mut Work<'_>) {
-    for node in work.model_order() {
-        if !work.is_alive(node) || !matches!(work.nodes[node].op, Op::Gather { batch_dims: 0 }) {
-            continue;
-        }
-        let Some(table) = work.nodes[node].input(0) else { continue };
-        if work.nodes[table.node].is_const() {
-            continue;
-        }
-        let Some(weight) = behind(work, table) else { continue };
-        if weight.scale.is_some() {
-            gather_quantized(work, node, weight);
-        } else if matches!(work.tensor(weight.stored).dtype, DType::F16 | DType::BF16) {
-            gather_half(work, node, weight.stored);
-        }
+pub(super) const RULE: Rule = Rule {
+    name: "gather-weights",
+    source: "MarkDequantization, MoveDecompressionAfterGather, ConvertGatherToGatherCompressed",
+    on: |node| matches!(node.op, Op::Gather { batch_dims: 0 }),
+    apply: gather,
+    repeats: false,
+};
+
+fn gather(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let table = work.nodes[node].input(0)?;
+    if work.nodes[table.node].is_const() {
+        return None;
+    }
+    let weight = behind(work, table)?;
+    if weight.scale.is_some() {
+        Some(gather_quantized(work, node, weight))
+    } else if matches!(work.tensor(weight.stored).dtype, DType::F16 | DType::BF16) {
+        gather_half(work, node, weight.stored)
+    } else {
+        None
     }
 }
 
-fn gather_half(work: &mut Work<'_>, node: usize, table: Edge) {
-    let Some(output) = work.nodes[node].outputs.first().cloned() else { return };
+fn gather_half(work: &Work<'_>, node: usize, table: Edge) -> Option<Patch> {
+    let of = &work.nodes[node];
+    let output = of.outputs.first()?;
     let stored = Tensor { dtype: work.tensor(table).dtype, ..output.clone() };
-    let inputs = work.nodes[node].inputs.iter().flatten().skip(1).copied();
-    let inputs = std::iter::once(table).chain(inputs).map(Some).collect();
-    let source = work.nodes[node].source;
-    let name = work.fresh_name("Gather");
-    let gathered = work.add(Node {
-        inputs,
-        outputs: smallvec![stored],
-        ..Node::named(name, work.nodes[node].op.clone(), Kind::Gather, source)
-    });
-    let convert = work.add(Node {
-        op: Op::Convert { to: output.dtype },
-        kind: Kind::Convert,
-        name: work.nodes[node].name.clone(),
-        originals: work.nodes[node].originals.clone(),
-        inputs: smallvec![Some(Edge::of(gathered))],
-        outputs: smallvec![output],
-        source,
-        ..Node::default()
-    });
-    work.replace(Edge::of(node), Edge::of(convert));
+    let inputs = of.inputs().iter().flatten().skip(1).copied();
+    let mut patch = Patch::new(work);
+    let name = patch.fresh_name("Gather");
+    let gathered = Node::named(name, of.op.clone(), Kind::Gather, of.source).writing(stored);
+    let gathered = patch.add(gathered, std::iter::once(table).chain(inputs));
+    let convert = Op::Convert { to: output.dtype };
+    let convert = Node {
+        originals: of.originals.clone(),
+        ..Node::named(of.name.clone(), convert, Kind::Convert, of.source).writing(output.clone())
+    };
+    let convert = patch.add(convert, [Edge::of(gathered)]);
+    patch.replace(Edge::of(node), Edge::of(convert));
+    Some(patch)
 }
 
 /// Where a matrix product shares the table, the zero point is converted when the model runs.
-fn gather_quantized(work: &mut Work<'_>, node: usize, mut weight: Weight) {
-    let is_shared = |work: &Work<'_>, edge: Edge| work.users(edge.node).iter().any(|&(user, _)| user != node);
+fn gather_quantized(work: &Work<'_>, node: usize, mut weight: Weight) -> Patch {
+    let is_shared = |edge: Edge| work.users(edge.node).iter().any(|&(user, _)| user != node);
+    let mut patch = Patch::new(work);
     if let (Some(zero_point), Some(table)) = (weight.zero_point, work.nodes[node].input(0))
-        && is_shared(work, table)
+        && is_shared(table)
     {
         let tensor = Tensor { dtype: DType::F32, ..work.tensor(zero_point).clone() };
-        let convert = work.add(Node {
-            op: Op::Convert { to: DType::F32 },
-            kind: Kind::Convert,
-            inputs: smallvec![Some(zero_point)],
-            outputs: smallvec![tensor],
-            source: work.nodes[zero_point.node].source,
-            ..Node::default()
-        });
-        weight.zero_point = Some(Edge::of(convert));
+        let source = work.nodes[zero_point.node].source;
+        let convert = Node::nameless(Op::Convert { to: DType::F32 }, Kind::Convert, source).writing(tensor);
+        weight.zero_point = Some(Edge::of(patch.add(convert, [zero_point])));
     }
-    weight.scale = converted(work, weight.scale);
-    let inputs = work.nodes[node].inputs.iter().flatten().skip(1).copied();
-    let inputs: Vec<Edge> =
-        std::iter::once(weight.stored).chain(inputs).chain(weight.scale).chain(weight.zero_point).collect();
-    work.set_inputs(node, inputs);
+    convert_scale(work, weight.scale, &mut patch);
+    let inputs = work.nodes[node].inputs().iter().flatten().skip(1).copied();
+    let inputs = std::iter::once(weight.stored).chain(inputs).chain(weight.scale).chain(weight.zero_point);
+    patch.set_inputs(node, inputs);
+    patch
 }
 
 #[cfg(test)]

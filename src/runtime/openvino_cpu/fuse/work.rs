@@ -1,16 +1,41 @@
-//! The graph while it is rewritten: nodes that fusions take apart and join.
+//! The graph while OpenVINO's passes rewrite it: nodes that fusions take apart and join.
 //!
 //! Made from the exported graph once, changed by one pass after the other, and frozen into an
-//! [`ExecutionGraph`](crate::runtime::openvino_cpu::execution::ExecutionGraph). Readers of every node are kept up to date, and a node
-//! that lost its last reader is gone with all that only it needed. Positions of nodes never change.
+//! [`ExecutionGraph`](crate::runtime::openvino_cpu::execution::ExecutionGraph). Nodes, uses and liveness are those of
+//! [`crate::rewrite`]; here is what this runtime knows of a node, and the roots of its graph.
 
+use super::Options;
 use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Dims, Graph, Op, Value};
 use crate::ids::{NodeId, TensorId};
+use crate::rewrite::{self, Body, Dialect, Source, WorkGraph};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
 use crate::shape::Shapes;
 use smallvec::{SmallVec, smallvec};
+use std::ops::{Deref, DerefMut};
+
+/// A rule of this runtime.
+pub(super) type Rule = rewrite::Rule<OpenVino>;
+/// A pass of this runtime.
+pub(super) type Pass = rewrite::Pass<OpenVino>;
+/// What a rule wants changed.
+pub(super) type Patch = rewrite::Patch<Node>;
+
+/// OpenVINO's way of rewriting.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OpenVino {}
+
+/// The order in which a pass visits nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// That of the model: [`Work::model_order`].
+    Model,
+    /// That of the plugin's graph: [`Work::order`].
+    Execution,
+    /// Parameters alone, by number.
+    Parameters,
+}
 
 /// One output of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +79,6 @@ pub(super) struct Node {
     pub originals: SmallVec<[Box<str>; 1]>,
     /// The node of the file that it stands for.
     pub source: NodeId,
-    /// What it reads.
-    pub inputs: SmallVec<[Option<Edge>; 4]>,
     /// What it writes.
     pub outputs: SmallVec<[Tensor; 1]>,
     /// The elements of a small constant.
@@ -72,10 +95,6 @@ pub(super) struct Node {
     pub attention: Option<Box<Attention>>,
     /// Weights of products that compute a state inside it.
     pub inner: SmallVec<[Tensor; 1]>,
-    /// Who reads it; kept by [`Work`].
-    pub users: Vec<(usize, usize)>,
-    /// Nobody needs it any more; kept by [`Work`].
-    pub is_gone: bool,
 }
 
 /// The graph under rewriting.
@@ -83,8 +102,10 @@ pub(super) struct Node {
 pub(super) struct Work<'a> {
     /// The file's graph.
     pub graph: &'a Graph,
-    /// All nodes, those that are gone included.
-    pub nodes: Vec<Node>,
+    /// Shapes of this run.
+    pub shapes: &'a Shapes,
+    /// How the model is compiled.
+    pub options: Options,
     /// Model outputs, by number.
     pub results: Vec<usize>,
     /// Model inputs, by number.
@@ -95,7 +116,69 @@ pub(super) struct Work<'a> {
     pub assigns: Vec<usize>,
     /// Compiled with free dims.
     pub is_dynamic: bool,
-    fresh: u32,
+    /// Attention is converted to read a cache of blocks.
+    pub is_paged: bool,
+    /// By node, whether it is left out of Subgraphs; empty before the pass that finds them.
+    pub is_skipped: Vec<bool>,
+    /// By node, whether it stays f32; empty before types are settled.
+    pub keeps_f32: Vec<bool>,
+    rewritten: WorkGraph<Node>,
+}
+
+impl Source for Edge {
+    fn origin(self) -> usize {
+        self.node
+    }
+}
+
+impl Body for Node {
+    type Source = Edge;
+    const SWEEPS: bool = true;
+
+    fn origins(&self, own: usize) -> SmallVec<[usize; 1]> {
+        smallvec![own]
+    }
+
+    fn is_root(&self) -> bool {
+        matches!(self.op, Op::Result | Op::Parameter | Op::Assign(_))
+    }
+
+    fn absorb(&mut self, other: &Node) {
+        self.originals.extend(other.originals.iter().cloned());
+    }
+
+    fn rename(&mut self, other: &Node) {
+        self.name.clone_from(&other.name);
+        self.originals.clone_from(&other.originals);
+    }
+}
+
+impl Dialect for OpenVino {
+    type Body = Node;
+    type Work<'a> = Work<'a>;
+    type Order = Order;
+
+    fn order(work: &Work<'_>, order: Order) -> Vec<usize> {
+        match order {
+            Order::Model => work.model_order(),
+            Order::Execution => work.order(),
+            Order::Parameters => work.parameters.clone(),
+        }
+    }
+}
+
+impl Deref for Work<'_> {
+    type Target = WorkGraph<Node>;
+
+    fn deref(&self) -> &WorkGraph<Node> {
+        &self.rewritten
+    }
+}
+
+impl DerefMut for Work<'_> {
+    fn deref_mut(&mut self) -> &mut WorkGraph<Node> {
+        &mut self.rewritten
+    }
 }
 
 impl Edge {
@@ -141,7 +224,6 @@ impl Default for Node {
             name: "".into(),
             originals: SmallVec::new(),
             source: NodeId::new(0),
-            inputs: SmallVec::new(),
             outputs: SmallVec::new(),
             value: None,
             is_mapped: false,
@@ -150,8 +232,6 @@ impl Default for Node {
             is_view: false,
             attention: None,
             inner: SmallVec::new(),
-            users: Vec::new(),
-            is_gone: false,
         }
     }
 }
@@ -168,9 +248,90 @@ impl Node {
         self.kind == Kind::Const
     }
 
-    /// Input `index`, if it is there.
-    pub(super) fn input(&self, index: usize) -> Option<Edge> {
-        self.inputs.get(index).copied().flatten()
+    /// A node in the place of another: under its name, writing what it wrote.
+    pub(super) fn in_place_of(old: &Node, op: Op, kind: Kind) -> Node {
+        Node { outputs: old.outputs.clone(), ..Node::named(old.name.clone(), op, kind, old.source) }
+    }
+
+    /// A node whose name is made up where it is added.
+    pub(super) fn nameless(op: Op, kind: Kind, source: NodeId) -> Node {
+        Node { op, kind, source, ..Node::default() }
+    }
+
+    /// The same node, writing this.
+    pub(super) fn writing(self, tensor: Tensor) -> Node {
+        Node { outputs: smallvec![tensor], ..self }
+    }
+}
+
+/// What nodes can be added to: the graph itself, and a patch for it.
+pub(super) trait Build {
+    /// Adds a node that has its name.
+    fn insert_named(&mut self, node: Node, inputs: SmallVec<[Option<Edge>; 4]>) -> usize;
+
+    /// A number for a made-up name.
+    fn name_number(&mut self) -> u32;
+
+    /// Adds a node; its name is made up if it has none.
+    fn add(&mut self, mut node: Node, inputs: impl IntoIterator<Item = Edge>) -> usize {
+        if node.name.is_empty() {
+            node.name = format!("{}#{}", node.kind.name(), self.name_number()).into();
+            if node.originals.is_empty() && node.kind != Kind::Reorder {
+                node.originals = smallvec![node.name.clone()];
+            }
+        }
+        self.insert_named(node, inputs.into_iter().map(Some).collect())
+    }
+
+    /// A made-up name of a layer whose type is `word`.
+    fn fresh_name(&mut self, word: &str) -> Box<str> {
+        format!("{word}#{}", self.name_number()).into()
+    }
+
+    /// Adds a constant list of integers.
+    fn add_ints(&mut self, values: &[i64], source: NodeId) -> Edge {
+        let tensor = Tensor::fixed(DType::I32, &[values.len() as u64]);
+        self.add_constant(tensor, Some(Value::ints(values.iter().copied())), source)
+    }
+
+    /// Adds a constant number.
+    fn add_number(&mut self, number: f64, source: NodeId) -> Edge {
+        self.add_constant(Tensor::fixed(DType::F32, &[1]), Some(Value::floats([number])), source)
+    }
+
+    /// Adds a constant that no file holds as it is used.
+    fn add_constant(&mut self, tensor: Tensor, value: Option<Value>, source: NodeId) -> Edge {
+        let constant =
+            Node::nameless(Op::Constant(Constant { range: None, value: None }), Kind::Const, source);
+        Edge::of(self.add(Node { value, ..constant.writing(tensor) }, []))
+    }
+
+    /// Adds a Reorder of `edge` to `tensor`, for the node of the file that `source` is.
+    fn add_reorder(&mut self, edge: Edge, tensor: Tensor, source: NodeId) -> Edge {
+        Edge::of(self.add(Node::nameless(Op::Opaque, Kind::Reorder, source).writing(tensor), [edge]))
+    }
+}
+
+impl Build for Work<'_> {
+    fn insert_named(&mut self, node: Node, inputs: SmallVec<[Option<Edge>; 4]>) -> usize {
+        let index = self.rewritten.insert(node, inputs);
+        self.enlist(index);
+        index
+    }
+
+    fn name_number(&mut self) -> u32 {
+        self.n_named += 1;
+        self.n_named
+    }
+}
+
+impl Build for Patch {
+    fn insert_named(&mut self, node: Node, inputs: SmallVec<[Option<Edge>; 4]>) -> usize {
+        self.insert(node, inputs)
+    }
+
+    fn name_number(&mut self) -> u32 {
+        Patch::name_number(self)
     }
 }
 
@@ -179,82 +340,42 @@ impl<'a> Work<'a> {
     ///
     /// A dim is free if the file declares it so and `is_dynamic`: exports declare every tensor as the runtime's own
     /// inference of the exported model left it, so no second inference is needed.
-    pub(super) fn new(graph: &'a Graph, shapes: &Shapes, is_dynamic: bool) -> Work<'a> {
-        let is_dynamic = is_dynamic
+    pub(super) fn new(graph: &'a Graph, shapes: &'a Shapes, options: Options) -> Work<'a> {
+        let is_dynamic = options.is_dynamic
             && graph.parameters().iter().any(|&node| {
                 graph.output(node, 0).is_some_and(|tensor| graph.tensor(tensor).shape.as_known().is_none())
             });
+        let nodes =
+            (0..graph.nodes().len()).map(|index| node_of(graph, NodeId::new(index), shapes, is_dynamic));
         let mut work = Work {
             graph,
-            nodes: Vec::with_capacity(graph.nodes().len() + graph.nodes().len() / 2),
+            shapes,
+            options,
             results: Vec::new(),
             parameters: Vec::new(),
             reads: Vec::new(),
             assigns: Vec::new(),
             is_dynamic,
-            fresh: 0,
+            is_paged: false,
+            is_skipped: Vec::new(),
+            keeps_f32: Vec::new(),
+            rewritten: WorkGraph::new(nodes, graph.nodes().len()),
         };
-        for index in 0..graph.nodes().len() {
-            let node = work.node_of(NodeId::new(index), shapes);
-            work.nodes.push(node);
-        }
         for index in 0..work.nodes.len() {
             work.enlist(index);
         }
-        for index in 0..work.nodes.len() {
-            work.sweep(index);
-        }
-        work.reads.retain(|&index| !work.nodes[index].is_gone);
+        work.drop_unread();
         work
     }
 
-    fn node_of(&self, id: NodeId, shapes: &Shapes) -> Node {
-        let graph = self.graph;
-        let source = graph.node(id);
-        let outputs = graph.outputs(id).map(|tensor| self.tensor_of(tensor, shapes)).collect();
-        let value = match &source.op {
-            Op::Constant(constant) => constant.value.clone(),
-            _ => None,
-        };
-        let inputs = graph.inputs(id).iter().map(|slot| {
-            slot.map(|tensor| {
-                let tensor = graph.tensor(tensor);
-                Edge { node: tensor.node.index(), port: tensor.port as usize }
-            })
-        });
-        let op = match &source.op {
-            Op::If(_) | Op::Loop(_) => Op::Opaque,
-            op => op.clone(),
-        };
-        let kind = super::kind::of(&op, graph.node_type(id));
-        let name: Box<str> = graph.node_name(id).into();
-        Node {
-            inputs: inputs.collect(),
-            outputs,
-            value,
-            is_mapped: matches!(&op, Op::Constant(Constant { range: Some(_), .. })),
-            ..Node::named(name, op, kind, id)
-        }
+    /// Drops readers of variables that are gone.
+    pub(super) fn drop_unread(&mut self) {
+        let rewritten = &self.rewritten;
+        self.reads.retain(|&read| rewritten.is_alive(read));
     }
 
-    fn tensor_of(&self, id: TensorId, shapes: &Shapes) -> Tensor {
-        let info = shapes.tensor(id);
-        let declared = self.graph.tensor(id).shape.dims.as_deref();
-        let dims = info.dims.as_deref().unwrap_or_default().iter().enumerate().map(|(axis, &size)| {
-            let declared = declared.and_then(|dims| dims.get(axis));
-            let is_known = declared.is_some_and(|dim| dim.as_known().is_some());
-            Dim { size, is_free: self.is_dynamic && !is_known }
-        });
-        Tensor { dtype: info.dtype, dims: dims.collect(), layout: Layout::Plain }
-    }
-
-    /// Registers a node's reads, and the node itself where it is a root.
+    /// Lists a node where it is a root.
     fn enlist(&mut self, index: usize) {
-        for input in 0..self.nodes[index].inputs.len() {
-            if let Some(edge) = self.nodes[index].inputs[input] {
-                self.nodes[edge.node].users.push((index, input));
-            }
-        }
         let roots = match self.nodes[index].op {
             Op::Result => &mut self.results,
             Op::Parameter => &mut self.parameters,
@@ -265,77 +386,14 @@ impl<'a> Work<'a> {
         roots.push(index);
     }
 
-    /// Adds a node; its name is made up if it has none.
-    pub(super) fn add(&mut self, mut node: Node) -> usize {
-        if node.name.is_empty() {
-            self.fresh += 1;
-            node.name = format!("{}#{}", node.kind.name(), self.fresh).into();
-            if node.originals.is_empty() && node.kind != Kind::Reorder {
-                node.originals = smallvec![node.name.clone()];
-            }
-        }
-        let index = self.nodes.len();
-        self.nodes.push(node);
-        self.enlist(index);
-        index
-    }
-
-    /// A made-up name of a layer whose type is `word`.
-    pub(super) fn fresh_name(&mut self, word: &str) -> Box<str> {
-        self.fresh += 1;
-        format!("{word}#{}", self.fresh).into()
-    }
-
-    /// Adds a constant of integers; a list, or with `dims` empty a scalar.
-    pub(super) fn add_ints(&mut self, values: &[i64], source: NodeId) -> Edge {
-        let tensor = Tensor::fixed(DType::I32, &[values.len() as u64]);
-        self.add_constant(tensor, Some(Value::ints(values.iter().copied())), source)
-    }
-
-    /// Adds a constant number.
-    pub(super) fn add_number(&mut self, number: f64, source: NodeId) -> Edge {
-        self.add_constant(Tensor::fixed(DType::F32, &[1]), Some(Value::floats([number])), source)
-    }
-
-    /// Adds a constant that no file holds as it is used.
-    pub(super) fn add_constant(&mut self, tensor: Tensor, value: Option<Value>, source: NodeId) -> Edge {
-        Edge::of(self.add(Node {
-            op: Op::Constant(Constant { range: None, value: None }),
-            kind: Kind::Const,
-            outputs: smallvec![tensor],
-            value,
-            source,
-            ..Node::default()
-        }))
-    }
-
-    /// Adds a Reorder of what `edge` holds to `tensor`, for the node of the file that `source` is.
-    pub(super) fn add_reorder(&mut self, edge: Edge, tensor: Tensor, source: NodeId) -> Edge {
-        Edge::of(self.add(Node {
-            kind: Kind::Reorder,
-            inputs: smallvec![Some(edge)],
-            outputs: smallvec![tensor],
-            source,
-            ..Node::default()
-        }))
-    }
-
     /// Who reads a node: (reader, input), each only while it exists.
     pub(super) fn users(&self, index: usize) -> &[(usize, usize)] {
-        &self.nodes[index].users
+        self.uses(index)
     }
 
     /// The only reader of a node, and which of its inputs.
     pub(super) fn only_user(&self, index: usize) -> Option<(usize, usize)> {
-        match self.users(index) {
-            [user] => Some(*user),
-            _ => None,
-        }
-    }
-
-    /// Whether the node still exists.
-    pub(super) fn is_alive(&self, index: usize) -> bool {
-        !self.nodes[index].is_gone
+        self.only_use(index)
     }
 
     /// What an output holds.
@@ -367,93 +425,15 @@ impl<'a> Work<'a> {
         values.iter().all(|&value| value == first).then_some(first)
     }
 
-    /// Changes one input of a node.
-    pub(super) fn set_input(&mut self, node: usize, input: usize, edge: Edge) {
-        let old = self.nodes[node].inputs[input].replace(edge);
-        self.nodes[edge.node].users.push((node, input));
-        if let Some(old) = old {
-            self.forget(old.node, (node, input));
-        }
-    }
-
     /// Changes all inputs of a node.
-    pub(super) fn set_inputs(&mut self, node: usize, inputs: impl IntoIterator<Item = Edge>) {
-        let inputs: SmallVec<[Option<Edge>; 4]> = inputs.into_iter().map(Some).collect();
-        let old = std::mem::replace(&mut self.nodes[node].inputs, inputs);
-        for input in 0..self.nodes[node].inputs.len() {
-            if let Some(edge) = self.nodes[node].inputs[input] {
-                self.nodes[edge.node].users.push((node, input));
-            }
-        }
-        for (input, edge) in old.iter().enumerate() {
-            if let Some(edge) = edge {
-                self.forget(edge.node, (node, input));
-            }
-        }
+    pub(super) fn read(&mut self, node: usize, inputs: impl IntoIterator<Item = Edge>) {
+        self.set_inputs(node, inputs.into_iter().map(Some).collect());
     }
 
-    /// Makes everyone who reads `old` read `new`.
-    pub(super) fn replace(&mut self, old: Edge, new: Edge) {
-        self.replace_for(old, new, |_| true);
-    }
-
-    /// Makes those readers of `old` that pass `wants` read `new`.
-    pub(super) fn replace_for(&mut self, old: Edge, new: Edge, wants: impl Fn(usize) -> bool) {
-        if old == new {
-            return;
-        }
-        let users = std::mem::take(&mut self.nodes[old.node].users);
-        let mut kept = Vec::new();
-        for (user, input) in users {
-            if self.nodes[user].inputs[input] == Some(old) && wants(user) {
-                self.nodes[user].inputs[input] = Some(new);
-                self.nodes[new.node].users.push((user, input));
-            } else {
-                kept.push((user, input));
-            }
-        }
-        self.nodes[old.node].users.extend(kept);
-        self.sweep(old.node);
-    }
-
-    /// Takes away a writer of a variable, with whatever only it needed.
+    /// Removes a writer of a variable, with whatever only it needed.
     pub(super) fn remove_assign(&mut self, assign: usize) {
         self.assigns.retain(|&other| other != assign);
-        self.nodes[assign].is_gone = true;
-        for (input, edge) in std::mem::take(&mut self.nodes[assign].inputs).into_iter().enumerate() {
-            if let Some(edge) = edge {
-                self.forget(edge.node, (assign, input));
-            }
-        }
-    }
-
-    fn forget(&mut self, node: usize, user: (usize, usize)) {
-        let users = &mut self.nodes[node].users;
-        if let Some(position) = users.iter().position(|&known| known == user) {
-            users.remove(position);
-        }
-        self.sweep(node);
-    }
-
-    /// Removes a node that nobody reads, and whatever only it needed.
-    fn sweep(&mut self, index: usize) {
-        let mut pending = vec![index];
-        while let Some(index) = pending.pop() {
-            let node = &mut self.nodes[index];
-            let is_root = matches!(node.op, Op::Result | Op::Parameter | Op::Assign(_));
-            if node.is_gone || is_root || !node.users.is_empty() {
-                continue;
-            }
-            node.is_gone = true;
-            for (input, edge) in std::mem::take(&mut node.inputs).into_iter().enumerate() {
-                let Some(edge) = edge else { continue };
-                let users = &mut self.nodes[edge.node].users;
-                if let Some(position) = users.iter().position(|&known| known == (index, input)) {
-                    users.swap_remove(position);
-                }
-                pending.push(edge.node);
-            }
-        }
+        self.remove(assign);
     }
 
     /// Every node that exists, inputs before users.
@@ -461,45 +441,53 @@ impl<'a> Work<'a> {
     /// Source: `Graph::SortTopologically`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp: a walk from
     /// MemoryInputs, then Outputs by number, then all that is left; inputs by port, a node after its inputs.
     pub(super) fn order(&self) -> Vec<usize> {
-        let mut order = Vec::with_capacity(self.nodes.len());
-        let mut is_seen = vec![false; self.nodes.len()];
         let roots = self.reads.iter().chain(&self.results).chain(&self.assigns).chain(&self.parameters);
-        for &root in roots {
-            self.walk(root, &mut is_seen, &mut order);
-        }
-        order
+        self.walk(roots.copied())
     }
 
     /// As [`order`](Self::order), from results, then assigns: the order of the model before it is a plugin's graph.
     pub(super) fn model_order(&self) -> Vec<usize> {
-        let mut order = Vec::with_capacity(self.nodes.len());
-        let mut is_seen = vec![false; self.nodes.len()];
-        for &root in self.results.iter().chain(&self.assigns).chain(&self.parameters) {
-            self.walk(root, &mut is_seen, &mut order);
-        }
-        order
+        self.walk(self.results.iter().chain(&self.assigns).chain(&self.parameters).copied())
     }
+}
 
-    fn walk(&self, root: usize, is_seen: &mut [bool], order: &mut Vec<usize>) {
-        if std::mem::replace(&mut is_seen[root], true) {
-            return;
-        }
-        let mut stack = vec![(root, 0)];
-        while let Some((node, input)) = stack.last_mut() {
-            match self.nodes[*node].inputs.get(*input) {
-                None => {
-                    order.push(*node);
-                    stack.pop();
-                }
-                Some(edge) => {
-                    *input += 1;
-                    if let Some(edge) = edge
-                        && !std::mem::replace(&mut is_seen[edge.node], true)
-                    {
-                        stack.push((edge.node, 0));
-                    }
-                }
-            }
-        }
-    }
+/// A node of the file, and what it reads.
+fn node_of(
+    graph: &Graph,
+    id: NodeId,
+    shapes: &Shapes,
+    is_dynamic: bool,
+) -> (Node, SmallVec<[Option<Edge>; 4]>) {
+    let source = graph.node(id);
+    let outputs = graph.outputs(id).map(|tensor| tensor_of(graph, tensor, shapes, is_dynamic)).collect();
+    let value = match &source.op {
+        Op::Constant(constant) => constant.value.clone(),
+        _ => None,
+    };
+    let inputs = graph.inputs(id).iter().map(|slot| {
+        slot.map(|tensor| {
+            let tensor = graph.tensor(tensor);
+            Edge { node: tensor.node.index(), port: tensor.port as usize }
+        })
+    });
+    let op = match &source.op {
+        Op::If(_) | Op::Loop(_) => Op::Opaque,
+        op => op.clone(),
+    };
+    let kind = super::kind::of(&op, graph.node_type(id));
+    let is_mapped = matches!(&op, Op::Constant(Constant { range: Some(_), .. }));
+    let node = Node { outputs, value, is_mapped, ..Node::named(graph.node_name(id), op, kind, id) };
+    (node, inputs.collect())
+}
+
+/// A tensor of the file.
+fn tensor_of(graph: &Graph, id: TensorId, shapes: &Shapes, is_dynamic: bool) -> Tensor {
+    let info = shapes.tensor(id);
+    let declared = graph.tensor(id).shape.dims.as_deref();
+    let dims = info.dims.as_deref().unwrap_or_default().iter().enumerate().map(|(axis, &size)| {
+        let declared = declared.and_then(|dims| dims.get(axis));
+        let is_known = declared.is_some_and(|dim| dim.as_known().is_some());
+        Dim { size, is_free: is_dynamic && !is_known }
+    });
+    Tensor { dtype: info.dtype, dims: dims.collect(), layout: Layout::Plain }
 }

@@ -1,0 +1,370 @@
+//! The graph under rewriting: nodes, what they read, who reads them, and which are left.
+//!
+//! Positions of nodes never change: a node that goes leaves its place empty, and a new node comes after all others.
+
+use super::patch::Patch;
+use smallvec::{SmallVec, smallvec};
+use std::fmt::Debug;
+use std::ops::{Deref, DerefMut, Index, IndexMut};
+
+/// What a node reads.
+pub(crate) trait Source: Copy + PartialEq + Debug {
+    /// The number that uses of it are counted under: that of its writer, or its own where tensors outlive writers.
+    fn origin(self) -> usize;
+}
+
+/// What a runtime knows of a node.
+pub(crate) trait Body: Debug {
+    /// What its nodes read.
+    type Source: Source;
+
+    /// Whether a node goes as soon as nothing needs it; else a pass calls [`WorkGraph::sweep`].
+    const SWEEPS: bool;
+
+    /// What the node at position `own` writes.
+    fn origins(&self, own: usize) -> SmallVec<[usize; 1]>;
+
+    /// Whether the node stays although nothing reads it.
+    fn is_root(&self) -> bool;
+
+    /// Adds the provenance of a node that was fused behind this one.
+    fn absorb(&mut self, other: &Self);
+
+    /// Takes the name and the provenance of a node in whose place this one is.
+    fn rename(&mut self, other: &Self);
+}
+
+/// Inputs of a node; an absent optional one is `None`.
+pub(crate) type Inputs<S> = SmallVec<[Option<S>; 4]>;
+
+/// A node in its place. It can be read as its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Vertex<B: Body> {
+    body: B,
+    inputs: Inputs<B::Source>,
+    is_gone: bool,
+}
+
+impl<B: Body> Vertex<B> {
+    /// What the node reads.
+    pub(crate) fn inputs(&self) -> &[Option<B::Source>] {
+        &self.inputs
+    }
+
+    /// Input `index`, if it is there.
+    pub(crate) fn input(&self, index: usize) -> Option<B::Source> {
+        self.inputs.get(index).copied().flatten()
+    }
+}
+
+impl<B: Body> Deref for Vertex<B> {
+    type Target = B;
+
+    fn deref(&self) -> &B {
+        &self.body
+    }
+}
+
+impl<B: Body> DerefMut for Vertex<B> {
+    fn deref_mut(&mut self) -> &mut B {
+        &mut self.body
+    }
+}
+
+/// The nodes of a graph by position, those that are gone included. Only the graph adds nodes.
+#[derive(Debug)]
+pub(crate) struct Vertices<B: Body>(Vec<Vertex<B>>);
+
+impl<B: Body> Vertices<B> {
+    /// Number of positions.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Changes one node by what another is.
+    pub(super) fn pair(&mut self, node: usize, other: usize, change: fn(&mut B, &B)) {
+        let Ok([node, other]) = self.0.get_disjoint_mut([node, other]) else { return };
+        change(node, other);
+    }
+}
+
+impl<B: Body> Index<usize> for Vertices<B> {
+    type Output = Vertex<B>;
+
+    fn index(&self, node: usize) -> &Vertex<B> {
+        &self.0[node]
+    }
+}
+
+impl<B: Body> IndexMut<usize> for Vertices<B> {
+    fn index_mut(&mut self, node: usize) -> &mut Vertex<B> {
+        &mut self.0[node]
+    }
+}
+
+/// A use: the reader, and which of its inputs.
+pub(crate) type Use = (usize, usize);
+
+/// A graph under rewriting.
+///
+/// Who reads what is kept up to date by every change. Where the runtime [sweeps](Body::SWEEPS), a node that lost its last
+/// reader is gone with everything that only it needed.
+#[derive(Debug)]
+pub(crate) struct WorkGraph<B: Body> {
+    /// All nodes.
+    pub nodes: Vertices<B>,
+    /// Number of names that were made up.
+    pub n_named: u32,
+    /// By origin.
+    uses: Vec<SmallVec<[Use; 2]>>,
+    /// By origin.
+    writers: Vec<Option<usize>>,
+}
+
+impl<B: Body> WorkGraph<B> {
+    /// A graph of these nodes, which may read each other in any order.
+    pub(crate) fn new(nodes: impl IntoIterator<Item = (B, Inputs<B::Source>)>, n_origins: usize) -> Self {
+        let vertex = |(body, inputs)| Vertex { body, inputs, is_gone: false };
+        let nodes: Vec<Vertex<B>> = nodes.into_iter().map(vertex).collect();
+        let mut graph = WorkGraph {
+            nodes: Vertices(nodes),
+            n_named: 0,
+            uses: vec![SmallVec::new(); n_origins],
+            writers: vec![None; n_origins],
+        };
+        for node in 0..graph.nodes.len() {
+            graph.enlist(node);
+        }
+        if B::SWEEPS {
+            for node in 0..graph.nodes.len() {
+                graph.sweep(node);
+            }
+        }
+        graph
+    }
+
+    /// Registers what a node reads and writes.
+    fn enlist(&mut self, node: usize) {
+        for origin in self.nodes[node].origins(node) {
+            self.add_origins(origin + 1);
+            self.writers[origin] = Some(node);
+        }
+        for index in 0..self.nodes[node].inputs.len() {
+            if let Some(source) = self.nodes[node].inputs[index] {
+                self.add_origins(source.origin() + 1);
+                self.uses[source.origin()].push((node, index));
+            }
+        }
+    }
+
+    /// Makes place for the uses of the first `count` origins.
+    pub(crate) fn add_origins(&mut self, count: usize) {
+        if self.uses.len() < count {
+            self.uses.resize(count, SmallVec::new());
+            self.writers.resize(count, None);
+        }
+    }
+
+    /// Adds a node; returns its position.
+    pub(crate) fn insert(&mut self, body: B, inputs: Inputs<B::Source>) -> usize {
+        let node = self.nodes.len();
+        self.nodes.0.push(Vertex { body, inputs, is_gone: false });
+        self.enlist(node);
+        node
+    }
+
+    /// Whether the node still exists.
+    pub(crate) fn is_alive(&self, node: usize) -> bool {
+        !self.nodes[node].is_gone
+    }
+
+    /// The uses of an origin, each as long as its reader exists.
+    pub(crate) fn uses(&self, origin: usize) -> &[Use] {
+        &self.uses[origin]
+    }
+
+    /// The only use of an origin.
+    pub(crate) fn only_use(&self, origin: usize) -> Option<Use> {
+        match self.uses(origin) {
+            [found] => Some(*found),
+            _ => None,
+        }
+    }
+
+    /// Changes one input of a node.
+    pub(crate) fn set_input(&mut self, node: usize, input: usize, source: B::Source) {
+        let old = self.nodes[node].inputs[input].replace(source);
+        self.uses[source.origin()].push((node, input));
+        if let Some(old) = old {
+            self.forget(old.origin(), (node, input));
+        }
+    }
+
+    /// Changes all inputs of a node.
+    pub(crate) fn set_inputs(&mut self, node: usize, inputs: Inputs<B::Source>) {
+        for (input, source) in inputs.iter().enumerate() {
+            if let Some(source) = source {
+                self.uses[source.origin()].push((node, input));
+            }
+        }
+        let old = std::mem::replace(&mut self.nodes[node].inputs, inputs);
+        self.forget_all(node, old);
+    }
+
+    /// Makes every reader of `old` read `new`.
+    pub(crate) fn replace(&mut self, old: B::Source, new: B::Source) {
+        self.replace_for(old, new, |_| true);
+    }
+
+    /// Makes those readers of `old` that pass `wants` read `new`.
+    pub(crate) fn replace_for(&mut self, old: B::Source, new: B::Source, wants: impl Fn(usize) -> bool) {
+        if old == new {
+            return;
+        }
+        let uses = std::mem::take(&mut self.uses[old.origin()]);
+        let mut kept: SmallVec<[Use; 2]> = smallvec![];
+        for (user, input) in uses {
+            if self.nodes[user].inputs[input] == Some(old) && wants(user) {
+                self.nodes[user].inputs[input] = Some(new);
+                self.uses[new.origin()].push((user, input));
+            } else {
+                kept.push((user, input));
+            }
+        }
+        self.uses[old.origin()].extend(kept);
+        self.sweep_if_unread(old.origin());
+    }
+
+    /// Removes a node that nothing reads, with whatever only it needed.
+    pub(crate) fn remove(&mut self, node: usize) {
+        self.nodes[node].is_gone = true;
+        let old = std::mem::take(&mut self.nodes[node].inputs);
+        self.forget_all(node, old);
+    }
+
+    fn forget_all(&mut self, node: usize, old: Inputs<B::Source>) {
+        for (input, source) in old.into_iter().enumerate() {
+            if let Some(source) = source {
+                self.forget(source.origin(), (node, input));
+            }
+        }
+    }
+
+    fn forget(&mut self, origin: usize, user: Use) {
+        let uses = &mut self.uses[origin];
+        if let Some(position) = uses.iter().position(|&known| known == user) {
+            uses.remove(position);
+        }
+        self.sweep_if_unread(origin);
+    }
+
+    fn sweep_if_unread(&mut self, origin: usize) {
+        if B::SWEEPS
+            && self.uses[origin].is_empty()
+            && let Some(writer) = self.writers[origin]
+        {
+            self.sweep(writer);
+        }
+    }
+
+    /// Removes a node that nothing needs, and whatever only it needed.
+    pub(crate) fn sweep(&mut self, node: usize) {
+        let mut pending: SmallVec<[usize; 8]> = smallvec![node];
+        while let Some(node) = pending.pop() {
+            let of = &self.nodes[node];
+            let is_read = || of.origins(node).into_iter().any(|origin| !self.uses[origin].is_empty());
+            if of.is_gone || of.is_root() || is_read() {
+                continue;
+            }
+            let of = &mut self.nodes[node];
+            of.is_gone = true;
+            for (input, source) in std::mem::take(&mut of.inputs).into_iter().enumerate() {
+                let Some(source) = source else { continue };
+                let uses = &mut self.uses[source.origin()];
+                if let Some(position) = uses.iter().position(|&known| known == (node, input)) {
+                    uses.swap_remove(position);
+                }
+                pending.extend(self.writers[source.origin()]);
+            }
+        }
+    }
+
+    /// Applies what a rule wants changed.
+    pub(crate) fn apply(&mut self, patch: Patch<B>) {
+        patch.apply(self);
+    }
+
+    /// The nodes that `roots` need, and these, inputs before users: a walk from root to root, inputs by number.
+    pub(crate) fn walk(&self, roots: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut is_seen = vec![false; self.nodes.len()];
+        let mut stack: Vec<(usize, usize)> = Vec::new();
+        for root in roots {
+            if !std::mem::replace(&mut is_seen[root], true) {
+                stack.push((root, 0));
+            }
+            while let Some((node, input)) = stack.last_mut() {
+                match self.nodes[*node].inputs.get(*input) {
+                    None => {
+                        order.push(*node);
+                        stack.pop();
+                    }
+                    Some(source) => {
+                        *input += 1;
+                        if let Some(writer) = source.and_then(|source| self.writers[source.origin()])
+                            && !std::mem::replace(&mut is_seen[writer], true)
+                        {
+                            stack.push((writer, 0));
+                        }
+                    }
+                }
+            }
+        }
+        order
+    }
+
+    /// What contradicts itself: uses without a reader, reads without a use, reads of what is gone. For tests.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for node in 0..self.nodes.len() {
+            let of = &self.nodes[node];
+            for (input, source) in of.inputs.iter().enumerate() {
+                let Some(source) = source else { continue };
+                let uses = &self.uses[source.origin()];
+                if uses.iter().filter(|&&known| known == (node, input)).count() != 1 {
+                    faults.push(format!("input {input} of node {node} is not one use of {source:?}"));
+                }
+                let writer = self.writers[source.origin()];
+                if B::SWEEPS && writer.is_some_and(|writer| self.nodes[writer].is_gone) {
+                    faults.push(format!("node {node} reads {source:?}, whose writer is gone"));
+                }
+            }
+            if of.is_gone && !of.inputs.is_empty() {
+                faults.push(format!("node {node} is gone and reads something"));
+            }
+        }
+        for (origin, uses) in self.uses.iter().enumerate() {
+            for &(user, input) in uses {
+                if self.nodes[user].input(input).map(Source::origin) != Some(origin) {
+                    faults.push(format!(
+                        "use {input} of origin {origin} by node {user} is not one of its inputs"
+                    ));
+                }
+            }
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+impl<B: Body> WorkGraph<B> {
+    /// Adds a use that no node has.
+    pub(super) fn plant_use(&mut self, origin: usize, user: Use) {
+        self.uses[origin].push(user);
+    }
+
+    /// Marks a node as gone, and leaves its reads and readers.
+    pub(super) fn plant_gone(&mut self, node: usize) {
+        self.nodes[node].is_gone = true;
+    }
+}

@@ -1,0 +1,201 @@
+//! Rules, the table of passes that a runtime makes of them, and the driver.
+
+use super::graph::{Body, WorkGraph};
+use super::patch::Patch;
+use std::fmt;
+use std::ops::DerefMut;
+
+/// A runtime's way of rewriting.
+pub(crate) trait Dialect: 'static {
+    /// What it knows of a node.
+    type Body: Body;
+    /// The graph with what the runtime keeps next to it.
+    type Work<'a>: DerefMut<Target = WorkGraph<Self::Body>>;
+    /// The orders in which it visits nodes.
+    type Order: Copy + PartialEq + fmt::Debug;
+
+    /// The nodes that are left, in this order.
+    fn order(work: &Self::Work<'_>, order: Self::Order) -> Vec<usize>;
+}
+
+/// Tries a rule at a node.
+pub(crate) type Apply<D> =
+    for<'a, 'b> fn(&'b <D as Dialect>::Work<'a>, usize) -> Option<Patch<<D as Dialect>::Body>>;
+
+/// A local fusion: a pattern around one node of some operators, and what becomes of it.
+pub(crate) struct Rule<D: Dialect> {
+    /// Its name.
+    pub name: &'static str,
+    /// Where the runtime does the same.
+    pub source: &'static str,
+    /// The operators that it is tried on: all that a node of another costs.
+    pub on: fn(&D::Body) -> bool,
+    /// The pattern at a node; nothing where it does not match.
+    pub apply: Apply<D>,
+    /// Whether it is tried at the same node until it does not match. Every match must make the graph smaller.
+    pub repeats: bool,
+}
+
+/// One line of a runtime's table.
+pub(crate) struct Pass<D: Dialect> {
+    /// Its name, unique in the table.
+    pub name: &'static str,
+    /// Where the runtime does the same.
+    pub source: &'static str,
+    /// Passes that come earlier.
+    pub needs: &'static [&'static str],
+    /// Whether it is part of this run.
+    pub when: for<'a, 'b> fn(&'b D::Work<'a>) -> bool,
+    /// What it does.
+    pub run: Run<D>,
+}
+
+/// What a pass does.
+pub(crate) enum Run<D: Dialect> {
+    /// Tries rules on every node that is left, once, in an order that is fixed before.
+    Rules(D::Order, &'static [Rule<D>]),
+    /// Looks at the whole graph.
+    Whole(for<'a, 'b> fn(&'b mut D::Work<'a>)),
+}
+
+impl<D: Dialect> Pass<D> {
+    /// A pass of one rule, under its name.
+    pub(crate) const fn rule(
+        rule: &'static Rule<D>,
+        order: D::Order,
+        needs: &'static [&'static str],
+    ) -> Pass<D> {
+        let rules = std::slice::from_ref(rule);
+        Pass { name: rule.name, source: rule.source, needs, when: |_| true, run: Run::Rules(order, rules) }
+    }
+
+    /// A pass of several rules, tried one after the other on each node.
+    pub(crate) const fn rules(
+        name: &'static str,
+        source: &'static str,
+        rules: &'static [Rule<D>],
+        order: D::Order,
+        needs: &'static [&'static str],
+    ) -> Pass<D> {
+        Pass { name, source, needs, when: |_| true, run: Run::Rules(order, rules) }
+    }
+
+    /// A pass that looks at the whole graph.
+    pub(crate) const fn whole(
+        name: &'static str,
+        source: &'static str,
+        run: for<'a, 'b> fn(&'b mut D::Work<'a>),
+        needs: &'static [&'static str],
+    ) -> Pass<D> {
+        Pass { name, source, needs, when: |_| true, run: Run::Whole(run) }
+    }
+
+    /// The same pass under another name: one that comes twice.
+    pub(crate) const fn named(self, name: &'static str) -> Pass<D> {
+        Pass { name, ..self }
+    }
+
+    /// The same pass, run only where this holds.
+    pub(crate) const fn when(self, when: for<'a, 'b> fn(&'b D::Work<'a>) -> bool) -> Pass<D> {
+        Pass { when, ..self }
+    }
+}
+
+impl<D: Dialect> fmt::Debug for Rule<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule").field("name", &self.name).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl<D: Dialect> fmt::Debug for Pass<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass")
+            .field("name", &self.name)
+            .field("source", &self.source)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs passes in the order of their table.
+///
+/// Cost: of rules, linear in nodes; a rule that is not for a node's operator costs its [key](Rule::on).
+pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]) {
+    // The order of nodes holds as long as nothing changes.
+    let mut known: Option<(D::Order, Vec<usize>)> = None;
+    for pass in passes {
+        if !(pass.when)(work) {
+            continue;
+        }
+        match pass.run {
+            Run::Rules(order, rules) => {
+                let nodes = match known.take() {
+                    Some((same, nodes)) if same == order => nodes,
+                    _ => D::order(work, order),
+                };
+                if !sweep(work, &nodes, rules) {
+                    known = Some((order, nodes));
+                }
+            }
+            Run::Whole(run) => {
+                known = None;
+                run(work);
+            }
+        }
+        debug_assert!(work.faults().is_empty(), "after {}: {:?}", pass.name, work.faults());
+    }
+}
+
+/// Tries rules on nodes; whether the graph changed.
+fn sweep<D: Dialect>(work: &mut D::Work<'_>, nodes: &[usize], rules: &[Rule<D>]) -> bool {
+    let mut has_changed = false;
+    for &node in nodes {
+        let mut next = Some(node);
+        while let Some(node) = next.take() {
+            for rule in rules {
+                has_changed |= try_rule(work, rule, node, &mut next);
+            }
+        }
+    }
+    has_changed
+}
+
+/// Tries a rule on a node, as often as it repeats; `next` becomes the node that it wants tried after this one.
+fn try_rule<D: Dialect>(
+    work: &mut D::Work<'_>,
+    rule: &Rule<D>,
+    node: usize,
+    next: &mut Option<usize>,
+) -> bool {
+    let mut has_changed = false;
+    while work.is_alive(node)
+        && (rule.on)(&work.nodes[node])
+        && let Some(patch) = (rule.apply)(work, node)
+    {
+        *next = patch.revisited().or(*next);
+        work.apply(patch);
+        has_changed = true;
+        if !rule.repeats {
+            break;
+        }
+    }
+    has_changed
+}
+
+/// What is wrong with a table: names that come twice, needs that do not come earlier, a missing source.
+#[cfg(test)]
+pub(crate) fn faults<D: Dialect>(passes: &'static [Pass<D>]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (position, pass) in passes.iter().enumerate() {
+        let is_earlier = |name: &str| passes[..position].iter().any(|earlier| earlier.name == name);
+        if is_earlier(pass.name) {
+            faults.push(format!("two passes are named {}", pass.name));
+        }
+        let missing = pass.needs.iter().filter(|need| !is_earlier(need));
+        faults.extend(missing.map(|need| format!("{} needs {need}, which does not come earlier", pass.name)));
+        if pass.source.is_empty() {
+            faults.push(format!("{} cites no source", pass.name));
+        }
+    }
+    faults
+}

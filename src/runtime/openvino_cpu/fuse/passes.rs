@@ -1,0 +1,127 @@
+//! The passes, in the order in which OpenVINO runs them.
+//!
+//! `needs` names what must have happened before: the order has more freedom than the table shows.
+
+use super::work::{Order, Pass};
+use super::{
+    attention_subgraph, broadcast, constants, convolution, dereshape, divide, duplicates, eltwise_chain,
+    fully_connected, gelu, initial_state, last_token, mask, mask_reshapes, matmul_scale, moe, move_up, mvn,
+    no_ops, order, paged_attention, precision, product_scale, reorder, rms, rope, rope_forms, sdpa_state,
+    skipped, split, subgraph, subtract, symbol_sources, unit_dims, views, weights,
+};
+use crate::runtime::openvino_cpu::execution::Precision;
+
+const COMMON: &str = "src/common/transformations/src/transformations/common_optimizations";
+const OPTIMIZER: &str = "src/plugins/intel_cpu/src/graph_optimizer.cpp";
+const PLUGIN_GRAPH: &str = "src/plugins/intel_cpu/src/graph.cpp";
+const SYMBOLS: &str = "src/common/transformations/src/transformations/symbolic_transformations";
+
+/// What is done to a model, first to last.
+///
+/// Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/transformations and src/plugins/intel_cpu/src/graph_optimizer.cpp.
+pub(super) const PASSES: &[Pass] = &[
+    Pass::whole(
+        "last-token",
+        "apply_slice_before_matmul_transformation, openvino.genai 2026.4, src/cpp/src/utils.cpp",
+        last_token::slice,
+        &[],
+    )
+    .when(|work| work.options.last_logits),
+    Pass::whole("symbol-sources", SYMBOLS, symbol_sources::share, &["last-token"]),
+    Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
+    Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),
+    Pass::whole("duplicates", COMMON, duplicates::merge, &["constants"]),
+    Pass::whole("group-slices", COMMON, split::group, &["duplicates"]),
+    Pass::rules("reduce-first", COMMON, unit_dims::REDUCE, Order::Model, &["duplicates"]),
+    Pass::rule(&unit_dims::RESHAPE, Order::Model, &["reduce-first"]),
+    Pass::rule(&unit_dims::SHAPE, Order::Model, &["transpose-to-reshape"]),
+    Pass::rule(&matmul_scale::RULE, Order::Model, &["constants"]),
+    Pass::rules("no-ops", COMMON, no_ops::RULES, Order::Model, &["constants", "transpose-to-reshape"]),
+    Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
+    Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["no-ops"]),
+    Pass::rule(&move_up::RULE, Order::Model, &["matmul-scale", "gelu"]),
+    Pass::rule(&product_scale::RULE, Order::Model, &["matmul-scale"]),
+    Pass::whole("experts", COMMON, moe::fuse, &["gelu", "move-up"]),
+    Pass::rule(&weights::RULE, Order::Model, &["experts"]),
+    Pass::rule(&rms::RULE, Order::Model, &["gather-weights"]),
+    Pass::whole(
+        "page-layout",
+        "SDPAToPagedAttention, src/core/src/pass",
+        paged_attention::lay_out,
+        &["no-ops"],
+    )
+    .when(|work| work.options.is_paged),
+    Pass::rules("rotations", COMMON, rope::RULES, Order::Model, &["no-ops", "page-layout"]),
+    Pass::rules("rotations-in-halves", COMMON, rope_forms::HALVES, Order::Model, &["rotations"]),
+    Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
+    Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
+    Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
+    Pass::rule(&mvn::RULE, Order::Model, &["subtract"]),
+    Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
+    Pass::whole(
+        "attention",
+        "MHA tokenization, src/common/snippets/src/pass/mha_tokenization.cpp",
+        attention_subgraph::fuse,
+        &["attention-state", "divide"],
+    ),
+    Pass::whole(
+        "initial-states",
+        "MoveReadValueInputsToSubgraph, src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass",
+        initial_state::take_in,
+        &["attention-state"],
+    ),
+    Pass::rule(&mask::PARAMETER, Order::Parameters, &["initial-states"]),
+    Pass::rule(&mask::BOOLEAN, Order::Model, &["parameter-type"]),
+    Pass::rule(&move_up::RULE, Order::Model, &["attention", "divide"]).named("move-up-again"),
+    Pass::rule(&broadcast::RULE, Order::Model, &["boolean"]),
+    Pass::rule(&mask_reshapes::SUMS, Order::Model, &["constants"]),
+    Pass::rule(&mask_reshapes::RESHAPES, Order::Model, &["constant-sums"]).when(|work| !work.is_dynamic),
+    Pass::rule(&fully_connected::RULE, Order::Model, &["gather-weights", "experts", "attention"]),
+    Pass::rules("convolutions", OPTIMIZER, convolution::RULES, Order::Model, &["constants"]),
+    Pass::whole(
+        "skipped",
+        "SnippetsMarkSkipped, src/plugins/intel_cpu/src/transformations/snippets/x64/pass",
+        skipped::find,
+        &["fully-connected", "convolutions"],
+    ),
+    Pass::rule(&eltwise_chain::POST_OPERATIONS, Order::Execution, &["fully-connected", "convolutions"]),
+    Pass::rules("convolution-sums", OPTIMIZER, convolution::SUMS, Order::Execution, &["post-operations"]),
+    Pass::whole(
+        "subgraphs",
+        "SnippetsTokenization, src/common/snippets/src/pass/collapse_subgraph.cpp",
+        subgraph::tokenize,
+        &["skipped", "convolution-sums"],
+    ),
+    Pass::rule(&eltwise_chain::NUMBERS, Order::Execution, &["subgraphs"]),
+    Pass::rule(&eltwise_chain::CONVERSIONS, Order::Execution, &["subgraphs"])
+        .when(|work| work.options.precision == Precision::F32),
+    Pass::rule(&eltwise_chain::JOIN, Order::Execution, &["embed-numbers", "convert-into-arithmetic"]),
+    Pass::whole("precision", PLUGIN_GRAPH, precision::enforce, &["join-elementwise"]),
+    Pass::rule(&reorder::TRANSPOSED, Order::Execution, &["precision"]).when(|work| !work.is_dynamic),
+    Pass::whole("reorders", PLUGIN_GRAPH, reorder::insert, &["precision", "tokens-of-convolution"]),
+    Pass::rule(&reorder::MERGE, Order::Execution, &["reorders"]).when(|work| !work.is_dynamic),
+    Pass::whole(
+        "paging",
+        "SDPAToPagedAttention, src/core/src/pass",
+        paged_attention::page,
+        &["page-layout", "reorders"],
+    )
+    .when(|work| work.is_paged),
+    Pass::whole(
+        "views",
+        "Graph::ResolveComplexInplaceConflicts",
+        views::settle,
+        &["merge-reorders", "paging"],
+    ),
+    Pass::whole("roots", PLUGIN_GRAPH, order::settle, &["views"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_needs_come_earlier() {
+        assert!(crate::rewrite::faults(PASSES).is_empty(), "{:?}", crate::rewrite::faults(PASSES));
+    }
+}
