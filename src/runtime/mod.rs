@@ -2,6 +2,7 @@
 //!
 //! One folder per runtime.
 
+pub mod calibration;
 mod graph;
 pub mod onnxruntime_cpu;
 pub mod openvino_cpu;

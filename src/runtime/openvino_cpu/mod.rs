@@ -1,8 +1,9 @@
 //! `openvino-cpu`: OpenVINO's CPU plugin.
 //!
 //! `options` is what a user can set; `execution`, the graph that the plugin executes, read from a serialized runtime model
-//! or made from an export by `fuse`; `memory`, what the plugin holds in memory for it.
+//! or made from an export by `fuse`; `memory`, what the plugin holds in memory for it; `calibration`, what was measured.
 
+pub mod calibration;
 pub mod execution;
 pub mod fuse;
 pub(super) mod memory;

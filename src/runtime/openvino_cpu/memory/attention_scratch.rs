@@ -9,15 +9,13 @@
 //! | f32, no past | one of about half a MiB, whatever the lengths |
 //!
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/nodes/scaled_attn.cpp; exact in every bf16 run, and the f32
-//! block (467,256 to 532,792 bytes) is an assumption.
+//! block is an estimate.
 
 use super::held::{Held, Moment, product, round_up};
+use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{Attention, ExecutionGraph, Kind, Precision};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
-
-/// The larger of the two sizes that the f32 kernel's block was seen to have.
-const F32_BLOCK: u64 = 532_792;
 
 /// The set of the graph's largest attention.
 pub(super) fn held(graph: &ExecutionGraph, threads: u64) -> Vec<Held> {
@@ -44,7 +42,7 @@ fn blocks(attention: &Attention, threads: u64, precision: Precision) -> Vec<u64>
         return vec![scores, product([threads, batch, queries, heads, value_size, 4])];
     }
     if precision == Precision::F32 {
-        return vec![F32_BLOCK];
+        return vec![fit::ATTENTION_F32.estimate().known().0];
     }
     let pack = |size| product([batch, kv_heads, round_up(size, 32), round_up(keys, 32), 2]);
     vec![

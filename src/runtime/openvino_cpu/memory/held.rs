@@ -1,5 +1,6 @@
 //! What is held beside the activations, and from when on.
 
+use crate::runtime::calibration::Estimate;
 use crate::schedule::{Known, NodeRef, Storage, StorageClass};
 use crate::units::Bytes;
 
@@ -27,6 +28,12 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Memory of an estimated length.
+    pub(super) fn estimated(class: StorageClass, bytes: Estimate, node: NodeRef, since: Moment) -> Held {
+        let (bytes, known) = bytes.known();
+        Held { class, bytes: Bytes(bytes), node, known, since }
+    }
+
     /// A storage that no step reads or writes.
     pub(super) fn storage(&self) -> Storage {
         Storage {

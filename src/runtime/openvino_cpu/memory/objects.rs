@@ -1,49 +1,40 @@
 //! The runtime's own objects: the model as read, nodes, primitives, caches.
 //!
-//! They are thousands of small blocks. The sums were fitted to measured heaps after all tensors were taken off, and are
-//! assumptions, told apart from what is known.
+//! They are thousands of small blocks. Their sums were fitted to measured heaps after all tensors were taken off; the numbers
+//! are in [`calibration`](crate::runtime::openvino_cpu::calibration), and each sum is one estimate.
 //!
-//! | | bytes |
+//! | | per |
 //! |---|---|
-//! | the model as read | 1.03 MiB + 2.6 KiB per node of the export |
-//! | while it is read, beside it | 1.02 MiB + 3.15 KiB per node: the text and its tree |
-//! | dynamic, after compilation | 1.70 MB + 9.0 KB per node + 0.93 MB per attention Subgraph |
-//! | dynamic, added by the first inference | 0.35 MB + 0.14 MB per distinct weight shape + 1.7 KB per node that is no constant; for one token after a prompt 0.14 MB per shape once more |
-//! | static | 2.0 MB + 2.7 KB per node that is no constant + 20 KB per constant + 0.10 MB per Subgraph + 0.86 MB per attention Subgraph; 2.0 MB where it has a convolution |
-//! | attention with a cache, in states or paged | two code generators of 287,296 bytes per kernel: prompt, and one token |
+//! | the model as read, and while it is read its text and tree | model, node of the export |
+//! | dynamic, after compilation | graph, node, attention Subgraph |
+//! | dynamic, added by the first inference | graph, distinct weight shape (twice for one token after a prompt), node that is not a constant |
+//! | static | graph, node that is not a constant, constant, Subgraph, attention Subgraph; graph with a convolution |
+//! | attention with a cache, in states or paged | two code generators per kernel: prompt, and one token |
 //!
-//! What is there after compilation is there once per stream, but for what convolutions take.
-//!
-//! Source: OpenVINO 2026.4.1, residue of 120 dynamic and 76 static runs: spread 1 MB (dynamic) and 20 % (static); the
-//! model as read: 66 runs, spread 3 %.
+//! After compilation the objects exist once per stream, except those of convolutions.
 
 use super::held::{Held, Moment};
+use crate::runtime::calibration::Estimate;
+use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind};
-use crate::schedule::{Known, NodeRef, StorageClass};
-use crate::units::Bytes;
+use crate::schedule::{NodeRef, StorageClass};
 use rustc_hash::FxHashSet;
 
-/// Bytes of one code generator of attention with a cache.
-const CODE_GENERATOR: u64 = 287_296;
-
-/// A node of a model, as read.
-const MODEL_NODE: u64 = 2_660;
-
-/// What the model takes as the user holds it, of so many nodes.
+/// The model as the host application owns it, of so many nodes.
 pub(super) fn model(nodes: u64) -> Held {
-    own(StorageClass::Runtime, 1_080_000_u64.saturating_add(nodes.saturating_mul(MODEL_NODE)), Moment::Loaded)
+    own(StorageClass::Runtime, fit::MODEL.estimate() + fit::MODEL_NODE.per(nodes), Moment::Loaded)
 }
 
-/// What reading the model takes beside the model.
+/// What reading takes next to the model.
 pub(super) fn reading(nodes: u64) -> Held {
-    own(StorageClass::Runtime, 1_070_000_u64.saturating_add(nodes.saturating_mul(3_230)), Moment::Loaded)
+    own(StorageClass::Runtime, fit::READING.estimate() + fit::READING_NODE.per(nodes), Moment::Loaded)
 }
 
-fn own(class: StorageClass, bytes: u64, since: Moment) -> Held {
-    Held { class, bytes: Bytes(bytes), node: NodeRef::default(), known: Known::Assumed, since }
+fn own(class: StorageClass, bytes: Estimate, since: Moment) -> Held {
+    Held::estimated(class, bytes, NodeRef::default(), since)
 }
 
-/// What the runtime's objects take.
+/// The runtime's objects.
 pub(super) fn held(graph: &ExecutionGraph, streams: u64) -> Vec<Held> {
     let count = |predicate: &dyn Fn(&Kind) -> bool| {
         graph.nodes.iter().filter(|node| predicate(&node.kind)).count() as u64
@@ -59,22 +50,29 @@ pub(super) fn held(graph: &ExecutionGraph, streams: u64) -> Vec<Held> {
         return Vec::new();
     }
     let compiled = if graph.is_dynamic {
-        1_700_000 + 9_000 * nodes + 930_000 * attentions
+        fit::DYNAMIC.estimate() + fit::DYNAMIC_NODE.per(nodes) + fit::DYNAMIC_ATTENTION.per(attentions)
     } else {
-        2_000_000 + 2_700 * others + 20_000 * constants + 100_000 * subgraphs + 860_000 * attentions
+        fit::STATIC.estimate()
+            + fit::STATIC_NODE.per(others)
+            + fit::STATIC_CONSTANT.per(constants)
+            + fit::STATIC_SUBGRAPH.per(subgraphs)
+            + fit::STATIC_ATTENTION.per(attentions)
     };
-    let compiled = own(StorageClass::Runtime, compiled.saturating_mul(streams), Moment::Compiled);
+    let compiled = own(StorageClass::Runtime, compiled * streams, Moment::Compiled);
     if !graph.is_dynamic {
         let convolves = count(&|kind| *kind == Kind::Convolution) > 0;
-        let library = own(StorageClass::Runtime, if convolves { 2_000_000 } else { 0 }, Moment::Compiled);
-        return vec![compiled, library];
+        let library = fit::STATIC_CONVOLUTION.per(u64::from(convolves));
+        return vec![compiled, own(StorageClass::Runtime, library, Moment::Compiled)];
     }
     let passes = if graph.has_past() { 2 } else { 1 };
-    let first = 350_000 + 140_000 * weight_shapes(graph) * passes + 1_700 * others;
+    let first = fit::FIRST_INFERENCE.estimate()
+        + fit::FIRST_INFERENCE_SHAPE.per(weight_shapes(graph) * passes)
+        + fit::FIRST_INFERENCE_NODE.per(others);
     let mut held = vec![compiled, own(StorageClass::Runtime, first, Moment::Running)];
     if count(&|kind| matches!(kind, Kind::ScaledDotProductAttention | Kind::PagedAttention)) > 0 {
-        let generator = own(StorageClass::Code, CODE_GENERATOR, Moment::Running);
-        held.extend(std::iter::repeat_n(generator, 2 * passes as usize));
+        let generator = own(StorageClass::Code, fit::CODE_GENERATOR.estimate(), Moment::Running);
+        let (generators, _) = fit::CODE_GENERATORS.per(passes).known();
+        held.extend(std::iter::repeat_n(generator, generators as usize));
     }
     held
 }

@@ -180,6 +180,8 @@ impl Rules<'_> {
             Kind::Concat if node.is_view => return self.concat(step, node, ports, union, role_of),
             Kind::Reshape if self.is_constant_like(step, node) => Role::View,
             Kind::Gather if node.is_view => Role::View,
+            // `MergeTransposeAndReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph_optimizer.cpp, names a Reorder so
+            // that changes the description of its bytes alone.
             Kind::Reorder if !self.graph.is_dynamic && node.name.ends_with("_fake") => Role::View,
             _ => Role::Written,
         };

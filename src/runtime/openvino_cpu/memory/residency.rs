@@ -6,13 +6,9 @@
 //!   graph is built, and every f32 constant then too (a search for subnormals). A static graph reads all.
 //! * A table that a dynamic graph only looks rows up in has the pages around those rows. A fault on a page of a file that
 //!   is cached maps the aligned 64 KiB around it. Which rows a prompt asks for is not known: tokens are taken for spread
-//!   over the first 20,000 of the vocabulary, since vocabularies are sorted by frequency and texts use the frequent ones.
-//! * Beside: pages of the libraries, and what the allocator keeps of what was freed.
-//!
-//! | | read | compiled | run |
-//! |---|---|---|---|
-//! | libraries, MiB: no product or convolution / any | 4.2 | 12 / 20 | 14.5 / 26 |
-//! | kept | | 6.0 MiB + 4.5 KiB per node of the export, less the model that is released | 6.0 MiB + 4.5 KiB per node |
+//!   over the first ones of the vocabulary, since vocabularies are sorted by frequency and texts use the frequent ones.
+//! * Next to these: pages of the libraries, and what the allocator keeps of what was freed, both measured; the model that is
+//!   released after compilation is a part of the latter.
 //!
 //! Not modelled: growing blocks that were outgrown, which the allocator keeps in part (up to 30 MiB).
 //!
@@ -21,18 +17,17 @@
 
 use super::held::Moment;
 use crate::dtype::DType;
+use crate::runtime::calibration::Estimate;
+use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, Port};
 use crate::schedule::Residency;
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-const MIB: u64 = 1 << 20;
-
 /// What a fault on a file's page maps.
+///
+/// Source: `fault_around_bytes`, Linux, mm/memory.c.
 const WINDOW: u64 = 64 << 10;
-
-/// Tokens that a prompt's are spread over.
-const FREQUENT_TOKENS: u64 = 20_000;
 
 /// Libraries, and what the allocator keeps, at a moment of a model of so many nodes.
 pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Moment) -> Residency {
@@ -41,18 +36,19 @@ pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Mom
             |kind: &Kind| matches!(kind, Kind::FullyConnected | Kind::Convolution | Kind::MatMul);
         graph.nodes.iter().any(|node| is_product(&node.kind))
     });
-    let library_bytes = match (moment, computes) {
-        (Moment::Loaded, _) => 42 * MIB / 10,
-        (Moment::Compiled, false) => 12 * MIB,
-        (Moment::Compiled, true) => 20 * MIB,
-        (Moment::Running, false) => 29 * MIB / 2,
-        (Moment::Running, true) => 26 * MIB,
+    let library = match (moment, computes) {
+        (Moment::Loaded, _) => fit::LIBRARY_LOADED,
+        (Moment::Compiled, false) => fit::LIBRARY_COMPILED,
+        (Moment::Compiled, true) => fit::LIBRARY_COMPILED_PRODUCTS,
+        (Moment::Running, false) => fit::LIBRARY_RUN,
+        (Moment::Running, true) => fit::LIBRARY_RUN_PRODUCTS,
     };
-    let kept_bytes = match moment {
-        Moment::Loaded => 0,
-        Moment::Compiled | Moment::Running => (6 * MIB).saturating_add(nodes.saturating_mul(4_600)),
+    let kept = match moment {
+        Moment::Loaded => Estimate::ZERO,
+        Moment::Compiled | Moment::Running => fit::KEPT.estimate() + fit::KEPT_NODE.per(nodes),
     };
-    Residency { kept_bytes: Bytes(kept_bytes), library_bytes: Bytes(library_bytes), ..Residency::default() }
+    let ((kept, _), (library, _)) = (kept.known(), library.estimate().known());
+    Residency { kept_bytes: Bytes(kept), library_bytes: Bytes(library), ..Residency::default() }
 }
 
 /// Bytes of each mapped table that nobody reads, by its constant's step.
@@ -94,7 +90,8 @@ pub(super) fn unread(graph: &ExecutionGraph) -> FxHashMap<u32, Bytes> {
 fn touched(bytes: Bytes, count: u64, rows: u64) -> Bytes {
     let row = bytes.0.div_ceil(count.max(1));
     let window = WINDOW.max(row);
-    let windows = (row.saturating_mul(count.min(FREQUENT_TOKENS)) as f64 / window as f64).max(1.0);
+    let (tokens, _) = fit::FREQUENT_TOKENS.estimate().known();
+    let windows = (row.saturating_mul(count.min(tokens)) as f64 / window as f64).max(1.0);
     let hit = windows * (1.0 - (-(rows as f64) / windows).exp());
     Bytes((hit * window as f64) as u64).min(bytes)
 }
@@ -106,7 +103,7 @@ mod tests {
     /// File-backed pages of measured runs, less those of the same libraries without a table.
     #[test]
     fn rows_make_the_windows_around_them_resident() {
-        let mib = |bytes: Bytes| bytes.0 as f64 / MIB as f64;
+        let mib = |bytes: Bytes| bytes.0 as f64 / f64::from(1 << 20);
         // 151,936 rows of 4 KiB: 43.7 and 59.7 MiB.
         let table = Bytes(151_936 * 4096);
         assert!((mib(touched(table, 151_936, 1024)) - 43.7).abs() < 1.0);

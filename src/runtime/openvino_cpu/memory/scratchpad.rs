@@ -1,7 +1,7 @@
 //! The graph's scratchpad: one block that all nodes share, as large as the largest asks for.
 //!
-//! * A matrix product with quantized weights quantizes its input in groups of 32: `M K + M K/32 * 8 + T * 12288`
-//!   (f32: `T * 4096`), M rows.
+//! * A matrix product with quantized weights quantizes its input in groups of 32: `M K + M K/32 * 8`, M rows; each of T threads
+//!   unpacks weights into a buffer, whose length was measured.
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
 //!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
@@ -21,6 +21,8 @@
 use super::held::{Held, Moment, product, round_up};
 use super::weights::is_quantized;
 use crate::machine::Machine;
+use crate::runtime::calibration::Estimate;
+use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, ExecutionGraph, Kind, Precision};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
@@ -29,26 +31,26 @@ use crate::units::Bytes;
 pub(super) fn held(graph: &ExecutionGraph, machine: &Machine) -> Option<Held> {
     let threads = u64::from(machine.cores);
     let asked = graph.nodes.iter().filter_map(|node| {
-        let bytes = match node.kind {
-            Kind::FullyConnected => quantized_product(graph, node, threads)?,
-            Kind::GatherMatmul => gathered_rows(graph, node)?,
-            Kind::Subgraph => attention(node.attention.as_deref()?, graph, machine),
+        let (bytes, known) = match node.kind {
+            Kind::FullyConnected => quantized_product(graph, node, threads)?.known(),
+            Kind::GatherMatmul => (gathered_rows(graph, node)?, Known::Exact),
+            Kind::Subgraph => (attention(node.attention.as_deref()?, graph, machine), Known::Exact),
             _ => return None,
         };
-        Some((bytes, node.source))
+        Some((bytes, known, node.source))
     });
-    let (bytes, node) = asked.max_by_key(|&(bytes, _)| bytes)?;
+    let (bytes, known, node) = asked.max_by_key(|&(bytes, ..)| bytes)?;
     let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
-    Some(Held { class: StorageClass::Workspace, bytes: Bytes(bytes), node, known: Known::Exact, since })
+    Some(Held { class: StorageClass::Workspace, bytes: Bytes(bytes), node, known, since })
 }
 
-fn quantized_product(graph: &ExecutionGraph, node: &ExecutedNode, threads: u64) -> Option<u64> {
+fn quantized_product(graph: &ExecutionGraph, node: &ExecutedNode, threads: u64) -> Option<Estimate> {
     let (data, weight) = (graph.input(node, 0)?, graph.input(node, 1)?);
     let (&columns, rows) = data.dims.split_last()?;
     let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
-    let per_thread = if graph.precision == Precision::F32 { 4096 } else { 12_288 };
-    let parts = [product([rows, columns]), product([rows, columns / 32, 8]), product([threads, per_thread])];
-    is_quantized(weight.dtype).then(|| parts.into_iter().fold(0, u64::saturating_add))
+    let of_thread = if graph.precision == Precision::F32 { fit::UNPACKING_F32 } else { fit::UNPACKING };
+    let quantized = product([rows, columns]).saturating_add(product([rows, columns / 32, 8]));
+    is_quantized(weight.dtype).then(|| of_thread.per(threads) + quantized)
 }
 
 fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {

@@ -7,12 +7,12 @@
 //! |---|---|
 //! | f16, bf16, f32 computed in bf16 or f16 | `ru(K,16) * ru(N,64) * 2` (N up to 16, 32: that) |
 //! | f16 computed in f32, language model | `K * N * 2` |
-//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`, `ru(N,48)` where it runs as a 1x1 convolution of which 64 columns do not fit 3/4 of a core's L2; `ru(N,16)` where the MLAS kernel takes it |
+//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`, `ru(N,48)` where it runs as a 1x1 convolution of which 64 columns do not fit a part of a core's L2; `ru(N,16)` where the MLAS kernel takes it |
 //! | u8, i8 | `ru(K,16) * ru(N,16)` |
 //! | u4, i4 | `K * N / 2` |
 //! | of several experts | as one, times the experts |
 //! | scales, zero points | once more: the executor's copy, zero points widened to bytes; scales that a Gather reads too are converted for it |
-//! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; 1x1 of 2^20 and more: `O + 16` |
+//! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; large 1x1: some outputs more |
 //!
 //! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
 //! Static graphs, MLAS and the products of experts pack when compiling, dynamic graphs at the first inference. Products
@@ -24,6 +24,8 @@
 use super::held::{Held, Moment, product, round_up};
 use crate::dtype::DType;
 use crate::machine::Machine;
+use crate::runtime::calibration::Estimate;
+use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
@@ -33,6 +35,8 @@ use rustc_hash::FxHashSet;
 pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], machine: &Machine) -> Vec<Held> {
     let has_cache =
         |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
+    // `getModelType`, OpenVINO 2026.4, src/plugins/intel_cpu/src/plugin.cpp: the products of such a model keep f16 weights
+    // (`DnnlFCPrimitive::useWeightsDecompressionImpl`, nodes/executors/dnnl/dnnl_fullyconnected_primitive.cpp).
     let is_language_model =
         graph.nodes.iter().any(has_cache) && !graph.nodes.iter().any(|node| node.kind == Kind::Convolution);
     let mut seen: FxHashSet<Port> = FxHashSet::default();
@@ -44,7 +48,7 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], machine: &Machi
             continue;
         }
         let product = Product { graph, node, weight, data, is_language_model, machine };
-        let (bytes, at_compile) = match node.kind {
+        let ((bytes, known), at_compile) = match node.kind {
             Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
             Kind::Convolution => (product.convolution(), false),
             Kind::GatherMatmul => (product.of_experts(), true),
@@ -59,7 +63,7 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], machine: &Machi
             known: Known::Exact,
             since,
         };
-        held.push(own(bytes, since));
+        held.push(Held { known, ..own(bytes, since) });
         let first_scale = if node.kind == Kind::GatherMatmul { 4 } else { 3 };
         if node.kind != Kind::Convolution && is_quantized(weight.dtype) {
             // The copy of the scales, then that of the zero points, a byte each.
@@ -72,11 +76,12 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], machine: &Machi
         for weight in &node.inner {
             let Some(data) = node.outputs.first() else { continue };
             let product = Product { graph, node, weight, data, is_language_model, machine };
+            let (bytes, known) = product.fully_connected();
             held.push(Held {
                 class: StorageClass::WeightsAnonymous,
-                bytes: Bytes(product.fully_connected()),
+                bytes: Bytes(bytes),
                 node: node.source,
-                known: Known::Exact,
+                known,
                 since: Moment::Running,
             });
         }
@@ -144,28 +149,29 @@ impl Product<'_> {
         (n, elements(self.weight).checked_div(n).unwrap_or(0))
     }
 
-    fn fully_connected(&self) -> u64 {
+    fn fully_connected(&self) -> (u64, Known) {
         self.matrix(self.n_k())
     }
 
     /// Weights [experts, N, K].
-    fn of_experts(&self) -> u64 {
+    fn of_experts(&self) -> (u64, Known) {
         match *self.weight.dims.as_slice() {
-            [experts, n, k] => experts.saturating_mul(self.matrix((n, k))),
+            [experts, n, k] => {
+                let (bytes, known) = self.matrix((n, k));
+                (experts.saturating_mul(bytes), known)
+            }
             _ => self.fully_connected(),
         }
     }
 
-    fn matrix(&self, (n, k): (u64, u64)) -> u64 {
-        match self.weight.dtype {
+    fn matrix(&self, (n, k): (u64, u64)) -> (u64, Known) {
+        let bytes = match self.weight.dtype {
             DType::U8 | DType::I8 => product([round_up(k, 16), round_up(n, 16)]),
             DType::U4 | DType::I4 => product([k, n]).div_ceil(2),
             DType::F16 if self.is_f32() && self.is_language_model => product([k, n, 2]),
             _ if self.is_mlas() => product([round_up(n, 16), k, 4]),
-            _ if self.is_f32() => {
-                let is_wide = self.fits_convolution() && product([64, k, 4]) > self.machine.l2.0 / 4 * 3;
-                product([k, round_up(n, if is_wide { 48 } else { 64 }), 4])
-            }
+            _ if self.is_f32() && self.fits_convolution() => return self.wide((n, k)).known(),
+            _ if self.is_f32() => product([k, round_up(n, 64), 4]),
             _ => {
                 let columns = match n {
                     0..=16 => 16,
@@ -174,7 +180,16 @@ impl Product<'_> {
                 };
                 product([round_up(k, 16), columns, 2])
             }
-        }
+        };
+        (bytes, Known::Exact)
+    }
+
+    /// A weight of a product that runs as a 1x1 convolution.
+    fn wide(&self, (n, k): (u64, u64)) -> Estimate {
+        let most = fit::WIDE_L2_QUARTERS.per(self.machine.l2.0 / 4);
+        let fits = most.covers(product([64, k, 4]));
+        let columns = if fits { fit::WIDE_COLUMNS_FITTING } else { fit::WIDE_COLUMNS };
+        columns.rounded(n) * product([k, 4])
     }
 
     /// Whether MLAS multiplies.
@@ -184,6 +199,9 @@ impl Product<'_> {
     }
 
     /// Whether a product of f32 runs as a 1x1 convolution where MLAS does not take it.
+    ///
+    /// Source: `acceptsShapes` of `convolution_1x1_dnnl`, OpenVINO 2026.4,
+    /// src/plugins/intel_cpu/src/nodes/executors/fullyconnected_implementations.cpp.
     fn fits_convolution(&self) -> bool {
         let (n, k) = self.n_k();
         let rows = self.data.dims.len().checked_sub(2).and_then(|row| self.data.dims.get(row));
@@ -192,22 +210,28 @@ impl Product<'_> {
     }
 
     /// Weights [O, I, kernel…], or [groups, O, I, kernel…].
-    fn convolution(&self) -> u64 {
+    fn convolution(&self) -> (u64, Known) {
         let size = if self.is_f32() { 4 } else { 2 };
         let grouped = self.weight.dims.len() > self.data.dims.len();
         let (&[outputs, inputs, ..], false) = (self.weight.dims.as_slice(), grouped) else {
-            return elements(self.weight).saturating_mul(size);
+            return (elements(self.weight).saturating_mul(size), Known::Exact);
         };
         let kernel = self.weight.dims.iter().skip(2).fold(1_u64, |product, &dim| product.saturating_mul(dim));
-        let is_large =
-            product([outputs, inputs]) >= 1 << 20 || !self.is_f32() && (outputs, inputs) == (512, 1024);
-        let outputs = if kernel == 1 && is_large { outputs.saturating_add(16) } else { outputs };
-        let inputs = match inputs {
+        let is_padded = fit::PADDED_WEIGHTS.is_at_most(product([outputs, inputs]))
+            || !self.is_f32()
+                && fit::PADDED_PAIR_OUTPUTS.equals(outputs)
+                && fit::PADDED_PAIR_INPUTS.equals(inputs);
+        let padded_inputs = match inputs {
             3 if !self.is_f32() => 4,
             _ if !self.is_f32() => round_up(inputs, 2),
             _ => inputs,
         };
-        product([outputs, inputs, kernel, size])
+        let of_output = product([padded_inputs, kernel, size]);
+        if kernel == 1 {
+            let padding = fit::PADDED_OUTPUTS.per(u64::from(is_padded));
+            return ((padding + outputs) * of_output).known();
+        }
+        (outputs.saturating_mul(of_output), Known::Exact)
     }
 }
 

@@ -1,0 +1,167 @@
+//! What was measured of OpenVINO's CPU plugin, version 2026.4.1, on [`Machine::MEASURED`](crate::machine::Machine::MEASURED).
+//!
+//! `scripts/calibration.py` computes the spreads from the recorded runs. They are the runs that the numbers were fitted to;
+//! docs/calibration.md has the table.
+
+use crate::runtime::calibration::{Spread, Unit, fitted};
+
+const MIB: u64 = 1 << 20;
+
+/// The model as read, and the text and its tree.
+const READING_SUM: Spread =
+    Spread::OfSum { sum: "heap while the model is read", least: -3.4, most: 2.1, unit: "%" };
+/// Objects of dynamic graphs, in the heap of the first inference; 1 MiB of it is the interpreter's that drove the runs.
+const DYNAMIC_SUM: Spread =
+    Spread::OfSum { sum: "objects of a dynamic graph", least: 0.2, most: 8.0, unit: "MiB" };
+const STATIC_SUM: Spread =
+    Spread::OfSum { sum: "objects of a static graph", least: -0.8, most: 3.3, unit: "MiB" };
+const CODE_SUM: Spread = Spread::OfSum { sum: "kernels of a run", least: -14.0, most: 2.0, unit: "kernels" };
+const KEPT_SUM: Spread = Spread::OfSum { sum: "anonymous pages", least: -6.2, most: 29.0, unit: "MiB" };
+
+const MODEL_RUNS: Option<u32> = Some(64);
+const DYNAMIC_RUNS: Option<u32> = Some(45);
+const STATIC_RUNS: Option<u32> = Some(19);
+const CODE_RUNS: Option<u32> = Some(64);
+const KEPT_RUNS: Option<u32> = Some(61);
+
+const MODEL_SOURCE: &str = "fit to the heap after read_model";
+const DYNAMIC_SOURCE: &str = "fit to what 120 runs had left of the heap after all tensors; 45 are recorded";
+const STATIC_SOURCE: &str = "fit to what 76 runs had left of the heap after all tensors; 19 are recorded";
+const CODE_SOURCE: &str = "kernels by name as oneDNN dumps them (ONEDNN_JIT_DUMP=1) for 20 graphs, rounded";
+const KEPT_SOURCE: &str =
+    "anonymous pages beyond the heap; one more run had arrays of 402 MiB that were never written";
+const PAGES_SOURCE: &str = "file-backed pages beyond the constants";
+
+fitted! {
+    /// The model as read: any.
+    MODEL = 1_080_000, Unit::Bytes, MODEL_RUNS, READING_SUM, MODEL_SOURCE;
+    /// The model as read: a node.
+    MODEL_NODE = 2_660, Unit::BytesPer("node of the export"), MODEL_RUNS, READING_SUM, MODEL_SOURCE;
+    /// What reading takes next to the model, its text and tree: any.
+    READING = 1_070_000, Unit::Bytes, MODEL_RUNS, READING_SUM, MODEL_SOURCE;
+    /// What reading takes next to the model, its text and tree: a node.
+    READING_NODE = 3_230, Unit::BytesPer("node of the export"), MODEL_RUNS, READING_SUM, MODEL_SOURCE;
+
+    /// Objects of a compiled dynamic graph: any.
+    DYNAMIC = 1_700_000, Unit::Bytes, DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects of a compiled dynamic graph: a node.
+    DYNAMIC_NODE = 9_000, Unit::BytesPer("node"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects of a compiled dynamic graph: an attention in a Subgraph.
+    DYNAMIC_ATTENTION = 930_000, Unit::BytesPer("attention Subgraph"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects that the first inference of a dynamic graph adds: any.
+    FIRST_INFERENCE = 350_000, Unit::Bytes, DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects that the first inference of a dynamic graph adds: a weight's shape; once more for one token after a prompt.
+    FIRST_INFERENCE_SHAPE = 140_000, Unit::BytesPer("distinct weight shape"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects that the first inference of a dynamic graph adds: a node that is not a constant.
+    FIRST_INFERENCE_NODE = 1_700, Unit::BytesPer("node that is not a constant"), DYNAMIC_RUNS, DYNAMIC_SUM,
+        DYNAMIC_SOURCE;
+
+    /// Objects of a compiled static graph: any.
+    STATIC = 2_000_000, Unit::Bytes, STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a compiled static graph: a node that is not a constant.
+    STATIC_NODE = 2_700, Unit::BytesPer("node that is not a constant"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a compiled static graph: a constant.
+    STATIC_CONSTANT = 20_000, Unit::BytesPer("constant"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a compiled static graph: a Subgraph without attention.
+    STATIC_SUBGRAPH = 100_000, Unit::BytesPer("Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a compiled static graph: an attention in a Subgraph.
+    STATIC_ATTENTION = 860_000, Unit::BytesPer("attention Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a static graph with a convolution.
+    STATIC_CONVOLUTION = 2_000_000, Unit::Bytes, STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+
+    /// A code generator of attention with a cache.
+    CODE_GENERATOR = 287_296, Unit::Bytes, Some(18), Spread::Equal, "heap blocks of runs with stateful attention";
+    /// Code generators of attention with a cache, for a prompt; as many again for one token after it.
+    CODE_GENERATORS = 2, Unit::Count("code generators per kind of pass"), Some(18), Spread::Equal,
+        "heap blocks of runs with stateful attention";
+
+    /// Kernels of any graph: copies, conversions, Gather, the check for special values.
+    KERNELS = 10, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a product whose rows are a multiple of `KERNEL_ROWS`.
+    KERNELS_PRODUCT = 2, Unit::KernelsPer("product"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a product whose rows are not such a multiple, and few.
+    KERNELS_PRODUCT_SHORT = 3, Unit::KernelsPer("product"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a product whose rows are not such a multiple.
+    KERNELS_PRODUCT_ODD = 5, Unit::KernelsPer("product"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a product for one token; as many more for the prompt before it.
+    KERNELS_PRODUCT_TOKEN = 3, Unit::KernelsPer("product"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels that unpack a product's quantized weights.
+    KERNELS_UNPACKING = 1, Unit::KernelsPer("product"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Rows of a kernel's tile, of which other rows are a remainder.
+    KERNEL_ROWS = 64, Unit::Count("rows"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Most rows of a product with a short remainder.
+    SHORT_ROWS = 255, Unit::Count("rows"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Most rows of a product that runs by the kernels of one token.
+    FEW_ROWS = 8, Unit::Count("rows"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a product of chosen experts, whose rows per expert are any number.
+    KERNELS_EXPERTS = 7, Unit::KernelsPer("product of experts"), Some(1), Spread::Equal, "one model";
+    /// Kernels of a product of two activations in bf16.
+    KERNELS_ACTIVATIONS = 4, Unit::KernelsPer("product of activations"), Some(3), Spread::Equal, "three models";
+    /// Kernels of a convolution.
+    KERNELS_CONVOLUTION = 3, Unit::KernelsPer("convolution"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a Reduce in half precision.
+    KERNELS_REDUCE = 2, Unit::KernelsPer("Reduce"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a Reduce in f32.
+    KERNELS_REDUCE_F32 = 1, Unit::KernelsPer("Reduce"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of stateful attention.
+    KERNELS_ATTENTION = 12, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of paged attention: three products, for 1 to 32 rows, twice.
+    KERNELS_PAGED = 192, Unit::Kernels, Some(1), Spread::Range(191, 192),
+        "215 maps after the prompt of a model of 24 layers, 24 of them not of attention";
+    /// Kernels of a graph with MVN.
+    KERNELS_MVN = 3, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels that Subgraphs share.
+    KERNELS_SUBGRAPH = 13, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of each further shape of attention in Subgraphs.
+    KERNELS_SUBGRAPH_SHAPE = 6, Unit::KernelsPer("further shape of attention"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of attentions in Subgraphs, if a head is not a multiple of 32 wide.
+    KERNELS_SUBGRAPH_ODD = 14, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
+
+    /// Pages of the libraries while the model is read.
+    LIBRARY_LOADED = 42 * MIB / 10, Unit::Bytes, Some(62), Spread::Range(31 * MIB / 10, 45 * MIB / 10),
+        PAGES_SOURCE;
+    /// Pages of the libraries once a graph without products is compiled.
+    LIBRARY_COMPILED = 12 * MIB, Unit::Bytes, Some(2), Spread::Range(119 * MIB / 10, 121 * MIB / 10), PAGES_SOURCE;
+    /// Pages of the libraries once a graph with products is compiled.
+    LIBRARY_COMPILED_PRODUCTS = 20 * MIB, Unit::Bytes, Some(60), Spread::Range(159 * MIB / 10, 31 * MIB),
+        "file-backed pages beyond the constants, some of which are read early: the median is 25 MiB";
+    /// Pages of the libraries after an inference without products.
+    LIBRARY_RUN = 29 * MIB / 2, Unit::Bytes, Some(2), Spread::Range(143 * MIB / 10, 145 * MIB / 10), PAGES_SOURCE;
+    /// Pages of the libraries after an inference with products.
+    LIBRARY_RUN_PRODUCTS = 26 * MIB, Unit::Bytes, Some(59), Spread::Range(209 * MIB / 10, 297 * MIB / 10),
+        "file-backed pages beyond the constants; one more run, of 13 GiB, had 53 MiB of constants less";
+    /// What the allocator keeps of freed memory: any.
+    KEPT = 6 * MIB, Unit::Bytes, KEPT_RUNS, KEPT_SUM, KEPT_SOURCE;
+    /// What the allocator keeps of freed memory: a node.
+    KEPT_NODE = 4_600, Unit::BytesPer("node of the export"), KEPT_RUNS, KEPT_SUM, KEPT_SOURCE;
+    /// Tokens of a vocabulary that a prompt's are spread over.
+    FREQUENT_TOKENS = 20_000, Unit::Count("tokens"), Some(8), Spread::OfSum {
+        sum: "resident pages of an embedding table", least: -1.0, most: 1.0, unit: "MiB"
+    }, "vocabularies are sorted by frequency, and the runs' prompts were drawn so";
+
+    /// The block of stateful attention in f32: the larger of two.
+    ATTENTION_F32 = 532_792, Unit::Bytes, Some(2), Spread::Range(467_256, 532_792), "heap blocks";
+    /// What a thread unpacks quantized weights into, computing in half precision.
+    UNPACKING = 12_288, Unit::BytesPer("thread"), Some(4), Spread::Equal, "heap blocks; with one thread 12,288 less";
+    /// What a thread unpacks quantized weights into, computing in f32.
+    UNPACKING_F32 = 4_096, Unit::BytesPer("thread"), Some(1), Spread::Equal, "heap blocks";
+    /// Quarters of a core's L2 that 64 columns of a weight must not exceed to be packed by 64, not 48.
+    WIDE_L2_QUARTERS = 3, Unit::Count("quarters of L2"), Some(3), Spread::Equal,
+        "weights of two shapes; stands for the search among blocks of 16 to 64 in oneDNN \
+         (brg_blocking_t::calc_blocks_1x1, src/cpu/x64/jit_brgemm_conv_utils.cpp)";
+    /// Columns that weights within are packed by.
+    WIDE_COLUMNS_FITTING = 64, Unit::Count("columns"), Some(5), Spread::Equal, "f16 weights of runs in f32";
+    /// Columns that weights beyond are packed by.
+    WIDE_COLUMNS = 48, Unit::Count("columns"), Some(3), Spread::Equal, "weights of two shapes";
+    /// Least weights of a 1x1 convolution that are padded.
+    PADDED_WEIGHTS = 1 << 20, Unit::Count("weights"), Some(6), Spread::Equal, "one model, ResNet-50";
+    /// Outputs that a large 1x1 convolution is padded by.
+    PADDED_OUTPUTS = 16, Unit::Count("outputs"), Some(6), Spread::Equal, "one model, ResNet-50";
+    /// Outputs of a smaller 1x1 convolution that is padded in half precision.
+    PADDED_PAIR_OUTPUTS = 512, Unit::Count("outputs"), Some(4), Spread::Equal, "one convolution of one model, ResNet-50";
+    /// Inputs of that convolution.
+    PADDED_PAIR_INPUTS = 1_024, Unit::Count("inputs"), Some(4), Spread::Equal, "one convolution of one model, ResNet-50";
+
+    /// What the host application has of its own in a prefill: tokenizers, sampler, scheduler. Not counted.
+    GENAI = 21 * MIB, Unit::Bytes, Some(2), Spread::NotRecorded, "openvino-genai 2026.4, LLMPipeline";
+}
