@@ -233,7 +233,7 @@ fn compare_with_bound(op: Binary, a: &Value, b: &Value) -> Option<Value> {
     (is_size && is_mark).then(|| Value::ints(std::iter::repeat_n(equal, a.len())))
 }
 
-fn binary_int(op: Binary, a: i64, b: i64) -> Option<i64> {
+pub(super) fn binary_int(op: Binary, a: i64, b: i64) -> Option<i64> {
     let rounds_down = |remainder: i64| remainder != 0 && (remainder < 0) != (b < 0);
     Some(match op {
         Binary::Add => a.wrapping_add(b),

@@ -1,8 +1,12 @@
 //! What a shape rule sees: its node's inputs; and what it says: its outputs.
+//!
+//! A rule that understands symbols reads [`Context::shape`] and [`Context::integers`]; one that reads
+//! [`Context::dims`], [`Context::ints`] or [`Context::value`] needs numbers, and gives up where there are none.
 
+use super::dim::{Dim, DimList, Element, ElementList};
 use super::{Bound, TensorInfo};
 use crate::DType;
-use crate::graph::{Dims, Graph, Value};
+use crate::graph::{Graph, Value};
 use crate::ids::NodeId;
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -41,11 +45,16 @@ pub struct Context<'a> {
     inexact: Cell<bool>,
     /// What the rule took for granted.
     assumption: Option<&'static str>,
+    /// Sizes may be symbols.
+    is_symbolic: bool,
 }
 
 /// Values of more elements than this are not carried along. Source: shape-driving tensors of exports hold tens of
 /// elements; position tables of 2,048 still fit.
 pub const MAX_VALUE_ELEMENTS: u64 = 4096;
+
+/// Lists of more integers than this are not carried along unless all are known: a shape has fewer dims.
+const MAX_PARTIAL_ELEMENTS: u64 = 64;
 
 impl<'a> Context<'a> {
     pub(super) fn new(graph: &'a Graph, node: NodeId, tensors: &'a [TensorInfo]) -> Context<'a> {
@@ -56,7 +65,18 @@ impl<'a> Context<'a> {
             outputs: SmallVec::new(),
             inexact: Cell::new(false),
             assumption: None,
+            is_symbolic: false,
         }
+    }
+
+    /// The same for symbolic inference.
+    pub(super) fn symbolic(graph: &'a Graph, node: NodeId, tensors: &'a [TensorInfo]) -> Context<'a> {
+        Context { is_symbolic: true, ..Context::new(graph, node, tensors) }
+    }
+
+    /// Whether sizes may be symbols.
+    pub fn is_symbolic(&self) -> bool {
+        self.is_symbolic
     }
 
     pub(super) fn into_outputs(self) -> SmallVec<[TensorInfo; 2]> {
@@ -95,7 +115,41 @@ impl<'a> Context<'a> {
         Ok(&self.tensors[tensor.index()])
     }
 
-    /// Dims of input `index`.
+    /// Dims of input `index`, each known, a symbol or unknown.
+    pub fn shape(&self, index: usize) -> RuleResult<DimList> {
+        let input = self.input(index)?;
+        let dims = input.shape().ok_or(RuleError::UnknownShape(index))?;
+        if input.bound == Bound::UpperBound {
+            self.inexact.set(true);
+        }
+        Ok(dims)
+    }
+
+    /// Number of dims of input `index`.
+    pub fn rank(&self, index: usize) -> RuleResult<usize> {
+        self.input(index)?.rank().ok_or(RuleError::UnknownShape(index))
+    }
+
+    /// The integers of input `index`, each known, a symbol or unknown; an error where none is known, unless the
+    /// inference is symbolic and their number is known.
+    pub fn integers(&self, index: usize) -> RuleResult<ElementList> {
+        let input = self.input(index)?;
+        if let Some(value) = self.value(index) {
+            let values = value.as_ints().ok_or(RuleError::UnknownValue(index))?;
+            return Ok(values.iter().map(|&value| Element::Known(value)).collect());
+        }
+        if let (Some(elements), true) = (input.integers(), self.is_symbolic) {
+            return Ok(elements);
+        }
+        match input.elements() {
+            Some(count) if self.is_symbolic && count <= MAX_PARTIAL_ELEMENTS => {
+                Ok(ElementList::from_elem(Element::Unknown, count as usize))
+            }
+            _ => Err(RuleError::UnknownValue(index)),
+        }
+    }
+
+    /// Dims of input `index`, if all are known.
     pub fn dims(&self, index: usize) -> RuleResult<&'a [u64]> {
         let input = self.input(index)?;
         let dims = input.dims.as_deref().ok_or(RuleError::UnknownShape(index))?;
@@ -146,23 +200,23 @@ impl<'a> Context<'a> {
 
     /// Dims of inputs `indices` joined the NumPy way. Of two dims that differ though they must agree, one of an upper
     /// bound gives way to an exact one, and the larger counts if both are bounds.
-    pub fn broadcast(&self, indices: impl IntoIterator<Item = usize>) -> RuleResult<Dims> {
-        let mut joined = Dims::new();
+    pub fn broadcast(&self, indices: impl IntoIterator<Item = usize>) -> RuleResult<DimList> {
+        let mut joined = DimList::new();
         let mut joined_bound = Bound::Exact;
         for index in indices {
-            let dims = self.dims(index)?;
+            let dims = self.shape(index)?;
             let bound = self.input(index)?.bound;
-            joined = broadcast_bounded((&joined, joined_bound), (dims, bound))?;
+            joined = broadcast_bounded((&joined, joined_bound), (&dims, bound))?;
             joined_bound = joined_bound.max(bound);
         }
         Ok(joined)
     }
 
     /// Dims of input `index` joined with `target`, which may be a bound itself.
-    pub fn broadcast_to(&self, index: usize, target: &[u64]) -> RuleResult<Dims> {
-        let dims = self.dims(index)?;
+    pub fn broadcast_to(&self, index: usize, target: &[Dim]) -> RuleResult<DimList> {
+        let dims = self.shape(index)?;
         let bound = if self.is_exact() { Bound::Exact } else { Bound::UpperBound };
-        broadcast_bounded((dims, bound), (target, bound))
+        broadcast_bounded((&dims, bound), (target, bound))
     }
 
     /// Notes what the rule takes for granted, for the report.
@@ -183,7 +237,16 @@ impl<'a> Context<'a> {
     /// Emits the next output. It is an upper bound if an input that was read is one.
     pub fn emit(&mut self, dtype: DType, dims: impl IntoIterator<Item = u64>) {
         let bound = if self.inexact.get() { Bound::UpperBound } else { Bound::Exact };
-        self.outputs.push(TensorInfo { dtype, dims: Some(dims.into_iter().collect()), bound, value: None });
+        self.outputs.push(TensorInfo { bound, ..TensorInfo::known(dtype, dims) });
+    }
+
+    /// [`emit`](Context::emit) of dims that may be symbols. At most as large as a symbol is not that symbol.
+    pub fn emit_shape(&mut self, dtype: DType, dims: impl IntoIterator<Item = Dim>) {
+        let is_inexact = self.inexact.get();
+        let settle = |dim| if is_inexact && matches!(dim, Dim::Symbol(_)) { Dim::Unknown } else { dim };
+        let bound = if is_inexact { Bound::UpperBound } else { Bound::Exact };
+        let info = TensorInfo::of_shape(dtype, dims.into_iter().map(settle));
+        self.outputs.push(TensorInfo { bound, ..info });
     }
 
     /// Emits the next output, exact whatever was read: for shapes that do not follow their inputs' dims.
@@ -198,9 +261,14 @@ impl<'a> Context<'a> {
 
     /// Emits the next output with the dims and the type of input `index`, and returns all that is known of that input.
     pub fn emit_like(&mut self, index: usize) -> RuleResult<&'a TensorInfo> {
-        let dims = self.dims(index)?;
         let input = self.input(index)?;
-        self.emit(input.dtype, dims.iter().copied());
+        match self.dims(index) {
+            Ok(dims) => self.emit(input.dtype, dims.iter().copied()),
+            Err(_) => {
+                let dims = self.shape(index)?;
+                self.emit_shape(input.dtype, dims);
+            }
+        }
         Ok(input)
     }
 
@@ -227,6 +295,51 @@ impl<'a> Context<'a> {
             && output.bound == Bound::Exact
         {
             output.value = Some(value);
+        }
+    }
+
+    /// Gives the output emitted last its integers, of which some may be symbols; ignored as in
+    /// [`set_value`](Context::set_value).
+    pub fn set_integers(&mut self, elements: ElementList) {
+        if let Some(output) = self.outputs.last_mut()
+            && output.elements() == Some(elements.len() as u64)
+            && elements.len() as u64 <= MAX_PARTIAL_ELEMENTS
+            && output.bound == Bound::Exact
+            && elements.iter().any(|element| *element != Element::Unknown)
+        {
+            output.set_integers(elements);
+        }
+    }
+
+    /// Gives the output emitted last the elements of input `index` in their order.
+    pub fn carry_elements(&mut self, index: usize) {
+        let Ok(input) = self.input(index) else { return };
+        if let Some(value) = &input.value {
+            self.set_value(value.clone());
+        } else if let Some(elements) = input.partial.as_ref().and_then(|partial| partial.elements.clone()) {
+            self.set_integers(elements);
+        }
+    }
+
+    /// Whether elements of input `index` are known, all or some.
+    pub fn has_elements(&self, index: usize) -> bool {
+        let is_partly_known =
+            |input: &TensorInfo| input.partial.as_ref().is_some_and(|partial| partial.elements.is_some());
+        self.input(index).is_ok_and(|input| input.value.is_some() || is_partly_known(input))
+    }
+
+    /// Gives the output emitted last the elements of input `index` at these positions, in their order; none if one
+    /// lies outside.
+    pub fn pick_elements(&mut self, index: usize, offsets: &[usize]) {
+        let Ok(input) = self.input(index) else { return };
+        if let Some(value) = &input.value {
+            if let Some(picked) = super::layout::pick(value, offsets.iter().copied()) {
+                self.set_value(picked);
+            }
+        } else if let Some(elements) = input.partial.as_ref().and_then(|partial| partial.elements.as_ref())
+            && let Some(picked) = offsets.iter().map(|&offset| elements.get(offset).copied()).collect()
+        {
+            self.set_integers(picked);
         }
     }
 }
@@ -265,30 +378,49 @@ pub fn times(left: u64, right: u64) -> RuleResult<u64> {
     left.checked_mul(right).ok_or_else(|| mismatch!("{left} times {right} is out of range"))
 }
 
+/// A dim from an integer, which must not be negative.
+pub fn dim_of(element: Element) -> RuleResult<Dim> {
+    Ok(match element {
+        Element::Known(value) => Dim::Known(dim(value)?),
+        Element::Symbol(symbol) => Dim::Symbol(symbol),
+        Element::Unknown => Dim::Unknown,
+    })
+}
+
 /// Dims joined the NumPy way: aligned at the last dim, 1 gives way.
-pub fn broadcast(a: &[u64], b: &[u64]) -> RuleResult<Dims> {
+///
+/// Where only one of two dims is known and not 1, it is the result, as no other fits; two symbols leave the result
+/// unknown, as either may be 1.
+pub fn broadcast(a: &[Dim], b: &[Dim]) -> RuleResult<DimList> {
     broadcast_bounded((a, Bound::Exact), (b, Bound::Exact))
 }
 
-fn broadcast_bounded((a, a_bound): (&[u64], Bound), (b, b_bound): (&[u64], Bound)) -> RuleResult<Dims> {
+fn broadcast_bounded((a, a_bound): (&[Dim], Bound), (b, b_bound): (&[Dim], Bound)) -> RuleResult<DimList> {
+    use Dim::Known;
     let rank = a.len().max(b.len());
-    let at = |dims: &[u64], index: usize| (index + dims.len()).checked_sub(rank).map_or(1, |own| dims[own]);
+    let at =
+        |dims: &[Dim], index: usize| (index + dims.len()).checked_sub(rank).map_or(Known(1), |own| dims[own]);
     (0..rank)
         .map(|index| match (at(a, index), at(b, index)) {
-            (1, other) | (other, 1) => Ok(other),
+            (Known(1), other) | (other, Known(1)) => Ok(other),
             (left, right) if left == right => Ok(left),
-            (left, right) if a_bound == Bound::UpperBound && b_bound == Bound::UpperBound => {
-                Ok(left.max(right))
+            (Known(left), Known(right)) if a_bound.max(b_bound) == Bound::UpperBound => {
+                Ok(Known(match (a_bound, b_bound) {
+                    (Bound::UpperBound, Bound::UpperBound) => left.max(right),
+                    (Bound::UpperBound, Bound::Exact) => right,
+                    (Bound::Exact, _) => left,
+                }))
             }
-            (_, right) if a_bound == Bound::UpperBound => Ok(right),
-            (left, _) if b_bound == Bound::UpperBound => Ok(left),
-            _ => Err(mismatch!("shapes {} and {} do not broadcast", text(a), text(b))),
+            (Known(_), Known(_)) => Err(mismatch!("shapes {} and {} do not broadcast", text(a), text(b))),
+            (Known(size), _) if a_bound == Bound::Exact => Ok(Known(size)),
+            (_, Known(size)) if b_bound == Bound::Exact => Ok(Known(size)),
+            _ => Ok(Dim::Unknown),
         })
         .collect()
 }
 
 /// Dims as text: `[1,1813,896]`.
-pub fn text(dims: &[u64]) -> String {
-    let dims: Vec<String> = dims.iter().map(u64::to_string).collect();
+pub fn text<D: std::fmt::Display>(dims: &[D]) -> String {
+    let dims: Vec<String> = dims.iter().map(D::to_string).collect();
     format!("[{}]", dims.join(","))
 }

@@ -41,7 +41,7 @@ fn either(a: &TensorInfo, b: &TensorInfo) -> TensorInfo {
     };
     let bound = if a.dims == b.dims { a.bound.max(b.bound) } else { Bound::UpperBound };
     let value = a.value.clone().filter(|_| a.value == b.value && a.dims == b.dims);
-    TensorInfo { dtype: a.dtype, dims, bound, value }
+    TensorInfo { dims, bound, value, ..TensorInfo::unknown(a.dtype) }
 }
 
 /// A single exact boolean.

@@ -18,25 +18,26 @@
 
 use crate::DType;
 use crate::graph::op::Rope;
-use crate::graph::{Dims, Op, Value};
+use crate::graph::{Op, Value};
 use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, text};
+use crate::shape::dim::{Dim, DimList};
 use crate::shape::{Bound, TensorInfo};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
         Op::ScaledDotProductAttention { causal } => {
             let dims = scaled_dot_product(*causal, context)?;
-            context.emit(data_type(context), dims);
+            context.emit_shape(data_type(context), dims);
             Ok(())
         }
         Op::PagedAttention => paged(context),
         Op::Rope(spec) => {
-            let dims = rope(spec, context.dims(0)?)?;
-            context.emit(context.dtype(0), dims);
+            let dims = rope(spec, context.shape(0)?)?;
+            context.emit_shape(context.dtype(0), dims);
             Ok(())
         }
         Op::Rms => {
-            context.emit(context.dtype(0), context.dims(0)?.iter().copied());
+            context.emit_shape(context.dtype(0), context.shape(0)?);
             Ok(())
         }
         _ => Err(mismatch!("not an attention operator")),
@@ -44,16 +45,16 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 }
 
 /// Leading dims, then rows and columns.
-fn matrix<'a>(dims: &'a [u64], name: &str) -> RuleResult<(&'a [u64], u64, u64)> {
+fn matrix<'a>(dims: &'a [Dim], name: &str) -> RuleResult<(&'a [Dim], Dim, Dim)> {
     match dims {
         [batch @ .., rows, columns] => Ok((batch, *rows, *columns)),
         _ => Err(mismatch!("{name} must have at least 2 dims, and is {}", text(dims))),
     }
 }
 
-fn scaled_dot_product(causal: bool, context: &Context<'_>) -> RuleResult<Dims> {
+fn scaled_dot_product(causal: bool, context: &Context<'_>) -> RuleResult<DimList> {
     let names = ["query", "key", "value"];
-    let [query, key, value] = [context.dims(0)?, context.dims(1)?, context.dims(2)?];
+    let [query, key, value] = &[context.shape(0)?, context.shape(1)?, context.shape(2)?];
     for (name, dims) in names.iter().zip([query, key, value]) {
         if dims.len() < 3 {
             return Err(mismatch!("{name} must have at least 3 dims, and is {}", text(dims)));
@@ -62,7 +63,7 @@ fn scaled_dot_product(causal: bool, context: &Context<'_>) -> RuleResult<Dims> {
     let (batch, mut length, embedding) = matrix(query, "query")?;
     let (key_batch, key_length, key_embedding) = matrix(key, "key")?;
     let (value_batch, value_length, value_embedding) = matrix(value, "value")?;
-    if embedding != key_embedding || key_length != value_length {
+    if embedding.differs(key_embedding) || key_length.differs(value_length) {
         return Err(mismatch!(
             "query {}, key {} and value {} do not match",
             text(query),
@@ -72,14 +73,14 @@ fn scaled_dot_product(causal: bool, context: &Context<'_>) -> RuleResult<Dims> {
     }
     let mut batch = join_heads(&join_heads(batch, key_batch)?, value_batch)?;
     if context.has(3) && !causal {
-        let mask = context.dims(3)?;
+        let mask = context.shape(3)?;
         // A scalar stands for no mask.
         if !mask.is_empty() {
-            let (mask_batch, rows, columns) = matrix(mask, "attention mask")?;
-            if columns != key_length && columns != 1 && key_length != 1 {
+            let (mask_batch, rows, columns) = matrix(&mask, "attention mask")?;
+            if columns.differs(key_length) && columns != Dim::Known(1) && key_length != Dim::Known(1) {
                 return Err(mismatch!(
                     "attention mask {} does not fit keys of length {key_length}",
-                    text(mask)
+                    text(&mask)
                 ));
             }
             length = broadcast(&[length], &[rows])?[0];
@@ -91,13 +92,13 @@ fn scaled_dot_product(causal: bool, context: &Context<'_>) -> RuleResult<Dims> {
 }
 
 /// Broadcasts leading dims; the last may also be a multiple: heads that share keys and values.
-fn join_heads(query: &[u64], other: &[u64]) -> RuleResult<Dims> {
+fn join_heads(query: &[Dim], other: &[Dim]) -> RuleResult<DimList> {
     match (query, other) {
-        ([query_rest @ .., heads], [other_rest @ .., shared])
+        ([query_rest @ .., Dim::Known(heads)], [other_rest @ .., Dim::Known(shared)])
             if *shared != 0 && heads > shared && heads % shared == 0 =>
         {
             let mut dims = broadcast(query_rest, other_rest)?;
-            dims.push(*heads);
+            dims.push(Dim::Known(*heads));
             Ok(dims)
         }
         _ => broadcast(query, other),
@@ -162,14 +163,13 @@ fn emit_scores(context: &mut Context<'_>, dtype: DType, known: Option<u64>, most
     }
 }
 
-fn rope(spec: &Rope, data: &[u64]) -> RuleResult<Dims> {
-    let mut dims = Dims::from_slice(data);
+fn rope(spec: &Rope, mut dims: DimList) -> RuleResult<DimList> {
     if spec.splits_heads {
-        let &[first, second, _] = data else {
-            return Err(mismatch!("data must be [.., .., features], and is {}", text(data)));
+        let [first, second, _] = dims[..] else {
+            return Err(mismatch!("data must be [.., .., features], and is {}", text(&dims)));
         };
-        let (heads, size) = (dim(spec.head_count)?, dim(spec.head_size)?);
-        return Ok(Dims::from_slice(&if spec.output_trans0213 {
+        let (heads, size) = (Dim::Known(dim(spec.head_count)?), Dim::Known(dim(spec.head_size)?));
+        return Ok(DimList::from_slice(&if spec.output_trans0213 {
             [first, heads, second, size]
         } else {
             [first, second, heads, size]
@@ -178,13 +178,13 @@ fn rope(spec: &Rope, data: &[u64]) -> RuleResult<Dims> {
     let length = spec.slice_stop.checked_sub(spec.slice_start).unwrap_or(i64::MAX);
     if length > 0 {
         match dims.get_mut(3) {
-            Some(last) => *last = dim(length)?,
-            None => return Err(mismatch!("data must have 4 dims to be sliced, and is {}", text(data))),
+            Some(last) => *last = Dim::Known(dim(length)?),
+            None => return Err(mismatch!("data must have 4 dims to be sliced, and is {}", text(&dims))),
         }
     }
     if spec.input_trans0213 || spec.output_trans0213 {
         if dims.len() < 3 {
-            return Err(mismatch!("data must have 4 dims to be transposed, and is {}", text(data)));
+            return Err(mismatch!("data must have 4 dims to be transposed, and is {}", text(&dims)));
         }
         dims.swap(1, 2);
     }

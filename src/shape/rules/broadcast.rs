@@ -13,8 +13,9 @@
 use crate::graph::op::{BroadcastMode, PadMode};
 use crate::graph::{Dims, Elements, Op, Value};
 use crate::shape::context::{
-    Context, RuleResult, broadcast, dim, mismatch, normalize_axes, normalize_axis, text,
+    Context, RuleResult, broadcast, dim, dim_of, mismatch, normalize_axes, normalize_axis, text,
 };
+use crate::shape::dim::{Dim, DimList, Element};
 use crate::shape::layout;
 use smallvec::SmallVec;
 
@@ -32,62 +33,62 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 
 fn expand(mode: BroadcastMode, context: &mut Context<'_>) -> RuleResult {
     let input = context.input(0)?;
-    let data = context.dims(0)?;
-    let target: Dims = context.ints(1)?.iter().map(|&size| dim(size)).collect::<RuleResult<_>>()?;
+    let data = context.shape(0)?;
+    let target: DimList = context.integers(1)?.into_iter().map(dim_of).collect::<RuleResult<_>>()?;
     let is_exact = context.is_exact();
     let (dims, is_numpy) = match mode {
-        BroadcastMode::Bidirectional if is_exact => (broadcast(data, &target)?, true),
+        BroadcastMode::Bidirectional if is_exact => (broadcast(&data, &target)?, true),
         BroadcastMode::Bidirectional => (context.broadcast_to(0, &target)?, true),
         BroadcastMode::Numpy => {
-            if is_exact && broadcast(data, &target)? != target {
-                return Err(mismatch!("shape {} does not broadcast to {}", text(data), text(&target)));
+            let is_larger = |(joined, target): (&Dim, &Dim)| joined.differs(*target);
+            if is_exact {
+                let joined = broadcast(&data, &target)?;
+                if joined.len() != target.len() || joined.iter().zip(&target).any(is_larger) {
+                    return Err(mismatch!("shape {} does not broadcast to {}", text(&data), text(&target)));
+                }
             }
             (target, true)
         }
         BroadcastMode::Pdpd(_) | BroadcastMode::Explicit => (target, false),
     };
-    let value = input.value.as_ref().filter(|value| is_numpy || value.len() == 1);
-    let value = value.and_then(|value| {
-        let from = if value.len() == 1 { &[] } else { data };
-        layout::broadcast(value, from, &dims)
-    });
-    context.emit(input.dtype, dims);
-    if let Some(value) = value {
-        context.set_value(value);
+    context.emit_shape(input.dtype, dims.iter().copied());
+    let count = input.elements().filter(|&count| context.has_elements(0) && (is_numpy || count == 1));
+    let sizes: Option<Dims> = dims.iter().map(|dim| dim.known()).collect();
+    if let (Some(count), Some(sizes), Some(own)) = (count, sizes, &input.dims) {
+        let from = if count == 1 { &[][..] } else { own };
+        if let Some(offsets) = layout::offsets(&sizes, 0, &layout::broadcast_strides(from, sizes.len())) {
+            context.pick_elements(0, &offsets);
+        }
     }
     Ok(())
 }
 
 fn tile_axis(context: &mut Context<'_>) -> RuleResult {
-    let mut dims: Dims = context.dims(0)?.into();
-    let (count, axis) = (dim(context.int(1)?)?, normalize_axis(context.int(2)?, dims.len())?);
+    let mut dims = context.shape(0)?;
+    let count = context.int(1)?;
+    dim(count)?;
+    let axis = normalize_axis(context.int(2)?, dims.len())?;
     if let Some(slot) = dims.get_mut(axis) {
-        *slot = slot
-            .checked_mul(count)
-            .ok_or_else(|| mismatch!("{count} repeats of a dim of {slot} are too many"))?;
+        *slot = repeated(*slot, Element::Known(count))?;
     }
-    context.emit(context.dtype(0), dims);
+    context.emit_shape(context.dtype(0), dims);
     Ok(())
 }
 
 fn tile(context: &mut Context<'_>) -> RuleResult {
     let input = context.input(0)?;
-    let data = context.dims(0)?;
-    let repeats = context.ints(1)?;
+    let data = context.shape(0)?;
+    let repeats = context.integers(1)?;
     let rank = data.len().max(repeats.len());
-    let data_dims = || std::iter::repeat_n(1, rank - data.len()).chain(data.iter().copied());
-    let repeats = std::iter::repeat_n(1, rank - repeats.len()).chain(repeats.iter().copied());
-    let dims: Dims = data_dims()
-        .zip(repeats)
-        .map(|(dim, count)| {
-            let count = u64::try_from(count).unwrap_or(0);
-            dim.checked_mul(count).ok_or_else(|| mismatch!("{count} repeats of a dim of {dim} are too many"))
-        })
-        .collect::<RuleResult<_>>()?;
+    let data_dims = || std::iter::repeat_n(Dim::Known(1), rank - data.len()).chain(data.iter().copied());
+    let repeats = std::iter::repeat_n(Element::Known(1), rank - repeats.len()).chain(repeats.iter().copied());
+    let all: DimList =
+        data_dims().zip(repeats).map(|(dim, count)| repeated(dim, count)).collect::<RuleResult<_>>()?;
     let value = input.value.as_ref().and_then(|value| {
+        let dims: Dims = all.iter().map(|dim| dim.known()).collect::<Option<_>>()?;
         // Where an element of the output comes from: its index, modulo the data's dims.
         let count = layout::small_count(&dims)?;
-        let sizes: Dims = data_dims().collect();
+        let sizes: Dims = data_dims().map(|dim| dim.known()).collect::<Option<_>>()?;
         let strides = layout::strides(&sizes);
         let source = |mut position: u64| {
             let axes = dims.iter().zip(&sizes).zip(&strides).rev();
@@ -100,16 +101,25 @@ fn tile(context: &mut Context<'_>) -> RuleResult {
         };
         layout::pick(value, (0..count as u64).map(source))
     });
-    context.emit(input.dtype, dims);
+    context.emit_shape(input.dtype, all);
     if let Some(value) = value {
         context.set_value(value);
     }
     Ok(())
 }
 
+/// A dim repeated `count` times; a negative count is none.
+fn repeated(dim: Dim, count: Element) -> RuleResult<Dim> {
+    let times = match count {
+        Element::Known(count) => Dim::Known(u64::try_from(count).unwrap_or(0)),
+        count => dim_of(count)?,
+    };
+    dim.times(times).ok_or_else(|| mismatch!("{times} repeats of a dim of {dim} are too many"))
+}
+
 /// Begins and ends of the axes named, none elsewhere.
 fn pad_axes(mode: PadMode, context: &mut Context<'_>) -> RuleResult {
-    let rank = context.dims(0)?.len();
+    let rank = context.rank(0)?;
     let pads = context.ints(1)?;
     let (given_begin, given_end) = pads.split_at(pads.len() / 2);
     if !context.has(3) {
@@ -130,8 +140,8 @@ fn pad_axes(mode: PadMode, context: &mut Context<'_>) -> RuleResult {
 }
 
 fn center_crop_pad(axes: Option<&[i64]>, context: &mut Context<'_>) -> RuleResult {
-    let mut dims: Dims = context.dims(0)?.into();
-    let shape = context.ints(1)?;
+    let mut dims = context.shape(0)?;
+    let shape = context.integers(1)?;
     let axes = match axes {
         Some(axes) => normalize_axes(axes, dims.len())?,
         None => (0..dims.len()).collect(),
@@ -139,40 +149,44 @@ fn center_crop_pad(axes: Option<&[i64]>, context: &mut Context<'_>) -> RuleResul
     if shape.len() != axes.len() {
         return Err(mismatch!("{} sizes are given for {} axes", shape.len(), axes.len()));
     }
-    for (&axis, &size) in axes.iter().zip(shape) {
+    for (&axis, size) in axes.iter().zip(shape) {
         if let Some(slot) = dims.get_mut(axis) {
-            *slot = dim(size)?;
+            *slot = dim_of(size)?;
         }
     }
-    context.emit(context.dtype(0), dims);
+    context.emit_shape(context.dtype(0), dims);
     Ok(())
 }
 
 /// Pads by `begin` and `end`; the input of number `fill` holds what a constant mode surrounds with, 0 if it is absent.
 fn pad(begin: &[i64], end: &[i64], (mode, fill): (PadMode, usize), context: &mut Context<'_>) -> RuleResult {
-    let (input, data) = (context.input(0)?, context.dims(0)?);
+    let (input, data) = (context.input(0)?, context.shape(0)?);
     for pads in [begin, end] {
         if pads.len() != data.len() {
             return Err(mismatch!(
                 "{} pads are given for the {} dims of {}",
                 pads.len(),
                 data.len(),
-                text(data)
+                text(&data)
             ));
         }
     }
-    let dims: Dims = data
+    let dims: DimList = data
         .iter()
         .zip(begin.iter().zip(end))
         .map(|(&dim, (&begin, &end))| {
-            let padded = i128::from(dim) + i128::from(begin) + i128::from(end);
+            let pads = i128::from(begin) + i128::from(end);
+            let Dim::Known(size) = dim else { return Ok(if pads == 0 { dim } else { Dim::Unknown }) };
+            let padded = i128::from(size) + pads;
             u64::try_from(padded)
+                .map(Dim::Known)
                 .map_err(|_| mismatch!("pads of {begin} and {end} leave {padded} of a dim of {dim}"))
         })
         .collect::<RuleResult<_>>()?;
     let value = input.value.as_ref().filter(|_| mode == PadMode::Constant && context.is_exact());
     let value = value.and_then(|value| {
-        let sources = sources(data, begin, &dims)?;
+        let dims: Dims = dims.iter().map(|dim| dim.known()).collect::<Option<_>>()?;
+        let sources = sources(input.dims.as_deref()?, begin, &dims)?;
         match &value.elements {
             Elements::Int(elements) => {
                 let fill = if context.has(fill) { *context.ints(fill).ok()?.first()? } else { 0 };
@@ -186,7 +200,7 @@ fn pad(begin: &[i64], end: &[i64], (mode, fill): (PadMode, usize), context: &mut
             }
         }
     });
-    context.emit(input.dtype, dims);
+    context.emit_shape(input.dtype, dims);
     if let Some(value) = value {
         context.set_value(value);
     }

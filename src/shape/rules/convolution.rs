@@ -15,9 +15,10 @@
 
 use super::window::{Channels, ceil_div, is_same, signed, slides, split_spatial, unsigned};
 use crate::DType;
+use crate::graph::Op;
 use crate::graph::op::{Convolution, ConvolutionBackprop, FilterLayout};
-use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, text, times};
+use crate::shape::dim::{Dim, DimList};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
@@ -39,29 +40,35 @@ fn forward(
     filters_port: usize,
     layout: Channels,
 ) -> RuleResult {
-    let (batch, channels, spatial) = layout.split(context.dims(0)?)?;
+    let data = context.shape(0)?;
+    let (batch, channels, spatial) = layout.split(&data)?;
     let filters = Filters::read(context.dims(filters_port)?, spec.filters, spatial.len(), false)?;
     filters.check(channels)?;
-    let mut dims = Dims::from_slice(&[batch, filters.output_channels]);
+    let mut dims = DimList::from_slice(&[batch, Dim::Known(filters.output_channels)]);
     let slides = slides(&spec.window, spatial.len())?;
     for ((&length, &kernel), slide) in spatial.iter().zip(filters.kernel).zip(slides) {
+        let Dim::Known(length) = length else {
+            dims.push(Dim::Unknown);
+            continue;
+        };
         let (length, dilated) = (signed(length)?, slide.dilated(signed(kernel)?)?);
-        dims.push(unsigned(if is_same(spec.window.auto_pad) {
+        dims.push(Dim::Known(unsigned(if is_same(spec.window.auto_pad) {
             ceil_div(length, slide.stride)
         } else {
             slide.rest(length, dilated)? / slide.stride + 1
-        })?);
+        })?));
     }
-    context.emit(dtype(context, filters_port), layout.arrange(dims));
+    context.emit_shape(dtype(context, filters_port), layout.arrange(dims));
     Ok(())
 }
 
 fn backprop(spec: &ConvolutionBackprop, context: &mut Context<'_>) -> RuleResult {
-    let (batch, channels, spatial) = split_spatial(context.dims(0)?)?;
+    let data = context.shape(0)?;
+    let (batch, channels, spatial) = split_spatial(&data)?;
     let filters = Filters::read(context.dims(1)?, spec.filters, spatial.len(), true)?;
     filters.check(channels)?;
     let slides = slides(&spec.window, spatial.len())?;
-    let mut dims = Dims::from_slice(&[batch, filters.output_channels]);
+    let mut dims = DimList::from_slice(&[batch, Dim::Known(filters.output_channels)]);
     if context.has(2) {
         let given = context.ints(2)?;
         if given.len() != spatial.len() {
@@ -72,7 +79,7 @@ fn backprop(spec: &ConvolutionBackprop, context: &mut Context<'_>) -> RuleResult
             ));
         }
         for &length in given {
-            dims.push(dim(length)?);
+            dims.push(Dim::Known(dim(length)?));
         }
     } else {
         let output_padding = &spec.output_padding;
@@ -86,6 +93,10 @@ fn backprop(spec: &ConvolutionBackprop, context: &mut Context<'_>) -> RuleResult
         let is_onnx = matches!(spec.filters, FilterLayout::Flat { .. });
         for (index, ((&length, &kernel), slide)) in spatial.iter().zip(filters.kernel).zip(slides).enumerate()
         {
+            let Dim::Known(length) = length else {
+                dims.push(Dim::Unknown);
+                continue;
+            };
             let dilated = slide.dilated(signed(kernel)?)?;
             let extra = i128::from(output_padding.get(index).copied().unwrap_or(0));
             let pads = if is_onnx && is_same(spec.window.auto_pad) {
@@ -93,24 +104,25 @@ fn backprop(spec: &ConvolutionBackprop, context: &mut Context<'_>) -> RuleResult
             } else {
                 slide.pad_begin + slide.pad_end
             };
-            dims.push(unsigned((signed(length)? - 1) * slide.stride + dilated + extra - pads)?);
+            let whole = (signed(length)? - 1) * slide.stride + dilated + extra - pads;
+            dims.push(Dim::Known(unsigned(whole)?));
         }
     }
-    context.emit(dtype(context, 1), dims);
+    context.emit_shape(dtype(context, 1), dims);
     Ok(())
 }
 
 fn causal(dilation: i64, channels_last: bool, context: &mut Context<'_>) -> RuleResult {
-    let (data, filters) = (context.dims(0)?, context.dims(1)?);
+    let (data, filters) = (context.shape(0)?, context.dims(1)?);
     let (Some(&taps), true) = (filters.get(2), filters.len() == 3 && data.len() >= 3) else {
-        return Err(mismatch!("data {} and filters {} must have 3 dims", text(data), text(filters)));
+        return Err(mismatch!("data {} and filters {} must have 3 dims", text(&data), text(filters)));
     };
     let kept = times(taps.saturating_sub(1), dim(dilation)?)?;
-    let mut state: Dims = data.into();
+    let mut state = data.clone();
     let axis = if channels_last { 1 } else { data.len() - 1 };
-    state[axis] = kept;
-    context.emit(context.dtype(0), data.iter().copied());
-    context.emit(context.dtype(0), state);
+    state[axis] = Dim::Known(kept);
+    context.emit_shape(context.dtype(0), data);
+    context.emit_shape(context.dtype(0), state);
     Ok(())
 }
 
@@ -153,8 +165,8 @@ impl<'a> Filters<'a> {
         Ok(Filters { input_channels, output_channels, kernel, dims })
     }
 
-    fn check(&self, channels: u64) -> RuleResult {
-        if self.input_channels == channels {
+    fn check(&self, channels: Dim) -> RuleResult {
+        if !channels.differs(Dim::Known(self.input_channels)) {
             return Ok(());
         }
         Err(mismatch!(

@@ -16,7 +16,9 @@ use crate::DType;
 use crate::graph::op::{Binary, Broadcast, Like, LikeDims, SameAsInput, Unary};
 use crate::graph::{Dims, Op, Value};
 use crate::shape::context::{Context, RuleResult, mismatch, normalize_axis, text};
-use crate::shape::{Bound, TensorInfo, arithmetic};
+use crate::shape::dim::{Dim, DimList, Element, ElementList};
+use crate::shape::{TensorInfo, arithmetic, integers};
+use smallvec::SmallVec;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
@@ -29,8 +31,8 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         // The promoted type depends on attributes; the one that the file declares is taken.
         Op::ConvertPromoteTypes => {
             for port in 0..2 {
-                let dims = context.dims(port)?;
-                context.emit(DType::Dynamic, dims.iter().copied());
+                let dims = context.shape(port)?;
+                context.emit_shape(DType::Dynamic, dims);
             }
             Ok(())
         }
@@ -79,10 +81,12 @@ fn clamped(context: &Context<'_>) -> Option<Value> {
 fn convert(to: DType, context: &mut Context<'_>) -> RuleResult {
     let input = context.emit_like(0)?;
     context.set_dtype(to);
-    if let Some(value) = &input.value
-        && let Some(value) = arithmetic::convert(value, to)
-    {
-        context.set_value(value);
+    if let Some(value) = &input.value {
+        if let Some(value) = arithmetic::convert(value, to) {
+            context.set_value(value);
+        }
+    } else if let Some(elements) = input.integers() {
+        context.set_integers(elements.iter().map(|&element| integers::convert(element, to)).collect());
     }
     Ok(())
 }
@@ -97,15 +101,45 @@ fn binary(kind: Binary, mode: Broadcast, context: &mut Context<'_>) -> RuleResul
         (Some(left), Some(right), _) => {
             let left = (left, a.dims.as_deref().unwrap_or(&[]));
             let right = (right, b.dims.as_deref().unwrap_or(&[]));
-            arithmetic::binary(kind, left, right, &dims, dtype)
+            sizes(&dims).and_then(|dims| arithmetic::binary(kind, left, right, &dims, dtype))
         }
         _ => None,
     };
-    context.emit(dtype, dims);
+    context.emit_shape(dtype, dims);
     if let Some(value) = value {
         context.set_value(value);
+    } else if context.is_symbolic()
+        && matches!(mode, Broadcast::Numpy)
+        && let Some(elements) = lined_up(context, [0, 1])
+    {
+        context.set_integers(elements.map(|[a, b]| integers::binary(kind, a, b, dtype)).collect());
     }
     Ok(())
+}
+
+/// The dims, if all are known.
+fn sizes(dims: &[Dim]) -> Option<Dims> {
+    dims.iter().map(|dim| dim.known()).collect()
+}
+
+/// The integers of inputs that have equally many or one, side by side.
+fn lined_up<const N: usize>(
+    context: &Context<'_>,
+    inputs: [usize; N],
+) -> Option<impl Iterator<Item = [Element; N]> + use<N>> {
+    let lists = inputs.map(|index| context.integers(index).ok());
+    let lists: SmallVec<[ElementList; 3]> = lists.into_iter().collect::<Option<_>>()?;
+    let lists: [ElementList; N] = lists.into_iter().collect::<Vec<_>>().try_into().ok()?;
+    let longest = lists.iter().map(|list| list.len()).max()?;
+    let fits = lists.iter().all(|list| list.len() == 1 || list.len() == longest);
+    let is_line = inputs.iter().all(|&index| context.rank(index).is_ok_and(|rank| rank < 2));
+    let at = move |index: usize| {
+        std::array::from_fn(|input| {
+            let list: &ElementList = &lists[input];
+            list[if list.len() == 1 { 0 } else { index }]
+        })
+    };
+    (fits && is_line).then(|| (0..longest).map(at))
 }
 
 fn select(mode: Broadcast, context: &mut Context<'_>) -> RuleResult {
@@ -120,11 +154,17 @@ fn select(mode: Broadcast, context: &mut Context<'_>) -> RuleResult {
     let dtype = if then.dtype == DType::Dynamic { otherwise.dtype } else { then.dtype };
     let value = operand(condition).zip(operand(then)).zip(operand(otherwise));
     let value = value.filter(|_| !matches!(mode, Broadcast::Pdpd(_)));
-    let value = value
-        .and_then(|((condition, then), otherwise)| arithmetic::select(condition, then, otherwise, &dims));
-    context.emit(dtype, dims);
+    let value = value.and_then(|((condition, then), otherwise)| {
+        arithmetic::select(condition, then, otherwise, &sizes(&dims)?)
+    });
+    context.emit_shape(dtype, dims);
     if let Some(value) = value {
         context.set_value(value);
+    } else if context.is_symbolic()
+        && matches!(mode, Broadcast::Numpy)
+        && let Some(elements) = lined_up(context, [0, 1, 2])
+    {
+        context.set_integers(elements.map(|[condition, a, b]| integers::select(condition, a, b)).collect());
     }
     Ok(())
 }
@@ -136,8 +176,8 @@ fn operand(info: &TensorInfo) -> Option<arithmetic::Operand<'_>> {
 fn variadic(kind: Binary, context: &mut Context<'_>) -> RuleResult {
     let dims = context.broadcast(0..context.n_inputs())?;
     let dtype = context.dtype(0);
-    let value = fold(kind, context, &dims, dtype);
-    context.emit(dtype, dims);
+    let value = sizes(&dims).and_then(|dims| fold(kind, context, &dims, dtype));
+    context.emit_shape(dtype, dims);
     if let Some(value) = value {
         context.set_value(value);
     }
@@ -178,28 +218,26 @@ fn same_as_input(kind: SameAsInput, context: &mut Context<'_>) -> RuleResult {
     }
     // Masks, means and the like: not larger than the data, in the type that the file declares.
     for _ in 1..context.n_outputs() {
-        context.emit_info(TensorInfo {
-            bound: Bound::UpperBound,
-            ..TensorInfo::known(DType::Dynamic, input.dims.iter().flatten().copied())
-        });
+        context.depends_on_data();
+        context.emit_shape(DType::Dynamic, input.shape().unwrap_or_default());
     }
     Ok(())
 }
 
 fn like_inputs(outputs: &[Like], context: &mut Context<'_>) -> RuleResult {
     for like in outputs.iter().take(context.n_outputs()) {
-        let dims: Dims = match like.dims {
-            LikeDims::Input(index) => context.dims(index as usize)?.into(),
+        let dims = match like.dims {
+            LikeDims::Input(index) => context.shape(index as usize)?,
             LikeDims::ReducedFrom(axis) => {
-                let mut dims: Dims = context.dims(0)?.into();
+                let mut dims = context.shape(0)?;
                 let axis = normalize_axis(axis, dims.len())?;
-                dims.iter_mut().skip(axis).for_each(|dim| *dim = 1);
+                dims.iter_mut().skip(axis).for_each(|dim| *dim = Dim::Known(1));
                 dims
             }
-            LikeDims::Scalar => Dims::new(),
+            LikeDims::Scalar => DimList::new(),
         };
         let dtype = super::element_type(like.dtype, context);
-        context.emit(dtype, dims);
+        context.emit_shape(dtype, dims);
     }
     Ok(())
 }
@@ -215,31 +253,36 @@ fn cumulative_sum(input: &TensorInfo) -> Option<Value> {
 }
 
 /// The dims of two inputs made equal as `mode` says.
-fn joined(context: &Context<'_>, mode: Broadcast, a: usize, b: usize) -> RuleResult<Dims> {
-    let (left, right) = (context.dims(a)?, context.dims(b)?);
+fn joined(context: &Context<'_>, mode: Broadcast, a: usize, b: usize) -> RuleResult<DimList> {
+    let (left, right) = (context.shape(a)?, context.shape(b)?);
     match mode {
-        Broadcast::Numpy if left == right => Ok(left.into()),
+        Broadcast::Numpy if left == right => Ok(left),
         Broadcast::Numpy => context.broadcast([a, b]),
-        Broadcast::None if left == right || !context.is_exact() => Ok(left.into()),
+        Broadcast::None if !context.is_exact() => Ok(left),
+        Broadcast::None
+            if left.len() == right.len() && !left.iter().zip(&right).any(|(a, b)| a.differs(*b)) =>
+        {
+            Ok(left.iter().zip(&right).map(|(a, b)| a.meet(*b)).collect())
+        }
         Broadcast::None => Err(mismatch!(
             "shapes {} and {} differ, and the operator does not broadcast",
-            text(left),
-            text(right)
+            text(&left),
+            text(&right)
         )),
-        Broadcast::Pdpd(axis) => into_first(left, right, axis).ok_or_else(|| {
-            mismatch!("shape {} does not broadcast into {} at axis {axis}", text(right), text(left))
+        Broadcast::Pdpd(axis) => into_first(&left, &right, axis).ok_or_else(|| {
+            mismatch!("shape {} does not broadcast into {} at axis {axis}", text(&right), text(&left))
         }),
     }
 }
 
 /// PDPD: `small` placed into `large` at `axis` (-1: at the last dim).
-fn into_first(large: &[u64], small: &[u64], axis: i64) -> Option<Dims> {
+fn into_first(large: &[Dim], small: &[Dim], axis: i64) -> Option<DimList> {
     let start = match axis {
         -1 => large.len().checked_sub(small.len())?,
         _ => usize::try_from(axis).ok()?,
     };
     let met = large.get(start..start.checked_add(small.len())?)?;
-    let fits = met.iter().zip(small).all(|(&large, &small)| small == 1 || small == large);
+    let fits = met.iter().zip(small).all(|(&large, &small)| small == Dim::Known(1) || !small.differs(large));
     fits.then(|| large.into())
 }
 
@@ -247,6 +290,7 @@ fn into_first(large: &[u64], small: &[u64], axis: i64) -> Option<Dims> {
 mod tests {
     use super::*;
     use crate::graph::op::{ElementType, Quantized};
+    use crate::shape::Bound;
     use crate::shape::testing::{infer, *};
 
     const ADD: Op = Op::Binary(Binary::Add, Broadcast::Numpy);

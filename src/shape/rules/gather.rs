@@ -13,7 +13,8 @@
 
 use crate::graph::op::Scatter;
 use crate::graph::{Dims, Elements, Op, Value};
-use crate::shape::context::{Context, RuleError, RuleResult, dim, mismatch, normalize_axis, text, times};
+use crate::shape::context::{Context, RuleError, RuleResult, dim, mismatch, normalize_axis, text};
+use crate::shape::dim::{Dim, DimList};
 use crate::shape::{TensorInfo, layout};
 use smallvec::SmallVec;
 
@@ -36,7 +37,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 }
 
 fn gather(batch_dims: i64, context: &mut Context<'_>) -> RuleResult {
-    let (data, indices) = (context.dims(0)?, context.dims(1)?);
+    let (data, indices) = (context.shape(0)?, context.shape(1)?);
     let axis = normalize_axis(context.int(2)?, data.len())?;
     let batch = match usize::try_from(batch_dims) {
         Ok(batch) if batch == indices.len() => batch,
@@ -45,54 +46,54 @@ fn gather(batch_dims: i64, context: &mut Context<'_>) -> RuleResult {
     let (Some(outer), Some(own), Some(inner)) =
         (data.get(..axis), indices.get(batch..), data.get(axis + 1..))
     else {
-        return Err(mismatch!("{batch} batch dims are more than the indices {} have", text(indices)));
+        return Err(mismatch!("{batch} batch dims are more than the indices {} have", text(&indices)));
     };
     if batch > axis {
         return Err(mismatch!("{batch} batch dims reach beyond the axis {axis}"));
     }
-    if context.is_exact() && data.get(..batch) != indices.get(..batch) {
+    let differ = |(a, b): (&Dim, &Dim)| a.differs(*b);
+    if context.is_exact() && data.iter().take(batch).zip(&indices).any(differ) {
         return Err(mismatch!(
             "the first {batch} dims of the data {} and of the indices {} differ",
-            text(data),
-            text(indices)
+            text(&data),
+            text(&indices)
         ));
     }
-    let dims: Dims = outer.iter().chain(own).chain(inner).copied().collect();
+    let dims: DimList = outer.iter().chain(own).chain(inner).copied().collect();
     let (values, positions) = (context.input(0)?, context.input(1)?);
-    let value = gathered(values, positions, axis, batch, &dims);
-    context.emit(values.dtype, dims);
-    if let Some(value) = value {
-        context.set_value(value);
+    let offsets = if context.has_elements(0) { gathered(values, positions, axis, batch) } else { None };
+    context.emit_shape(values.dtype, dims);
+    if let Some(offsets) = offsets {
+        context.pick_elements(0, &offsets);
     }
     Ok(())
 }
 
 fn gather_quantized(axis: i64, bits: i64, context: &mut Context<'_>) -> RuleResult {
-    let mut data: Dims = context.dims(0)?.into();
+    let mut data = context.shape(0)?;
     let axis = normalize_axis(axis, data.len())?;
     let stored = context.dtype(0).bits().unwrap_or(0);
     let per_element = stored.checked_div(dim(bits)?).unwrap_or(1).max(1);
     if let Some(last) = data.last_mut() {
-        *last = times(*last, per_element)?;
+        let unpacked = last.times(Dim::Known(per_element));
+        *last = unpacked.ok_or_else(|| mismatch!("{last} times {per_element} is out of range"))?;
     }
     let (outer, inner) = data.split_at(axis);
-    let dims = outer.iter().chain(context.dims(1)?).chain(inner.iter().skip(1)).copied();
-    let dims: Dims = dims.collect();
-    context.emit(context.dtype(2), dims);
+    let indices = context.shape(1)?;
+    let dims = outer.iter().chain(&indices).chain(inner.iter().skip(1)).copied();
+    let dims: DimList = dims.collect();
+    context.emit_shape(context.dtype(2), dims);
     Ok(())
 }
 
-fn gathered(
-    data: &TensorInfo,
-    indices: &TensorInfo,
-    axis: usize,
-    batch: usize,
-    dims: &[u64],
-) -> Option<Value> {
-    let (value, positions) = (data.value.as_ref()?, exact_ints(indices)?);
+/// Where in the data each element gathered is, if there are few.
+fn gathered(data: &TensorInfo, indices: &TensorInfo, axis: usize, batch: usize) -> Option<layout::Offsets> {
+    let positions = exact_ints(indices)?;
     let (data, indices) = (data.dims.as_deref()?, indices.dims.as_deref()?);
-    if layout::small_count(dims)? == 0 {
-        return layout::pick(value, []);
+    let own = indices.get(batch..)?.iter().chain(data.get(axis + 1..)?);
+    let dims: Dims = data.get(..axis)?.iter().chain(own).copied().collect();
+    if layout::small_count(&dims)? == 0 {
+        return Some(layout::Offsets::new());
     }
     let size = i64::try_from(*data.get(axis)?).ok()?;
     let middle = layout::small_count(data.get(batch..axis)?)?;
@@ -108,7 +109,7 @@ fn gathered(
             }
         }
     }
-    layout::pick(value, offsets)
+    Some(offsets)
 }
 
 /// An index that may count from the back, within `0..size`.
@@ -122,12 +123,12 @@ fn exact_ints(info: &TensorInfo) -> Option<&[i64]> {
 }
 
 fn gather_elements(context: &mut Context<'_>) -> RuleResult {
-    let (data, indices) = (context.dims(0)?, context.dims(1)?);
+    let (data, indices) = (context.shape(0)?, context.shape(1)?);
     if data.len() != indices.len() {
-        return Err(mismatch!("data {} and indices {} must have the same rank", text(data), text(indices)));
+        return Err(mismatch!("data {} and indices {} must have the same rank", text(&data), text(&indices)));
     }
     let value = elements_gathered(context);
-    context.emit(context.dtype(0), indices.iter().copied());
+    context.emit_shape(context.dtype(0), indices);
     if let Some(value) = value {
         context.set_value(value);
     }
@@ -151,10 +152,11 @@ fn elements_gathered(context: &Context<'_>) -> Option<Value> {
 }
 
 fn gather_nd(batch_dims: i64, flatten: bool, context: &mut Context<'_>) -> RuleResult {
-    let (data, indices) = (context.dims(0)?, context.dims(1)?);
+    let (data, indices) = (context.shape(0)?, context.shape(1)?);
     let Some((&depth, leading)) = indices.split_last() else {
         return Err(mismatch!("the indices are a scalar"));
     };
+    let depth = depth.known().ok_or(RuleError::UnknownShape(1))?;
     let batch = usize::try_from(batch_dims).unwrap_or(usize::MAX);
     let first_kept = usize::try_from(depth).ok().and_then(|depth| depth.checked_add(batch));
     let (Some(batches), Some(own), Some(slice)) =
@@ -162,26 +164,28 @@ fn gather_nd(batch_dims: i64, flatten: bool, context: &mut Context<'_>) -> RuleR
     else {
         return Err(mismatch!(
             "tuples of {depth} and {batch_dims} batch dims do not index the data {} by {}",
-            text(data),
-            text(indices)
+            text(&data),
+            text(&indices)
         ));
     };
-    if context.is_exact() && data.get(..batch) != Some(batches) {
+    let differ = |(a, b): (&Dim, &Dim)| a.differs(*b);
+    if context.is_exact() && data.iter().zip(batches).any(differ) {
         return Err(mismatch!(
             "the first {batch} dims of the data {} and of the indices {} differ",
-            text(data),
-            text(indices)
+            text(&data),
+            text(&indices)
         ));
     }
-    let mut dims = Dims::new();
+    let mut dims = DimList::new();
     if flatten && batch > 1 {
-        dims.push(batches.iter().fold(1, |product: u64, &dim| product.saturating_mul(dim)));
+        let product = batches.iter().try_fold(Dim::Known(1), |product, &dim| product.times(dim));
+        dims.push(product.unwrap_or(Dim::Known(u64::MAX)));
     } else {
         dims.extend(batches.iter().copied());
     }
     dims.extend(own.iter().chain(slice).copied());
     let value = slices_gathered(batch, context);
-    context.emit(context.dtype(0), dims);
+    context.emit_shape(context.dtype(0), dims);
     if let Some(value) = value {
         context.set_value(value);
     }

@@ -13,28 +13,31 @@
 //! * `Inverse`: out = data.
 //! * `GroupedMatMul`: [rows, k] × [groups, n, k] → [rows, n]; [groups, m, k] × [groups, n, k] → [groups, m, n].
 
-use crate::graph::{Dims, Op};
+use crate::graph::Op;
 use crate::shape::context::{Context, RuleResult, broadcast, dim, mismatch, text};
+use crate::shape::dim::{Dim, DimList};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
         Op::MatMul { transpose_a, transpose_b } => {
-            matmul([context.dims(0)?, context.dims(1)?], [*transpose_a, *transpose_b], context)
+            matmul([&context.shape(0)?, &context.shape(1)?], [*transpose_a, *transpose_b], context)
         }
         Op::MovedMatMul { transpose_a, transpose_b, moves_a, moves_b } => {
-            let (a, b) = (moved(context.dims(0)?, *moves_a), moved(context.dims(1)?, *moves_b));
+            let (a, b) = (moved(context.shape(0)?, *moves_a), moved(context.shape(1)?, *moves_b));
             matmul([&a, &b], [*transpose_a, *transpose_b], context)
         }
         Op::Einsum(equation) => einsum(equation, context),
         Op::GroupedMatMul => grouped(context),
         Op::Linear { outputs, .. } => {
-            let (batch, _) = last_dim(context.dims(0)?)?;
-            context.emit(context.dtype(0), batch.iter().copied().chain([dim(*outputs)?]));
+            let data = context.shape(0)?;
+            let (batch, _) = last_dim(&data)?;
+            context.emit_shape(context.dtype(0), batch.iter().copied().chain([Dim::Known(dim(*outputs)?)]));
             Ok(())
         }
         Op::Determinant => {
-            let (rows, _) = last_dim(context.dims(0)?)?;
-            context.emit(context.dtype(0), last_dim(rows)?.0.iter().copied());
+            let data = context.shape(0)?;
+            let (rows, _) = last_dim(&data)?;
+            context.emit_shape(context.dtype(0), last_dim(rows)?.0.iter().copied());
             Ok(())
         }
         Op::Gemm { transpose_a, transpose_b } => gemm(*transpose_a, *transpose_b, context),
@@ -47,8 +50,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 }
 
 /// Dims with the first before the last.
-fn moved(dims: &[u64], moves: bool) -> Dims {
-    let mut dims: Dims = dims.into();
+fn moved(mut dims: DimList, moves: bool) -> DimList {
     if let (true, [leading @ .., _]) = (moves && dims.len() > 1, &mut dims[..]) {
         leading.rotate_left(1);
     }
@@ -56,7 +58,7 @@ fn moved(dims: &[u64], moves: bool) -> Dims {
 }
 
 fn matmul(
-    [a, b]: [&[u64]; 2],
+    [a, b]: [&[Dim]; 2],
     [transpose_a, transpose_b]: [bool; 2],
     context: &mut Context<'_>,
 ) -> RuleResult {
@@ -72,7 +74,7 @@ fn matmul(
         [ref batch @ .., n, k] if transpose_b => (batch, k, Some(n)),
         [ref batch @ .., k, n] => (batch, k, Some(n)),
     };
-    if k != b_k && context.is_exact() {
+    if k.differs(b_k) && context.is_exact() {
         return Err(mismatch!(
             "rows of {k} and columns of {b_k} cannot be multiplied: {}{} by {}{}",
             text(a),
@@ -81,55 +83,63 @@ fn matmul(
             if transpose_b { " transposed" } else { "" }
         ));
     }
-    let batch: Dims = if a_batch == b_batch || b_batch.is_empty() {
+    let batch: DimList = if a_batch == b_batch || b_batch.is_empty() {
         a_batch.into()
     } else if context.is_exact() {
         broadcast(a_batch, b_batch)?
     } else {
         larger(a_batch, b_batch)
     };
-    context.emit(context.dtype(0), batch.into_iter().chain(m).chain(n));
+    context.emit_shape(context.dtype(0), batch.into_iter().chain(m).chain(n));
     Ok(())
 }
 
-fn last_dim(dims: &[u64]) -> RuleResult<(&[u64], u64)> {
+fn last_dim(dims: &[Dim]) -> RuleResult<(&[Dim], Dim)> {
     let split = dims.split_last().map(|(&last, leading)| (leading, last));
     split.ok_or_else(|| mismatch!("an operand of the product is a scalar, or has too few dims"))
 }
 
 /// Leading dims of bounds: the larger of each two.
-fn larger(a: &[u64], b: &[u64]) -> Dims {
+fn larger(a: &[Dim], b: &[Dim]) -> DimList {
     let rank = a.len().max(b.len());
-    let padded = |dims: &[u64]| std::iter::repeat_n(1, rank - dims.len()).chain(dims.to_vec());
-    padded(a).zip(padded(b)).map(|(a, b)| if a == 1 || b == 1 { a * b } else { a.max(b) }).collect()
+    let padded = |dims: &[Dim]| std::iter::repeat_n(Dim::Known(1), rank - dims.len()).chain(dims.to_vec());
+    padded(a)
+        .zip(padded(b))
+        .map(|(a, b)| match (a, b) {
+            (Dim::Known(1), other) | (other, Dim::Known(1)) => other,
+            (Dim::Known(a), Dim::Known(b)) => Dim::Known(a.max(b)),
+            (a, b) if a == b => a,
+            _ => Dim::Unknown,
+        })
+        .collect()
 }
 
 fn gemm(transpose_a: bool, transpose_b: bool, context: &mut Context<'_>) -> RuleResult {
-    let (a, b) = (context.dims(0)?, context.dims(1)?);
-    let (&[a_rows, a_columns], &[b_rows, b_columns]) = (a, b) else {
-        return Err(mismatch!("no general product of {} and {}, which are no matrices", text(a), text(b)));
+    let (a, b) = (context.shape(0)?, context.shape(1)?);
+    let (&[a_rows, a_columns], &[b_rows, b_columns]) = (&a[..], &b[..]) else {
+        return Err(mismatch!("no general product of {} and {}, which are no matrices", text(&a), text(&b)));
     };
     let (m, k) = if transpose_a { (a_columns, a_rows) } else { (a_rows, a_columns) };
     let (b_k, n) = if transpose_b { (b_columns, b_rows) } else { (b_rows, b_columns) };
-    if k != b_k && context.is_exact() {
+    if k.differs(b_k) && context.is_exact() {
         return Err(mismatch!(
             "rows of {k} and columns of {b_k} cannot be multiplied: {} by {}",
-            text(a),
-            text(b)
+            text(&a),
+            text(&b)
         ));
     }
-    context.emit(context.dtype(0), [m, n]);
+    context.emit_shape(context.dtype(0), [m, n]);
     Ok(())
 }
 
 fn grouped(context: &mut Context<'_>) -> RuleResult {
-    let (a, b) = (context.dims(0)?, context.dims(1)?);
-    let dims = match (a, b) {
-        (&[rows, _], &[_, n, _]) => Dims::from_slice(&[rows, n]),
-        (&[groups, m, _], &[_, n, _]) => Dims::from_slice(&[groups, m, n]),
-        _ => return Err(mismatch!("no grouped product of {} and {}", text(a), text(b))),
+    let (a, b) = (context.shape(0)?, context.shape(1)?);
+    let dims = match (&a[..], &b[..]) {
+        (&[rows, _], &[_, n, _]) => DimList::from_slice(&[rows, n]),
+        (&[groups, m, _], &[_, n, _]) => DimList::from_slice(&[groups, m, n]),
+        _ => return Err(mismatch!("no grouped product of {} and {}", text(&a), text(&b))),
     };
-    context.emit(context.dtype(0), dims);
+    context.emit_shape(context.dtype(0), dims);
     Ok(())
 }
 
@@ -157,12 +167,12 @@ impl Labels {
 /// Sizes of the 52 labels, and of the dims under ellipses.
 #[derive(Default)]
 struct Sizes {
-    labels: std::collections::BTreeMap<char, u64>,
-    ellipsis: Dims,
+    labels: std::collections::BTreeMap<char, Dim>,
+    ellipsis: DimList,
 }
 
 impl Sizes {
-    fn add(&mut self, labels: &Labels, dims: &[u64], is_exact: bool) -> RuleResult {
+    fn add(&mut self, labels: &Labels, dims: &[Dim], is_exact: bool) -> RuleResult {
         let tail = labels.after.as_ref().map_or(0, Vec::len);
         let spelt = labels.before.len() + tail;
         if dims.len() < spelt || (labels.after.is_none() && dims.len() != spelt) {
@@ -173,10 +183,13 @@ impl Sizes {
         let letters = labels.before.iter().chain(labels.after.iter().flatten());
         for (&letter, &dim) in letters.zip(before.iter().chain(after)) {
             let size = self.labels.entry(letter).or_insert(dim);
-            if *size == 1 || (!is_exact && dim > *size) {
+            let is_larger = matches!((dim, *size), (Dim::Known(dim), Dim::Known(size)) if dim > size);
+            if *size == Dim::Known(1) || (!is_exact && is_larger) {
                 *size = dim;
-            } else if *size != dim && dim != 1 && is_exact {
+            } else if size.differs(dim) && dim != Dim::Known(1) && is_exact {
                 return Err(mismatch!("label {letter} stands for both {size} and {dim}"));
+            } else if *size != dim && dim != Dim::Known(1) && size.known().is_none() {
+                *size = if dim.known().is_some() { dim } else { Dim::Unknown };
             }
         }
         if labels.after.is_some() {
@@ -206,8 +219,8 @@ fn einsum(equation: &str, context: &mut Context<'_>) -> RuleResult {
     }
     let mut sizes = Sizes::default();
     for (index, labels) in operands.iter().enumerate() {
-        let dims = context.dims(index)?;
-        sizes.add(labels, dims, context.is_exact())?;
+        let dims = context.shape(index)?;
+        sizes.add(labels, &dims, context.is_exact())?;
     }
     let output = match output {
         Some(output) => Labels::parse(output)?,
@@ -224,14 +237,14 @@ fn einsum(equation: &str, context: &mut Context<'_>) -> RuleResult {
         let size = sizes.labels.get(letter).copied();
         size.ok_or_else(|| mismatch!("label {letter} of the output is in no operand of \"{equation}\""))
     };
-    let mut dims: Dims = output.before.iter().map(size).collect::<RuleResult<_>>()?;
+    let mut dims: DimList = output.before.iter().map(size).collect::<RuleResult<_>>()?;
     if let Some(after) = &output.after {
         dims.extend(sizes.ellipsis.iter().copied());
         for letter in after {
             dims.push(size(letter)?);
         }
     }
-    context.emit(context.dtype(0), dims);
+    context.emit_shape(context.dtype(0), dims);
     Ok(())
 }
 

@@ -18,9 +18,10 @@
 //! * linear: `[B, L, max(H, G)·E]` and the state `[B, G, D, E]`.
 
 use crate::DType;
+use crate::graph::Op;
 use crate::graph::op::{AttentionOfWeights, CacheLength, MultiHeadAttention};
-use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, text, times};
+use crate::shape::dim::Dim;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
@@ -34,140 +35,158 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 
 /// Sizes of a query, a key or a value.
 struct Part {
-    batch: u64,
-    heads: u64,
-    length: u64,
-    size: u64,
+    batch: Dim,
+    heads: Dim,
+    length: Dim,
+    size: Dim,
 }
 
 /// Reads one of the three off its dims.
-fn part(dims: &[u64], heads: u64) -> RuleResult<Part> {
+fn part(dims: &[Dim], heads: u64) -> RuleResult<Part> {
+    let given = Dim::Known(heads);
     match *dims {
         [batch, heads, length, size] => Ok(Part { batch, heads, length, size }),
-        [batch, length, width] => Ok(Part { batch, heads, length, size: per_head(width, heads)? }),
+        [batch, length, width] => Ok(Part { batch, heads: given, length, size: per_head(width, heads)? }),
         [batch, length, heads, _, size] => Ok(Part { batch, heads, length, size }),
         _ => Err(mismatch!("query, key and value must have 3 to 5 dims, and one is {}", text(dims))),
     }
 }
 
-fn per_head(width: u64, heads: u64) -> RuleResult<u64> {
+fn per_head(width: Dim, heads: u64) -> RuleResult<Dim> {
+    let Dim::Known(width) = width else { return Ok(if heads == 1 { width } else { Dim::Unknown }) };
     match width.checked_rem(heads) {
-        Some(0) => Ok(width / heads),
+        Some(0) => Ok(Dim::Known(width / heads)),
         _ => Err(mismatch!("a width of {width} is not divided among {heads} heads")),
     }
 }
 
 fn multi_head(spec: &MultiHeadAttention, context: &mut Context<'_>) -> RuleResult {
-    let query_dims = context.dims(0)?;
+    let query_dims = context.shape(0)?;
     let given_heads = dim(spec.query_heads)?;
     let kv_heads = if spec.kv_heads > 0 { dim(spec.kv_heads)? } else { given_heads };
     let holds_all = query_dims.len() == 3 && !context.has(1);
     let query = if holds_all {
         let shared = times(kv_heads, 2)?.checked_add(given_heads);
-        Part { heads: given_heads, ..part(query_dims, shared.unwrap_or(0))? }
+        Part { heads: Dim::Known(given_heads), ..part(&query_dims, shared.unwrap_or(0))? }
     } else {
-        part(query_dims, given_heads)?
+        part(&query_dims, given_heads)?
     };
     let of_query = |heads| Part { heads, ..query };
-    let key = if context.has(1) { part(context.dims(1)?, kv_heads)? } else { of_query(kv_heads.max(1)) };
+    let key = if context.has(1) {
+        part(&context.shape(1)?, kv_heads)?
+    } else {
+        of_query(Dim::Known(kv_heads.max(1)))
+    };
     let key = if !holds_all && !context.has(1) { of_query(query.heads) } else { key };
     let value = if context.has(2) {
-        part(context.dims(2)?, kv_heads)?
+        part(&context.shape(2)?, kv_heads)?
     } else {
         Part { size: key.size, heads: key.heads, length: key.length, batch: key.batch }
     };
 
     let past = if context.has(3) {
-        match *context.dims(3)? {
+        match context.shape(3)?[..] {
             [_, _, length, _] => length,
             ref dims => return Err(mismatch!("a past key must have 4 dims, and is {}", text(dims))),
         }
     } else {
-        0
+        Dim::Known(0)
     };
     let is_packed = query_dims.len() != 4;
     if is_packed {
-        context.emit(context.dtype(0), [query.batch, query.length, times(query.heads, value.size)?]);
+        context.emit_shape(context.dtype(0), [query.batch, query.length, width(query.heads, value.size)?]);
     } else {
-        context.emit(context.dtype(0), [query.batch, query.heads, query.length, value.size]);
+        context.emit_shape(context.dtype(0), [query.batch, query.heads, query.length, value.size]);
     }
     if context.n_outputs() < 2 {
         return Ok(());
     }
-    let appended = past.checked_add(key.length);
+    let appended = past.plus(key.length);
     let appended = appended.ok_or_else(|| mismatch!("{past} cached tokens are too many"))?;
     let total = match (spec.cache, context.has(5)) {
         (CacheLength::Window, _) if context.has(3) => past,
         (CacheLength::Shared, true) => match context.int(5) {
-            Ok(total) => past.max(dim(total)?),
+            Ok(total) => larger(past, Dim::Known(dim(total)?)),
+            Err(_) if context.is_symbolic() => Dim::Unknown,
             Err(_) => {
                 context.depends_on_data();
                 appended
             }
         },
-        (CacheLength::Shared, false) => past.max(key.length),
+        (CacheLength::Shared, false) => larger(past, key.length),
         (CacheLength::Appended | CacheLength::Window, _) => appended,
     };
     let types = [1, 2].map(|port| if context.has(port) { context.dtype(port) } else { context.dtype(0) });
     // A cache keeps its own type, which may be narrower.
     let types = if context.has(3) { [context.dtype(3), context.dtype(4)] } else { types };
-    context.emit(types[0], [key.batch, key.heads, total, key.size]);
-    context.emit(types[1], [value.batch, value.heads, total, value.size]);
-    context.emit(context.dtype(0), [query.batch, query.heads, query.length, total]);
+    context.emit_shape(types[0], [key.batch, key.heads, total, key.size]);
+    context.emit_shape(types[1], [value.batch, value.heads, total, value.size]);
+    context.emit_shape(context.dtype(0), [query.batch, query.heads, query.length, total]);
     Ok(())
 }
 
+fn width(heads: Dim, size: Dim) -> RuleResult<Dim> {
+    heads.times(size).ok_or_else(|| mismatch!("{heads} times {size} is out of range"))
+}
+
+fn larger(a: Dim, b: Dim) -> Dim {
+    match (a, b) {
+        (Dim::Known(a), Dim::Known(b)) => Dim::Known(a.max(b)),
+        (Dim::Known(0), other) | (other, Dim::Known(0)) => other,
+        (a, b) if a == b => a,
+        _ => Dim::Unknown,
+    }
+}
+
 fn of_weights(spec: &AttentionOfWeights, context: &mut Context<'_>) -> RuleResult {
-    let data = context.dims(0)?;
-    let (Some((_, leading)), Some(&all)) = (data.split_last(), context.dims(1)?.last()) else {
+    let (data, weights) = (context.shape(0)?, context.shape(1)?);
+    let (Some((_, leading)), Some(&all)) = (data.split_last(), weights.last()) else {
         return Err(mismatch!("data or weights are a scalar"));
     };
+    let third = all.known().map_or(Dim::Unknown, |all| Dim::Known(all / 3));
     let (key, value) = match spec.widths[..] {
-        [_, key, value] => (dim(key)?, dim(value)?),
-        _ => (all / 3, all / 3),
+        [_, key, value] => (Dim::Known(dim(key)?), Dim::Known(dim(value)?)),
+        _ => (third, third),
     };
     let dtype = context.dtype(0);
     let dtype = if dtype.is_float() || dtype == DType::Dynamic { dtype } else { DType::F32 };
-    context.emit(dtype, leading.iter().copied().chain([value]));
+    context.emit_shape(dtype, leading.iter().copied().chain([value]));
     if context.n_outputs() < 2 {
         return Ok(());
     }
     let &[batch, length] = leading else {
-        return Err(mismatch!("data must be [B, L, k] to have a cache, and is {}", text(data)));
+        return Err(mismatch!("data must be [B, L, k] to have a cache, and is {}", text(&data)));
     };
-    let past = if context.has(2) { context.dims(2)?.get(3).copied().unwrap_or(0) } else { 0 };
+    let past = if context.has(2) { context.shape(2)?.get(3).copied() } else { None };
+    let past = past.unwrap_or(Dim::Known(0));
     let heads = dim(spec.heads)?;
-    let total = past.checked_add(length).ok_or_else(|| mismatch!("{past} cached tokens are too many"))?;
-    context.emit(dtype, [2, batch, heads, total, per_head(key, heads)?]);
+    let total = past.plus(length).ok_or_else(|| mismatch!("{past} cached tokens are too many"))?;
+    context.emit_shape(dtype, [Dim::Known(2), batch, Dim::Known(heads), total, per_head(key, heads)?]);
     Ok(())
 }
 
 fn linear(query_heads: i64, kv_heads: i64, context: &mut Context<'_>) -> RuleResult {
     let (query_heads, kv_heads) = (dim(query_heads)?, dim(kv_heads)?);
-    let query = part(context.dims(0)?, query_heads)?;
-    let (key, value) = (part(context.dims(1)?, kv_heads)?, part(context.dims(2)?, kv_heads)?);
+    let query = part(&context.shape(0)?, query_heads)?;
+    let (key, value) = (part(&context.shape(1)?, kv_heads)?, part(&context.shape(2)?, kv_heads)?);
     let state = if context.has(3) { context.dtype(3) } else { context.dtype(0) };
-    let heads = query_heads.max(kv_heads);
-    context.emit(context.dtype(0), [query.batch, query.length, times(heads, value.size)?]);
-    let dims: Dims = [query.batch, kv_heads, key.size, value.size].into_iter().collect();
-    context.emit(state, dims);
+    let heads = Dim::Known(query_heads.max(kv_heads));
+    context.emit_shape(context.dtype(0), [query.batch, query.length, width(heads, value.size)?]);
+    context.emit_shape(state, [query.batch, Dim::Known(kv_heads), key.size, value.size]);
     Ok(())
 }
 
 fn embedded(context: &mut Context<'_>) -> RuleResult {
-    let (&[batch, length], &[_, width]) = (context.dims(0)?, context.dims(2)?) else {
-        return Err(mismatch!(
-            "ids {} and table {} must have 2 dims",
-            text(context.dims(0)?),
-            text(context.dims(2)?)
-        ));
+    let (ids, table) = (context.shape(0)?, context.shape(2)?);
+    let (&[batch, length], &[_, width]) = (&ids[..], &table[..]) else {
+        return Err(mismatch!("ids {} and table {} must have 2 dims", text(&ids), text(&table)));
     };
     // Quantised tables give what their scales are.
     let dtype = context.dtype(2);
     let dtype = if dtype.is_float() || dtype == DType::Dynamic { dtype } else { DType::F32 };
-    context.emit(dtype, [batch, length, width]);
-    context.emit(DType::I32, [batch]);
-    context.emit(dtype, [batch, length, width]);
+    context.emit_shape(dtype, [batch, length, width]);
+    context.emit_shape(DType::I32, [batch]);
+    context.emit_shape(dtype, [batch, length, width]);
     Ok(())
 }
 

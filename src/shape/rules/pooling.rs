@@ -13,81 +13,91 @@
 //! * adaptive: the given spatial shape; global: 1.
 
 use super::window::{Channels, ceil_div, is_same, signed, slides, unsigned};
+use crate::graph::Op;
 use crate::graph::op::{Pool, Rounding};
-use crate::graph::{Dims, Op};
-use crate::shape::context::{Context, RuleResult, dim, mismatch};
+use crate::shape::context::{Context, RuleResult, dim_of, mismatch};
+use crate::shape::dim::{Dim, DimList};
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     let (op, layout) = match op {
         Op::ChannelsLast(inner) => (&**inner, Channels::Last),
         _ => (op, Channels::First),
     };
-    let (batch, channels, spatial) = layout.split(context.dims(0)?)?;
-    let mut dims = Dims::from_slice(&[batch, channels]);
+    let data = context.shape(0)?;
+    let (batch, channels, spatial) = layout.split(&data)?;
+    let mut dims = DimList::from_slice(&[batch, channels]);
     let indices = match op {
         Op::Pool(spec) => {
             pool(spec, spatial, &mut dims)?;
             spec.indices
         }
         Op::AdaptivePool { indices } => {
-            let given = context.ints(1)?;
+            let given = context.integers(1)?;
             if given.len() != spatial.len() {
                 let (given, expected) = (given.len(), spatial.len());
                 return Err(mismatch!("output_shape has {given} entries for {expected} spatial dims"));
             }
-            for &length in given {
-                dims.push(dim(length)?);
+            for length in given {
+                dims.push(dim_of(length)?);
             }
             *indices
         }
         Op::MaxUnpool(spec) => {
             let dims = unpool(spec, batch, channels, spatial, context)?;
-            context.emit(context.dtype(0), dims);
+            context.emit_shape(context.dtype(0), dims);
             return Ok(());
         }
         Op::GlobalPool => {
-            dims.extend(spatial.iter().map(|_| 1));
+            dims.extend(spatial.iter().map(|_| Dim::Known(1)));
             None
         }
         _ => return Err(mismatch!("not a pool")),
     };
     let dims = layout.arrange(dims);
-    context.emit(context.dtype(0), dims.iter().copied());
+    context.emit_shape(context.dtype(0), dims.iter().copied());
     if let Some(index_type) = indices {
-        context.emit(index_type, dims);
+        context.emit_shape(index_type, dims);
     }
     Ok(())
 }
 
 fn unpool(
     spec: &Pool,
-    batch: u64,
-    channels: u64,
-    spatial: &[u64],
+    batch: Dim,
+    channels: Dim,
+    spatial: &[Dim],
     context: &Context<'_>,
-) -> RuleResult<Dims> {
+) -> RuleResult<DimList> {
     if context.has(2) {
-        return context.ints(2)?.iter().map(|&length| dim(length)).collect();
+        return context.integers(2)?.into_iter().map(dim_of).collect();
     }
     if spec.kernel.len() != spatial.len() {
         return Err(mismatch!("kernel has {} entries for {} spatial dims", spec.kernel.len(), spatial.len()));
     }
-    let mut dims = Dims::from_slice(&[batch, channels]);
+    let mut dims = DimList::from_slice(&[batch, channels]);
     for ((&length, &kernel), slide) in
         spatial.iter().zip(&spec.kernel).zip(slides(&spec.window, spatial.len())?)
     {
+        let Dim::Known(length) = length else {
+            dims.push(Dim::Unknown);
+            continue;
+        };
         let whole = (signed(length)? - 1) * slide.stride + i128::from(kernel);
-        dims.push(unsigned(whole - slide.pad_begin - slide.pad_end)?);
+        dims.push(Dim::Known(unsigned(whole - slide.pad_begin - slide.pad_end)?));
     }
     Ok(dims)
 }
 
-fn pool(spec: &Pool, spatial: &[u64], dims: &mut Dims) -> RuleResult {
+fn pool(spec: &Pool, spatial: &[Dim], dims: &mut DimList) -> RuleResult {
     if spec.kernel.len() != spatial.len() {
         return Err(mismatch!("kernel has {} entries for {} spatial dims", spec.kernel.len(), spatial.len()));
     }
     let slides = slides(&spec.window, spatial.len())?;
     for ((&length, &kernel), mut slide) in spatial.iter().zip(&spec.kernel).zip(slides) {
+        let Dim::Known(length) = length else {
+            dims.push(Dim::Unknown);
+            continue;
+        };
         let (length, dilated) = (signed(length)?, slide.dilated(i128::from(kernel))?);
         if is_same(spec.window.auto_pad) {
             // Only the sum of the pads matters here: where there are any, no window starts behind the data.
@@ -102,7 +112,7 @@ fn pool(spec: &Pool, spatial: &[u64], dims: &mut Dims) -> RuleResult {
                 if (count - 1) * slide.stride >= length + slide.pad_begin { count - 1 } else { count }
             }
         };
-        dims.push(unsigned(count)?);
+        dims.push(Dim::Known(unsigned(count)?));
     }
     Ok(())
 }

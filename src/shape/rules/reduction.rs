@@ -12,7 +12,8 @@ use crate::DType;
 use crate::graph::op::Reduce;
 use crate::graph::{Op, Value};
 use crate::shape::context::{Context, RuleError, RuleResult, mismatch, normalize_axis};
-use crate::shape::{TensorInfo, arithmetic, layout};
+use crate::shape::dim::{Dim, DimList};
+use crate::shape::{TensorInfo, arithmetic, integers, layout};
 use smallvec::SmallVec;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
@@ -21,17 +22,17 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             reduce(*kind, *keep_dims, *noop_with_empty_axes, context)
         }
         Op::ArgExtreme { axis, keep_dims, to } => {
-            let rank = context.dims(0)?.len();
+            let rank = context.rank(0)?;
             let mut is_reduced: SmallVec<[bool; 8]> = SmallVec::from_elem(false, rank);
             mark(&mut is_reduced, *axis)?;
             emit(context, *to, &is_reduced, *keep_dims)
         }
         Op::Loss { is_reduced } => {
-            let scores = context.dims(0)?;
-            let labels = context.dims(1)?;
-            let kept = if *is_reduced { &[][..] } else { labels };
-            context.emit(context.dtype(0), kept.iter().copied());
-            context.emit(context.dtype(0), scores.iter().copied());
+            let scores = context.shape(0)?;
+            let labels = context.shape(1)?;
+            let kept = if *is_reduced { DimList::new() } else { labels };
+            context.emit_shape(context.dtype(0), kept);
+            context.emit_shape(context.dtype(0), scores);
             Ok(())
         }
         _ => Err(mismatch!("not a reduction")),
@@ -40,7 +41,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 
 fn reduce(kind: Reduce, keep_dims: bool, noop: bool, context: &mut Context<'_>) -> RuleResult {
     let input = context.input(0)?;
-    let rank = context.dims(0)?.len();
+    let rank = context.rank(0)?;
     let axes = match context.has(1).then(|| context.ints(1)) {
         None => &[],
         Some(Ok(axes)) => axes,
@@ -61,6 +62,8 @@ fn reduce(kind: Reduce, keep_dims: bool, noop: bool, context: &mut Context<'_>) 
         && let Some(value) = fold(kind, input, value, &is_reduced)
     {
         context.set_value(value);
+    } else if let (None, Some(elements), [true]) = (&input.value, input.integers(), &is_reduced[..]) {
+        context.set_integers([integers::reduce(kind, &elements, input.dtype)].into_iter().collect());
     }
     Ok(())
 }
@@ -74,9 +77,9 @@ fn mark(is_reduced: &mut [bool], axis: i64) -> RuleResult {
 }
 
 fn emit(context: &mut Context<'_>, dtype: DType, is_reduced: &[bool], keep_dims: bool) -> RuleResult {
-    let dims = context.dims(0)?.iter().zip(is_reduced);
-    let kept = dims.filter(|(_, reduced)| keep_dims || !**reduced);
-    context.emit(dtype, kept.map(|(&dim, &reduced)| if reduced { 1 } else { dim }));
+    let dims = context.shape(0)?;
+    let kept = dims.iter().zip(is_reduced).filter(|(_, reduced)| keep_dims || !**reduced);
+    context.emit_shape(dtype, kept.map(|(&dim, &reduced)| if reduced { Dim::Known(1) } else { dim }));
     Ok(())
 }
 

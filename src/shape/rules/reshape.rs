@@ -14,7 +14,10 @@
 
 use crate::graph::op::ReshapeZero;
 use crate::graph::{Dims, Op};
-use crate::shape::context::{Context, RuleResult, dim, mismatch, normalize_axes, normalize_axis, text};
+use crate::shape::context::{
+    Context, RuleError, RuleResult, dim_of, mismatch, normalize_axes, normalize_axis, text,
+};
+use crate::shape::dim::{Dim, DimList, Element, Product};
 use crate::shape::layout;
 use smallvec::SmallVec;
 
@@ -27,33 +30,33 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::Flatten { axis } => flatten(*axis, context)?,
         _ => return Err(mismatch!("not a reshape")),
     };
-    let input = context.input(0)?;
-    context.emit(input.dtype, dims);
-    if let Some(value) = &input.value {
-        context.set_value(value.clone());
-    }
+    context.emit_shape(context.dtype(0), dims);
+    context.carry_elements(0);
     Ok(())
 }
 
-fn reshape(zero: ReshapeZero, context: &mut Context<'_>) -> RuleResult<Dims> {
-    let data = context.dims(0)?;
-    let pattern = context.ints(1)?;
-    let mut dims = Dims::new();
+fn reshape(zero: ReshapeZero, context: &mut Context<'_>) -> RuleResult<DimList> {
+    let data = context.shape(0)?;
+    let pattern = context.integers(1)?;
+    let mut dims = DimList::new();
     let mut rest = None;
     let mut is_copied: SmallVec<[bool; 8]> = SmallVec::from_elem(false, data.len());
-    let mut product = 1_u64;
+    let mut product = Product::of([]);
     for (index, &size) in pattern.iter().enumerate() {
         let dim = match size {
-            -1 if rest.is_some() => return Err(mismatch!("the pattern {pattern:?} has more than one -1")),
-            -1 => {
-                rest = Some(index);
-                1
+            Element::Known(-1) if rest.is_some() => {
+                return Err(mismatch!("the pattern {} has more than one -1", list(&pattern)));
             }
-            0 if zero == ReshapeZero::CopiesDim => {
+            Element::Known(-1) => {
+                rest = Some(index);
+                Dim::Known(1)
+            }
+            Element::Known(0) if zero == ReshapeZero::CopiesDim => {
                 let (Some(&copied), Some(mark)) = (data.get(index), is_copied.get_mut(index)) else {
                     return Err(mismatch!(
-                        "the pattern {pattern:?} copies dim {index}, and the data {} has {} dims",
-                        text(data),
+                        "the pattern {} copies dim {index}, and the data {} has {} dims",
+                        list(&pattern),
+                        text(&data),
                         data.len()
                     ));
                 };
@@ -61,69 +64,100 @@ fn reshape(zero: ReshapeZero, context: &mut Context<'_>) -> RuleResult<Dims> {
                 dims.push(copied);
                 continue;
             }
-            _ => dim(size)?,
+            _ => dim_of(size)?,
         };
-        product =
-            product.checked_mul(dim).ok_or_else(|| mismatch!("the pattern {pattern:?} is too large"))?;
+        product.multiply(dim);
         dims.push(dim);
     }
+    if product.known.is_none() {
+        return Err(mismatch!("the pattern {} is too large", list(&pattern)));
+    }
     let left = data.iter().zip(&is_copied).filter(|(_, copied)| !**copied);
-    let left = left.fold(1_u64, |left, (&dim, _)| left.saturating_mul(dim));
-    let fits = |quotient: u64| quotient.checked_mul(product) == Some(left);
-    match rest {
-        Some(index) => {
-            let quotient = match (left, product) {
-                // OpenVINO leaves 1 here: nothing times anything is nothing.
-                (0, 0) => 1,
-                (_, 0) => {
-                    return Err(mismatch!(
-                        "the pattern {pattern:?} has no elements, and the data {} has {left}",
-                        text(data)
-                    ));
-                }
-                _ if context.is_exact() => left / product,
-                _ => left.div_ceil(product),
-            };
-            if context.is_exact() && !fits(quotient) {
-                return Err(mismatch!("the pattern {pattern:?} does not divide the data {}", text(data)));
-            }
-            if let Some(slot) = dims.get_mut(index) {
-                *slot = quotient;
-            }
+    let mut left = Product::of(left.map(|(&dim, _)| dim));
+    left.cancel(&mut product);
+    if left.is_known() && product.is_known() {
+        let sizes = (left.known.unwrap_or(u64::MAX), product.known.unwrap_or(u64::MAX));
+        if let Some(quotient) = rest_of(sizes, rest, (&data, &pattern, &dims), context)? {
+            rest.and_then(|index| dims.get_mut(index))
+                .into_iter()
+                .for_each(|slot| *slot = Dim::Known(quotient));
         }
-        None if context.is_exact() && !fits(1) => {
-            return Err(mismatch!(
-                "the data {} has {left} elements, and the shape {} has {product}",
-                text(data),
-                text(&dims)
-            ));
-        }
-        None => {}
+    } else if let Some(slot) = rest.and_then(|index| dims.get_mut(index)) {
+        *slot = left.over(&product);
     }
     Ok(dims)
 }
 
-fn squeeze(allow_axis_skip: bool, context: &mut Context<'_>) -> RuleResult<Dims> {
-    let data = context.dims(0)?;
+/// The size that a -1 at `rest` stands for, where all others are known.
+fn rest_of(
+    (left, product): (u64, u64),
+    rest: Option<usize>,
+    (data, pattern, dims): (&[Dim], &[Element], &[Dim]),
+    context: &Context<'_>,
+) -> RuleResult<Option<u64>> {
+    let fits = |quotient: u64| quotient.checked_mul(product) == Some(left);
+    if rest.is_none() {
+        if context.is_exact() && !fits(1) {
+            return Err(mismatch!(
+                "the data {} has {left} elements, and the shape {} has {product}",
+                text(data),
+                text(dims)
+            ));
+        }
+        return Ok(None);
+    }
+    let quotient = match (left, product) {
+        // OpenVINO leaves 1 here: nothing times anything is nothing.
+        (0, 0) => 1,
+        (_, 0) => {
+            return Err(mismatch!(
+                "the pattern {} has no elements, and the data {} has {left}",
+                list(pattern),
+                text(data)
+            ));
+        }
+        _ if context.is_exact() => left / product,
+        _ => left.div_ceil(product),
+    };
+    if context.is_exact() && !fits(quotient) {
+        return Err(mismatch!("the pattern {} does not divide the data {}", list(pattern), text(data)));
+    }
+    Ok(Some(quotient))
+}
+
+/// A pattern as text: `[-1, 64]`.
+fn list(pattern: &[Element]) -> String {
+    let elements: Vec<String> = pattern.iter().map(Element::to_string).collect();
+    format!("[{}]", elements.join(", "))
+}
+
+fn squeeze(allow_axis_skip: bool, context: &mut Context<'_>) -> RuleResult<DimList> {
+    let data = context.shape(0)?;
     let axes = if context.has(1) { context.ints(1)? } else { &[] };
     if axes.is_empty() {
-        return Ok(data.iter().copied().filter(|&dim| dim != 1).collect());
+        if data.iter().any(|dim| dim.known().is_none()) {
+            return Err(RuleError::UnknownShape(0));
+        }
+        return Ok(data.into_iter().filter(|&dim| dim != Dim::Known(1)).collect());
     }
     let mut is_dropped: SmallVec<[bool; 8]> = SmallVec::from_elem(false, data.len());
     for &axis in axes {
         let axis = normalize_axis(axis, data.len())?;
         let (Some(&dim), Some(mark)) = (data.get(axis), is_dropped.get_mut(axis)) else { continue };
         // A bound above 1 may well be 1 in the run: the axis is dropped only where it surely can.
-        if dim != 1 && !allow_axis_skip && context.is_exact() {
-            return Err(mismatch!("axis {axis} of {} is squeezed, and is {dim} instead of 1", text(data)));
+        if dim.differs(Dim::Known(1)) && !allow_axis_skip && context.is_exact() {
+            return Err(mismatch!("axis {axis} of {} is squeezed, and is {dim} instead of 1", text(&data)));
         }
-        *mark = dim == 1 || !context.is_exact();
+        if dim.known().is_none() && allow_axis_skip {
+            return Err(RuleError::UnknownShape(0));
+        }
+        *mark = !dim.differs(Dim::Known(1)) || !context.is_exact();
     }
     Ok(data.iter().zip(&is_dropped).filter(|(_, dropped)| !**dropped).map(|(&dim, _)| dim).collect())
 }
 
-fn unsqueeze(context: &mut Context<'_>) -> RuleResult<Dims> {
-    let data = context.dims(0)?;
+fn unsqueeze(context: &mut Context<'_>) -> RuleResult<DimList> {
+    let data = context.shape(0)?;
     let mut axes: SmallVec<[i64; 4]> = context.ints(1)?.into();
     axes.dedup();
     let rank = data.len() + axes.len();
@@ -137,38 +171,44 @@ fn unsqueeze(context: &mut Context<'_>) -> RuleResult<Dims> {
     let mut old = data.iter().copied();
     is_new
         .into_iter()
-        .map(|new| if new { Some(1) } else { old.next() })
+        .map(|new| if new { Some(Dim::Known(1)) } else { old.next() })
         .collect::<Option<_>>()
-        .ok_or_else(|| mismatch!("{rank} dims cannot be made of {}", text(data)))
+        .ok_or_else(|| mismatch!("{rank} dims cannot be made of {}", text(&data)))
 }
 
-fn flatten(axis: i64, context: &mut Context<'_>) -> RuleResult<Dims> {
-    let data = context.dims(0)?;
+fn flatten(axis: i64, context: &mut Context<'_>) -> RuleResult<DimList> {
+    let data = context.shape(0)?;
     // The axis may stand behind the last dim.
     let axis = if axis == data.len() as i64 { data.len() } else { normalize_axis(axis, data.len())? };
     let (outer, inner) = data.split_at(axis.min(data.len()));
-    let product = |dims: &[u64]| dims.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
-    Ok(Dims::from_slice(&[product(outer), product(inner)]))
+    let product = |dims: &[Dim]| {
+        let start = Some(Dim::Known(1));
+        let product = dims.iter().fold(start, |product, &dim| product?.times(dim));
+        product.unwrap_or(Dim::Known(u64::MAX))
+    };
+    Ok(DimList::from_slice(&[product(outer), product(inner)]))
 }
 
 fn transpose(context: &mut Context<'_>) -> RuleResult {
-    let input = context.input(0)?;
-    let data = context.dims(0)?;
+    let data = context.shape(0)?;
     let order = if context.has(1) { context.ints(1)? } else { &[] };
     let order: SmallVec<[usize; 6]> =
         if order.is_empty() { (0..data.len()).rev().collect() } else { normalize_axes(order, data.len())? };
     if order.len() != data.len() {
-        return Err(mismatch!("the order {order:?} does not name each axis of {} once", text(data)));
+        return Err(mismatch!("the order {order:?} does not name each axis of {} once", text(&data)));
     }
-    let dims: Dims = order.iter().filter_map(|&axis| data.get(axis)).copied().collect();
-    let value = input.value.as_ref().and_then(|value| {
-        let strides = layout::strides(data);
+    let input = context.input(0)?;
+    let dims: DimList = order.iter().filter_map(|&axis| data.get(axis)).copied().collect();
+    context.emit_shape(input.dtype, dims);
+    if context.has_elements(0)
+        && let Some(from) = input.dims.as_deref()
+    {
+        let strides = layout::strides(from);
         let strides: layout::Strides = order.iter().filter_map(|&axis| strides.get(axis)).copied().collect();
-        layout::pick(value, layout::offsets(&dims, 0, &strides)?)
-    });
-    context.emit(input.dtype, dims);
-    if let Some(value) = value {
-        context.set_value(value);
+        let dims: Dims = order.iter().filter_map(|&axis| from.get(axis)).copied().collect();
+        if let Some(offsets) = layout::offsets(&dims, 0, &strides) {
+            context.pick_elements(0, &offsets);
+        }
     }
     Ok(())
 }

@@ -14,8 +14,9 @@
 use crate::graph::op::StridedSlice;
 use crate::graph::{Dims, Elements, Op, Value};
 use crate::shape::context::{
-    Context, MAX_VALUE_ELEMENTS, RuleError, RuleResult, dim, mismatch, normalize_axis, text,
+    Context, MAX_VALUE_ELEMENTS, RuleError, RuleResult, dim, dim_of, mismatch, normalize_axis, text,
 };
+use crate::shape::dim::{Dim, DimList, Element, Symbol};
 use crate::shape::{Bound, layout};
 use smallvec::SmallVec;
 
@@ -31,36 +32,45 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 }
 
 fn concat(axis: i64, context: &mut Context<'_>) -> RuleResult {
-    let mut dims: Dims = context.dims(0)?.into();
+    let mut dims = context.shape(0)?;
     let axis = normalize_axis(axis, dims.len())?;
     for index in 1..context.n_inputs() {
         let own_bound = context.input(index)?.bound;
-        let other = context.dims(index)?;
+        let other = context.shape(index)?;
         if other.len() != dims.len() {
             return Err(mismatch!(
                 "input {index} has the shape {}, and those before {}",
-                text(other),
+                text(&other),
                 text(&dims)
             ));
         }
-        for (position, (dim, &other_dim)) in dims.iter_mut().zip(other).enumerate() {
+        for (position, (dim, &other_dim)) in dims.iter_mut().zip(&other).enumerate() {
             if position == axis {
-                let sum = dim.checked_add(other_dim);
+                let sum = dim.plus(other_dim);
                 *dim = sum.ok_or_else(|| mismatch!("the sum of dims {dim} and {other_dim} is too large"))?;
-            } else if *dim != other_dim {
+            } else if dim.differs(other_dim) {
                 if context.is_exact() {
                     return Err(mismatch!(
                         "input {index} has {other_dim} at axis {position}, and those before {dim}; only axis {axis} may differ"
                     ));
                 }
                 *dim = if own_bound == Bound::Exact { other_dim } else { (*dim).max(other_dim) };
+            } else {
+                *dim = dim.meet(other_dim);
             }
         }
     }
-    let value = joined_values(context, &dims, axis);
-    context.emit(context.dtype(0), dims);
+    let known: Option<Dims> = dims.iter().map(|dim| dim.known()).collect();
+    let value = known.as_ref().and_then(|dims| joined_values(context, dims, axis));
+    let is_line = dims.len() == 1;
+    context.emit_shape(context.dtype(0), dims);
     if let Some(value) = value {
         context.set_value(value);
+    } else if context.is_symbolic() && is_line && known.is_some() {
+        let parts = (0..context.n_inputs()).map(|index| context.integers(index).ok());
+        if let Some(parts) = parts.collect::<Option<Vec<_>>>() {
+            context.set_integers(parts.into_iter().flatten().collect());
+        }
     }
     Ok(())
 }
@@ -101,11 +111,15 @@ fn joined_values(context: &Context<'_>, dims: &[u64], axis: usize) -> Option<Val
 }
 
 fn split(parts: u32, allow_uneven: bool, context: &mut Context<'_>) -> RuleResult {
-    let data = context.dims(0)?;
+    let data = context.shape(0)?;
     let axis = normalize_axis(context.int(1)?, data.len())?;
-    let (parts, whole) = (u64::from(parts), data.get(axis).copied().unwrap_or(0));
+    let (parts, whole) = (u64::from(parts), data.get(axis).copied().unwrap_or(Dim::Known(0)));
+    let Dim::Known(whole) = whole else {
+        let part = if parts == 1 { whole } else { Dim::Unknown };
+        return emit_resized(context, axis, std::iter::repeat_n(part, context.n_outputs()));
+    };
     if parts == 0 || (!allow_uneven && context.is_exact() && whole % parts != 0) {
-        return Err(mismatch!("axis {axis} of {} cannot be split into {parts} equal parts", text(data)));
+        return Err(mismatch!("axis {axis} of {} cannot be split into {parts} equal parts", text(&data)));
     }
     let size = whole.div_ceil(parts);
     let mut start = 0;
@@ -118,10 +132,17 @@ fn split(parts: u32, allow_uneven: bool, context: &mut Context<'_>) -> RuleResul
 }
 
 fn variadic_split(context: &mut Context<'_>) -> RuleResult {
-    let data = context.dims(0)?;
+    let data = context.shape(0)?;
     let axis = normalize_axis(context.int(1)?, data.len())?;
-    let lengths = context.ints(2)?;
-    let whole = data.get(axis).copied().unwrap_or(0);
+    let whole = data.get(axis).copied().unwrap_or(Dim::Known(0));
+    let (Dim::Known(whole), Ok(lengths)) = (whole, context.ints(2)) else {
+        let lengths = context.integers(2)?.into_iter().map(|length| match length {
+            Element::Known(-1) => Ok(Dim::Unknown),
+            length => dim_of(length),
+        });
+        let lengths = lengths.collect::<RuleResult<DimList>>()?;
+        return emit_resized(context, axis, lengths.into_iter().take(context.n_outputs()));
+    };
     let mut given = lengths.iter().filter(|&&length| length != -1);
     let given = given.try_fold(0_u64, |sum, &length| sum.checked_add(dim(length).ok()?));
     let n_free = lengths.iter().filter(|&&length| length == -1).count();
@@ -133,7 +154,7 @@ fn variadic_split(context: &mut Context<'_>) -> RuleResult {
         _ => {
             return Err(mismatch!(
                 "parts of {lengths:?} do not make up {whole}, axis {axis} of {}",
-                text(data)
+                text(&data)
             ));
         }
     };
@@ -149,19 +170,27 @@ fn variadic_split(context: &mut Context<'_>) -> RuleResult {
 /// Emits `length` indices of `axis` from `start`.
 fn emit_part(context: &mut Context<'_>, axis: usize, start: u64, length: u64) -> RuleResult {
     let input = context.input(0)?;
-    let data = context.dims(0)?;
-    let mut dims: Dims = data.into();
-    if let Some(slot) = dims.get_mut(axis) {
-        *slot = length;
-    }
-    let value = input.value.as_ref().and_then(|value| {
+    emit_resized(context, axis, [Dim::Known(length)])?;
+    let picked = || {
+        let data = input.dims.as_deref().filter(|_| context.has_elements(0))?;
+        let mut dims = Dims::from_slice(data);
+        *dims.get_mut(axis)? = length;
         let strides = layout::strides(data);
         let start = i64::try_from(start).ok()?.checked_mul(*strides.get(axis)?)?;
-        layout::pick(value, layout::offsets(&dims, start, &strides)?)
-    });
-    context.emit(input.dtype, dims);
-    if let Some(value) = value {
-        context.set_value(value);
+        layout::offsets(&dims, start, &strides)
+    };
+    if let Some(offsets) = picked() {
+        context.pick_elements(0, &offsets);
+    }
+    Ok(())
+}
+
+/// Emits outputs like input 0, `axis` of which has one of `sizes`.
+fn emit_resized(context: &mut Context<'_>, axis: usize, sizes: impl IntoIterator<Item = Dim>) -> RuleResult {
+    let (dtype, data) = (context.dtype(0), context.shape(0)?);
+    for size in sizes {
+        let dims = data.iter().enumerate().map(|(index, &dim)| if index == axis { size } else { dim });
+        context.emit_shape(dtype, dims);
     }
     Ok(())
 }
@@ -171,28 +200,62 @@ fn emit_part(context: &mut Context<'_>, axis: usize, start: u64, length: u64) ->
 struct Cut {
     start: i64,
     step: i64,
-    length: u64,
+    length: Dim,
 }
 
 impl Cut {
-    fn whole(size: u64) -> Cut {
+    fn whole(size: Dim) -> Cut {
         Cut { start: 0, step: 1, length: size }
     }
 }
 
 /// One bound of a slice.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Edge {
     /// The dim's own end in the direction of the step.
     Open,
     /// At this index; negative counts from the back.
     At(i64),
+    /// At the size of this symbol.
+    AtSymbol(Symbol),
     /// Unknown, or known as a bound only: it may be anywhere.
     Anywhere,
 }
 
+/// `start..stop` by `step` of a dim of which not all is a number.
+///
+/// The whole dim, or as much of a symbol as that symbol, is a symbol; so is what a symbol leaves of one that starts
+/// at 0 and ends at a bound beyond any dim.
+fn cut_symbol(size: Dim, start: Edge, stop: Edge, step: i64) -> RuleResult<Cut> {
+    if step == 0 {
+        return Err(mismatch!("the step of a slice must not be 0"));
+    }
+    let is_first = matches!(start, Edge::Open | Edge::At(0));
+    let is_last = match stop {
+        Edge::Open => true,
+        Edge::At(stop) => stop >= NO_STOP,
+        Edge::AtSymbol(symbol) => size == Dim::Symbol(symbol),
+        Edge::Anywhere => false,
+    };
+    let is_empty = matches!(stop, Edge::At(0)) && start != Edge::Anywhere && step > 0;
+    let length = match (start, stop) {
+        _ if step == 1 && is_first && is_last => size,
+        _ if is_empty => Dim::Known(0),
+        _ => Dim::Unknown,
+    };
+    Ok(Cut { start: 0, step, length })
+}
+
+/// A stop that no dim reaches. Source: exports write the largest number of the index type.
+const NO_STOP: i64 = i32::MAX as i64;
+
 /// `start..stop` by `step` of a dim of `size`.
-fn cut(size: u64, start: Edge, stop: Edge, step: i64) -> RuleResult<Cut> {
+fn cut(size: Dim, start: Edge, stop: Edge, step: i64, is_symbolic: bool) -> RuleResult<Cut> {
+    let is_open = |edge| matches!(edge, Edge::Anywhere | Edge::AtSymbol(_));
+    let size = match size {
+        Dim::Known(size) if !(is_symbolic && (is_open(start) || is_open(stop))) => size,
+        _ => return cut_symbol(size, start, stop, step),
+    };
     if step == 0 {
         return Err(mismatch!("the step of a slice must not be 0"));
     }
@@ -201,17 +264,17 @@ fn cut(size: u64, start: Edge, stop: Edge, step: i64) -> RuleResult<Cut> {
     let (first, last) = if step > 0 { (0, size) } else { (-1, size - 1) };
     let start = match start {
         Edge::At(index) => settle(index).clamp(first, last),
-        Edge::Open | Edge::Anywhere if step > 0 => 0,
+        _ if step > 0 => 0,
         _ => size - 1,
     };
     let stop = match stop {
         Edge::At(index) => settle(index).clamp(first, last),
-        Edge::Open | Edge::Anywhere if step > 0 => size,
+        _ if step > 0 => size,
         _ => -1,
     };
     let distance = if step > 0 { stop - start } else { start - stop };
     let length = u64::try_from(distance).map_or(0, |distance| distance.div_ceil(step.unsigned_abs()));
-    Ok(Cut { start: start.max(0), step, length })
+    Ok(Cut { start: start.max(0), step, length: Dim::Known(length) })
 }
 
 /// The bounds in input `index`, one per spelt-out dim; [`Edge::Anywhere`] where they are unknown.
@@ -224,6 +287,14 @@ fn edges(context: &mut Context<'_>, index: usize, count: usize) -> RuleResult<Sm
         }
         Ok(values) if !is_bound => values.iter().map(|&value| Edge::At(value)).collect(),
         Ok(values) => values.iter().map(|_| Edge::Anywhere).collect(),
+        Err(RuleError::UnknownValue(_)) if context.is_symbolic() => {
+            let edge = |element| match element {
+                Element::Known(value) => Edge::At(value),
+                Element::Symbol(symbol) => Edge::AtSymbol(symbol),
+                Element::Unknown => Edge::Anywhere,
+            };
+            context.integers(index)?.into_iter().map(edge).collect()
+        }
         Err(RuleError::UnknownValue(_)) => {
             context.depends_on_data();
             SmallVec::from_elem(Edge::Anywhere, count)
@@ -248,14 +319,14 @@ fn length(context: &Context<'_>, index: usize) -> RuleResult<usize> {
 }
 
 fn slice(context: &mut Context<'_>) -> RuleResult {
-    let data = context.dims(0)?;
+    let data = context.shape(0)?;
     let count = length(context, 1)?;
     let axes: SmallVec<[usize; 6]> = if context.has(4) {
         crate::shape::context::normalize_axes(context.ints(4)?, data.len())?
     } else if count <= data.len() {
         (0..count).collect()
     } else {
-        return Err(mismatch!("{count} bounds are given for the {} dims of {}", data.len(), text(data)));
+        return Err(mismatch!("{count} bounds are given for the {} dims of {}", data.len(), text(&data)));
     };
     if axes.len() != count {
         return Err(mismatch!("{} axes and {count} bounds are given", axes.len()));
@@ -269,7 +340,7 @@ fn slice(context: &mut Context<'_>) -> RuleResult {
     for (index, (&axis, (&start, &stop))) in axes.iter().zip(starts.iter().zip(&stops)).enumerate() {
         let step = steps.get(index).copied().unwrap_or(1);
         if let (Some(slot), Some(&size)) = (cuts.get_mut(axis), data.get(axis)) {
-            *slot = cut(size, start, stop, step)?;
+            *slot = cut(size, start, stop, step, context.is_symbolic())?;
         }
     }
     let dims = cuts.iter().map(|cut| cut.length).collect();
@@ -277,7 +348,7 @@ fn slice(context: &mut Context<'_>) -> RuleResult {
 }
 
 fn strided_slice(masks: &StridedSlice, context: &mut Context<'_>) -> RuleResult {
-    let data = context.dims(0)?;
+    let data = context.shape(0)?;
     let count = length(context, 1)?;
     let (begins, ends) = (edges(context, 1, count)?, edges(context, STOP, count)?);
     let strides = if context.has(3) { context.ints(3)? } else { &[] };
@@ -293,10 +364,11 @@ fn strided_slice(masks: &StridedSlice, context: &mut Context<'_>) -> RuleResult 
     }
     let n_spelt = (0..count).filter(|&index| !is_new(index) && !ellipsis.contains(&index)).count();
     let n_hidden = data.len().checked_sub(n_spelt).ok_or_else(|| {
-        mismatch!("the slice spells out {n_spelt} dims, and the data {} has {}", text(data), data.len())
+        mismatch!("the slice spells out {n_spelt} dims, and the data {} has {}", text(&data), data.len())
     })?;
 
-    let mut dims = Dims::new();
+    let is_symbolic = context.is_symbolic();
+    let mut dims = DimList::new();
     let mut cuts = SmallVec::<[Cut; 6]>::new();
     let mut sizes = data.iter().copied();
     for index in 0..count {
@@ -308,7 +380,7 @@ fn strided_slice(masks: &StridedSlice, context: &mut Context<'_>) -> RuleResult 
             continue;
         }
         if is_new(index) {
-            dims.push(1);
+            dims.push(Dim::Known(1));
             continue;
         }
         let Some(size) = sizes.next() else { continue };
@@ -316,14 +388,16 @@ fn strided_slice(masks: &StridedSlice, context: &mut Context<'_>) -> RuleResult 
         let begin = if is_set(&masks.begin_mask, index) { Edge::Open } else { edge(&begins) };
         if is_set(&masks.shrink_axis_mask, index) {
             let start = match begin {
-                Edge::At(start) => cut(size, Edge::At(start), Edge::Open, 1)?.start,
+                Edge::At(start) => cut(size, Edge::At(start), Edge::Open, 1, is_symbolic)?.start,
                 _ => 0,
             };
-            cuts.push(Cut { start, step: 1, length: 1 });
+            let is_placed = !is_symbolic || matches!(begin, Edge::At(_) | Edge::Open);
+            let length = if is_placed { Dim::Known(1) } else { Dim::Unknown };
+            cuts.push(Cut { start, step: 1, length });
             continue;
         }
         let end = if is_set(&masks.end_mask, index) { Edge::Open } else { edge(&ends) };
-        let kept = cut(size, begin, end, strides.get(index).copied().unwrap_or(1))?;
+        let kept = cut(size, begin, end, strides.get(index).copied().unwrap_or(1), is_symbolic)?;
         dims.push(kept.length);
         cuts.push(kept);
     }
@@ -335,21 +409,25 @@ fn strided_slice(masks: &StridedSlice, context: &mut Context<'_>) -> RuleResult 
 }
 
 /// Emits what the cuts keep of input 0, in a tensor of `dims` (the cuts' lengths, with ones put in or left out).
-fn emit_cuts(context: &mut Context<'_>, dims: Dims, cuts: &[Cut]) -> RuleResult {
+fn emit_cuts(context: &mut Context<'_>, dims: DimList, cuts: &[Cut]) -> RuleResult {
     let input = context.input(0)?;
-    let value = input.value.as_ref().filter(|_| context.is_exact()).and_then(|value| {
-        let lengths: Dims = cuts.iter().map(|cut| cut.length).collect();
+    let picked = || {
+        if !context.has_elements(0) || !context.is_exact() {
+            return None;
+        }
+        let lengths: Dims = cuts.iter().map(|cut| cut.length.known()).collect::<Option<_>>()?;
         let mut start = 0_i64;
         let mut steps = layout::Strides::new();
         for (cut, stride) in cuts.iter().zip(layout::strides(input.dims.as_deref()?)) {
             start = start.checked_add(cut.start.checked_mul(stride)?)?;
             steps.push(cut.step.checked_mul(stride)?);
         }
-        layout::pick(value, layout::offsets(&lengths, start, &steps)?)
-    });
-    context.emit(input.dtype, dims);
-    if let Some(value) = value {
-        context.set_value(value);
+        layout::offsets(&lengths, start, &steps)
+    };
+    let picked = picked();
+    context.emit_shape(input.dtype, dims);
+    if let Some(offsets) = picked {
+        context.pick_elements(0, &offsets);
     }
     Ok(())
 }

@@ -19,9 +19,10 @@
 use crate::DType;
 use crate::graph::{Dims, Elements, Op, Value};
 use crate::shape::context::{
-    Context, MAX_VALUE_ELEMENTS, RuleError, RuleResult, dim, mismatch, normalize_axis,
+    Context, MAX_VALUE_ELEMENTS, RuleError, RuleResult, dim, dim_of, mismatch, normalize_axis,
 };
-use crate::shape::{Bound, TensorInfo, arithmetic, layout};
+use crate::shape::dim::{Dim, DimList, Element};
+use crate::shape::{Bound, TensorInfo, arithmetic, integers, layout};
 use smallvec::SmallVec;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
@@ -56,7 +57,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 }
 
 fn shape_of(to: DType, start: i64, end: Option<i64>, context: &mut Context<'_>) -> RuleResult {
-    let dims = context.dims(0)?;
+    let dims = context.shape(0)?;
     let rank = dims.len() as i64;
     let settle = |index: i64| {
         let settled = if index < 0 { index.saturating_add(rank) } else { index };
@@ -69,23 +70,37 @@ fn shape_of(to: DType, start: i64, end: Option<i64>, context: &mut Context<'_>) 
 }
 
 fn size_of(context: &mut Context<'_>) -> RuleResult {
-    let elements = context.input(0)?.elements().ok_or(RuleError::UnknownShape(0))?;
+    let dims = context.shape(0)?;
+    let elements = match context.input(0)?.elements() {
+        Some(elements) => Dim::Known(elements),
+        None => {
+            dims.iter().try_fold(Dim::Known(1), |product, &dim| product.times(dim)).unwrap_or(Dim::Unknown)
+        }
+    };
     context.emit_exact(DType::I64, []);
     set_sizes(context, DType::I64, &[elements])
 }
 
 /// Gives the output emitted last sizes of input 0 as value.
-fn set_sizes(context: &mut Context<'_>, to: DType, sizes: &[u64]) -> RuleResult {
+fn set_sizes(context: &mut Context<'_>, to: DType, sizes: &[Dim]) -> RuleResult {
     let is_upper_bound = context.input(0)?.bound == Bound::UpperBound;
-    let wrapped = |&size: &u64| arithmetic::wrap(to, i64::try_from(size).ok()?);
+    let wrapped = |&size: &Dim| arithmetic::wrap(to, i64::try_from(size.known()?).ok()?);
     if let Some(elements) = sizes.iter().map(wrapped).collect::<Option<_>>() {
         context.set_value(Value { elements: Elements::Int(elements), is_upper_bound });
+    } else if context.is_symbolic() && !is_upper_bound {
+        let element = |&size: &Dim| size.element().map(|element| integers::convert(element, to));
+        if let Some(elements) = sizes.iter().map(element).collect() {
+            context.set_integers(elements);
+        }
     }
     Ok(())
 }
 
 fn range(to: Option<DType>, context: &mut Context<'_>) -> RuleResult {
     let dtype = to.unwrap_or(context.dtype(0));
+    if context.is_symbolic() && (0..3).any(|index| context.value(index).is_none()) {
+        return symbolic_range(dtype, context);
+    }
     let mut bounds = SmallVec::<[Value; 3]>::new();
     for index in 0..3 {
         let value = context.value(index).ok_or(RuleError::UnknownValue(index))?;
@@ -126,6 +141,20 @@ fn range(to: Option<DType>, context: &mut Context<'_>) -> RuleResult {
     Ok(())
 }
 
+/// A range of which a bound is not known: from 0 by 1 it is as long as its end.
+fn symbolic_range(dtype: DType, context: &mut Context<'_>) -> RuleResult {
+    let only = |index| match context.integers(index).as_deref() {
+        Ok(&[element]) => element,
+        _ => Element::Unknown,
+    };
+    let count = match [only(0), only(1), only(2)] {
+        [Element::Known(0), Element::Symbol(symbol), Element::Known(1)] => Dim::Symbol(symbol),
+        _ => Dim::Unknown,
+    };
+    context.emit_shape(dtype, [count]);
+    Ok(())
+}
+
 fn only(value: &Value) -> RuleResult<f64> {
     value.to_floats().first().copied().ok_or_else(|| mismatch!("a bound of a range has no element"))
 }
@@ -150,8 +179,12 @@ fn count_floats(start: &Value, stop: &Value, step: &Value) -> RuleResult<u64> {
 
 fn non_zero(to: DType, context: &mut Context<'_>) -> RuleResult {
     let input = context.input(0)?;
+    let rank = context.rank(0)?.max(1);
+    if input.dims.is_none() {
+        context.emit_shape(to, [Dim::Known(rank as u64), Dim::Unknown]);
+        return Ok(());
+    }
     let data = context.dims(0)?;
-    let rank = data.len().max(1);
     if let Some(value) = input.value.as_ref().filter(|value| !value.is_upper_bound) {
         let found: SmallVec<[usize; 8]> = match &value.elements {
             Elements::Int(values) => positions(values, |&value| value != 0),
@@ -221,9 +254,10 @@ fn distinct(value: &Value) -> u64 {
 }
 
 fn one_hot(axis: i64, context: &mut Context<'_>) -> RuleResult {
-    let indices = context.dims(0)?;
+    let indices = context.shape(0)?;
     let axis = normalize_axis(axis, indices.len() + 1)?;
-    let mut dims: Dims = indices.into();
+    let rank = indices.len();
+    let mut dims = indices;
     // ONNX takes a depth of any number type.
     let depth = context.input(1)?.value.as_ref().and_then(|value| arithmetic::convert(value, DType::I64));
     let depth = depth.as_ref().and_then(Value::as_ints).ok_or(RuleError::UnknownValue(1))?;
@@ -232,9 +266,10 @@ fn one_hot(axis: i64, context: &mut Context<'_>) -> RuleResult {
     };
     // The bound of the depth, if it is one, is told.
     context.value(1);
-    dims.insert(axis.min(indices.len()), dim(depth)?);
-    let value = one_hot_value(context, &dims, axis);
-    context.emit(context.dtype(2), dims);
+    dims.insert(axis.min(rank), Dim::Known(dim(depth)?));
+    let known: Option<Dims> = dims.iter().map(|dim| dim.known()).collect();
+    let value = known.and_then(|dims| one_hot_value(context, &dims, axis));
+    context.emit_shape(context.dtype(2), dims);
     if let Some(value) = value {
         context.set_value(value);
     }
@@ -280,9 +315,11 @@ fn eye(to: DType, context: &mut Context<'_>) -> RuleResult {
 }
 
 fn from_shape(to: Option<DType>, fill: Option<&Value>, context: &mut Context<'_>) -> RuleResult {
-    let dims: Dims = context.ints(0)?.iter().map(|&size| dim(size)).collect::<RuleResult<_>>()?;
-    let value = fill.filter(|fill| fill.len() == 1).and_then(|fill| layout::broadcast(fill, &[], &dims));
-    context.emit(to.unwrap_or(context.dtype(1)), dims);
+    let dims: DimList = context.integers(0)?.into_iter().map(dim_of).collect::<RuleResult<_>>()?;
+    let known: Option<Dims> = dims.iter().map(|dim| dim.known()).collect();
+    let fill = fill.filter(|fill| fill.len() == 1).zip(known);
+    let value = fill.and_then(|(fill, dims)| layout::broadcast(fill, &[], &dims));
+    context.emit_shape(to.unwrap_or(context.dtype(1)), dims);
     if let Some(value) = value {
         context.set_value(value);
     }
@@ -290,10 +327,10 @@ fn from_shape(to: Option<DType>, fill: Option<&Value>, context: &mut Context<'_>
 }
 
 fn multinomial(to: DType, context: &mut Context<'_>) -> RuleResult {
-    let probabilities = context.dims(0)?;
+    let probabilities = context.shape(0)?;
     let batch = probabilities.split_last().map_or(&[][..], |(_, batch)| batch);
-    let samples = dim(context.int(1)?)?;
-    context.emit(to, batch.iter().copied().chain([samples]));
+    let samples = Dim::Known(dim(context.int(1)?)?);
+    context.emit_shape(to, batch.iter().copied().chain([samples]));
     Ok(())
 }
 

@@ -11,6 +11,7 @@
 use crate::DType;
 use crate::graph::{Dims, Elements, Value};
 use crate::shape::context::{Context, RuleError, RuleResult, dim, normalize_axis};
+use crate::shape::dim::Dim;
 use crate::shape::layout;
 use std::cmp::Ordering;
 
@@ -21,13 +22,17 @@ pub(super) fn infer(
     largest_first: Option<bool>,
     context: &mut Context<'_>,
 ) -> RuleResult {
-    let data: Dims = context.dims(0)?.into();
-    let mut dims = data.clone();
+    let mut dims = context.shape(0)?;
     let axis = normalize_axis(axis, dims.len())?;
     match context.int(1) {
         Ok(k) => {
             if let Some(slot) = dims.get_mut(axis) {
-                *slot = dim(k)?;
+                *slot = Dim::Known(dim(k)?);
+            }
+        }
+        Err(RuleError::UnknownValue(_)) if context.is_symbolic() => {
+            if let Some(slot) = dims.get_mut(axis) {
+                *slot = Dim::Unknown;
             }
         }
         // However many are asked for, there are no more than all.
@@ -39,16 +44,17 @@ pub(super) fn infer(
     // Values are kept as i64, in which large u64 are negative.
     let value = value.filter(|_| input.dtype != DType::U64);
     let found = value.zip(largest_first).and_then(|(value, is_largest)| {
-        let lane = Lane::of(&data, &dims, axis)?;
+        let known: Dims = dims.iter().map(|dim| dim.known()).collect::<Option<_>>()?;
+        let lane = Lane::of(input.dims.as_deref()?, &known, axis)?;
         lane.sorted(value, is_largest)
     });
-    context.emit(input.dtype, dims.iter().copied());
+    context.emit_shape(input.dtype, dims.iter().copied());
     if let (Some(value), Some((positions, _))) = (value, &found)
         && let Some(picked) = layout::pick(value, positions.iter().copied())
     {
         context.set_value(picked);
     }
-    context.emit(index_type, dims);
+    context.emit_shape(index_type, dims);
     if let Some((_, indices)) = found {
         context.set_value(Value::ints(indices));
     }

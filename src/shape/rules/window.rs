@@ -7,10 +7,11 @@
 //!
 //! Numbers of a file are at most 63 bits, so every product and sum here fits 128 bits.
 
-use crate::graph::Dims;
 use crate::graph::op::{AutoPad, Window};
 use crate::shape::context::{RuleResult, mismatch, text};
+use crate::shape::dim::{Dim, DimList};
 use smallvec::SmallVec;
+use std::fmt::Display;
 
 /// A window along one spatial dim.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +89,7 @@ pub(super) enum Channels {
 
 impl Channels {
     /// Splits dims into N, C and the spatial dims.
-    pub(super) fn split(self, dims: &[u64]) -> RuleResult<(u64, u64, &[u64])> {
+    pub(super) fn split(self, dims: &[Dim]) -> RuleResult<(Dim, Dim, &[Dim])> {
         match (self, dims) {
             (Channels::First, dims) => split_spatial(dims),
             (Channels::Last, &[batch, ref spatial @ .., channels]) if !spatial.is_empty() => {
@@ -99,7 +100,7 @@ impl Channels {
     }
 
     /// [N, C, spatial…] as they are laid out.
-    pub(super) fn arrange(self, mut dims: Dims) -> Dims {
+    pub(super) fn arrange(self, mut dims: DimList) -> DimList {
         if let (Channels::Last, Some(behind_batch)) = (self, dims.get_mut(1..)) {
             behind_batch.rotate_left(1);
         }
@@ -108,7 +109,7 @@ impl Channels {
 }
 
 /// Splits `[N, C, spatial…]` into N, C and the spatial dims.
-pub(super) fn split_spatial(dims: &[u64]) -> RuleResult<(u64, u64, &[u64])> {
+pub(super) fn split_spatial<D: Copy + Display>(dims: &[D]) -> RuleResult<(D, D, &[D])> {
     match dims {
         [batch, channels, spatial @ ..] if !spatial.is_empty() => Ok((*batch, *channels, spatial)),
         _ => Err(mismatch!("data must be [N, C, spatial...], and is {}", text(dims))),
