@@ -24,9 +24,6 @@ pub(crate) trait Body: Debug {
     /// What the node at position `own` writes.
     fn origins(&self, own: usize) -> SmallVec<[usize; 1]>;
 
-    /// Whether the node stays although nothing reads it.
-    fn is_root(&self) -> bool;
-
     /// Adds the provenance of a node that was fused behind this one.
     fn absorb(&mut self, other: &Self);
 
@@ -119,11 +116,17 @@ pub(crate) struct WorkGraph<B: Body> {
     uses: Vec<SmallVec<[Use; 2]>>,
     /// By origin.
     writers: Vec<Option<usize>>,
+    /// By origin: its writer stays although nothing reads it.
+    kept: Vec<bool>,
 }
 
 impl<B: Body> WorkGraph<B> {
-    /// A graph of these nodes, which may read each other in any order.
-    pub(crate) fn new(nodes: impl IntoIterator<Item = (B, Inputs<B::Source>)>, n_origins: usize) -> Self {
+    /// A graph of these nodes, which may read each other in any order, and of the origins that are kept.
+    pub(crate) fn new(
+        nodes: impl IntoIterator<Item = (B, Inputs<B::Source>)>,
+        n_origins: usize,
+        kept: impl IntoIterator<Item = usize>,
+    ) -> Self {
         let vertex = |(body, inputs)| Vertex { body, inputs, is_gone: false };
         let nodes: Vec<Vertex<B>> = nodes.into_iter().map(vertex).collect();
         let mut graph = WorkGraph {
@@ -131,7 +134,9 @@ impl<B: Body> WorkGraph<B> {
             n_named: 0,
             uses: vec![SmallVec::new(); n_origins],
             writers: vec![None; n_origins],
+            kept: vec![false; n_origins],
         };
+        kept.into_iter().for_each(|origin| graph.keep(origin));
         for node in 0..graph.nodes.len() {
             graph.enlist(node);
         }
@@ -162,7 +167,35 @@ impl<B: Body> WorkGraph<B> {
         if self.uses.len() < count {
             self.uses.resize(count, SmallVec::new());
             self.writers.resize(count, None);
+            self.kept.resize(count, false);
         }
+    }
+
+    /// Keeps the writer of an origin although nothing reads it.
+    pub(crate) fn keep(&mut self, origin: usize) {
+        self.add_origins(origin + 1);
+        self.kept[origin] = true;
+    }
+
+    /// Whether an origin is kept although nothing reads it.
+    pub(crate) fn is_kept(&self, origin: usize) -> bool {
+        self.kept[origin]
+    }
+
+    /// The node that writes an origin.
+    pub(crate) fn writer(&self, origin: usize) -> Option<usize> {
+        self.writers[origin]
+    }
+
+    /// Says which node writes an origin, where a node in its place writes another.
+    pub(crate) fn set_writer(&mut self, origin: usize, writer: Option<usize>) {
+        self.writers[origin] = writer;
+    }
+
+    /// Whether something reads what a node writes, or it is kept.
+    fn is_needed(&self, node: usize) -> bool {
+        let origins = self.nodes[node].origins(node);
+        origins.into_iter().any(|origin| self.kept[origin] || !self.uses[origin].is_empty())
     }
 
     /// Adds a node; returns its position.
@@ -235,11 +268,28 @@ impl<B: Body> WorkGraph<B> {
         self.sweep_if_unread(old.origin());
     }
 
-    /// Removes a node that nothing reads, with whatever only it needed.
+    /// Lets a node read an input no longer.
+    pub(crate) fn drop_input(&mut self, node: usize, input: usize) {
+        if let Some(old) = self.nodes[node].inputs.get_mut(input).and_then(Option::take) {
+            self.forget(old.origin(), (node, input));
+        }
+    }
+
+    /// Removes a node, with whatever only it needed. What it wrote has no writer until another node has it.
     pub(crate) fn remove(&mut self, node: usize) {
-        self.nodes[node].is_gone = true;
-        let old = std::mem::take(&mut self.nodes[node].inputs);
+        let old = self.leave(node);
         self.forget_all(node, old);
+    }
+
+    /// Marks a node as gone; returns what it read.
+    fn leave(&mut self, node: usize) -> Inputs<B::Source> {
+        self.nodes[node].is_gone = true;
+        for origin in self.nodes[node].origins(node) {
+            if self.writers[origin] == Some(node) {
+                self.writers[origin] = None;
+            }
+        }
+        std::mem::take(&mut self.nodes[node].inputs)
     }
 
     fn forget_all(&mut self, node: usize, old: Inputs<B::Source>) {
@@ -271,14 +321,10 @@ impl<B: Body> WorkGraph<B> {
     pub(crate) fn sweep(&mut self, node: usize) {
         let mut pending: SmallVec<[usize; 8]> = smallvec![node];
         while let Some(node) = pending.pop() {
-            let of = &self.nodes[node];
-            let is_read = || of.origins(node).into_iter().any(|origin| !self.uses[origin].is_empty());
-            if of.is_gone || of.is_root() || is_read() {
+            if self.nodes[node].is_gone || self.is_needed(node) {
                 continue;
             }
-            let of = &mut self.nodes[node];
-            of.is_gone = true;
-            for (input, source) in std::mem::take(&mut of.inputs).into_iter().enumerate() {
+            for (input, source) in self.leave(node).into_iter().enumerate() {
                 let Some(source) = source else { continue };
                 let uses = &mut self.uses[source.origin()];
                 if let Some(position) = uses.iter().position(|&known| known == (node, input)) {
@@ -334,8 +380,7 @@ impl<B: Body> WorkGraph<B> {
                 if uses.iter().filter(|&&known| known == (node, input)).count() != 1 {
                     faults.push(format!("input {input} of node {node} is not one use of {source:?}"));
                 }
-                let writer = self.writers[source.origin()];
-                if B::SWEEPS && writer.is_some_and(|writer| self.nodes[writer].is_gone) {
+                if B::SWEEPS && self.writers[source.origin()].is_none() {
                     faults.push(format!("node {node} reads {source:?}, whose writer is gone"));
                 }
             }
@@ -365,6 +410,7 @@ impl<B: Body> WorkGraph<B> {
 
     /// Marks a node as gone, and leaves its reads and readers.
     pub(super) fn plant_gone(&mut self, node: usize) {
-        self.nodes[node].is_gone = true;
+        let inputs = self.leave(node);
+        self.nodes[node].inputs = inputs;
     }
 }

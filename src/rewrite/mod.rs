@@ -16,9 +16,9 @@ mod patterns;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use graph::{Body, Source, Vertex, WorkGraph};
-#[cfg(test)]
-pub(crate) use pass::faults;
+pub(crate) use graph::{Body, Inputs, Source, Vertex, WorkGraph};
 pub(crate) use pass::{Apply, Dialect, Pass, Rule, run};
+#[cfg(test)]
+pub(crate) use pass::{faults, sweep};
 pub(crate) use patch::Patch;
 pub(crate) use patterns::{composed, is_near, is_swap_of_middle, swaps_last_two};

@@ -147,7 +147,7 @@ pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]
 }
 
 /// Tries rules on nodes; whether the graph changed.
-fn sweep<D: Dialect>(work: &mut D::Work<'_>, nodes: &[usize], rules: &[Rule<D>]) -> bool {
+pub(crate) fn sweep<D: Dialect>(work: &mut D::Work<'_>, nodes: &[usize], rules: &[Rule<D>]) -> bool {
     let mut has_changed = false;
     for &node in nodes {
         let mut next = Some(node);

@@ -24,6 +24,7 @@ enum Edit<B: Body> {
     Change(usize, Box<dyn FnOnce(&mut B)>),
     Absorb(usize, usize),
     Rename(usize, usize),
+    Remove(usize),
 }
 
 impl<B: Body> Patch<B> {
@@ -80,6 +81,11 @@ impl<B: Body> Patch<B> {
         self.edits.push(Edit::Rename(node, from));
     }
 
+    /// Removes a node; the outputs that others read are written by a node that is inserted after.
+    pub(crate) fn remove(&mut self, node: usize) {
+        self.edits.push(Edit::Remove(node));
+    }
+
     /// Lets the rules of the pass be tried on this node next, in their order.
     pub(crate) fn revisit(&mut self, node: usize) {
         self.revisited = Some(node);
@@ -104,6 +110,7 @@ impl<B: Body> Patch<B> {
                 Edit::Change(node, change) => change(&mut graph.nodes[node]),
                 Edit::Absorb(into, from) => graph.nodes.pair(into, from, B::absorb),
                 Edit::Rename(node, from) => graph.nodes.pair(node, from, B::rename),
+                Edit::Remove(node) => graph.remove(node),
             }
         }
     }
@@ -125,6 +132,7 @@ impl<B: Body> fmt::Debug for Edit<B> {
             Edit::Change(node, _) => write!(f, "change {node}"),
             Edit::Absorb(into, from) => write!(f, "add the provenance of {from} to {into}"),
             Edit::Rename(node, from) => write!(f, "give {node} the name of {from}"),
+            Edit::Remove(node) => write!(f, "remove {node}"),
         }
     }
 }

@@ -28,10 +28,6 @@ impl Body for Layer {
         smallvec![own]
     }
 
-    fn is_root(&self) -> bool {
-        self.op == "result"
-    }
-
     fn absorb(&mut self, other: &Layer) {
         self.names.extend(&other.names);
     }
@@ -84,7 +80,7 @@ fn chain() -> Net {
         (layer("result"), reads(2)),
         (layer("result"), reads(3)),
     ];
-    Net(WorkGraph::new(nodes, 6))
+    Net(WorkGraph::new(nodes, 6, [4, 5]))
 }
 
 fn applied(change: impl FnOnce(&mut Patch<Layer>)) -> Net {
@@ -99,7 +95,7 @@ fn applied(change: impl FnOnce(&mut Patch<Layer>)) -> Net {
 #[test]
 fn a_node_that_nothing_needs_is_gone_from_the_start() {
     let nodes = [(layer("input"), smallvec![]), (layer("relu"), smallvec![Some(Of(0))])];
-    let graph = WorkGraph::new(nodes, 2);
+    let graph = WorkGraph::new(nodes, 2, []);
     assert!(!graph.is_alive(0) && !graph.is_alive(1));
 }
 
@@ -124,6 +120,17 @@ fn a_replaced_node_is_gone_with_all_that_only_it_needed() {
 fn readers_that_are_excepted_keep_what_they_read() {
     let net = applied(|patch| patch.replace_except(Of(1), Of(0), &[3]));
     assert_eq!((net.nodes[2].input(0), net.nodes[3].input(0)), (Some(Of(0)), Some(Of(1))));
+}
+
+#[test]
+fn what_a_removed_node_wrote_has_no_writer_until_another_has_it() {
+    let mut net = chain();
+    net.replace_for(Of(2), Of(1), |_| true);
+    assert_eq!((net.writer(2), net.writer(1)), (None, Some(1)));
+    net.drop_input(3, 0);
+    assert_eq!((net.nodes[3].input(0), net.uses(1)), (None, &[(4, 0)][..]));
+    net.remove(5);
+    assert!(!net.is_alive(3) && net.is_kept(5) && net.faults().is_empty(), "{:?}", net.faults());
 }
 
 #[test]

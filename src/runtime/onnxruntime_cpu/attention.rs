@@ -54,7 +54,7 @@ pub(super) fn shared_past(work: &Work<'_>, node: usize, present: usize) -> Optio
     let port =
         own.outputs.iter().position(|&output| output == present).filter(|port| matches!(port, 1 | 2))?;
     let past = work.input(node, port + 2)?;
-    (work.values[past].readers[..] == [node]).then_some(past)
+    work.is_only_reader(past, node).then_some(past)
 }
 
 fn product<const N: usize>(factors: [u64; N]) -> Option<u64> {

@@ -159,7 +159,7 @@ impl Session {
         }
         let is_used = |&value: &usize| {
             let own = &work.values[value];
-            own.is_constant && (!own.readers.is_empty() || own.is_output)
+            own.is_constant && work.is_read(value)
         };
         let used: Vec<usize> = (0..work.values.len()).filter(is_used).collect();
         for &value in used.iter().filter(|&&value| !work.values[value].is_stored) {
@@ -244,7 +244,8 @@ mod tests {
     /// The peak of initializers, and how many bytes of them stay.
     fn created(draft: Draft, options: &OnnxRuntimeCpu) -> (u64, u64) {
         draft.with(|work| {
-            precision::widen(work, options);
+            work.options = *options;
+            precision::widen(work);
             let weights = weights::of(work, &Settings::new(work.graph, options));
             let made = of(work, &weights, options, weights::objects(1), Remainders::Joined);
             (made.peak, made.stays)

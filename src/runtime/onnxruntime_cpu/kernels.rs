@@ -113,7 +113,7 @@ mod tests {
     /// Workspace of the node that writes a tensor, with two threads.
     fn workspace(draft: Draft, written: TensorId) -> Vec<u64> {
         draft.with(|work| {
-            let node = work.values[written.index()].writer.unwrap();
+            let node = work.writer(written.index()).unwrap();
             scratch(work, node, 2)
         })
     }

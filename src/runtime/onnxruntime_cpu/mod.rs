@@ -205,7 +205,7 @@ pub(super) fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) ->
         OptimizedNode {
             kind: own.kind.name().unwrap_or_else(|| graph.node_type(own.source)).to_owned(),
             source: own.source,
-            inputs: own.inputs.iter().flatten().filter_map(|value| written.get(value).copied()).collect(),
+            inputs: own.inputs().iter().flatten().filter_map(|value| written.get(value).copied()).collect(),
             outputs: own.outputs.iter().map(|&value| work.values[value].tensor).collect(),
         }
     });

@@ -11,8 +11,7 @@ use smallvec::SmallVec;
 
 /// The nodes that are left, as they are executed.
 pub(super) fn of(work: &Work<'_>) -> Vec<usize> {
-    let is_leaf =
-        |node: &usize| work.nodes[*node].outputs.iter().all(|&value| work.values[value].readers.is_empty());
+    let is_leaf = |node: &usize| work.nodes[*node].outputs.iter().all(|&value| work.is_unread(value));
     let mut stack: Vec<(usize, bool)> = work.alive().filter(is_leaf).map(|node| (node, false)).collect();
     let mut is_visited = vec![false; work.nodes.len()];
     let mut order = Vec::with_capacity(work.nodes.len());
@@ -25,9 +24,8 @@ pub(super) fn of(work: &Work<'_>) -> Vec<usize> {
             continue;
         }
         stack.push((node, true));
-        let inputs = work.nodes[node].inputs.iter().flatten();
-        let mut writers: SmallVec<[usize; 4]> =
-            inputs.filter_map(|&value| work.values[value].writer).collect();
+        let inputs = work.nodes[node].inputs().iter().flatten();
+        let mut writers: SmallVec<[usize; 4]> = inputs.filter_map(|&value| work.writer(value)).collect();
         writers.sort_unstable();
         stack.extend(writers.into_iter().filter(|&writer| !is_visited[writer]).map(|writer| (writer, false)));
     }

@@ -11,9 +11,9 @@
 //! precision is what the wheel of 1.31.1 for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
 
 use super::kernel::Kernel;
-use super::options::{GraphOptimization, OnnxRuntimeCpu};
+use super::options::GraphOptimization;
 use super::symbolic::Dim;
-use super::work::{Node, Work};
+use super::work::Work;
 use super::{initializers, order};
 use crate::DType;
 use crate::graph::Op;
@@ -26,7 +26,9 @@ pub(super) fn has_half(work: &Work<'_>) -> bool {
 }
 
 /// Puts into single what is computed in single.
-pub(super) fn widen(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
+pub(super) fn widen(work: &mut Work<'_>) {
+    let options = work.options;
+    work.is_widened = true;
     work.alive().for_each(|node| spell_out(work, node));
     let needs: Vec<bool> = (0..work.nodes.len()).map(|node| needs_single(work, node)).collect();
     let is_single: Vec<bool> =
@@ -37,16 +39,16 @@ pub(super) fn widen(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
         if !is_single[node] {
             continue;
         }
-        for index in 0..work.nodes[node].inputs.len() {
+        for index in 0..work.nodes[node].inputs().len() {
             let Some(value) = work.input(node, index).filter(|&value| is_half(work, value)) else { continue };
-            if work.values[value].is_constant && folds && work.values[value].readers[..] == [node] {
-                let is_mapped = initializers::is_mapped(work, value, options);
+            if work.values[value].is_constant && folds && work.is_only_reader(value, node) {
+                let is_mapped = initializers::is_mapped(work, value, &options);
                 let own = &mut work.values[value];
                 own.dtype = DType::F32;
                 own.is_stored &= !is_mapped;
             } else {
                 let single = *singles.entry(value).or_insert_with(|| cast(work, value));
-                work.read(node, index, single);
+                work.set_input(node, index, single);
             }
         }
         for port in 0..work.nodes[node].outputs.len() {
@@ -65,37 +67,37 @@ fn is_half(work: &Work<'_>, value: usize) -> bool {
 /// Whether a node reads or writes half precision that its kernel has not.
 fn needs_single(work: &Work<'_>, node: usize) -> bool {
     let own = &work.nodes[node];
-    let mut values = own.inputs.iter().flatten().chain(&own.outputs);
-    !own.is_gone && !takes_half(work, node) && values.any(|&value| is_half(work, value))
+    let mut values = own.inputs().iter().flatten().chain(&own.outputs);
+    work.is_alive(node) && !takes_half(work, node) && values.any(|&value| is_half(work, value))
 }
 
 /// Whether a node of a kernel with half precision stands between such as have none.
 fn is_isolated(work: &Work<'_>, node: usize, needs: &[bool]) -> bool {
     let own = &work.nodes[node];
     let has_body = matches!(work.graph.node(own.source).op, Op::If(_) | Op::Loop(_));
-    let mut halves = own.inputs.iter().flatten().chain(&own.outputs);
-    if own.is_gone || has_body || own.kind == Kernel::Cast || !halves.any(|&value| is_half(work, value)) {
+    let mut halves = own.inputs().iter().flatten().chain(&own.outputs);
+    if !work.is_alive(node)
+        || has_body
+        || own.kind == Kernel::Cast
+        || !halves.any(|&value| is_half(work, value))
+    {
         return false;
     }
-    let mut writers = own.inputs.iter().flatten().filter_map(|&value| work.values[value].writer).peekable();
-    let mut outputs = own.outputs.iter().map(|&value| &work.values[value]);
+    let mut writers = own.inputs().iter().flatten().filter_map(|&value| work.writer(value)).peekable();
+    let mut outputs = own.outputs.iter().copied();
     writers.peek().is_some()
         && writers.all(|writer| needs[writer])
-        && outputs.all(|value| !value.is_output && value.readers.iter().all(|&reader| needs[reader]))
+        && outputs.all(|value| !work.is_output(value) && work.readers(value).all(|reader| needs[reader]))
 }
 
 /// Lets a node write an output in single, and a Cast write the one in half precision where that is still read.
 fn write_single(work: &mut Work<'_>, node: usize, port: usize, is_single: &[bool]) -> usize {
     let value = work.nodes[node].outputs[port];
     let single = work.single(value);
-    work.values[single].writer = Some(node);
-    work.nodes[node].outputs[port] = single;
-    let own = &mut work.values[value];
-    own.writer = None;
-    let reads_half = |&reader: &usize| is_single.get(reader) != Some(&true);
-    if own.is_output || own.readers.iter().any(reads_half) {
-        let (source, inputs) = (work.nodes[node].source, smallvec![Some(single)]);
-        work.add(Node { kind: Kernel::Cast, source, inputs, outputs: smallvec![value], is_gone: false });
+    work.write(node, port, single);
+    let reads_half = |reader: usize| is_single.get(reader) != Some(&true);
+    if work.is_output(value) || work.readers(value).any(reads_half) {
+        work.add(Kernel::Cast, work.nodes[node].source, smallvec![Some(single)], value);
     }
     single
 }
@@ -123,7 +125,7 @@ fn spell_out(work: &mut Work<'_>, node: usize) {
             known.into_iter().for_each(|dim| *dim = Dim::Known(1));
         }
         let inputs = inputs.iter().copied().map(Some).collect();
-        work.add(Node { kind, source, inputs, outputs: smallvec![output], is_gone: false });
+        work.add(kind, source, inputs, output);
         output
     };
     let largest = step(Kernel::ReduceMax, &[input], true, None);
@@ -137,9 +139,8 @@ fn spell_out(work: &mut Work<'_>, node: usize) {
 fn cast(work: &mut Work<'_>, value: usize) -> usize {
     let single = work.single(value);
     let parameter = work.graph.tensor(work.values[value].tensor).node;
-    let source = work.values[value].writer.map_or(parameter, |writer| work.nodes[writer].source);
-    let inputs = smallvec![Some(value)];
-    work.add(Node { kind: Kernel::Cast, source, inputs, outputs: smallvec![single], is_gone: false });
+    let source = work.writer(value).map_or(parameter, |writer| work.nodes[writer].source);
+    work.add(Kernel::Cast, source, smallvec![Some(value)], single);
     single
 }
 
@@ -237,8 +238,10 @@ mod tests {
 
     /// What is executed of a graph that is put into single at a level.
     fn widened(draft: Draft, optimization: GraphOptimization) -> Vec<Kernel> {
-        let options = OnnxRuntimeCpu { optimization, ..OnnxRuntimeCpu::default() };
-        draft.kinds(|work| widen(work, &options))
+        draft.kinds(|work| {
+            work.options.optimization = optimization;
+            widen(work);
+        })
     }
 
     /// A product with an initializer in half precision.

@@ -43,19 +43,18 @@ pub(super) struct Reuse {
 /// Plans buffers for nodes in execution order; without `reuses`, freed buffers are not taken over.
 pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
     let count = work.values.len();
-    let mut uses: Vec<u32> = (0..count).map(|value| u32::from(work.values[value].writer.is_none())).collect();
+    let mut uses: Vec<u32> = (0..count).map(|value| u32::from(work.writer(value).is_none())).collect();
     for &node in order {
-        for &value in work.nodes[node].inputs.iter().flatten().chain(&work.nodes[node].outputs) {
+        for &value in work.nodes[node].inputs().iter().flatten().chain(&work.nodes[node].outputs) {
             uses[value] += 1;
         }
     }
     for (value, uses) in uses.iter_mut().enumerate() {
-        *uses += u32::from(work.values[value].is_output);
+        *uses += u32::from(work.is_output(value));
     }
     let mut plan = Reuse { origin: vec![Origin::Unused; count], buffer: (0..count).collect() };
     for value in 0..count {
-        let own = &work.values[value];
-        if own.writer.is_none() && (!own.readers.is_empty() || own.is_output) {
+        if work.writer(value).is_none() && work.is_read(value) {
             plan.origin[value] = Origin::Given;
         }
     }
@@ -70,7 +69,7 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
                     .and_then(|index| work.input(node, index))?;
                 (uses[plan.buffer[input]] == 1 && is_same_size(work, input, value)).then_some(input)
             };
-            let from = if work.values[value].is_output {
+            let from = if work.is_output(value) {
                 plan.origin[value] = Origin::Returned;
                 None
             } else if let Some(input) = alias {
@@ -93,7 +92,7 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
                 uses[buffer] += uses[value];
             }
         }
-        for &value in work.nodes[node].inputs.iter().flatten().chain(&work.nodes[node].outputs) {
+        for &value in work.nodes[node].inputs().iter().flatten().chain(&work.nodes[node].outputs) {
             let buffer = plan.buffer[value];
             uses[buffer] = uses[buffer].saturating_sub(1);
             if uses[buffer] == 0

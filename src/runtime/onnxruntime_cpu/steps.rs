@@ -107,7 +107,7 @@ impl<'a> Emitter<'a> {
         let work = self.work;
         let source = NodeRef { graph: self.number, node: work.nodes[node].source };
         let is_shape = matches!(work.nodes[node].kind, Kernel::Shape | Kernel::Size);
-        let inputs = work.nodes[node].inputs.iter().flatten().filter(|_| !is_shape);
+        let inputs = work.nodes[node].inputs().iter().flatten().filter(|_| !is_shape);
         let mut reads: SmallVec<[ValueId; 4]> = inputs.filter_map(|&value| self.read(value)).collect();
         let mut workspace = kernels::scratch(work, node, u64::from(self.settings.options.machine.cores));
         let bodies = bodies::of(work, node);
@@ -251,8 +251,7 @@ impl<'a> Emitter<'a> {
         if let Some(&found) = self.values.get(&value) {
             return Some(found);
         }
-        let own = &self.work.values[value];
-        let is_captured = own.writer.is_none() && !own.is_constant;
+        let is_captured = self.work.writer(value).is_none() && !self.work.values[value].is_constant;
         is_captured.then(|| self.given(value, StorageClass::Io))
     }
 
@@ -322,7 +321,7 @@ impl<'a> Emitter<'a> {
         if self.settings.options.runner != (OnnxRunner::GenAi { shares_cache: true }) {
             return None;
         }
-        let node = self.work.values[value].writer?;
+        let node = self.work.writer(value)?;
         let past = attention::shared_past(self.work, node, value)?;
         let past = self.lowered.value(*self.values.get(&past)?);
         (past.bytes == Bytes(bytes)).then_some(past.storage)

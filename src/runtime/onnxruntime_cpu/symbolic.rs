@@ -123,7 +123,7 @@ fn all_known(work: &Work<'_>, node: usize, value: usize) -> Shape {
             | Kernel::Unique
             | Kernel::Compress
     );
-    let inputs = || work.nodes[node].inputs.iter().flatten().copied();
+    let inputs = || work.nodes[node].inputs().iter().flatten().copied();
     let is_settled = inputs().all(is_known)
         && (!drives_shape || inputs().skip(1).all(|value| work.values[value].is_constant))
         && !(drives_shape && inputs().count() == 1 && !inputs().all(|value| work.values[value].is_constant));
@@ -173,7 +173,7 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
             with_last(of(0).filter(|dims| dims.len() == 3)?, columns)
         }
         (_, Op::Binary(..) | Op::Select(_) | Op::Variadic(_)) => {
-            (0..work.nodes[node].inputs.len()).map(of).reduce(broadcast).flatten()
+            (0..work.nodes[node].inputs().len()).map(of).reduce(broadcast).flatten()
         }
         (Kernel::MatMul, Op::MatMul { transpose_a: false, transpose_b: false }) => matmul(of(0)?, of(1)?),
         (Kernel::Gemm | Kernel::FusedGemm, _) => None,
@@ -203,7 +203,7 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
             Some(kept.map(|(_, &dim)| dim).collect())
         }
         (_, Op::Concat { axis }) => {
-            let mut shapes = (0..work.nodes[node].inputs.len()).map(of);
+            let mut shapes = (0..work.nodes[node].inputs().len()).map(of);
             let mut joined = shapes.next()??;
             let axis = settle(*axis, joined.len())?;
             for shape in shapes {

@@ -94,9 +94,8 @@ pub(super) fn of(work: &Work<'_>, settings: &Settings<'_>) -> Weights {
     let mut weights = Weights { readers, ..Weights::default() };
     collect(work, &|value| Some(value), settings, &mut weights);
     for value in (0..work.values.len()).filter(|&value| is_attribute_free(work, value)) {
-        let own = &work.values[value];
         let Some(bytes) = work.bytes(value) else { continue };
-        weights.readers[value].0 += u32::from(own.is_output);
+        weights.readers[value].0 += u32::from(work.is_output(value));
         if weights.keeps_original(value) {
             let is_mapped = is_mapped(work, value, settings.options);
             let node = constant(work, value, settings);
@@ -134,7 +133,7 @@ fn collect(
         let passed = bodies.iter().flat_map(|body| body.passed.iter().map(|&(outer, _)| outer));
         let passed: FxHashSet<usize> = passed.collect();
         inside.extend(bodies);
-        for (index, value) in work.nodes[node].inputs.iter().enumerate() {
+        for (index, value) in work.nodes[node].inputs().iter().enumerate() {
             let constant = value.filter(|value| work.values[*value].is_constant && !passed.contains(value));
             let Some(value) = constant else { continue };
             let is_blocked = work.nodes[node].kind == Kernel::Nchwc(Nchwc::Conv);
@@ -187,9 +186,7 @@ fn constant(work: &Work<'_>, value: usize, settings: &Settings<'_>) -> NodeRef {
 /// Whether a constant is an initializer of the runtime, not what the reader made of an attribute.
 fn is_attribute_free(work: &Work<'_>, value: usize) -> bool {
     let own = &work.values[value];
-    own.is_constant
-        && (!own.readers.is_empty() || own.is_output)
-        && (!own.is_stored || is_in_file(work, value))
+    own.is_constant && work.is_read(value) && (!own.is_stored || is_in_file(work, value))
 }
 
 /// Bytes of the copy that a kernel packs of its constant input; `None`: it reads the input as it is.
@@ -249,8 +246,8 @@ pub(super) fn unread(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu)
     for &node in order.iter().filter(|&&node| work.is(node, Kernel::Gather)) {
         let (Some(table), Some(indices)) = (work.input(node, 0), work.input(node, 1)) else { continue };
         let is_table = work.values[table].is_constant && is_mapped(work, table, options);
-        if let ([reader], true, Some(bytes)) = (&work.values[table].readers[..], is_table, work.bytes(table))
-            && *reader == node
+        if let (Some((reader, _)), true, Some(bytes)) = (work.only_use(table), is_table, work.bytes(table))
+            && reader == node
             && let (Some([rows, ..]), Some(indices)) =
                 (work.values[table].dims.as_deref(), work.values[indices].dims.as_ref())
         {

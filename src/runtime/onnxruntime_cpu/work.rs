@@ -1,16 +1,19 @@
 //! The graph while ONNX Runtime's optimizer rewrites it.
 //!
-//! Positions of nodes and values never change; a node that goes leaves its place empty. A new node comes after all
-//! others, as in the runtime, whose execution order depends on it.
+//! Nodes and uses are those of [`crate::rewrite`]: a new node comes after all others, as in the runtime, whose execution
+//! order depends on it. Uses are counted by value: values keep their numbers while nodes that write them come and go.
 
 use super::kernel::Kernel;
+use super::options::OnnxRuntimeCpu;
 use super::symbolic::{self, Shape};
 use crate::DType;
 use crate::graph::{Dims, Graph, Op};
 use crate::ids::{NodeId, TensorId};
+use crate::rewrite::{self, Body, Dialect, Inputs, Source, WorkGraph};
 use crate::shape::{Bound, Shapes};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
+use std::ops::{Deref, DerefMut};
 
 /// One tensor.
 #[derive(Clone, Debug)]
@@ -25,16 +28,10 @@ pub(super) struct Value {
     pub is_bound: bool,
     /// The dims that the runtime knows when it plans.
     pub shape: Shape,
-    /// The node that writes it; `None`: an input or an initializer.
-    pub writer: Option<usize>,
     /// An initializer: of the file, or folded.
     pub is_constant: bool,
     /// It is the file's own: not folded.
     pub is_stored: bool,
-    /// The model returns it.
-    pub is_output: bool,
-    /// The nodes that read it, once per use.
-    pub readers: SmallVec<[usize; 2]>,
 }
 
 /// One operator.
@@ -44,12 +41,8 @@ pub(super) struct Node {
     pub kind: Kernel,
     /// The node of the file that it stands for.
     pub source: NodeId,
-    /// What it reads; an absent optional input is `None`.
-    pub inputs: SmallVec<[Option<usize>; 4]>,
     /// What it writes.
     pub outputs: SmallVec<[usize; 1]>,
-    /// It was folded or fused away.
-    pub is_gone: bool,
 }
 
 /// The graph under rewriting.
@@ -59,12 +52,105 @@ pub(super) struct Work<'a> {
     pub graph: &'a Graph,
     /// Shapes of this run.
     pub shapes: &'a Shapes,
-    /// All nodes, those that are gone included.
-    pub nodes: Vec<Node>,
     /// All values; the first are the file's tensors.
     pub values: Vec<Value>,
     /// Names of free dims, as [`symbolic::Dim::Named`] counts them; a body shares those of the graph around it.
     pub names: FxHashMap<String, u32>,
+    /// How the session optimizes.
+    pub options: OnnxRuntimeCpu,
+    /// What has no kernel in half precision was put into single.
+    pub is_widened: bool,
+    rewritten: WorkGraph<Node>,
+}
+
+/// A rule of this runtime.
+pub(super) type Rule = rewrite::Rule<OnnxRuntime>;
+/// A pass of this runtime.
+pub(super) type Pass = rewrite::Pass<OnnxRuntime>;
+/// What a rule wants changed.
+pub(super) type Patch = rewrite::Patch<Node>;
+
+/// ONNX Runtime's way of rewriting.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OnnxRuntime {}
+
+/// The order in which rules visit nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By position, the file's nodes before new ones.
+    Position,
+}
+
+impl Source for usize {
+    fn origin(self) -> usize {
+        self
+    }
+}
+
+impl Body for Node {
+    type Source = usize;
+    const SWEEPS: bool = false;
+
+    fn origins(&self, _own: usize) -> SmallVec<[usize; 1]> {
+        self.outputs.clone()
+    }
+
+    fn absorb(&mut self, _other: &Node) {}
+
+    fn rename(&mut self, other: &Node) {
+        self.source = other.source;
+    }
+}
+
+impl Dialect for OnnxRuntime {
+    type Body = Node;
+    type Work<'a> = Work<'a>;
+    type Order = Order;
+
+    fn order(work: &Work<'_>, Order::Position: Order) -> Vec<usize> {
+        work.alive().collect()
+    }
+}
+
+impl Deref for Work<'_> {
+    type Target = WorkGraph<Node>;
+
+    fn deref(&self) -> &WorkGraph<Node> {
+        &self.rewritten
+    }
+}
+
+impl DerefMut for Work<'_> {
+    fn deref_mut(&mut self) -> &mut WorkGraph<Node> {
+        &mut self.rewritten
+    }
+}
+
+impl Patch {
+    /// Replaces nodes by a new one that writes the outputs of the last of them; returns its position.
+    pub(super) fn fuse(
+        &mut self,
+        work: &Work<'_>,
+        gone: &[usize],
+        kind: Kernel,
+        inputs: Inputs<usize>,
+    ) -> usize {
+        let (source, outputs) = outputs_of_last(work, gone);
+        gone.iter().for_each(|&node| self.remove(node));
+        self.insert(Node { kind, source, outputs }, inputs)
+    }
+}
+
+/// The patch that puts one node in the place of some.
+pub(super) fn fused(work: &Work<'_>, gone: &[usize], kind: Kernel, inputs: Inputs<usize>) -> Patch {
+    let mut patch = Patch::new(work);
+    patch.fuse(work, gone, kind, inputs);
+    patch
+}
+
+fn outputs_of_last(work: &Work<'_>, gone: &[usize]) -> (NodeId, SmallVec<[usize; 1]>) {
+    let last = gone.last().map(|&last| &work.nodes[last]);
+    last.map_or((NodeId::new(0), smallvec![]), |last| (last.source, last.outputs.clone()))
 }
 
 impl<'a> Work<'a> {
@@ -97,52 +183,56 @@ impl<'a> Work<'a> {
     fn plain(graph: &'a Graph, shapes: &'a Shapes) -> Work<'a> {
         let values = graph.tensors().iter().enumerate().map(|(index, tensor)| {
             let info = shapes.tensor(TensorId::new(index));
+            let is_constant = matches!(graph.node(tensor.node).op, Op::Constant(_));
             Value {
                 tensor: TensorId::new(index),
                 dtype: info.dtype,
                 dims: info.dims.clone(),
                 is_bound: info.bound != Bound::Exact,
                 shape: None,
-                writer: None,
-                is_constant: matches!(graph.node(tensor.node).op, Op::Constant(_)),
-                is_stored: matches!(graph.node(tensor.node).op, Op::Constant(_)),
-                is_output: false,
-                readers: SmallVec::new(),
+                is_constant,
+                is_stored: is_constant,
             }
         });
-        let names = FxHashMap::default();
-        let mut work = Work { graph, shapes, values: values.collect(), nodes: Vec::new(), names };
-        for (index, node) in graph.nodes().iter().enumerate() {
-            let id = NodeId::new(index);
-            let inputs = graph.inputs(id).iter().map(|tensor| tensor.map(TensorId::index));
-            match node.op {
-                Op::Constant(_) | Op::Parameter => {}
-                Op::Result => {
-                    for value in inputs.flatten() {
-                        work.values[value].is_output = true;
-                    }
-                }
-                _ => {
-                    let kind = Kernel::from_type(graph.node_type(id));
-                    let outputs = graph.outputs(id).map(TensorId::index).collect();
-                    work.add(Node { kind, source: id, inputs: inputs.collect(), outputs, is_gone: false });
-                }
-            }
+        let ids = || (0..graph.nodes().len()).map(NodeId::new);
+        let is_run =
+            |&id: &NodeId| !matches!(graph.node(id).op, Op::Constant(_) | Op::Parameter | Op::Result);
+        let nodes = ids().filter(is_run).map(|id| {
+            let kind = Kernel::from_type(graph.node_type(id));
+            let outputs = graph.outputs(id).map(TensorId::index).collect();
+            let inputs = graph.inputs(id).iter().map(|tensor| tensor.map(TensorId::index)).collect();
+            (Node { kind, source: id, outputs }, inputs)
+        });
+        let results = ids().filter(|&id| matches!(graph.node(id).op, Op::Result));
+        let returned = results.flat_map(|id| graph.inputs(id).iter().flatten().map(|tensor| tensor.index()));
+        Work {
+            graph,
+            shapes,
+            values: values.collect(),
+            names: FxHashMap::default(),
+            options: OnnxRuntimeCpu::default(),
+            is_widened: false,
+            rewritten: WorkGraph::new(nodes, graph.tensors().len(), returned),
         }
-        work
     }
 
     /// Adds a node behind all others.
-    pub(super) fn add(&mut self, node: Node) -> usize {
-        let index = self.nodes.len();
-        for &value in node.inputs.iter().flatten() {
-            self.values[value].readers.push(index);
-        }
-        for &value in &node.outputs {
-            self.values[value].writer = Some(index);
-        }
-        self.nodes.push(node);
-        index
+    pub(super) fn add(
+        &mut self,
+        kind: Kernel,
+        source: NodeId,
+        inputs: Inputs<usize>,
+        output: usize,
+    ) -> usize {
+        self.insert(Node { kind, source, outputs: smallvec![output] }, inputs)
+    }
+
+    /// Adds a value that nothing writes or reads yet.
+    pub(super) fn add_value(&mut self, value: Value) -> usize {
+        self.values.push(Value { is_constant: false, is_stored: false, ..value });
+        let count = self.values.len();
+        self.add_origins(count);
+        count - 1
     }
 
     /// A new value like another, in single precision, that nothing writes or reads yet.
@@ -154,96 +244,69 @@ impl<'a> Work<'a> {
 
     /// A new value like another that nothing writes or reads yet.
     pub(super) fn like(&mut self, value: usize) -> usize {
-        let like = &self.values[value];
-        let new = Value {
-            is_constant: false,
-            is_stored: false,
-            is_output: false,
-            writer: None,
-            readers: SmallVec::new(),
-            ..like.clone()
-        };
-        self.values.push(new);
-        self.values.len() - 1
+        self.add_value(self.values[value].clone())
     }
 
-    /// Lets an input of a node be another value.
-    pub(super) fn read(&mut self, node: usize, index: usize, value: usize) {
-        if let Some(old) = self.nodes[node].inputs.get_mut(index).and_then(|input| input.replace(value)) {
-            let readers = &mut self.values[old].readers;
-            if let Some(at) = readers.iter().position(|&reader| reader == node) {
-                readers.swap_remove(at);
-            }
-        }
-        self.values[value].readers.push(node);
-    }
-
-    /// Takes a node out; its outputs have no writer until another node takes them.
-    pub(super) fn remove(&mut self, node: usize) {
-        let old = &mut self.nodes[node];
-        old.is_gone = true;
-        for value in std::mem::take(&mut old.inputs).into_iter().flatten() {
-            let readers = &mut self.values[value].readers;
-            if let Some(at) = readers.iter().position(|&reader| reader == node) {
-                readers.swap_remove(at);
-            }
-        }
-    }
-
-    /// Lets a node read an input no longer: it knows the numbers.
-    pub(super) fn drop_input(&mut self, node: usize, index: usize) {
-        let Some(value) = self.nodes[node].inputs.get_mut(index).and_then(Option::take) else { return };
-        let readers = &mut self.values[value].readers;
-        if let Some(at) = readers.iter().position(|&reader| reader == node) {
-            readers.swap_remove(at);
-        }
+    /// Lets a node write another value in the place of one.
+    pub(super) fn write(&mut self, node: usize, port: usize, value: usize) {
+        let old = self.nodes[node].outputs[port];
+        self.rewritten.set_writer(old, None);
+        self.rewritten.set_writer(value, Some(node));
+        self.nodes[node].outputs[port] = value;
     }
 
     /// Replaces nodes by a new one that writes the outputs of the last of them.
-    pub(super) fn fuse(
-        &mut self,
-        gone: &[usize],
-        kind: Kernel,
-        inputs: SmallVec<[Option<usize>; 4]>,
-    ) -> usize {
-        let (source, outputs) = gone.last().map_or((NodeId::new(0), smallvec![]), |&last| {
-            (self.nodes[last].source, self.nodes[last].outputs.clone())
-        });
+    pub(super) fn fuse(&mut self, gone: &[usize], kind: Kernel, inputs: Inputs<usize>) -> usize {
+        let (source, outputs) = outputs_of_last(self, gone);
         gone.iter().for_each(|&node| self.remove(node));
-        self.add(Node { kind, source, inputs, outputs, is_gone: false })
+        self.insert(Node { kind, source, outputs }, inputs)
     }
 
-    /// Lets every reader of `old` read `new`.
-    pub(super) fn redirect(&mut self, old: usize, new: usize) {
-        for reader in std::mem::take(&mut self.values[old].readers) {
-            // A node that reads it twice is listed twice.
-            if let Some(input) = self.nodes[reader].inputs.iter_mut().find(|input| **input == Some(old)) {
-                *input = Some(new);
-            }
-            self.values[new].readers.push(reader);
-        }
+    /// The nodes that read a value, once per use.
+    pub(super) fn readers(&self, value: usize) -> impl ExactSizeIterator<Item = usize> {
+        self.uses(value).iter().map(|&(reader, _)| reader)
+    }
+
+    /// Whether no node reads a value.
+    pub(super) fn is_unread(&self, value: usize) -> bool {
+        self.uses(value).is_empty()
+    }
+
+    /// Whether the model returns a value.
+    pub(super) fn is_output(&self, value: usize) -> bool {
+        self.is_kept(value)
+    }
+
+    /// Whether a node reads a value, or the model returns it.
+    pub(super) fn is_read(&self, value: usize) -> bool {
+        !self.is_unread(value) || self.is_output(value)
+    }
+
+    /// Whether one use of a value is all there is, by this node.
+    pub(super) fn is_only_reader(&self, value: usize, node: usize) -> bool {
+        self.only_use(value).is_some_and(|(reader, _)| reader == node)
     }
 
     /// The nodes that are left, by position.
     pub(super) fn alive(&self) -> impl Iterator<Item = usize> + use<> {
-        let alive: Vec<usize> = (0..self.nodes.len()).filter(|&node| !self.nodes[node].is_gone).collect();
+        let alive: Vec<usize> = (0..self.nodes.len()).filter(|&node| self.is_alive(node)).collect();
         alive.into_iter()
     }
 
     /// The node that stands for one of the file, if it is still there.
     pub(super) fn node_of(&self, source: NodeId) -> Option<usize> {
-        let writer = self.graph.outputs(source).find_map(|tensor| self.values[tensor.index()].writer)?;
-        (!self.nodes[writer].is_gone && self.nodes[writer].source == source).then_some(writer)
+        let writer = self.graph.outputs(source).find_map(|tensor| self.writer(tensor.index()))?;
+        (self.is_alive(writer) && self.nodes[writer].source == source).then_some(writer)
     }
 
     /// Whether a node is of this type and still there.
     pub(super) fn is(&self, node: usize, kind: Kernel) -> bool {
-        !self.nodes[node].is_gone && self.nodes[node].kind == kind
+        self.is_alive(node) && self.nodes[node].kind == kind
     }
 
     /// Input `index` of a node.
     pub(super) fn input(&self, node: usize, index: usize) -> Option<usize> {
-        self.nodes[node].inputs.get(index).copied().flatten()
+        self.nodes[node].input(index)
     }
 
     /// The first output of a node.
@@ -253,21 +316,20 @@ impl<'a> Work<'a> {
 
     /// The only reader of a node's only used output, if it is of this type and the model does not return the value.
     pub(super) fn only_reader(&self, node: usize, kind: Kernel) -> Option<usize> {
-        let &[reader] = &self.values[self.output(node)?].readers[..] else { return None };
+        let (reader, _) = self.only_use(self.output(node)?)?;
         (self.is_private(node) && self.is(reader, kind)).then_some(reader)
     }
 
     /// Whether one node alone reads what a node writes.
     pub(super) fn is_private(&self, node: usize) -> bool {
-        let mut outputs = self.nodes[node].outputs.iter().map(|&value| &self.values[value]);
-        outputs.all(|value| !value.is_output)
-            && self.nodes[node].outputs.iter().map(|&value| self.values[value].readers.len()).sum::<usize>()
-                == 1
+        let outputs = || self.nodes[node].outputs.iter().copied();
+        outputs().all(|value| !self.is_output(value))
+            && outputs().map(|value| self.uses(value).len()).sum::<usize>() == 1
     }
 
     /// The node of this type that writes an input.
     pub(super) fn producer(&self, node: usize, index: usize, kind: Kernel) -> Option<usize> {
-        let writer = self.values[self.input(node, index)?].writer?;
+        let writer = self.writer(self.input(node, index)?)?;
         self.is(writer, kind).then_some(writer)
     }
 

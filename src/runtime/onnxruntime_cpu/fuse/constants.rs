@@ -6,7 +6,7 @@
 use super::super::kernel::Kernel;
 use super::super::order;
 use super::super::symbolic::Dim;
-use super::super::work::Work;
+use super::super::work::{Patch, Rule, Work};
 use crate::graph::Op;
 use rustc_hash::FxHashMap;
 
@@ -20,29 +20,40 @@ pub(super) fn share(work: &mut Work<'_>) {
         let key = format!("{:?} {:?} {:?}", own.dtype, own.dims, known);
         let first = *seen.entry(key).or_insert(value);
         if first != value {
-            work.redirect(value, first);
+            work.replace(value, first);
         }
     }
 }
 
 /// Identity, Dropout of an inference, a Cast to the same type, and a sum with 0 or a product with 1 pass their input on.
-pub(super) fn eliminate(work: &mut Work<'_>) {
-    for node in work.alive() {
-        let (Some(first), Some(output)) = (work.input(node, 0), work.output(node)) else { continue };
-        let neutral = unchanged(work, node);
-        let input = neutral.unwrap_or(first);
-        let does_nothing = match work.nodes[node].kind {
-            Kernel::Identity | Kernel::Dropout => true,
-            Kernel::Cast => work.values[input].dtype == work.values[output].dtype,
-            _ => neutral.is_some(),
-        };
-        let others_unread =
-            work.nodes[node].outputs.iter().skip(1).all(|&value| work.values[value].readers.is_empty());
-        if does_nothing && others_unread && !work.values[output].is_output {
-            work.redirect(output, input);
-            work.remove(node);
-        }
+pub(super) const ELIMINATE: Rule = Rule {
+    name: "eliminate",
+    source: "onnxruntime/core/optimizer/identity_elimination.cc, dropout_elimination.cc, noop_elimination.cc",
+    on: |node| {
+        use Kernel::{Add, Cast, Div, Dropout, Identity, Mul, Sub};
+        matches!(node.kind, Identity | Dropout | Cast | Add | Sub | Mul | Div)
+    },
+    apply: eliminate,
+    repeats: false,
+};
+
+fn eliminate(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (first, output) = (work.input(node, 0)?, work.output(node)?);
+    let neutral = unchanged(work, node);
+    let input = neutral.unwrap_or(first);
+    let does_nothing = match work.nodes[node].kind {
+        Kernel::Identity | Kernel::Dropout => true,
+        Kernel::Cast => work.values[input].dtype == work.values[output].dtype,
+        _ => neutral.is_some(),
+    };
+    let others_unread = work.nodes[node].outputs.iter().skip(1).all(|&value| work.is_unread(value));
+    if !does_nothing || !others_unread || work.is_output(output) {
+        return None;
     }
+    let mut patch = Patch::new(work);
+    patch.replace(output, input);
+    patch.remove(node);
+    Some(patch)
 }
 
 /// What x + 0, x - 0, x * 1 and x / 1 pass on, where the constant has one element and no more dims.
@@ -70,7 +81,7 @@ pub(super) fn fold(work: &mut Work<'_>) {
         if never || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
             continue;
         }
-        let inputs = || work.nodes[node].inputs.iter().flatten();
+        let inputs = || work.nodes[node].inputs().iter().flatten();
         let is_known = |value: &usize| {
             let shape = &work.values[*value].shape;
             shape.as_ref().is_some_and(|dims| dims.iter().all(|dim| matches!(dim, Dim::Known(_))))
@@ -79,13 +90,12 @@ pub(super) fn fold(work: &mut Work<'_>) {
         let folds =
             inputs().all(|&value| work.values[value].is_constant) || is_shape && inputs().all(is_known);
         let outputs = work.nodes[node].outputs.clone();
-        if !folds || outputs.iter().any(|&value| work.values[value].is_output) {
+        if !folds || outputs.iter().any(|&value| work.is_output(value)) {
             continue;
         }
         work.remove(node);
         for value in outputs {
-            let folded = &mut work.values[value];
-            (folded.is_constant, folded.writer) = (true, None);
+            work.values[value].is_constant = true;
         }
     }
 }
@@ -100,7 +110,7 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
         if is_random || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
             continue;
         }
-        let key = (work.nodes[node].kind, work.nodes[node].inputs.to_vec());
+        let key = (work.nodes[node].kind, work.nodes[node].inputs().to_vec());
         let same = seen.entry(key).or_default();
         let type_of = |node: usize| work.graph.node_type(work.nodes[node].source);
         let is_same_type =
@@ -113,9 +123,9 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
         });
         let outputs = work.nodes[node].outputs.clone();
         match first {
-            Some(first) if !outputs.iter().any(|&value| work.values[value].is_output) => {
+            Some(first) if !outputs.iter().any(|&value| work.is_output(value)) => {
                 for (old, new) in outputs.into_iter().zip(work.nodes[first].outputs.clone()) {
-                    work.redirect(old, new);
+                    work.replace(old, new);
                 }
                 work.remove(node);
             }
@@ -125,23 +135,11 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
 }
 
 /// What nothing reads goes.
-pub(super) fn remove_unread(work: &mut Work<'_>) {
-    let nodes = work.alive().collect();
-    remove_unread_of(work, nodes);
-}
-
-/// Of these nodes, those go that nothing reads, and then what only they read.
 ///
 /// Cost: linear in the nodes and the edges of those that go.
-pub(super) fn remove_unread_of(work: &mut Work<'_>, mut nodes: Vec<usize>) {
-    while let Some(node) = nodes.pop() {
-        let own = &work.nodes[node];
-        let mut outputs = own.outputs.iter().map(|&value| &work.values[value]);
-        if own.is_gone || outputs.any(|value| value.is_output || !value.readers.is_empty()) {
-            continue;
-        }
-        nodes.extend(own.inputs.iter().flatten().filter_map(|&value| work.values[value].writer));
-        work.remove(node);
+pub(super) fn remove_unread(work: &mut Work<'_>) {
+    for node in 0..work.nodes.len() {
+        work.sweep(node);
     }
 }
 
@@ -160,7 +158,7 @@ mod tests {
                 output = draft.node(Kernel::Relu, &[output]);
             }
             draft.returns(output);
-            draft.kinds(eliminate)
+            draft.after(&ELIMINATE)
         };
         assert_eq!(of(false), [Kernel::Relu]);
         assert_eq!(of(true), [Kernel::Identity]);
@@ -177,7 +175,7 @@ mod tests {
             let same = draft.node(kind, &inputs);
             let output = draft.node(Kernel::Tanh, &[same]);
             draft.returns(output);
-            draft.kinds(eliminate)
+            draft.after(&ELIMINATE)
         };
         for (kind, neutral, other) in [
             (Kernel::Add, 0.0, 1.0),

@@ -5,69 +5,70 @@
 
 use super::super::kernel::Kernel;
 use super::super::options::GraphOptimization;
-use super::super::work::Work;
+use super::super::work::{Patch, Rule, Work, fused};
 use smallvec::smallvec;
 
 /// A BatchNormalization, or a sum or product with a constant, behind a convolution becomes its weights and bias.
-pub(super) fn absorb(work: &mut Work<'_>) {
-    for conv in work.alive() {
-        if !work.is(conv, Kernel::Conv)
-            || !work.input(conv, 1).is_some_and(|weight| work.values[weight].is_constant)
-        {
-            continue;
-        }
-        let mut conv = conv;
-        while let Some(next) = [Kernel::BatchNormalization, Kernel::Mul, Kernel::Add]
-            .into_iter()
-            .find_map(|kind| work.only_reader(conv, kind))
-        {
-            let rest_unread =
-                work.nodes[next].outputs.iter().skip(1).all(|&value| work.values[value].readers.is_empty());
-            let is_norm = work.is(next, Kernel::BatchNormalization);
-            let constant =
-                if is_norm { work.input(next, 1) } else { work.constant_and_other(next).map(|pair| pair.0) };
-            let per_channel = constant
-                .filter(|&value| work.values[value].is_constant && (is_norm || is_per_channel(work, value)));
-            let (Some(shift), true) = (per_channel, rest_unread) else { break };
-            let bias = work.input(conv, 2).unwrap_or(shift);
-            let inputs = smallvec![work.input(conv, 0), work.input(conv, 1), Some(bias)];
-            conv = work.fuse(&[conv, next], Kernel::Conv, inputs);
-        }
+pub(super) const ABSORB: Rule = Rule {
+    name: "convolution-weights",
+    source: "onnxruntime/core/optimizer/conv_bn_fusion.cc, conv_mul_fusion.cc, conv_add_fusion.cc",
+    on: |node| node.kind == Kernel::Conv,
+    apply: absorb,
+    repeats: false,
+};
+
+/// Relu and its like behind a convolution; at the highest level those alone that blocked convolutions take.
+///
+/// At the highest level blocked convolutions take a sum before it too; see [`super::nchwc`].
+pub(super) const ACTIVATE: Rule = Rule {
+    name: "convolution-activation",
+    source: "onnxruntime/core/optimizer/conv_activation_fusion.cc, conv_add_act_fusion.cc",
+    on: |node| matches!(node.kind, Kernel::Conv | Kernel::FusedConv),
+    apply: |work, conv| activate(work, conv, work.options.optimization == GraphOptimization::All),
+    repeats: false,
+};
+
+/// Relu and its like behind a convolution that was not blocked.
+pub(super) const ACTIVATE_PLAIN: Rule = Rule {
+    name: "plain-convolution-activation",
+    apply: |work, conv| activate(work, conv, false),
+    ..ACTIVATE
+};
+
+fn absorb(work: &Work<'_>, conv: usize) -> Option<Patch> {
+    work.input(conv, 1).filter(|&weight| work.values[weight].is_constant)?;
+    let kinds = [Kernel::BatchNormalization, Kernel::Mul, Kernel::Add];
+    let next = kinds.into_iter().find_map(|kind| work.only_reader(conv, kind))?;
+    let rest_unread = work.nodes[next].outputs.iter().skip(1).all(|&value| work.is_unread(value));
+    let is_norm = work.is(next, Kernel::BatchNormalization);
+    let constant =
+        if is_norm { work.input(next, 1) } else { work.constant_and_other(next).map(|pair| pair.0) };
+    let shift = constant
+        .filter(|&value| work.values[value].is_constant && (is_norm || is_per_channel(work, value)))
+        .filter(|_| rest_unread)?;
+    let bias = work.input(conv, 2).unwrap_or(shift);
+    let inputs = smallvec![work.input(conv, 0), work.input(conv, 1), Some(bias)];
+    let mut patch = Patch::new(work);
+    let fused = patch.fuse(work, &[conv, next], Kernel::Conv, inputs);
+    patch.revisit(fused);
+    Some(patch)
+}
+
+fn activate(work: &Work<'_>, conv: usize, blocks: bool) -> Option<Patch> {
+    use Kernel::{Clip, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh};
+    let activations = [Relu, Sigmoid, Tanh, LeakyRelu, Clip, HardSigmoid];
+    let next = activations.into_iter().find_map(|kind| work.only_reader(conv, kind))?;
+    // A blocked convolution takes no other activation than Relu.
+    if blocks && !work.is(next, Relu) && !work.is(next, Clip) {
+        return None;
     }
+    Some(fused(work, &[conv, next], Kernel::FusedConv, work.nodes[conv].inputs().into()))
 }
 
 /// One number per channel: dims of 1 but for the channels.
 fn is_per_channel(work: &Work<'_>, value: usize) -> bool {
     let dims = work.values[value].dims.as_deref().unwrap_or_default();
     dims.len() >= 3 && dims.iter().rev().take(2).all(|&dim| dim == 1)
-}
-
-/// Relu and its like behind a convolution, and at level 2 alone a sum between them.
-///
-/// At the highest level blocked convolutions take the sum; see [`super::nchwc`].
-pub(super) fn activate(work: &mut Work<'_>, level: GraphOptimization) {
-    for conv in work.alive() {
-        if !work.is(conv, Kernel::Conv) && !work.is(conv, Kernel::FusedConv) {
-            continue;
-        }
-        let activation = [
-            Kernel::Relu,
-            Kernel::Sigmoid,
-            Kernel::Tanh,
-            Kernel::LeakyRelu,
-            Kernel::Clip,
-            Kernel::HardSigmoid,
-        ];
-        if let Some(next) = activation.into_iter().find_map(|kind| work.only_reader(conv, kind)) {
-            let inputs = work.nodes[conv].inputs.clone();
-            // A blocked convolution takes no other activation than Relu.
-            let is_left = level == GraphOptimization::All
-                && !work.is(next, Kernel::Relu)
-                && !work.is(next, Kernel::Clip);
-            let kind = if is_left { continue } else { Kernel::FusedConv };
-            work.fuse(&[conv, next], kind, inputs);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
             if is_read {
                 draft.returns(output);
             }
-            draft.kinds(absorb)
+            draft.after(&ABSORB)
         };
         assert_eq!(of(false), [Kernel::Conv]);
         assert_eq!(of(true), [Kernel::Conv, Kernel::BatchNormalization]);
@@ -105,7 +106,7 @@ mod tests {
             let output = convolved(&mut draft);
             let output = draft.node(kind, &[output]);
             draft.returns(output);
-            draft.kinds(|work| activate(work, level))
+            draft.after_at(level, &ACTIVATE)
         };
         assert_eq!(of(Kernel::Sigmoid, GraphOptimization::Extended), [Kernel::FusedConv]);
         assert_eq!(of(Kernel::Relu, GraphOptimization::All), [Kernel::FusedConv]);

@@ -6,26 +6,57 @@
 //! Source: onnxruntime/core/optimizer/gelu_fusion.cc, bias_gelu_fusion.cc, fast_gelu_fusion.cc.
 
 use super::super::kernel::Kernel;
-use super::super::work::Work;
+use super::super::work::{Patch, Rule, Work, fused};
+use crate::rewrite::is_near;
 use smallvec::smallvec;
 
 /// Fuses every GELU.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for erf in work.alive() {
-        if let Some((x, gone)) = matched(work, erf) {
-            work.fuse(&gone, Kernel::Gelu, smallvec![Some(x)]);
-        }
-    }
+pub(super) const RULE: Rule = Rule {
+    name: "gelu",
+    source: "onnxruntime/core/optimizer/gelu_fusion.cc",
+    on: |node| node.kind == Kernel::Erf,
+    apply: |work, erf| {
+        let (x, gone) = matched(work, erf)?;
+        Some(fused(work, &gone, Kernel::Gelu, smallvec![Some(x)]))
+    },
+    repeats: false,
+};
+
+/// Fuses every `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
+pub(super) const TANH: Rule = Rule {
+    name: "gelu-tanh",
+    source: "onnxruntime/core/optimizer/fast_gelu_fusion.cc",
+    on: |node| node.kind == Kernel::Tanh,
+    apply: |work, tanh| {
+        let (x, gone) = matched_tanh(work, tanh)?;
+        Some(fused(work, &gone, Kernel::FastGelu, smallvec![Some(x)]))
+    },
+    repeats: false,
+};
+
+/// Joins a sum with a vector to the Gelu that alone reads it.
+pub(super) const BIAS: Rule = Rule {
+    name: "gelu-bias",
+    source: "onnxruntime/core/optimizer/bias_gelu_fusion.cc",
+    on: |node| matches!(node.kind, Kernel::Gelu | Kernel::FastGelu),
+    apply: with_bias,
+    repeats: false,
+};
+
+/// Whether a value is a constant of about this number.
+fn is_number(work: &Work<'_>, value: usize, number: f64, tolerance: f64) -> bool {
+    work.number(value).is_some_and(|found| is_near(found, number, tolerance))
+}
+
+/// The other factor of a product.
+fn other_factor(work: &Work<'_>, product: usize, factor: usize) -> Option<usize> {
+    work.nodes[product].inputs().iter().flatten().copied().find(|&value| value != factor)
 }
 
 /// The input of a GELU around an Erf, and its nodes.
 fn matched(work: &Work<'_>, erf: usize) -> Option<(usize, [usize; 5])> {
-    if !work.is(erf, Kernel::Erf) {
-        return None;
-    }
-    let is_near =
-        |value: usize, number: f64| work.number(value).is_some_and(|found| (found - number).abs() < 1e-2);
-    let scaled = work.values[work.input(erf, 0)?].writer.filter(|&node| work.is_private(node))?;
+    let is_near = |value: usize, number: f64| is_number(work, value, number, 1e-2);
+    let scaled = work.writer(work.input(erf, 0)?).filter(|&node| work.is_private(node))?;
     let x = match work.nodes[scaled].kind {
         Kernel::Div if is_near(work.input(scaled, 1)?, std::f64::consts::SQRT_2) => work.input(scaled, 0)?,
         Kernel::Mul => {
@@ -38,7 +69,7 @@ fn matched(work: &Work<'_>, erf: usize) -> Option<(usize, [usize; 5])> {
     is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
     let first = work.only_reader(sum, Kernel::Mul)?;
     let one = work.output(sum)?;
-    let other = work.nodes[first].inputs.iter().flatten().copied().find(|&value| value != one)?;
+    let other = other_factor(work, first, one)?;
     if other == x {
         // x * (1 + erf), then a half.
         let last = work.only_reader(first, Kernel::Mul)?;
@@ -46,34 +77,21 @@ fn matched(work: &Work<'_>, erf: usize) -> Option<(usize, [usize; 5])> {
     } else if is_near(other, 0.5) {
         let last = work.only_reader(first, Kernel::Mul)?;
         let half = work.output(first)?;
-        let other = work.nodes[last].inputs.iter().flatten().copied().find(|&value| value != half)?;
+        let other = other_factor(work, last, half)?;
         (other == x).then_some((x, [scaled, erf, sum, first, last]))
     } else {
         // x was halved before.
         let before =
-            work.values[other].writer.filter(|&node| work.is(node, Kernel::Mul) && work.is_private(node))?;
+            work.writer(other).filter(|&node| work.is(node, Kernel::Mul) && work.is_private(node))?;
         let (half, found) = work.constant_and_other(before)?;
         (found == x && is_near(half, 0.5)).then_some((x, [scaled, erf, sum, before, first]))
     }
 }
 
-/// Fuses every `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
-pub(super) fn fuse_tanh(work: &mut Work<'_>) {
-    for tanh in work.alive() {
-        if let Some((x, gone)) = matched_tanh(work, tanh) {
-            work.fuse(&gone, Kernel::FastGelu, smallvec![Some(x)]);
-        }
-    }
-}
-
 fn matched_tanh(work: &Work<'_>, tanh: usize) -> Option<(usize, [usize; 8])> {
-    if !work.is(tanh, Kernel::Tanh) {
-        return None;
-    }
-    let is_near =
-        |value: usize, number: f64| work.number(value).is_some_and(|found| (found - number).abs() < 1e-3);
+    let is_near = |value: usize, number: f64| is_number(work, value, number, 1e-3);
     let writer = |value: usize, kind: Kernel| {
-        work.values[value].writer.filter(|&node| work.is(node, kind) && work.is_private(node))
+        work.writer(value).filter(|&node| work.is(node, kind) && work.is_private(node))
     };
     let scaled = writer(work.input(tanh, 0)?, Kernel::Mul)?;
     let (factor, inner) = work.constant_and_other(scaled)?;
@@ -88,34 +106,26 @@ fn matched_tanh(work: &Work<'_>, tanh: usize) -> Option<(usize, [usize; 8])> {
     is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
     let last = work.only_reader(sum, Kernel::Mul)?;
     let one = work.output(sum)?;
-    let halved = work.nodes[last].inputs.iter().flatten().copied().find(|&value| value != one)?;
+    let halved = other_factor(work, last, one)?;
     let half = writer(halved, Kernel::Mul)?;
     let (number, found) = work.constant_and_other(half)?;
     (found == x && is_near(number, 0.5)).then_some((x, [power, cubed, inner, scaled, tanh, sum, half, last]))
 }
 
-/// Joins a sum with a vector to the Gelu that alone reads it.
-pub(super) fn with_bias(work: &mut Work<'_>) {
-    for gelu in work.alive() {
-        if !work.is(gelu, Kernel::Gelu) && !work.is(gelu, Kernel::FastGelu)
-            || work.nodes[gelu].inputs.len() > 1
-        {
-            continue;
-        }
-        let Some(add) = work.producer(gelu, 0, Kernel::Add).filter(|&add| work.is_private(add)) else {
-            continue;
-        };
-        let Some((bias, x)) = work.constant_and_other(add) else { continue };
-        if work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1) {
-            let kind = if work.is(gelu, Kernel::Gelu) { Kernel::BiasGelu } else { Kernel::FastGelu };
-            work.fuse(&[add, gelu], kind, smallvec![Some(x), Some(bias)]);
-        }
+fn with_bias(work: &Work<'_>, gelu: usize) -> Option<Patch> {
+    let add = work.producer(gelu, 0, Kernel::Add).filter(|&add| work.is_private(add))?;
+    let (bias, x) = work.constant_and_other(add)?;
+    let is_vector = work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1);
+    if !is_vector || work.nodes[gelu].inputs().len() > 1 {
+        return None;
     }
+    let kind = if work.is(gelu, Kernel::Gelu) { Kernel::BiasGelu } else { Kernel::FastGelu };
+    Some(fused(work, &[add, gelu], kind, smallvec![Some(x), Some(bias)]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Draft;
+    use super::super::testing::{Draft, apply};
     use super::*;
 
     /// `x · (1 + erf(x / √2)) · ½` of `x`, with another number than 1 where one is given.
@@ -136,7 +146,7 @@ mod tests {
             let mut draft = Draft::default();
             let x = draft.input(&[2, 3, 8]);
             erf(&mut draft, x, one);
-            draft.kinds(fuse)
+            draft.after(&RULE)
         };
         assert_eq!(of(1.0), [Kernel::Gelu]);
         assert_eq!(of(2.0), [Kernel::Div, Kernel::Erf, Kernel::Add, Kernel::Mul, Kernel::Mul]);
@@ -150,8 +160,8 @@ mod tests {
             let sum = draft.node(Kernel::Add, &[x, bias]);
             erf(&mut draft, sum, 1.0);
             draft.kinds(|work| {
-                fuse(work);
-                with_bias(work);
+                apply(work, &RULE);
+                apply(work, &BIAS);
             })
         };
         assert_eq!(of(&[8]), [Kernel::BiasGelu]);
@@ -174,7 +184,7 @@ mod tests {
             let halved = draft.node(Kernel::Mul, &[x, half]);
             let output = draft.node(Kernel::Mul, &[halved, sum]);
             draft.returns(output);
-            draft.kinds(fuse_tanh)
+            draft.after(&TANH)
         };
         assert_eq!(of(3.0), [Kernel::FastGelu]);
         assert_eq!(of(2.0).len(), 8);

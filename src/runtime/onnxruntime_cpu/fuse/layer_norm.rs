@@ -7,54 +7,47 @@
 
 use super::super::kernel::Kernel;
 use super::super::symbolic;
-use super::super::work::Work;
+use super::super::work::{Patch, Rule, Work, fused};
 use smallvec::smallvec;
 
 /// Fuses every sum with the norm behind it.
-pub(super) fn fuse_skip(work: &mut Work<'_>) {
-    for norm in work.alive() {
-        let fused = match work.nodes[norm].kind {
-            Kernel::LayerNormalization if !work.nodes[norm].is_gone => Kernel::SkipLayerNormalization,
-            Kernel::SimplifiedLayerNormalization if !work.nodes[norm].is_gone => {
-                Kernel::SkipSimplifiedLayerNormalization
-            }
-            _ => continue,
-        };
-        let Some(add) = work.producer(norm, 0, Kernel::Add).filter(|&add| work.is_private(add)) else {
-            continue;
-        };
-        let (Some(a), Some(b)) = (work.input(add, 0), work.input(add, 1)) else { continue };
-        let (left, right) = (&work.values[a].shape, &work.values[b].shape);
-        let is_3d = left.as_ref().is_some_and(|dims| dims.len() == 3);
-        if !is_3d
-            || !symbolic::are_same(left, right)
-            || work.values[a].is_constant
-            || work.values[b].is_constant
-        {
-            continue;
-        }
-        let (gamma, beta) = (work.input(norm, 1), work.input(norm, 2));
-        let biased = [(a, b), (b, a)].into_iter().find_map(|(sum, skip)| {
-            let first = work.values[sum]
-                .writer
-                .filter(|&node| work.is(node, Kernel::Add) && work.is_private(node))?;
-            let (bias, x) = work.constant_and_other(first)?;
-            let is_vector = work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1);
-            is_vector.then_some((first, x, skip, bias))
-        });
-        match biased {
-            Some((first, x, skip, bias)) if fused == Kernel::SkipLayerNormalization => {
-                work.fuse(
-                    &[first, add, norm],
-                    fused,
-                    smallvec![Some(x), Some(skip), gamma, beta, Some(bias)],
-                );
-            }
-            _ => {
-                work.fuse(&[add, norm], fused, smallvec![Some(a), Some(b), gamma, beta]);
-            }
-        }
+pub(super) const RULE: Rule = Rule {
+    name: "skip-layer-norm",
+    source: "onnxruntime/core/optimizer/skip_layer_norm_fusion.cc",
+    on: |node| matches!(node.kind, Kernel::LayerNormalization | Kernel::SimplifiedLayerNormalization),
+    apply: fuse,
+    repeats: false,
+};
+
+fn fuse(work: &Work<'_>, norm: usize) -> Option<Patch> {
+    let add = work.producer(norm, 0, Kernel::Add).filter(|&add| work.is_private(add))?;
+    let (a, b) = (work.input(add, 0)?, work.input(add, 1)?);
+    let (left, right) = (&work.values[a].shape, &work.values[b].shape);
+    let is_3d = left.as_ref().is_some_and(|dims| dims.len() == 3);
+    if !is_3d || !symbolic::are_same(left, right) || work.values[a].is_constant || work.values[b].is_constant
+    {
+        return None;
     }
+    let (gamma, beta) = (work.input(norm, 1), work.input(norm, 2));
+    if work.is(norm, Kernel::SimplifiedLayerNormalization) {
+        let kind = Kernel::SkipSimplifiedLayerNormalization;
+        return Some(fused(work, &[add, norm], kind, smallvec![Some(a), Some(b), gamma, beta]));
+    }
+    let biased = [(a, b), (b, a)].into_iter().find_map(|(sum, skip)| {
+        let is_sum = |&node: &usize| work.is(node, Kernel::Add) && work.is_private(node);
+        let first = work.writer(sum).filter(is_sum)?;
+        let (bias, x) = work.constant_and_other(first)?;
+        let is_vector = work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1);
+        is_vector.then_some((first, x, skip, bias))
+    });
+    let kind = Kernel::SkipLayerNormalization;
+    Some(match biased {
+        Some((first, x, skip, bias)) => {
+            let inputs = smallvec![Some(x), Some(skip), gamma, beta, Some(bias)];
+            fused(work, &[first, add, norm], kind, inputs)
+        }
+        None => fused(work, &[add, norm], kind, smallvec![Some(a), Some(b), gamma, beta]),
+    })
 }
 
 #[cfg(test)]
@@ -70,7 +63,7 @@ mod tests {
             let sum = draft.node(Kernel::Add, &[a, b]);
             let output = draft.node(Kernel::LayerNormalization, &[sum, gamma]);
             draft.returns(output);
-            draft.kinds(fuse_skip)
+            draft.after(&RULE)
         };
         assert_eq!(of(&[2, 3, 8]), [Kernel::SkipLayerNormalization]);
         assert_eq!(of(&[3, 8]), [Kernel::Add, Kernel::LayerNormalization]);

@@ -6,47 +6,56 @@
 
 use super::super::kernel::Kernel;
 use super::super::symbolic::Dim;
-use super::super::work::{Node, Work};
+use super::super::work::{Patch, Rule, Work, fused};
+use crate::rewrite::{Inputs, swaps_last_two};
 use smallvec::smallvec;
 
 /// MatMul of two matrices, or of any rank where all dims are numbers, and the sum with a vector behind it.
-pub(super) fn with_addend(work: &mut Work<'_>) {
-    for product in work.alive() {
-        if !work.is(product, Kernel::MatMul) {
-            continue;
-        }
-        let Some(add) = work.only_reader(product, Kernel::Add) else { continue };
-        let (Some(a), Some(b)) = (work.input(product, 0), work.input(product, 1)) else { continue };
-        let rank = |value: usize| work.values[value].shape.as_ref().map(|dims| dims.len());
-        let is_fixed = work.values[a]
-            .shape
-            .as_ref()
-            .is_some_and(|dims| dims.iter().all(|dim| matches!(dim, Dim::Known(_))));
-        let Some((bias, _)) = work.constant_and_other(add) else { continue };
-        let is_vector = work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1);
-        let multiplies_matrix =
-            rank(b) == Some(2) && (rank(a) == Some(2) || is_fixed && work.values[b].is_constant);
-        if multiplies_matrix && is_vector && !work.values[a].is_constant {
-            work.fuse(&[product, add], Kernel::Gemm, smallvec![Some(a), Some(b), Some(bias)]);
-        }
-    }
-}
+pub(super) const ADDEND: Rule = Rule {
+    name: "gemm",
+    source: "onnxruntime/core/optimizer/matmul_add_fusion.cc",
+    on: |node| node.kind == Kernel::MatMul,
+    apply: with_addend,
+    repeats: false,
+};
 
 /// Relu and its like behind a Gemm.
-///
-/// Source: onnxruntime/core/optimizer/gemm_activation_fusion.cc.
-pub(super) fn activated(work: &mut Work<'_>) {
-    for gemm in work.alive() {
-        if !work.is(gemm, Kernel::Gemm) {
-            continue;
-        }
-        let kinds =
-            [Kernel::Relu, Kernel::Sigmoid, Kernel::Tanh, Kernel::LeakyRelu, Kernel::Elu, Kernel::Softplus];
-        if let Some(next) = kinds.into_iter().find_map(|kind| work.only_reader(gemm, kind)) {
-            let inputs = work.nodes[gemm].inputs.clone();
-            work.fuse(&[gemm, next], Kernel::FusedGemm, inputs);
-        }
-    }
+pub(super) const ACTIVATION: Rule = Rule {
+    name: "gemm-activation",
+    source: "onnxruntime/core/optimizer/gemm_activation_fusion.cc",
+    on: |node| node.kind == Kernel::Gemm,
+    apply: activated,
+    repeats: false,
+};
+
+/// A constant factor on either input or behind a product goes into it.
+pub(super) const SCALE: Rule = Rule {
+    name: "scaled-products",
+    source: "onnxruntime/core/optimizer/matmul_scale_fusion.cc",
+    on: |node| matches!(node.kind, Kernel::MatMul | Kernel::FusedMatMul),
+    apply: scaled,
+    repeats: false,
+};
+
+fn with_addend(work: &Work<'_>, product: usize) -> Option<Patch> {
+    let add = work.only_reader(product, Kernel::Add)?;
+    let (a, b) = (work.input(product, 0)?, work.input(product, 1)?);
+    let rank = |value: usize| work.values[value].shape.as_ref().map(|dims| dims.len());
+    let known = work.values[a].shape.as_ref();
+    let is_fixed = known.is_some_and(|dims| dims.iter().all(|dim| matches!(dim, Dim::Known(_))));
+    let (bias, _) = work.constant_and_other(add)?;
+    let is_vector = work.values[bias].dims.as_ref().is_some_and(|dims| dims.len() == 1);
+    let multiplies_matrix =
+        rank(b) == Some(2) && (rank(a) == Some(2) || is_fixed && work.values[b].is_constant);
+    (multiplies_matrix && is_vector && !work.values[a].is_constant)
+        .then(|| fused(work, &[product, add], Kernel::Gemm, smallvec![Some(a), Some(b), Some(bias)]))
+}
+
+fn activated(work: &Work<'_>, gemm: usize) -> Option<Patch> {
+    use Kernel::{Elu, LeakyRelu, Relu, Sigmoid, Softplus, Tanh};
+    let kinds = [Relu, Sigmoid, Tanh, LeakyRelu, Elu, Softplus];
+    let next = kinds.into_iter().find_map(|kind| work.only_reader(gemm, kind))?;
+    Some(fused(work, &[gemm, next], Kernel::FusedGemm, work.nodes[gemm].inputs().into()))
 }
 
 /// A Transpose that swaps the last two dims before a product, or before a Cast before it, goes into the product.
@@ -55,7 +64,7 @@ pub(super) fn transposed(work: &mut Work<'_>) {
         if !work.is(product, Kernel::MatMul) && !work.is(product, Kernel::FusedMatMul) {
             continue;
         }
-        let mut inputs = work.nodes[product].inputs.clone();
+        let mut inputs: Inputs<usize> = work.nodes[product].inputs().into();
         let mut transposes = Vec::new();
         for index in 0..2 {
             if let Some(transpose) = work.producer(product, index, Kernel::Transpose)
@@ -75,7 +84,7 @@ pub(super) fn transposed(work: &mut Work<'_>) {
         }
         if !transposes.is_empty() {
             work.fuse(&[product], Kernel::FusedMatMul, inputs);
-            super::constants::remove_unread_of(work, transposes);
+            transposes.into_iter().rev().for_each(|node| work.sweep(node));
         }
     }
 }
@@ -85,57 +94,30 @@ fn cast_before(work: &mut Work<'_>, cast: usize, transpose: usize) -> Option<usi
     let (input, output) = (work.input(transpose, 0)?, work.output(cast)?);
     let new = work.like(input);
     work.values[new].dtype = work.values[output].dtype;
-    let source = work.nodes[cast].source;
-    let node = Node {
-        kind: Kernel::Cast,
-        source,
-        inputs: smallvec![Some(input)],
-        outputs: smallvec![new],
-        is_gone: false,
-    };
-    work.add(node);
+    work.add(Kernel::Cast, work.nodes[cast].source, smallvec![Some(input)], new);
     Some(new)
 }
 
 fn swaps_last(work: &Work<'_>, transpose: usize) -> bool {
-    let Some(order) = work.input(transpose, 1).and_then(|value| work.ints(value)) else { return false };
-    let rank = order.len() as i64;
-    let swapped = (0..rank).map(|axis| match rank - axis {
-        1 => rank - 2,
-        2 => rank - 1,
-        _ => axis,
-    });
-    rank >= 2 && swapped.eq(order.iter().copied())
+    work.input(transpose, 1).and_then(|value| work.ints(value)).is_some_and(swaps_last_two)
 }
 
-/// A constant factor on either input or behind a product goes into it.
-pub(super) fn scaled(work: &mut Work<'_>) {
-    for product in work.alive() {
-        if !work.is(product, Kernel::MatMul) && !work.is(product, Kernel::FusedMatMul) {
-            continue;
-        }
-        let mut inputs = work.nodes[product].inputs.clone();
-        let mut gone = Vec::new();
-        for index in 0..2 {
-            let Some(scale) = work.input(product, index).and_then(|value| work.values[value].writer) else {
-                continue;
-            };
-            if let Some(x) = scaled_input(work, scale).filter(|_| work.is_private(scale))
-                && let Some(slot) = inputs.get_mut(index)
-            {
-                *slot = Some(x);
-                gone.push(scale);
-            }
-        }
-        gone.push(product);
-        let behind = [Kernel::Mul, Kernel::Div].into_iter().find_map(|kind| work.only_reader(product, kind));
-        if let Some(scale) = behind.filter(|&scale| scaled_input(work, scale) == work.output(product)) {
+fn scaled(work: &Work<'_>, product: usize) -> Option<Patch> {
+    let mut inputs: Inputs<usize> = work.nodes[product].inputs().into();
+    let mut gone = Vec::new();
+    for index in 0..2 {
+        let Some(scale) = work.input(product, index).and_then(|value| work.writer(value)) else { continue };
+        if let Some(x) = scaled_input(work, scale).filter(|_| work.is_private(scale))
+            && let Some(slot) = inputs.get_mut(index)
+        {
+            *slot = Some(x);
             gone.push(scale);
         }
-        if gone.len() > 1 {
-            work.fuse(&gone, Kernel::FusedMatMul, inputs);
-        }
     }
+    gone.push(product);
+    let behind = [Kernel::Mul, Kernel::Div].into_iter().find_map(|kind| work.only_reader(product, kind));
+    gone.extend(behind.filter(|&scale| scaled_input(work, scale) == work.output(product)));
+    (gone.len() > 1).then(|| fused(work, &gone, Kernel::FusedMatMul, inputs))
 }
 
 /// What a product with, or a quotient by, a constant number scales.
@@ -163,7 +145,7 @@ mod tests {
             let product = draft.node(Kernel::MatMul, &[x, weight]);
             let output = draft.node(Kernel::Add, &[product, bias]);
             draft.returns(output);
-            draft.kinds(with_addend)
+            draft.after(&ADDEND)
         };
         assert_eq!(of(&[4]), [Kernel::Gemm]);
         assert_eq!(of(&[1, 4]), [Kernel::MatMul, Kernel::Add]);
@@ -177,7 +159,7 @@ mod tests {
             let product = draft.node(Kernel::Gemm, &[x, weight]);
             let output = draft.node(kind, &[product]);
             draft.returns(output);
-            draft.kinds(activated)
+            draft.after(&ACTIVATION)
         };
         assert_eq!(of(Kernel::Relu), [Kernel::FusedGemm]);
         assert_eq!(of(Kernel::Sqrt), [Kernel::Gemm, Kernel::Sqrt]);
@@ -206,7 +188,7 @@ mod tests {
             let product = draft.node(Kernel::MatMul, &[a, b]);
             let output = draft.node(Kernel::Mul, &[product, factor]);
             draft.returns(output);
-            draft.kinds(scaled)
+            draft.after(&SCALE)
         };
         assert_eq!(of(true), [Kernel::FusedMatMul]);
         assert_eq!(of(false), [Kernel::MatMul, Kernel::Mul]);

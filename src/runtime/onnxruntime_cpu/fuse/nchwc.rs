@@ -8,9 +8,10 @@
 //! Source: onnxruntime/core/optimizer/nchwc_transformer.cc.
 
 use super::super::kernel::{Kernel, Nchwc};
-use super::super::work::{Node, Value, Work};
+use super::super::work::{Value, Work};
 use crate::DType;
 use crate::graph::Op;
+use crate::rewrite::Inputs;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
@@ -33,7 +34,8 @@ struct Blocked {
 }
 
 /// Rewrites every convolution, pool, sum, activation and concatenation that can be blocked.
-pub(super) fn block(work: &mut Work<'_>, block: u64) {
+pub(super) fn block(work: &mut Work<'_>) {
+    let block = work.options.block();
     let mut blocked = Blocked {
         block,
         values: FxHashMap::default(),
@@ -65,15 +67,9 @@ pub(super) fn block(work: &mut Work<'_>, block: u64) {
     let mut plain: Vec<(usize, usize)> = blocked.values.into_iter().collect();
     plain.sort_unstable();
     for (old, new) in plain {
-        if !work.values[old].readers.is_empty() || work.values[old].is_output {
+        if !work.is_unread(old) || work.is_output(old) {
             let source = work.graph.tensor(work.values[old].tensor).node;
-            work.add(Node {
-                kind: Kernel::Nchwc(Nchwc::ReorderOutput),
-                source,
-                inputs: smallvec![Some(new)],
-                outputs: smallvec![old],
-                is_gone: false,
-            });
+            work.add(Kernel::Nchwc(Nchwc::ReorderOutput), source, smallvec![Some(new)], old);
         }
     }
 }
@@ -102,7 +98,7 @@ impl Blocked {
         }
         let source = if is_plain_input { input } else { self.blocked(work, input) };
         let new = self.fresh(work, output);
-        let mut inputs: SmallVec<[Option<usize>; 4]> = smallvec![Some(source), Some(weight)];
+        let mut inputs: Inputs<usize> = smallvec![Some(source), Some(weight)];
         inputs.push(work.input(node, 2));
         let is_activated = work.is(node, Kernel::FusedConv);
         let made = self.replace(work, node, Kernel::Nchwc(Nchwc::Conv), inputs, new);
@@ -114,8 +110,7 @@ impl Blocked {
     fn pool(&mut self, work: &mut Work<'_>, node: usize, pool: Nchwc) -> bool {
         let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
         let Some(&[_, channels, _, _]) = work.values[input].dims.as_deref() else { return false };
-        let others_unread =
-            work.nodes[node].outputs.iter().skip(1).all(|&value| work.values[value].readers.is_empty());
+        let others_unread = work.nodes[node].outputs.iter().skip(1).all(|&value| work.is_unread(value));
         if channels % self.block != 0 || !others_unread || work.values[output].dtype != DType::F32 {
             return false;
         }
@@ -129,7 +124,7 @@ impl Blocked {
     /// A sum of blocked values goes into a convolution that alone writes one of them; else it runs on blocks.
     fn join(&mut self, work: &mut Work<'_>, node: usize) -> bool {
         let Some(output) = work.output(node) else { return false };
-        let Some(plain) = work.nodes[node].inputs.iter().copied().collect::<Option<SmallVec<[usize; 4]>>>()
+        let Some(plain) = work.nodes[node].inputs().iter().copied().collect::<Option<SmallVec<[usize; 4]>>>()
         else {
             return false;
         };
@@ -144,16 +139,16 @@ impl Blocked {
         let is_resized = sources.iter().any(|source| self.resized.contains(source));
         if let (&[a, b], false) = (&sources[..], work.is(node, Kernel::Mul) || is_resized) {
             for (index, (own, other)) in [(a, b), (b, a)].into_iter().enumerate() {
-                let is_only = work.values[plain[index]].readers.len() == 1
-                    && work.values[own].readers.is_empty()
-                    && !work.values[plain[index]].is_output;
+                let is_only = work.readers(plain[index]).len() == 1
+                    && work.is_unread(own)
+                    && !work.is_output(plain[index]);
                 let Some(conv) =
                     self.convs.get(&own).copied().filter(|conv| !conv.has_sum && !conv.is_activated)
                 else {
                     continue;
                 };
                 if is_only {
-                    let mut inputs = work.nodes[conv.node].inputs.clone();
+                    let mut inputs: Inputs<usize> = work.nodes[conv.node].inputs().into();
                     inputs.resize(3, None);
                     inputs.push(Some(other));
                     let new = self.fresh(work, output);
@@ -176,9 +171,7 @@ impl Blocked {
     fn activation(&mut self, work: &mut Work<'_>, node: usize) -> bool {
         let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
         let Some(&source) = self.values.get(&input) else { return false };
-        let is_only = work.values[input].readers.len() == 1
-            && work.values[source].readers.is_empty()
-            && !work.values[input].is_output;
+        let is_only = work.readers(input).len() == 1 && work.is_unread(source) && !work.is_output(input);
         match self.convs.get(&source).copied().filter(|conv| is_only && !conv.is_activated) {
             Some(conv) => {
                 work.remove(node);
@@ -200,8 +193,8 @@ impl Blocked {
     fn concat(&mut self, work: &mut Work<'_>, node: usize) -> bool {
         let Some(output) = work.output(node) else { return false };
         let is_channels = matches!(work.graph.node(work.nodes[node].source).op, Op::Concat { axis: 1 | -3 });
-        let sources: Option<SmallVec<[Option<usize>; 4]>> = work.nodes[node]
-            .inputs
+        let sources: Option<Inputs<usize>> = work.nodes[node]
+            .inputs()
             .iter()
             .map(|value| {
                 let value = (*value)?;
@@ -221,7 +214,7 @@ impl Blocked {
     fn resize(&mut self, work: &mut Work<'_>, node: usize) -> bool {
         let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
         let Some(&source) = self.values.get(&input) else { return false };
-        let scales = work.nodes[node].inputs.iter().skip(1).flatten();
+        let scales = work.nodes[node].inputs().iter().skip(1).flatten();
         if !scales.into_iter().all(|&value| work.values[value].is_constant) {
             return false;
         }
@@ -239,33 +232,18 @@ impl Blocked {
         }
         let new = self.fresh(work, value);
         let source = work.graph.tensor(work.values[value].tensor).node;
-        work.add(Node {
-            kind: Kernel::Nchwc(Nchwc::ReorderInput),
-            source,
-            inputs: smallvec![Some(value)],
-            outputs: smallvec![new],
-            is_gone: false,
-        });
+        work.add(Kernel::Nchwc(Nchwc::ReorderInput), source, smallvec![Some(value)], new);
         self.reordered.insert(value, new);
         new
     }
 
     /// A value like another, with padded channels and without dims that the planner knows.
     fn fresh(&self, work: &mut Work<'_>, like: usize) -> usize {
-        let mut value = Value {
-            shape: None,
-            writer: None,
-            is_constant: false,
-            is_stored: false,
-            is_output: false,
-            readers: SmallVec::new(),
-            ..work.values[like].clone()
-        };
+        let mut value = Value { shape: None, ..work.values[like].clone() };
         if let Some(channels) = value.dims.as_mut().and_then(|dims| dims.get_mut(1)) {
             *channels = channels.checked_next_multiple_of(self.block).unwrap_or(*channels);
         }
-        work.values.push(value);
-        work.values.len() - 1
+        work.add_value(value)
     }
 
     fn replace(
@@ -273,16 +251,12 @@ impl Blocked {
         work: &mut Work<'_>,
         node: usize,
         kind: Kernel,
-        inputs: SmallVec<[Option<usize>; 4]>,
+        inputs: Inputs<usize>,
         output: usize,
     ) -> usize {
         let source = work.nodes[node].source;
-        let old = work.nodes[node].outputs.clone();
         work.remove(node);
-        for value in old {
-            work.values[value].writer = None;
-        }
-        work.add(Node { kind, source, inputs, outputs: smallvec![output], is_gone: false })
+        work.add(kind, source, inputs, output)
     }
 }
 
@@ -298,7 +272,7 @@ mod tests {
             let (x, filters) = (draft.input(data), draft.weight(filters));
             let output = draft.node(Kernel::Conv, &[x, filters]);
             draft.returns(output);
-            draft.kinds(|work| block(work, 16)).contains(&Kernel::Nchwc(Nchwc::Conv))
+            draft.kinds(block).contains(&Kernel::Nchwc(Nchwc::Conv))
         };
         assert!(of(&[1, 16, 8, 8], &[16, 16, 3, 3]));
         assert!(!of(&[1, 16, 8], &[16, 16, 3]));

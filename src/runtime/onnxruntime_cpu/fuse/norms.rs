@@ -7,17 +7,32 @@
 //! Source: onnxruntime/core/optimizer/layer_norm_fusion.cc, quick_gelu_fusion.cc.
 
 use super::super::kernel::Kernel;
-use super::super::work::Work;
+use super::super::work::{Rule, Work, fused};
 use smallvec::smallvec;
 
 /// Fuses every norm.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for mean in work.alive() {
-        if let Some(found) = matched(work, mean) {
-            work.fuse(&found.gone, found.kind, found.inputs);
-        }
-    }
-}
+pub(super) const RULE: Rule = Rule {
+    name: "norms",
+    source: "onnxruntime/core/optimizer/layer_norm_fusion.cc",
+    on: |node| node.kind == Kernel::ReduceMean,
+    apply: |work, mean| {
+        let found = matched(work, mean)?;
+        Some(fused(work, &found.gone, found.kind, found.inputs))
+    },
+    repeats: false,
+};
+
+/// Fuses every product of a value and its sigmoid.
+pub(super) const GATES: Rule = Rule {
+    name: "gates",
+    source: "onnxruntime/core/optimizer/quick_gelu_fusion.cc",
+    on: |node| node.kind == Kernel::Sigmoid,
+    apply: |work, sigmoid| {
+        let (x, gone) = gate(work, sigmoid)?;
+        Some(fused(work, &gone, Kernel::QuickGelu, smallvec![Some(x)]))
+    },
+    repeats: false,
+};
 
 struct Norm {
     kind: Kernel,
@@ -27,10 +42,7 @@ struct Norm {
 
 /// The norm around the mean of squares.
 fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
-    if !work.is(mean, Kernel::ReduceMean) {
-        return None;
-    }
-    let square = work.values[work.input(mean, 0)?].writer.filter(|&node| work.is_private(node))?;
+    let square = work.writer(work.input(mean, 0)?).filter(|&node| work.is_private(node))?;
     let x = work.input(square, 0)?;
     let is_square = match work.nodes[square].kind {
         Kernel::Pow => known(work, square, 1) == Some(2.0),
@@ -50,7 +62,7 @@ fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
     if !is_direct {
         let is_inverse = work.is(quotient, Kernel::Reciprocal) || known(work, quotient, 0) == Some(1.0);
         let product = work.only_reader(quotient, Kernel::Mul).filter(|_| is_inverse)?;
-        work.nodes[product].inputs.contains(&Some(x)).then_some(())?;
+        work.nodes[product].inputs().contains(&Some(x)).then_some(())?;
         gone.push(product);
         last = product;
     }
@@ -58,11 +70,11 @@ fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
     let gamma = [0, 1].into_iter().find(|&index| is_fixed(work, scaled, index))?;
     let gamma = work.input(scaled, gamma)?;
     gone.push(scaled);
-    let centred = work.values[x].writer.and_then(|sub| {
+    let centred = work.writer(x).and_then(|sub| {
         let mean = work.producer(sub, 1, Kernel::ReduceMean).filter(|_| work.is(sub, Kernel::Sub))?;
         let shift = work.only_reader(scaled, Kernel::Add)?;
         let inner = [square, last];
-        let is_inner = work.values[x].readers.iter().all(|reader| inner.contains(reader));
+        let is_inner = work.readers(x).all(|reader| inner.contains(&reader));
         let is_mean = work.is_private(mean) && work.input(mean, 0) == work.input(sub, 0) && is_inner;
         is_mean.then_some((mean, sub, shift))
     });
@@ -91,22 +103,10 @@ fn known(work: &Work<'_>, node: usize, index: usize) -> Option<f64> {
     work.number(value).or_else(|| work.number(work.input(cast?, 0)?))
 }
 
-/// Fuses every product of a value and its sigmoid.
-pub(super) fn fuse_gates(work: &mut Work<'_>) {
-    for sigmoid in work.alive() {
-        if let Some((x, gone)) = gate(work, sigmoid) {
-            work.fuse(&gone, Kernel::QuickGelu, smallvec![Some(x)]);
-        }
-    }
-}
-
 fn gate(work: &Work<'_>, sigmoid: usize) -> Option<(usize, Vec<usize>)> {
-    if !work.is(sigmoid, Kernel::Sigmoid) {
-        return None;
-    }
     let product = work.only_reader(sigmoid, Kernel::Mul)?;
     let (input, output) = (work.input(sigmoid, 0)?, work.output(sigmoid)?);
-    let x = work.nodes[product].inputs.iter().flatten().copied().find(|&value| value != output)?;
+    let x = work.nodes[product].inputs().iter().flatten().copied().find(|&value| value != output)?;
     if x == input {
         return Some((x, vec![sigmoid, product]));
     }
@@ -138,7 +138,7 @@ mod tests {
             let x = draft.input(&[2, 3, 8]);
             let output = of_squares(&mut draft, x, power);
             draft.returns(output);
-            draft.kinds(fuse)
+            draft.after(&RULE)
         };
         assert_eq!(of(2.0), [Kernel::SimplifiedLayerNormalization]);
         assert_eq!(
@@ -156,7 +156,7 @@ mod tests {
         let scaled = of_squares(&mut draft, centred, 2.0);
         let output = draft.node(Kernel::Add, &[scaled, beta]);
         draft.returns(output);
-        assert_eq!(draft.kinds(fuse), [Kernel::LayerNormalization]);
+        assert_eq!(draft.after(&RULE), [Kernel::LayerNormalization]);
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             let sigmoid = draft.node(Kernel::Sigmoid, &[x]);
             let output = draft.node(Kernel::Mul, &[if is_own { x } else { other }, sigmoid]);
             draft.returns(output);
-            draft.kinds(fuse_gates)
+            draft.after(&GATES)
         };
         assert_eq!(of(true), [Kernel::QuickGelu]);
         assert_eq!(of(false), [Kernel::Sigmoid, Kernel::Mul]);

@@ -6,31 +6,34 @@
 //! Source: onnxruntime/core/optimizer/matmul_integer_to_float.cc, dynamic_quantize_matmul_fusion.cc.
 
 use super::super::kernel::Kernel;
-use super::super::work::Work;
+use super::super::work::{Patch, Rule, Work, fused};
 use crate::DType;
 use smallvec::smallvec;
 
-/// Fuses every such product.
-pub(super) fn fuse(work: &mut Work<'_>) {
-    for product in work.alive() {
-        to_float(work, product);
-    }
-    for product in work.alive() {
-        dynamic(work, product);
-    }
-}
-
 /// A product of integers, as floats.
-fn to_float(work: &mut Work<'_>, product: usize) -> Option<()> {
-    if !work.is(product, Kernel::MatMulInteger) {
-        return None;
-    }
+pub(super) const TO_FLOAT: Rule = Rule {
+    name: "integer-products",
+    source: "onnxruntime/core/optimizer/matmul_integer_to_float.cc",
+    on: |node| node.kind == Kernel::MatMulInteger,
+    apply: to_float,
+    repeats: false,
+};
+
+/// The same of data that is quantized for it alone.
+pub(super) const DYNAMIC: Rule = Rule {
+    name: "dynamic-products",
+    source: "onnxruntime/core/optimizer/dynamic_quantize_matmul_fusion.cc",
+    on: |node| node.kind == Kernel::MatMulIntegerToFloat,
+    apply: dynamic,
+    repeats: false,
+};
+
+fn to_float(work: &Work<'_>, product: usize) -> Option<Patch> {
     let cast = work.only_reader(product, Kernel::Cast)?;
     let floats = work.output(cast).filter(|&value| work.values[value].dtype == DType::F32)?;
     let scaled = work.only_reader(cast, Kernel::Mul)?;
-    let scale = work.nodes[scaled].inputs.iter().flatten().copied().find(|&value| value != floats)?;
-    let scales =
-        work.values[scale].writer.filter(|&node| work.is(node, Kernel::Mul) && work.is_private(node))?;
+    let scale = work.nodes[scaled].inputs().iter().flatten().copied().find(|&value| value != floats)?;
+    let scales = work.writer(scale).filter(|&node| work.is(node, Kernel::Mul) && work.is_private(node))?;
     let (a_scale, b_scale) = (work.input(scales, 0)?, work.input(scales, 1)?);
     let mut inputs = smallvec![work.input(product, 0), work.input(product, 1), Some(a_scale), Some(b_scale)];
     inputs.extend([work.input(product, 2), work.input(product, 3)]);
@@ -42,20 +45,15 @@ fn to_float(work: &mut Work<'_>, product: usize) -> Option<()> {
         inputs.push(Some(bias));
         gone.push(add);
     }
-    work.fuse(&gone, Kernel::MatMulIntegerToFloat, inputs);
-    Some(())
+    Some(fused(work, &gone, Kernel::MatMulIntegerToFloat, inputs))
 }
 
-/// The same of data that is quantized for it alone.
-fn dynamic(work: &mut Work<'_>, product: usize) -> Option<()> {
-    if !work.is(product, Kernel::MatMulIntegerToFloat) {
-        return None;
-    }
+fn dynamic(work: &Work<'_>, product: usize) -> Option<Patch> {
     let quantize = work.producer(product, 0, Kernel::DynamicQuantizeLinear)?;
     let outputs = &work.nodes[quantize].outputs;
     let is_own = [(0, 0), (1, 2), (2, 4)].into_iter().all(|(port, input)| {
         outputs.get(port).is_some_and(|&value| {
-            work.input(product, input) == Some(value) && work.values[value].readers[..] == [product]
+            work.input(product, input) == Some(value) && work.is_only_reader(value, product)
         })
     });
     if !is_own {
@@ -69,6 +67,5 @@ fn dynamic(work: &mut Work<'_>, product: usize) -> Option<()> {
         work.input(product, 5),
         work.input(product, 6)
     ];
-    work.fuse(&[quantize, product], Kernel::DynamicQuantizeMatMul, inputs);
-    Some(())
+    Some(fused(work, &[quantize, product], Kernel::DynamicQuantizeMatMul, inputs))
 }

@@ -37,7 +37,7 @@ fn pattern(work: &Work<'_>, reshape: usize) -> Option<SmallVec<[i64; 6]>> {
     let data = work.input(reshape, 0)?;
     let concat = work.producer(reshape, 1, Kernel::Concat)?;
     let mut pattern: SmallVec<[i64; 6]> = SmallVec::new();
-    for &part in work.nodes[concat].inputs.iter().flatten() {
+    for &part in work.nodes[concat].inputs().iter().flatten() {
         if let Some(numbers) = work.ints(part) {
             pattern.extend_from_slice(numbers);
         } else if dim_of(work, part, data) == Some(pattern.len() as i64) {
@@ -53,7 +53,7 @@ fn pattern(work: &Work<'_>, reshape: usize) -> Option<SmallVec<[i64; 6]>> {
 
 /// Which dim of `data` a part of the pattern is.
 fn dim_of(work: &Work<'_>, part: usize, data: usize) -> Option<i64> {
-    let unsqueeze = work.values[part].writer.filter(|&node| work.is(node, Kernel::Unsqueeze))?;
+    let unsqueeze = work.writer(part).filter(|&node| work.is(node, Kernel::Unsqueeze))?;
     let gather = work.producer(unsqueeze, 0, Kernel::Gather)?;
     let shape = work.producer(gather, 0, Kernel::Shape)?;
     let &[index] = work.ints(work.input(gather, 1)?)? else { return None };

@@ -1,8 +1,9 @@
 //! Small graphs for tests of this runtime.
 
 use super::super::kernel::Kernel;
+use super::super::options::GraphOptimization;
 use super::super::order;
-use super::super::work::Work;
+use super::super::work::{OnnxRuntime, Rule, Work};
 use super::constants;
 use crate::DType;
 use crate::graph::op::{
@@ -11,6 +12,7 @@ use crate::graph::op::{
 };
 use crate::graph::{Builder, Dim, Format, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::TensorId;
+use crate::rewrite;
 use crate::scenario::Scenario;
 
 /// A graph that is being written down.
@@ -142,7 +144,20 @@ impl Draft {
         self.builder.connect(node, &[Some(tensor)]);
     }
 
-    /// Types of the nodes that are left after a pass, in execution order.
+    /// Kernels of the nodes that are left after a rule, in execution order.
+    pub(crate) fn after(self, rule: &Rule) -> Vec<Kernel> {
+        self.kinds(|work| apply(work, rule))
+    }
+
+    /// The same, at a level.
+    pub(crate) fn after_at(self, level: GraphOptimization, rule: &Rule) -> Vec<Kernel> {
+        self.kinds(|work| {
+            work.options.optimization = level;
+            apply(work, rule);
+        })
+    }
+
+    /// Kernels of the nodes that are left after a pass, in execution order.
     pub(crate) fn kinds(self, pass: impl for<'a> FnOnce(&mut Work<'a>)) -> Vec<Kernel> {
         self.with(|work| {
             pass(work);
@@ -157,4 +172,10 @@ impl Draft {
         let shapes = crate::shape::infer(&graph, &self.scenario).unwrap();
         find(&mut Work::new(&graph, &shapes))
     }
+}
+
+/// Tries a rule on every node once.
+pub(crate) fn apply(work: &mut Work<'_>, rule: &Rule) {
+    let nodes: Vec<usize> = work.alive().collect();
+    rewrite::sweep::<OnnxRuntime>(work, &nodes, std::slice::from_ref(rule));
 }

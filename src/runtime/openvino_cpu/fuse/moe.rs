@@ -227,3 +227,77 @@ fn resize(work: &mut Work<'_>, from: Option<Edge>, leading: [Dim; 2]) {
         pending.extend(node.inputs().iter().take(n_data).flatten().copied());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::{Broadcast, SameAsInput};
+    use crate::ids::TensorId;
+
+    const EXPERTS: i64 = 4;
+
+    fn weigh(net: &mut Net, name: &str, x: TensorId, sizes: [i64; 2]) -> TensorId {
+        let [from, to] = sizes;
+        let weight = net.weight(&format!("{name}_weight"), DType::F32, &[EXPERTS, to, from]);
+        let op = Op::MatMul { transpose_a: false, transpose_b: true };
+        net.op(name, op, &[x, weight], DType::F32, &[EXPERTS, FREE, to])
+    }
+
+    fn reshaped(net: &mut Net, name: &str, x: TensorId, pattern: &[i64]) -> TensorId {
+        let numbers = net.ints("pattern", pattern);
+        net.op(name, Op::Reshape(ReshapeZero::IsZero), &[x, numbers], DType::F32, pattern)
+    }
+
+    /// Tokens of 8 numbers through 4 experts of 16, of which a router chose 2; the sum keeps its dim or not.
+    fn experts(keep_dims: bool) -> Net {
+        let (mut net, f32, numpy) = (Net::new(), DType::F32, Broadcast::Numpy);
+        let tokens = net.input("tokens", f32, &[FREE, 8]);
+        let chosen = net.input("chosen", DType::I32, &[FREE, 2]);
+        let weights = net.input("weights", f32, &[FREE, 2]);
+        let routed = net.input("zeros", f32, &[FREE, EXPERTS]);
+        let tokens = net.op("norm", Op::SameAsInput(SameAsInput::Softmax), &[tokens], f32, &[FREE, 8]);
+        let axis = net.int("axis", 1);
+        let scatter = Op::Scatter(Scatter::Elements);
+        let routed = net.op("scatter", scatter, &[routed, chosen, weights, axis], f32, &[FREE, EXPERTS]);
+        let order = net.ints("order", &[1, 0]);
+        let routed = net.op("turn", Op::Transpose, &[routed, order], f32, &[EXPERTS, FREE]);
+        let routed = reshaped(&mut net, "rows", routed, &[EXPERTS, 1, FREE]);
+        let last = net.ints("last", &[-1]);
+        let routed = net.op("column", Op::Unsqueeze, &[routed, last], f32, &[EXPERTS, 1, FREE, 1]);
+        let times = net.ints("times", &[EXPERTS, 1]);
+        let tiled = net.op("tile", Op::Tile, &[tokens, times], f32, &[FREE, 8]);
+        let tiled = reshaped(&mut net, "apart", tiled, &[EXPERTS, FREE, 8]);
+        let (gate, up) = (weigh(&mut net, "gate", tiled, [8, 16]), weigh(&mut net, "up", tiled, [8, 16]));
+        let gate = net.op("swish", Op::Unary(Unary::Swish), &[gate], f32, &[EXPERTS, FREE, 16]);
+        let multiply = || Op::Binary(Binary::Multiply, numpy);
+        let inner = net.op("inner", multiply(), &[gate, up], f32, &[EXPERTS, FREE, 16]);
+        let down = weigh(&mut net, "down", inner, [16, 8]);
+        let down = reshaped(&mut net, "blocks", down, &[EXPERTS, 1, FREE, 8]);
+        let scaled = net.op("scaled", multiply(), &[down, routed], f32, &[EXPERTS, 1, FREE, 8]);
+        let first = net.ints("first", &[0]);
+        let sum = Op::Reduce { kind: Reduce::Sum, keep_dims, noop_with_empty_axes: false };
+        let dims: &[i64] = if keep_dims { &[1, 1, FREE, 8] } else { &[1, FREE, 8] };
+        let sum = net.op("sum", sum, &[scaled, first], f32, dims);
+        net.result("out", sum);
+        net
+    }
+
+    #[test]
+    fn chosen_experts_alone_are_computed() {
+        let graph = experts(false).execute(DYNAMIC);
+        let gathered = graph.nodes.iter().filter(|node| node.kind == Kind::GatherMatmul);
+        let gathered: Vec<(&str, &[u64])> =
+            gathered.map(|node| (&*node.name, &node.outputs[0].dims[..])).collect();
+        // Two experts for each of five tokens.
+        assert_eq!(gathered, [("gate", &[2, 5, 16][..]), ("up", &[2, 5, 16]), ("down", &[2, 5, 8])]);
+        assert!(!graph.nodes.iter().any(|node| node.kind == Kind::Tile), "tokens are not repeated");
+    }
+
+    #[test]
+    fn another_sum_leaves_all_experts() {
+        let lines = experts(true).lines(DYNAMIC);
+        assert!(!lines.iter().any(|line| line.starts_with("GatherMatmul")), "{lines:?}");
+    }
+}

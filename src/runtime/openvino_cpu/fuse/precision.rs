@@ -160,3 +160,84 @@ fn join_table(work: &mut Work<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use crate::DType;
+    use crate::graph::Op;
+    use crate::graph::op::{Binary, Broadcast, Reduce, SameAsInput, Unary};
+    use crate::ids::TensorId;
+    use crate::runtime::openvino_cpu::execution::Precision;
+    use crate::runtime::openvino_cpu::fuse::Options;
+
+    const BF16: Options = Options { precision: Precision::Bf16, ..DYNAMIC };
+
+    fn softmax(net: &mut Net, name: &str, x: TensorId) -> TensorId {
+        net.op(name, Op::SameAsInput(SameAsInput::Softmax), &[x], DType::F32, &[FREE, 8])
+    }
+
+    fn product(net: &mut Net, name: &str, x: TensorId) -> TensorId {
+        let weight = net.weight("weight", DType::F16, &[8, 8]);
+        let weight = net.op("widen", Op::Convert { to: DType::F32 }, &[weight], DType::F32, &[8, 8]);
+        let op = Op::MatMul { transpose_a: false, transpose_b: true };
+        net.op(name, op, &[x, weight], DType::F32, &[FREE, 8])
+    }
+
+    fn of(lines: &[String], name: &str) -> Option<String> {
+        lines
+            .iter()
+            .find(|line| line.contains(name))
+            .and_then(|line| line.split(' ').next_back())
+            .map(str::to_owned)
+    }
+
+    #[test]
+    fn what_leads_to_a_result_stays_f32_up_to_a_product() {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let x = softmax(&mut net, "before", x);
+        let x = product(&mut net, "product", x);
+        let x = softmax(&mut net, "behind", x);
+        net.result("out", x);
+        let lines = net.lines(BF16);
+        let types = ["before", "product", "behind"].map(|name| of(&lines, name).unwrap());
+        assert_eq!(types, ["bf16", "bf16", "f32"], "{lines:?}");
+    }
+
+    #[test]
+    fn angles_stay_f32_with_all_above_and_below_them() {
+        let made = |unary: Unary| {
+            let mut net = Net::new();
+            let x = net.input("x", DType::F32, &[FREE, 8]);
+            let x = softmax(&mut net, "above", x);
+            let x = net.op("angle", Op::Unary(unary), &[x], DType::F32, &[FREE, 8]);
+            let x = softmax(&mut net, "below", x);
+            let x = product(&mut net, "product", x);
+            net.result("out", x);
+            let lines = net.lines(BF16);
+            ["above", "angle", "below"].map(|name| of(&lines, name).unwrap())
+        };
+        assert_eq!(made(Unary::Cos), ["f32", "f32", "f32"]);
+        assert_eq!(made(Unary::Tan), ["bf16", "bf16", "bf16"]);
+    }
+
+    #[test]
+    fn a_reduce_accumulates_in_what_it_writes() {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let x = softmax(&mut net, "before", x);
+        let axes = net.ints("axes", &[1]);
+        let op = Op::Reduce { kind: Reduce::Max, keep_dims: true, noop_with_empty_axes: false };
+        let most = net.op("most", op, &[x, axes], DType::F32, &[FREE, 1]);
+        let sum = Op::Binary(Binary::Add, Broadcast::Numpy);
+        let x = net.op("sum", sum, &[x, most], DType::F32, &[FREE, 8]);
+        let x = product(&mut net, "product", x);
+        net.result("out", x);
+        let lines = net.lines(BF16);
+        assert_eq!(
+            (of(&lines, "before").unwrap(), of(&lines, "most").unwrap()),
+            ("bf16".to_owned(), "f32".to_owned())
+        );
+    }
+}

@@ -229,3 +229,84 @@ fn wanted_type(work: &Work<'_>, node: usize, input: usize, edge: Edge, precision
     };
     if to.is_float() { to } else { has }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Net, STATIC};
+    use crate::DType;
+    use crate::graph::Op;
+    use crate::graph::op::{Convolution, FilterLayout, ReshapeZero, SameAsInput, Window};
+    use crate::ids::TensorId;
+    use crate::runtime::openvino_cpu::execution::Layout;
+
+    const IMAGE: [i64; 4] = [1, 3, 8, 8];
+
+    fn convolved(net: &mut Net, name: &str, image: TensorId) -> TensorId {
+        let filters = net.weight("filters", DType::F32, &[4, 3, 3, 3]);
+        let filters_layout = FilterLayout::Flat { groups: 1 };
+        let op = Convolution { window: Window::default(), filters: filters_layout };
+        net.op(name, Op::Convolution(Box::new(op)), &[image, filters], DType::F32, &[1, 4, 6, 6])
+    }
+
+    fn softmax(net: &mut Net, x: TensorId, dims: &[i64]) -> TensorId {
+        net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], DType::F32, dims)
+    }
+
+    #[test]
+    fn two_convolutions_share_the_reorder_of_what_they_read() {
+        let mut net = Net::new();
+        let image = net.input("image", DType::F32, &IMAGE);
+        for name in ["first", "second"] {
+            let out = convolved(&mut net, name, image);
+            net.result(name, out);
+        }
+        let graph = net.execute(STATIC);
+        let of = |name: &str| graph.nodes.iter().find(|node| &*node.name == name).unwrap();
+        assert_eq!(of("first").inputs[0], of("second").inputs[0]);
+        assert_eq!(of("first").outputs[0].layout, Layout::ChannelsLast);
+        // One in front of both, and one behind each: a result is plain.
+        assert_eq!(
+            super::super::testing::lines(&graph).iter().filter(|line| *line == "Reorder  f32").count(),
+            3
+        );
+    }
+
+    #[test]
+    fn a_transpose_to_channels_first_is_part_of_the_reorder() {
+        let of = |order: &[i64], from: &[i64]| {
+            let mut net = Net::new();
+            let image = net.input("image", DType::F32, from);
+            let image = softmax(&mut net, image, from);
+            let order = net.ints("order", order);
+            let image = net.op("turned", Op::Transpose, &[image, order], DType::F32, &IMAGE);
+            let out = convolved(&mut net, "convolution", image);
+            net.result("out", out);
+            net.lines(STATIC)
+        };
+        let merged = ["Softmax softmax f32", "Reorder  f32", "Convolution convolution f32", "Reorder  f32"];
+        assert_eq!(of(&[0, 3, 1, 2], &[1, 8, 8, 3]), merged);
+        let other = of(&[0, 2, 1, 3], &[1, 8, 3, 8]);
+        assert!(other.contains(&"Transpose turned f32".to_owned()), "{other:?}");
+    }
+
+    #[test]
+    fn tokens_of_a_convolution_are_one_reorder() {
+        let of = |order: &[i64], out: &[i64]| {
+            let mut net = Net::new();
+            let image = net.input("image", DType::F32, &IMAGE);
+            let image = convolved(&mut net, "convolution", image);
+            let pattern = net.ints("pattern", &[1, 4, 36]);
+            let flat =
+                net.op("flat", Op::Reshape(ReshapeZero::IsZero), &[image, pattern], DType::F32, &[1, 4, 36]);
+            let order = net.ints("order", order);
+            let turned = net.op("turned", Op::Transpose, &[flat, order], DType::F32, out);
+            let made = softmax(&mut net, turned, out);
+            net.result("out", made);
+            net.lines(STATIC)
+        };
+        let tokens = ["Reorder  f32", "Convolution convolution f32", "Reorder  f32", "Softmax softmax f32"];
+        assert_eq!(of(&[0, 2, 1], &[1, 36, 4]), tokens);
+        let other = of(&[2, 1, 0], &[36, 4, 1]);
+        assert!(other.iter().any(|line| line.contains("turned")), "{other:?}");
+    }
+}

@@ -139,10 +139,6 @@ impl Body for Node {
         smallvec![own]
     }
 
-    fn is_root(&self) -> bool {
-        matches!(self.op, Op::Result | Op::Parameter | Op::Assign(_))
-    }
-
     fn absorb(&mut self, other: &Node) {
         self.originals.extend(other.originals.iter().cloned());
     }
@@ -314,7 +310,11 @@ pub(super) trait Build {
 
 impl Build for Work<'_> {
     fn insert_named(&mut self, node: Node, inputs: SmallVec<[Option<Edge>; 4]>) -> usize {
+        let is_root = is_root(&node.op);
         let index = self.rewritten.insert(node, inputs);
+        if is_root {
+            self.keep(index);
+        }
         self.enlist(index);
         index
     }
@@ -347,6 +347,8 @@ impl<'a> Work<'a> {
             });
         let nodes =
             (0..graph.nodes().len()).map(|index| node_of(graph, NodeId::new(index), shapes, is_dynamic));
+        let is_root = |&index: &usize| is_root(&graph.node(NodeId::new(index)).op);
+        let roots = (0..graph.nodes().len()).filter(is_root);
         let mut work = Work {
             graph,
             shapes,
@@ -359,7 +361,7 @@ impl<'a> Work<'a> {
             is_paged: false,
             is_skipped: Vec::new(),
             keeps_f32: Vec::new(),
-            rewritten: WorkGraph::new(nodes, graph.nodes().len()),
+            rewritten: WorkGraph::new(nodes, graph.nodes().len(), roots),
         };
         for index in 0..work.nodes.len() {
             work.enlist(index);
@@ -449,6 +451,11 @@ impl<'a> Work<'a> {
     pub(super) fn model_order(&self) -> Vec<usize> {
         self.walk(self.results.iter().chain(&self.assigns).chain(&self.parameters).copied())
     }
+}
+
+/// Whether a node stays although nothing reads it.
+fn is_root(op: &Op) -> bool {
+    matches!(op, Op::Result | Op::Parameter | Op::Assign(_))
 }
 
 /// A node of the file, and what it reads.
