@@ -3,17 +3,18 @@
 //! The whole program is one line:
 //!
 //! ```
-//! use memgraph::{formats, plan, runtime::{self, Profile}, scenario::{Scenario, Task}, schedule::lifetime, shape, verify};
+//! use memgraph::{formats, plan, runtime::{graph::Exported, Pass, PhaseName, Runtime}, scenario::{Scenario, Task}, schedule::lifetime, shape, verify};
 //!
 //! # let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/qwen2.5-0.5b-fp16/openvino_model.xml"));
 //! # let scenario = Scenario { task: Task::Llm, prompt: Some(7), ..Scenario::default() };
-//! # let profile = Profile::graph();
+//! # let runtime = Exported;
 //! let graph = formats::open(path)?; // bytes -> Graph, weights never read
 //! let shapes = shape::infer(&graph, &scenario)?; // dims bound, every tensor has a concrete shape
-//! let lowered = runtime::apply(&graph, &shapes, &profile)?; // what the runtime executes: steps, storage, aliases
-//! let problem = lifetime::analyze(&lowered); // buffers with live ranges
-//! let plan = plan::solve(&problem, profile.planner)?; // offsets
-//! verify::all(&lowered, &problem, &plan)?; // two independent proofs
+//! let pass = Pass::first(&graph, &shapes, &scenario, PhaseName::Prefill);
+//! let (_, lowered) = runtime.lower(&pass)?.remove(0); // what the runtime executes: steps, storage, aliases
+//! let problem = lifetime::analyze(lowered.schedule()); // buffers with live ranges
+//! let plan = plan::solve(&problem, runtime.planner())?; // offsets
+//! verify::all(lowered.schedule(), &problem, &plan)?; // two independent proofs
 //! assert!(plan.arena_size >= memgraph::problem::lower_bound(&problem));
 //! # Ok::<(), memgraph::Error>(())
 //! ```

@@ -79,7 +79,7 @@ fn schedules_run_over_every_plan() {
         let schedule = fuzzing::schedule(u)?;
         for planner in Planner::ALL {
             let plan = checked(&schedule.problem, planner);
-            verify::all(&schedule.lowered, &schedule.problem, &plan).unwrap();
+            verify::all(&schedule.draft, &schedule.problem, &plan).unwrap();
         }
         Ok(())
     })
@@ -107,7 +107,7 @@ fn a_buffer_moved_onto_a_live_one_is_seen() {
         plan.offsets[a] = plan.offsets[b];
         plan.arena_size += buffers[a].size;
         assert_ne!(geometry::check(&schedule.problem, &plan), []);
-        let error = verify::all(&schedule.lowered, &schedule.problem, &plan).unwrap_err();
+        let error = verify::all(&schedule.draft, &schedule.problem, &plan).unwrap_err();
         assert!(error.to_string().contains("this is a bug of memgraph"), "{error}");
         Ok(())
     })
@@ -173,17 +173,17 @@ fn replay_sees_live_ranges_that_are_too_short() {
     let (mut planted, mut seen) = (0u32, 0u32);
     arbtest(|u| {
         let schedule = fuzzing::schedule(u)?;
-        let lowered = &schedule.lowered;
+        let draft = &schedule.draft;
         let mut problem = schedule.problem.clone();
         let read_whole_at_the_end = |&(index, (id, storage)): &(usize, (StorageId, &Storage))| {
             let live = &problem.buffers[index].live;
             let whole = |&value: &ValueId| {
-                let value = lowered.value(value);
+                let value = draft.value(value);
                 value.storage == id && value.bytes == storage.bytes
             };
-            live.len() > 1 && lowered.steps[live.end as usize - 1].reads.iter().any(whole)
+            live.len() > 1 && draft.steps[live.end as usize - 1].reads.iter().any(whole)
         };
-        let candidates: Vec<_> = lowered.planned().enumerate().filter(read_whole_at_the_end).collect();
+        let candidates: Vec<_> = draft.planned().enumerate().filter(read_whole_at_the_end).collect();
         if candidates.is_empty() {
             return Ok(());
         }
@@ -192,7 +192,7 @@ fn replay_sees_live_ranges_that_are_too_short() {
         assert_eq!(geometry::check(&problem, &plan), []);
         if !geometry::check(&schedule.problem, &plan).is_empty() {
             planted += 1;
-            seen += u32::from(!replay::check(lowered, &plan).is_empty());
+            seen += u32::from(!replay::check(draft, &plan).is_empty());
         }
         Ok(())
     })

@@ -15,6 +15,6 @@ fuzz_target!(|data: &[u8]| {
     for planner in Planner::ALL {
         let solution = plan::solve_with(&schedule.problem, planner, &options).expect("schedules are valid");
         assert!(solution.bound <= solution.plan.arena_size, "{} proved too much", planner.name());
-        verify::all(&schedule.lowered, &schedule.problem, &solution.plan).expect(planner.name());
+        verify::all(&schedule.draft, &schedule.problem, &solution.plan).expect(planner.name());
     }
 });

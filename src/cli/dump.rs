@@ -1,15 +1,15 @@
 //! `memgraph dump`: one box of the line.
 
-use super::options::{Binding, Rules};
+use super::options::Binding;
+use super::runtime::RuntimeArgs;
 use super::{EXIT_STATUS, Outcome, output};
 use clap::ValueEnum;
 use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::plan::{self, csv};
+use memgraph::phases::{self, PhaseName};
+use memgraph::plan::csv;
 use memgraph::problem::Problem;
 use memgraph::report::dump;
-use memgraph::runtime::{self, Runtime};
-use memgraph::schedule::lifetime;
-use memgraph::{formats, shape, verify};
+use memgraph::{formats, shape};
 use std::path::PathBuf;
 
 /// One box of the line as JSON: the graph, its shapes, what is executed, the schedule, the planning problem, the plan
@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     #[command(flatten)]
-    rules: Rules,
+    runtime: RuntimeArgs,
     #[command(flatten)]
     binding: Binding,
 }
@@ -49,40 +49,41 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.stage == Stage::Graph {
         return done(&dump::graph(&graph));
     }
-    let shapes = shape::infer(&graph, &args.binding.scenario(&args.file)?)?;
+    let scenario = args.binding.scenario(&args.file)?;
+    let shapes = shape::infer(&graph, &scenario)?;
     if args.stage == Stage::Shapes {
         output::print(&dump::shapes(&graph, &shapes))?;
         let is_complete = shapes.tensors().iter().all(|info| info.dims.is_some());
         return Ok(if is_complete { Outcome::Fine } else { Outcome::Incomplete });
     }
+    let runtime = args.runtime.runtime(&graph)?;
     if args.stage == Stage::Execution {
-        if let Runtime::OnnxRuntimeCpu(options) = args.rules.profile(&graph)?.runtime {
-            return done(&dump::optimized(&graph, &shapes, &runtime::optimized(&graph, &shapes, &options)));
-        }
-        return done(&dump::execution(&runtime::executed(&graph, &shapes, &args.rules.openvino_cpu())?));
+        let executed = runtime.executed(&graph, &shapes)?.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("profile {} executes the graph as exported", runtime.name()))
+                .help("use `--stage graph`, or the `--profile` of a runtime that rewrites the graph")
+        })?;
+        return done(&dump::executed(&executed));
     }
-    let profile = args.rules.profile(&graph)?;
-    let lowered = runtime::apply(&graph, &shapes, &profile)?;
-    if args.stage == Stage::Lowered {
-        return done(&dump::lowered(&graph, &lowered));
-    }
-    let problem = lifetime::analyze(&lowered);
-    if args.stage == Stage::Problem {
-        return match &args.csv {
+    let planner = args.runtime.planner(&*runtime)?;
+    let phases = phases::run(&graph, &[(PhaseName::Infer, scenario)], &*runtime, planner)?;
+    let Some(phase) = phases.iter().find(|phase| phase.name == PhaseName::Infer) else {
+        return Err(Error::new(ErrorKind::Internal, "the model does not run in any phase"));
+    };
+    let (problem, plan) = (&phase.problem, &phase.plan);
+    match args.stage {
+        Stage::Lowered => done(&dump::lowered(&graph, phase)),
+        Stage::Problem => match &args.csv {
             Some(target) => {
-                output::write(target, &csv::write(&ids(&problem), &problem, None)).map(|()| Outcome::Fine)
+                output::write(target, &csv::write(&ids(problem), problem, None)).map(|()| Outcome::Fine)
             }
-            None => done(&dump::problem(&problem, None)),
-        };
-    }
-    let planner = args.rules.planner(&profile)?;
-    let plan = plan::solve(&problem, planner)?;
-    verify::all(&lowered, &problem, &plan)?;
-    match &args.csv {
-        Some(target) => {
-            output::write(target, &csv::write(&ids(&problem), &problem, Some(&plan))).map(|()| Outcome::Fine)
-        }
-        None => done(&dump::problem(&problem, Some((&plan, planner)))),
+            None => done(&dump::problem(problem, None)),
+        },
+        _ => match &args.csv {
+            Some(target) => {
+                output::write(target, &csv::write(&ids(problem), problem, Some(plan))).map(|()| Outcome::Fine)
+            }
+            None => done(&dump::problem(problem, Some((plan, planner)))),
+        },
     }
 }
 

@@ -9,7 +9,6 @@ use memgraph::formats;
 use memgraph::graph::Graph;
 use memgraph::pipeline::genai;
 use memgraph::pipeline::llm::{self, Part};
-use memgraph::runtime::Runtime;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
@@ -55,7 +54,7 @@ enum Phase {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    if args.analysis.is_components() {
+    if args.analysis.is_components()? {
         return components::language(&args.analysis, &args.binding, &args.model, args.seq);
     }
     let graph = formats::open(&llm::file(&args.model)?)?;
@@ -66,14 +65,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Phase::Decode => Part::Decode,
         Phase::Generate => Part::Generate { new_tokens: args.new_tokens },
     };
-    let profile = args.analysis.profile(&graph)?;
-    let base = if let Runtime::OnnxRuntimeCpu(_) = profile.runtime {
+    let runtime = args.analysis.runtime(&graph)?;
+    let base = if runtime.reads_genai_config() {
         of_genai(args, &graph, base)?
     } else {
         genai::nobody(&args.model, args.max_length)?;
         base
     };
-    let report = args.analysis.analyze(&graph, &llm::phases(&base, args.seq, part, &profile))?;
+    let report = args.analysis.analyze(&graph, &llm::phases(&base, args.seq, part, &*runtime))?;
     args.analysis.deliver(&report, "LLM")
 }
 

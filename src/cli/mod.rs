@@ -9,6 +9,7 @@ mod output;
 mod parse;
 mod plan;
 mod quick;
+mod runtime;
 mod schema;
 mod verify;
 mod vit;

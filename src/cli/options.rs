@@ -1,29 +1,25 @@
 //! Options that several commands share, and what they mean.
 
 use super::parse::{parse_bind, parse_input, parse_value};
+use super::runtime::RuntimeArgs;
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::graph::{Dims, Format, Graph, Value};
-use memgraph::machine::{Isa, Machine};
+use memgraph::formats;
+use memgraph::graph::{Dims, Graph, Value};
 use memgraph::phases::{self, PhaseName};
 use memgraph::pipeline::parts::Part;
 use memgraph::pipeline::vlm;
-use memgraph::plan::Planner;
 use memgraph::report::pipeline::Telling;
 use memgraph::report::{
     self, By, Subject,
     model::{Comparison, Report},
     svg::Chart,
 };
-use memgraph::runtime::{
-    self, Arena, Cache, GraphOptimization, OnnxRunner, OnnxRuntimeCpu, OpenvinoCpu, OpenvinoGpu, Profile,
-    Reshape, Runtime,
-};
+use memgraph::runtime::{Assumption, Runtime, registry};
 use memgraph::scenario::{ModelConfig, Scenario};
-use memgraph::schedule::Assumption;
-use memgraph::{DType, formats};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How inputs are bound.
 #[derive(Debug, Args)]
@@ -48,26 +44,11 @@ pub(super) struct Binding {
     allow_opaque: bool,
 }
 
-/// Whose rules are applied, and by whom the buffers are placed.
-#[derive(Debug, Args)]
-pub(super) struct Rules {
-    /// Whose rules are applied [default: openvino-cpu for an OpenVINO IR, onnxruntime-cpu for ONNX, else graph]
-    #[arg(long, value_parser = profile_names())]
-    profile: Option<String>,
-    #[command(flatten)]
-    compilation: Compilation,
-    #[command(flatten)]
-    session: Session,
-    /// Who places the buffers [default: the profile's]
-    #[arg(long, value_name = "PLANNER")]
-    planner: Option<String>,
-}
-
 /// How the model is analysed and told.
 #[derive(Debug, Args)]
 pub(super) struct Analysis {
     #[command(flatten)]
-    rules: Rules,
+    runtime: RuntimeArgs,
     /// What the breakdown groups by
     #[arg(long, value_enum, default_value = "component")]
     by: Grouping,
@@ -95,149 +76,6 @@ pub(super) struct Analysis {
     /// Print the totals only
     #[arg(short, long)]
     quiet: bool,
-}
-
-/// How ONNX Runtime makes the session; for `--profile onnxruntime-cpu`.
-#[derive(Debug, Args)]
-struct Session {
-    /// How far the graph is rewritten
-    #[arg(long, default_value = "all", value_name = "LEVEL", value_parser = GraphOptimization::NAMES.to_vec())]
-    graph_optimization: String,
-    /// Buffers of dead tensors are not taken over (`enable_mem_reuse = false`)
-    #[arg(long)]
-    no_mem_reuse: bool,
-    /// No run has a memory pattern (`enable_mem_pattern = false`)
-    #[arg(long)]
-    no_mem_pattern: bool,
-    /// Constant matrices are not packed (`session.disable_prepacking`)
-    #[arg(long)]
-    no_prepacking: bool,
-    /// How the CPU arena grows; `off`: there is none
-    #[arg(long, default_value = "next-power-of-two", value_name = "HOW", value_parser = Arena::NAMES.to_vec())]
-    arena: String,
-    /// After each run the arena gives back the regions in which nothing lies (`memory.enable_memory_arena_shrinkage`)
-    #[arg(long)]
-    arena_shrinkage: bool,
-    /// Where initializers lie [default: as the model says; inside, if their data file is not there]
-    #[arg(long, value_enum)]
-    weights: Option<Weights>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Weights {
-    /// In the model's own file
-    Embedded,
-    /// In a file of their own, which is mapped
-    External,
-}
-
-/// How the runtime compiles the model; for `--profile openvino-cpu`.
-#[derive(Debug, Args)]
-struct Compilation {
-    /// Threads that the runtime computes with
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    threads: u32,
-    /// Instruction set of the processor; rules are measured on avx512-bf16 alone
-    #[arg(long, default_value = "avx512-bf16", value_parser = Isa::NAMES.to_vec())]
-    isa: String,
-    /// What matrix products compute in [default: the instruction set's]
-    #[arg(long, value_parser = ["f32", "bf16", "f16"])]
-    precision: Option<String>,
-    /// What attention state is stored in [default: the export's, else u8]
-    #[arg(long, value_parser = ["u8", "f16", "bf16", "f32"])]
-    kv_precision: Option<String>,
-    /// Compiled as exported, or with the bound shapes [default: dynamic; of an execution graph what it shows]
-    #[arg(long, value_enum)]
-    reshape: Option<Shapes>,
-    /// Whether the weights' file is mapped, or read into memory
-    #[arg(long, value_enum, default_value = "on")]
-    mmap: Switch,
-    /// Inferences that can run at once; one runs
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    streams: u32,
-    /// Logits of every token, or of the last alone [default: the runner's]
-    #[arg(long, value_enum)]
-    logits: Option<Logits>,
-    /// Keys and values in states of the model, or in blocks that the runner allocates [default: the runner's]
-    #[arg(long, value_enum)]
-    attention: Option<Attention>,
-    /// Who runs the model, for `--logits` and `--attention`
-    #[arg(long, value_enum, default_value = "plain")]
-    runner: Runner,
-    /// Whether the GPU has matrix engines (Arc, Core Ultra 200V and later); for `--profile openvino-gpu`
-    #[arg(long, default_value = "yes", value_parser = ["yes", "no"])]
-    xmx: String,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Shapes {
-    Dynamic,
-    Static,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Logits {
-    All,
-    Last,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Attention {
-    Stateful,
-    Paged,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Runner {
-    /// The file as it is: `--logits all --attention stateful`
-    Plain,
-    /// OpenVINO GenAI's LLMPipeline: `--logits last --attention paged`
-    Genai,
-}
-
-impl Compilation {
-    /// The machine of the measured runs, with the instruction set and the threads that were asked for.
-    fn machine(&self) -> Machine {
-        let isa = Isa::by_name(&self.isa).unwrap_or_default();
-        Machine { isa, cores: self.threads, ..Machine::MEASURED }
-    }
-
-    fn gpu_options(&self) -> OpenvinoGpu {
-        OpenvinoGpu {
-            has_xmx: self.xmx == "yes",
-            kv_precision: self.kv_precision.as_deref().and_then(DType::from_name),
-            last_logits: self.logits == Some(Logits::Last),
-        }
-    }
-
-    fn options(&self) -> OpenvinoCpu {
-        let is_genai = self.runner == Runner::Genai;
-        let dtype = |name: &Option<String>| name.as_deref().and_then(DType::from_name);
-        OpenvinoCpu {
-            machine: self.machine(),
-            precision: dtype(&self.precision),
-            kv_precision: dtype(&self.kv_precision),
-            reshape: self.reshape.map(|shapes| match shapes {
-                Shapes::Dynamic => Reshape::Dynamic,
-                Shapes::Static => Reshape::Static,
-            }),
-            mmap: self.mmap == Switch::On,
-            streams: self.streams,
-            last_logits: self.logits.map_or(is_genai, |logits| logits == Logits::Last),
-            cache: match self.attention {
-                Some(Attention::Paged) => Cache::Paged,
-                None if is_genai => Cache::Paged,
-                _ => Cache::Stateful,
-            },
-            generation: None,
-        }
-    }
 }
 
 /// What an analysis found: the report, and the drawing if one was asked for.
@@ -270,13 +108,6 @@ enum Grouping {
     Op,
     Component,
     Layer,
-}
-
-/// The name of the closed forms among the profiles.
-const COMPONENTS: &str = "components";
-
-fn profile_names() -> Vec<&'static str> {
-    Profile::NAMES.iter().copied().chain([COMPONENTS]).collect()
 }
 
 impl Findings {
@@ -318,72 +149,10 @@ impl Binding {
     }
 }
 
-impl Rules {
-    /// The profile that was asked for, else the one that fits the graph.
-    pub(super) fn profile(&self, graph: &Graph) -> Result<Profile> {
-        let fitting = match graph.format() {
-            Format::OpenVino => "openvino-cpu",
-            Format::Onnx => "onnxruntime-cpu",
-            Format::Gguf => "graph",
-        };
-        let name = self.profile.as_deref().unwrap_or(fitting);
-        if name == COMPONENTS {
-            let message = "the component formulas know no graph, and this command reads one";
-            return Err(Error::new(ErrorKind::Usage, message)
-                .help("use `llm`, `vit` or `vlm` with `--profile components`"));
-        }
-        if name == "onnxruntime-cpu" {
-            let options = self.onnxruntime_cpu();
-            if options.shrinks_arena && options.arena == Arena::Off {
-                let message = "`--arena-shrinkage` was given, and `--arena off` leaves no arena";
-                return Err(Error::new(ErrorKind::Usage, message)
-                    .note("ONNX Runtime refuses such a run")
-                    .help("leave one of the two away"));
-            }
-            return Ok(Profile::onnxruntime_cpu(options));
-        }
-        if name == "openvino-cpu" {
-            return Ok(Profile::openvino_cpu(self.openvino_cpu()));
-        }
-        if name == "openvino-gpu" {
-            return Ok(Profile::openvino_gpu(self.compilation.gpu_options()));
-        }
-        Profile::by_name(name).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("unknown profile \"{name}\""))
-                .help(format!("profiles: {}", Profile::NAMES.join(", ")))
-        })
-    }
-
-    /// The planner that was asked for, else the profile's.
-    pub(super) fn planner(&self, profile: &Profile) -> Result<Planner> {
-        self.planner.as_deref().map_or(Ok(profile.planner), Planner::by_name)
-    }
-
-    /// How ONNX Runtime makes the session.
-    fn onnxruntime_cpu(&self) -> OnnxRuntimeCpu {
-        OnnxRuntimeCpu {
-            machine: self.compilation.machine(),
-            optimization: GraphOptimization::by_name(&self.session.graph_optimization).unwrap_or_default(),
-            memory_reuse: !self.session.no_mem_reuse,
-            memory_pattern: !self.session.no_mem_pattern,
-            prepacking: !self.session.no_prepacking,
-            arena: Arena::by_name(&self.session.arena).unwrap_or_default(),
-            external_weights: self.session.weights.map(|place| place == Weights::External),
-            shrinks_arena: self.session.arena_shrinkage,
-            runner: OnnxRunner::Session,
-        }
-    }
-
-    /// How the CPU plugin compiles the model.
-    pub(super) fn openvino_cpu(&self) -> OpenvinoCpu {
-        self.compilation.options()
-    }
-}
-
 impl Analysis {
     /// Whether the closed forms were asked for, which need no graph.
-    pub(super) fn is_components(&self) -> bool {
-        self.rules.profile.as_deref() == Some(COMPONENTS)
+    pub(super) fn is_components(&self) -> Result<bool> {
+        self.runtime.is_components()
     }
 
     /// Whether the report is wanted as JSON.
@@ -401,9 +170,9 @@ impl Analysis {
         keeps_vision: bool,
     ) -> Result<Findings> {
         let rules = |graph: &Graph| {
-            let profile = self.rules.profile(graph)?;
-            let planner = self.rules.planner(&profile)?;
-            Ok((profile, planner))
+            let runtime = self.runtime.runtime(graph)?;
+            let planner = self.runtime.planner(&*runtime)?;
+            Ok((runtime, planner))
         };
         let run = vlm::run(parts, base, request, &rules)?;
         let sha256 = if self.json.is_some() {
@@ -442,20 +211,20 @@ impl Analysis {
         Ok(Findings { report, drawing })
     }
 
-    /// The profile that is applied to `graph`.
-    pub(super) fn profile(&self, graph: &Graph) -> Result<Profile> {
-        self.rules.profile(graph)
+    /// The runtime that is modelled for `graph`.
+    pub(super) fn runtime(&self, graph: &Graph) -> Result<Arc<dyn Runtime>> {
+        self.runtime.runtime(graph)
     }
 
     /// Walks the line for every phase and makes the report.
     pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Findings> {
-        let profile = self.rules.profile(graph)?;
-        let planner = self.rules.planner(&profile)?;
-        let phases = phases::run(graph, phases, &profile, planner)?;
+        let runtime = self.runtime.runtime(graph)?;
+        let planner = self.runtime.planner(&*runtime)?;
+        let phases = phases::run(graph, phases, &*runtime, planner)?;
         let sha256 = if self.json.is_some() { formats::sha256(graph.file())? } else { String::new() };
         let by = self.by();
         let subject =
-            Subject { graph, sha256, profile: &profile, planner, phases: &phases, by, full: self.json_full };
+            Subject { graph, sha256, runtime: &*runtime, planner, phases: &phases, by, full: self.json_full };
         let chart = match self.chart {
             Drawing::Pressure => Chart::Pressure,
             Drawing::Arena => Chart::Arena,
@@ -469,15 +238,24 @@ impl Analysis {
 
     /// The highest phase beside the same phase of the graph as written.
     fn compare_with_written(&self, subject: &Subject<'_>) -> Result<Comparison> {
-        let Subject { graph, profile, .. } = *subject;
-        let Runtime::OpenvinoCpu(options) = &profile.runtime else {
-            return Err(Error::new(
+        let Subject { graph, runtime, .. } = *subject;
+        let refused = || {
+            Error::new(
                 ErrorKind::Usage,
-                format!("`--compare graph` was given, and profile {} executes no other graph", profile.name),
+                format!(
+                    "`--compare graph` was given, and profile {} has no graph to compare",
+                    runtime.name()
+                ),
             )
-            .help("add `--profile openvino-cpu`"));
+            .help("add `--profile openvino-cpu`")
         };
-        if runtime::openvino_cpu::execution::is_execution_graph(graph) {
+        let running = subject.phases.iter().filter(|phase| !phase.lowered.schedule().steps.is_empty());
+        let Some(executed) = running.max_by_key(|phase| phase.plan.arena_size) else {
+            return Err(Error::new(ErrorKind::Usage, "`--compare graph` was given, and no step runs"));
+        };
+        let execution = runtime.executed(graph, &executed.shapes)?.filter(|found| found.nodes_are_steps);
+        let execution = execution.ok_or_else(refused)?;
+        if execution.is_from_file {
             return Err(Error::new(
                 ErrorKind::Usage,
                 "`--compare graph` was given, and the file is an execution graph",
@@ -485,17 +263,12 @@ impl Analysis {
             .in_file(graph.file())
             .help("give the model that it was compiled from"));
         }
-        let running = subject.phases.iter().filter(|phase| !phase.lowered.steps.is_empty());
-        let Some(executed) = running.max_by_key(|phase| phase.plan.arena_size) else {
-            return Err(Error::new(ErrorKind::Usage, "`--compare graph` was given, and no step runs"));
-        };
-        let written = Profile::graph();
+        let exported = registry::exported();
         let runs = [(executed.name, executed.scenario.clone())];
-        let written = phases::run(graph, &runs, &written, written.planner)?;
+        let written = phases::run(graph, &runs, &*exported, exported.planner())?;
         let [written] = &written[..] else {
             return Err(Error::new(ErrorKind::Internal, "one phase was asked for, and another number came"));
         };
-        let execution = runtime::executed(graph, &executed.shapes, options)?;
         Ok(report::compare::build(graph, written, executed, &execution, self.top))
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    if args.analysis.is_components() {
+    if args.analysis.is_components()? {
         let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
         return components::vision(&args.analysis, &args.binding, &args.model, patches);
     }

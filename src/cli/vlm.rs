@@ -45,7 +45,7 @@ enum Answer {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    if args.analysis.is_components() {
+    if args.analysis.is_components()? {
         let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
         return components::pipeline(&args.analysis, &args.binding, &args.model, patches);
     }

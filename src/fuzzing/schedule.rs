@@ -2,7 +2,7 @@
 
 use crate::ids::{StorageId, ValueId};
 use crate::problem::{Buffer, Problem};
-use crate::schedule::{Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, Value};
+use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, Value};
 use crate::units::Bytes;
 use arbitrary::{Result, Unstructured};
 use std::ops::Range;
@@ -11,7 +11,7 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// The schedule.
-    pub lowered: Lowered,
+    pub draft: Draft,
     /// Its planned storages, with the live ranges that the reads and writes make necessary.
     pub problem: Problem,
 }
@@ -38,7 +38,7 @@ pub fn schedule(u: &mut Unstructured<'_>) -> Result<Schedule> {
 /// A schedule in the making.
 #[derive(Default)]
 struct Draft {
-    lowered: Lowered,
+    draft: Draft,
     /// Steps at which each storage is touched; empty while it is not.
     touched: Vec<Range<u32>>,
     /// Values whose bytes are all there.
@@ -63,7 +63,7 @@ impl Draft {
         for _ in 0..u.int_in_range(1..=2)? {
             self.output(u, &mut step)?;
         }
-        self.lowered.steps.push(step);
+        self.draft.steps.push(step);
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl Draft {
         let source = step.reads.first().copied().filter(|read| self.readable.contains(read));
         match (u.int_in_range(0..=6u8)?, source) {
             (0, Some(of)) => {
-                let Value { storage, offset, bytes, .. } = self.lowered.value(of).clone();
+                let Value { storage, offset, bytes, .. } = self.draft.value(of).clone();
                 let skip = u.int_in_range(0..=bytes.0)?;
                 let length = u.int_in_range(0..=bytes.0 - skip)?;
                 let from = offset.0 + skip;
@@ -80,7 +80,7 @@ impl Draft {
                 step.writes.push(view);
             }
             (1, Some(over)) if self.is_planned(over) => {
-                let Value { storage, offset, bytes, .. } = self.lowered.value(over).clone();
+                let Value { storage, offset, bytes, .. } = self.draft.value(over).clone();
                 let place = offset.0..offset.0 + bytes.0;
                 self.overwrite(storage, &place);
                 let written = self.value(storage, place, Origin::Written);
@@ -127,9 +127,9 @@ impl Draft {
 
     /// Values that lose bytes to a write in their own storage can be read no more, nor joined.
     fn overwrite(&mut self, storage: StorageId, place: &Range<u64>) {
-        let lowered = &self.lowered;
+        let draft = &self.draft;
         self.readable.retain(|&value| {
-            let value = lowered.value(value);
+            let value = draft.value(value);
             let end = value.offset.0 + value.bytes.0;
             value.storage != storage || end <= place.start || place.end <= value.offset.0
         });
@@ -138,7 +138,7 @@ impl Draft {
 
     fn storage(&mut self, class: StorageClass, bytes: u64) -> StorageId {
         let (node, known) = (NodeRef::default(), Known::Exact);
-        self.lowered.storages.push(Storage {
+        self.draft.storages.push(Storage {
             class,
             bytes: Bytes(bytes),
             alignment: 1,
@@ -148,37 +148,37 @@ impl Draft {
             grows: false,
         });
         self.touched.push(0..0);
-        StorageId::new(self.lowered.storages.len() - 1)
+        StorageId::new(self.draft.storages.len() - 1)
     }
 
     fn value(&mut self, storage: StorageId, place: Range<u64>, origin: Origin) -> ValueId {
         let (offset, bytes) = (Bytes(place.start), Bytes(place.end - place.start));
-        self.lowered.values.push(Value { storage, offset, bytes, origin, tensor: None });
-        let value = ValueId::new(self.lowered.values.len() - 1);
+        self.draft.values.push(Value { storage, offset, bytes, origin, tensor: None });
+        let value = ValueId::new(self.draft.values.len() - 1);
         self.readable.push(value);
         value
     }
 
     /// The storage of `value` is needed at the step in the making.
     fn touch(&mut self, value: ValueId) {
-        let now = self.lowered.steps.len() as u32;
-        let touched = &mut self.touched[self.lowered.value(value).storage.index()];
+        let now = self.draft.steps.len() as u32;
+        let touched = &mut self.touched[self.draft.value(value).storage.index()];
         let start = if touched.start == touched.end { now } else { touched.start };
         *touched = start..now + 1;
     }
 
     fn is_planned(&self, value: ValueId) -> bool {
-        self.lowered.storage(self.lowered.value(value).storage).class.is_planned()
+        self.draft.storage(self.draft.value(value).storage).class.is_planned()
     }
 
     /// Storages that no step touched live over the first step.
     fn finish(self) -> Schedule {
-        let buffers = self.lowered.planned().map(|(id, storage)| {
+        let buffers = self.draft.planned().map(|(id, storage)| {
             let touched = self.touched[id.index()].clone();
             let live = if touched.is_empty() { 0..1 } else { touched };
             Buffer { live, size: storage.bytes, alignment: storage.alignment, grows: false }
         });
         let problem = Problem { buffers: buffers.collect() };
-        Schedule { lowered: self.lowered, problem }
+        Schedule { draft: self.draft, problem }
     }
 }

@@ -70,6 +70,16 @@ impl Format {
             Format::Gguf => "gguf",
         }
     }
+
+    /// The words in messages.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Format::OpenVino => "an OpenVINO IR",
+            Format::Onnx => "an ONNX model",
+            Format::Gguf => "a GGUF",
+        }
+    }
 }
 
 /// One operation.

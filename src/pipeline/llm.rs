@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formats::genai;
 use crate::graph::{Dims, Graph};
 use crate::phases::PhaseName;
-use crate::runtime::{self, Generation, Profile};
+use crate::runtime::{Generation, Runtime};
 use crate::scenario::{Scenario, Task, input_name};
 use std::path::{Path, PathBuf};
 
@@ -90,10 +90,10 @@ pub fn check_length(graph: &Graph, base: &Scenario, prompt: u64) -> Result<()> {
 
 /// The phases of a run over `prompt` tokens; `base` gives everything else, its `past` included.
 ///
-/// A generation is its prefill, the decode that last makes `profile`'s cache of keys and values grow, and the last
+/// A generation is its prefill, the decode that last makes `runtime`'s cache of keys and values grow, and the last
 /// decode: growth holds old and new memory, so that one of these is the highest.
 #[must_use]
-pub fn phases(base: &Scenario, prompt: u64, part: Part, profile: &Profile) -> Vec<(PhaseName, Scenario)> {
+pub fn phases(base: &Scenario, prompt: u64, part: Part, runtime: &dyn Runtime) -> Vec<(PhaseName, Scenario)> {
     let first_prompt = base.past.saturating_add(prompt);
     let prefill =
         Scenario { task: Task::Llm, prompt: Some(prompt), first_prompt: Some(first_prompt), ..base.clone() };
@@ -111,7 +111,7 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part, profile: &Profile) -> Ve
             if let Some(last) = new_tokens.checked_sub(2) {
                 let generation = Generation { prompt: first_prompt, new_tokens: Some(new_tokens) };
                 let length = first_prompt.saturating_add(last).saturating_add(1);
-                let grows_at = runtime::last_growth(profile, base.batch.unwrap_or(1), generation, length);
+                let grows_at = runtime.last_growth(base.batch.unwrap_or(1), generation, length);
                 let grows_after =
                     grows_at.and_then(|length| length.checked_sub(first_prompt.saturating_add(1)));
                 let before = grows_after.filter(|&generated| generated < last);
@@ -126,7 +126,7 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part, profile: &Profile) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Cache, OpenvinoCpu};
+    use crate::runtime::openvino_cpu::{Cache, OpenvinoCpu};
 
     #[test]
     fn folders_name_their_decoder_or_have_a_usual_one() {

@@ -15,11 +15,11 @@ use crate::formats::{self, preprocessor::Preprocessor};
 use crate::graph::{Dims, Graph, Op, WeightRange};
 use crate::phases::{self, Phase, PhaseName};
 use crate::plan::Planner;
-use crate::runtime::{Profile, Runtime};
+use crate::runtime::{Assumption, Runtime};
 use crate::scenario::{Scenario, Task, input_name};
-use crate::schedule::Assumption;
 use crate::units::Bytes;
 use rustc_hash::FxHashSet;
+use std::sync::Arc;
 
 /// What a pipeline is asked to do.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,8 +43,8 @@ pub struct Walk {
     pub part: Part,
     /// Its graph.
     pub graph: Graph,
-    /// The rules that were applied.
-    pub profile: Profile,
+    /// The runtime that was modelled.
+    pub runtime: Arc<dyn Runtime>,
     /// The planner that placed the buffers.
     pub planner: Planner,
     /// Its phases; empty for a part that is loaded and not run.
@@ -66,8 +66,8 @@ pub struct Run {
     pub assumptions: Vec<Assumption>,
 }
 
-/// Who plans and lowers a graph.
-pub type Rules<'a> = dyn Fn(&Graph) -> Result<(Profile, Planner)> + 'a;
+/// Chooses the runtime and the planner of a graph.
+pub type Rules<'a> = dyn Fn(&Graph) -> Result<(Arc<dyn Runtime>, Planner)> + 'a;
 
 /// Walks the line for every part.
 ///
@@ -88,7 +88,7 @@ pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'
     let mut image_tokens = 0;
     let mut prompt = None;
     for (part, graph) in parts.into_iter().zip(graphs) {
-        let (profile, planner) = rules(&graph)?;
+        let (runtime, planner) = rules(&graph)?;
         if part.role > Role::Other && prompt.is_none() {
             image_tokens = tokens(rows.as_deref(), tiles.as_ref(), &model_type, &mut assume);
             prompt = Some(image_tokens.saturating_add(request.text_tokens));
@@ -119,16 +119,16 @@ pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'
                 let base = Scenario { image: None, ..base.only_for(&graph) };
                 // The prefill gives the first token: the decode that is part of every run, the second.
                 let part = llm::Part::Generate { new_tokens: request.new_tokens.max(2) };
-                llm::phases(&base, length, part, &profile)
+                llm::phases(&base, length, part, &*runtime)
             }
         };
-        let phases = phases::run(&graph, &runs, &profile, planner).map_err(|error| {
+        let phases = phases::run(&graph, &runs, &*runtime, planner).map_err(|error| {
             if part.role.is_vision() { misfit::explain(error, &graph, base, request) } else { error }
         })?;
         if part.role.is_vision() {
             rows = phases.last().and_then(|phase| first_output(&graph, phase)).or(rows);
         }
-        walked.push(Walk { part, graph, profile, planner, phases });
+        walked.push(Walk { part, graph, runtime, planner, phases });
     }
     let patches = request.patches.or(tiles.map(|tiles| tiles.patches));
     if prompt.is_some() && request.text_tokens == 0 {
@@ -351,12 +351,6 @@ impl Walk {
             })
             .collect();
         ranges.iter().map(|range| Bytes(range.size)).sum()
-    }
-
-    /// Whether its runtime keeps the memory of a run for the next one.
-    #[must_use]
-    pub fn keeps_buffers(&self) -> bool {
-        self.profile.runtime != Runtime::Written
     }
 }
 

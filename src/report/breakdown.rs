@@ -6,7 +6,7 @@
 use super::build::View;
 use super::component::{self, Component};
 use super::model;
-use crate::schedule::{Lowered, NodeRef, StorageClass};
+use crate::schedule::{Draft, NodeRef, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 
@@ -40,23 +40,25 @@ impl By {
 impl View<'_> {
     /// What each storage is counted under.
     pub(super) fn keys(&self, by: By) -> Vec<String> {
-        let lowered = &self.phase.lowered;
         let components: Vec<Vec<Component>> = self.bodies.iter().map(|body| component::of(body)).collect();
-        let keys = lowered.storages.iter().zip(owners(lowered)).map(|(storage, owner)| {
-            let owner = owner.unwrap_or(storage.node);
-            let component = components[owner.graph as usize][owner.node.index()];
-            match by {
-                _ if storage.class == StorageClass::Runtime => "runtime objects".to_owned(),
-                _ if storage.class == StorageClass::Code => "generated code".to_owned(),
-                By::Node => self.node_name(owner).to_owned(),
-                By::Op => self.node_type(owner).to_owned(),
-                By::Component if storage.class == StorageClass::KvCache => "kv_cache".to_owned(),
-                By::Component => component.part.to_owned(),
-                By::Layer => {
-                    component.layer.map_or("outside of layers".to_owned(), |layer| format!("layer {layer}"))
-                }
-            }
-        });
+        let keys =
+            self.allocations.iter().zip(owners(self.phase.lowered.schedule(), self.allocations.len())).map(
+                |(storage, owner)| {
+                    let owner = owner.unwrap_or(storage.node);
+                    let component = components[owner.graph as usize][owner.node.index()];
+                    match by {
+                        _ if storage.class == StorageClass::Runtime => "runtime objects".to_owned(),
+                        _ if storage.class == StorageClass::Code => "generated code".to_owned(),
+                        By::Node => self.node_name(owner).to_owned(),
+                        By::Op => self.node_type(owner).to_owned(),
+                        By::Component if storage.class == StorageClass::KvCache => "kv_cache".to_owned(),
+                        By::Component => component.part.to_owned(),
+                        By::Layer => component
+                            .layer
+                            .map_or("outside of layers".to_owned(), |layer| format!("layer {layer}")),
+                    }
+                },
+            );
         keys.collect()
     }
 
@@ -66,9 +68,8 @@ impl View<'_> {
 
     /// The breakdown of some storage classes alone.
     pub(super) fn shares(&self, by: By, counts: impl Fn(StorageClass) -> bool) -> Vec<model::Share> {
-        let lowered = &self.phase.lowered;
         let keys = self.keys(by);
-        let mut at_peak = vec![false; lowered.storages.len()];
+        let mut at_peak = vec![false; self.allocations.len()];
         for id in self.alive() {
             at_peak[id.index()] = true;
         }
@@ -93,7 +94,7 @@ impl View<'_> {
                 share.at_peak_bytes += bytes;
             }
         };
-        let storages = keys.into_iter().zip(&lowered.storages).zip(at_peak);
+        let storages = keys.into_iter().zip(&self.allocations).zip(at_peak);
         for ((key, storage), at_peak) in storages.filter(|((_, storage), _)| counts(storage.class)) {
             add(key, (storage.class, storage.bytes.0), at_peak);
         }
@@ -110,11 +111,11 @@ impl View<'_> {
 }
 
 /// The node that each storage is charged to: the writer of an intermediate result, the first reader of a constant.
-fn owners(lowered: &Lowered) -> Vec<Option<NodeRef>> {
-    let mut owners = vec![None; lowered.storages.len()];
-    for step in &lowered.steps {
+fn owners(schedule: &Draft, allocations: usize) -> Vec<Option<NodeRef>> {
+    let mut owners = vec![None; allocations];
+    for step in &schedule.steps {
         for &value in step.writes.iter().chain(&step.reads) {
-            let slot = &mut owners[lowered.value(value).storage.index()];
+            let slot = &mut owners[schedule.value(value).storage.index()];
             *slot = slot.or(Some(step.node));
         }
     }

@@ -8,7 +8,7 @@ use crate::ids::StorageId;
 use crate::phases::{Phase, PhaseName};
 use crate::plan::{self, Planner};
 use crate::problem;
-use crate::runtime::{Profile, Runtime};
+use crate::runtime::{Allocation, Runtime};
 use crate::scenario::{Task, input_name};
 use crate::schedule::{Known, NodeRef, StorageClass, TensorRef};
 use crate::units::Bytes;
@@ -22,8 +22,8 @@ pub struct Subject<'a> {
     pub graph: &'a Graph,
     /// SHA-256 of its file, in hex; empty where nobody asked.
     pub sha256: String,
-    /// The rules that were applied.
-    pub profile: &'a Profile,
+    /// The runtime that was modelled.
+    pub runtime: &'a dyn Runtime,
     /// The planner that placed the buffers.
     pub planner: Planner,
     /// The walked phases, in order; at least one.
@@ -45,7 +45,8 @@ pub fn build(subject: &Subject<'_>) -> Report {
     };
     let mut totals = highest.totals();
     // A phase that misses tensors may be the highest in truth.
-    let unknown = subject.phases.iter().map(|phase| u64::from(phase.lowered.unknown_tensors)).max();
+    let unknown =
+        subject.phases.iter().map(|phase| u64::from(phase.lowered.schedule().unknown_tensors)).max();
     if let Some(unknown) = unknown.filter(|&unknown| unknown > 0) {
         totals.known = Known::LowerBound.name().to_owned();
         totals.unknown_tensors = Some(unknown);
@@ -85,7 +86,7 @@ fn empty(subject: &Subject<'_>) -> Report {
     let first = subject.phases.first();
     // A phase in which nothing runs takes less for granted than the others.
     let mut assumptions: Vec<_> = Vec::new();
-    for assumption in subject.phases.iter().flat_map(|phase| &phase.lowered.assumptions) {
+    for assumption in subject.phases.iter().flat_map(|phase| phase.lowered.assumptions()) {
         if !assumptions.contains(&assumption) {
             assumptions.push(assumption);
         }
@@ -130,8 +131,8 @@ fn empty(subject: &Subject<'_>) -> Report {
                 .unwrap_or_default(),
         },
         profile: model::Profile {
-            name: subject.profile.name.to_owned(),
-            version: subject.profile.version.to_owned(),
+            name: subject.runtime.name().to_owned(),
+            version: subject.runtime.version().to_owned(),
             options: options(subject),
         },
         assumptions: assumptions
@@ -165,14 +166,14 @@ fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
 }
 
 fn options(subject: &Subject<'_>) -> BTreeMap<String, String> {
-    let entries = match &subject.profile.runtime {
-        Runtime::OpenvinoCpu(options) => options.entries(),
-        Runtime::OpenvinoGpu(options) => options.entries(),
-        Runtime::OnnxRuntimeCpu(options) => options.entries(),
-        _ => Vec::new(),
-    };
     let planner = ("planner", subject.planner.name().to_owned());
-    entries.into_iter().chain([planner]).map(|(name, value)| (name.to_owned(), value)).collect()
+    subject
+        .runtime
+        .options()
+        .into_iter()
+        .chain([planner])
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// The runtime's own objects lie in blocks below this size; told as blocks of it.
@@ -184,6 +185,8 @@ const SMALL_BLOCK: u64 = 4096;
 pub(super) struct View<'a> {
     pub(super) phase: &'a Phase,
     pub(super) bodies: Vec<&'a Graph>,
+    /// Everything that is allocated; the first are the storages of the schedule, by id.
+    pub(super) allocations: Vec<Allocation>,
     /// First step of the highest pressure, and that pressure.
     pub(super) peak_step: u32,
     pub(super) peak_pressure: Bytes,
@@ -199,11 +202,12 @@ impl<'a> View<'a> {
             .iter()
             .fold((0, Bytes::ZERO), |best, &(step, bytes)| if bytes > best.1 { (step, bytes) } else { best });
         let mut by_class: FxHashMap<StorageClass, Bytes> = FxHashMap::default();
-        for storage in &phase.lowered.storages {
-            *by_class.entry(storage.class).or_default() += storage.bytes;
+        let allocations: Vec<Allocation> = phase.allocations().collect();
+        for held in &allocations {
+            *by_class.entry(held.class).or_default() += held.bytes;
         }
-        let inputs = phase.lowered.user_bytes;
-        View { phase, bodies: graph.with_bodies(), peak_step, peak_pressure, by_class, inputs }
+        let inputs = phase.lowered.schedule().user_bytes;
+        View { phase, bodies: graph.with_bodies(), allocations, peak_step, peak_pressure, by_class, inputs }
     }
 
     pub(super) fn class(&self, class: StorageClass) -> Bytes {
@@ -212,7 +216,7 @@ impl<'a> View<'a> {
 
     /// Constants in mapped pages of their file.
     fn weights_file(&self) -> Bytes {
-        match self.phase.lowered.residency.is_file_in_heap {
+        match self.phase.outcome.residency.is_file_in_heap {
             true => Bytes::ZERO,
             false => self.class(StorageClass::WeightsFile),
         }
@@ -245,9 +249,8 @@ impl<'a> View<'a> {
 
     /// Bytes by storage.
     pub(super) fn totals(&self) -> model::Totals {
-        let lowered = &self.phase.lowered;
-        let known = lowered.storages.iter().map(|storage| storage.known).fold(Known::Exact, Known::and);
-        let known = if lowered.unknown_tensors > 0 { Known::LowerBound } else { known };
+        let known = self.allocations.iter().map(|held| held.known).fold(Known::Exact, Known::and);
+        let known = if self.phase.lowered.schedule().unknown_tensors > 0 { Known::LowerBound } else { known };
         model::Totals {
             weights_file_bytes: self.weights_file().0,
             weights_anonymous_bytes: self.weights_anonymous().0,
@@ -304,7 +307,7 @@ impl<'a> View<'a> {
 
     /// The largest block of the arena, or the largest storage outside of it that the runtime allocates.
     fn largest_allocation(&self) -> Bytes {
-        let storages = self.phase.lowered.storages.iter();
+        let storages = self.allocations.iter();
         let apart = storages
             .filter(|storage| !storage.class.is_planned() && storage.class != StorageClass::WeightsFile)
             .filter(|storage| storage.class != StorageClass::Runtime);
@@ -314,14 +317,14 @@ impl<'a> View<'a> {
 
     /// The phase's peak.
     pub(super) fn phase(&self) -> model::Phase {
-        let residency = &self.phase.lowered.residency;
+        let residency = &self.phase.outcome.residency;
         let heap = self.weights_anonymous() + self.temp() - self.inputs;
         let file = self.weights_file() - residency.unread_bytes + residency.library_bytes;
         let anonymous = residency
             .anonymous_bytes
             .unwrap_or_else(|| heap - residency.untouched_bytes + residency.kept_bytes - self.untouched());
         let upper = residency.anonymous_upper_bytes.filter(|&upper| upper > anonymous);
-        let step = self.phase.lowered.steps.get(self.peak_step as usize);
+        let step = self.phase.lowered.schedule().steps.get(self.peak_step as usize);
         model::Phase {
             name: self.phase.name.name().to_owned(),
             heap_peak_bytes: heap.0,
@@ -349,7 +352,7 @@ impl<'a> View<'a> {
     /// A step's number and node, in words.
     #[cfg(feature = "svg")]
     pub(super) fn step_name(&self, step: usize) -> String {
-        let node = self.phase.lowered.steps.get(step).map(|step| self.node_name(step.node));
+        let node = self.phase.lowered.schedule().steps.get(step).map(|step| self.node_name(step.node));
         node.map_or("after the last step".to_owned(), |node| format!("step {step}, {node}"))
     }
 
@@ -359,17 +362,15 @@ impl<'a> View<'a> {
 
     /// Storages that hold bytes at the peak: everything resident, and the planned ones alive there.
     pub(super) fn alive(&self) -> impl Iterator<Item = StorageId> + '_ {
-        let lowered = &self.phase.lowered;
-        let resident = lowered.storages.iter().enumerate().filter(|(_, storage)| !storage.class.is_planned());
+        let resident = self.allocations.iter().enumerate().filter(|(_, storage)| !storage.class.is_planned());
         let resident = resident.map(|(index, _)| StorageId::new(index));
-        let planned = lowered.planned().zip(&self.phase.problem.buffers);
+        let planned = self.phase.lowered.schedule().planned().zip(&self.phase.problem.buffers);
         resident
             .chain(planned.filter(|(_, buffer)| buffer.live.contains(&self.peak_step)).map(|((id, _), _)| id))
     }
 
     /// The step of the highest pressure.
     pub(super) fn peak(&self) -> model::Peak {
-        let lowered = &self.phase.lowered;
         let names = self.first_tensors();
         let is_weights = |class| matches!(class, StorageClass::WeightsFile | StorageClass::WeightsAnonymous);
         let own = [(StorageClass::Runtime, "runtime objects"), (StorageClass::Code, "generated code")];
@@ -382,7 +383,7 @@ impl<'a> View<'a> {
         });
         let mut live: Vec<model::Live> = self
             .alive()
-            .map(|id| (id, lowered.storage(id)))
+            .map(|id| (id, &self.allocations[id.index()]))
             .filter(|(_, storage)| !is_weights(storage.class) && !is_own(storage.class))
             .map(|(id, storage)| model::Live {
                 tensor: self.tensor_name(storage.node, names[id.index()]),
@@ -394,8 +395,13 @@ impl<'a> View<'a> {
             .filter(|live| live.bytes > 0)
             .collect();
         live.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.node.cmp(&b.node)));
-        let node =
-            lowered.steps.get(self.peak_step as usize).map(|step| self.node_name(step.node).to_owned());
+        let node = self
+            .phase
+            .lowered
+            .schedule()
+            .steps
+            .get(self.peak_step as usize)
+            .map(|step| self.node_name(step.node).to_owned());
         model::Peak {
             phase: self.phase.name.name().to_owned(),
             step: u64::from(self.peak_step),
@@ -406,8 +412,8 @@ impl<'a> View<'a> {
 
     /// The tensor of the first value in each storage.
     fn first_tensors(&self) -> Vec<Option<TensorRef>> {
-        let mut first = vec![None; self.phase.lowered.storages.len()];
-        for value in &self.phase.lowered.values {
+        let mut first = vec![None; self.allocations.len()];
+        for value in &self.phase.lowered.schedule().values {
             let slot = &mut first[value.storage.index()];
             *slot = slot.or(value.tensor);
         }
@@ -421,10 +427,9 @@ impl<'a> View<'a> {
     }
 
     fn blocks(&self) -> Vec<model::Block> {
-        let lowered = &self.phase.lowered;
-        let is_in_heap = lowered.residency.is_file_in_heap;
+        let is_in_heap = self.phase.outcome.residency.is_file_in_heap;
         let mut groups: BTreeMap<(std::cmp::Reverse<u64>, &str), (u64, NodeRef)> = BTreeMap::new();
-        for storage in &lowered.storages {
+        for storage in &self.allocations {
             if !storage.class.is_planned()
                 && storage.class != StorageClass::Runtime
                 && (is_in_heap || storage.class != StorageClass::WeightsFile)
@@ -479,7 +484,7 @@ impl<'a> View<'a> {
     /// Bytes of the constants that lie in each weights file.
     fn bytes_by_file(&self) -> FxHashMap<u32, Bytes> {
         let mut by_file: FxHashMap<u32, Bytes> = FxHashMap::default();
-        let storages = self.phase.lowered.storages.iter();
+        let storages = self.allocations.iter();
         for storage in storages.filter(|storage| storage.class == StorageClass::WeightsFile) {
             let node = storage.node;
             if let Op::Constant(constant) = &self.bodies[node.graph as usize].node(node.node).op
@@ -516,7 +521,7 @@ impl<'a> View<'a> {
         let components: Vec<Vec<Component>> = self.bodies.iter().map(|body| component::of(body)).collect();
         let mut curve = problem::pressure(&self.phase.problem).into_iter().peekable();
         let mut pressure = Bytes::ZERO;
-        let steps = self.phase.lowered.steps.iter().zip(0_u32..);
+        let steps = self.phase.lowered.schedule().steps.iter().zip(0_u32..);
         steps
             .map(|(step, now)| {
                 while let Some((_, bytes)) = curve.next_if(|(start, _)| *start <= now) {
@@ -535,7 +540,7 @@ impl<'a> View<'a> {
     }
 
     fn buffers(&self) -> Vec<model::Buffer> {
-        let lowered = &self.phase.lowered;
+        let lowered = self.phase.lowered.schedule();
         let mut tensors: Vec<Vec<String>> = vec![Vec::new(); lowered.storages.len()];
         for value in &lowered.values {
             if let Some(tensor) = value.tensor {

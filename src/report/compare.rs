@@ -11,8 +11,8 @@ use super::model::{Comparison, FusionGroup, Pair};
 use crate::graph::Graph;
 use crate::ids::{NodeId, StorageId};
 use crate::phases::Phase;
-use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind};
-use crate::schedule::{Lowered, Origin, Step, StorageClass};
+use crate::runtime::{Executed, ExecutedNode};
+use crate::schedule::{Draft, Origin, Step, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,11 +25,11 @@ pub fn build(
     graph: &Graph,
     written: &Phase,
     executed: &Phase,
-    execution: &ExecutionGraph,
+    execution: &Executed,
     top: usize,
 ) -> Comparison {
-    let sides = Sides { graph, written: node_bytes(&written.lowered), execution };
-    let (mut pairs, carried) = sides.executed_pairs(&step_bytes(&executed.lowered));
+    let sides = Sides { graph, written: node_bytes(written.lowered.schedule()), execution };
+    let (mut pairs, carried) = sides.executed_pairs(&step_bytes(executed.lowered.schedule()));
     let removed = sides.removed(&carried);
     let n_removed = removed.len() as u64;
     pairs.extend(removed);
@@ -61,7 +61,7 @@ struct Sides<'a> {
     graph: &'a Graph,
     /// Bytes that each node of the written graph writes.
     written: Vec<Bytes>,
-    execution: &'a ExecutionGraph,
+    execution: &'a Executed,
 }
 
 impl Sides<'_> {
@@ -76,7 +76,7 @@ impl Sides<'_> {
     /// Steps of the executed graph that are neither constants nor inputs nor outputs.
     fn executed_nodes(&self) -> impl Iterator<Item = (usize, &ExecutedNode)> {
         let nodes = self.execution.nodes.iter().enumerate();
-        nodes.filter(|(_, node)| !matches!(node.kind, Kind::Const | Kind::Input | Kind::Output))
+        nodes.filter(|(_, node)| node.computes)
     }
 
     /// A pair per executed step, and which written nodes they carry: each is carried once, by the first step that names it.
@@ -87,14 +87,14 @@ impl Sides<'_> {
         }
         let mut carried = FxHashSet::default();
         let pairs = self.executed_nodes().map(|(step, node)| {
-            let named = node.originals.iter().filter_map(|name| by_name.get_mut(&**name)?.pop_front());
+            let named = node.originals.iter().filter_map(|name| by_name.get_mut(name.as_str())?.pop_front());
             let written: Vec<_> = named.collect();
             carried.extend(written.iter().copied());
             let written_bytes = written.iter().map(|&node| self.written_of(node)).sum::<Bytes>();
             let executed_bytes = bytes.get(step).copied().unwrap_or_default();
             Pair {
-                executed: Some(node.name.to_string()),
-                executed_type: Some(node.kind.name().to_owned()),
+                executed: Some(node.name.clone()),
+                executed_type: Some(node.kind.clone()),
                 written: written.iter().map(|&node| self.graph.node_name(node).to_owned()).collect(),
                 written_types: written.iter().map(|&node| self.graph.node_type(node).to_owned()).collect(),
                 written_bytes: written_bytes.0,
@@ -147,25 +147,25 @@ fn groups(pairs: &[Pair]) -> Vec<FusionGroup> {
 }
 
 /// Bytes of results that each step writes to a place of their own.
-fn step_bytes(lowered: &Lowered) -> Vec<Bytes> {
+fn step_bytes(schedule: &Draft) -> Vec<Bytes> {
     let mut places: FxHashSet<(StorageId, Bytes)> = FxHashSet::default();
     let is_result = |class| matches!(class, StorageClass::Activation | StorageClass::Io);
     let mut written = |step: &Step| {
-        let values = step.writes.iter().map(|&value| lowered.value(value));
+        let values = step.writes.iter().map(|&value| schedule.value(value));
         let own = values.filter(|value| {
             value.origin == Origin::Written
-                && is_result(lowered.storage(value.storage).class)
+                && is_result(schedule.storage(value.storage).class)
                 && places.insert((value.storage, value.offset))
         });
         own.map(|value| value.bytes).sum()
     };
-    lowered.steps.iter().map(&mut written).collect()
+    schedule.steps.iter().map(&mut written).collect()
 }
 
 /// The same for the nodes of the written graph: several steps of one node count together, those of bodies do not.
-fn node_bytes(lowered: &Lowered) -> Vec<Bytes> {
+fn node_bytes(schedule: &Draft) -> Vec<Bytes> {
     let mut bytes = Vec::new();
-    for (step, written) in lowered.steps.iter().zip(step_bytes(lowered)) {
+    for (step, written) in schedule.steps.iter().zip(step_bytes(schedule)) {
         if step.node.graph != 0 {
             continue;
         }

@@ -5,10 +5,9 @@ use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::plan::Planner;
 use crate::problem::{self, Plan, Problem};
-use crate::runtime::OptimizedNode;
-use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Layout};
+use crate::runtime::{Executed, ExecutedOutput, Phase};
 use crate::scenario::input_name;
-use crate::schedule::{Lowered, NodeRef, Origin};
+use crate::schedule::{NodeRef, Origin};
 use crate::shape::{Shapes, TensorInfo};
 
 /// The graph as it was read.
@@ -23,81 +22,47 @@ pub fn shapes(graph: &Graph, shapes: &Shapes) -> String {
     render(&shapes_of(graph, shapes))
 }
 
-/// The graph that a plugin executes.
+/// The graph that a runtime executes.
 #[must_use]
-pub fn execution(graph: &ExecutionGraph) -> String {
+pub fn executed(graph: &Executed) -> String {
+    let source = |&(node, port): &(usize, usize)| dump::Source { node: node as u64, port: port as u64 };
+    let stored = |output: &ExecutedOutput| dump::Stored {
+        dtype: output.dtype.name().to_owned(),
+        shape: output.dims.to_vec(),
+        layout: output.layout.to_owned(),
+        is_dynamic: output.is_dynamic,
+        tensor: output.tensor.clone(),
+    };
     let nodes = graph.nodes.iter().map(|node| dump::Executed {
-        name: node.name.to_string(),
-        r#type: node.kind.name().to_owned(),
-        originals: node.originals.iter().map(ToString::to_string).collect(),
-        inputs: node
-            .inputs
-            .iter()
-            .map(|port| dump::Source { node: u64::from(port.step), port: u64::from(port.port) })
-            .collect(),
-        outputs: node
-            .outputs
-            .iter()
-            .map(|output| dump::Stored {
-                dtype: output.dtype.name().to_owned(),
-                shape: output.dims.to_vec(),
-                layout: if output.layout == Layout::ChannelsLast { "channels_last" } else { "plain" }
-                    .to_owned(),
-                is_dynamic: output.is_dynamic,
-                tensor: None,
-            })
-            .collect(),
+        name: node.name.clone(),
+        r#type: node.kind.clone(),
+        originals: node.originals.clone(),
+        inputs: node.inputs.iter().map(source).collect(),
+        outputs: node.outputs.iter().map(stored).collect(),
         is_view: node.is_view,
     });
     render(&dump::Execution {
         nodes: nodes.collect(),
         is_dynamic: graph.is_dynamic,
-        assumptions: graph.assumptions.iter().map(|assumption| assumption.text.clone()).collect(),
+        assumptions: graph.assumptions.clone(),
     })
 }
 
-/// The graph that ONNX Runtime executes.
+/// The schedule and the memory outside of it, as the report of the same phase uses them.
 #[must_use]
-pub fn optimized(graph: &Graph, shapes: &Shapes, nodes: &[OptimizedNode]) -> String {
-    let stored = |&tensor: &TensorId| {
-        let info = shapes.tensor(tensor);
-        dump::Stored {
-            dtype: info.dtype.name().to_owned(),
-            shape: info.dims.as_deref().unwrap_or_default().to_vec(),
-            layout: "plain".to_owned(),
-            is_dynamic: false,
-            tensor: graph.tensor_names(tensor).next().map(str::to_owned),
-        }
-    };
-    let nodes = nodes.iter().map(|node| dump::Executed {
-        name: graph.node_name(node.source).to_owned(),
-        r#type: node.kind.clone(),
-        originals: vec![graph.node_name(node.source).to_owned()],
-        inputs: node
-            .inputs
-            .iter()
-            .map(|&(node, port)| dump::Source { node: node as u64, port: port as u64 })
-            .collect(),
-        outputs: node.outputs.iter().map(stored).collect(),
-        is_view: false,
-    });
-    render(&dump::Execution { nodes: nodes.collect(), is_dynamic: false, assumptions: Vec::new() })
-}
-
-/// The schedule.
-#[must_use]
-pub fn lowered(graph: &Graph, lowered: &Lowered) -> String {
+pub fn lowered(graph: &Graph, phase: &Phase) -> String {
+    let schedule = phase.lowered.schedule();
     let bodies = graph.with_bodies();
     let name = |node: NodeRef| bodies[node.graph as usize].node_name(node.node).to_owned();
     let indices = |ids: &[crate::ids::ValueId]| ids.iter().map(|id| id.index() as u64).collect::<Vec<_>>();
-    let steps = lowered.steps.iter().enumerate().map(|(index, step)| dump::Step {
+    let steps = schedule.steps.iter().enumerate().map(|(index, step)| dump::Step {
         index: index as u64,
         node: name(step.node),
         r#type: bodies[step.node.graph as usize].node_type(step.node.node).to_owned(),
         reads: indices(&step.reads),
         writes: indices(&step.writes),
     });
-    let values = lowered.values.iter().map(|value| {
+    let values = schedule.values.iter().map(|value| {
         let (origin, of) = match &value.origin {
             Origin::Written => ("written", vec![]),
             Origin::Resident => ("resident", vec![]),
@@ -115,12 +80,13 @@ pub fn lowered(graph: &Graph, lowered: &Lowered) -> String {
             tensor: tensor.map(str::to_owned),
         }
     });
-    let storages = lowered.storages.iter().map(|storage| dump::Storage {
-        class: storage.class.name().to_owned(),
-        size_bytes: storage.bytes.0,
-        alignment: storage.alignment,
-        node: name(storage.node),
-        known: storage.known.name().to_owned(),
+    let alignments = schedule.storages.iter().map(|storage| storage.alignment).chain(std::iter::repeat(1));
+    let storages = phase.allocations().zip(alignments).map(|(held, alignment)| dump::Storage {
+        class: held.class.name().to_owned(),
+        size_bytes: held.bytes.0,
+        alignment,
+        node: name(held.node),
+        known: held.known.name().to_owned(),
     });
     render(&dump::Lowered { steps: steps.collect(), values: values.collect(), storages: storages.collect() })
 }

@@ -39,7 +39,7 @@ pub fn build(run: &Run, telling: &Telling) -> Report {
         .map(|(index, walk)| Subject {
             graph: &walk.graph,
             sha256: telling.sha256.get(index).cloned().unwrap_or_default(),
-            profile: &walk.profile,
+            runtime: &*walk.runtime,
             planner: walk.planner,
             phases: &walk.phases,
             by: telling.by,
@@ -156,7 +156,7 @@ impl Held<'_> {
 
     /// The phase that a holding is about, and what of it counts; `None` where nothing of one does.
     fn view(&self, holding: Holding) -> Option<(&View<'_>, Counts)> {
-        let keeps = self.walk.keeps_buffers();
+        let keeps = self.walk.runtime.retains_buffers();
         let (index, counts): (usize, Counts) = match holding {
             Holding::Nothing | Holding::Outputs(_) => return None,
             Holding::Running(index) => (index, |_| true),
@@ -177,7 +177,7 @@ impl Held<'_> {
             Holding::Outputs(index) => self
                 .views
                 .get(index)
-                .map(|view| view.class(StorageClass::Io) - view.phase.lowered.user_bytes)
+                .map(|view| view.class(StorageClass::Io) - view.phase.lowered.schedule().user_bytes)
                 .unwrap_or_default(),
             _ => Bytes::ZERO,
         }
@@ -227,7 +227,7 @@ impl Held<'_> {
     /// Bytes that the user allocated for a phase, where they count.
     fn user_bytes(&self, holding: Holding) -> Bytes {
         match self.view(holding) {
-            Some((view, counts)) if counts(StorageClass::Io) => view.phase.lowered.user_bytes,
+            Some((view, counts)) if counts(StorageClass::Io) => view.phase.lowered.schedule().user_bytes,
             _ => Bytes::ZERO,
         }
     }
@@ -343,7 +343,7 @@ fn resident(parts: &[Held<'_>], moment: &Moment, file: Bytes, heap: Bytes) -> (B
     let mut resident = (file, heap);
     for (part, holding) in each(parts, moment) {
         let Some((view, _)) = part.view(holding) else { continue };
-        let residency = &view.phase.lowered.residency;
+        let residency = &view.phase.outcome.residency;
         resident = (resident.0 - residency.unread_bytes, resident.1 - residency.untouched_bytes);
         once = (once.0.max(residency.library_bytes), once.1.max(residency.kept_bytes));
     }

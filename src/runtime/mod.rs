@@ -1,179 +1,188 @@
-//! What a runtime does to a graph: the rules of one runtime, one device, one version.
+//! What a runtime makes of a graph: one folder and one [`Runtime`] per runtime.
 //!
-//! One folder per runtime.
+//! A folder contains everything about its runtime: options, accepted formats, lowering, memory rules, what is carried from
+//! phase to phase, planner and assumptions. [`registry`] makes it known; nothing else names it. The types that all of them
+//! share are here, below the folders.
 
 pub mod calibration;
-mod graph;
+mod executed;
+pub mod graph;
+mod lowered;
 pub mod onnxruntime_cpu;
 pub mod openvino_cpu;
 pub mod openvino_gpu;
+pub mod options;
+mod phase;
+pub mod registry;
 
-pub use onnxruntime_cpu::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu};
-pub use openvino_cpu::{Cache, Generation, OpenvinoCpu, Reshape};
-pub use openvino_gpu::OpenvinoGpu;
+pub use executed::{Executed, ExecutedNode, ExecutedOutput};
+use lowered::assumptions;
+pub use lowered::{Allocation, Assumption, Lowered, Outcome, Residency, RuntimeData};
+pub use phase::{Phase, PhaseName};
 
-use crate::error::Result;
-use crate::graph::Graph;
-use crate::plan::Planner;
-use crate::schedule::{Assumption, Lowered, builder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{Format, Graph};
+use crate::plan::{self, Planner};
+use crate::problem::{Plan, Problem};
+use crate::scenario::Scenario;
 use crate::shape::Shapes;
-pub use onnxruntime_cpu::{OptimizedNode, optimized};
-pub use openvino_cpu::executed;
-use openvino_cpu::memory::Moment;
+use std::fmt::Debug;
 
-/// The rules of one runtime.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Profile {
+/// One runtime under one set of options: its version's rules on one device.
+///
+/// The stages of a phase call it in the order [`lower`](Runtime::lower), [`carry_over`](Runtime::carry_over),
+/// [`place`](Runtime::place), [`finish`](Runtime::finish); the placement is verified before `finish`, and nothing changes
+/// after it.
+pub trait Runtime: Debug + Send + Sync {
     /// The name for `--profile`.
-    pub name: &'static str,
-    /// The version of the runtime that the rules are true of; the crate's own for the written graph.
-    pub version: &'static str,
-    /// How buffers are placed.
-    pub planner: Planner,
-    /// Offsets in the arena are multiples of this.
-    pub alignment: u64,
-    /// What every run under this profile takes for granted: rule, sentence.
-    pub assumptions: &'static [(&'static str, &'static str)],
-    /// What the runtime makes of a graph.
-    pub runtime: Runtime,
+    fn name(&self) -> &'static str;
+
+    /// The version of the runtime that the rules are true of.
+    fn version(&self) -> &'static str;
+
+    /// The options by name, as reports list them.
+    fn options(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// The planner that places buffers as the runtime does.
+    fn planner(&self) -> Planner;
+
+    /// Formats that the runtime loads.
+    fn formats(&self) -> &'static [Format];
+
+    /// Checks that the runtime loads the graph.
+    ///
+    /// # Errors
+    ///
+    /// If it does not load the graph's format, or a part of its content.
+    fn accepts(&self, graph: &Graph) -> Result<()> {
+        let format = graph.format();
+        if self.formats().contains(&format) {
+            return Ok(());
+        }
+        let message =
+            format!("profile {} was given, and this runtime does not load {}", self.name(), format.words());
+        Err(Error::new(ErrorKind::Usage, message).in_file(graph.file()))
+    }
+
+    /// Lowers one pass over a graph. Before a run's first pass come the phases that prepare it; after it may come others
+    /// that repeat it.
+    ///
+    /// Cost: about linear in nodes and edges.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime has no rule for the graph, or refuses it under its options.
+    fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>>;
+
+    /// Enlarges what a phase allocates by the memory that the phase before it retains.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Draft::finish`](crate::schedule::Draft::finish).
+    fn carry_over(&self, lowered: Lowered, _before: &Phase, _planner: Planner) -> Result<Lowered> {
+        Ok(lowered)
+    }
+
+    /// Places the buffers of a phase.
+    ///
+    /// # Errors
+    ///
+    /// Those of the planner.
+    fn place(&self, problem: &Problem, planner: Planner, _before: Option<&Phase>) -> Result<Plan> {
+        plan::solve(problem, planner)
+    }
+
+    /// Gives what follows from the plan: residency, further memory, and the state of the process for the next phase.
+    ///
+    /// # Errors
+    ///
+    /// Those of planners that a simulated allocator asks.
+    fn finish(&self, _placed: &Placed<'_>) -> Result<Outcome> {
+        Ok(Outcome::default())
+    }
+
+    /// The graph that the runtime executes; `None` where it is the exported one.
+    ///
+    /// # Errors
+    ///
+    /// As [`lower`](Runtime::lower).
+    fn executed(&self, _graph: &Graph, _shapes: &Shapes) -> Result<Option<Executed>> {
+        Ok(None)
+    }
+
+    /// The last length up to `length` tokens at which the KV cache grows, in a generation of `batch` sequences; `None` where
+    /// it never does.
+    fn last_growth(&self, _batch: u64, _generation: Generation, _length: u64) -> Option<u64> {
+        None
+    }
+
+    /// Whether memory of a run is retained for the next one.
+    fn retains_buffers(&self) -> bool {
+        true
+    }
+
+    /// Whether a folder's genai_config.json decides how the model is run.
+    fn reads_genai_config(&self) -> bool {
+        false
+    }
 }
 
-/// What a runtime makes of a graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// One pass over a graph.
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Runtime {
-    /// The graph as written.
-    #[default]
-    Written,
-    /// OpenVINO's CPU plugin.
-    OpenvinoCpu(OpenvinoCpu),
-    /// OpenVINO's GPU plugin.
-    OpenvinoGpu(OpenvinoGpu),
-    /// ONNX Runtime's CPU provider.
-    OnnxRuntimeCpu(OnnxRuntimeCpu),
+pub struct Pass<'a> {
+    /// The model.
+    pub graph: &'a Graph,
+    /// Every tensor's shape in this pass.
+    pub shapes: &'a Shapes,
+    /// What runs.
+    pub scenario: &'a Scenario,
+    /// The phase that the pass is.
+    pub name: PhaseName,
+    /// No pass came before it.
+    pub is_first: bool,
 }
 
-impl Profile {
-    /// The same rules for a run that is part of `generation`.
+impl<'a> Pass<'a> {
+    /// A pass that stands alone: the first of its run.
     #[must_use]
-    pub fn within(mut self, generation: Option<Generation>) -> Profile {
-        if let Runtime::OpenvinoCpu(options) = &mut self.runtime {
-            options.generation = generation.or(options.generation);
-        }
-        self
+    pub fn first(graph: &'a Graph, shapes: &'a Shapes, scenario: &'a Scenario, name: PhaseName) -> Pass<'a> {
+        Pass { graph, shapes, scenario, name, is_first: true }
     }
 
-    /// The same rules for sessions that `runner` runs.
+    /// The generation that the pass is a part of, if it is one.
     #[must_use]
-    pub fn run_by(mut self, runner: OnnxRunner) -> Profile {
-        if let Runtime::OnnxRuntimeCpu(options) = &mut self.runtime {
-            options.runner = runner;
-        }
-        self
-    }
-
-    /// What every run under this profile takes for granted.
-    pub fn assumptions(&self) -> impl Iterator<Item = Assumption> {
-        self.assumptions.iter().map(|&(rule, text)| Assumption { rule, text: text.to_owned() })
-    }
-
-    /// The names that `--profile` takes today.
-    pub const NAMES: &'static [&'static str] = &["graph", "openvino-cpu", "openvino-gpu", "onnxruntime-cpu"];
-
-    /// The profile of this name.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Profile> {
-        match name {
-            "graph" => Some(Profile::graph()),
-            "openvino-gpu" => Some(Profile::openvino_gpu(OpenvinoGpu::default())),
-            "openvino-cpu" => Some(Profile::openvino_cpu(OpenvinoCpu::default())),
-            "onnxruntime-cpu" => Some(Profile::onnxruntime_cpu(OnnxRuntimeCpu::default())),
-            _ => None,
-        }
+    pub fn generation(&self) -> Option<Generation> {
+        let new_tokens = self.scenario.new_tokens;
+        self.scenario.first_prompt.map(|prompt| Generation { prompt, new_tokens })
     }
 }
 
-/// Lowers a graph to what `profile`'s runtime executes.
-///
-/// Cost: linear in nodes and edges.
-///
-/// # Errors
-///
-/// If the profile knows no rule for what the graph asks, or an execution graph contradicts itself.
-pub fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Result<Lowered> {
-    match profile.runtime {
-        Runtime::Written => Ok(builder::build(graph, shapes, profile)),
-        Runtime::OpenvinoCpu(options) => {
-            let execution = openvino_cpu::executed(graph, shapes, &options)?;
-            Ok(openvino_cpu::lower(graph, &execution, profile, &options, Moment::Running))
-        }
-        Runtime::OpenvinoGpu(options) => Ok(openvino_gpu::apply(graph, shapes, profile, &options)),
-        Runtime::OnnxRuntimeCpu(options) => {
-            let mut lowered = onnxruntime_cpu::apply(graph, shapes, &options);
-            lowered.assumptions.extend(profile.assumptions());
-            Ok(lowered)
-        }
-    }
+/// A generation: what a cache is allocated for at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Generation {
+    /// Tokens of the first pass.
+    pub prompt: u64,
+    /// Most tokens that may follow, if a limit was set.
+    pub new_tokens: Option<u64>,
 }
 
-/// What a runtime holds while it reads a graph's file; `None` where the profile tells nothing of it.
-#[must_use]
-pub fn loaded(graph: &Graph, profile: &Profile) -> Option<Lowered> {
-    match profile.runtime {
-        Runtime::OpenvinoCpu(options) => {
-            Some(openvino_cpu::memory::loaded(&openvino_cpu::model(graph), &options))
-        }
-        _ => None,
-    }
-}
-
-/// What [`apply`] gives, and before it what the runtime holds once it has compiled the graph and nothing runs; `None` where
-/// the profile tells nothing of that.
-///
-/// # Errors
-///
-/// Those of [`apply`].
-pub fn apply_from_start(
-    graph: &Graph,
-    shapes: &Shapes,
-    profile: &Profile,
-) -> Result<(Option<Lowered>, Lowered)> {
-    match profile.runtime {
-        Runtime::Written => Ok((None, apply(graph, shapes, profile)?)),
-        Runtime::OpenvinoGpu(_) => {
-            let running = apply(graph, shapes, profile)?;
-            Ok((Some(openvino_gpu::compiled(&running)), running))
-        }
-        Runtime::OpenvinoCpu(options) => {
-            let execution = openvino_cpu::executed(graph, shapes, &options)?;
-            let at = |moment| openvino_cpu::lower(graph, &execution, profile, &options, moment);
-            Ok((Some(at(Moment::Compiled)), at(Moment::Running)))
-        }
-        Runtime::OnnxRuntimeCpu(options) => {
-            let mut created = onnxruntime_cpu::created(graph, shapes, &options);
-            created.assumptions.extend(profile.assumptions());
-            Ok((Some(created), apply(graph, shapes, profile)?))
-        }
-    }
-}
-
-/// What a second run with the same shapes does otherwise than the first; `None` where the runtime makes no difference.
-#[must_use]
-pub fn repeated(first: &Lowered, profile: &Profile) -> Option<Lowered> {
-    match profile.runtime {
-        Runtime::OnnxRuntimeCpu(options) => Some(onnxruntime_cpu::repeated(first, &options)),
-        _ => None,
-    }
-}
-
-/// The last length up to `length` tokens at which `profile`'s cache of keys and values grows, in a generation of `batch`
-/// sequences; `None` where it never does.
-#[must_use]
-pub fn last_growth(profile: &Profile, batch: u64, generation: Generation, length: u64) -> Option<u64> {
-    match profile.runtime {
-        Runtime::Written | Runtime::OpenvinoGpu(_) | Runtime::OnnxRuntimeCpu(_) => None,
-        Runtime::OpenvinoCpu(options) => {
-            openvino_cpu::memory::last_growth(options.cache, batch, generation, length)
-        }
-    }
+/// A phase whose buffers are placed and verified.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Placed<'a> {
+    /// The phase.
+    pub name: PhaseName,
+    /// Its schedule, and the memory outside of it.
+    pub lowered: &'a Lowered,
+    /// Its buffers.
+    pub problem: &'a Problem,
+    /// Their places.
+    pub plan: &'a Plan,
+    /// The planner that placed them.
+    pub planner: Planner,
+    /// The phase before, if the model ran in it.
+    pub before: Option<&'a Phase>,
 }

@@ -6,30 +6,28 @@
 //!   carried and sliced parameters and one that collects its results.
 
 use super::fold::{self, Folding};
-use super::{Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, alias, state};
+use super::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, alias, state};
 use crate::Bytes;
 use crate::graph::op::{If, Loop, LoopInputKind};
 use crate::graph::{Graph, Op, WeightRange};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::runtime::Profile;
 use crate::shape::{Bound, Shapes, TensorInfo};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-/// Builds the schedule of `graph` under `profile`.
-pub(crate) fn build(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Lowered {
+/// Builds the schedule of `graph` as exported; offsets are multiples of `alignment`.
+pub(crate) fn build(graph: &Graph, shapes: &Shapes, alignment: u64) -> Draft {
     let bodies = graph.with_bodies();
     let mut scheduler = Scheduler {
-        lowered: Lowered::default(),
+        draft: Draft::default(),
         numbers: bodies
             .iter()
             .enumerate()
             .map(|(index, body)| (std::ptr::from_ref(*body).addr(), index as u32))
             .collect(),
         weights: FxHashMap::default(),
-        alignment: profile.alignment,
+        alignment,
     };
-    scheduler.lowered.assumptions = profile.assumptions().collect();
     for body in &bodies {
         scheduler.weights_of(body);
     }
@@ -42,13 +40,13 @@ pub(crate) fn build(graph: &Graph, shapes: &Shapes, profile: &Profile) -> Lowere
             scheduler.own(NodeRef { graph: 0, node }, class, info, graph.output(node, 0), Origin::Resident)
         })
         .collect();
-    scheduler.lowered.user_bytes = parameters.iter().map(|&value| scheduler.lowered.value(value).bytes).sum();
+    scheduler.draft.user_bytes = parameters.iter().map(|&value| scheduler.draft.value(value).bytes).sum();
     scheduler.graph(graph, shapes, &parameters, true);
-    scheduler.lowered
+    scheduler.draft
 }
 
 struct Scheduler {
-    lowered: Lowered,
+    draft: Draft,
     /// Number of each graph and body in [`Graph::with_bodies`], by address.
     numbers: FxHashMap<usize, u32>,
     weights: FxHashMap<WeightRange, ValueId>,
@@ -96,7 +94,7 @@ impl Scheduler {
                 self.node(&mut scope, node, is_main);
             }
         }
-        state::settle(&mut self.lowered, &scope.states);
+        state::settle(&mut self.draft, &scope.states);
         let results = graph.results().iter();
         results
             .map(|&node| graph.input(node, 0).and_then(|tensor| self.read_one(&mut scope, tensor)))
@@ -145,8 +143,8 @@ impl Scheduler {
                 if let (Some(out), Some(_)) = (scope.graph.output(node, 0), scope.values.first()) {
                     scope.values[out.index()] = Some(value);
                 }
-                if self.lowered.value(value).storage != storage {
-                    let bytes = self.lowered.value(value).bytes;
+                if self.draft.value(value).storage != storage {
+                    let bytes = self.draft.value(value).bytes;
                     let stored = self.value(storage, Bytes::ZERO, bytes, Origin::Written, None);
                     self.step(source, SmallVec::from_slice(&[value]), [stored]);
                 }
@@ -188,9 +186,9 @@ impl Scheduler {
         let Some(value) = self.read_one(scope, tensor) else { return };
         let names = scope.graph.tensor_names(tensor).chain([scope.graph.node_name(node)]);
         let class = names.map(state::io_class).max().unwrap_or(StorageClass::Io);
-        let held = self.lowered.value(value);
+        let held = self.draft.value(value);
         let (storage, bytes, is_made) = (held.storage, held.bytes, held.origin != Origin::Resident);
-        let held = &mut self.lowered.storages[storage.index()];
+        let held = &mut self.draft.storages[storage.index()];
         match held.class {
             StorageClass::Activation if held.bytes == bytes => held.class = class,
             StorageClass::Io if held.bytes == bytes && is_made => {}
@@ -388,7 +386,7 @@ impl Scheduler {
     ) -> StorageId {
         let bytes = self.bytes(Some(info));
         if let Some(storage) = scope.states[variable.index()] {
-            let held = &mut self.lowered.storages[storage.index()];
+            let held = &mut self.draft.storages[storage.index()];
             held.bytes = held.bytes.max(bytes);
             return storage;
         }
@@ -414,7 +412,7 @@ impl Scheduler {
         view: alias::View,
     ) -> Option<ValueId> {
         let of = scope.graph.input(node, view.input).and_then(|input| self.read_one(scope, input))?;
-        let base = self.lowered.value(of);
+        let base = self.draft.value(of);
         let bytes = scope.shapes.tensor(tensor).bytes()?;
         let (storage, offset) = (base.storage, base.offset + view.offset);
         // A folded weight in another form is shorter than the tensor that it stands for: no bytes to share.
@@ -455,14 +453,14 @@ impl Scheduler {
     /// The bytes of a tensor; an unknown size is counted, and the totals become lower bounds.
     fn bytes(&mut self, info: Option<&TensorInfo>) -> Bytes {
         info.and_then(TensorInfo::bytes).unwrap_or_else(|| {
-            self.lowered.unknown_tensors += 1;
+            self.draft.unknown_tensors += 1;
             Bytes::ZERO
         })
     }
 
     fn storage(&mut self, storage: Storage) -> StorageId {
-        self.lowered.storages.push(storage);
-        StorageId::new(self.lowered.storages.len() - 1)
+        self.draft.storages.push(storage);
+        StorageId::new(self.draft.storages.len() - 1)
     }
 
     fn value(
@@ -473,8 +471,8 @@ impl Scheduler {
         origin: Origin,
         tensor: Option<TensorRef>,
     ) -> ValueId {
-        self.lowered.values.push(Value { storage, offset, bytes, origin, tensor });
-        ValueId::new(self.lowered.values.len() - 1)
+        self.draft.values.push(Value { storage, offset, bytes, origin, tensor });
+        ValueId::new(self.draft.values.len() - 1)
     }
 
     fn step(
@@ -483,7 +481,7 @@ impl Scheduler {
         reads: SmallVec<[ValueId; 4]>,
         writes: impl IntoIterator<Item = ValueId>,
     ) {
-        self.lowered.steps.push(Step { node, reads, writes: writes.into_iter().collect() });
+        self.draft.steps.push(Step { node, reads, writes: writes.into_iter().collect() });
     }
 }
 

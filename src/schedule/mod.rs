@@ -1,8 +1,10 @@
-//! What the runtime really executes: steps that read and write values in storages.
+//! The schedule that a runtime executes: steps that read and write values in storages.
 //!
-//! After lowering there are no operators, no free dims and no aliases left to
-//! find: a planner or a checker needs nothing but this. Everything that
-//! depends on the runtime happens here and in [`crate::runtime`], nowhere else.
+//! A [`Schedule`] has no operators, no free dims and no aliases left to find: a planner or a checker needs nothing else.
+//! A runtime fills a [`Draft`]; [`Draft::finish`] checks it and makes the schedule, which never changes afterwards.
+//! `docs/ir.md` states what later stages may rely on.
+//!
+//! [`builder`] makes the schedule of the exported graph; [`lifetime`] turns a schedule into a planning problem.
 
 mod alias;
 pub(crate) mod builder;
@@ -11,95 +13,32 @@ pub mod lifetime;
 pub(crate) mod state;
 
 use crate::Bytes;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::process::{GlibcHeap, Start};
 use smallvec::SmallVec;
 
-/// A schedule over storages.
+/// A schedule over storages, checked and immutable.
 ///
-/// Steps run in order; a step first reads, then writes. Storages that are
-/// [planned](StorageClass::is_planned) share one arena; buffer `i` of the
-/// planning problem is the `i`-th planned storage, in storage order.
+/// Steps run in order; a step first reads, then writes. Storages that are [planned](StorageClass::is_planned) share one
+/// arena; buffer `i` of the planning problem is the `i`-th planned storage, in storage order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Lowered {
+pub struct Schedule {
+    draft: Draft,
+}
+
+/// A schedule while a runtime makes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
     /// What runs, in order.
     pub steps: Vec<Step>,
     /// What steps read and write.
     pub values: Vec<Value>,
-    /// Where values lie.
+    /// Memory that values are in.
     pub storages: Vec<Storage>,
-    /// What the profile took for granted.
-    pub assumptions: Vec<Assumption>,
     /// Of the storages of class [`StorageClass::Io`]: bytes that the user allocates, not the runtime.
     pub user_bytes: Bytes,
-    /// Storages that the runner of a session allocates beside the runtime's arena: caches, and what a run returns.
-    pub runners: Vec<StorageId>,
-    /// How the resident set differs from what is allocated.
-    pub residency: Residency,
-    /// The process when the phase begins, or once the phase is proved when it ends: in each way in which it may go, equal
-    /// processes being different. Empty: it is not followed.
-    pub processes: Vec<Process>,
-    /// Arenas of a static graph beside the planned one, of the same size: one per further stream.
-    pub further_pools: u32,
-    /// Tokens in the states of attention.
-    pub cached: Cached,
     /// Tensors whose size is unknown: every total is a lower bound if there are any.
     pub unknown_tensors: u32,
-}
-
-/// A process whose heap is followed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Process {
-    /// The heap.
-    pub heap: GlibcHeap,
-    /// What is taken for granted of the heap when a run starts.
-    pub start: Start,
-    /// It is one of those whose middle is told; the others count for the upper bound alone.
-    pub is_usual: bool,
-    /// The user's arrays; `None`: they are still to be allocated.
-    pub inputs: Option<Vec<u64>>,
-    /// Of the resident bytes, those that became so for the user's arrays.
-    pub user_bytes: Bytes,
-    /// The runner's blocks, each with its length.
-    pub runners: Vec<(u64, Bytes)>,
-    /// The blocks of the arena, in the order of the plan's, each with its table.
-    pub blocks: Vec<(u64, u64)>,
-    /// Buffers lie in an arena; else each is a block of its own.
-    pub has_arena: bool,
-    /// What the runtime aligns its blocks to.
-    pub alignment: u64,
-    /// A region of the arena has a table with one byte for so many of it, written when it is made.
-    pub bytes_per_table_byte: u64,
-    /// Bytes of the two objects that come after a tensor's own bytes, in this order; a view has the first alone.
-    pub tensor_objects: [u64; 2],
-}
-
-/// Tokens that the states of attention hold after a pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cached {
-    /// All of them.
-    pub total: u64,
-    /// Those that the pass added.
-    pub added: u64,
-}
-
-/// How the resident set of a process differs from what a runtime has allocated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Residency {
-    /// Allocated, and never written: no page is behind it.
-    pub untouched_bytes: Bytes,
-    /// Of [`StorageClass::WeightsFile`]: pages that nobody reads.
-    pub unread_bytes: Bytes,
-    /// Anonymous pages beyond the allocations: freed memory that the allocator keeps, written pages of libraries, stacks.
-    pub kept_bytes: Bytes,
-    /// All anonymous pages at the phase's peak, where the allocator is followed; what is allocated then tells nothing.
-    pub anonymous_bytes: Option<Bytes>,
-    /// The same, where the allocator keeps the most.
-    pub anonymous_upper_bytes: Option<Bytes>,
-    /// File-backed pages of the runtime's libraries.
-    pub library_bytes: Bytes,
-    /// [`StorageClass::WeightsFile`] is read into the heap, not mapped.
-    pub is_file_in_heap: bool,
 }
 
 /// One thing that runs.
@@ -182,6 +121,14 @@ pub struct Storage {
     pub kept_until: u32,
     /// Its size is not known when memory is divided, so that it lies in a block that grows.
     pub grows: bool,
+}
+
+impl Storage {
+    /// A storage of known length that no step extends; offsets are free.
+    #[must_use]
+    pub fn new(class: StorageClass, bytes: Bytes, node: NodeRef, known: Known) -> Storage {
+        Storage { class, bytes, alignment: 1, node, known, kept_until: 0, grows: false }
+    }
 }
 
 /// What a storage is for.
@@ -301,16 +248,7 @@ impl Known {
     }
 }
 
-/// Something that a profile takes for granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assumption {
-    /// Short, stable name of the rule.
-    pub rule: &'static str,
-    /// What is assumed, in one sentence, with its source.
-    pub text: String,
-}
-
-impl Lowered {
+impl Draft {
     /// The value with this id.
     #[must_use]
     pub fn value(&self, id: ValueId) -> &Value {
@@ -329,5 +267,49 @@ impl Lowered {
         storages
             .filter(|(_, storage)| storage.class.is_planned())
             .map(|(index, storage)| (StorageId::new(index), storage))
+    }
+
+    /// Makes the schedule.
+    ///
+    /// Cost: linear in reads, writes and values.
+    ///
+    /// # Errors
+    ///
+    /// If a step names a value, or a value a storage or another value, that does not exist. The error is an internal one: a
+    /// bug of the runtime's rules, not of the model.
+    pub fn finish(self) -> Result<Schedule> {
+        let (values, storages) = (self.values.len(), self.storages.len());
+        let is_value = |id: &ValueId| id.index() < values;
+        let has_storage = |value: &Value| value.storage.index() < storages;
+        let has_sources = |value: &Value| match &value.origin {
+            Origin::Written | Origin::Resident => true,
+            Origin::View(of) => is_value(of),
+            Origin::Joined(of) => of.iter().all(is_value),
+        };
+        let step = self.steps.iter().position(|step| !step.reads.iter().chain(&step.writes).all(is_value));
+        let value = self.values.iter().position(|value| !has_storage(value) || !has_sources(value));
+        let fault = match (step, value) {
+            (Some(step), _) => format!("step {step} names a value that does not exist"),
+            (None, Some(value)) => format!("value {value} names a storage or a value that does not exist"),
+            (None, None) => return Ok(Schedule { draft: self }),
+        };
+        Err(Error::new(ErrorKind::Internal, fault).note("this is a bug of memgraph, not of the model"))
+    }
+}
+
+impl std::ops::Deref for Schedule {
+    type Target = Draft;
+
+    /// The content, to read; there is no way to write to it.
+    fn deref(&self) -> &Draft {
+        &self.draft
+    }
+}
+
+impl Schedule {
+    /// The content, for a runtime that carries memory over from the phase before.
+    #[must_use]
+    pub fn into_draft(self) -> Draft {
+        self.draft
     }
 }

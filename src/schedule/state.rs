@@ -1,6 +1,6 @@
 //! State: variables and cache tensors, and where their new content is written.
 
-use super::{Lowered, Origin, StorageClass};
+use super::{Draft, Origin, StorageClass};
 use crate::Bytes;
 use crate::ids::{StorageId, ValueId};
 
@@ -27,30 +27,30 @@ pub(crate) fn variable_class(name: &str) -> StorageClass {
 
 /// Lets the step that makes a state's new content write it into the state itself, where the old content is read by no
 /// later step; the copy at the end and the buffer that it was made in go away.
-pub(crate) fn settle(lowered: &mut Lowered, states: &[Option<StorageId>]) {
+pub(crate) fn settle(draft: &mut Draft, states: &[Option<StorageId>]) {
     if states.iter().all(Option::is_none) {
         return;
     }
-    let mut is_state = vec![false; lowered.storages.len()];
+    let mut is_state = vec![false; draft.storages.len()];
     for storage in states.iter().flatten() {
         is_state[storage.index()] = true;
     }
-    let last_read = last_reads(lowered);
-    let mut written_by = vec![None; lowered.storages.len()];
-    for (index, step) in lowered.steps.iter().enumerate() {
+    let last_read = last_reads(draft);
+    let mut written_by = vec![None; draft.storages.len()];
+    for (index, step) in draft.steps.iter().enumerate() {
         for &value in &step.writes {
-            written_by[lowered.value(value).storage.index()].get_or_insert(index);
+            written_by[draft.value(value).storage.index()].get_or_insert(index);
         }
     }
 
-    let mut moves = vec![None; lowered.storages.len()];
-    let mut taken = vec![false; lowered.storages.len()];
+    let mut moves = vec![None; draft.storages.len()];
+    let mut taken = vec![false; draft.storages.len()];
     let mut copies: Vec<(ValueId, ValueId)> = Vec::new();
-    lowered.steps.retain(|step| {
+    draft.steps.retain(|step| {
         let (&[read], &[written]) = (&step.reads[..], &step.writes[..]) else { return true };
-        let (from, to) = (&lowered.values[read.index()], &lowered.values[written.index()]);
+        let (from, to) = (&draft.values[read.index()], &draft.values[written.index()]);
         let (source, target) = (from.storage.index(), to.storage.index());
-        let held = &lowered.storages[source];
+        let held = &draft.storages[source];
         let is_whole =
             from.offset == Bytes::ZERO && held.bytes == from.bytes && held.class == StorageClass::Activation;
         let is_free =
@@ -70,45 +70,45 @@ pub(crate) fn settle(lowered: &mut Lowered, states: &[Option<StorageId>]) {
     });
     // A state that starts with what was just computed is read by later steps.
     for (copy, of) in copies {
-        lowered.values[copy.index()].origin = Origin::View(of);
+        draft.values[copy.index()].origin = Origin::View(of);
     }
     if moves.iter().all(Option::is_none) {
         return;
     }
 
-    let mut renumbered = Vec::with_capacity(lowered.storages.len());
+    let mut renumbered = Vec::with_capacity(draft.storages.len());
     let mut kept = 0;
     for moved in &moves {
         renumbered.push(StorageId::new(kept));
         kept += usize::from(moved.is_none());
     }
-    for value in &mut lowered.values {
+    for value in &mut draft.values {
         let storage = moves[value.storage.index()].unwrap_or(value.storage);
         value.storage = renumbered[storage.index()];
     }
     let mut index = 0;
-    lowered.storages.retain(|_| {
+    draft.storages.retain(|_| {
         index += 1;
         moves[index - 1].is_none()
     });
 }
 
 /// The last step that reads the content a storage has before the run, views of it included.
-fn last_reads(lowered: &Lowered) -> Vec<Option<usize>> {
-    let mut last = vec![None; lowered.storages.len()];
-    for (index, step) in lowered.steps.iter().enumerate() {
+fn last_reads(draft: &Draft) -> Vec<Option<usize>> {
+    let mut last = vec![None; draft.storages.len()];
+    for (index, step) in draft.steps.iter().enumerate() {
         for &value in &step.reads {
-            if is_old_content(lowered, value) {
-                last[lowered.value(value).storage.index()] = Some(index);
+            if is_old_content(draft, value) {
+                last[draft.value(value).storage.index()] = Some(index);
             }
         }
     }
     last
 }
 
-fn is_old_content(lowered: &Lowered, mut value: ValueId) -> bool {
-    while let Origin::View(of) = lowered.value(value).origin {
+fn is_old_content(draft: &Draft, mut value: ValueId) -> bool {
+    while let Origin::View(of) = draft.value(value).origin {
         value = of;
     }
-    matches!(lowered.value(value).origin, Origin::Resident)
+    matches!(draft.value(value).origin, Origin::Resident)
 }

@@ -11,7 +11,7 @@ pub mod replay;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Plan, Problem};
-use crate::schedule::Lowered;
+use crate::schedule::Draft;
 use std::fmt::Display;
 
 /// Violations that an error prints; it counts the rest.
@@ -23,9 +23,9 @@ const PRINTED: usize = 10;
 ///
 /// If either finds a violation. The error is an internal one: a bug of this
 /// program, not of the model.
-pub fn all(lowered: &Lowered, problem: &Problem, plan: &Plan) -> Result<()> {
+pub fn all(schedule: &Draft, problem: &Problem, plan: &Plan) -> Result<()> {
     geometry(problem, plan)?;
-    report("replay", "the schedule", &replay::check(lowered, plan))
+    report("replay", "the schedule", &replay::check(schedule, plan))
 }
 
 /// Runs the geometry checker.

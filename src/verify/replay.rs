@@ -23,7 +23,7 @@ mod content;
 
 use crate::ids::{StorageId, ValueId};
 use crate::problem::Plan;
-use crate::schedule::{Lowered, Origin, Step};
+use crate::schedule::{Draft, Origin, Step};
 use crate::units::Bytes;
 use bytes::ByteMap;
 use content::Contents;
@@ -113,27 +113,27 @@ pub enum Violation {
     },
 }
 
-/// Every read and write that goes wrong when `lowered` runs over `plan`.
+/// Every read and write that goes wrong when `schedule` runs over `plan`.
 ///
 /// At most [`MAX_VIOLATIONS`] are listed.
 ///
 /// Cost: O(m log m) time in the number m of reads and writes.
 #[must_use]
-pub fn check(lowered: &Lowered, plan: &Plan) -> Vec<Violation> {
+pub fn check(schedule: &Draft, plan: &Plan) -> Vec<Violation> {
     let mut found = Vec::new();
-    let contents = Contents::resolve(lowered, plan, &mut found);
-    let mut memory = Memory { spaces: vec![ByteMap::default(); lowered.storages.len() + 1] };
-    for (index, value) in lowered.values.iter().enumerate() {
+    let contents = Contents::resolve(schedule, plan, &mut found);
+    let mut memory = Memory { spaces: vec![ByteMap::default(); schedule.storages.len() + 1] };
+    for (index, value) in schedule.values.iter().enumerate() {
         if value.origin == Origin::Resident {
             memory.write(&contents, ValueId::new(index));
         }
     }
-    for (index, step) in lowered.steps.iter().enumerate() {
+    for (index, step) in schedule.steps.iter().enumerate() {
         if found.len() >= MAX_VIOLATIONS {
             found.truncate(MAX_VIOLATIONS);
             break;
         }
-        run(lowered, &contents, &mut memory, (index, step), &mut found);
+        run(schedule, &contents, &mut memory, (index, step), &mut found);
     }
     found
 }
@@ -162,14 +162,14 @@ impl Memory {
 
 /// Reads, then writes.
 fn run(
-    lowered: &Lowered,
+    schedule: &Draft,
     contents: &Contents,
     memory: &mut Memory,
     (index, step): (usize, &Step),
     found: &mut Vec<Violation>,
 ) {
     for &value in step.reads.iter().chain(&step.writes) {
-        if value.index() >= lowered.values.len() {
+        if value.index() >= schedule.values.len() {
             found.push(Violation::Dangling { step: Some(index), value });
         }
     }
@@ -179,7 +179,7 @@ fn run(
         }
     }
     let is_written = |value: &&ValueId| {
-        lowered.values.get(value.index()).is_some_and(|value| matches!(value.origin, Origin::Written))
+        schedule.values.get(value.index()).is_some_and(|value| matches!(value.origin, Origin::Written))
     };
     for &written in step.writes.iter().filter(is_written) {
         let Some(place) = contents.place(written) else { continue };

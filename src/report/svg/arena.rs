@@ -18,7 +18,7 @@ type Frame = (i32, i32, i32, i32, usize);
 
 pub(super) fn picture<'a>(subject: &Subject<'a>, view: &'a View<'a>) -> Picture<'a> {
     let phase = view.phase;
-    let plot = Plot::new(phase.lowered.steps.len(), phase.plan.arena_size.0, TOP, 0);
+    let plot = Plot::new(phase.lowered.schedule().steps.len(), phase.plan.arena_size.0, TOP, 0);
     let (names, ranks) = ranks(view);
     let frames = frames(view, &plot, &ranks);
     let (model, run) = canvas::run_of(subject, view);
@@ -62,7 +62,7 @@ pub(super) fn picture<'a>(subject: &Subject<'a>, view: &'a View<'a>) -> Picture<
 fn ranks(view: &View<'_>) -> (Vec<String>, Vec<usize>) {
     let keys = view.keys(By::Component);
     let planned: Vec<&String> =
-        view.phase.lowered.planned().filter_map(|(id, _)| keys.get(id.index())).collect();
+        view.phase.lowered.schedule().planned().filter_map(|(id, _)| keys.get(id.index())).collect();
     let mut areas: BTreeMap<&String, u128> = BTreeMap::new();
     for (key, buffer) in planned.iter().zip(&view.phase.problem.buffers) {
         *areas.entry(key).or_default() += u128::from(buffer.size.0) * buffer.live.len() as u128;

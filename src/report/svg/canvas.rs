@@ -192,7 +192,7 @@ pub(super) fn run_of(subject: &Subject<'_>, view: &View<'_>) -> (String, String)
         scenario.prompt.map(|count| format!("{count} {}", if is_vision { "patches" } else { "tokens" })),
         past,
         scenario.batch.filter(|&batch| batch > 1).map(|batch| format!("batch {batch}")),
-        Some(format!("profile {}", subject.profile.name)),
+        Some(format!("profile {}", subject.runtime.name())),
     ];
     (tail, said.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

@@ -147,7 +147,7 @@ impl Plot {
 pub(super) fn layers(view: &View<'_>) -> Vec<Layer> {
     let components: Vec<_> = view.bodies.iter().map(|body| component::of(body)).collect();
     let mut runs: Vec<Layer> = Vec::new();
-    for (index, step) in view.phase.lowered.steps.iter().enumerate() {
+    for (index, step) in view.phase.lowered.schedule().steps.iter().enumerate() {
         let Some(layer) = components[step.node.graph as usize][step.node.node.index()].layer else {
             continue;
         };

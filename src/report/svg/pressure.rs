@@ -34,7 +34,7 @@ pub(super) fn picture<'a>(subject: &Subject<'a>, view: &'a View<'a>) -> Picture<
     let desc = format!(
         "{run}. {} steps. Stacked by storage class; outputs and caches are drawn from the step that fills them. {}. {}. \
          Weights ({weights}) are there throughout and not drawn.",
-        view.phase.lowered.steps.len(),
+        view.phase.lowered.schedule().steps.len(),
         top.words,
         arena.words,
     );

@@ -27,9 +27,9 @@ pub(super) type Sample = [u64; STACK.len()];
 ///
 /// Cost: linear in steps, reads, writes and storages.
 pub(super) fn samples(view: &View<'_>) -> Vec<Sample> {
-    let lowered = &view.phase.lowered;
+    let lowered = view.phase.lowered.schedule();
     let steps = lowered.steps.len();
-    let mut first = vec![steps; lowered.storages.len()];
+    let mut first = vec![steps; view.allocations.len()];
     for (index, step) in lowered.steps.iter().enumerate() {
         for &value in step.reads.iter().chain(&step.writes) {
             let slot = &mut first[lowered.value(value).storage.index()];
@@ -50,7 +50,7 @@ pub(super) fn samples(view: &View<'_>) -> Vec<Sample> {
         }
     };
     for (storage, &from) in
-        lowered.storages.iter().zip(&first).filter(|(storage, _)| !storage.class.is_planned())
+        view.allocations.iter().zip(&first).filter(|(storage, _)| !storage.class.is_planned())
     {
         // What no step touches is held throughout.
         add(storage.class, if from == steps { 0 } else { from }, steps + 1, storage.bytes);

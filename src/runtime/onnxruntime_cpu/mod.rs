@@ -7,7 +7,7 @@
 //! The result is an ordinary [`Lowered`] whose storages are the runtime's buffers, placed by the planner `bfc-arena`.
 //!
 //! In the first run of a set of shapes each buffer is a request of its own ([`Storage::grows`]); the second has a
-//! memory pattern of the first, so that all but outputs and workspace are one request. See [`repeated`].
+//! memory pattern of the first, so that all but outputs and workspace are one request. See `repeated`.
 //!
 //! Not covered: parallel execution, providers other than CPU, sparse and sequence tensors (each counts as it is declared).
 //!
@@ -24,43 +24,34 @@ mod nbits;
 mod options;
 mod order;
 mod precision;
+mod process;
 mod reuse;
 mod steps;
 mod symbolic;
 mod weights;
 mod work;
 
-use crate::graph::{Graph, Op};
-use crate::ids::{NodeId, TensorId};
+pub use options::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu, REGISTRATION};
+
+use super::{
+    Allocation, Assumption, Executed, ExecutedNode, ExecutedOutput, Lowered, Outcome, Pass, Phase, PhaseName,
+    Placed, Residency, Runtime, RuntimeData,
+};
+use crate::error::Result;
+use crate::graph::{Format, Graph, Op};
+use crate::ids::{StorageId, TensorId};
+use crate::plan::{self, Planner, Shrunk};
+use crate::problem::{Plan, Problem};
 use crate::process::{Remainders, Start};
-use crate::schedule::{Assumption, Known, Lowered, NodeRef, Process, Residency, Storage, StorageClass};
+use crate::schedule::{Draft, Known, NodeRef, Storage, StorageClass};
 use crate::shape::Shapes;
 use crate::units::Bytes;
 use kernel::Kernel;
-pub use options::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu};
+use process::Process;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
-use steps::{Settings, lasting, run};
+use steps::{Settings, run};
 use work::Work;
-
-/// One node of the graph that ONNX Runtime executes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptimizedNode {
-    /// Operator type, `nchwc.` before those of blocked layout.
-    pub kind: String,
-    /// The node of the file that it stands for: of those fused, the last.
-    pub source: NodeId,
-    /// What it reads of other nodes: their positions in the list, and outputs.
-    pub inputs: Vec<(usize, usize)>,
-    /// The tensors of the file that its outputs stand for.
-    pub outputs: Vec<TensorId>,
-}
-
-/// The nodes that ONNX Runtime's CPU provider executes of a graph, bodies apart, in execution order.
-#[must_use]
-pub fn optimized(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Vec<OptimizedNode> {
-    nodes(graph, shapes, options)
-}
 
 /// Pages of the runtime's library that the creation of a session touches; measured on chains of 1 to 1,600 nodes.
 const LIBRARY: u64 = 7_598_080;
@@ -92,136 +83,260 @@ const STARTS: [Start; 8] = {
     starts
 };
 
-/// Lowers a graph to the first run of it.
-///
-/// Cost: linear in nodes and edges, but for the search among freed buffers.
-pub(super) fn apply(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Lowered {
-    let (work, order) = optimized_work(Work::new(graph, shapes), options);
-    let settings = Settings::new(graph, options);
-    let mut lowered = run(&work, &order, &settings);
-    let weights = weights::of(&work, &settings);
-    let objects = objects(graph);
-    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
-    lowered.storages.extend(weights.held.iter().map(initializer));
-    lowered.storages.extend(unwritten(&weights, options));
-    lowered.storages.extend(reserved(&work, &order, options));
-    lowered.assumptions.extend(assumptions(&work, &order));
-    lowered.assumptions.extend(of_runner(options.runner));
-    lowered.residency = Residency {
-        unread_bytes: Bytes(weights::unread(&work, &order, options)),
-        kept_bytes: Bytes(sessions[0].heap.resident())
-            - Bytes(sessions[0].stays)
-            - objects.graph
-            - objects.session,
-        library_bytes: Bytes(LIBRARY + LIBRARY_RUN),
-        ..Residency::default()
-    };
-    let bytes = objects.graph + objects.session;
-    lowered.storages.push(lasting(StorageClass::Runtime, bytes.0, NodeRef::default(), Known::Assumed));
-    let has_arena = options.arena != Arena::Off;
-    for (mode, session) in MODES.into_iter().zip(sessions) {
-        let process = |start: Start| Process {
-            heap: session.heap.clone(),
-            start,
-            is_usual: mode == Remainders::Joined,
-            inputs: None,
-            user_bytes: Bytes::ZERO,
-            runners: Vec::new(),
-            blocks: Vec::new(),
-            has_arena,
-            alignment: creation::ALIGNMENT,
-            bytes_per_table_byte: TABLE,
-            tensor_objects: TENSOR_OBJECTS,
-        };
-        // Regions of an arena stay, wherever the heap lies.
-        let starts = if has_arena { &STARTS[..1] } else { &STARTS[..] };
-        lowered.processes.extend(starts.iter().copied().map(process));
-    }
-    lowered
+/// What the rules find of a phase before its buffers are placed, read again by [`Runtime::finish`].
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    residency: Residency,
+    /// Storages that the host application allocates outside of the runtime's arena: caches, and what a run returns.
+    hosted: Vec<StorageId>,
+    /// The process when the session is made, in each way in which it may go; empty: it is not simulated.
+    processes: Vec<Process>,
 }
 
-/// The session when it is made, at its highest point; no arena yet.
-pub(super) fn created(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Lowered {
-    let (work, _) = optimized_work(Work::new(graph, shapes), options);
-    let weights = weights::of(&work, &Settings::new(graph, options));
-    let objects = objects(graph);
-    let sessions = MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
-    let session = &sessions[0];
-    // While the file is read, few pages of the library are there.
-    let resident = |session: &creation::Creation| {
-        let (reading, after) = session.resident_peaks;
-        Bytes(after.max(reading.saturating_sub(LIBRARY - LIBRARY_READING)))
-    };
-    let mut lowered = Lowered::default();
-    // What is mapped is read in a run, or when it is packed.
-    let kept = weights.held.iter().filter(|held| !held.is_mapped);
-    lowered.storages.extend(kept.map(initializer));
-    let unwritten = unwritten(&weights, options);
-    let reserved = unwritten.as_ref().map_or(0, |storage| storage.bytes.0);
-    lowered.storages.extend(unwritten);
-    let node = weights.held.first().map_or(NodeRef::default(), |held| held.node);
-    let mut transient = |class, bytes| {
-        if bytes > 0 {
-            lowered.storages.push(lasting(class, bytes, node, Known::Assumed));
+impl Runtime for OnnxRuntimeCpu {
+    fn name(&self) -> &'static str {
+        "onnxruntime-cpu"
+    }
+
+    fn version(&self) -> &'static str {
+        "1.31.1"
+    }
+
+    fn options(&self) -> Vec<(&'static str, String)> {
+        self.entries()
+    }
+
+    fn planner(&self) -> Planner {
+        match self.arena {
+            Arena::Doubled => Planner::BfcArena,
+            Arena::AsRequested => Planner::BfcArenaAsRequested,
+            Arena::Off => Planner::BestFit,
         }
-    };
-    transient(
-        StorageClass::WeightsAnonymous,
-        session.peak.saturating_sub(session.stays.saturating_add(reserved)),
-    );
-    transient(StorageClass::WeightsFile, session.mapped);
-    lowered.residency = Residency {
-        anonymous_bytes: Some(resident(session)),
-        anonymous_upper_bytes: sessions.iter().map(resident).max(),
-        kept_bytes: Bytes(session.heap.resident()) - Bytes(session.peak) - objects.graph - objects.session,
-        library_bytes: Bytes(LIBRARY),
-        ..Residency::default()
-    };
-    let bytes = objects.graph + objects.session;
-    lowered.storages.push(lasting(StorageClass::Runtime, bytes.0, NodeRef::default(), Known::Assumed));
-    lowered
+    }
+
+    fn formats(&self) -> &'static [Format] {
+        &[Format::Onnx]
+    }
+
+    fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>> {
+        let options = self.hosted_by(pass.scenario);
+        let session = Session::new(pass.graph, pass.shapes, &options);
+        let running = session.running()?;
+        let again = (pass.name == PhaseName::Infer).then(|| repeated(&running, &options)).transpose()?;
+        let created = pass.is_first.then(|| session.created()).transpose()?;
+        let created = created.map(|lowered| (PhaseName::Compile, lowered));
+        let again = again.map(|lowered| (PhaseName::InferAgain, lowered));
+        Ok(created.into_iter().chain([(pass.name, running)]).chain(again).collect())
+    }
+
+    fn place(&self, problem: &Problem, planner: Planner, before: Option<&Phase>) -> Result<Plan> {
+        let Some(before) = before else { return plan::solve(problem, planner) };
+        match self.shrunk(before, planner) {
+            Some(shrunk) => plan::solve_after_shrinking(problem, planner, &shrunk),
+            None => plan::solve_after(problem, planner, &before.plan),
+        }
+    }
+
+    fn finish(&self, placed: &Placed<'_>) -> Result<Outcome> {
+        let own = Facts::default();
+        let facts = placed.lowered.data().get::<Facts>().unwrap_or(&own);
+        // Without an arena, another set of shapes is simulated from the session's start.
+        let continues = placed.planner.keeps_arena() || placed.name == PhaseName::InferAgain;
+        let before = placed.before.filter(|_| continues);
+        let carried = before.and_then(|before| before.outcome.carried.get::<Vec<Process>>());
+        let mut processes = carried.unwrap_or(&facts.processes).clone();
+        if let Some(shrunk) = before.and_then(|before| self.shrunk(before, placed.planner)) {
+            process::shrink(&mut processes, &shrunk.kept);
+        }
+        process::follow(placed, facts, processes)
+    }
+
+    fn executed(&self, graph: &Graph, shapes: &Shapes) -> Result<Option<Executed>> {
+        Ok(Some(Executed { nodes: nodes(graph, shapes, self), ..Executed::default() }))
+    }
+
+    fn reads_genai_config(&self) -> bool {
+        true
+    }
+}
+
+impl OnnxRuntimeCpu {
+    /// What the phase before left of its arena, where regions that nothing is in are freed: the caller still has the outputs.
+    fn shrunk(&self, before: &Phase, planner: Planner) -> Option<Shrunk> {
+        if !self.shrinks_arena || !planner.keeps_arena() {
+            return None;
+        }
+        let is_returned =
+            |storage: &Storage| matches!(storage.class, StorageClass::Output | StorageClass::PresentCache);
+        let planned = before.lowered.schedule().planned();
+        let held: Vec<bool> = planned.map(|(_, storage)| is_returned(storage)).collect();
+        Some(plan::shrink(&before.problem, planner, &before.plan, |index| held.get(index) == Some(&true)))
+    }
+}
+
+/// A session: the optimized graph and its initializers.
+struct Session<'a> {
+    graph: &'a Graph,
+    options: &'a OnnxRuntimeCpu,
+    work: Work<'a>,
+    order: Vec<usize>,
+    weights: weights::Weights,
+    objects: weights::Objects,
+    /// How its creation may go, in the order of [`MODES`].
+    creations: [creation::Creation; 2],
+}
+
+impl<'a> Session<'a> {
+    fn new(graph: &'a Graph, shapes: &'a Shapes, options: &'a OnnxRuntimeCpu) -> Session<'a> {
+        let (work, order) = optimized(Work::new(graph, shapes), options);
+        let weights = weights::of(&work, &Settings::new(graph, options));
+        let objects = objects(graph);
+        let creations = MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
+        Session { graph, options, work, order, weights, objects, creations }
+    }
+
+    /// The first run with a set of shapes.
+    ///
+    /// Cost: linear in nodes and edges, but for the search among freed buffers.
+    fn running(&self) -> Result<Lowered> {
+        let Session { work, order, options, objects, .. } = self;
+        let (draft, hosted) = run(work, order, &Settings::new(self.graph, options));
+        let initializers = self.weights.held.iter().map(initializer);
+        let unwritten = unwritten(&self.weights, options);
+        let own = objects.graph + objects.session;
+        let own = allocation(StorageClass::Runtime, own.0, NodeRef::default(), Known::Assumed);
+        let memory = initializers.chain(unwritten).chain(reserved(work, order, options)).chain([own]);
+        let residency = Residency {
+            unread_bytes: Bytes(weights::unread(work, order, options)),
+            kept_bytes: Bytes(self.creations[0].heap.resident())
+                - Bytes(self.creations[0].stays)
+                - objects.graph
+                - objects.session,
+            library_bytes: Bytes(LIBRARY + LIBRARY_RUN),
+            ..Residency::default()
+        };
+        let assumptions = assumptions(work, order).into_iter().chain(of_runner(options.runner));
+        let facts = Facts { residency, hosted, processes: self.processes() };
+        let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
+        Ok(lowered.with_assumptions(options::assumptions()).with_data(RuntimeData::new(facts)))
+    }
+
+    /// The process when the session is made, in each way in which it may go.
+    fn processes(&self) -> Vec<Process> {
+        let has_arena = self.options.arena != Arena::Off;
+        // Regions of an arena stay, at whatever addresses the heap is.
+        let starts = if has_arena { &STARTS[..1] } else { &STARTS[..] };
+        let of_mode = |(mode, creation): (Remainders, &creation::Creation)| {
+            let process = |&start: &Start| Process {
+                heap: creation.heap.clone(),
+                start,
+                is_usual: mode == Remainders::Joined,
+                inputs: None,
+                user_bytes: Bytes::ZERO,
+                hosted: Vec::new(),
+                blocks: Vec::new(),
+                has_arena,
+                alignment: creation::ALIGNMENT,
+                bytes_per_table_byte: TABLE,
+                tensor_objects: TENSOR_OBJECTS,
+            };
+            starts.iter().map(process).collect::<Vec<_>>()
+        };
+        MODES.into_iter().zip(&self.creations).flat_map(of_mode).collect()
+    }
+
+    /// The session when it is made, at its highest point; no arena yet.
+    fn created(&self) -> Result<Lowered> {
+        let Session { weights, options, objects, .. } = self;
+        let session = &self.creations[0];
+        // While the file is read, few pages of the library are there.
+        let resident = |session: &creation::Creation| {
+            let (reading, after) = session.resident_peaks;
+            Bytes(after.max(reading.saturating_sub(LIBRARY - LIBRARY_READING)))
+        };
+        // What is mapped is read in a run, or when it is packed.
+        let kept = weights.held.iter().filter(|held| !held.is_mapped);
+        let mut memory: Vec<Allocation> = kept.map(initializer).collect();
+        let unwritten = unwritten(weights, options);
+        let reserved = unwritten.as_ref().map_or(0, |held| held.bytes.0);
+        memory.extend(unwritten);
+        let node = weights.held.first().map_or(NodeRef::default(), |held| held.node);
+        let packing = session.peak.saturating_sub(session.stays.saturating_add(reserved));
+        let transient =
+            [(StorageClass::WeightsAnonymous, packing), (StorageClass::WeightsFile, session.mapped)];
+        let transient = transient.into_iter().filter(|&(_, bytes)| bytes > 0);
+        memory.extend(transient.map(|(class, bytes)| allocation(class, bytes, node, Known::Assumed)));
+        let own = objects.graph + objects.session;
+        memory.push(allocation(StorageClass::Runtime, own.0, NodeRef::default(), Known::Assumed));
+        let residency = Residency {
+            anonymous_bytes: Some(resident(session)),
+            anonymous_upper_bytes: self.creations.iter().map(resident).max(),
+            kept_bytes: Bytes(session.heap.resident())
+                - Bytes(session.peak)
+                - objects.graph
+                - objects.session,
+            library_bytes: Bytes(LIBRARY),
+            ..Residency::default()
+        };
+        let facts = Facts { residency, ..Facts::default() };
+        let lowered = Lowered::new(Draft::default())?.with_memory(memory);
+        Ok(lowered.with_assumptions(options::assumptions()).with_data(RuntimeData::new(facts)))
+    }
 }
 
 /// The same run again: its buffers are one memory pattern.
-pub(super) fn repeated(first: &Lowered, options: &OnnxRuntimeCpu) -> Lowered {
-    let mut lowered = first.clone();
+fn repeated(first: &Lowered, options: &OnnxRuntimeCpu) -> Result<Lowered> {
+    let (mut draft, memory, assumptions, data) = first.clone().into_parts();
     if options.memory_pattern {
-        let buffers = lowered.storages.iter_mut().filter(|storage| storage.class == StorageClass::Activation);
+        let buffers = draft.storages.iter_mut().filter(|storage| storage.class == StorageClass::Activation);
         buffers.for_each(|storage| storage.grows = false);
     }
-    lowered
+    Ok(Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions).with_data(data))
 }
 
-/// The nodes that are left, as they are executed.
-pub(super) fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Vec<OptimizedNode> {
-    let (work, order) = optimized_work(Work::new(graph, shapes), options);
+/// The nodes that are left of a graph, bodies apart, as they are executed and in execution order.
+fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Vec<ExecutedNode> {
+    let (work, order) = optimized(Work::new(graph, shapes), options);
     let mut written: FxHashMap<usize, (usize, usize)> = FxHashMap::default();
     for (position, &node) in order.iter().enumerate() {
         let ports = work.nodes[node].outputs.iter().enumerate();
         written.extend(ports.map(|(port, &value)| (value, (position, port))));
     }
+    let output = |tensor: TensorId| {
+        let info = shapes.tensor(tensor);
+        ExecutedOutput {
+            dtype: info.dtype,
+            dims: info.dims.clone().unwrap_or_default(),
+            layout: "plain",
+            is_dynamic: false,
+            tensor: graph.tensor_names(tensor).next().map(str::to_owned),
+        }
+    };
     let made = order.iter().map(|&node| {
         let own = &work.nodes[node];
-        OptimizedNode {
+        ExecutedNode {
+            name: graph.node_name(own.source).to_owned(),
             kind: own.kind.name().unwrap_or_else(|| graph.node_type(own.source)).to_owned(),
-            source: own.source,
+            originals: vec![graph.node_name(own.source).to_owned()],
             inputs: own.inputs().iter().flatten().filter_map(|value| written.get(value).copied()).collect(),
-            outputs: own.outputs.iter().map(|&value| work.values[value].tensor).collect(),
+            outputs: own.outputs.iter().map(|&value| output(work.values[value].tensor)).collect(),
+            is_view: false,
+            computes: true,
         }
     });
     made.collect()
 }
 
 /// The block for all initializers that a session without packing plans, and never writes to.
-fn unwritten(weights: &weights::Weights, options: &OnnxRuntimeCpu) -> Option<Storage> {
+fn unwritten(weights: &weights::Weights, options: &OnnxRuntimeCpu) -> Option<Allocation> {
     let first = weights.held.first().filter(|_| !options.prepacking)?;
     let planned = weights.held.iter().filter(|held| !held.is_message);
     let bytes = planned.map(|held| held.bytes).fold(0, u64::saturating_add);
-    Some(lasting(StorageClass::WeightsAnonymous, bytes, first.node, Known::Exact))
+    Some(allocation(StorageClass::WeightsAnonymous, bytes, first.node, Known::Exact))
 }
 
 /// The graph that the runtime executes, and in which order.
-fn optimized_work<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec<usize>) {
+fn optimized<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec<usize>) {
     fuse::optimize(&mut work, options);
     let order = order::of(&work);
     (work, order)
@@ -259,17 +374,17 @@ fn of_runner(runner: OnnxRunner) -> Option<Assumption> {
 }
 
 /// What kernels hold beside the arena while they run: the most of any node, as if it were there throughout.
-fn reserved(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Option<Storage> {
+fn reserved(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Option<Allocation> {
     let of_node = |&node: &usize| Some((nbits::reserved(work, node, options.prepacking)?, node));
     let (bytes, node) =
         order.iter().filter_map(of_node).max_by_key(|&(bytes, node)| (bytes, Reverse(node)))?;
     let source = NodeRef { graph: 0, node: work.nodes[node].source };
-    (bytes > 0).then(|| lasting(StorageClass::Workspace, bytes, source, Known::Assumed))
+    (bytes > 0).then(|| allocation(StorageClass::Workspace, bytes, source, Known::Assumed))
 }
 
-fn initializer(held: &weights::Held) -> Storage {
+fn initializer(held: &weights::Held) -> Allocation {
     let class = if held.is_mapped { StorageClass::WeightsFile } else { StorageClass::WeightsAnonymous };
-    lasting(class, held.bytes, held.node, Known::Exact)
+    allocation(class, held.bytes, held.node, Known::Exact)
 }
 
 fn objects(graph: &Graph) -> weights::Objects {
@@ -277,4 +392,8 @@ fn objects(graph: &Graph) -> weights::Objects {
     let nodes = graphs.iter().flat_map(|graph| graph.nodes());
     let nodes = nodes.filter(|node| !matches!(node.op, Op::Constant(_) | Op::Parameter | Op::Result));
     weights::objects(nodes.count())
+}
+
+fn allocation(class: StorageClass, bytes: u64, node: NodeRef, known: Known) -> Allocation {
+    Allocation { class, bytes: Bytes(bytes), node, known }
 }

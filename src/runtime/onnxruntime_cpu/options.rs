@@ -1,10 +1,13 @@
 //! `onnxruntime-cpu`: ONNX Runtime's CPU provider, sequential execution.
 //!
-//! The rules themselves are in [`crate::schedule`]; what a user can set is here.
+//! What a user can set, and what every run under the runtime assumes.
 
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Format;
 use crate::machine::Machine;
-use crate::plan::Planner;
-use crate::runtime::{Profile, Runtime};
+use crate::runtime::Assumption;
+use crate::runtime::options::{ISA, OptionSpec, Options, Registration, THREADS, Values};
+use crate::scenario::Scenario;
 
 /// What a run under the CPU provider depends on beside the model; the names are those of `SessionOptions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +148,14 @@ impl OnnxRuntimeCpu {
         if self.machine.isa.has_avx512() { 16 } else { 8 }
     }
 
+    /// The same options for sessions that the host application of `scenario` runs.
+    pub(super) fn hosted_by(self, scenario: &Scenario) -> OnnxRuntimeCpu {
+        let runner = scenario.genai.as_ref().map_or(OnnxRunner::Session, |genai| OnnxRunner::GenAi {
+            shares_cache: genai.shared_cache.is_some(),
+        });
+        OnnxRuntimeCpu { runner, ..self }
+    }
+
     /// The options by name, as the report lists them.
     #[must_use]
     pub fn entries(&self) -> Vec<(&'static str, String)> {
@@ -162,41 +173,110 @@ impl OnnxRuntimeCpu {
     }
 }
 
-impl Profile {
-    /// ONNX Runtime's CPU provider.
-    #[must_use]
-    pub fn onnxruntime_cpu(options: OnnxRuntimeCpu) -> Profile {
-        Profile {
-            name: "onnxruntime-cpu",
-            version: "1.31.1",
-            planner: match options.arena {
-                Arena::Doubled => Planner::BfcArena,
-                Arena::AsRequested => Planner::BfcArenaAsRequested,
-                Arena::Off => Planner::BestFit,
-            },
-            alignment: 1,
-            runtime: Runtime::OnnxRuntimeCpu(options),
-            assumptions: &[
-                (
-                    "arena-next-power-of-two",
-                    "the CPU arena doubles its regions and keeps them; the caller gives outputs back before the next run",
-                ),
-                (
-                    "missing-data-embedded",
-                    "initializers whose data file is not there lie in the model's own file, as exporters write them below \
+/// What every run under the runtime assumes.
+const ASSUMPTIONS: &[(&str, &str)] = &[
+    (
+        "arena-next-power-of-two",
+        "the CPU arena doubles its regions and keeps them; the caller gives outputs back before the next run",
+    ),
+    (
+        "missing-data-embedded",
+        "initializers whose data file is not there lie in the model's own file, as exporters write them below \
                      2 GB; `--weights external` for a mapped file",
-                ),
-                (
-                    "session-objects",
-                    "a session's own objects take 1.44 MB and 3.5 kB per node, measured on chains of 1 to 1,600 nodes",
-                ),
-                (
-                    "resident-heap",
-                    "the resident set follows glibc 2.36 through the creation and the runs; equal processes differ by \
+    ),
+    (
+        "session-objects",
+        "a session's own objects take 1.44 MB and 3.5 kB per node, measured on chains of 1 to 1,600 nodes",
+    ),
+    (
+        "resident-heap",
+        "the resident set follows glibc 2.36 through the creation and the runs; equal processes differ by \
                      where small objects lie: the figure is the frequent case, without an arena the middle of eight, \
                      \"up to\" the one that keeps the most",
-                ),
-            ],
-        }
+    ),
+];
+
+/// What every run under the runtime assumes.
+pub(super) fn assumptions() -> Vec<Assumption> {
+    crate::runtime::assumptions(ASSUMPTIONS)
+}
+
+/// The runtime for the registry.
+pub const REGISTRATION: Registration = Registration {
+    name: "onnxruntime-cpu",
+    help: "ONNX Runtime's CPU provider, sequential execution",
+    options: &[
+        THREADS,
+        ISA,
+        GRAPH_OPTIMIZATION,
+        NO_MEM_REUSE,
+        NO_MEM_PATTERN,
+        NO_PREPACKING,
+        ARENA,
+        ARENA_SHRINKAGE,
+        WEIGHTS,
+    ],
+    default_for: &[Format::Onnx],
+    make: |options| Ok(Box::new(parse(options)?)),
+};
+
+const GRAPH_OPTIMIZATION: OptionSpec = OptionSpec {
+    name: "graph-optimization",
+    values: Values::OneOf(&GraphOptimization::NAMES),
+    help: "How far the graph is rewritten [default: all]",
+};
+const NO_MEM_REUSE: OptionSpec = OptionSpec {
+    name: "no-mem-reuse",
+    values: Values::Flag,
+    help: "Do not reuse buffers of dead tensors (`enable_mem_reuse = false`)",
+};
+const NO_MEM_PATTERN: OptionSpec = OptionSpec {
+    name: "no-mem-pattern",
+    values: Values::Flag,
+    help: "Do not use memory patterns (`enable_mem_pattern = false`)",
+};
+const NO_PREPACKING: OptionSpec = OptionSpec {
+    name: "no-prepacking",
+    values: Values::Flag,
+    help: "Do not pack constant matrices (`session.disable_prepacking`)",
+};
+const ARENA: OptionSpec = OptionSpec {
+    name: "arena",
+    values: Values::OneOf(&Arena::NAMES),
+    help: "How the CPU arena grows; `off`: every buffer is an allocation [default: next-power-of-two]",
+};
+const ARENA_SHRINKAGE: OptionSpec = OptionSpec {
+    name: "arena-shrinkage",
+    values: Values::Flag,
+    help: "Free empty regions of the arena after each run (`memory.enable_memory_arena_shrinkage`)",
+};
+const WEIGHTS: OptionSpec = OptionSpec {
+    name: "weights",
+    values: Values::OneOf(&["embedded", "external"]),
+    help: "Place of initializers: in the model's file, or in a mapped file of their own [default: as the model says; \
+           embedded, if their data file is missing]",
+};
+
+/// Makes the runtime's options of what was given.
+fn parse(options: &Options) -> Result<OnnxRuntimeCpu> {
+    let found = OnnxRuntimeCpu {
+        machine: options.machine()?,
+        optimization: options
+            .parsed(GRAPH_OPTIMIZATION.name, GraphOptimization::by_name)?
+            .unwrap_or_default(),
+        memory_reuse: !options.flag(NO_MEM_REUSE.name),
+        memory_pattern: !options.flag(NO_MEM_PATTERN.name),
+        prepacking: !options.flag(NO_PREPACKING.name),
+        arena: options.parsed(ARENA.name, Arena::by_name)?.unwrap_or_default(),
+        external_weights: options.word(WEIGHTS.name).map(|word| word == "external"),
+        shrinks_arena: options.flag(ARENA_SHRINKAGE.name),
+        runner: OnnxRunner::Session,
+    };
+    if found.shrinks_arena && found.arena == Arena::Off {
+        let message = "`--arena-shrinkage` was given, and `--arena off` leaves no arena";
+        return Err(Error::new(ErrorKind::Usage, message)
+            .note("ONNX Runtime refuses such a run")
+            .help("remove one of the two flags"));
     }
+    Ok(found)
 }

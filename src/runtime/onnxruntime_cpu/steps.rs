@@ -9,9 +9,7 @@ use super::{attention, kernels, order};
 use crate::graph::Graph;
 use crate::ids::{StorageId, ValueId};
 use crate::scenario::input_name;
-use crate::schedule::{
-    Known, Lowered, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, state,
-};
+use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, state};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -46,41 +44,38 @@ impl<'a> Settings<'a> {
 }
 
 /// Steps, buffers and values of one pass over a graph.
-pub(super) fn run(work: &Work<'_>, order: &[usize], settings: &Settings<'_>) -> Lowered {
-    let mut emitter = Emitter::new(work, order, settings, Lowered::default());
+pub(super) fn run(work: &Work<'_>, order: &[usize], settings: &Settings<'_>) -> (Draft, Vec<StorageId>) {
+    let mut emitter = Emitter::new(work, order, settings, Draft::default());
     for &parameter in work.graph.parameters() {
         if let Some(tensor) = work.graph.output(parameter, 0) {
             let class = state::io_class(input_name(work.graph, parameter));
             let value = emitter.given(tensor.index(), class);
-            let value = emitter.lowered.value(value);
+            let value = emitter.draft.value(value);
             if class == StorageClass::KvCache && settings.options.runner != OnnxRunner::Session {
-                emitter.lowered.runners.push(value.storage);
+                emitter.hosted.push(value.storage);
             } else {
-                emitter.lowered.user_bytes += value.bytes;
+                emitter.draft.user_bytes += value.bytes;
             }
         }
     }
     order.iter().for_each(|&node| emitter.step(node));
-    let mut lowered = emitter.lowered;
-    let last = lowered.steps.len().saturating_sub(1) as u32;
-    for storage in &mut lowered.storages {
+    let Emitter { mut draft, hosted, .. } = emitter;
+    let last = draft.steps.len().saturating_sub(1) as u32;
+    for storage in &mut draft.storages {
         if matches!(storage.class, StorageClass::Output | StorageClass::PresentCache) {
             storage.kept_until = last;
         }
     }
-    lowered
-}
-
-/// A storage that is there for as long as the session, or for as long as steps use it.
-pub(super) fn lasting(class: StorageClass, bytes: u64, node: NodeRef, known: Known) -> Storage {
-    Storage { class, bytes: Bytes(bytes), alignment: 1, node, known, kept_until: 0, grows: false }
+    (draft, hosted)
 }
 
 struct Emitter<'a> {
     work: &'a Work<'a>,
     settings: &'a Settings<'a>,
     number: u32,
-    lowered: Lowered,
+    draft: Draft,
+    /// Storages that the host application allocates.
+    hosted: Vec<StorageId>,
     reuse: Reuse,
     values: FxHashMap<usize, ValueId>,
     /// Of a body, what its results are outside.
@@ -90,12 +85,13 @@ struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(work: &'a Work<'a>, order: &[usize], settings: &'a Settings<'a>, lowered: Lowered) -> Emitter<'a> {
+    fn new(work: &'a Work<'a>, order: &[usize], settings: &'a Settings<'a>, draft: Draft) -> Emitter<'a> {
         Emitter {
             work,
             settings,
             number: settings.number(work.graph),
-            lowered,
+            draft,
+            hosted: Vec::new(),
             reuse: reuse::plan(work, order, settings.options.memory_reuse),
             values: FxHashMap::default(),
             results: FxHashMap::default(),
@@ -120,7 +116,7 @@ impl<'a> Emitter<'a> {
         } else {
             for body in &bodies {
                 let (bytes, unknown) = self.peak(body);
-                self.lowered.unknown_tensors += unknown;
+                self.draft.unknown_tensors += unknown;
                 workspace.push(bytes);
             }
         }
@@ -131,7 +127,7 @@ impl<'a> Emitter<'a> {
             }
         }
         writes.extend(workspace.into_iter().map(|bytes| self.scratch(bytes, source)));
-        self.lowered.steps.push(Step { node: source, reads, writes });
+        self.draft.steps.push(Step { node: source, reads, writes });
     }
 
     /// The steps of the branch that needs most, and what it gives.
@@ -142,8 +138,8 @@ impl<'a> Emitter<'a> {
         };
         let Some(body) = highest else { return Vec::new() };
         let (work, order) = self.inside(body);
-        let lowered = std::mem::take(&mut self.lowered);
-        let mut inner = Emitter::new(&work, &order, self.settings, lowered);
+        let draft = std::mem::take(&mut self.draft);
+        let mut inner = Emitter::new(&work, &order, self.settings, draft);
         inner.inner_class = self.inner_class;
         for &(outer, value) in &body.passed {
             inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
@@ -155,7 +151,8 @@ impl<'a> Emitter<'a> {
         }
         order.iter().for_each(|&node| inner.step(node));
         let values = std::mem::take(&mut inner.values);
-        self.lowered = inner.lowered;
+        self.hosted.append(&mut inner.hosted);
+        self.draft = inner.draft;
         let given = body.results.iter().filter_map(|&(value, outer)| Some((outer, *values.get(&value)?)));
         let given: Vec<(usize, ValueId)> = given.collect();
         self.values.extend(given.iter().copied());
@@ -175,10 +172,10 @@ impl<'a> Emitter<'a> {
         }
         let counters = [COUNTER, CONDITION].map(|bytes| self.scratch(bytes, source));
         let writes = counters.into_iter().collect();
-        self.lowered.steps.push(Step { node: source, reads: outside.iter().copied().collect(), writes });
+        self.draft.steps.push(Step { node: source, reads: outside.iter().copied().collect(), writes });
         let (work, order) = self.inside(body);
-        let lowered = std::mem::take(&mut self.lowered);
-        let mut inner = Emitter::new(&work, &order, self.settings, lowered);
+        let draft = std::mem::take(&mut self.draft);
+        let mut inner = Emitter::new(&work, &order, self.settings, draft);
         inner.inner_class = StorageClass::Scratch;
         for &(outer, value) in body.passed.iter().chain(&iterated.entering) {
             inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
@@ -187,7 +184,8 @@ impl<'a> Emitter<'a> {
         inner.results.extend(results().map(|&value| (value, StorageClass::Scratch)));
         order.iter().for_each(|&node| inner.step(node));
         let values = std::mem::take(&mut inner.values);
-        self.lowered = inner.lowered;
+        self.hosted.append(&mut inner.hosted);
+        self.draft = inner.draft;
         let given = |results: &[usize]| -> Vec<ValueId> {
             results.iter().filter_map(|value| values.get(value).copied()).collect()
         };
@@ -213,14 +211,16 @@ impl<'a> Emitter<'a> {
         let reads = outside.iter().chain(&carried).chain(&kept).copied().collect();
         // The pattern is the body's own, and gone when the outputs are made.
         kept.extend(writes.iter().skip(usize::from(pattern > 0)));
-        self.lowered.steps.push(Step { node: source, reads, writes });
+        self.draft.steps.push(Step { node: source, reads, writes });
         kept
     }
 
     /// A request that lasts as long as something reads it.
     fn scratch(&mut self, bytes: u64, source: NodeRef) -> ValueId {
-        let storage =
-            Storage { grows: true, ..lasting(StorageClass::Scratch, bytes, source, Known::Assumed) };
+        let storage = Storage {
+            grows: true,
+            ..Storage::new(StorageClass::Scratch, Bytes(bytes), source, Known::Assumed)
+        };
         self.value(storage, bytes, Origin::Written, None)
     }
 
@@ -237,12 +237,12 @@ impl<'a> Emitter<'a> {
             return known;
         }
         let (work, order) = self.inside(body);
-        let mut inner = Emitter::new(&work, &order, self.settings, Lowered::default());
+        let mut inner = Emitter::new(&work, &order, self.settings, Draft::default());
         // What a loop's body gives is counted where it is kept.
         let results = body.iterated.iter().flat_map(|own| own.carried.iter().chain(&own.stacked));
         inner.results.extend(results.map(|&value| (value, StorageClass::Io)));
         order.iter().for_each(|&node| inner.step(node));
-        let found = (peak(&inner.lowered), inner.lowered.unknown_tensors);
+        let found = (peak(&inner.draft), inner.draft.unknown_tensors);
         self.settings.peaks.borrow_mut().insert(number, found);
         found
     }
@@ -260,8 +260,12 @@ impl<'a> Emitter<'a> {
         let node = self.work.graph.tensor(self.work.values[value].tensor).node;
         let node = NodeRef { graph: self.number, node };
         let bytes = self.bytes(value);
-        let id =
-            self.value(lasting(class, bytes, node, self.known(value)), bytes, Origin::Resident, Some(value));
+        let id = self.value(
+            Storage::new(class, Bytes(bytes), node, self.known(value)),
+            bytes,
+            Origin::Resident,
+            Some(value),
+        );
         self.values.insert(value, id);
         id
     }
@@ -272,19 +276,20 @@ impl<'a> Emitter<'a> {
             reuse::Origin::Given | reuse::Origin::Unused => return None,
             reuse::Origin::Aliased(input) => {
                 let from = self.read(input)?;
-                let storage = self.lowered.value(from).storage;
+                let storage = self.draft.value(from).storage;
                 self.push(storage, bytes, Origin::View(from), Some(value))
             }
             reuse::Origin::Reused => {
                 let owner = self.values.get(&self.reuse.buffer[value]).copied()?;
-                let storage = self.lowered.value(owner).storage;
-                let held = &mut self.lowered.storages[storage.index()];
+                let storage = self.draft.value(owner).storage;
+                let held = &mut self.draft.storages[storage.index()];
                 held.bytes = held.bytes.max(Bytes(bytes));
                 self.push(storage, bytes, Origin::Written, Some(value))
             }
             reuse::Origin::Allocated => {
                 let class = self.inner_class;
-                let storage = Storage { grows: true, ..lasting(class, bytes, source, self.known(value)) };
+                let storage =
+                    Storage { grows: true, ..Storage::new(class, Bytes(bytes), source, self.known(value)) };
                 self.value(storage, bytes, Origin::Written, Some(value))
             }
             reuse::Origin::Returned => {
@@ -293,9 +298,10 @@ impl<'a> Emitter<'a> {
                     self.push(past, bytes, Origin::Written, Some(value))
                 } else {
                     let grows = class.is_planned();
-                    let storage = Storage { grows, ..lasting(class, bytes, source, self.known(value)) };
+                    let storage =
+                        Storage { grows, ..Storage::new(class, Bytes(bytes), source, self.known(value)) };
                     let id = self.value(storage, bytes, Origin::Written, Some(value));
-                    self.lowered.runners.extend((!grows).then_some(self.lowered.value(id).storage));
+                    self.hosted.extend((!grows).then_some(self.draft.value(id).storage));
                     id
                 }
             }
@@ -323,27 +329,27 @@ impl<'a> Emitter<'a> {
         }
         let node = self.work.writer(value)?;
         let past = attention::shared_past(self.work, node, value)?;
-        let past = self.lowered.value(*self.values.get(&past)?);
+        let past = self.draft.value(*self.values.get(&past)?);
         (past.bytes == Bytes(bytes)).then_some(past.storage)
     }
 
     fn value(&mut self, storage: Storage, bytes: u64, origin: Origin, value: Option<usize>) -> ValueId {
-        let id = StorageId::new(self.lowered.storages.len());
-        self.lowered.storages.push(storage);
+        let id = StorageId::new(self.draft.storages.len());
+        self.draft.storages.push(storage);
         self.push(id, bytes, origin, value)
     }
 
     fn push(&mut self, storage: StorageId, bytes: u64, origin: Origin, value: Option<usize>) -> ValueId {
         let tensor =
             value.map(|value| TensorRef { graph: self.number, tensor: self.work.values[value].tensor });
-        let id = ValueId::new(self.lowered.values.len());
-        self.lowered.values.push(Value { storage, offset: Bytes::ZERO, bytes: Bytes(bytes), origin, tensor });
+        let id = ValueId::new(self.draft.values.len());
+        self.draft.values.push(Value { storage, offset: Bytes::ZERO, bytes: Bytes(bytes), origin, tensor });
         id
     }
 
     fn bytes(&mut self, value: usize) -> u64 {
         self.work.bytes(value).unwrap_or_else(|| {
-            self.lowered.unknown_tensors += 1;
+            self.draft.unknown_tensors += 1;
             0
         })
     }
@@ -354,16 +360,16 @@ impl<'a> Emitter<'a> {
 }
 
 /// Bytes of planned storages at the step where they are most.
-fn peak(lowered: &Lowered) -> u64 {
-    let mut changes: Vec<i128> = vec![0; lowered.steps.len() + 2];
-    let end = lowered.steps.len().saturating_sub(1);
-    let mut lives: Vec<Option<(usize, usize)>> = vec![None; lowered.storages.len()];
-    for (now, step) in lowered.steps.iter().enumerate() {
+fn peak(draft: &Draft) -> u64 {
+    let mut changes: Vec<i128> = vec![0; draft.steps.len() + 2];
+    let end = draft.steps.len().saturating_sub(1);
+    let mut lives: Vec<Option<(usize, usize)>> = vec![None; draft.storages.len()];
+    for (now, step) in draft.steps.iter().enumerate() {
         for &value in step.reads.iter().chain(&step.writes) {
-            lives[lowered.value(value).storage.index()].get_or_insert((now, now)).1 = now;
+            lives[draft.value(value).storage.index()].get_or_insert((now, now)).1 = now;
         }
     }
-    for (storage, life) in lowered.storages.iter().zip(lives) {
+    for (storage, life) in draft.storages.iter().zip(lives) {
         if let (true, Some((first, last))) = (storage.class.is_planned(), life) {
             let is_returned = matches!(storage.class, StorageClass::Output | StorageClass::PresentCache);
             let last = if is_returned { end } else { last };

@@ -1,28 +1,164 @@
-//! `openvino-cpu`: OpenVINO's CPU plugin.
+//! `openvino-cpu`: OpenVINO's CPU plugin, one stream, one socket.
 //!
 //! `options` is what a user can set; `execution`, the graph that the plugin executes, read from a serialized runtime model
-//! or made from an export by `fuse`; `memory`, what the plugin holds in memory for it; `calibration`, what was measured.
+//! or made from an export by `fuse`; `memory`, what the plugin holds in memory for it; `carry_over`, what stays from phase to
+//! phase; `calibration`, what was measured.
 
 pub mod calibration;
+mod carry_over;
 pub mod execution;
 pub mod fuse;
-pub(super) mod memory;
+mod memory;
 mod options;
 
-pub use options::{Cache, Generation, OpenvinoCpu, Reshape};
+pub use options::{Cache, OpenvinoCpu, REGISTRATION, Reshape};
 
-use super::Profile;
+use super::{
+    Allocation, Executed, ExecutedNode, ExecutedOutput, Generation, Lowered, Outcome, Pass, Phase, PhaseName,
+    Placed, Residency, Runtime, RuntimeData,
+};
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, Op};
+use crate::graph::{Format, Graph, Op};
 use crate::ids::NodeId;
-use crate::schedule::{Lowered, NodeRef};
+use crate::plan::{self, Planner};
+use crate::problem::{Plan, Problem};
+use crate::schedule::{Known, NodeRef, StorageClass};
 use crate::shape::Shapes;
-use execution::{ExecutionGraph, Precision};
-use memory::Moment;
+use crate::units::Bytes;
+use execution::{ExecutionGraph, Kind, Layout, Precision};
+use memory::{Cached, Moment};
+
+/// What the plugin's rules find of a phase before its buffers are placed, read again by [`Runtime::finish`] and by the next
+/// phase.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    residency: Residency,
+    /// Tokens in the states of attention.
+    cached: Cached,
+    /// Arenas of a static graph in addition to the planned one, of the same size: one per further stream.
+    further_pools: u32,
+}
+
+impl Runtime for OpenvinoCpu {
+    fn name(&self) -> &'static str {
+        "openvino-cpu"
+    }
+
+    fn version(&self) -> &'static str {
+        "2026.4.1"
+    }
+
+    fn options(&self) -> Vec<(&'static str, String)> {
+        self.entries()
+    }
+
+    fn planner(&self) -> Planner {
+        Planner::Openvino
+    }
+
+    fn formats(&self) -> &'static [Format] {
+        &[Format::OpenVino, Format::Onnx]
+    }
+
+    fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>> {
+        let Pass { graph, shapes, .. } = *pass;
+        let model = model(graph);
+        let mut phases = Vec::new();
+        if pass.is_first {
+            phases.push((PhaseName::Load, memory::loaded(&model, self)?));
+        }
+        let execution = executed(graph, shapes, self)?;
+        let tensor_of = |port: execution::Port| {
+            let node = execution.node(port.step)?.source.node;
+            graph.output(node, port.port as usize)
+        };
+        let at = |moment| -> Result<Lowered> {
+            let lowered = memory::apply(&execution, self, pass.generation(), moment, &model, tensor_of)?;
+            Ok(lowered.with_assumptions(options::assumptions()))
+        };
+        if pass.is_first {
+            phases.push((PhaseName::Compile, at(Moment::Compiled)?));
+        }
+        phases.push((pass.name, at(Moment::Running)?));
+        Ok(phases)
+    }
+
+    fn carry_over(&self, lowered: Lowered, before: &Phase, _planner: Planner) -> Result<Lowered> {
+        carry_over::storages(&before.lowered, lowered)
+    }
+
+    fn place(&self, problem: &Problem, planner: Planner, before: Option<&Phase>) -> Result<Plan> {
+        let Some(before) = before else { return plan::solve(problem, planner) };
+        if planner.keeps_arena() {
+            return plan::solve_after(problem, planner, &before.plan);
+        }
+        Ok(carry_over::blocks(&before.plan, plan::solve(problem, planner)?))
+    }
+
+    fn finish(&self, placed: &Placed<'_>) -> Result<Outcome> {
+        let facts = facts(placed.lowered);
+        let arena = placed.plan.arena_size;
+        let pool = Allocation {
+            class: StorageClass::Workspace,
+            bytes: arena,
+            node: NodeRef::default(),
+            known: Known::Exact,
+        };
+        let pools = Bytes(arena.0.saturating_mul(facts.further_pools.into()));
+        let residency =
+            Residency { untouched_bytes: facts.residency.untouched_bytes + pools, ..facts.residency };
+        let memory = (0..facts.further_pools).map(|_| pool).collect();
+        Ok(Outcome { residency, memory, carried: RuntimeData::default() })
+    }
+
+    fn executed(&self, graph: &Graph, shapes: &Shapes) -> Result<Option<Executed>> {
+        let execution = executed(graph, shapes, self)?;
+        Ok(Some(Executed { is_from_file: execution::is_execution_graph(graph), ..neutral(&execution) }))
+    }
+
+    fn last_growth(&self, batch: u64, generation: Generation, length: u64) -> Option<u64> {
+        memory::last_growth(self.cache, batch, generation, length)
+    }
+}
+
+/// What the plugin's rules found of a phase.
+fn facts(lowered: &Lowered) -> Facts {
+    lowered.data().get::<Facts>().copied().unwrap_or_default()
+}
+
+/// The executed graph in the form that does not depend on the runtime.
+fn neutral(execution: &ExecutionGraph) -> Executed {
+    let nodes = execution.nodes.iter().map(|node| ExecutedNode {
+        name: node.name.to_string(),
+        kind: node.kind.name().to_owned(),
+        originals: node.originals.iter().map(ToString::to_string).collect(),
+        inputs: node.inputs.iter().map(|port| (port.step as usize, port.port as usize)).collect(),
+        outputs: node.outputs.iter().map(neutral_output).collect(),
+        is_view: node.is_view,
+        computes: !matches!(node.kind, Kind::Const | Kind::Input | Kind::Output),
+    });
+    Executed {
+        nodes: nodes.collect(),
+        is_dynamic: execution.is_dynamic,
+        assumptions: execution.assumptions.iter().map(|assumption| assumption.text.clone()).collect(),
+        nodes_are_steps: true,
+        is_from_file: false,
+    }
+}
+
+fn neutral_output(output: &execution::Output) -> ExecutedOutput {
+    ExecutedOutput {
+        dtype: output.dtype,
+        dims: output.dims.clone(),
+        layout: if output.layout == Layout::ChannelsLast { "channels_last" } else { "plain" },
+        is_dynamic: output.is_dynamic,
+        tensor: None,
+    }
+}
 
 /// The model as the user holds it.
-pub(super) fn model(graph: &Graph) -> memory::Model {
+fn model(graph: &Graph) -> memory::Model {
     let bodies = graph.with_bodies();
     let nodes = bodies.iter().map(|body| body.nodes().len() as u64).sum();
     let ranges = (0_u32..).zip(&bodies).flat_map(|(graph, body)| {
@@ -69,22 +205,6 @@ pub fn executed(graph: &Graph, shapes: &Shapes, options: &OpenvinoCpu) -> Result
         .help(format!("add `--precision f32`, or give `--kv-precision u8` or `{precision}`")));
     }
     Ok(execution)
-}
-
-pub(super) fn lower(
-    graph: &Graph,
-    execution: &ExecutionGraph,
-    profile: &Profile,
-    options: &OpenvinoCpu,
-    moment: Moment,
-) -> Lowered {
-    let tensor_of = |port: execution::Port| {
-        let node = execution.node(port.step)?.source.node;
-        graph.output(node, port.port as usize)
-    };
-    let mut lowered = memory::apply(execution, options, moment, &model(graph), tensor_of);
-    lowered.assumptions.extend(profile.assumptions());
-    lowered
 }
 
 /// An execution graph is what it is: an option that contradicts it is an error.

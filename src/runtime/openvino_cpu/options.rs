@@ -1,12 +1,16 @@
 //! `openvino-cpu`: OpenVINO's CPU plugin, one stream, one socket.
 //!
-//! The rules themselves are in [`crate::schedule`]; what a user can set is here.
+//! What a user can set, and what every run under the runtime assumes.
 
 use crate::dtype::DType;
+use crate::error::Result;
+use crate::graph::Format;
 use crate::machine::{Isa, Machine};
-use crate::plan::Planner;
+use crate::runtime::Assumption;
 use crate::runtime::openvino_cpu::execution::Precision;
-use crate::runtime::{Profile, Runtime};
+use crate::runtime::options::{
+    ISA, KV_PRECISION, LOGITS, OptionSpec, Options, Registration, THREADS, Values,
+};
 
 /// What a run under the CPU plugin depends on beside the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +31,6 @@ pub struct OpenvinoCpu {
     pub last_logits: bool,
     /// Where keys and values lie between tokens.
     pub cache: Cache,
-    /// The generation that a run is part of; `None`: it stands alone, with a cache allocated at its present length.
-    pub generation: Option<Generation>,
 }
 
 /// Where keys and values lie between tokens.
@@ -39,15 +41,6 @@ pub enum Cache {
     Stateful,
     /// In blocks of tokens that the runner allocates, read by PagedAttention.
     Paged,
-}
-
-/// The generation that a run is part of: what a cache is allocated for at first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Generation {
-    /// Tokens of the first run.
-    pub prompt: u64,
-    /// Most tokens that may follow, if a limit was set.
-    pub new_tokens: Option<u64>,
 }
 
 impl OpenvinoCpu {
@@ -99,7 +92,6 @@ impl Default for OpenvinoCpu {
             streams: 1,
             last_logits: false,
             cache: Cache::default(),
-            generation: None,
         }
     }
 }
@@ -139,19 +131,9 @@ const ASSUMPTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-impl Profile {
-    /// OpenVINO's CPU plugin under `options`.
-    #[must_use]
-    pub fn openvino_cpu(options: OpenvinoCpu) -> Profile {
-        Profile {
-            name: "openvino-cpu",
-            version: "2026.4.1",
-            planner: Planner::Openvino,
-            alignment: 1,
-            assumptions: ASSUMPTIONS,
-            runtime: Runtime::OpenvinoCpu(options),
-        }
-    }
+/// What every run under the runtime assumes.
+pub(super) fn assumptions() -> Vec<Assumption> {
+    crate::runtime::assumptions(ASSUMPTIONS)
 }
 
 /// Which dims are known when the model is compiled.
@@ -164,6 +146,12 @@ pub enum Reshape {
 }
 
 impl Reshape {
+    /// The choice of this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Reshape> {
+        [Reshape::Dynamic, Reshape::Static].into_iter().find(|reshape| reshape.name() == name)
+    }
+
     /// The word on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -172,6 +160,67 @@ impl Reshape {
             Reshape::Static => "static",
         }
     }
+}
+
+/// The runtime for the registry.
+pub const REGISTRATION: Registration = Registration {
+    name: "openvino-cpu",
+    help: "OpenVINO's CPU plugin, one stream, one socket",
+    options: &[THREADS, ISA, PRECISION, KV_PRECISION, RESHAPE, MMAP, STREAMS, LOGITS, ATTENTION, RUNNER],
+    default_for: &[Format::OpenVino],
+    make: |options| Ok(Box::new(parse(options)?)),
+};
+
+const PRECISION: OptionSpec = OptionSpec {
+    name: "precision",
+    values: Values::OneOf(&["f32", "bf16", "f16"]),
+    help: "Element type that matrix products compute in [default: the instruction set's]",
+};
+const RESHAPE: OptionSpec = OptionSpec {
+    name: "reshape",
+    values: Values::OneOf(&["dynamic", "static"]),
+    help: "Compile the model as exported, or with the bound shapes [default: dynamic; of an execution graph what it shows]",
+};
+const MMAP: OptionSpec = OptionSpec {
+    name: "mmap",
+    values: Values::OneOf(&["on", "off"]),
+    help: "Map the weights' file, or read it into memory [default: on]",
+};
+const STREAMS: OptionSpec = OptionSpec {
+    name: "streams",
+    values: Values::Number(1, 1024),
+    help: "Number of streams (concurrent inference requests); the estimate assumes one is active [default: 1]",
+};
+const ATTENTION: OptionSpec = OptionSpec {
+    name: "attention",
+    values: Values::OneOf(&["stateful", "paged"]),
+    help: "KV cache in states of the model, or in blocks that the host application allocates [default: stateful]",
+};
+const RUNNER: OptionSpec = OptionSpec {
+    name: "runner",
+    values: Values::OneOf(&["plain", "genai"]),
+    help: "Host application: `plain` runs the file as it is, `genai` is OpenVINO GenAI, as `--logits last --attention \
+           paged` [default: plain]",
+};
+
+/// Makes the runtime's options of what was given.
+fn parse(options: &Options) -> Result<OpenvinoCpu> {
+    let default = OpenvinoCpu::default();
+    let is_genai = options.word(RUNNER.name) == Some("genai");
+    Ok(OpenvinoCpu {
+        machine: options.machine()?,
+        precision: options.dtype(PRECISION.name)?,
+        kv_precision: options.dtype(KV_PRECISION.name)?,
+        reshape: options.parsed(RESHAPE.name, Reshape::by_name)?,
+        mmap: options.word(MMAP.name) != Some("off"),
+        streams: options.number(STREAMS.name)?.unwrap_or(default.streams),
+        last_logits: options.word(LOGITS.name).map_or(is_genai, |word| word == "last"),
+        cache: match options.word(ATTENTION.name) {
+            Some("paged") => Cache::Paged,
+            None if is_genai => Cache::Paged,
+            _ => Cache::Stateful,
+        },
+    })
 }
 
 #[cfg(test)]

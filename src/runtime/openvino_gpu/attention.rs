@@ -10,11 +10,11 @@
 //! Source: openvino src/plugins/intel_gpu/src/plugin/transformations_pipeline.cpp, the callback of
 //! `ScaledDotProductAttentionDecomposition`, and unsqueeze_broadcast_reshape_sdpa_fusion.cpp, 2025.
 
+use super::OpenvinoGpu;
 use super::device;
 use crate::graph::{Graph, Op};
 use crate::ids::TensorId;
-use crate::runtime::OpenvinoGpu;
-use crate::schedule::{Lowered, StorageClass};
+use crate::schedule::{Draft, StorageClass};
 use crate::shape::Shapes;
 use crate::units::Bytes;
 
@@ -22,9 +22,9 @@ use crate::units::Bytes;
 const F16: u64 = 2;
 
 /// Adds the scores of attentions that are written out, and takes repeated keys and values away from those that are not.
-pub(super) fn lower(lowered: &mut Lowered, graph: &Graph, shapes: &Shapes, options: &OpenvinoGpu) {
-    for index in 0..lowered.steps.len() {
-        let node = lowered.steps[index].node;
+pub(super) fn lower(draft: &mut Draft, graph: &Graph, shapes: &Shapes, options: &OpenvinoGpu) {
+    for index in 0..draft.steps.len() {
+        let node = draft.steps[index].node;
         let is_attention =
             node.graph == 0 && matches!(graph.node(node.node).op, Op::ScaledDotProductAttention { .. });
         let [Some(query), Some(key), Some(value)] = [0, 1, 2].map(|input| graph.input(node.node, input))
@@ -36,15 +36,15 @@ pub(super) fn lower(lowered: &mut Lowered, graph: &Graph, shapes: &Shapes, optio
         }
         if is_kept(graph, [query, key, value], options) {
             for repeated in [key, value].into_iter().filter_map(|tensor| repeated(graph, tensor)) {
-                drop_buffer(lowered, repeated);
+                drop_buffer(draft, repeated);
             }
         } else if let Some(bytes) = scores(shapes, query, key) {
             for _ in 0..2 {
-                let made = device::scratch(lowered, node, bytes);
-                lowered.steps[index].writes.push(made);
+                let made = device::scratch(draft, node, bytes);
+                draft.steps[index].writes.push(made);
             }
         } else {
-            lowered.unknown_tensors += 2;
+            draft.unknown_tensors += 2;
         }
     }
 }
@@ -86,15 +86,15 @@ fn repeated(graph: &Graph, tensor: TensorId) -> Option<TensorId> {
 }
 
 /// Takes the bytes of a tensor's own buffer away, and of the views in it.
-fn drop_buffer(lowered: &mut Lowered, tensor: TensorId) {
+fn drop_buffer(draft: &mut Draft, tensor: TensorId) {
     let is_it = |found: &crate::schedule::TensorRef| found.graph == 0 && found.tensor == tensor;
-    let storage = lowered.values.iter().find(|value| value.tensor.as_ref().is_some_and(is_it));
+    let storage = draft.values.iter().find(|value| value.tensor.as_ref().is_some_and(is_it));
     let Some(storage) = storage.map(|value| value.storage) else { return };
-    if lowered.storage(storage).class != StorageClass::Activation {
+    if draft.storage(storage).class != StorageClass::Activation {
         return;
     }
-    lowered.storages[storage.index()].bytes = Bytes::ZERO;
-    for value in lowered.values.iter_mut().filter(|value| value.storage == storage) {
+    draft.storages[storage.index()].bytes = Bytes::ZERO;
+    for value in draft.values.iter_mut().filter(|value| value.storage == storage) {
         (value.offset, value.bytes) = (Bytes::ZERO, Bytes::ZERO);
     }
 }

@@ -8,11 +8,11 @@
 //! Source: openvino src/plugins/intel_gpu, 2025: src/plugin/transformations_pipeline.cpp, src/graph/program.cpp
 //! (`transfer_memory_to_device`), src/graph/kv_cache.cpp (`get_prealloc_iter_num`).
 
+use super::OpenvinoGpu;
 use crate::dtype::DType;
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId};
-use crate::runtime::OpenvinoGpu;
-use crate::schedule::{Lowered, NodeRef, Origin, Step, Storage, StorageClass, Value};
+use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, Value};
 use crate::shape::Shapes;
 use crate::units::Bytes;
 use smallvec::SmallVec;
@@ -31,9 +31,9 @@ fn scaled(bytes: Bytes, (up, down): (u64, u64)) -> Bytes {
 }
 
 /// The type of the first tensor in each storage.
-fn types(lowered: &Lowered, bodies: &[&Graph]) -> Vec<Option<DType>> {
-    let mut types = vec![None; lowered.storages.len()];
-    for value in &lowered.values {
+fn types(draft: &Draft, bodies: &[&Graph]) -> Vec<Option<DType>> {
+    let mut types = vec![None; draft.storages.len()];
+    for value in &draft.values {
         let Some(tensor) = value.tensor else { continue };
         let dtype = bodies.get(tensor.graph as usize).map(|graph| graph.tensor(tensor.tensor).dtype);
         if let Some(slot) = types.get_mut(value.storage.index()) {
@@ -44,11 +44,11 @@ fn types(lowered: &Lowered, bodies: &[&Graph]) -> Vec<Option<DType>> {
 }
 
 /// Gives a storage and all values in it another length.
-fn rescale(lowered: &mut Lowered, ratios: &[(u64, u64)]) {
-    for (storage, &ratio) in lowered.storages.iter_mut().zip(ratios) {
+fn rescale(draft: &mut Draft, ratios: &[(u64, u64)]) {
+    for (storage, &ratio) in draft.storages.iter_mut().zip(ratios) {
         storage.bytes = scaled(storage.bytes, ratio);
     }
-    for value in &mut lowered.values {
+    for value in &mut draft.values {
         let ratio = ratios.get(value.storage.index()).copied().unwrap_or((1, 1));
         value.bytes = scaled(value.bytes, ratio);
         value.offset = scaled(value.offset, ratio);
@@ -56,9 +56,9 @@ fn rescale(lowered: &mut Lowered, ratios: &[(u64, u64)]) {
 }
 
 /// Intermediate results and states take the device's types.
-pub(super) fn narrow(lowered: &mut Lowered, bodies: &[&Graph]) {
-    let types = types(lowered, bodies);
-    let ratios: Vec<(u64, u64)> = lowered
+pub(super) fn narrow(draft: &mut Draft, bodies: &[&Graph]) {
+    let types = types(draft, bodies);
+    let ratios: Vec<(u64, u64)> = draft
         .storages
         .iter()
         .zip(types)
@@ -67,12 +67,12 @@ pub(super) fn narrow(lowered: &mut Lowered, bodies: &[&Graph]) {
             _ => dtype.map_or((1, 1), ratio),
         })
         .collect();
-    rescale(lowered, &ratios);
+    rescale(draft, &ratios);
 }
 
 /// Constants lie on the device, f32 as f16.
-pub(super) fn upload(lowered: &mut Lowered, bodies: &[&Graph]) {
-    let ratios: Vec<(u64, u64)> = lowered
+pub(super) fn upload(draft: &mut Draft, bodies: &[&Graph]) {
+    let ratios: Vec<(u64, u64)> = draft
         .storages
         .iter()
         .map(|storage| {
@@ -85,8 +85,8 @@ pub(super) fn upload(lowered: &mut Lowered, bodies: &[&Graph]) {
             output.map_or((1, 1), ratio)
         })
         .collect();
-    rescale(lowered, &ratios);
-    for storage in &mut lowered.storages {
+    rescale(draft, &ratios);
+    for storage in &mut draft.storages {
         if storage.class == StorageClass::WeightsFile {
             storage.class = StorageClass::WeightsAnonymous;
         }
@@ -94,10 +94,10 @@ pub(super) fn upload(lowered: &mut Lowered, bodies: &[&Graph]) {
 }
 
 /// States of attention are stored in the cache's type, with room to grow.
-pub(super) fn states(lowered: &mut Lowered, bodies: &[&Graph], options: &OpenvinoGpu) {
+pub(super) fn states(draft: &mut Draft, bodies: &[&Graph], options: &OpenvinoGpu) {
     let bits = options.kv_precision().bits().unwrap_or(16);
-    let types = types(lowered, bodies);
-    let ratios: Vec<(u64, u64)> = lowered
+    let types = types(draft, bodies);
+    let ratios: Vec<(u64, u64)> = draft
         .storages
         .iter()
         .zip(types)
@@ -110,18 +110,18 @@ pub(super) fn states(lowered: &mut Lowered, bodies: &[&Graph], options: &Openvin
             _ => (1, 1),
         })
         .collect();
-    rescale(lowered, &ratios);
+    rescale(draft, &ratios);
     let mut id = 0_u64;
-    for index in 0..lowered.storages.len() {
-        let storage = &lowered.storages[index];
+    for index in 0..draft.storages.len() {
+        let storage = &draft.storages[index];
         if storage.class != StorageClass::KvCache || !is_variable(bodies, storage.node) {
             continue;
         }
-        let tokens = tokens(lowered, bodies, StorageId::new(index), bits);
+        let tokens = tokens(draft, bodies, StorageId::new(index), bits);
         if let Some(tokens) = tokens.filter(|&tokens| tokens > 0) {
-            let row = lowered.storages[index].bytes.0 / tokens;
+            let row = draft.storages[index].bytes.0 / tokens;
             let room = row.saturating_mul(128 + id % 64);
-            lowered.storages[index].bytes += Bytes(room);
+            draft.storages[index].bytes += Bytes(room);
         }
         id += 1;
     }
@@ -134,8 +134,8 @@ fn is_variable(bodies: &[&Graph], node: NodeRef) -> bool {
 
 /// Tokens in a state, over all sequences: its bytes by those of the dims that the variable gives, which leaves batch and
 /// tokens free.
-fn tokens(lowered: &Lowered, bodies: &[&Graph], storage: StorageId, bits: u64) -> Option<u64> {
-    let held = lowered.storage(storage);
+fn tokens(draft: &Draft, bodies: &[&Graph], storage: StorageId, bits: u64) -> Option<u64> {
+    let held = draft.storage(storage);
     let graph = bodies.get(held.node.graph as usize)?;
     let variable = match graph.node(held.node.node).op {
         Op::ReadValue(variable) | Op::Assign(variable) => graph.variable(variable),
@@ -147,16 +147,16 @@ fn tokens(lowered: &Lowered, bodies: &[&Graph], storage: StorageId, bits: u64) -
 }
 
 /// Logits of the last token alone: the outputs behind the head have one row.
-pub(super) fn last_logits(lowered: &mut Lowered, graph: &Graph, shapes: &Shapes) {
+pub(super) fn last_logits(draft: &mut Draft, graph: &Graph, shapes: &Shapes) {
     if graph.variables().is_empty() {
         return;
     }
-    let mut ratios = vec![(1, 1); lowered.storages.len()];
+    let mut ratios = vec![(1, 1); draft.storages.len()];
     for &result in graph.results() {
         for tensor in head(graph, result) {
             let dims = shapes.tensor(tensor).dims.as_deref();
             let Some(&[_, rows, _]) = dims else { continue };
-            for value in &lowered.values {
+            for value in &draft.values {
                 let is_it = value.tensor.is_some_and(|found| found.graph == 0 && found.tensor == tensor);
                 if let (true, Some(slot)) = (is_it, ratios.get_mut(value.storage.index())) {
                     *slot = (1, rows.max(1));
@@ -164,7 +164,7 @@ pub(super) fn last_logits(lowered: &mut Lowered, graph: &Graph, shapes: &Shapes)
             }
         }
     }
-    rescale(lowered, &ratios);
+    rescale(draft, &ratios);
 }
 
 /// The tensors from a Result back to the product that makes it; none where another operator does.
@@ -186,68 +186,60 @@ fn head(graph: &Graph, result: NodeId) -> Vec<TensorId> {
 }
 
 /// A converted copy of every float output, made on the device before it goes to the host.
-pub(super) fn outputs(lowered: &mut Lowered, bodies: &[&Graph]) {
-    let types = types(lowered, bodies);
-    for index in 0..lowered.steps.len() {
-        let made: Vec<(StorageId, DType)> = lowered.steps[index]
+pub(super) fn outputs(draft: &mut Draft, bodies: &[&Graph]) {
+    let types = types(draft, bodies);
+    for index in 0..draft.steps.len() {
+        let made: Vec<(StorageId, DType)> = draft.steps[index]
             .writes
             .iter()
-            .map(|&value| lowered.value(value).storage)
-            .filter(|&id| lowered.storage(id).class == StorageClass::Io)
+            .map(|&value| draft.value(value).storage)
+            .filter(|&id| draft.storage(id).class == StorageClass::Io)
             .filter_map(|id| Some((id, *types.get(id.index())?.as_ref()?)))
             .filter(|(_, dtype)| ratio(*dtype) != (1, 1))
             .collect();
         for (storage, dtype) in made {
-            let bytes = scaled(lowered.storage(storage).bytes, ratio(dtype));
-            let node = lowered.steps[index].node;
-            let copy = scratch(lowered, node, bytes);
-            lowered.steps[index].writes.push(copy);
+            let bytes = scaled(draft.storage(storage).bytes, ratio(dtype));
+            let node = draft.steps[index].node;
+            let copy = scratch(draft, node, bytes);
+            draft.steps[index].writes.push(copy);
         }
     }
 }
 
 /// Bytes that one step writes and nobody reads.
-pub(super) fn scratch(lowered: &mut Lowered, node: NodeRef, bytes: Bytes) -> ValueId {
-    own(lowered, node, bytes, StorageClass::Scratch)
+pub(super) fn scratch(draft: &mut Draft, node: NodeRef, bytes: Bytes) -> ValueId {
+    own(draft, node, bytes, StorageClass::Scratch)
 }
 
-fn own(lowered: &mut Lowered, node: NodeRef, bytes: Bytes, class: StorageClass) -> ValueId {
-    lowered.storages.push(Storage {
-        class,
-        bytes,
-        alignment: 1,
-        node,
-        known: crate::schedule::Known::Exact,
-        kept_until: 0,
-        grows: true,
-    });
-    let storage = StorageId::new(lowered.storages.len() - 1);
-    lowered.values.push(Value { storage, offset: Bytes::ZERO, bytes, origin: Origin::Written, tensor: None });
-    ValueId::new(lowered.values.len() - 1)
+fn own(draft: &mut Draft, node: NodeRef, bytes: Bytes, class: StorageClass) -> ValueId {
+    draft.storages.push(Storage { grows: true, ..Storage::new(class, bytes, node, Known::Exact) });
+    let storage = StorageId::new(draft.storages.len() - 1);
+    draft.values.push(Value { storage, offset: Bytes::ZERO, bytes, origin: Origin::Written, tensor: None });
+    ValueId::new(draft.values.len() - 1)
 }
 
 /// A converted copy of every input whose type is not the device's: what follows reads it.
-pub(super) fn inputs(lowered: &mut Lowered, bodies: &[&Graph]) {
-    let types = types(lowered, bodies);
+pub(super) fn inputs(draft: &mut Draft, bodies: &[&Graph]) {
+    let types = types(draft, bodies);
     let is_input = |value: &Value| {
-        let class = lowered.storage(value.storage).class;
+        let class = draft.storage(value.storage).class;
         value.origin == Origin::Resident && class == StorageClass::Io
     };
     let inputs: Vec<ValueId> =
-        (0..lowered.values.len()).map(ValueId::new).filter(|&id| is_input(lowered.value(id))).collect();
+        (0..draft.values.len()).map(ValueId::new).filter(|&id| is_input(draft.value(id))).collect();
     let mut first: Vec<Step> = Vec::new();
     for input in inputs {
-        let (from, bytes) = (lowered.value(input).storage, lowered.value(input).bytes);
+        let (from, bytes) = (draft.value(input).storage, draft.value(input).bytes);
         let Some(ratio) =
             types.get(from.index()).copied().flatten().map(ratio).filter(|ratio| *ratio != (1, 1))
         else {
             continue;
         };
-        let node = lowered.storage(from).node;
-        let copy = own(lowered, node, scaled(bytes, ratio), StorageClass::Activation);
-        let to = lowered.value(copy).storage;
+        let node = draft.storage(from).node;
+        let copy = own(draft, node, scaled(bytes, ratio), StorageClass::Activation);
+        let to = draft.value(copy).storage;
         let last = copy.index();
-        for (index, value) in lowered.values.iter_mut().enumerate() {
+        for (index, value) in draft.values.iter_mut().enumerate() {
             if index != input.index() && index != last && value.storage == from {
                 value.storage = to;
                 (value.offset, value.bytes) = (scaled(value.offset, ratio), scaled(value.bytes, ratio));
@@ -256,7 +248,7 @@ pub(super) fn inputs(lowered: &mut Lowered, bodies: &[&Graph]) {
                 }
             }
         }
-        for read in lowered.steps.iter_mut().flat_map(|step| &mut step.reads).filter(|read| **read == input) {
+        for read in draft.steps.iter_mut().flat_map(|step| &mut step.reads).filter(|read| **read == input) {
             *read = copy;
         }
         first.push(Step {
@@ -265,6 +257,6 @@ pub(super) fn inputs(lowered: &mut Lowered, bodies: &[&Graph]) {
             writes: SmallVec::from_slice(&[copy]),
         });
     }
-    first.append(&mut lowered.steps);
-    lowered.steps = first;
+    first.append(&mut draft.steps);
+    draft.steps = first;
 }

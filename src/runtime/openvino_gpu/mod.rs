@@ -5,42 +5,85 @@
 //! the next one. Peaks of language models and vision towers lie at attention, MLP and logits, which no fusion removes.
 
 mod attention;
+mod carry_over;
 mod device;
 mod options;
 
-pub use options::OpenvinoGpu;
+pub use options::{OpenvinoGpu, REGISTRATION};
 
-use super::Profile;
-use crate::graph::Graph;
-use crate::schedule::{Lowered, StorageClass, builder};
+use super::{Allocation, Lowered, Pass, Phase, PhaseName, Runtime};
+use crate::error::Result;
+use crate::graph::{Format, Graph};
+use crate::plan::{self, Planner};
+use crate::problem::{Plan, Problem};
+use crate::schedule::{Draft, StorageClass, builder};
 use crate::shape::Shapes;
 
-/// Lowers a graph to what the plugin holds while it runs.
-pub(super) fn apply(graph: &Graph, shapes: &Shapes, profile: &Profile, options: &OpenvinoGpu) -> Lowered {
-    let mut lowered = builder::build(graph, shapes, profile);
-    let bodies = graph.with_bodies();
-    device::narrow(&mut lowered, &bodies);
-    device::upload(&mut lowered, &bodies);
-    device::states(&mut lowered, &bodies, options);
-    if options.last_logits {
-        device::last_logits(&mut lowered, graph, shapes);
+impl Runtime for OpenvinoGpu {
+    fn name(&self) -> &'static str {
+        "openvino-gpu"
     }
-    device::outputs(&mut lowered, &bodies);
-    attention::lower(&mut lowered, graph, shapes, options);
-    device::inputs(&mut lowered, &bodies);
-    for storage in lowered.storages.iter_mut().filter(|storage| storage.class.is_planned()) {
+
+    fn version(&self) -> &'static str {
+        "2025.2"
+    }
+
+    fn options(&self) -> Vec<(&'static str, String)> {
+        self.entries()
+    }
+
+    fn planner(&self) -> Planner {
+        Planner::GpuPool
+    }
+
+    fn formats(&self) -> &'static [Format] {
+        &[Format::OpenVino, Format::Onnx]
+    }
+
+    fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>> {
+        let draft = running(pass.graph, pass.shapes, self);
+        let assumptions = || options::assumptions();
+        let compiled = pass.is_first.then(|| compiled(&draft)).transpose()?;
+        let compiled = compiled.map(|lowered| (PhaseName::Compile, lowered.with_assumptions(assumptions())));
+        let running = (pass.name, Lowered::new(draft)?.with_assumptions(assumptions()));
+        Ok(compiled.into_iter().chain([running]).collect())
+    }
+
+    fn carry_over(&self, lowered: Lowered, before: &Phase, _planner: Planner) -> Result<Lowered> {
+        carry_over::states(&before.lowered, lowered)
+    }
+
+    fn place(&self, problem: &Problem, planner: Planner, before: Option<&Phase>) -> Result<Plan> {
+        match before {
+            Some(before) => plan::solve_after(problem, planner, &before.plan),
+            None => plan::solve(problem, planner),
+        }
+    }
+}
+
+/// What the plugin holds while the graph runs.
+fn running(graph: &Graph, shapes: &Shapes, options: &OpenvinoGpu) -> Draft {
+    let mut draft = builder::build(graph, shapes, 1);
+    let bodies = graph.with_bodies();
+    device::narrow(&mut draft, &bodies);
+    device::upload(&mut draft, &bodies);
+    device::states(&mut draft, &bodies, options);
+    if options.last_logits {
+        device::last_logits(&mut draft, graph, shapes);
+    }
+    device::outputs(&mut draft, &bodies);
+    attention::lower(&mut draft, graph, shapes, options);
+    device::inputs(&mut draft, &bodies);
+    for storage in draft.storages.iter_mut().filter(|storage| storage.class.is_planned()) {
         storage.grows = true;
     }
-    lowered
+    draft
 }
 
 /// What the plugin holds once it has compiled a graph, of what it holds while it runs: its weights.
-pub(super) fn compiled(running: &Lowered) -> Lowered {
+fn compiled(running: &Draft) -> Result<Lowered> {
     let weights = running.storages.iter().filter(|storage| storage.class == StorageClass::WeightsAnonymous);
-    Lowered {
-        storages: weights.cloned().collect(),
-        assumptions: running.assumptions.clone(),
-        unknown_tensors: running.unknown_tensors,
-        ..Lowered::default()
-    }
+    let weights: Vec<Allocation> = weights.map(Allocation::from).collect();
+    let draft = Draft { unknown_tensors: running.unknown_tensors, ..Draft::default() };
+    Ok(Lowered::new(draft)?.with_memory(weights))
 }

@@ -1,11 +1,11 @@
 //! `openvino-gpu`: OpenVINO's GPU plugin, dynamic shapes, one stream.
 //!
-//! The rules themselves are in [`crate::schedule`]; what a user can set is here. No machine at hand has the device: the
+//! What a user can set, and what every run under the runtime assumes. No machine at hand has the device: the
 //! rules are read from the plugin's source and stated as assumptions.
 
 use crate::dtype::DType;
-use crate::plan::Planner;
-use crate::runtime::{Profile, Runtime};
+use crate::runtime::Assumption;
+use crate::runtime::options::{KV_PRECISION, LOGITS, OptionSpec, Registration, Values};
 
 /// What a run under the GPU plugin depends on beside the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,20 +80,32 @@ const ASSUMPTIONS: &[(&str, &str)] = &[
     ("driver-not-counted", "compiled kernels, the driver and its context are not counted"),
 ];
 
-impl Profile {
-    /// OpenVINO's GPU plugin under `options`.
-    #[must_use]
-    pub fn openvino_gpu(options: OpenvinoGpu) -> Profile {
-        Profile {
-            name: "openvino-gpu",
-            version: "2025.2",
-            planner: Planner::GpuPool,
-            alignment: 1,
-            assumptions: ASSUMPTIONS,
-            runtime: Runtime::OpenvinoGpu(options),
-        }
-    }
+/// What every run under the runtime assumes.
+pub(super) fn assumptions() -> Vec<Assumption> {
+    crate::runtime::assumptions(ASSUMPTIONS)
 }
+
+/// The runtime for the registry.
+pub const REGISTRATION: Registration = Registration {
+    name: "openvino-gpu",
+    help: "OpenVINO's GPU plugin; from its source, not validated on a device",
+    options: &[KV_PRECISION, LOGITS, XMX],
+    default_for: &[],
+    make: |options| {
+        let default = OpenvinoGpu::default();
+        Ok(Box::new(OpenvinoGpu {
+            has_xmx: options.word(XMX.name).map_or(default.has_xmx, |word| word == "yes"),
+            kv_precision: options.dtype(KV_PRECISION.name)?,
+            last_logits: options.word(LOGITS.name) == Some("last"),
+        }))
+    },
+};
+
+const XMX: OptionSpec = OptionSpec {
+    name: "xmx",
+    values: Values::OneOf(&["yes", "no"]),
+    help: "Whether the GPU has matrix engines: Arc, Core Ultra 200V and later [default: yes]",
+};
 
 #[cfg(test)]
 mod tests {

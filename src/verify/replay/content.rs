@@ -3,7 +3,7 @@
 use super::Violation;
 use crate::ids::{StorageId, ValueId};
 use crate::problem::Plan;
-use crate::schedule::{Lowered, Origin};
+use crate::schedule::{Draft, Origin};
 use crate::units::Bytes;
 use std::ops::Range;
 use std::rc::Rc;
@@ -43,11 +43,11 @@ impl Place {
 
 impl Contents {
     /// Places every value and follows views and joins down to what was written.
-    pub(super) fn resolve(lowered: &Lowered, plan: &Plan, found: &mut Vec<Violation>) -> Contents {
-        let places = places(lowered, plan, found);
-        let mut contents = Contents { places, pieces: vec![Rc::default(); lowered.values.len()] };
-        for value in sources_first(lowered, found) {
-            let made = contents.compose(lowered, value, found);
+    pub(super) fn resolve(schedule: &Draft, plan: &Plan, found: &mut Vec<Violation>) -> Contents {
+        let places = places(schedule, plan, found);
+        let mut contents = Contents { places, pieces: vec![Rc::default(); schedule.values.len()] };
+        for value in sources_first(schedule, found) {
+            let made = contents.compose(schedule, value, found);
             if let Some(slot) = contents.pieces.get_mut(value.index()) {
                 *slot = made;
             }
@@ -66,13 +66,13 @@ impl Contents {
     }
 
     /// The pieces of `value`, whose sources are composed already.
-    fn compose(&self, lowered: &Lowered, value: ValueId, found: &mut Vec<Violation>) -> Rc<[Piece]> {
+    fn compose(&self, schedule: &Draft, value: ValueId, found: &mut Vec<Violation>) -> Rc<[Piece]> {
         let Some(place) = self.place(value) else { return Rc::default() };
         let inside = |of: &ValueId| {
             let other = self.place(*of).filter(|other| other.storage == place.storage)?;
             Some((other.bytes.clone(), *of))
         };
-        match lowered.values.get(value.index()).map(|value| &value.origin) {
+        match schedule.values.get(value.index()).map(|value| &value.origin) {
             Some(Origin::View(of)) => match inside(of) {
                 Some((bytes, _)) if bytes.start <= place.bytes.start && place.bytes.end <= bytes.end => {
                     clip(self.pieces.get(of.index()), &place.bytes)
@@ -103,10 +103,10 @@ impl Contents {
 }
 
 /// Where every value lies; those that lie nowhere are violations.
-fn places(lowered: &Lowered, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Option<Place>> {
-    let mut bases = vec![None; lowered.storages.len()];
+fn places(schedule: &Draft, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Option<Place>> {
+    let mut bases = vec![None; schedule.storages.len()];
     let mut planned = 0;
-    for (index, (storage, base)) in lowered.storages.iter().zip(&mut bases).enumerate() {
+    for (index, (storage, base)) in schedule.storages.iter().zip(&mut bases).enumerate() {
         if storage.class.is_planned() {
             *base = plan.offsets.get(planned).map(|offset| (0, offset.0));
             planned += 1;
@@ -119,7 +119,7 @@ fn places(lowered: &Lowered, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Opt
     }
     let place = |(index, value): (usize, &crate::schedule::Value)| {
         let id = ValueId::new(index);
-        let Some(storage) = lowered.storages.get(value.storage.index()) else {
+        let Some(storage) = schedule.storages.get(value.storage.index()) else {
             found.push(Violation::Dangling { step: None, value: id });
             return None;
         };
@@ -135,15 +135,15 @@ fn places(lowered: &Lowered, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Opt
         }
         Some(Place { space, storage: value.storage, bytes })
     };
-    lowered.values.iter().enumerate().map(place).collect()
+    schedule.values.iter().enumerate().map(place).collect()
 }
 
 /// All values, each after those that its origin names; what is left out goes in circles or names nothing.
-fn sources_first(lowered: &Lowered, found: &mut Vec<Violation>) -> Vec<ValueId> {
-    let count = lowered.values.len();
+fn sources_first(schedule: &Draft, found: &mut Vec<Violation>) -> Vec<ValueId> {
+    let count = schedule.values.len();
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waiting = vec![0usize; count];
-    for (index, (value, waiting)) in lowered.values.iter().zip(&mut waiting).enumerate() {
+    for (index, (value, waiting)) in schedule.values.iter().zip(&mut waiting).enumerate() {
         let sources = match &value.origin {
             Origin::Written | Origin::Resident => &[],
             Origin::View(of) => std::slice::from_ref(of),
@@ -175,7 +175,7 @@ fn sources_first(lowered: &Lowered, found: &mut Vec<Violation>) -> Vec<ValueId> 
             }
         }
     }
-    for (index, value) in lowered.values.iter().enumerate() {
+    for (index, value) in schedule.values.iter().enumerate() {
         if waiting.get(index).is_some_and(|&left| left > 0) {
             let value_id = ValueId::new(index);
             found.push(match value.origin {

@@ -8,7 +8,7 @@ fn value(index: usize) -> ValueId {
 }
 
 /// Storages of the given lengths, all planned.
-fn arena(sizes: &[u64]) -> Lowered {
+fn arena(sizes: &[u64]) -> Draft {
     let storage = |&bytes: &u64| Storage {
         class: StorageClass::Activation,
         bytes: Bytes(bytes),
@@ -18,12 +18,12 @@ fn arena(sizes: &[u64]) -> Lowered {
         kept_until: 0,
         grows: false,
     };
-    Lowered { storages: sizes.iter().map(storage).collect(), ..Lowered::default() }
+    Draft { storages: sizes.iter().map(storage).collect(), ..Draft::default() }
 }
 
 /// Adds a value at `range` of `storage`.
-fn add(lowered: &mut Lowered, storage: usize, range: Range<u64>, origin: Origin) {
-    lowered.values.push(Value {
+fn add(schedule: &mut Draft, storage: usize, range: Range<u64>, origin: Origin) {
+    schedule.values.push(Value {
         storage: StorageId::new(storage),
         offset: Bytes(range.start),
         bytes: Bytes(range.end - range.start),
@@ -32,8 +32,8 @@ fn add(lowered: &mut Lowered, storage: usize, range: Range<u64>, origin: Origin)
     });
 }
 
-fn step(lowered: &mut Lowered, reads: &[usize], writes: &[usize]) {
-    lowered.steps.push(Step {
+fn step(schedule: &mut Draft, reads: &[usize], writes: &[usize]) {
+    schedule.steps.push(Step {
         reads: reads.iter().copied().map(value).collect(),
         writes: writes.iter().copied().map(value).collect(),
         ..Step::default()
@@ -54,43 +54,43 @@ fn plan(offsets: &[u64], arena_size: u64) -> Plan {
 ///   4    ┌──b──┐
 ///   0  ┌─┴a─┬c─┴─┐
 /// time → 0  1  2  3
-fn chain() -> (Lowered, Plan) {
-    let mut lowered = arena(&[4, 4, 4]);
+fn chain() -> (Draft, Plan) {
+    let mut schedule = arena(&[4, 4, 4]);
     for storage in 0..3 {
-        add(&mut lowered, storage, 0..4, Origin::Written);
+        add(&mut schedule, storage, 0..4, Origin::Written);
     }
-    step(&mut lowered, &[], &[0]);
-    step(&mut lowered, &[0], &[1]);
-    step(&mut lowered, &[1], &[2]);
-    step(&mut lowered, &[2], &[]);
-    (lowered, plan(&[0, 4, 0], 8))
+    step(&mut schedule, &[], &[0]);
+    step(&mut schedule, &[0], &[1]);
+    step(&mut schedule, &[1], &[2]);
+    step(&mut schedule, &[2], &[]);
+    (schedule, plan(&[0, 4, 0], 8))
 }
 
 #[test]
 fn a_chain_over_two_places_holds() {
-    let (lowered, plan) = chain();
-    assert_eq!(check(&lowered, &plan), []);
+    let (schedule, plan) = chain();
+    assert_eq!(check(&schedule, &plan), []);
 }
 
 #[test]
 fn a_planted_late_read_finds_other_bytes() {
-    let (mut lowered, plan) = chain();
-    lowered.steps[3].reads.push(value(0));
+    let (mut schedule, plan) = chain();
+    schedule.steps[3].reads.push(value(0));
     let expected = Violation::Lost { step: 3, value: value(0), bytes: 0..4, found: Some(value(2)) };
-    assert_eq!(check(&lowered, &plan), [expected]);
+    assert_eq!(check(&schedule, &plan), [expected]);
 }
 
 #[test]
 fn a_planted_read_before_the_write_finds_nothing() {
-    let (mut lowered, plan) = chain();
-    lowered.steps[0].reads.push(value(1));
+    let (mut schedule, plan) = chain();
+    schedule.steps[0].reads.push(value(1));
     let expected = Violation::Lost { step: 0, value: value(1), bytes: 4..8, found: None };
-    assert_eq!(check(&lowered, &plan), [expected]);
+    assert_eq!(check(&schedule, &plan), [expected]);
 }
 
 #[test]
 fn a_planted_output_over_its_input_is_found() {
-    let (lowered, mut plan) = chain();
+    let (schedule, mut plan) = chain();
     plan.offsets[1] = Bytes(2);
     let clobber = |step: usize, bytes| Violation::ClobbersRead {
         step,
@@ -98,143 +98,143 @@ fn a_planted_output_over_its_input_is_found() {
         written: value(step),
         bytes,
     };
-    assert_eq!(check(&lowered, &plan), [clobber(1, 2..4), clobber(2, 2..4)]);
+    assert_eq!(check(&schedule, &plan), [clobber(1, 2..4), clobber(2, 2..4)]);
 }
 
 #[test]
 fn in_place_is_declared_by_the_storage() {
-    let (mut lowered, _) = chain();
-    lowered.values[1].storage = StorageId::new(0);
-    assert_eq!(check(&lowered, &plan(&[0, 8, 4], 12)), []);
+    let (mut schedule, _) = chain();
+    schedule.values[1].storage = StorageId::new(0);
+    assert_eq!(check(&schedule, &plan(&[0, 8, 4], 12)), []);
     // But then nobody may read the old value any more.
-    lowered.steps[2].reads.push(value(0));
+    schedule.steps[2].reads.push(value(0));
     let expected = Violation::Lost { step: 2, value: value(0), bytes: 0..4, found: Some(value(1)) };
-    assert_eq!(check(&lowered, &plan(&[0, 8, 4], 12)), [expected]);
+    assert_eq!(check(&schedule, &plan(&[0, 8, 4], 12)), [expected]);
 }
 
 #[test]
 fn scratch_clobbers_what_it_lies_on() {
-    let (mut lowered, _) = chain();
-    lowered.storages.push(Storage {
+    let (mut schedule, _) = chain();
+    schedule.storages.push(Storage {
         class: StorageClass::Scratch,
         bytes: Bytes(2),
-        ..lowered.storages[0].clone()
+        ..schedule.storages[0].clone()
     });
-    add(&mut lowered, 3, 0..2, Origin::Written);
-    lowered.steps[1].writes.push(value(3));
-    assert_eq!(check(&lowered, &plan(&[0, 4, 0, 8], 10)), []);
+    add(&mut schedule, 3, 0..2, Origin::Written);
+    schedule.steps[1].writes.push(value(3));
+    assert_eq!(check(&schedule, &plan(&[0, 4, 0, 8], 10)), []);
     let over_input = Violation::ClobbersRead { step: 1, read: value(0), written: value(3), bytes: 1..3 };
-    assert_eq!(check(&lowered, &plan(&[0, 4, 0, 1], 8)), [over_input]);
+    assert_eq!(check(&schedule, &plan(&[0, 4, 0, 1], 8)), [over_input]);
     let over_output =
         Violation::WrittenTwice { step: 1, value: value(1), bytes: 4..6, found: Some(value(3)) };
     let lost = Violation::Lost { step: 2, value: value(1), bytes: 4..6, found: Some(value(3)) };
-    assert_eq!(check(&lowered, &plan(&[0, 4, 0, 4], 8)), [over_output, lost]);
+    assert_eq!(check(&schedule, &plan(&[0, 4, 0, 4], 8)), [over_output, lost]);
 }
 
 /// Bytes 0..4 are written at step 0 and looked at through a view of a view of a part.
 #[test]
 fn views_are_followed_to_what_was_written() {
-    let mut lowered = arena(&[8, 2]);
-    add(&mut lowered, 0, 3..4, Origin::View(value(1)));
-    add(&mut lowered, 0, 2..6, Origin::View(value(2)));
-    add(&mut lowered, 0, 0..8, Origin::Written);
-    add(&mut lowered, 1, 0..2, Origin::Written);
-    step(&mut lowered, &[], &[2]);
-    step(&mut lowered, &[2], &[1, 0]);
-    step(&mut lowered, &[], &[3]);
-    step(&mut lowered, &[0], &[]);
-    assert_eq!(check(&lowered, &plan(&[0, 8], 10)), []);
-    assert_eq!(check(&lowered, &plan(&[0, 4], 8)), [], "bytes 4..6 are not in the part that is read");
+    let mut schedule = arena(&[8, 2]);
+    add(&mut schedule, 0, 3..4, Origin::View(value(1)));
+    add(&mut schedule, 0, 2..6, Origin::View(value(2)));
+    add(&mut schedule, 0, 0..8, Origin::Written);
+    add(&mut schedule, 1, 0..2, Origin::Written);
+    step(&mut schedule, &[], &[2]);
+    step(&mut schedule, &[2], &[1, 0]);
+    step(&mut schedule, &[], &[3]);
+    step(&mut schedule, &[0], &[]);
+    assert_eq!(check(&schedule, &plan(&[0, 8], 10)), []);
+    assert_eq!(check(&schedule, &plan(&[0, 4], 8)), [], "bytes 4..6 are not in the part that is read");
     let lost = Violation::Lost { step: 3, value: value(0), bytes: 3..4, found: Some(value(3)) };
-    assert_eq!(check(&lowered, &plan(&[0, 2], 8)), [lost]);
+    assert_eq!(check(&schedule, &plan(&[0, 2], 8)), [lost]);
 }
 
 #[test]
 fn planted_views_outside_their_source_are_found() {
-    let mut lowered = arena(&[8]);
-    add(&mut lowered, 0, 0..4, Origin::Written);
-    add(&mut lowered, 0, 2..6, Origin::View(value(0)));
-    assert_eq!(check(&lowered, &plan(&[0], 8)), [Violation::LooseView { value: value(1) }]);
-    lowered.values[1].origin = Origin::View(value(1));
-    assert_eq!(check(&lowered, &plan(&[0], 8)), [Violation::LooseView { value: value(1) }]);
+    let mut schedule = arena(&[8]);
+    add(&mut schedule, 0, 0..4, Origin::Written);
+    add(&mut schedule, 0, 2..6, Origin::View(value(0)));
+    assert_eq!(check(&schedule, &plan(&[0], 8)), [Violation::LooseView { value: value(1) }]);
+    schedule.values[1].origin = Origin::View(value(1));
+    assert_eq!(check(&schedule, &plan(&[0], 8)), [Violation::LooseView { value: value(1) }]);
 }
 
 #[test]
 fn joined_values_need_all_their_members() {
-    let mut lowered = arena(&[8, 2]);
-    add(&mut lowered, 0, 4..8, Origin::Written);
-    add(&mut lowered, 0, 0..4, Origin::Written);
-    add(&mut lowered, 0, 0..8, Origin::Joined([0, 1].map(value).to_vec()));
-    add(&mut lowered, 1, 0..2, Origin::Written);
-    step(&mut lowered, &[], &[0]);
-    step(&mut lowered, &[], &[3]);
-    step(&mut lowered, &[], &[1]);
-    step(&mut lowered, &[0, 1], &[2]);
-    step(&mut lowered, &[2], &[]);
-    assert_eq!(check(&lowered, &plan(&[0, 8], 10)), []);
-    assert_eq!(check(&lowered, &plan(&[0, 0], 8)), [], "the member that comes there is written later");
+    let mut schedule = arena(&[8, 2]);
+    add(&mut schedule, 0, 4..8, Origin::Written);
+    add(&mut schedule, 0, 0..4, Origin::Written);
+    add(&mut schedule, 0, 0..8, Origin::Joined([0, 1].map(value).to_vec()));
+    add(&mut schedule, 1, 0..2, Origin::Written);
+    step(&mut schedule, &[], &[0]);
+    step(&mut schedule, &[], &[3]);
+    step(&mut schedule, &[], &[1]);
+    step(&mut schedule, &[0, 1], &[2]);
+    step(&mut schedule, &[2], &[]);
+    assert_eq!(check(&schedule, &plan(&[0, 8], 10)), []);
+    assert_eq!(check(&schedule, &plan(&[0, 0], 8)), [], "the member that comes there is written later");
     let lost = |step, of| Violation::Lost { step, value: value(of), bytes: 5..7, found: Some(value(3)) };
-    assert_eq!(check(&lowered, &plan(&[0, 5], 8)), [lost(3, 0), lost(4, 2)]);
+    assert_eq!(check(&schedule, &plan(&[0, 5], 8)), [lost(3, 0), lost(4, 2)]);
 
-    lowered.values[1].bytes = Bytes(3);
-    assert!(check(&lowered, &plan(&[0, 8], 10)).contains(&Violation::LooseJoin { value: value(2) }));
-    lowered.values[1].origin = Origin::Joined(vec![value(2)]);
-    let circle = check(&lowered, &plan(&[0, 8], 10));
+    schedule.values[1].bytes = Bytes(3);
+    assert!(check(&schedule, &plan(&[0, 8], 10)).contains(&Violation::LooseJoin { value: value(2) }));
+    schedule.values[1].origin = Origin::Joined(vec![value(2)]);
+    let circle = check(&schedule, &plan(&[0, 8], 10));
     assert!(circle.contains(&Violation::LooseJoin { value: value(1) }), "{circle:?}");
 }
 
 #[test]
 fn resident_values_are_there_from_the_start() {
-    let (mut lowered, plan) = chain();
-    let weights = Storage { class: StorageClass::WeightsFile, ..lowered.storages[0].clone() };
-    lowered.storages.insert(0, weights);
-    for value in &mut lowered.values {
+    let (mut schedule, plan) = chain();
+    let weights = Storage { class: StorageClass::WeightsFile, ..schedule.storages[0].clone() };
+    schedule.storages.insert(0, weights);
+    for value in &mut schedule.values {
         value.storage = StorageId::new(value.storage.index() + 1);
     }
-    add(&mut lowered, 0, 0..4, Origin::Resident);
-    lowered.steps[0].reads.push(value(3));
-    lowered.steps[3].reads.push(value(3));
-    assert_eq!(check(&lowered, &plan), []);
+    add(&mut schedule, 0, 0..4, Origin::Resident);
+    schedule.steps[0].reads.push(value(3));
+    schedule.steps[3].reads.push(value(3));
+    assert_eq!(check(&schedule, &plan), []);
     // A state that is updated in its own storage is another value from then on.
-    add(&mut lowered, 0, 0..4, Origin::Written);
-    lowered.steps[1].writes.push(value(4));
+    add(&mut schedule, 0, 0..4, Origin::Written);
+    schedule.steps[1].writes.push(value(4));
     let lost = Violation::Lost { step: 3, value: value(3), bytes: 0..4, found: Some(value(4)) };
-    assert_eq!(check(&lowered, &plan), [lost]);
+    assert_eq!(check(&schedule, &plan), [lost]);
 }
 
 #[test]
 fn planted_places_out_of_bounds_are_found() {
-    let (mut lowered, mut plan) = chain();
+    let (mut schedule, mut plan) = chain();
     plan.arena_size = Bytes(7);
     let out = Violation::OutOfArena { value: value(1), end: Bytes(8), arena_size: Bytes(7) };
-    assert_eq!(check(&lowered, &plan), [out]);
+    assert_eq!(check(&schedule, &plan), [out]);
     plan.arena_size = Bytes(8);
-    lowered.values[0].bytes = Bytes(5);
-    let found = check(&lowered, &plan);
+    schedule.values[0].bytes = Bytes(5);
+    let found = check(&schedule, &plan);
     let out = Violation::OutOfStorage { value: value(0), end: Bytes(5), storage: StorageId::new(0) };
     assert_eq!(found.first(), Some(&out));
 }
 
 #[test]
 fn planted_wrong_counts_and_names_are_found() {
-    let (mut lowered, mut plan) = chain();
+    let (mut schedule, mut plan) = chain();
     plan.offsets.push(Bytes(0));
-    assert_eq!(check(&lowered, &plan), [Violation::Count { storages: 3, offsets: 4 }]);
+    assert_eq!(check(&schedule, &plan), [Violation::Count { storages: 3, offsets: 4 }]);
     plan.offsets.truncate(2);
-    assert_eq!(check(&lowered, &plan), [Violation::Count { storages: 3, offsets: 2 }]);
+    assert_eq!(check(&schedule, &plan), [Violation::Count { storages: 3, offsets: 2 }]);
 
     let (_, plan) = chain();
-    lowered.steps[1].reads.push(value(9));
-    assert_eq!(check(&lowered, &plan), [Violation::Dangling { step: Some(1), value: value(9) }]);
-    lowered.steps[1].reads.pop();
-    add(&mut lowered, 7, 0..1, Origin::Written);
-    assert_eq!(check(&lowered, &plan), [Violation::Dangling { step: None, value: value(3) }]);
+    schedule.steps[1].reads.push(value(9));
+    assert_eq!(check(&schedule, &plan), [Violation::Dangling { step: Some(1), value: value(9) }]);
+    schedule.steps[1].reads.pop();
+    add(&mut schedule, 7, 0..1, Origin::Written);
+    assert_eq!(check(&schedule, &plan), [Violation::Dangling { step: None, value: value(3) }]);
 }
 
 #[test]
 fn two_outputs_of_a_step_must_not_meet() {
-    let (mut lowered, plan) = chain();
-    lowered.steps[0].writes.push(value(2));
+    let (mut schedule, plan) = chain();
+    schedule.steps[0].writes.push(value(2));
     let twice = Violation::WrittenTwice { step: 0, value: value(0), bytes: 0..4, found: Some(value(2)) };
-    assert_eq!(check(&lowered, &plan).first(), Some(&twice));
+    assert_eq!(check(&schedule, &plan).first(), Some(&twice));
 }

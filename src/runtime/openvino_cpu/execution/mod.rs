@@ -15,7 +15,8 @@ pub use read::{is_execution_graph, read};
 
 use crate::dtype::DType;
 use crate::graph::Dims;
-use crate::schedule::{Assumption, NodeRef};
+use crate::runtime::Assumption;
+use crate::schedule::NodeRef;
 use crate::units::Bytes;
 use smallvec::SmallVec;
 

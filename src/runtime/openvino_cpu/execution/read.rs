@@ -9,8 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::op::Executed;
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
-use crate::runtime::Reshape;
-use crate::schedule::{Assumption, NodeRef};
+use crate::runtime::Assumption;
+use crate::runtime::openvino_cpu::Reshape;
+use crate::schedule::NodeRef;
 use crate::shape::Shapes;
 use smallvec::SmallVec;
 

@@ -2,8 +2,8 @@
 
 use super::work::Work;
 use crate::graph::Op;
+use crate::runtime::Assumption;
 use crate::runtime::openvino_cpu::execution::Kind;
-use crate::schedule::Assumption;
 
 /// A sentence per kind of node that was left as the file has it although the plugin is likely to rewrite it.
 pub(super) fn of(work: &Work<'_>) -> Vec<Assumption> {

@@ -11,8 +11,9 @@
 //! src/cpp/src/continuous_batching/scheduler.hpp (`_initialize_cache`, `_try_increase_cache`); blocks of 43 runs.
 
 use super::held::{product, round_up};
+use crate::runtime::Generation;
+use crate::runtime::openvino_cpu::Cache;
 use crate::runtime::openvino_cpu::execution::Attention;
-use crate::runtime::{Cache, Generation};
 
 /// Tokens of one block of a paged cache on a CPU.
 pub(super) const BLOCK_TOKENS: u64 = 32;

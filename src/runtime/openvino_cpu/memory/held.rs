@@ -1,7 +1,8 @@
 //! What is held beside the activations, and from when on.
 
+use crate::runtime::Allocation;
 use crate::runtime::calibration::Estimate;
-use crate::schedule::{Known, NodeRef, Storage, StorageClass};
+use crate::schedule::{Known, NodeRef, StorageClass};
 use crate::units::Bytes;
 
 /// A part of a run, as far as memory tells them apart.
@@ -34,17 +35,9 @@ impl Held {
         Held { class, bytes: Bytes(bytes), node, known, since }
     }
 
-    /// A storage that no step reads or writes.
-    pub(super) fn storage(&self) -> Storage {
-        Storage {
-            class: self.class,
-            bytes: self.bytes,
-            alignment: 1,
-            node: self.node,
-            known: self.known,
-            kept_until: 0,
-            grows: false,
-        }
+    /// Memory outside of the schedule.
+    pub(super) fn allocation(&self) -> Allocation {
+        Allocation { class: self.class, bytes: self.bytes, node: self.node, known: self.known }
     }
 }
 

@@ -23,14 +23,14 @@ mod slices;
 mod state;
 mod weights;
 
+use super::{Facts, OpenvinoCpu};
 use crate::dtype::DType;
+use crate::error::Result;
 use crate::graph::WeightRange;
 use crate::ids::{StorageId, TensorId, ValueId};
-use crate::runtime::OpenvinoCpu;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Port};
-use crate::schedule::{
-    Known, Lowered, NodeRef, Origin, Residency, Step, Storage, StorageClass, TensorRef, Value,
-};
+use crate::runtime::{Allocation, Generation, Lowered, Residency, RuntimeData};
+use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value};
 use crate::units::Bytes;
 pub(in crate::runtime) use capacity::last_growth;
 use held::Held;
@@ -38,6 +38,7 @@ pub(in crate::runtime) use held::Moment;
 use regions::{Holder, Region, Regions, Role};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
+pub(super) use state::Cached;
 
 /// Lowers an execution graph as it is at `moment`; `tensor_of` gives the source graph's tensor of a port, for reports.
 ///
@@ -48,30 +49,33 @@ use smallvec::SmallVec;
 pub(in crate::runtime) fn apply(
     graph: &ExecutionGraph,
     options: &OpenvinoCpu,
+    generation: Option<Generation>,
     moment: Moment,
     model: &Model,
     tensor_of: impl Fn(Port) -> Option<TensorId>,
-) -> Lowered {
+) -> Result<Lowered> {
     let constants = graph.constants();
     let regions = regions::find(graph, &constants);
-    let mut lowered = Lowered { assumptions: graph.assumptions.clone(), ..Lowered::default() };
+    let mut draft = Draft::default();
+    let mut memory: Vec<Allocation> = Vec::new();
+    let mut assumptions = graph.assumptions.clone();
     if moment == Moment::Running || !graph.is_dynamic {
-        lowered.user_bytes = io::user_bytes(graph, &regions);
+        draft.user_bytes = io::user_bytes(graph, &regions);
         let sync_points = if graph.is_dynamic { life::sync_points(graph, &constants) } else { Vec::new() };
         let states = state::attention_states(graph);
         let storages = regions.list.iter().map(|region| storage(graph, region, &sync_points, &states));
-        lowered.storages.extend(storages);
+        draft.storages.extend(storages);
         let emitter = Emitter {
             graph,
             constants: &constants,
             regions: &regions,
             values: Vec::with_capacity(graph.nodes.len()),
             tensor_of,
-            lowered: &mut lowered,
+            draft: &mut draft,
         };
         emitter.emit();
         if moment == Moment::Running {
-            lowered.storages.extend(io::graph_copies(graph).iter().map(Held::storage));
+            memory.extend(io::graph_copies(graph).iter().map(Held::allocation));
         }
     } else {
         let constant = regions.list.iter().filter(|region| region.holder == Holder::Constant);
@@ -82,18 +86,52 @@ pub(in crate::runtime) fn apply(
             })
         };
         let there = constant.filter(is_there);
-        let there = there.map(|region| storage(graph, region, &[], &FxHashMap::default()));
-        lowered.storages.extend(there);
+        memory.extend(
+            there.map(|region| Allocation::from(&storage(graph, region, &[], &FxHashMap::default()))),
+        );
     }
     if graph.nodes.iter().any(|node| node.kind == Kind::PagedAttention) {
-        lowered.assumptions.push(paged::assumption());
+        assumptions.push(paged::assumption());
     }
+    memory.extend(held(graph, options, generation, moment, &constants));
+    if moment == Moment::Compiled {
+        memory.push(objects::model(model.nodes).allocation());
+    }
+    let cached = state::cached(graph);
+    let further_pools = if graph.is_dynamic { 0 } else { options.streams.saturating_sub(1) };
+    let mut residency = {
+        let all = draft.storages.iter().map(Allocation::from).chain(memory.iter().copied());
+        let all: Vec<Allocation> = all.collect();
+        let residency = residency(graph, &all, cached, moment, model, generation);
+        if !options.mmap {
+            // Every constant of the model stays, also where the graph reads a converted copy.
+            memory.extend(in_heap(&all, model));
+        }
+        residency
+    };
+    if !options.mmap {
+        residency.is_file_in_heap = true;
+        residency.unread_bytes = Bytes::ZERO;
+    }
+    let facts = Facts { residency, cached, further_pools };
+    let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
+    Ok(lowered.with_data(RuntimeData::new(facts)))
+}
+
+/// Memory outside of the schedule that is allocated at `moment`.
+fn held(
+    graph: &ExecutionGraph,
+    options: &OpenvinoCpu,
+    generation: Option<Generation>,
+    moment: Moment,
+    constants: &[bool],
+) -> Vec<Allocation> {
     let machine = &options.machine;
     let threads = u64::from(machine.cores);
     let held = [
-        weights::packed(graph, &constants, machine),
+        weights::packed(graph, constants, machine),
         state::held(graph),
-        paged::held(graph, threads, options.generation),
+        paged::held(graph, threads, generation),
         attention_scratch::held(graph, threads),
         scratchpad::held(graph, machine).into_iter().collect(),
         slices::held(graph),
@@ -101,27 +139,11 @@ pub(in crate::runtime) fn apply(
         code::held(graph, options.streams as usize),
     ];
     let there = held.iter().flatten().filter(|held| held.since <= moment && held.bytes > Bytes::ZERO);
-    lowered.storages.extend(there.map(Held::storage));
-    if !graph.is_dynamic {
-        lowered.further_pools = options.streams.saturating_sub(1);
-    }
-    lowered.cached = state::cached(graph);
-    if moment == Moment::Compiled {
-        lowered.storages.push(objects::model(model.nodes).storage());
-    }
-    lowered.residency = residency(graph, &lowered, moment, model, options);
-    if !options.mmap {
-        // Every constant of the model stays, also where the graph reads a converted copy.
-        let rest = in_heap(&lowered.storages, model);
-        lowered.storages.extend(rest);
-        lowered.residency.is_file_in_heap = true;
-        lowered.residency.unread_bytes = Bytes::ZERO;
-    }
-    lowered
+    there.map(Held::allocation).collect()
 }
 
 /// The constants of a model that is read into the heap, but for those that `counted` has: a block each.
-fn in_heap(counted: &[Storage], model: &Model) -> Vec<Storage> {
+fn in_heap(counted: &[Allocation], model: &Model) -> Vec<Allocation> {
     let of_file = counted.iter().filter(|storage| storage.class == StorageClass::WeightsFile);
     let nodes: FxHashSet<NodeRef> = of_file.map(|storage| storage.node).collect();
     let there = model.constants.iter().filter(|(node, _)| nodes.contains(node));
@@ -134,24 +156,25 @@ fn in_heap(counted: &[Storage], model: &Model) -> Vec<Storage> {
         known: Known::Exact,
         since: Moment::Loaded,
     });
-    rest.map(|held| held.storage()).collect()
+    rest.map(|held| held.allocation()).collect()
 }
 
-/// What of the storages is resident, and what else.
+/// How the resident set differs from `all` allocations.
 fn residency(
     graph: &ExecutionGraph,
-    lowered: &Lowered,
+    all: &[Allocation],
+    cached: Cached,
     moment: Moment,
     model: &Model,
-    options: &OpenvinoCpu,
+    generation: Option<Generation>,
 ) -> Residency {
     let mut residency = residency::of_process(Some(graph), model.nodes, moment);
-    let of_class = |class| lowered.storages.iter().filter(move |storage| storage.class == class);
-    let code: Bytes = of_class(StorageClass::Code).map(|storage| storage.bytes).sum();
-    let room: Bytes = if moment == Moment::Running && lowered.cached.total == 0 {
-        paged::untouched(graph, options.generation)
+    let of_class = |class| all.iter().filter(move |held| held.class == class);
+    let code: Bytes = of_class(StorageClass::Code).map(|held| held.bytes).sum();
+    let room: Bytes = if moment == Moment::Running && cached.total == 0 {
+        paged::untouched(graph, generation)
     } else {
-        of_class(StorageClass::KvCache).map(|storage| Bytes(storage.bytes.0 / 2)).sum()
+        of_class(StorageClass::KvCache).map(|held| Bytes(held.bytes.0 / 2)).sum()
     };
     residency.untouched_bytes = code + room;
     match moment {
@@ -172,17 +195,20 @@ pub(in crate::runtime) struct Model {
 }
 
 /// What there is while the model is read.
-pub(in crate::runtime) fn loaded(model: &Model, options: &OpenvinoCpu) -> Lowered {
-    let mut lowered = Lowered {
-        storages: vec![objects::model(model.nodes).storage(), objects::reading(model.nodes).storage()],
-        residency: residency::of_process(None, model.nodes, Moment::Loaded),
-        ..Lowered::default()
-    };
+///
+/// # Errors
+///
+/// None: the schedule is empty.
+pub(in crate::runtime) fn loaded(model: &Model, options: &OpenvinoCpu) -> Result<Lowered> {
+    let mut memory =
+        vec![objects::model(model.nodes).allocation(), objects::reading(model.nodes).allocation()];
+    let mut residency = residency::of_process(None, model.nodes, Moment::Loaded);
     if !options.mmap {
-        lowered.residency.is_file_in_heap = true;
-        lowered.storages.extend(in_heap(&[], model));
+        residency.is_file_in_heap = true;
+        memory.extend(in_heap(&[], model));
     }
-    lowered
+    let facts = Facts { residency, ..Facts::default() };
+    Ok(Lowered::new(Draft::default())?.with_memory(memory).with_data(RuntimeData::new(facts)))
 }
 
 /// The storage of a region.
@@ -227,7 +253,7 @@ struct Emitter<'a, F> {
     /// The value of every port, by step.
     values: Vec<SmallVec<[Option<ValueId>; 1]>>,
     tensor_of: F,
-    lowered: &'a mut Lowered,
+    draft: &'a mut Draft,
 }
 
 impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
@@ -242,7 +268,7 @@ impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
                 .collect();
             let is_resident = self.is_resident(step, node);
             let writes = if is_resident { SmallVec::new() } else { made.iter().copied().flatten().collect() };
-            self.lowered.steps.push(Step { node: node.source, reads, writes });
+            self.draft.steps.push(Step { node: node.source, reads, writes });
             self.values.push(made);
         }
     }
@@ -260,7 +286,7 @@ impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
     fn value(&mut self, node: &ExecutedNode, port: Port, bytes: Option<Bytes>) -> Option<ValueId> {
         let (region, offset, role) = self.regions.place(port)?;
         let bytes = bytes.unwrap_or_else(|| {
-            self.lowered.unknown_tensors += 1;
+            self.draft.unknown_tensors += 1;
             Bytes::ZERO
         });
         let mut sources = node.inputs.iter().filter_map(|&input| self.value_of(input));
@@ -272,12 +298,12 @@ impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
         };
         let storage = StorageId::new(region as usize);
         // The graph shows attention states as f32, and their storage has twice the tokens in another type.
-        let bytes = match self.lowered.storage(storage) {
+        let bytes = match self.draft.storage(storage) {
             held if held.class == StorageClass::KvCache => bytes.min(Bytes(held.bytes.0 / 2)),
             _ => bytes,
         };
         let tensor = (self.tensor_of)(port).map(|tensor| TensorRef { graph: node.source.graph, tensor });
-        self.lowered.values.push(Value { storage, offset, bytes, origin, tensor });
-        Some(ValueId::new(self.lowered.values.len() - 1))
+        self.draft.values.push(Value { storage, offset, bytes, origin, tensor });
+        Some(ValueId::new(self.draft.values.len() - 1))
     }
 }

@@ -21,9 +21,10 @@
 use super::capacity::{self, BLOCK_TOKENS};
 use super::held::{Held, Moment, product, round_up};
 use crate::dtype::DType;
+use crate::runtime::Assumption;
 use crate::runtime::Generation;
 use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, ExecutionGraph, Kind, Precision};
-use crate::schedule::{Assumption, Known, StorageClass};
+use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
 
 /// Cache and workspace of a graph whose attention is paged; nothing for any other.

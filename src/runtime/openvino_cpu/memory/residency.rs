@@ -17,10 +17,10 @@
 
 use super::held::Moment;
 use crate::dtype::DType;
+use crate::runtime::Residency;
 use crate::runtime::calibration::Estimate;
 use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, Port};
-use crate::schedule::Residency;
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 

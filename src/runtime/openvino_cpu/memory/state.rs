@@ -12,9 +12,18 @@
 use super::held::{Held, Moment, product};
 use crate::dtype::DType;
 use crate::runtime::openvino_cpu::execution::{Attention, ExecutionGraph, Kind, Port};
-use crate::schedule::{Cached, Known, StorageClass};
+use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
+
+/// Tokens that the states of attention hold after a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::runtime::openvino_cpu) struct Cached {
+    /// All of them.
+    pub total: u64,
+    /// Those that the pass added.
+    pub added: u64,
+}
 
 /// Bytes of every state that an attention keeps, by the port that reads its variable.
 pub(super) fn attention_states(graph: &ExecutionGraph) -> FxHashMap<Port, Bytes> {

@@ -4,76 +4,110 @@
 //! resident for them is not the runtime's. Regions of an arena are blocks that stay, each with a table of its chunks.
 //! Without an arena every buffer is a block of its own, but those that are known before the run, which are one.
 
+use super::Facts;
 use crate::error::Result;
 use crate::ids::StorageId;
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
-use crate::process::{GlibcHeap, Object};
-use crate::schedule::{Known, Lowered, NodeRef, Process, Step, Storage, StorageClass};
+use crate::process::{GlibcHeap, Object, Start};
+use crate::runtime::{Allocation, Lowered, Outcome, Placed, Residency, RuntimeData};
+use crate::schedule::{Draft, Known, NodeRef, Step, Storage, StorageClass};
 use crate::units::Bytes;
 
-/// Runs a phase in its processes, if they are followed, and tells what is resident at the peak.
+/// A process whose heap is simulated, when a phase ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Process {
+    /// The heap.
+    pub heap: GlibcHeap,
+    /// What is taken for granted of the heap when a run starts.
+    pub start: Start,
+    /// It is one of those whose middle is told; the others count for the upper bound alone.
+    pub is_usual: bool,
+    /// The user's arrays; `None`: they are still to be allocated.
+    pub inputs: Option<Vec<u64>>,
+    /// Of the resident bytes, those that became so for the user's arrays.
+    pub user_bytes: Bytes,
+    /// The host application's blocks, each with its length.
+    pub hosted: Vec<(u64, Bytes)>,
+    /// The blocks of the arena, in the order of the plan's, each with its table.
+    pub blocks: Vec<(u64, u64)>,
+    /// Buffers lie in an arena; else each is a block of its own.
+    pub has_arena: bool,
+    /// What the runtime aligns its blocks to.
+    pub alignment: u64,
+    /// A region of the arena has a table with one byte for so many of it, written when it is made.
+    pub bytes_per_table_byte: u64,
+    /// Bytes of the two objects that come after a tensor's own bytes, in this order; a view has the first alone.
+    pub tensor_objects: [u64; 2],
+}
+
+/// Runs a phase in its processes and reports what is resident at the peak.
 ///
 /// Cost: O(n log n) in blocks and initializers.
 ///
 /// # Errors
 ///
 /// Those of the planner that sizes the one block of all known buffers.
-pub(super) fn follow(lowered: &mut Lowered, problem: &Problem, plan: &Plan, has_arena: bool) -> Result<()> {
-    let mut processes = std::mem::take(&mut lowered.processes);
-    // Another planner than the runtime's tells nothing of what the runtime allocates.
+pub(super) fn follow(placed: &Placed<'_>, facts: &Facts, mut processes: Vec<Process>) -> Result<Outcome> {
+    let Placed { lowered, problem, plan, .. } = *placed;
+    let has_arena = placed.planner.keeps_arena();
+    // With another planner than the runtime's, the simulated allocator has no meaning.
     processes.retain(|process| process.has_arena == has_arena);
     let mut peaks = Vec::with_capacity(processes.len());
     for process in &mut processes {
-        allocate_inputs(process, lowered);
-        allocate_for_runner(process, lowered);
+        allocate_inputs(process, lowered.schedule(), &facts.hosted);
+        allocate_hosted(process, lowered.schedule(), &facts.hosted);
         process.heap.forget_peak();
         if has_arena {
             extend(process, plan);
         } else {
-            run(process, lowered, problem)?;
+            run(process, lowered.schedule(), problem)?;
         }
         use_workspace(process, lowered);
         peaks.push(Bytes(process.heap.peak()) - process.user_bytes);
     }
-    if let Some(process) = processes.first().filter(|_| has_arena) {
-        lowered.storages.push(tables(plan, process.bytes_per_table_byte));
-    }
+    let tables =
+        processes.first().filter(|_| has_arena).map(|process| tables(plan, process.bytes_per_table_byte));
     let usual = processes.iter().zip(&peaks).filter(|(process, _)| process.is_usual);
-    if let Some(usual) = median(usual.map(|(_, &peak)| peak).collect()) {
-        lowered.residency.anonymous_bytes = Some(usual);
-        lowered.residency.anonymous_upper_bytes = peaks.into_iter().max();
-    }
-    lowered.processes = processes;
-    Ok(())
+    let usual = median(usual.map(|(_, &peak)| peak).collect());
+    let residency = match usual {
+        Some(_) => Residency {
+            anonymous_bytes: usual,
+            anonymous_upper_bytes: peaks.into_iter().max(),
+            ..facts.residency
+        },
+        None => facts.residency,
+    };
+    let memory = tables.into_iter().collect();
+    Ok(Outcome { residency, memory, carried: RuntimeData::new(processes) })
 }
 
 /// Lets the user allocate and write the arrays of the first run.
-fn allocate_inputs(process: &mut Process, lowered: &Lowered) {
+fn allocate_inputs(process: &mut Process, schedule: &Draft, hosted: &[StorageId]) {
     if process.inputs.is_some() {
         return;
     }
     let before = Bytes(process.heap.resident());
     let is_input = |&(index, storage): &(usize, &Storage)| {
         matches!(storage.class, StorageClass::Io | StorageClass::KvCache)
-            && !lowered.runners.contains(&StorageId::new(index))
+            && !hosted.contains(&StorageId::new(index))
     };
-    let inputs = lowered.storages.iter().enumerate().filter(is_input);
+    let inputs = schedule.storages.iter().enumerate().filter(is_input);
     process.inputs = Some(inputs.map(|(_, input)| process.heap.take_written(input.bytes.0, 1)).collect());
     process.user_bytes = Bytes(process.heap.resident()) - before;
 }
 
-/// Lets the runner allocate what the phase is given and returns; of what it had before, blocks of the same length stay, and
-/// the others go once the new ones are there.
-fn allocate_for_runner(process: &mut Process, lowered: &Lowered) {
-    let mut before = std::mem::take(&mut process.runners);
-    for &id in &lowered.runners {
-        let bytes = lowered.storage(id).bytes;
+/// Lets the host application allocate what the phase is given and returns; of what it had before, blocks of the same length
+/// stay, and the others are freed once the new ones are there.
+fn allocate_hosted(process: &mut Process, schedule: &Draft, hosted: &[StorageId]) {
+    let mut before = std::mem::take(&mut process.hosted);
+    for &id in hosted {
+        let bytes = schedule.storage(id).bytes;
         let block = match before.iter().position(|&(_, length)| length == bytes) {
             Some(same) => before.swap_remove(same),
             None => (process.heap.take_written(bytes.0, process.alignment), bytes),
         };
-        process.runners.push(block);
+        process.hosted.push(block);
     }
     before.into_iter().for_each(|(block, _)| process.heap.give_back(block));
 }
@@ -119,8 +153,10 @@ pub(super) fn shrink(processes: &mut [Process], kept: &[bool]) {
 
 /// What kernels hold beside the arena, as if it were asked for when all of the arena is there.
 fn use_workspace(process: &mut Process, lowered: &Lowered) {
-    for storage in lowered.storages.iter().filter(|storage| storage.class == StorageClass::Workspace) {
-        let block = process.heap.take_written(storage.bytes.0, process.alignment);
+    let storages = lowered.schedule().storages.iter().map(Allocation::from);
+    let all = storages.chain(lowered.memory().iter().copied());
+    for workspace in all.filter(|held| held.class == StorageClass::Workspace) {
+        let block = process.heap.take_written(workspace.bytes.0, process.alignment);
         process.heap.give_back(block);
     }
 }
@@ -132,7 +168,7 @@ fn use_workspace(process: &mut Process, lowered: &Lowered) {
 ///
 /// Source: `GenerateDeallocationPlan`, ONNX Runtime, onnxruntime/core/framework/allocation_planner.cc; a trace of 1.31.1, in
 /// which 101 of 102 such objects are freed when the run ends.
-fn run(process: &mut Process, lowered: &Lowered, problem: &Problem) -> Result<()> {
+fn run(process: &mut Process, schedule: &Draft, problem: &Problem) -> Result<()> {
     let objects = process.tensor_objects;
     process.heap.run(process.start, &objects);
     let known = Problem { buffers: problem.buffers.iter().filter(|buffer| !buffer.grows).cloned().collect() };
@@ -155,7 +191,7 @@ fn run(process: &mut Process, lowered: &Lowered, problem: &Problem) -> Result<()
         heap.give_back(address);
         objects.into_iter().for_each(|object| heap.give_back_object(object));
     };
-    for (step, views) in (0..).zip(views(lowered)) {
+    for (step, views) in (0..).zip(views(schedule)) {
         while let Some(ended) = ending.next_if(|&index| buffers[index].live.end <= step) {
             free(heap, blocks[ended].take());
         }
@@ -172,14 +208,14 @@ fn run(process: &mut Process, lowered: &Lowered, problem: &Problem) -> Result<()
 }
 
 /// By step, how many tensors lie in buffers that are there already: their objects stay until the run ends.
-fn views(lowered: &Lowered) -> Vec<usize> {
-    let mut is_there = vec![false; lowered.storages.len()];
+fn views(schedule: &Draft) -> Vec<usize> {
+    let mut is_there = vec![false; schedule.storages.len()];
     let mut is_view = |storage: StorageId| std::mem::replace(&mut is_there[storage.index()], true);
     let of_step = |step: &Step| {
-        let storages = step.writes.iter().map(|&value| lowered.value(value).storage);
+        let storages = step.writes.iter().map(|&value| schedule.value(value).storage);
         storages.filter(|&storage| is_view(storage)).count()
     };
-    lowered.steps.iter().map(of_step).collect()
+    schedule.steps.iter().map(of_step).collect()
 }
 
 /// The middle of some figures, or between the two in the middle.
@@ -192,17 +228,14 @@ fn median(mut figures: Vec<Bytes>) -> Option<Bytes> {
 }
 
 /// The tables of all regions.
-fn tables(plan: &Plan, bytes_per_table_byte: u64) -> Storage {
+fn tables(plan: &Plan, bytes_per_table_byte: u64) -> Allocation {
     let regions = plan.blocks.iter().map(|block| block.bytes.end.saturating_sub(block.bytes.start));
     let bytes = regions.map(|region| region / bytes_per_table_byte.max(1));
-    Storage {
+    Allocation {
         class: StorageClass::Runtime,
         bytes: Bytes(bytes.fold(0, u64::saturating_add)),
-        alignment: 1,
         node: NodeRef::default(),
         known: Known::Exact,
-        kept_until: 0,
-        grows: false,
     }
 }
 

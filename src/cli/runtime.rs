@@ -1,0 +1,138 @@
+//! `--profile` and the options of runtimes: made of the registry, so that a runtime's options are named in its folder only.
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use memgraph::error::Result;
+use memgraph::graph::Graph;
+use memgraph::plan::Planner;
+use memgraph::runtime::options::{OptionSpec, Options, Values};
+use memgraph::runtime::{Runtime, registry};
+use std::sync::Arc;
+
+/// The name of the closed forms among the profiles.
+pub(super) const COMPONENTS: &str = "components";
+
+/// The runtime to model, its options, and the planner.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RuntimeArgs {
+    profile: Option<String>,
+    options: Options,
+    planner: Option<String>,
+}
+
+impl RuntimeArgs {
+    /// Whether the closed forms were asked for, which need no graph.
+    ///
+    /// # Errors
+    ///
+    /// If they were, with options of a runtime.
+    pub(super) fn is_components(&self) -> Result<bool> {
+        let is_asked_for = self.profile.as_deref() == Some(COMPONENTS);
+        match self.options.names().next().filter(|_| is_asked_for) {
+            Some(name) => Err(registry::unsupported(name, COMPONENTS)),
+            None => Ok(is_asked_for),
+        }
+    }
+
+    /// The runtime that was asked for, else the one that fits the graph.
+    pub(super) fn runtime(&self, graph: &Graph) -> Result<Arc<dyn Runtime>> {
+        if self.profile.as_deref() == Some(COMPONENTS) {
+            let message = "the component formulas do not read a graph, and this command does";
+            return Err(memgraph::Error::new(memgraph::error::ErrorKind::Usage, message)
+                .help("use `llm`, `vit` or `vlm` with `--profile components`"));
+        }
+        registry::for_graph(graph, self.profile.as_deref(), &self.options).map(Arc::from)
+    }
+
+    /// The planner that was asked for, else the runtime's.
+    pub(super) fn planner(&self, runtime: &dyn Runtime) -> Result<Planner> {
+        self.planner.as_deref().map_or(Ok(runtime.planner()), Planner::by_name)
+    }
+}
+
+/// Every option of a runtime once, in the order of the registry.
+fn specs() -> Vec<&'static OptionSpec> {
+    let mut specs: Vec<&OptionSpec> = Vec::new();
+    for spec in registry::RUNTIMES.iter().flat_map(|found| found.options) {
+        if specs.iter().all(|seen| seen.name != spec.name) {
+            specs.push(spec);
+        }
+    }
+    specs
+}
+
+/// The heading of an option in help: the runtimes that have it.
+fn heading(spec: &OptionSpec) -> String {
+    let has = |found: &&memgraph::runtime::options::Registration| {
+        found.options.iter().any(|option| option.name == spec.name)
+    };
+    let names: Vec<&str> = registry::RUNTIMES.iter().filter(has).map(|found| found.name).collect();
+    format!("Options of {}", names.join(" and "))
+}
+
+fn argument(spec: &'static OptionSpec) -> Arg {
+    let arg = Arg::new(spec.name).long(spec.name).help(spec.help).help_heading(heading(spec));
+    match spec.values {
+        Values::OneOf(words) => arg.value_parser(words.to_vec()),
+        Values::Number(least, most) => {
+            let range = i64::from(least)..=i64::from(most);
+            arg.value_name("N").value_parser(clap::value_parser!(u32).range(range))
+        }
+        _ => arg.action(ArgAction::SetTrue),
+    }
+}
+
+impl Args for RuntimeArgs {
+    fn augment_args(command: Command) -> Command {
+        let names = registry::RUNTIMES.iter().map(|found| found.name).chain([COMPONENTS]);
+        let defaults = registry::RUNTIMES.iter().flat_map(|found| {
+            found.default_for.iter().map(|format| format!("{} for {}", found.name, format.words()))
+        });
+        let defaults: Vec<String> = defaults.collect();
+        let profile = Arg::new("profile")
+            .long("profile")
+            .value_name("PROFILE")
+            .value_parser(names.collect::<Vec<_>>())
+            .help(format!("Runtime to model [default: {}]", defaults.join(", ")));
+        let planner = Arg::new("planner")
+            .long("planner")
+            .value_name("PLANNER")
+            .help("Memory planner [default: the runtime's]");
+        let command = command.arg(profile).arg(planner);
+        specs().into_iter().fold(command, |command, spec| command.arg(argument(spec)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RuntimeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<RuntimeArgs, clap::Error> {
+        let mut args = RuntimeArgs::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
+        let text = |name: &str| -> std::result::Result<Option<String>, clap::Error> {
+            let found = matches.try_get_one::<String>(name);
+            found
+                .map(Option::<&String>::cloned)
+                .map_err(|error| clap::Error::raw(ErrorKind::InvalidValue, error))
+        };
+        self.profile = text("profile")?;
+        self.planner = text("planner")?;
+        let given = |spec: &&OptionSpec| matches.value_source(spec.name) == Some(ValueSource::CommandLine);
+        for spec in specs().into_iter().filter(given) {
+            let mut raw = matches.get_raw(spec.name).into_iter().flatten();
+            let word = match spec.values {
+                Values::Flag => "true".to_owned(),
+                _ => raw.next().unwrap_or_default().to_string_lossy().into_owned(),
+            };
+            self.options = std::mem::take(&mut self.options).with(spec.name, word);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! What a runtime makes of one pass over a graph: a schedule, the memory outside of it, and what it assumes.
+
+use crate::error::Result;
+use crate::schedule::{Draft, Known, NodeRef, Schedule, Storage, StorageClass};
+use crate::units::Bytes;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// A pass over a graph as a runtime executes it. Immutable once made.
+#[derive(Clone, Debug, Default)]
+pub struct Lowered {
+    schedule: Schedule,
+    memory: Vec<Allocation>,
+    assumptions: Vec<Assumption>,
+    data: RuntimeData,
+}
+
+impl Lowered {
+    /// Makes the result of a draft.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Draft::finish`].
+    pub fn new(draft: Draft) -> Result<Lowered> {
+        Ok(Lowered { schedule: draft.finish()?, ..Lowered::default() })
+    }
+
+    /// Adds memory that no step of the schedule reads or writes.
+    #[must_use]
+    pub fn with_memory(mut self, memory: impl IntoIterator<Item = Allocation>) -> Lowered {
+        self.memory.extend(memory);
+        self
+    }
+
+    /// Adds assumptions.
+    #[must_use]
+    pub fn with_assumptions(mut self, assumptions: impl IntoIterator<Item = Assumption>) -> Lowered {
+        self.assumptions.extend(assumptions);
+        self
+    }
+
+    /// Sets the data that the runtime reads again once the buffers are placed.
+    #[must_use]
+    pub fn with_data(mut self, data: RuntimeData) -> Lowered {
+        self.data = data;
+        self
+    }
+
+    /// What runs.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Memory outside of the schedule, allocated for the whole pass.
+    #[must_use]
+    pub fn memory(&self) -> &[Allocation] {
+        &self.memory
+    }
+
+    /// What the runtime's rules assume.
+    #[must_use]
+    pub fn assumptions(&self) -> &[Assumption] {
+        &self.assumptions
+    }
+
+    /// The runtime's own data.
+    #[must_use]
+    pub fn data(&self) -> &RuntimeData {
+        &self.data
+    }
+
+    /// The parts, for a runtime that carries memory over from the phase before.
+    #[must_use]
+    pub fn into_parts(self) -> (Draft, Vec<Allocation>, Vec<Assumption>, RuntimeData) {
+        (self.schedule.into_draft(), self.memory, self.assumptions, self.data)
+    }
+}
+
+/// Memory outside of the schedule: packed weights, workspace, code, objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// What it is for.
+    pub class: StorageClass,
+    /// Its length.
+    pub bytes: Bytes,
+    /// The node that it belongs to, for reports.
+    pub node: NodeRef,
+    /// How its length is known.
+    pub known: Known,
+}
+
+impl From<&Storage> for Allocation {
+    fn from(storage: &Storage) -> Allocation {
+        let &Storage { class, bytes, node, known, .. } = storage;
+        Allocation { class, bytes, node, known }
+    }
+}
+
+/// How the resident set of a process differs from what a runtime has allocated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Residency {
+    /// Allocated and never written: no page is behind it.
+    pub untouched_bytes: Bytes,
+    /// Of [`StorageClass::WeightsFile`]: pages that are never read.
+    pub unread_bytes: Bytes,
+    /// Anonymous pages beyond the allocations: freed memory that the allocator retains, written pages of libraries, stacks.
+    pub kept_bytes: Bytes,
+    /// All anonymous pages at the phase's peak, where the allocator is simulated; the sums of allocations do not count then.
+    pub anonymous_bytes: Option<Bytes>,
+    /// The same, where the allocator retains the most.
+    pub anonymous_upper_bytes: Option<Bytes>,
+    /// File-backed pages of the runtime's libraries.
+    pub library_bytes: Bytes,
+    /// [`StorageClass::WeightsFile`] is read into the heap, not mapped.
+    pub is_file_in_heap: bool,
+}
+
+/// The result of a phase once its buffers are placed.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// How the resident set differs from what is allocated.
+    pub residency: Residency,
+    /// Memory whose size follows from the plan.
+    pub memory: Vec<Allocation>,
+    /// The state of the process that the next phase begins with.
+    pub carried: RuntimeData,
+}
+
+/// An assumption of a runtime's rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// Short, stable name of the rule.
+    pub rule: &'static str,
+    /// What is assumed, in one sentence, with its source.
+    pub text: String,
+}
+
+/// Makes assumptions of a table of rules and sentences.
+pub(super) fn assumptions(table: &[(&'static str, &str)]) -> Vec<Assumption> {
+    table.iter().map(|&(rule, text)| Assumption { rule, text: text.to_owned() }).collect()
+}
+
+/// Data of a runtime that later stages hand back to it and cannot read.
+#[derive(Clone, Default)]
+pub struct RuntimeData(Option<Arc<dyn Any + Send + Sync>>);
+
+impl RuntimeData {
+    /// Wraps a value.
+    #[must_use]
+    pub fn new<T: Any + Send + Sync>(value: T) -> RuntimeData {
+        RuntimeData(Some(Arc::new(value)))
+    }
+
+    /// The value, if it has this type.
+    #[must_use]
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for RuntimeData {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_some() { "RuntimeData(..)" } else { "RuntimeData" })
+    }
+}

@@ -1,0 +1,183 @@
+//! Options of runtimes as data: the command line and the library's requests are made of the same tables.
+//!
+//! A runtime declares each of its options as an [`OptionSpec`]. An option that several runtimes have is one spec, here. An
+//! option that was given and that the chosen runtime does not declare is an error, never ignored.
+
+use super::Runtime;
+use crate::dtype::DType;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Format;
+use crate::machine::{Isa, Machine};
+use std::collections::BTreeMap;
+
+/// An option of one or more runtimes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionSpec {
+    /// Its name, as after `--`.
+    pub name: &'static str,
+    /// The values that it takes.
+    pub values: Values,
+    /// What it sets, for help; with its default.
+    pub help: &'static str,
+}
+
+/// A runtime before its options are known.
+#[derive(Clone, Copy, Debug)]
+pub struct Registration {
+    /// The name for `--profile`.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Its options.
+    pub options: &'static [OptionSpec],
+    /// Formats that are analysed under it unless another profile is named.
+    pub default_for: &'static [Format],
+    /// Makes the runtime of its options.
+    pub make: fn(&Options) -> Result<Box<dyn Runtime>>,
+}
+
+/// The values that an option takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Values {
+    /// None: it is given or not.
+    Flag,
+    /// A number of at least the first and at most the second.
+    Number(u32, u32),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// Threads within a node.
+pub const THREADS: OptionSpec = OptionSpec {
+    name: "threads",
+    values: Values::Number(1, u32::MAX),
+    help: "Threads that the runtime computes with [default: 2]",
+};
+
+/// Instruction set of the processor.
+pub const ISA: OptionSpec = OptionSpec {
+    name: "isa",
+    values: Values::OneOf(Isa::NAMES),
+    help: "Instruction set of the processor; rules are measured on avx512-bf16 [default: avx512-bf16]",
+};
+
+/// Precision of attention state.
+pub const KV_PRECISION: OptionSpec = OptionSpec {
+    name: "kv-precision",
+    values: Values::OneOf(&["u8", "f16", "bf16", "f32"]),
+    help: "Element type of the KV cache [default: the export's, else the runtime's]",
+};
+
+/// Rows of logits.
+pub const LOGITS: OptionSpec = OptionSpec {
+    name: "logits",
+    values: Values::OneOf(&["all", "last"]),
+    help: "Logits of every token, or of the last one only [default: all]",
+};
+
+/// Options that were given, by name; what is not in it has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    given: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// Sets an option; a flag has the value `true`.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Options {
+        self.given.insert(name.into(), value.into());
+        self
+    }
+
+    /// The names of the options that were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.given.keys().map(String::as_str)
+    }
+
+    /// Whether no option was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// The value of an option, if it was given.
+    #[must_use]
+    pub fn word(&self, name: &str) -> Option<&str> {
+        self.given.get(name).map(String::as_str)
+    }
+
+    /// Whether a flag was given.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.word(name) == Some("true")
+    }
+
+    /// The number that an option has.
+    ///
+    /// # Errors
+    ///
+    /// If it was given and is not a number of 32 bits.
+    pub fn number(&self, name: &str) -> Result<Option<u32>> {
+        self.parsed(name, |word| word.parse().ok())
+    }
+
+    /// The machine of the measured runs, with the instruction set and the threads that were given.
+    ///
+    /// # Errors
+    ///
+    /// If one of the two has a value that it does not take.
+    pub fn machine(&self) -> Result<Machine> {
+        let default = Machine::MEASURED;
+        Ok(Machine {
+            isa: self.parsed(ISA.name, Isa::by_name)?.unwrap_or(default.isa),
+            cores: self.number(THREADS.name)?.unwrap_or(default.cores),
+            ..default
+        })
+    }
+
+    /// The element type that an option names.
+    ///
+    /// # Errors
+    ///
+    /// If it was given and is not the name of an element type.
+    pub fn dtype(&self, name: &str) -> Result<Option<DType>> {
+        self.parsed(name, DType::from_name)
+    }
+
+    /// What `parse` makes of an option's value; `None` where it was not given.
+    ///
+    /// # Errors
+    ///
+    /// If `parse` makes nothing of it.
+    pub fn parsed<T>(&self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
+        let Some(word) = self.word(name) else { return Ok(None) };
+        let fault =
+            || Error::new(ErrorKind::Usage, format!("`--{name} {word}` is not a value of this option"));
+        parse(word).map(Some).ok_or_else(fault)
+    }
+
+    /// Checks that every value is one that its spec takes.
+    ///
+    /// # Errors
+    ///
+    /// If one is not; the error lists the values.
+    pub(super) fn check_values(&self, specs: &[OptionSpec]) -> Result<()> {
+        for spec in specs {
+            let Some(word) = self.word(spec.name) else { continue };
+            let (is_value, expected) = match spec.values {
+                Values::Flag => (word == "true", "true".to_owned()),
+                Values::Number(least, most) => {
+                    let is_inside = |number| (least..=most).contains(&number);
+                    (word.parse().is_ok_and(is_inside), format!("{least} to {most}"))
+                }
+                Values::OneOf(words) => (words.contains(&word), words.join(", ")),
+            };
+            if !is_value {
+                let message = format!("`--{} {word}` is not a value of this option", spec.name);
+                return Err(Error::new(ErrorKind::Usage, message).help(format!("values: {expected}")));
+            }
+        }
+        Ok(())
+    }
+}
