@@ -4,7 +4,7 @@ use memgraph::graph::Graph;
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::Planner;
 use memgraph::report::{self, By, Subject, model::Report};
-use memgraph::runtime::Profile;
+use memgraph::runtime::graph::Exported;
 use memgraph::scenario::{Scenario, Task};
 use memgraph::{formats, pipeline};
 use std::path::PathBuf;
@@ -57,10 +57,10 @@ fn run_of(graph: &Graph, base: &Scenario) -> Scenario {
 }
 
 fn report_of(graph: &Graph, scenario: &Scenario, planner: Planner, by: By) -> Report {
-    let profile = Profile::graph();
+    let profile = Exported;
     let phases = phases::run(graph, &[(PhaseName::Infer, scenario.clone())], &profile, planner).unwrap();
     let subject =
-        Subject { graph, sha256: String::new(), profile: &profile, planner, phases: &phases, by, full: true };
+        Subject { graph, sha256: String::new(), runtime: &profile, planner, phases: &phases, by, full: true };
     report::build(&subject)
 }
 

@@ -10,48 +10,52 @@ use memgraph::report::model::Report;
 use memgraph::report::pipeline::{self, Telling};
 use memgraph::report::svg::{self, Chart};
 use memgraph::report::{By, Subject};
-use memgraph::runtime::{OpenvinoCpu, OpenvinoGpu, Profile};
+use memgraph::runtime::Runtime;
+use memgraph::runtime::graph::Exported;
+use memgraph::runtime::openvino_cpu::OpenvinoCpu;
+use memgraph::runtime::openvino_gpu::OpenvinoGpu;
 use memgraph::scenario::Scenario;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn chart_of(file: &Path, runs: &[(phases::PhaseName, Scenario)], chart: Chart) -> String {
-    chart_under(Profile::graph(), file, runs, chart)
+    chart_under(&Exported, file, runs, chart)
 }
 
 fn chart_under(
-    profile: Profile,
+    profile: &dyn Runtime,
     file: &Path,
     runs: &[(phases::PhaseName, Scenario)],
     chart: Chart,
 ) -> String {
     let graph = formats::open(file).unwrap();
-    let planner = profile.planner;
-    let phases = phases::run(&graph, runs, &profile, planner).unwrap();
+    let planner = profile.planner();
+    let phases = phases::run(&graph, runs, profile, planner).unwrap();
     let (sha256, by) = (String::new(), By::Component);
     let subject =
-        Subject { graph: &graph, sha256, profile: &profile, planner, phases: &phases, by, full: false };
+        Subject { graph: &graph, sha256, runtime: profile, planner, phases: &phases, by, full: false };
     svg::render(&subject, chart).unwrap()
 }
 
 /// The run that the README shows.
 fn qwen(chart: Chart) -> String {
-    qwen_under(Profile::graph(), chart)
+    qwen_under(&Exported, chart)
 }
 
-fn qwen_under(profile: Profile, chart: Chart) -> String {
+fn qwen_under(profile: &dyn Runtime, chart: Chart) -> String {
     // From the package's folder, as a user would name it: no path of this machine is in the picture.
     let folder = Path::new("fixtures/qwen2.5-0.5b-fp16");
     let base =
         Scenario { config: formats::config::read(folder).unwrap(), batch: Some(1), ..Scenario::default() };
     let file = llm::file(folder).unwrap();
-    let runs = llm::phases(&base, 1813, llm::Part::Prefill, &profile);
+    let runs = llm::phases(&base, 1813, llm::Part::Prefill, profile);
     chart_under(profile, &file, &runs, chart)
 }
 
@@ -242,7 +246,7 @@ fn the_logits_tower_over_the_activations() {
 #[test]
 fn the_picture_in_the_docs_is_of_today() {
     let path: PathBuf = root().join("docs/pressure.svg");
-    let text = qwen_under(Profile::openvino_cpu(OpenvinoCpu::default()), Chart::Pressure);
+    let text = qwen_under(&OpenvinoCpu::default(), Chart::Pressure);
     assert!(text.len() < 60 << 10, "{} bytes", text.len());
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &text).unwrap();
@@ -256,8 +260,8 @@ fn pipeline_report() -> Report {
     let folder = Path::new("fixtures/qwen2.5-vl-3b-v8-L4-fp16");
     let base = Scenario { config: formats::config::read(folder).unwrap(), ..Scenario::default() };
     let request = vlm::Request { patches: Some(7252), new_tokens: 128, ..vlm::Request::default() };
-    let profile = Profile::openvino_gpu(OpenvinoGpu { last_logits: true, ..OpenvinoGpu::default() });
-    let rules = |_: &Graph| Ok((profile.clone(), profile.planner));
+    let profile = OpenvinoGpu { last_logits: true, ..OpenvinoGpu::default() };
+    let rules = |_: &Graph| Ok((Arc::new(profile) as Arc<dyn Runtime>, profile.planner()));
     let run = vlm::run(parts::of_pipeline(folder).unwrap(), &base, &request, &rules).unwrap();
     let model = folder.display().to_string();
     pipeline::build(&run, &Telling { model, keeps_vision: true, ..Telling::default() })

@@ -4,7 +4,9 @@ use memgraph::formats;
 use memgraph::phases;
 use memgraph::pipeline::llm::{self, Part};
 use memgraph::report::{compare, model::Comparison};
-use memgraph::runtime::{self, OpenvinoCpu, Profile};
+use memgraph::runtime::Runtime;
+use memgraph::runtime::graph::Exported;
+use memgraph::runtime::openvino_cpu::OpenvinoCpu;
 use memgraph::scenario::Scenario;
 use std::path::Path;
 
@@ -13,11 +15,11 @@ fn comparison(top: usize) -> Comparison {
     let graph = formats::open(&llm::file(&folder).unwrap()).unwrap();
     let base = Scenario { batch: Some(1), ..Scenario::default() };
     let options = OpenvinoCpu::default();
-    let [written, executed] = [Profile::graph(), Profile::openvino_cpu(options)].map(|profile| {
-        let runs = llm::phases(&base, 64, Part::Prefill, &profile);
-        phases::run(&graph, &runs, &profile, profile.planner).unwrap().pop().unwrap()
+    let [written, executed] = [&Exported as &dyn Runtime, &options].map(|profile| {
+        let runs = llm::phases(&base, 64, Part::Prefill, profile);
+        phases::run(&graph, &runs, profile, profile.planner()).unwrap().pop().unwrap()
     });
-    let execution = runtime::executed(&graph, &executed.shapes, &options).unwrap();
+    let execution = options.executed(&graph, &executed.shapes).unwrap().unwrap();
     compare::build(&graph, &written, &executed, &execution, top)
 }
 

@@ -2,8 +2,9 @@
 
 use memgraph::dtype::DType;
 use memgraph::phases::{self, Phase, PhaseName};
+use memgraph::runtime::Runtime;
 use memgraph::runtime::openvino_cpu::execution::{self, ExecutionGraph, Kind, Layout, Precision};
-use memgraph::runtime::{OpenvinoCpu, Profile, Reshape};
+use memgraph::runtime::openvino_cpu::{OpenvinoCpu, Reshape};
 use memgraph::scenario::{Scenario, Task};
 use memgraph::schedule::StorageClass;
 use memgraph::shape;
@@ -76,9 +77,9 @@ fn views_are_those_that_the_runtime_marked() {
 /// The walked line; both checkers have passed the plan.
 fn lower(name: &str, reshape: Reshape) -> Phase {
     let options = OpenvinoCpu { reshape: Some(reshape), ..OpenvinoCpu::default() };
-    let profile = Profile::openvino_cpu(options);
+    let profile = options;
     let phases = [(PhaseName::Infer, Scenario::default())];
-    phases::run(&open(name), &phases, &profile, profile.planner).unwrap().pop().unwrap()
+    phases::run(&open(name), &phases, &profile, profile.planner()).unwrap().pop().unwrap()
 }
 
 /// Growing blocks of at least 128 KiB, largest first.
@@ -149,13 +150,10 @@ fn heaps_are_those_measured() {
         ("minilm-l6-v2-fp16_S128_static_def", Reshape::Static, 36_116_608),
     ] {
         let lowered = lower(name, reshape);
-        let outside = lowered
-            .lowered
-            .storages
-            .iter()
-            .filter(|storage| !storage.class.is_planned() && is_on_heap(storage.class));
+        let outside =
+            lowered.allocations().filter(|storage| !storage.class.is_planned() && is_on_heap(storage.class));
         let outside: Bytes = outside.map(|storage| storage.bytes).sum();
-        let heap = (outside + lowered.plan.arena_size - lowered.lowered.user_bytes).0;
+        let heap = (outside + lowered.plan.arena_size - lowered.lowered.schedule().user_bytes).0;
         let tolerance = (measured / 100).max(4 << 20);
         assert!(heap.abs_diff(measured) <= tolerance, "{name}: {heap} predicted, {measured} measured");
     }
@@ -165,9 +163,9 @@ fn heaps_are_those_measured() {
 fn an_option_that_contradicts_the_graph_is_refused() {
     let graph = open("qwen2.5-0.5b-fp16_N128_def");
     let options = OpenvinoCpu { precision: Some(DType::F32), ..OpenvinoCpu::default() };
-    let profile = Profile::openvino_cpu(options);
+    let profile = options;
     let phases = [(PhaseName::Infer, Scenario::default())];
-    let error = phases::run(&graph, &phases, &profile, profile.planner).unwrap_err().to_string();
+    let error = phases::run(&graph, &phases, &profile, profile.planner()).unwrap_err().to_string();
     assert!(
         error.contains("`--precision f32` was given, and the execution graph was compiled with bf16"),
         "{error}"
@@ -179,23 +177,23 @@ fn an_option_that_contradicts_the_graph_is_refused() {
 fn a_token_after_a_prompt_finds_what_the_prompt_left() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/qwen2.5-0.5b-fp16/openvino_model.xml");
     let graph = formats::open(&model).unwrap();
-    let profile = Profile::openvino_cpu(OpenvinoCpu::default());
+    let profile = OpenvinoCpu::default();
     let pass = |prompt, past| Scenario { task: Task::Llm, prompt: Some(prompt), past, ..Scenario::default() };
     let phases = [(PhaseName::Prefill, pass(128, 0)), (PhaseName::Decode, pass(1, 128))];
-    let phases = phases::run(&graph, &phases, &profile, profile.planner).unwrap();
+    let phases = phases::run(&graph, &phases, &profile, profile.planner()).unwrap();
     let [_, _, prefill, decode] = phases.as_slice() else { panic!("{} phases", phases.len()) };
     // Nothing shrinks; the attention mask is a byte longer.
     assert_eq!(prefill.plan.blocks.len(), decode.plan.blocks.len());
     assert_eq!(prefill.plan.arena_size + Bytes(1), decode.plan.arena_size);
     let of_class = |phase: &Phase, class| {
-        let storages = phase.lowered.storages.iter().filter(|storage| storage.class == class);
+        let storages = phase.allocations().filter(|storage| storage.class == class);
         storages.map(|storage| storage.bytes).sum::<Bytes>()
     };
     assert_eq!(of_class(prefill, StorageClass::KvCache), of_class(decode, StorageClass::KvCache));
     for (phase, measured) in [(prefill, 1_133_830_356_u64), (decode, 1_135_472_352)] {
         let heap = StorageClass::ALL.iter().filter(|class| !class.is_planned() && is_on_heap(**class));
         let heap: Bytes = heap.map(|&class| of_class(phase, class)).sum();
-        let heap = (heap + phase.plan.arena_size - phase.lowered.user_bytes).0;
+        let heap = (heap + phase.plan.arena_size - phase.lowered.schedule().user_bytes).0;
         assert!(heap.abs_diff(measured) <= measured / 100, "{heap} predicted, {measured} measured");
     }
 }

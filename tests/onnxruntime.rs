@@ -5,7 +5,8 @@ use memgraph::phases::{self, Phase, PhaseName};
 use memgraph::pipeline::genai;
 use memgraph::pipeline::llm::{self, Part};
 use memgraph::report::{self, By, Subject};
-use memgraph::runtime::{Arena, OnnxRuntimeCpu, Profile};
+use memgraph::runtime::Runtime;
+use memgraph::runtime::onnxruntime_cpu::{Arena, OnnxRuntimeCpu};
 use memgraph::scenario::Scenario;
 use memgraph::schedule::StorageClass;
 use std::path::{Path, PathBuf};
@@ -41,8 +42,8 @@ fn run(folder: &Path, arena: Arena) -> Vec<Phase> {
     let sizes = record["sizes"].as_object().unwrap().iter();
     let binds = sizes.map(|(symbol, size)| (symbol.clone(), size.as_u64().unwrap())).collect();
     let scenario = Scenario { binds, ..Scenario::default() };
-    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu { arena, ..OnnxRuntimeCpu::default() });
-    phases::run(&graph, &[(PhaseName::Infer, scenario)], &profile, profile.planner).unwrap()
+    let profile = OnnxRuntimeCpu { arena, ..OnnxRuntimeCpu::default() };
+    phases::run(&graph, &[(PhaseName::Infer, scenario)], &profile, profile.planner()).unwrap()
 }
 
 /// Lengths of the regions that the last phase leaves, and those that the log told of, each sorted.
@@ -114,7 +115,7 @@ fn what_is_reserved_beside_the_arena_is_what_the_runtime_reserves() {
         };
         let (Some(creation), Some(first)) = (reserved("creation"), reserved("first")) else { continue };
         let phases = run(&folder, Arena::Doubled);
-        let storages = &phases[1].lowered.storages;
+        let storages: Vec<_> = phases[1].allocations().collect();
         let of = |class: StorageClass| {
             storages.iter().filter(move |storage| storage.class == class).map(|storage| storage.bytes.0)
         };
@@ -149,9 +150,9 @@ fn genai_has_the_arena_and_the_heap_that_were_measured() {
         }
         let is_shared = genai.shared_cache.is_some();
         let base = Scenario { genai: Some(genai), ..Scenario::default() };
-        let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
+        let profile = OnnxRuntimeCpu::default();
         let phases = llm::phases(&base, prompt, Part::Generate { new_tokens }, &profile);
-        let phases = phases::run(&graph, &phases, &profile, profile.planner).unwrap();
+        let phases = phases::run(&graph, &phases, &profile, profile.planner()).unwrap();
 
         let blocks = phases.last().unwrap().plan.blocks.iter();
         let own: Vec<u64> = blocks.map(|block| block.bytes.end - block.bytes.start).collect();
@@ -174,8 +175,8 @@ fn genai_has_the_arena_and_the_heap_that_were_measured() {
         let subject = Subject {
             graph: &graph,
             sha256: String::new(),
-            profile: &profile,
-            planner: profile.planner,
+            runtime: &profile,
+            planner: profile.planner(),
             phases: &phases,
             by: By::Op,
             full: false,

@@ -3,7 +3,8 @@
 use memgraph::formats;
 use memgraph::phases::{self, Phase};
 use memgraph::pipeline::llm::{self, Part};
-use memgraph::runtime::{Cache, OpenvinoCpu, Profile};
+use memgraph::runtime::Runtime;
+use memgraph::runtime::openvino_cpu::{Cache, OpenvinoCpu};
 use memgraph::scenario::Scenario;
 use memgraph::schedule::StorageClass;
 use std::path::Path;
@@ -12,10 +13,10 @@ fn prefill(fixture: &str, last_logits: bool) -> Phase {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
     let graph = formats::open(&llm::file(&folder).unwrap()).unwrap();
     let options = OpenvinoCpu { cache: Cache::Paged, last_logits, ..OpenvinoCpu::default() };
-    let profile = Profile::openvino_cpu(options);
+    let profile = options;
     let base = Scenario { batch: Some(1), new_tokens: Some(4), ..Scenario::default() };
     let phases = llm::phases(&base, 1024, Part::Prefill, &profile);
-    phases::run(&graph, &phases, &profile, profile.planner).unwrap().pop().unwrap()
+    phases::run(&graph, &phases, &profile, profile.planner()).unwrap().pop().unwrap()
 }
 
 /// Growing blocks of at least 128 KiB, with their counts, largest first.
@@ -26,7 +27,7 @@ fn groups(phase: &Phase) -> Vec<(u64, usize)> {
 }
 
 fn cache(phase: &Phase) -> Vec<(u64, usize)> {
-    let storages = phase.lowered.storages.iter().filter(|storage| storage.class == StorageClass::KvCache);
+    let storages = phase.allocations().filter(|storage| storage.class == StorageClass::KvCache);
     counted(storages.map(|storage| storage.bytes.0).collect())
 }
 

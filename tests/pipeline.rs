@@ -9,17 +9,25 @@ use memgraph::pipeline::{families, parts};
 use memgraph::report::model::{Report, Totals};
 use memgraph::report::pipeline::{self, Telling};
 use memgraph::report::{By, json};
-use memgraph::runtime::{OpenvinoCpu, OpenvinoGpu, Profile};
+use memgraph::runtime::Runtime;
+use memgraph::runtime::graph::Exported;
+use memgraph::runtime::openvino_cpu::OpenvinoCpu;
+use memgraph::runtime::openvino_gpu::OpenvinoGpu;
 use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
+fn shared(runtime: impl Runtime + 'static) -> Arc<dyn Runtime> {
+    Arc::new(runtime)
+}
+
 fn walk(
     name: &str,
-    profile: &Profile,
+    profile: &Arc<dyn Runtime>,
     patches: Option<u64>,
     image: Option<(u64, u64)>,
     text_tokens: u64,
@@ -34,7 +42,7 @@ fn walk(
         ..Request::default()
     };
     let found = parts::of_pipeline(&folder).or_else(|_| parts::of_vision(&folder)).unwrap();
-    let rules = |_: &Graph| Ok((profile.clone(), profile.planner));
+    let rules = |_: &Graph| Ok((profile.clone(), profile.planner()));
     vlm::run(found, &base, &request, &rules).unwrap()
 }
 
@@ -69,7 +77,7 @@ fn image_rules_agree_with_the_graphs_outputs() {
         let settings = preprocessor::read(&folder, None).unwrap();
         let family = formats::config::read(&folder).unwrap().model_type.unwrap();
         let tiles = families::tiles(&family, &settings, image).unwrap().unwrap();
-        let run = walk(name, &Profile::graph(), None, Some(image), 0);
+        let run = walk(name, &shared(Exported), None, Some(image), 0);
         assert_eq!(rows(&run), tiles.tokens, "{name} {image:?}: {tiles:?}");
         assert_eq!(run.patches, Some(tiles.patches), "{name}");
         assert!(!run.assumptions.iter().any(|found| found.rule == "image-tokens"), "{name}");
@@ -78,7 +86,7 @@ fn image_rules_agree_with_the_graphs_outputs() {
 
 #[test]
 fn patches_as_people_give_them_size_the_prompt() {
-    let run = walk(QWEN, &Profile::graph(), Some(7252), None, 24);
+    let run = walk(QWEN, &shared(Exported), Some(7252), None, 24);
     assert_eq!((run.image_tokens, run.prompt), (1813, Some(1837)));
     let cases = [
         ("gemma-3-4b-it-vision-fp16", 4096, 256),
@@ -86,7 +94,7 @@ fn patches_as_people_give_them_size_the_prompt() {
         ("smolvlm-256m-fp16", 1024, 64),
     ];
     for (name, patches, tokens) in cases {
-        assert_eq!(rows(&walk(name, &Profile::graph(), Some(patches), None, 0)), tokens, "{name}");
+        assert_eq!(rows(&walk(name, &shared(Exported), Some(patches), None, 0)), tokens, "{name}");
     }
 }
 
@@ -104,16 +112,12 @@ fn sum(totals: &Totals) -> u64 {
 
 #[test]
 fn categories_parts_and_shares_add_up() {
-    let profiles = [
-        Profile::graph(),
-        Profile::openvino_cpu(OpenvinoCpu::default()),
-        Profile::openvino_gpu(OpenvinoGpu::default()),
-    ];
+    let profiles = [shared(Exported), shared(OpenvinoCpu::default()), shared(OpenvinoGpu::default())];
     for profile in profiles {
         let run = walk(QWEN, &profile, Some(1024), None, 16);
         for keeps_vision in [true, false] {
             let report = report(&run, keeps_vision);
-            let name = profile.name;
+            let name = profile.name();
             assert_eq!(sum(&report.totals), report.totals.total_bytes, "{name}");
             let shares: u64 = report.breakdown.iter().map(|share| share.at_peak_bytes).sum();
             assert_eq!(shares, report.totals.total_bytes, "{name}, keeps vision: {keeps_vision}");
@@ -130,7 +134,7 @@ fn categories_parts_and_shares_add_up() {
 
 #[test]
 fn a_freed_tower_leaves_its_output_alone() {
-    let profile = Profile::openvino_cpu(OpenvinoCpu::default());
+    let profile = shared(OpenvinoCpu::default());
     let run = walk(QWEN, &profile, Some(1024), None, 16);
     let held = |keeps_vision: bool, phase: &str| {
         let report = report(&run, keeps_vision);
@@ -148,7 +152,7 @@ fn a_freed_tower_leaves_its_output_alone() {
 
 #[test]
 fn the_report_of_a_pipeline_is_the_one_report() {
-    let run = walk(QWEN, &Profile::graph(), Some(256), None, 1);
+    let run = walk(QWEN, &shared(Exported), Some(256), None, 1);
     let report = report(&run, true);
     let back: Report = serde_json::from_str(&json::render(&report)).unwrap();
     assert_eq!(back, report);
@@ -158,7 +162,7 @@ fn the_report_of_a_pipeline_is_the_one_report() {
 /// Heap of the parts alone at their first run, of OpenVINO 2026.4.1: docs/accuracy.md has the records.
 #[test]
 fn parts_take_what_was_measured() {
-    let profile = Profile::openvino_cpu(OpenvinoCpu::default());
+    let profile = shared(OpenvinoCpu::default());
     let measured = [
         (QWEN, "vision_embeddings", 15.43),
         (QWEN, "vision_embeddings_merger", 454.38),
@@ -182,7 +186,7 @@ fn parts_take_what_was_measured() {
 #[test]
 fn scores_tower_over_a_gpu_that_writes_them_out() {
     let patches = 7252;
-    let run = walk(QWEN, &Profile::openvino_gpu(OpenvinoGpu::default()), Some(patches), None, 24);
+    let run = walk(QWEN, &shared(OpenvinoGpu::default()), Some(patches), None, 24);
     let report = report(&run, true);
     let scores = 16 * patches * patches * 2;
     let largest: Vec<_> = report.peak.live.iter().take(2).collect();
@@ -196,7 +200,7 @@ fn scores_tower_over_a_gpu_that_writes_them_out() {
 #[test]
 fn heads_that_suit_no_kernel_are_written_out_without_xmx() {
     let total = |has_xmx| {
-        let profile = Profile::openvino_gpu(OpenvinoGpu { has_xmx, ..OpenvinoGpu::default() });
+        let profile = shared(OpenvinoGpu { has_xmx, ..OpenvinoGpu::default() });
         let run = walk("gemma-3-4b-it-vision-fp16", &profile, Some(4096), None, 0);
         report(&run, true).totals.total_bytes
     };

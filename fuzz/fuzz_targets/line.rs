@@ -7,7 +7,8 @@ use memgraph::error::ErrorKind;
 use memgraph::formats;
 use memgraph::graph::{Dims, Graph};
 use memgraph::phases::{self, PhaseName};
-use memgraph::runtime::Profile;
+use memgraph::runtime::options::Options;
+use memgraph::runtime::registry;
 use memgraph::scenario::{Scenario, input_name};
 use std::path::Path;
 
@@ -18,9 +19,10 @@ fuzz_target!(|data: &[u8]| {
     };
     let Ok(graph) = graph else { return };
     let scenario = Scenario { inputs: inputs(&graph), allow_opaque: true, ..Scenario::default() };
-    for profile in [Profile::graph(), Profile::by_name(runtime).expect("the profile exists")] {
+    let runtime = registry::make(runtime, &Options::default()).expect("the runtime exists");
+    for runtime in [registry::exported(), runtime] {
         let runs = [(PhaseName::Infer, scenario.clone())];
-        if let Err(error) = phases::run(&graph, &runs, &profile, profile.planner) {
+        if let Err(error) = phases::run(&graph, &runs, &*runtime, runtime.planner()) {
             assert!(error.kind() != ErrorKind::Internal, "{error}");
         }
     }

@@ -23,21 +23,21 @@ pub struct Schedule {
 ///
 /// None in practice; `arbitrary` asks for the type.
 pub fn schedule(u: &mut Unstructured<'_>) -> Result<Schedule> {
-    let mut draft = Draft::default();
+    let mut generator = Generator::default();
     for _ in 0..u.int_in_range(0..=2)? {
         let bytes = u.int_in_range(0..=64)?;
-        let storage = draft.storage(StorageClass::WeightsFile, bytes);
-        draft.value(storage, 0..bytes, Origin::Resident);
+        let storage = generator.storage(StorageClass::WeightsFile, bytes);
+        generator.value(storage, 0..bytes, Origin::Resident);
     }
     for _ in 0..u.int_in_range(1..=40)? {
-        draft.step(u)?;
+        generator.step(u)?;
     }
-    Ok(draft.finish())
+    Ok(generator.finish())
 }
 
 /// A schedule in the making.
 #[derive(Default)]
-struct Draft {
+struct Generator {
     draft: Draft,
     /// Steps at which each storage is touched; empty while it is not.
     touched: Vec<Range<u32>>,
@@ -50,7 +50,7 @@ struct Draft {
 /// Parts that a joined value has.
 const JOIN_PARTS: u64 = 3;
 
-impl Draft {
+impl Generator {
     fn step(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let mut step = Step::default();
         for _ in 0..u.int_in_range(0..=3)? {

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn the_last_of_n_new_tokens_has_n_minus_two_before_its_pass() {
         let generate = Part::Generate { new_tokens: 5 };
-        let phases = phases(&Scenario::default(), 10, generate, &Profile::graph());
+        let phases = phases(&Scenario::default(), 10, generate, &crate::runtime::graph::Exported);
         // Prefill yields token 1; four decode passes follow, the last over 10 + 3 cached tokens.
         assert_eq!((phases[1].1.prompt, phases[1].1.past), (Some(1), 13));
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_generation_stops_where_its_cache_last_grows() {
         let pasts = |cache, new_tokens| {
-            let profile = Profile::openvino_cpu(OpenvinoCpu { cache, ..OpenvinoCpu::default() });
+            let profile = OpenvinoCpu { cache, ..OpenvinoCpu::default() };
             let phases = phases(&Scenario::default(), 10, Part::Generate { new_tokens }, &profile);
             phases.iter().map(|(_, scenario)| scenario.past).collect::<Vec<_>>()
         };

@@ -59,6 +59,11 @@ impl Lowered {
         &self.memory
     }
 
+    /// Everything that is allocated: the storages of the schedule, by id, then the memory outside of it.
+    pub fn allocations(&self) -> impl Iterator<Item = Allocation> {
+        self.schedule.storages.iter().map(Allocation::from).chain(self.memory.iter().copied())
+    }
+
     /// What the runtime's rules assume.
     #[must_use]
     pub fn assumptions(&self) -> &[Assumption] {

@@ -69,7 +69,6 @@ impl Phase {
     /// Everything that is allocated, in the order of reports: storages of the schedule, memory outside of it, and memory
     /// whose size follows from the plan.
     pub fn allocations(&self) -> impl Iterator<Item = Allocation> {
-        let storages = self.lowered.schedule().storages.iter().map(Allocation::from);
-        storages.chain(self.lowered.memory().iter().copied()).chain(self.outcome.memory.iter().copied())
+        self.lowered.allocations().chain(self.outcome.memory.iter().copied())
     }
 }

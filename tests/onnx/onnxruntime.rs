@@ -5,10 +5,11 @@ use memgraph::graph::{Graph, Value};
 use memgraph::machine::Machine;
 use memgraph::phases::{self, PhaseName};
 use memgraph::report::{self, By, Subject};
-use memgraph::runtime::{self, GraphOptimization, OnnxRuntimeCpu, Profile};
+use memgraph::runtime::onnxruntime_cpu::{GraphOptimization, OnnxRuntimeCpu};
+use memgraph::runtime::{Lowered, Pass, Runtime};
 use memgraph::scenario::Scenario;
-use memgraph::schedule::{Lowered, StorageClass};
-use memgraph::shape;
+use memgraph::schedule::StorageClass;
+use memgraph::shape::{self, Shapes};
 use onnx_protobuf::{GraphProto, TensorProto};
 use std::time::{Duration, Instant};
 
@@ -37,18 +38,23 @@ fn branches(flag: Option<i64>) -> (Vec<String>, Lowered) {
 /// The operators of a run, each by the last of the file's nodes that it stands for, and what they hold.
 fn executed(graph: &Graph, scenario: &Scenario) -> (Vec<String>, Lowered) {
     let shapes = shape::infer(graph, scenario).unwrap();
-    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
-    let lowered = runtime::apply(graph, &shapes, &profile).unwrap();
+    let lowered = running(graph, &shapes, scenario, &OnnxRuntimeCpu::default());
     let bodies = graph.with_bodies();
-    let kinds = lowered.steps.iter().map(|step| {
+    let kinds = lowered.schedule().steps.iter().map(|step| {
         let graph = bodies[step.node.graph as usize];
         graph.node_type(step.node.node).to_owned()
     });
     (kinds.collect(), lowered)
 }
 
+/// What the runtime makes of the first run.
+fn running(graph: &Graph, shapes: &Shapes, scenario: &Scenario, options: &OnnxRuntimeCpu) -> Lowered {
+    let pass = Pass::first(graph, shapes, scenario, PhaseName::Prefill);
+    options.lower(&pass).unwrap().pop().unwrap().1
+}
+
 fn planned(lowered: &Lowered) -> Vec<u64> {
-    let planned = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Activation);
+    let planned = lowered.allocations().filter(|storage| storage.class == StorageClass::Activation);
     planned.map(|storage| storage.bytes.0).collect()
 }
 
@@ -58,7 +64,7 @@ fn the_branch_that_is_taken_is_spelt_out() {
     assert_eq!(kinds, ["Neg", "Neg", "Exp", "If", "Log"]);
     // The result lies where the node's output does, and is read after the branch.
     assert_eq!(planned(&lowered), [4096, 4096, 4096]);
-    let (result, log) = (lowered.steps[2].writes[0], &lowered.steps[4]);
+    let (result, log) = (lowered.schedule().steps[2].writes[0], &lowered.schedule().steps[4]);
     assert_eq!(log.reads[..], [result]);
     assert_eq!(branches(Some(0)).0, ["Abs", "If", "Log"]);
 }
@@ -102,14 +108,14 @@ fn a_report_says_how_many_sizes_are_unknown() {
     let nodes = vec![node("Weird", &["x"], &["a"], vec![]), node("Relu", &["a"], &["y"], vec![])];
     let graph = opened(&model(graph(vec![floats("x", &[4])], nodes, &["y"])));
     let scenario = Scenario { allow_opaque: true, ..Scenario::default() };
-    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
+    let profile = OnnxRuntimeCpu::default();
     let runs = [(PhaseName::Infer, scenario)];
-    let phases = phases::run(&graph, &runs, &profile, profile.planner).unwrap();
+    let phases = phases::run(&graph, &runs, &profile, profile.planner()).unwrap();
     let report = report::build(&Subject {
         graph: &graph,
         sha256: String::new(),
-        profile: &profile,
-        planner: profile.planner,
+        runtime: &profile,
+        planner: profile.planner(),
         phases: &phases,
         by: By::Op,
         full: false,
@@ -152,9 +158,9 @@ fn regions_of_a_loop(trips: i64, carries: bool, stacks: bool) -> Vec<u64> {
     let nodes = vec![node("Loop", &inputs, &outputs, vec![body("body", inner)])];
     let mut made = graph(vec![floats("x", &[ELEMENTS])], nodes, &outputs);
     made.initializer = vec![TensorProto { dims: vec![], ..ints("trips", &[trips]) }];
-    let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu::default());
+    let profile = OnnxRuntimeCpu::default();
     let runs = [(PhaseName::Infer, Scenario::default())];
-    let phases = phases::run(&opened(&model(made)), &runs, &profile, profile.planner).unwrap();
+    let phases = phases::run(&opened(&model(made)), &runs, &profile, profile.planner()).unwrap();
     let blocks = &phases.last().unwrap().plan.blocks;
     blocks.iter().map(|block| (block.bytes.end - block.bytes.start) >> 20).collect()
 }
@@ -235,7 +241,7 @@ fn half_precision_is_computed_in_single_where_kernels_lack_it() {
     // A Cast of what comes in and of what goes out; data is moved in the precision that it has.
     assert_eq!(kinds, ["Transpose", "Transpose", "MatMul", "Transpose", "Exp", "Exp"]);
     assert_eq!(planned(&lowered), [8 * 64 * 2, 8 * 64 * 4, 8 * 32 * 4, 32 * 8 * 4, 32 * 8 * 4]);
-    let of = |class| lowered.storages.iter().filter(move |storage| storage.class == class);
+    let of = |class| lowered.allocations().filter(move |storage| storage.class == class);
     assert_eq!(of(StorageClass::Output).map(|storage| storage.bytes.0).sum::<u64>(), 32 * 8 * 2);
     assert_eq!(of(StorageClass::WeightsAnonymous).map(|storage| storage.bytes.0).sum::<u64>(), 64 * 32 * 4);
 }
@@ -253,7 +259,7 @@ fn in_half(level: GraphOptimization) -> Vec<String> {
     let graph = opened(&model(made));
     let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
     let options = OnnxRuntimeCpu { optimization: level, ..OnnxRuntimeCpu::default() };
-    runtime::optimized(&graph, &shapes, &options).into_iter().map(|node| node.kind).collect()
+    options.executed(&graph, &shapes).unwrap().unwrap().nodes.into_iter().map(|node| node.kind).collect()
 }
 
 #[test]
@@ -297,7 +303,7 @@ fn attention(
     let mut model = model(graph(inputs, vec![node("Attention", &names, &outputs, attributes)], &outputs));
     model.opset_import.iter_mut().for_each(|set| set.version = 23);
     let (_, lowered) = executed(&opened(&model), &Scenario::default());
-    let scratch = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Scratch);
+    let scratch = lowered.allocations().filter(|storage| storage.class == StorageClass::Scratch);
     scratch.map(|storage| storage.bytes.0).collect()
 }
 
@@ -355,8 +361,8 @@ fn workspace_of_sparse_attention_is_what_the_arena_logs() {
             machine: Machine { cores: 1, ..Machine::default() },
             ..OnnxRuntimeCpu::default()
         };
-        let lowered = runtime::apply(&graph, &shapes, &Profile::onnxruntime_cpu(options)).unwrap();
-        let scratch = lowered.storages.iter().filter(|storage| storage.class == StorageClass::Scratch);
+        let lowered = running(&graph, &shapes, &scenario, &options);
+        let scratch = lowered.allocations().filter(|storage| storage.class == StorageClass::Scratch);
         scratch.map(|storage| storage.bytes.0).collect::<Vec<_>>()
     };
     assert_eq!(workspace(FLOAT, 128, 128), [262_144, 65_536, 65_536, 524_288]);
@@ -381,10 +387,9 @@ fn weights_of_a_branch_lie_there_three_times() {
     let graph = opened(&model(graph(inputs, vec![node("If", &["flag"], &["z"], sides)], &["z"])));
     let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
     for prepacking in [true, false] {
-        let profile = Profile::onnxruntime_cpu(OnnxRuntimeCpu { prepacking, ..OnnxRuntimeCpu::default() });
-        let lowered = runtime::apply(&graph, &shapes, &profile).unwrap();
-        let weights =
-            lowered.storages.iter().filter(|storage| storage.class == StorageClass::WeightsAnonymous);
+        let profile = OnnxRuntimeCpu { prepacking, ..OnnxRuntimeCpu::default() };
+        let lowered = running(&graph, &shapes, &Scenario::default(), &profile);
+        let weights = lowered.allocations().filter(|storage| storage.class == StorageClass::WeightsAnonymous);
         // Of both branches: the message, the tensor, and its packed copy or the block that is never written.
         assert_eq!(weights.map(|storage| storage.bytes.0).sum::<u64>(), 2 * 3 * BYTES);
     }

@@ -153,9 +153,7 @@ pub(super) fn shrink(processes: &mut [Process], kept: &[bool]) {
 
 /// What kernels hold beside the arena, as if it were asked for when all of the arena is there.
 fn use_workspace(process: &mut Process, lowered: &Lowered) {
-    let storages = lowered.schedule().storages.iter().map(Allocation::from);
-    let all = storages.chain(lowered.memory().iter().copied());
-    for workspace in all.filter(|held| held.class == StorageClass::Workspace) {
+    for workspace in lowered.allocations().filter(|held| held.class == StorageClass::Workspace) {
         let block = process.heap.take_written(workspace.bytes.0, process.alignment);
         process.heap.give_back(block);
     }
