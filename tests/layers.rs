@@ -19,12 +19,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("process/", &["units", "process"]),
     ("rewrite/", &["units", "ids", "dtype", "error", "graph", "shape", "rewrite"]),
     ("schedule/lifetime.rs", &["schedule", "problem", "units", "ids"]),
-    ("schedule/", &["units", "ids", "dtype", "graph", "scenario", "shape", "runtime", "process", "schedule"]),
+    ("schedule/", &["units", "ids", "dtype", "error", "graph", "scenario", "shape", "schedule"]),
     (
         "runtime/",
         &[
-            "units", "ids", "dtype", "error", "machine", "graph", "scenario", "shape", "plan", "process",
-            "rewrite", "schedule", "runtime",
+            "units", "ids", "dtype", "error", "machine", "graph", "scenario", "shape", "plan", "problem",
+            "process", "rewrite", "schedule", "runtime",
         ],
     ),
     ("plan/", &["units", "ids", "error", "problem", "plan"]),

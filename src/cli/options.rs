@@ -247,7 +247,7 @@ impl Analysis {
                     runtime.name()
                 ),
             )
-            .help("add `--profile openvino-cpu`")
+            .help("use the profile of a runtime whose nodes carry the names of those that they replace")
         };
         let running = subject.phases.iter().filter(|phase| !phase.lowered.schedule().steps.is_empty());
         let Some(executed) = running.max_by_key(|phase| phase.plan.arena_size) else {

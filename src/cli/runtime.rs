@@ -74,7 +74,7 @@ fn heading(spec: &OptionSpec) -> String {
 fn argument(spec: &'static OptionSpec) -> Arg {
     let arg = Arg::new(spec.name).long(spec.name).help(spec.help).help_heading(heading(spec));
     match spec.values {
-        Values::OneOf(words) => arg.value_parser(words.to_vec()),
+        Values::OneOf(words) => arg.value_name("VALUE").value_parser(words.to_vec()),
         Values::Number(least, most) => {
             let range = i64::from(least)..=i64::from(most);
             arg.value_name("N").value_parser(clap::value_parser!(u32).range(range))

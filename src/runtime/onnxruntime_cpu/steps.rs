@@ -387,27 +387,32 @@ fn peak(draft: &Draft) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fuse::testing::Draft;
+    use super::super::fuse::testing::Draft as Model;
     use super::super::kernel::Kernel;
     use super::*;
     use crate::graph::Op;
     use crate::ids::TensorId;
 
     /// A pass over the graph as written.
-    fn lowered(draft: Draft, runner: OnnxRunner) -> Lowered {
+    fn lowered(draft: Model, runner: OnnxRunner) -> Draft {
+        hosted(draft, runner).0
+    }
+
+    /// The same, and the storages that the host application allocates.
+    fn hosted(draft: Model, runner: OnnxRunner) -> (Draft, Vec<StorageId>) {
         let options = OnnxRuntimeCpu { runner, ..OnnxRuntimeCpu::default() };
         draft.with(|work| run(work, &order::of(work), &Settings::new(work.graph, &options)))
     }
 
     /// The value that stands for a tensor.
-    fn value(lowered: &Lowered, tensor: TensorId) -> &Value {
+    fn value(lowered: &Draft, tensor: TensorId) -> &Value {
         let is_it = |value: &&Value| value.tensor == Some(TensorRef { graph: 0, tensor });
         lowered.values.iter().find(is_it).unwrap()
     }
 
     #[test]
     fn an_output_is_held_to_the_end() {
-        let mut draft = Draft::default();
+        let mut draft = Model::default();
         let x = draft.input(&[2, 8]);
         let first = draft.node(Kernel::Sqrt, &[x]);
         let second = draft.node(Kernel::Exp, &[first]);
@@ -423,7 +428,7 @@ mod tests {
 
     #[test]
     fn an_initializer_is_not_read_as_a_value() {
-        let mut draft = Draft::default();
+        let mut draft = Model::default();
         let (x, weight) = (draft.input(&[2, 8]), draft.weight(&[8, 8]));
         let output = draft.node(Kernel::MatMul, &[x, weight]);
         draft.returns(output);
@@ -434,7 +439,7 @@ mod tests {
 
     #[test]
     fn a_shape_is_known_without_its_tensor() {
-        let mut draft = Draft::default();
+        let mut draft = Model::default();
         let x = draft.input(&[2, 8]);
         let shape = draft.node(Kernel::Shape, &[x]);
         draft.returns(shape);
@@ -443,7 +448,7 @@ mod tests {
 
     #[test]
     fn views_and_activations_are_in_the_storage_of_what_they_read() {
-        let mut draft = Draft::default();
+        let mut draft = Model::default();
         let (x, pattern) = (draft.input(&[2, 8]), draft.ints(&[1], &[16]));
         let root = draft.node(Kernel::Sqrt, &[x]);
         let active = draft.node(Kernel::Relu, &[root]);
@@ -459,7 +464,7 @@ mod tests {
 
     #[test]
     fn workspace_is_written_by_its_own_step() {
-        let mut draft = Draft::default();
+        let mut draft = Model::default();
         let (x, filters) = (draft.input(&[1, 3, 8, 8]), draft.weight(&[64, 3, 3, 3]));
         let output = draft.node(Kernel::Conv, &[x, filters]);
         draft.returns(output);
@@ -474,13 +479,13 @@ mod tests {
     #[test]
     fn caches_belong_to_the_host_application_that_allocates_them() {
         let of = |runner| {
-            let mut draft = Draft::default();
+            let mut draft = Model::default();
             let past = draft.free_input("past_key_values.0.key", ",,,", &[1, 2, 8, 4]);
             let output = draft.node(Kernel::Sqrt, &[past]);
             draft.returns(output);
-            let lowered = lowered(draft, runner);
+            let (lowered, hosted) = hosted(draft, runner);
             let past = value(&lowered, past).storage;
-            (lowered.storages[past.index()].class, lowered.runners.contains(&past), lowered.user_bytes)
+            (lowered.storages[past.index()].class, hosted.contains(&past), lowered.user_bytes)
         };
         assert_eq!(of(OnnxRunner::Session), (StorageClass::KvCache, false, Bytes(256)));
         let runner = OnnxRunner::GenAi { shares_cache: false };
@@ -489,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_result_without_a_size_is_counted_as_unknown() {
-        let mut draft = Draft::default();
+        let mut draft = Model::default();
         draft.scenario.allow_opaque = true;
         let x = draft.input(&[2, 8]);
         let output = draft.op(Op::Opaque, "Frobnicate", &[x]);
@@ -499,7 +504,7 @@ mod tests {
 
     #[test]
     fn the_peak_counts_what_is_alive_at_once() {
-        let mut draft = Draft::default();
+        let mut draft = Model::default();
         let x = draft.input(&[2, 8]);
         let mut last = x;
         for _ in 0..4 {
