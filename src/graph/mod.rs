@@ -13,7 +13,7 @@ mod validate;
 mod value;
 
 pub use builder::{Builder, NodeSpec, TensorSpec};
-pub use op::{Op, Variable, WeightRange};
+pub use op::{Op, OpKind, Variable, WeightRange};
 pub use partial_shape::{Dim, Dims, PartialShape};
 pub use value::{Elements, Value};
 

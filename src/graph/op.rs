@@ -11,17 +11,29 @@
 //!   add a constant for the attribute form ([`Builder::constant`](super::Builder::constant)).
 //!
 //! An operator that no variant covers is [`Op::Opaque`]. The attributes of each
-//! family are in a file of its own.
+//! family are in a file of its own. The table of all operators ([`OpKind`]) gives
+//! each its name, its family and its shape class.
+//!
+//! Forms of one operator that differ in their inputs alone are one variant with an
+//! attribute ([`PadInputs`], [`TileInputs`]). Four kinds of matrix product stay
+//! apart, since each has what the others cannot express: [`Op::MatMul`] broadcasts,
+//! [`Op::FusedMatMul`] also moves a batch dim and scales, [`Op::Gemm`] adds a third
+//! input and may apply an activation, and [`Op::Linear`] has weights whose dims do
+//! not show how many columns the result has.
 
 mod attention;
 mod control;
 mod convolution;
 mod elementwise;
 mod image;
+mod matmul;
 mod movement;
+mod normalization;
+mod quantization;
 mod recurrent;
 mod reduction;
 mod signal;
+mod table;
 
 use super::{PartialShape, Value, VariableId};
 use crate::DType;
@@ -32,10 +44,14 @@ pub use control::*;
 pub use convolution::*;
 pub use elementwise::*;
 pub use image::*;
+pub use matmul::*;
 pub use movement::*;
+pub use normalization::*;
+pub use quantization::*;
 pub use recurrent::*;
 pub use reduction::*;
 pub use signal::*;
+pub use table::{Family, OpKind, ShapeClass};
 
 /// A short list of integers: strides, axes, pads.
 pub type Ints = SmallVec<[i64; 4]>;
@@ -68,12 +84,30 @@ pub enum Op {
     Result,
     /// Passes its inputs through, each to the output of the same number.
     Identity,
+    /// `data` → an optional that holds it; one that holds nothing is an empty sequence.
+    Optional,
+    /// An optional → what it holds.
+    OptionalGetElement,
+    /// An optional → whether it holds anything.
+    OptionalHasElement,
     /// `init?` in; the variable's present content out.
     ReadValue(VariableId),
     /// `data` in; stored in the variable, and passed through.
     Assign(VariableId),
     /// No rule here: outputs take the shapes that the file declares.
     Opaque,
+    /// `com.microsoft`: no shape rule, as with the five that follow; outputs take the shapes that the file declares.
+    DynamicSlice,
+    /// `com.microsoft`.
+    EngramGate,
+    /// `com.microsoft`.
+    HyperConnectionPreMix,
+    /// `com.microsoft`.
+    HyperConnectionPostMix,
+    /// `com.microsoft`.
+    LinearAttentionGate,
+    /// `com.microsoft`.
+    UnfoldTensor,
     /// A node of a runtime's own graph, already executed: outputs have the shapes that the file declares.
     Executed(Box<Executed>),
 
@@ -91,7 +125,7 @@ pub enum Op {
     /// `condition`, `then`, `else` → broadcast shape.
     Select(Broadcast),
     /// Any number of inputs, all broadcast together (ONNX `Sum`, `Max`, `Min`, `Mean`).
-    Variadic(Binary),
+    Variadic(Variadic),
     /// `data` → same shape, element type `to`.
     Convert {
         /// New element type.
@@ -107,11 +141,116 @@ pub enum Op {
     FakeConvert,
     /// `data`, `slope` → data's shape.
     PRelu,
-    /// `data` then any inputs → data's shape and type: normalisations, softmax, dropout at inference …
-    SameAsInput(SameAsInput),
-    /// Any inputs → one output per entry, each shaped like one of the inputs: what ONNX's normalisations, optimisers
-    /// and quantising operators give.
-    LikeInputs(Box<[Like]>),
+    /// `data` → the same bytes as another type.
+    BitCast {
+        /// New element type.
+        to: DType,
+    },
+    /// `strings` → whether each matches the pattern.
+    RegexFullMatch,
+    /// `data` → a hash per element.
+    MurmurHash3 {
+        /// u32 or i32.
+        to: DType,
+    },
+    /// `data`, `bias`, `skip` → their sum, of data's shape.
+    BiasAdd,
+    /// `data`, `gate`, … → data's shape.
+    GatedAdd,
+    /// ONNX Runtime's sample: `data` → data's shape.
+    SampleOp,
+    /// `data`, `ratio?`, `training_mode?` → data's shape, mask.
+    Dropout {
+        /// Element type of the mask.
+        mask: ElementType,
+    },
+    /// `data`, `bias`, `residual?`, … → data's shape, mask.
+    BiasDropout,
+    /// `data`, `axis` → sums of all elements up to each.
+    CumSum(Cumulation),
+    /// `data`, `axis` → products of all elements up to each.
+    CumProd(Cumulation),
+
+    // ---- softmax and normalizations -------------------------------------------------------------------------
+    /// `data` → data's shape.
+    Softmax(AxisSpan),
+    /// `data` → data's shape.
+    LogSoftmax(AxisSpan),
+    /// `data` → data's shape: 1 at the largest element, else 0.
+    Hardmax(AxisSpan),
+    /// `data`, `bias` → softmax of their sum, of data's shape.
+    BiasSoftmax {
+        /// First axis that is normalized over.
+        axis: i64,
+    },
+    /// `data`, `gamma`, `beta`, `mean`, `variance` → data's shape, in training the new statistics.
+    BatchNormalization {
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// `data`, `scale`, `bias` → data's shape.
+    InstanceNormalization {
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// `data`, `scale`, `bias` → data's shape.
+    GroupNormalization(GroupNorm),
+    /// `data` [N, H, W, C], `gamma`, `beta` → data's shape, activated if asked for (ONNX Runtime).
+    GroupNorm(GroupNorm),
+    /// `data`, `gamma`, `beta`, `skip`, `bias?` → the norm of a sum, and that sum.
+    SkipGroupNorm(GroupNorm),
+    /// `data`, `scale`, `bias?` → data's shape, mean, inverse deviation.
+    LayerNormalization(LayerNorm),
+    /// `data`, `scale` → data's shape, inverse deviation: no mean is subtracted (ONNX Runtime).
+    SimplifiedLayerNormalization(LayerNorm),
+    /// `data`, `skip`, `gamma`, `beta?`, `bias?` → the norm of a sum, mean, inverse deviation, that sum.
+    SkipLayerNormalization(LayerNorm),
+    /// `data`, `skip`, `gamma`, `bias?` → the norm of a sum, mean, inverse deviation, that sum.
+    SkipSimplifiedLayerNormalization(LayerNorm),
+    /// `data`, `scale` → data's shape: root-mean-square norm from an axis to the last (ONNX).
+    RmsNormalization(LayerNorm),
+    /// `data`, … → data's shape (ONNX Runtime).
+    BranchwiseRmsNorm(LayerNorm),
+    /// `data`, `gate`, … → data's shape (ONNX Runtime).
+    GatedRmsNorm(LayerNorm),
+    /// `data`, `axes?` → data's shape.
+    Mvn(Mvn),
+    /// `data`, `axes` → data's shape.
+    NormalizeL2 {
+        /// Added to the sum of squares, or its lower limit.
+        epsilon: f32,
+    },
+    /// `data` → data's shape.
+    LpNormalization {
+        /// Axis.
+        axis: i64,
+        /// Order of the norm: 1 or 2.
+        p: i64,
+    },
+    /// `data`, `axes?` → data's shape: each element by those near it.
+    Lrn {
+        /// Elements summed over.
+        size: i64,
+    },
+    /// `data` → data's shape: divided by the root of the sum of squares over the channels.
+    Grn {
+        /// Added to the sum.
+        bias: f32,
+    },
+
+    // ---- quantization ---------------------------------------------------------------------------------------
+    /// `data`, `scale`, `zero_point?` → data's shape.
+    QuantizeLinear {
+        /// Element type of the result.
+        to: ElementType,
+    },
+    /// `data`, `scale`, `zero_point?` → data's shape.
+    DequantizeLinear {
+        /// Element type of the result.
+        to: ElementType,
+    },
+    /// `data` → data's shape in u8, scale, zero point.
+    DynamicQuantizeLinear,
     /// Any operator over quantised data, whose result has a type of its own.
     Quantized(Box<Quantized>),
     /// A convolution or pool whose data and result are [N, spatial…, C].
@@ -125,31 +264,31 @@ pub enum Op {
         /// Last two dims of `b` are swapped.
         transpose_b: bool,
     },
-    /// `a`, `b`, as of [`Op::MatMul`], where the dim before last of an operand may stand first.
-    MovedMatMul {
-        /// Last two dims of `a` are swapped, after the move.
-        transpose_a: bool,
-        /// Last two dims of `b` are swapped, after the move.
-        transpose_b: bool,
-        /// The first dim of `a` is meant to be its last but one.
-        moves_a: bool,
-        /// The first dim of `b` is meant to be its last but one.
-        moves_b: bool,
-    },
+    /// `a`, `b`, as of [`Op::MatMul`] and more (ONNX Runtime).
+    FusedMatMul(FusedMatMul),
     /// `a` [m, k], `b` [k, n], `c?` (ONNX).
     Gemm {
         /// `a` is [k, m].
         transpose_a: bool,
         /// `b` is [n, k].
         transpose_b: bool,
+        /// An activation follows (ONNX Runtime's `FusedGemm`).
+        has_activation: bool,
     },
     /// `a` [.., k] by packed weights → [.., outputs].
     Linear {
         /// Rows of the weights as they are meant.
         outputs: i64,
-        /// How the weights are packed; `None`: in a way that matters to no stage.
-        blocks: Option<WeightBlocks>,
+        /// How the weights are packed.
+        packing: Packing,
     },
+    /// Letters of words, the tables → an embedding per word, of the tables' type.
+    WordConvEmbedding {
+        /// Length of an embedding.
+        outputs: i64,
+    },
+    /// `a` [m, k], `b` [n, k] → distances of all rows of one from all of the other [m, n].
+    CDist,
     /// `data` [.., n, n] → [..].
     Determinant,
     /// Any number of inputs, subscripts such as `bij,bjk->bik`.
@@ -174,7 +313,7 @@ pub enum Op {
         indices: Option<DType>,
     },
     /// `data` → [N, C, 1, …].
-    GlobalPool,
+    GlobalPool(PoolKind),
     /// `data`, `indices`, `output_shape?`: what a max pool read, with zeros elsewhere.
     MaxUnpool(Box<Pool>),
     /// `data` [B, C, L], `filters` [C, 1, k], `bias?`, `state?` → data's shape, and the last (k - 1)·dilation steps as
@@ -200,14 +339,17 @@ pub enum Op {
     ArgExtreme {
         /// Axis.
         axis: i64,
+        /// The largest element counts, else the smallest.
+        is_largest: bool,
         /// The reduced dim stays as 1.
         keep_dims: bool,
         /// Element type of the result.
         to: DType,
     },
-
     /// `scores` [N, C, d…], `labels` [N, d…], `weights?` → loss, then logarithms of probabilities like the scores.
     Loss {
+        /// The scores are not yet logarithms of probabilities.
+        has_softmax: bool,
         /// The loss is one number instead of one per label.
         is_reduced: bool,
     },
@@ -222,6 +364,8 @@ pub enum Op {
     },
     /// `data`, `axes`.
     Unsqueeze,
+    /// `data`, `axis`: ONNX Runtime's, which copies.
+    ExpandDims,
     /// `data` flattened to 2-D at `axis` (ONNX).
     Flatten {
         /// First axis of the second dim.
@@ -231,14 +375,10 @@ pub enum Op {
     Transpose,
     /// `data`, `target_shape`, `axes_mapping?`.
     Broadcast(BroadcastMode),
-    /// `data`, `repeats`.
-    Tile,
-    /// `data`, `repeats` of one axis, `axis`.
-    TileAxis,
-    /// `data`, `pads_begin`, `pads_end`, `value?`.
-    Pad(PadMode),
-    /// `data`, `pads` (all begins, then all ends), `value?`, `axes?` (absent: all): ONNX's form of [`Op::Pad`].
-    PadAxes(PadMode),
+    /// `data`, then by [`TileInputs`].
+    Tile(TileInputs),
+    /// `data`, then by [`PadInputs`].
+    Pad(PadMode, PadInputs),
     /// `data`, `shape` of the axes: cut or padded evenly at both ends.
     CenterCropPad {
         /// The axes; `None`: all.
@@ -292,6 +432,37 @@ pub enum Op {
     },
     /// `step_ids`, … → step_ids' shape.
     GatherTree,
+    /// `data`, `shift`, `axes` → data's shape.
+    Roll,
+    /// `data`, `axis` → data's shape.
+    Reverse {
+        /// The second input marks each axis instead of naming some.
+        by_mask: bool,
+    },
+    /// `data` → data's shape.
+    ShuffleChannels {
+        /// Axis.
+        axis: i64,
+        /// Parts that the axis is split into.
+        groups: i64,
+    },
+    /// `data`, `updates`, `start`, `stop`, `step`, `axes?` → data's shape.
+    SliceScatter,
+    /// `past`, `update`, `write_indices?` → past's shape.
+    TensorScatter {
+        /// Axis of the sequence.
+        axis: i64,
+    },
+    /// `data`, `diagonal?` → data's shape with zeros on one side.
+    Trilu {
+        /// The upper triangle stays, else the lower.
+        is_upper: bool,
+    },
+    /// `tokens`, `scores` → scores' shape.
+    NGramRepeatBlock {
+        /// Length of the repeats that are forbidden.
+        size: i64,
+    },
     /// `data`, `block_size` → depth to space.
     DepthToSpace {
         /// Block.
@@ -372,8 +543,28 @@ pub enum Op {
     FromShape {
         /// Element type of the result; `None`: that of the second input.
         to: Option<DType>,
-        /// The value of every element, where it is known (ONNX `ConstantOfShape`).
-        fill: Option<Box<Value>>,
+        /// What the elements are.
+        fill: Fill,
+    },
+    /// `data` → random numbers of data's shape.
+    RandomUniformLike {
+        /// Element type of the result; `None`: data's.
+        to: Option<DType>,
+    },
+    /// `data` → random numbers of data's shape.
+    RandomNormalLike {
+        /// Element type of the result; `None`: data's.
+        to: Option<DType>,
+    },
+    /// `probabilities` → 0 or 1, of their shape.
+    Bernoulli {
+        /// Element type of the result; `None`: data's.
+        to: Option<DType>,
+    },
+    /// `data` [rows, columns] → ones on a diagonal.
+    EyeLike {
+        /// Element type of the result; `None`: data's.
+        to: Option<DType>,
     },
     /// `probabilities` [.., classes], `num_samples` → [.., samples].
     Multinomial {
@@ -447,6 +638,34 @@ pub enum Op {
     },
     /// OpenVINO's `PagedAttentionExtension`; inputs in its order.
     PagedAttention,
+    /// `query`, `key`, `value`, `key_cache`, `value_cache`, … → query's shape, and the caches (ONNX Runtime).
+    PagedAttentionOfCache,
+    /// `query`, `key`, `value`, … without padding → value's shape (ONNX Runtime).
+    PackedMultiHeadAttention,
+    /// `data`, … → data's shape (ONNX Runtime).
+    LongformerAttention,
+    /// `data`, `router`, weights of the experts … → data's shape.
+    MoE {
+        /// Experts that each token goes to.
+        top_k: i64,
+    },
+    /// As [`Op::MoE`], with quantised weights.
+    QMoE {
+        /// Experts that each token goes to.
+        top_k: i64,
+    },
+    /// `data`, then by format positions, sines and cosines → data's shape.
+    RotaryEmbedding {
+        /// Pairs are neighbours instead of halves.
+        is_interleaved: bool,
+        /// Dims of a head that are rotated; 0: all.
+        dims: i64,
+    },
+    /// `data`, positions of several axes … → data's shape (ONNX Runtime).
+    MRotaryEmbedding {
+        /// Pairs are neighbours instead of halves.
+        is_interleaved: bool,
+    },
     /// Rotary embedding of one tensor; internal op of execution graphs and fusions.
     Rope(Box<Rope>),
     /// `ids` [B, L], `segments?`, `table` [V, H], … → [B, L, H] of the table's type, `[B]` of i32, [B, L, H].
@@ -471,6 +690,15 @@ pub enum Op {
     Spectrum(Spectrum),
     /// Sequences of tensors; see `shape::rules::list`.
     List(List),
+    /// A step of training: rate, count, tensors, their gradients and states → tensors and states.
+    Optimizer {
+        /// Which method.
+        kind: Optimizer,
+        /// Tensors that are trained.
+        tensors: u32,
+    },
+    /// Inputs that gradients are asked for come first → their gradients.
+    Gradient,
     /// ONNX's operators over features and texts; see `shape::rules::features`.
     Features(Box<Features>),
     /// Embedding bags; see `shape::rules::embedding`.
@@ -487,6 +715,14 @@ pub enum Op {
     StringTensorPack,
     /// `strings` → begins, ends, chars.
     StringTensorUnpack,
+}
+
+impl Op {
+    /// Whether no shape rule covers it, so that its outputs take the shapes that the file declares.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        self.kind().is_opaque()
+    }
 }
 
 /// A constant's bytes: where they are, and their value if it is small.

@@ -1,7 +1,7 @@
 //! Checks of a finished graph that no reader should have to repeat.
 
+use super::Graph;
 use super::order::Reads;
-use super::{Graph, Op};
 use crate::error::{Error, ErrorKind, Port, Result};
 use crate::ids::NodeId;
 use petgraph::visit::IntoNeighbors;
@@ -10,8 +10,7 @@ use petgraph::visit::IntoNeighbors;
 pub(super) fn ports(graph: &Graph) -> Result<()> {
     for index in 0..graph.nodes.len() {
         let id = NodeId::new(index);
-        let op = &graph.node(id).op;
-        let (inputs, outputs) = required_ports(op);
+        let (inputs, outputs) = graph.node(id).op.kind().fewest_ports();
         for port in 0..inputs {
             if graph.input(id, port).is_none() {
                 let found = graph.inputs(id).iter().flatten().count();
@@ -32,47 +31,6 @@ pub(super) fn ports(graph: &Graph) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Inputs and outputs that an operator cannot do without.
-fn required_ports(op: &Op) -> (usize, usize) {
-    use Op::*;
-    match op {
-        Parameter | Constant(_) => (0, 1),
-        Result => (1, 0),
-        ReadValue(_) => (0, 1),
-        Opaque | Executed(_) | Loop(_) => (0, 0),
-        Identity | Variadic(_) | Concat { .. } | Einsum(_) | Recurrent(_) | Detection(_) => (1, 1),
-        Binary(..)
-        | ConvertLike
-        | MatMul { .. }
-        | Gemm { .. }
-        | Convolution(_)
-        | ConvolutionBackpropData(_) => (2, 1),
-        Reshape(_) | Unsqueeze | Broadcast(_) | Tile | GatherElements | GatherNd { .. } | TopK { .. } => {
-            (2, 1)
-        }
-        PRelu
-        | FakeConvert
-        | AdaptivePool { .. }
-        | GridSample
-        | PadAxes(_)
-        | CenterCropPad { .. }
-        | Compress { .. }
-        | SearchSorted { .. }
-        | Bucketize { .. } => (2, 1),
-        Select(_) | TileAxis | Gather { .. } | VariadicSplit | StridedSlice(_) | Pad(_) | Range { .. } => {
-            (3, 1)
-        }
-        ScaledDotProductAttention { .. } => (3, 1),
-        Slice | BatchToSpace | SpaceToBatch => (3, 1),
-        Split { .. } => (2, 1),
-        If(_) => (1, 0),
-        LikeInputs(_) | List(super::op::List::Empty { .. }) => (0, 0),
-        Quantized(quantized) => required_ports(&quantized.op),
-        ChannelsLast(op) => required_ports(op),
-        _ => (1, 1),
-    }
 }
 
 /// The cycle that `node` lies on or reads from, in words.

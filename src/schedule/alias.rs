@@ -4,6 +4,7 @@
 //! profiles choose from these.
 
 use crate::Bytes;
+use crate::graph::op::TileInputs;
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
 use crate::shape::{Bound, Shapes, TensorInfo};
@@ -25,11 +26,11 @@ pub(super) fn view(graph: &Graph, shapes: &Shapes, node: NodeId, port: usize) ->
     let is_same = data.dtype == output.dtype && data.elements()? == output.elements()?;
     let whole = View { input: port, offset: Bytes::ZERO };
     match &graph.node(node).op {
-        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Flatten { .. } => {
+        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::ExpandDims | Op::Flatten { .. } => {
             is_same.then_some(View { input: 0, ..whole })
         }
-        Op::Identity | Op::Assign(_) => Some(whole),
-        Op::Convert { .. } | Op::ConvertLike | Op::Broadcast(_) | Op::Tile => {
+        Op::Identity | Op::Optional | Op::OptionalGetElement | Op::Assign(_) => Some(whole),
+        Op::Convert { .. } | Op::ConvertLike | Op::Broadcast(_) | Op::Tile(TileInputs::Repeats) => {
             (is_same && data.dims == output.dims).then_some(View { input: 0, ..whole })
         }
         Op::Transpose => {

@@ -18,10 +18,12 @@ impl Folding {
         let mut is_constant = vec![false; graph.nodes().len()];
         for &node in order {
             let mut producers = graph.inputs(node).iter().flatten().map(|&tensor| graph.tensor(tensor).node);
-            is_constant[node.index()] = match graph.node(node).op {
+            is_constant[node.index()] = match &graph.node(node).op {
                 Op::Constant(_) => true,
-                Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque => false,
-                Op::If(_) | Op::Loop(_) | Op::Multinomial { .. } | Op::FromShape { fill: None, .. } => false,
+                Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) => false,
+                Op::If(_) | Op::Loop(_) | Op::Multinomial { .. } => false,
+                Op::FromShape { fill, .. } if fill.value().is_none() => false,
+                op if op.is_opaque() => false,
                 _ => producers.all(|producer| is_constant[producer.index()]),
             };
         }
@@ -67,9 +69,13 @@ pub(super) fn decompression(graph: &Graph, shapes: &Shapes, tensor: TensorId) ->
                 widens |= bits(from) < bits(tensor);
                 pending.push(from);
             }
-            Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Identity => {
-                pending.push(graph.input(node, 0)?)
-            }
+            Op::Reshape(_)
+            | Op::Squeeze { .. }
+            | Op::Unsqueeze
+            | Op::ExpandDims
+            | Op::Identity
+            | Op::Optional
+            | Op::OptionalGetElement => pending.push(graph.input(node, 0)?),
             Op::Binary(op::Binary::Subtract | op::Binary::Multiply, _) => {
                 computes = true;
                 pending.extend(graph.inputs(node).iter().flatten());

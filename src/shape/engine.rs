@@ -242,7 +242,7 @@ fn fall_back(
             .note("an execution graph has the dims of the last inference, and free dims before the first")
             .help("run one inference before `get_runtime_model()` and serialize again"));
     }
-    let is_opaque = matches!(graph.node(node).op, Op::Opaque);
+    let is_opaque = graph.node(node).op.is_opaque();
     let what = if is_opaque { "the operator has no shape rule".to_owned() } else { reason.to_string() };
     if !options.allow_opaque {
         let kind = if is_opaque { ErrorKind::Unsupported } else { ErrorKind::UnboundDim };

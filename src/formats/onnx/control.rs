@@ -5,7 +5,7 @@
 use super::attributes::Layer;
 use super::ops::Make;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::op::{If, Ints, Loop, LoopInput, LoopInputKind, LoopOutput, LoopSlice};
+use crate::graph::op::{If, Ints, Loop, LoopInput, LoopInputKind, LoopKind, LoopOutput, LoopSlice};
 use crate::graph::{Builder, Format, Graph, NodeSpec, Op, TensorSpec};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -125,6 +125,7 @@ fn loop_(layer: &Layer<'_>, body: Graph, n_inputs: usize) -> Result<Loop> {
         concat: (result as usize > n_carried).then(|| stacked(0, false)),
     });
     Ok(Loop {
+        kind: LoopKind::Loop,
         inputs: condition.into_iter().chain(carried).collect(),
         outputs: outputs.collect(),
         trip_count: layer.has(0).then_some(0),
@@ -204,6 +205,7 @@ fn batched_scan(layer: &Layer<'_>, body: Graph, n_inputs: usize, captured: Vec<L
         concat: Some(stacked(0, false)),
     });
     Ok(Op::Loop(Box::new(Loop {
+        kind: LoopKind::Scan,
         inputs: whole,
         outputs: outputs.collect(),
         trip_count: None,
@@ -247,6 +249,7 @@ fn scan_of(
             .map(|index| stacked(at(out_axes, index), at(out_directions, index) == 1)),
     });
     Ok(Loop {
+        kind: LoopKind::Scan,
         inputs: entering.collect(),
         outputs: leaving.collect(),
         trip_count: None,
@@ -266,6 +269,7 @@ fn map(layer: &Layer<'_>, body: Graph, n_inputs: usize) -> Result<Loop> {
         concat: Some(stacked(0, false)),
     });
     Ok(Loop {
+        kind: LoopKind::SequenceMap,
         inputs: vec![LoopInput { input: 0, parameter: 0, kind: LoopInputKind::Sliced(stacked(0, false)) }],
         outputs: outputs.collect(),
         trip_count: None,

@@ -17,7 +17,7 @@ use super::{tensor, types};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Result};
 use crate::formats::limits;
-use crate::graph::op::{Constant, Ints};
+use crate::graph::op::{Constant, Fill, Ints};
 use crate::graph::{Builder, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::{NodeId, TensorId};
 use prost::Message;
@@ -246,7 +246,7 @@ impl<'m> GraphReader<'_, 'm> {
                     }
                     None => (DType::F32, Some(Value::floats([0.0]))),
                 };
-                Op::FromShape { to: Some(to_and_fill.0), fill: to_and_fill.1.map(Box::new) }
+                Op::FromShape { to: Some(to_and_fill.0), fill: Fill::Constant(to_and_fill.1.map(Box::new)) }
             }
             Some(make @ (Make::If | Make::Loop | Make::Scan | Make::SequenceMap)) => {
                 let mut bodies = SmallVec::<[Body<'m>; 2]>::new();

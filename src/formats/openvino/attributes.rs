@@ -62,6 +62,12 @@ impl<'a> Attributes<'_, 'a> {
         if self.raw(name).is_some() { self.int(name) } else { Ok(default) }
     }
 
+    /// A number, or `default`.
+    pub(super) fn float_or(&self, name: &'static str, default: f32) -> Result<f32> {
+        let Some(value) = self.raw(name) else { return Ok(default) };
+        value.trim_ascii().parse().map_err(|_| invalid(name, value, "a number"))
+    }
+
     /// `true` or `false`, or `default`.
     pub(super) fn flag(&self, name: &'static str, default: bool) -> Result<bool> {
         let words = [("true", true), ("false", false), ("1", true), ("0", false)];

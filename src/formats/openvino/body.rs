@@ -4,7 +4,7 @@ use super::malformed;
 use super::reader::{attribute, number};
 use super::xml::{Cursor, Tag};
 use crate::error::Result;
-use crate::graph::op::{If, Loop, LoopInput, LoopInputKind, LoopOutput, LoopSlice};
+use crate::graph::op::{If, Loop, LoopInput, LoopInputKind, LoopKind, LoopOutput, LoopSlice};
 use crate::graph::{Graph, Op};
 use rustc_hash::FxHashMap;
 
@@ -109,6 +109,7 @@ impl Control {
         let input_count = inputs.len();
         let (inputs, outputs) = (by_label(inputs), by_label(outputs));
         let mut made = Loop {
+            kind: if has_trip_count { LoopKind::Loop } else { LoopKind::TensorIterator },
             inputs: Vec::with_capacity(self.body_map.inputs.len()),
             outputs: Vec::with_capacity(self.body_map.outputs.len()),
             trip_count: (has_trip_count && input_count > 0).then_some(0),

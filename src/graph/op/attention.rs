@@ -1,6 +1,6 @@
-//! Attention, rotations, and weights in blocks.
+//! Attention and rotations.
 
-use super::Ints;
+use super::{Ints, OpKind};
 
 /// Attributes of [`Op::Rope`](super::Op::Rope).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -24,14 +24,48 @@ pub struct Rope {
 /// Attributes of [`Op::MultiHeadAttention`](super::Op::MultiHeadAttention).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultiHeadAttention {
+    /// Which operator it is.
+    pub form: MultiHeadForm,
     /// Heads of the query; 0 where the query has four dims, and shows them.
     pub query_heads: i64,
     /// Heads of key and value; 0: as many as the query's.
     pub kv_heads: i64,
     /// How long present key and value are.
     pub cache: CacheLength,
-    /// What a kernel's choice of algorithm depends on.
+    /// What is computed within.
     pub traits: AttentionTraits,
+}
+
+/// The operators that are a [`MultiHeadAttention`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MultiHeadForm {
+    /// ONNX `Attention`.
+    Standard,
+    /// ONNX `FlexAttention`.
+    Flex,
+    /// ONNX Runtime `MultiHeadAttention`.
+    MultiHead,
+    /// ONNX Runtime `DecoderMaskedMultiHeadAttention`.
+    DecoderMasked,
+    /// ONNX Runtime `GroupQueryAttention`.
+    GroupQuery,
+    /// ONNX Runtime `SparseAttention`.
+    Sparse,
+}
+
+impl MultiHeadAttention {
+    /// Which operator [`Op::MultiHeadAttention`](super::Op::MultiHeadAttention) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        match self.form {
+            MultiHeadForm::Standard => OpKind::Attention,
+            MultiHeadForm::Flex => OpKind::FlexAttention,
+            MultiHeadForm::MultiHead => OpKind::MultiHeadAttention,
+            MultiHeadForm::DecoderMasked => OpKind::DecoderMaskedMultiHeadAttention,
+            MultiHeadForm::GroupQuery => OpKind::GroupQueryAttention,
+            MultiHeadForm::Sparse => OpKind::SparseAttention,
+        }
+    }
 }
 
 /// What is computed within an attention; no shape depends on it.
@@ -41,21 +75,12 @@ pub struct AttentionTraits {
     pub is_rotated: bool,
     /// No token sees a later one, which the operator says itself.
     pub is_causal: bool,
-    /// Scores are capped, have a sink, or are returned: they are written out whole.
-    pub writes_scores: bool,
-}
-
-/// Weights in blocks along their columns, each block with a scale of its own (`MatMulNBits`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WeightBlocks {
-    /// Columns.
-    pub columns: i64,
-    /// Bits of a number.
-    pub bits: i64,
-    /// Numbers in a block.
-    pub block_size: i64,
-    /// The data is quantised to i8 first (`accuracy_level` 4).
-    pub as_integers: bool,
+    /// Scores are capped.
+    pub is_capped: bool,
+    /// A sink joins the scores before the softmax.
+    pub has_sink: bool,
+    /// Scores are an output.
+    pub returns_scores: bool,
 }
 
 /// How long present key and value of an attention are.
@@ -72,10 +97,38 @@ pub enum CacheLength {
 /// Attributes of [`Op::AttentionOfWeights`](super::Op::AttentionOfWeights).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttentionOfWeights {
+    /// Which operator it is.
+    pub form: WeightsForm,
     /// Heads.
     pub heads: i64,
     /// Widths of query, key and value; empty: a third of the weights each.
     pub widths: Ints,
     /// No token sees a later one.
     pub is_causal: bool,
+}
+
+/// The operators that are an [`AttentionOfWeights`]; all of ONNX Runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WeightsForm {
+    /// `Attention`.
+    Plain,
+    /// `QAttention`.
+    Quantized,
+    /// `DecoderMaskedSelfAttention`.
+    DecoderMasked,
+    /// `PackedAttention`.
+    Packed,
+}
+
+impl AttentionOfWeights {
+    /// Which operator [`Op::AttentionOfWeights`](super::Op::AttentionOfWeights) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        match self.form {
+            WeightsForm::Plain => OpKind::AttentionOfWeights,
+            WeightsForm::Quantized => OpKind::QAttention,
+            WeightsForm::DecoderMasked => OpKind::DecoderMaskedSelfAttention,
+            WeightsForm::Packed => OpKind::PackedAttention,
+        }
+    }
 }

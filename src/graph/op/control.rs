@@ -1,5 +1,6 @@
 //! Control flow: bodies, and what enters and leaves them.
 
+use super::OpKind;
 use crate::graph::Graph;
 
 /// Attributes of [`Op::If`](super::Op::If). Input 0 is the condition; each map gives, per body parameter, the node's input.
@@ -22,6 +23,8 @@ pub struct If {
 /// `Loop`, `TensorIterator` and `Scan`: a body run several times.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loop {
+    /// Which operator it is.
+    pub kind: LoopKind,
     /// The body.
     pub body: Graph,
     /// How each node input enters the body.
@@ -36,6 +39,29 @@ pub struct Loop {
     pub iteration_parameter: Option<u32>,
     /// Body result with the condition to go on, if there is one.
     pub condition_result: Option<u32>,
+}
+
+/// The operators that are a [`Loop`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // The names are those of the operators.
+pub enum LoopKind {
+    Loop,
+    Scan,
+    SequenceMap,
+    TensorIterator,
+}
+
+impl Loop {
+    /// Which operator [`Op::Loop`](super::Op::Loop) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        match self.kind {
+            LoopKind::Loop => OpKind::Loop,
+            LoopKind::Scan => OpKind::Scan,
+            LoopKind::SequenceMap => OpKind::SequenceMap,
+            LoopKind::TensorIterator => OpKind::TensorIterator,
+        }
+    }
 }
 
 /// One input of a [`Loop`].

@@ -1,6 +1,6 @@
 //! Convolutions and pools.
 
-use super::Ints;
+use super::{Ints, OpKind};
 use crate::DType;
 
 /// Padding rule of convolutions and pools.
@@ -35,10 +35,36 @@ pub struct Window {
 /// Attributes of [`Op::Convolution`](super::Op::Convolution).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Convolution {
+    /// What it is beside a convolution.
+    pub form: ConvolutionForm,
     /// Strides and pads.
     pub window: Window,
     /// How the output channels are to be read off the filters.
     pub filters: FilterLayout,
+}
+
+/// What a [`Convolution`] is beside one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum ConvolutionForm {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Data and filters are of 1 bit (OpenVINO).
+    Binary,
+    /// A sum and an activation follow (ONNX Runtime).
+    Fused,
+}
+
+impl Convolution {
+    /// Which operator [`Op::Convolution`](super::Op::Convolution) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        match self.form {
+            ConvolutionForm::Plain => OpKind::Convolution,
+            ConvolutionForm::Binary => OpKind::BinaryConvolution,
+            ConvolutionForm::Fused => OpKind::FusedConv,
+        }
+    }
 }
 
 /// Layout of convolution filters.
@@ -70,6 +96,8 @@ pub struct ConvolutionBackprop {
 /// Attributes of pools and patch extraction.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Pool {
+    /// What is taken of a window.
+    pub kind: PoolKind,
     /// Kernel per spatial dim.
     pub kernel: Ints,
     /// Strides and pads.
@@ -78,6 +106,33 @@ pub struct Pool {
     pub rounding: Rounding,
     /// Element type of the second output's indices; `None`: one output.
     pub indices: Option<DType>,
+}
+
+/// What a pool takes of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum PoolKind {
+    /// The largest element.
+    #[default]
+    Max,
+    /// The mean.
+    Average,
+    /// The norm.
+    Lp,
+    /// The largest element where a mask allows (ONNX Runtime).
+    MaskedMax,
+}
+
+impl Pool {
+    /// Which operator [`Op::Pool`](super::Op::Pool) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        match self.kind {
+            PoolKind::Max => OpKind::MaxPool,
+            PoolKind::Average => OpKind::AveragePool,
+            PoolKind::Lp => OpKind::LpPool,
+            PoolKind::MaskedMax => OpKind::MaxPoolWithMask,
+        }
+    }
 }
 
 /// Rounding of a pool's output size.

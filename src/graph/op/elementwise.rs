@@ -1,10 +1,6 @@
-//! Element-wise operators, and those whose outputs are like their inputs.
+//! Element-wise operators.
 
-use super::Op;
-use crate::DType;
-
-/// Element-wise operators with one data input. Those that value propagation computes are named; all others are
-/// [`Unary::Other`], since only the shape matters.
+/// Element-wise operators with one data input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are the standard ones of the field.
 pub enum Unary {
@@ -25,6 +21,8 @@ pub enum Unary {
     Erf,
     ErfInv,
     Exp,
+    /// [`Unary::Gelu`] by the hyperbolic tangent; a bias may be added first (ONNX Runtime).
+    FastGelu,
     Floor,
     Gelu,
     HardSigmoid,
@@ -35,9 +33,13 @@ pub enum Unary {
     LogicalNot,
     Mish,
     Negative,
+    /// `x·sigmoid(alpha·x)` (ONNX Runtime).
+    QuickGelu,
     Reciprocal,
     Relu,
     Round,
+    /// [`Unary::Swish`] with a factor (ONNX Runtime).
+    ScaledSilu,
     Selu,
     Shrink,
     Sigmoid,
@@ -57,8 +59,6 @@ pub enum Unary {
     IsInf,
     /// Boolean result.
     IsNan,
-    /// Any other operator that keeps shape and type.
-    Other,
 }
 
 /// Element-wise operators with two inputs.
@@ -78,7 +78,12 @@ pub enum Binary {
     Mod,
     Power,
     SquaredDifference,
-    Mean,
+    /// [`Unary::Gelu`] of the sum of both (ONNX Runtime).
+    BiasGelu,
+    /// One by the swish of the other (ONNX).
+    SwiGlu,
+    /// Texts joined (ONNX).
+    StringConcat,
     BitwiseAnd,
     BitwiseOr,
     BitwiseXor,
@@ -127,66 +132,21 @@ pub enum Broadcast {
     Pdpd(i64),
 }
 
-/// Operators whose first output has the shape and type of their first input. Told apart for fusions.
+/// Element-wise operators with any number of inputs (ONNX).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are the standard ones of the field.
-pub enum SameAsInput {
-    BatchNorm,
-    /// Inclusive and forwards; [`SameAsInput::Other`] if exclusive or reversed.
-    CumSum,
-    GroupNorm,
-    Grn,
-    InstanceNorm,
-    LayerNorm,
-    LogSoftmax,
-    LpNorm,
-    Lrn,
-    Mvn,
-    NormalizeL2,
-    Roll,
-    ShuffleChannels,
-    SliceScatter,
-    Softmax,
-    Hardmax,
-    Trilu,
-    /// Any other.
-    Other,
+pub enum Variadic {
+    Max,
+    Mean,
+    Min,
+    Sum,
 }
 
-/// One output of [`Op::LikeInputs`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Like {
-    /// Its dims.
-    pub dims: LikeDims,
-    /// Its element type.
-    pub dtype: ElementType,
-}
-
-/// The dims of an output of [`Op::LikeInputs`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LikeDims {
-    /// Those of the input of this number.
-    Input(u32),
-    /// Those of the first input, with 1 at `axis` and all that follow: statistics of a normalisation.
-    ReducedFrom(i64),
-    /// None.
-    Scalar,
-}
-
-/// Where the element type of an output comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ElementType {
-    /// The input of this number.
-    OfInput(u32),
-    /// It is this one.
-    Is(DType),
-}
-
-/// Attributes of [`Op::Quantized`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Quantized {
-    /// What is computed; it reads the inputs as if they were not quantised.
-    pub op: Op,
-    /// Element type of the first output.
-    pub to: ElementType,
+/// How [`Op::CumSum`](super::Op::CumSum) and [`Op::CumProd`](super::Op::CumProd) go along their axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cumulation {
+    /// The element itself is left out.
+    pub is_exclusive: bool,
+    /// From the last element to the first.
+    pub is_reverse: bool,
 }

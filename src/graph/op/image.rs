@@ -1,6 +1,6 @@
 //! Images and detection.
 
-use super::Ints;
+use super::{Ints, OpKind};
 use crate::DType;
 
 /// Attributes of [`Op::RegionYolo`](super::Op::RegionYolo).
@@ -132,6 +132,7 @@ pub enum Detection {
     RoiAlign {
         pooled_h: i64,
         pooled_w: i64,
+        is_rotated: bool,
     },
     RoiPooling {
         pooled_h: i64,
@@ -141,11 +142,49 @@ pub enum Detection {
     CropAndResize,
 }
 
+impl Detection {
+    /// Which operator [`Op::Detection`](super::Op::Detection) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        use Detection::*;
+        match self {
+            DetectionOutput { .. } => OpKind::DetectionOutput,
+            ExperimentalDetectionOutput { .. } => OpKind::ExperimentalDetectronDetectionOutput,
+            ExperimentalGenerateProposals { .. } => OpKind::ExperimentalDetectronGenerateProposalsSingleImage,
+            ExperimentalPriorGrid { .. } => OpKind::ExperimentalDetectronPriorGridGenerator,
+            ExperimentalRoiFeatureExtractor { .. } => OpKind::ExperimentalDetectronRoiFeatureExtractor,
+            ExperimentalTopKRois { .. } => OpKind::ExperimentalDetectronTopKRois,
+            GenerateProposals { .. } => OpKind::GenerateProposals,
+            MatrixNms { .. } => OpKind::MatrixNms,
+            MulticlassNms { .. } => OpKind::MulticlassNms,
+            NonMaxSuppression { rotated: false, .. } => OpKind::NonMaxSuppression,
+            NonMaxSuppression { rotated: true, .. } => OpKind::NmsRotated,
+            Proposal { .. } => OpKind::Proposal,
+            PsRoiPooling { .. } => OpKind::PsRoiPooling,
+            DeformablePsRoiPooling { .. } => OpKind::DeformablePsRoiPooling,
+            RoiAlign { is_rotated: false, .. } => OpKind::RoiAlign,
+            RoiAlign { is_rotated: true, .. } => OpKind::RoiAlignRotated,
+            RoiPooling { .. } => OpKind::RoiPooling,
+            CropAndResize => OpKind::CropAndResize,
+        }
+    }
+}
+
 /// Attributes of [`Op::PriorBox`](super::Op::PriorBox), plain and clustered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriorBox {
+    /// The boxes are given by width and height instead of sizes and ratios.
+    pub is_clustered: bool,
     /// Boxes per cell, as the reader counts them from sizes and ratios.
     pub boxes_per_cell: i64,
     /// The output is [1, 2, boxes·4] (`ExperimentalDetectron`-style) instead of [2, boxes·4].
     pub leading_one: bool,
+}
+
+impl PriorBox {
+    /// Which operator [`Op::PriorBox`](super::Op::PriorBox) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        if self.is_clustered { OpKind::PriorBoxClustered } else { OpKind::PriorBox }
+    }
 }

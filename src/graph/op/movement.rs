@@ -1,6 +1,7 @@
 //! Operators that move, repeat or surround data.
 
 use super::Ints;
+use crate::graph::Value;
 
 /// The mode of [`Op::Broadcast`](super::Op::Broadcast).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +34,54 @@ pub enum PadMode {
     Other,
 }
 
+/// The inputs of an [`Op::Pad`](super::Op::Pad) behind `data`. Both stay: joined pads can be split where they are constants
+/// only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PadInputs {
+    /// `pads_begin`, `pads_end`, `value?`.
+    Separate,
+    /// `pads` (all begins, then all ends), `value?`, `axes?` (absent: all): ONNX.
+    Joined,
+}
+
+/// The inputs of an [`Op::Tile`](super::Op::Tile) behind `data`. Both stay: the repeats of one axis are a list of them all
+/// only where the rank is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TileInputs {
+    /// `repeats` of every axis.
+    Repeats,
+    /// `repeats` of one axis, `axis`: ONNX before opset 6.
+    OneAxis,
+}
+
+/// The elements of [`Op::FromShape`](super::Op::FromShape).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fill {
+    /// One value throughout, where it is known.
+    Constant(Option<Box<Value>>),
+    /// Random numbers between two.
+    Uniform,
+    /// Random numbers about one.
+    Normal,
+    /// A window of this name, as do the two that follow.
+    BlackmanWindow,
+    /// A window.
+    HammingWindow,
+    /// A window.
+    HannWindow,
+}
+
+impl Fill {
+    /// The value that every element has, where it is known.
+    #[must_use]
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Fill::Constant(value) => value.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// What a [`Op::Scatter`](super::Op::Scatter) writes; told apart for value propagation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scatter {
@@ -42,8 +91,10 @@ pub enum Scatter {
     Elements,
     /// Slices at the tuples in the indices' last dim, without reduction.
     Nd,
-    /// With a reduction, or anything else.
-    Other,
+    /// As [`Scatter::Elements`], with a reduction.
+    ReducedElements,
+    /// As [`Scatter::Nd`], with a reduction.
+    ReducedNd,
 }
 
 /// Masks of [`Op::StridedSlice`](super::Op::StridedSlice): one entry per dim of the slice spec, empty means all 0.

@@ -1,5 +1,7 @@
 //! Recurrent cells and sequences.
 
+use super::OpKind;
+
 /// RNN, GRU, LSTM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recurrent {
@@ -22,6 +24,25 @@ pub enum RecurrentKind {
     Rnn,
     Gru,
     Lstm,
+    /// GRU with an attention's score per step (OpenVINO, internal).
+    AuGru,
+}
+
+impl Recurrent {
+    /// Which operator [`Op::Recurrent`](super::Op::Recurrent) is.
+    #[must_use]
+    pub fn op_kind(&self) -> OpKind {
+        match (self.kind, self.is_sequence) {
+            (RecurrentKind::Rnn, false) => OpKind::RnnCell,
+            (RecurrentKind::Rnn, true) => OpKind::RnnSequence,
+            (RecurrentKind::Gru, false) => OpKind::GruCell,
+            (RecurrentKind::Gru, true) => OpKind::GruSequence,
+            (RecurrentKind::Lstm, false) => OpKind::LstmCell,
+            (RecurrentKind::Lstm, true) => OpKind::LstmSequence,
+            (RecurrentKind::AuGru, false) => OpKind::AuGruCell,
+            (RecurrentKind::AuGru, true) => OpKind::AuGruSequence,
+        }
+    }
 }
 
 /// Input order and layout of [`Op::Recurrent`](super::Op::Recurrent).

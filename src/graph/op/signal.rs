@@ -1,5 +1,6 @@
 //! Signals, texts, features and sequences of tensors.
 
+use super::OpKind;
 use crate::DType;
 use smallvec::SmallVec;
 
@@ -54,9 +55,20 @@ pub enum List {
     },
 }
 
-/// Operators over features and texts.
+/// Attributes of [`Op::Features`](super::Op::Features).
 #[derive(Clone, Debug, PartialEq)]
-pub enum Features {
+pub struct Features {
+    /// Which operator it is: one of the family [`Family::Features`](super::Family::Features).
+    pub kind: OpKind,
+    /// The dims and types of its outputs, which its attributes fix.
+    pub outputs: FeatureOutputs,
+}
+
+/// The outputs of operators over features and texts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FeatureOutputs {
+    /// `data` → the same dims, of this type; `None`: data's.
+    AsData(Option<DType>),
     /// `data` [N, features] → per output `[N]` or `[N, columns]`.
     PerRow(SmallVec<[(Option<u64>, DType); 2]>),
     /// `data` → one more dim of this size.
@@ -116,4 +128,13 @@ pub enum Ctc {
     },
     /// Loss: `logits` [N, T, C], … → `[N]`.
     Loss,
+}
+
+/// Methods of training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // The names are those of the operators.
+pub enum Optimizer {
+    Adagrad,
+    Adam,
+    Momentum,
 }

@@ -97,13 +97,15 @@ fn grouped(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64
         requests.extend(if is_packed { vec![query] } else { vec![query, key] });
     }
     let has_sink = work.input(node, 11).is_some();
+    // Scores that are capped, joined by a sink or returned are written out whole.
+    let is_written = spec.traits.is_capped || spec.traits.has_sink || spec.traits.returns_scores;
     // Of the cache's room, a sparse kernel has scores of what is there alone.
     let is_sparse = work.is(node, Kernel::SparseAttention);
     let scores = product([batch, heads, length, if is_sparse { total } else { buffer }, F32])?;
     if is_half {
         let of_head = product([length.checked_add(total)?, size, F32, threads])?;
         requests.extend([scores, of_head, product([batch, length, heads, size, F32])?]);
-    } else if spec.traits.writes_scores || has_sink || is_sparse {
+    } else if is_written || has_sink || is_sparse {
         requests.push(scores);
     } else {
         requests.push(blocks(length, total, size, size, threads)?);

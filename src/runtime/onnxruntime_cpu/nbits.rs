@@ -13,7 +13,7 @@
 use super::work::Work;
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::WeightBlocks;
+use crate::graph::op::{Packing, WeightBlocks};
 
 /// What a buffer may be moved by to begin at a multiple of 64.
 const ALIGNING: u64 = 63;
@@ -30,7 +30,8 @@ struct Weights {
 
 impl Weights {
     fn of(work: &Work<'_>, node: usize) -> Option<Weights> {
-        let &Op::Linear { outputs, blocks: Some(blocks) } = &work.graph.node(work.nodes[node].source).op
+        let &Op::Linear { outputs, packing: Packing::Blocks(blocks) } =
+            &work.graph.node(work.nodes[node].source).op
         else {
             return None;
         };

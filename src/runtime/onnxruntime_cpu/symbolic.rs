@@ -9,7 +9,7 @@
 
 use super::kernel::Kernel;
 use super::work::Work;
-use crate::graph::op::ReshapeZero;
+use crate::graph::op::{ReshapeZero, ShapeClass};
 use crate::graph::{Dim as Declared, Op};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -136,7 +136,12 @@ fn all_known(work: &Work<'_>, node: usize, value: usize) -> Shape {
 /// The shape that an operator's own rule finds.
 fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
     let of = |index: usize| work.input(node, index).and_then(|value| work.values[value].shape.clone());
-    let op = &work.graph.node(work.nodes[node].source).op;
+    let op = match &work.graph.node(work.nodes[node].source).op {
+        Op::Quantized(spec) if matches!(spec.op, Op::Binary(..) | Op::Select(_) | Op::Concat { .. }) => {
+            &spec.op
+        }
+        op => op,
+    };
     let ints = |index: usize| work.input(node, index).and_then(|value| work.ints(value));
     match (work.nodes[node].kind, op) {
         (_, Op::Unary(_) | Op::Convert { .. }) => of(0),
@@ -165,7 +170,8 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
         ) if port == 0 => of(0),
         // The sum that goes on as residual.
         (Kernel::SkipLayerNormalization | Kernel::SkipSimplifiedLayerNormalization, _) if port == 3 => of(0),
-        (_, Op::SameAsInput(_)) if port == 0 => of(0),
+        (_, op) if port == 0 && op.shape_class() == ShapeClass::SameAsInput => of(0),
+        (_, Op::BatchNormalization { .. }) if work.nodes[node].outputs.len() == 1 => of(0),
         (_, Op::Linear { outputs, .. }) => with_last(of(0)?, u64::try_from(*outputs).ok()?),
         (_, Op::MultiHeadAttention(_) | Op::AttentionOfWeights(_)) if port == 0 => {
             // As many columns as this run has: numbers of the file decide them.
@@ -186,7 +192,7 @@ fn output(work: &Work<'_>, node: usize, port: usize) -> Shape {
             order.iter().map(|&axis| from.get(usize::try_from(axis).ok()?).copied()).collect()
         }
         (_, Op::Reshape(zero)) => reshape(&of(0), ints(1)?, *zero),
-        (_, Op::Unsqueeze) => {
+        (_, Op::Unsqueeze | Op::ExpandDims) => {
             let (from, axes) = (of(0)?, ints(1)?);
             let rank = from.len() + axes.len();
             let axes: SmallVec<[usize; 4]> = axes.iter().filter_map(|&axis| settle(axis, rank)).collect();

@@ -64,6 +64,7 @@ mod tests {
     use super::super::testing::{apply, body, constant, flag};
     use super::*;
     use crate::DType;
+    use crate::graph::op::TileInputs;
     use crate::graph::{Builder, Format, NodeSpec, Op, PartialShape, TensorSpec};
     use crate::scenario::Binding;
     use crate::shape::Bound;
@@ -111,7 +112,7 @@ mod tests {
         let tile = |count| {
             body(1, move |builder, inputs| {
                 let repeats = constant(builder, DType::I64, &[count]);
-                vec![apply(builder, Op::Tile, &[inputs[0], repeats])]
+                vec![apply(builder, Op::Tile(TileInputs::Repeats), &[inputs[0], repeats])]
             })
         };
         let op = Op::If(Box::new(If {

@@ -315,7 +315,9 @@ fn handed_through(body: &Graph, number: u32) -> Option<TensorId> {
         let source = body.tensor(tensor);
         match body.node(source.node).op {
             Op::Parameter => return Some(tensor),
-            Op::Identity => tensor = body.input(source.node, source.port as usize)?,
+            Op::Identity | Op::Optional | Op::OptionalGetElement => {
+                tensor = body.input(source.node, source.port as usize)?
+            }
             _ => return None,
         }
     }
@@ -331,7 +333,7 @@ mod tests {
     use super::super::testing::{apply, body, constant, flag};
     use super::*;
     use crate::DType;
-    use crate::graph::op::{Binary, Broadcast, LoopInput, LoopOutput};
+    use crate::graph::op::{Binary, Broadcast, LoopInput, LoopKind, LoopOutput};
     use crate::shape::testing::{self, Input, all_dims, f32, output, scalar, tensor};
 
     fn whole(axis: i64, part_size: i64, drops_axis: bool) -> LoopSlice {
@@ -344,6 +346,7 @@ mod tests {
             vec![apply(builder, Op::Binary(Binary::Add, Broadcast::Numpy), &[inputs[1], inputs[0]])]
         });
         Op::Loop(Box::new(Loop {
+            kind: LoopKind::Loop,
             body,
             inputs: vec![
                 LoopInput {
@@ -381,6 +384,7 @@ mod tests {
             vec![joined, constant(builder, DType::Boolean, &[i64::from(goes_on)])]
         });
         Op::Loop(Box::new(Loop {
+            kind: LoopKind::Loop,
             body,
             inputs: vec![
                 LoopInput { input: 2, parameter: 0, kind: LoopInputKind::Carried { result: 0 } },

@@ -10,7 +10,7 @@
 //! * `Pad`: outᵢ = beginᵢ + dataᵢ + endᵢ; pads may be negative, and cut then.
 //! * `CenterCropPad`: outᵢ = the size given, where i is an axis.
 
-use crate::graph::op::{BroadcastMode, PadMode};
+use crate::graph::op::{BroadcastMode, PadInputs, PadMode, TileInputs};
 use crate::graph::{Dims, Elements, Op, Value};
 use crate::shape::context::{
     Context, RuleResult, broadcast, dim, dim_of, mismatch, normalize_axes, normalize_axis, text,
@@ -22,10 +22,10 @@ use smallvec::SmallVec;
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
         Op::Broadcast(mode) => expand(*mode, context),
-        Op::Tile => tile(context),
-        Op::TileAxis => tile_axis(context),
-        Op::Pad(mode) => pad(context.ints(1)?, context.ints(2)?, (*mode, 3), context),
-        Op::PadAxes(mode) => pad_axes(*mode, context),
+        Op::Tile(TileInputs::Repeats) => tile(context),
+        Op::Tile(TileInputs::OneAxis) => tile_axis(context),
+        Op::Pad(mode, PadInputs::Separate) => pad(context.ints(1)?, context.ints(2)?, (*mode, 3), context),
+        Op::Pad(mode, PadInputs::Joined) => pad_axes(*mode, context),
         Op::CenterCropPad { axes } => center_crop_pad(axes.as_deref(), context),
         _ => Err(mismatch!("not a broadcast")),
     }
@@ -280,29 +280,44 @@ mod tests {
             (&[0, 1], &[0, 3]),
         ];
         for (repeats, expected) in table {
-            assert_eq!(dims(Op::Tile, &[f32(&[2, 3]), vector(repeats)]), expected, "{repeats:?}");
+            assert_eq!(
+                dims(Op::Tile(TileInputs::Repeats), &[f32(&[2, 3]), vector(repeats)]),
+                expected,
+                "{repeats:?}"
+            );
         }
         let data = ints(DType::I64, &[2, 1], &[1, 2]);
-        assert_eq!(int_values(Op::Tile, &[data, vector(&[2, 2])]), Some(vec![1, 1, 2, 2, 1, 1, 2, 2]));
-        assert!(infer(Op::Tile, &[f32(&[u64::MAX]), vector(&[2])], 1).is_err());
+        assert_eq!(
+            int_values(Op::Tile(TileInputs::Repeats), &[data, vector(&[2, 2])]),
+            Some(vec![1, 1, 2, 2, 1, 1, 2, 2])
+        );
+        assert!(infer(Op::Tile(TileInputs::Repeats), &[f32(&[u64::MAX]), vector(&[2])], 1).is_err());
     }
 
     #[test]
     fn one_axis_is_repeated() {
-        assert_eq!(dims(Op::TileAxis, &[f32(&[2, 3]), scalar(4), scalar(-1)]), [2, 12]);
-        assert!(infer(Op::TileAxis, &[f32(&[2, 3]), scalar(4), scalar(2)], 1).is_err());
-        assert!(infer(Op::TileAxis, &[f32(&[2, u64::MAX]), scalar(2), scalar(1)], 1).is_err());
+        assert_eq!(dims(Op::Tile(TileInputs::OneAxis), &[f32(&[2, 3]), scalar(4), scalar(-1)]), [2, 12]);
+        assert!(infer(Op::Tile(TileInputs::OneAxis), &[f32(&[2, 3]), scalar(4), scalar(2)], 1).is_err());
+        assert!(
+            infer(Op::Tile(TileInputs::OneAxis), &[f32(&[2, u64::MAX]), scalar(2), scalar(1)], 1).is_err()
+        );
     }
 
     #[test]
     fn pads_add_and_cut() {
         assert_eq!(
-            dims(Op::Pad(PadMode::Constant), &[f32(&[5, 3]), vector(&[1, 0]), vector(&[2, -1])]),
+            dims(
+                Op::Pad(PadMode::Constant, PadInputs::Separate),
+                &[f32(&[5, 3]), vector(&[1, 0]), vector(&[2, -1])]
+            ),
             [8, 2]
         );
         for begin in [&[-6, 0][..], &[1], &[i64::MAX, 0]] {
-            let result =
-                infer(Op::Pad(PadMode::Constant), &[f32(&[5, 3]), vector(begin), vector(&[0, 0])], 1);
+            let result = infer(
+                Op::Pad(PadMode::Constant, PadInputs::Separate),
+                &[f32(&[5, 3]), vector(begin), vector(&[0, 0])],
+                1,
+            );
             assert!(result.is_err(), "{begin:?}");
         }
     }
@@ -310,7 +325,7 @@ mod tests {
     #[test]
     fn known_data_stays_known_between_constant_pads() {
         let pad = |mode, data, begin: &[i64], end: &[i64], fill| {
-            int_values(Op::Pad(mode), &[data, vector(begin), vector(end), fill])
+            int_values(Op::Pad(mode, PadInputs::Separate), &[data, vector(begin), vector(end), fill])
         };
         let constant = PadMode::Constant;
         assert_eq!(pad(constant, vector(&[7, 8]), &[1], &[2], scalar(5)), Some(vec![5, 7, 8, 5, 5]));
@@ -320,19 +335,24 @@ mod tests {
         let grid = ints(DType::I64, &[2, 2], &[1, 2, 3, 4]);
         assert_eq!(pad(constant, grid, &[0, 1], &[-1, 0], scalar(9)), Some(vec![9, 1, 2]));
         let inputs = [vector(&[7]), vector(&[0, 2]), scalar(3), vector(&[-1])];
-        assert_eq!(int_values(Op::PadAxes(constant), &inputs), Some(vec![7, 3, 3]));
+        assert_eq!(int_values(Op::Pad(constant, PadInputs::Joined), &inputs), Some(vec![7, 3, 3]));
     }
 
     #[test]
     fn pads_may_name_their_axes() {
         let run = |pads: &[i64], axes: Option<&[i64]>| {
-            dims(Op::PadAxes(PadMode::Other), &[f32(&[2, 3, 4]), vector(pads), None, axes.and_then(vector)])
+            dims(
+                Op::Pad(PadMode::Other, PadInputs::Joined),
+                &[f32(&[2, 3, 4]), vector(pads), None, axes.and_then(vector)],
+            )
         };
         assert_eq!(run(&[1, 0, 0, 0, 2, -1], None), [3, 5, 3]);
         assert_eq!(run(&[1, 2], Some(&[-1])), [2, 3, 7]);
         assert_eq!(run(&[1, 2, 3, 4], Some(&[2, 0])), [8, 3, 8]);
-        let error =
-            message(Op::PadAxes(PadMode::Other), &[f32(&[2, 3]), vector(&[1, 2, 3]), None, vector(&[0])]);
+        let error = message(
+            Op::Pad(PadMode::Other, PadInputs::Joined),
+            &[f32(&[2, 3]), vector(&[1, 2, 3]), None, vector(&[0])],
+        );
         assert_eq!(error, "3 pads are given for 1 axes");
     }
 

@@ -199,7 +199,11 @@ mod tests {
     }
 
     fn forward(window: &Window, filters: FilterLayout, data: &[u64], weights: &[u64]) -> Vec<u64> {
-        let op = Op::Convolution(Box::new(Convolution { window: window.clone(), filters }));
+        let op = Op::Convolution(Box::new(Convolution {
+            window: window.clone(),
+            filters,
+            ..Convolution::default()
+        }));
         dims(op, &[f32(data), f32(weights)])
     }
 

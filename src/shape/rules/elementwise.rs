@@ -1,4 +1,4 @@
-//! Element-wise operators, conversions, and all operators whose output is like their input.
+//! Element-wise operators and conversions.
 //!
 //! Sources: OpenVINO <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/broadcast-rules.html>
 //! and the arithmetic, logical, comparison, bitwise, activation, normalization and quantization sections of the
@@ -6,16 +6,15 @@
 //! Opsets: binary and unary arithmetic since opset1 and ONNX 1 (NumPy broadcast since ONNX 7); `Convert-1`,
 //! `ConvertLike-1`, `ConvertPromoteTypes-14`, `Select-1`, `FakeQuantize-1`, `FakeConvert-13`, `PRelu-1`.
 //!
-//! * Unary, `SameAsInput`, `PRelu`, `FakeConvert`: out = data.
+//! * Unary, `PRelu`, `FakeConvert`: out = data.
 //! * Binary, NumPy: outᵢ = aᵢ if bᵢ = 1, bᵢ if aᵢ = 1, else aᵢ = bᵢ, aligned at the last dim.
 //! * Binary, PDPD: out = a, b aligned at `axis`; every bᵢ is 1 or the dim it meets.
-//! * `LikeInputs`: each output as its entry says.
 //! * `Select`, `Variadic`: all inputs joined that way. `FakeQuantize`: out = data, even where the limits are larger.
 
 use crate::DType;
-use crate::graph::op::{Binary, Broadcast, Like, LikeDims, SameAsInput, Unary};
+use crate::graph::op::{Binary, Broadcast, Unary, Variadic};
 use crate::graph::{Dims, Op, Value};
-use crate::shape::context::{Context, RuleResult, mismatch, normalize_axis, text};
+use crate::shape::context::{Context, RuleResult, mismatch, text};
 use crate::shape::dim::{Dim, DimList, Element, ElementList};
 use crate::shape::{TensorInfo, arithmetic, integers};
 use smallvec::SmallVec;
@@ -37,8 +36,6 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             Ok(())
         }
         Op::FakeQuantize(mode) => fake_quantize(*mode, context),
-        Op::SameAsInput(kind) => same_as_input(*kind, context),
-        Op::LikeInputs(outputs) => like_inputs(outputs, context),
         // PRelu, FakeConvert.
         _ => {
             context.emit_like(0)?;
@@ -173,7 +170,7 @@ fn operand(info: &TensorInfo) -> Option<arithmetic::Operand<'_>> {
     Some((info.value.as_ref()?, info.dims.as_deref()?))
 }
 
-fn variadic(kind: Binary, context: &mut Context<'_>) -> RuleResult {
+fn variadic(kind: Variadic, context: &mut Context<'_>) -> RuleResult {
     let dims = context.broadcast(0..context.n_inputs())?;
     let dtype = context.dtype(0);
     let value = sizes(&dims).and_then(|dims| fold(kind, context, &dims, dtype));
@@ -184,8 +181,12 @@ fn variadic(kind: Binary, context: &mut Context<'_>) -> RuleResult {
     Ok(())
 }
 
-fn fold(kind: Binary, context: &Context<'_>, dims: &[u64], dtype: DType) -> Option<Value> {
-    let step = if kind == Binary::Mean { Binary::Add } else { kind };
+fn fold(kind: Variadic, context: &Context<'_>, dims: &[u64], dtype: DType) -> Option<Value> {
+    let step = match kind {
+        Variadic::Max => Binary::Maximum,
+        Variadic::Min => Binary::Minimum,
+        Variadic::Mean | Variadic::Sum => Binary::Add,
+    };
     let zero = Value::ints([0]);
     let first = context.input(0).ok().and_then(operand)?;
     // Adding zero broadcasts the first operand, and changes nothing else.
@@ -194,7 +195,7 @@ fn fold(kind: Binary, context: &Context<'_>, dims: &[u64], dtype: DType) -> Opti
         let next = context.input(index).ok().and_then(operand)?;
         folded = arithmetic::binary(step, (&folded, dims), next, dims, dtype)?;
     }
-    if kind == Binary::Mean {
+    if kind == Variadic::Mean {
         let count = Value::floats([context.n_inputs() as f64]);
         folded = arithmetic::binary(Binary::Divide, (&folded, dims), (&count, &[]), dims, dtype)?;
     }
@@ -207,49 +208,6 @@ fn fake_quantize(mode: Broadcast, context: &mut Context<'_>) -> RuleResult {
     }
     context.emit_like(0)?;
     Ok(())
-}
-
-fn same_as_input(kind: SameAsInput, context: &mut Context<'_>) -> RuleResult {
-    let input = context.emit_like(0)?;
-    if kind == SameAsInput::CumSum
-        && let Some(value) = cumulative_sum(input)
-    {
-        context.set_value(value);
-    }
-    // Masks, means and the like: not larger than the data, in the type that the file declares.
-    for _ in 1..context.n_outputs() {
-        context.depends_on_data();
-        context.emit_shape(DType::Dynamic, input.shape().unwrap_or_default());
-    }
-    Ok(())
-}
-
-fn like_inputs(outputs: &[Like], context: &mut Context<'_>) -> RuleResult {
-    for like in outputs.iter().take(context.n_outputs()) {
-        let dims = match like.dims {
-            LikeDims::Input(index) => context.shape(index as usize)?,
-            LikeDims::ReducedFrom(axis) => {
-                let mut dims = context.shape(0)?;
-                let axis = normalize_axis(axis, dims.len())?;
-                dims.iter_mut().skip(axis).for_each(|dim| *dim = Dim::Known(1));
-                dims
-            }
-            LikeDims::Scalar => DimList::new(),
-        };
-        let dtype = super::element_type(like.dtype, context);
-        context.emit_shape(dtype, dims);
-    }
-    Ok(())
-}
-
-fn cumulative_sum(input: &TensorInfo) -> Option<Value> {
-    let [_] = input.dims.as_deref()? else { return None };
-    let value = input.value.as_ref().filter(|value| !value.is_upper_bound)?;
-    let sums = value.as_ints()?.iter().scan(0_i64, |sum, &element| {
-        *sum = sum.wrapping_add(element);
-        Some(arithmetic::wrap(input.dtype, *sum))
-    });
-    Some(Value::ints(sums.collect::<Option<Vec<_>>>()?))
 }
 
 /// The dims of two inputs made equal as `mode` says.
@@ -289,7 +247,7 @@ fn into_first(large: &[Dim], small: &[Dim], axis: i64) -> Option<DimList> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::op::{ElementType, Quantized};
+    use crate::graph::op::{ElementType, Quantized, QuantizedForm};
     use crate::shape::Bound;
     use crate::shape::testing::{infer, *};
 
@@ -386,45 +344,14 @@ mod tests {
 
     #[test]
     fn variadic_mean_divides_by_the_number_of_inputs() {
-        let mean = Op::Variadic(Binary::Mean);
+        let mean = Op::Variadic(Variadic::Mean);
         let inputs = [floats(DType::F32, &[2], &[1.0, 2.0]), floats(DType::F32, &[], &[3.0])];
         assert_eq!(float_values(mean, &inputs), Some(vec![2.0, 2.5]));
     }
 
     #[test]
-    fn cumulative_sums_of_vectors_are_known() {
-        let op = Op::SameAsInput(SameAsInput::CumSum);
-        assert_eq!(int_values(op, &[vector(&[1, 2, 3]), scalar(0)]), Some(vec![1, 3, 6]));
-    }
-
-    #[test]
-    fn outputs_are_like_the_inputs_they_name() {
-        let like = |dims, dtype| Like { dims, dtype };
-        let op = Op::LikeInputs(
-            [
-                like(LikeDims::Input(1), ElementType::OfInput(0)),
-                like(LikeDims::ReducedFrom(-2), ElementType::Is(DType::F32)),
-                like(LikeDims::Scalar, ElementType::Is(DType::U8)),
-            ]
-            .into(),
-        );
-        let inputs = [tensor(DType::F16, &[2, 3, 4]), f32(&[7])];
-        let expected = [
-            TensorInfo::known(DType::F16, [7]),
-            TensorInfo::known(DType::F32, [2, 1, 1]),
-            TensorInfo::known(DType::U8, []),
-        ];
-        assert_eq!(infer(op.clone(), &inputs, 3).unwrap(), expected);
-        assert_eq!(infer(op, &inputs, 1).unwrap(), expected[..1]);
-        let beyond = Op::LikeInputs([like(LikeDims::ReducedFrom(9), ElementType::OfInput(0))].into());
-        assert!(infer(beyond, &inputs, 1).is_err());
-        let missing = Op::LikeInputs([like(LikeDims::Input(5), ElementType::OfInput(5))].into());
-        assert_eq!(message(missing, &inputs), "input 5 is missing");
-    }
-
-    #[test]
     fn quantized_results_have_their_own_type() {
-        let quantized = |to| Op::Quantized(Box::new(Quantized { op: ADD, to }));
+        let quantized = |to| Op::Quantized(Box::new(Quantized { form: QuantizedForm::Linear, op: ADD, to }));
         let inputs = [ints(DType::U8, &[2], &[1, 2]), ints(DType::U8, &[], &[3]), tensor(DType::I8, &[])];
         let out = output(quantized(ElementType::OfInput(2)), &inputs);
         assert_eq!((out.dtype, out.value), (DType::I8, None));

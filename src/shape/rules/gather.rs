@@ -294,7 +294,7 @@ fn scattered(kind: Scatter, context: &Context<'_>) -> Option<Value> {
                 targets.extend(start..start.checked_add(slice)?);
             }
         }
-        Scatter::Other => return None,
+        Scatter::ReducedElements | Scatter::ReducedNd => return None,
     }
     let elements = match (&value.elements, &new.elements) {
         (Elements::Int(old), Elements::Int(new)) => Elements::Int(overwritten(old, new, &targets)?),
@@ -414,7 +414,7 @@ mod tests {
         let inputs = [line(), vector(&[-1]), vector(&[9]), scalar(0)];
         assert_eq!(int_values(op(Scatter::Slices), &inputs), Some(vec![1, 2, 9]));
         assert_eq!(int_values(op(Scatter::Elements), &inputs), Some(vec![1, 2, 9]));
-        assert_eq!(int_values(op(Scatter::Other), &inputs), None);
+        assert_eq!(int_values(op(Scatter::ReducedElements), &inputs), None);
         let grid = ints(DType::I64, &[2, 2], &[1, 2, 3, 4]);
         let tuple = ints(DType::I64, &[1, 2], &[1, 0]);
         assert_eq!(int_values(op(Scatter::Nd), &[grid.clone(), tuple, vector(&[9])]), Some(vec![1, 2, 9, 4]));

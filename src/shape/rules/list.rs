@@ -12,10 +12,11 @@
 
 use crate::DType;
 use crate::graph::op::List;
-use crate::graph::{Dims, Value};
+use crate::graph::{Dims, Op, Value};
 use crate::shape::context::{Context, RuleError, RuleResult, dim, mismatch, normalize_axis, text, times};
 
-pub(super) fn infer(kind: List, context: &mut Context<'_>) -> RuleResult {
+pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
+    let &Op::List(kind) = op else { return Err(mismatch!("not a list operator")) };
     match kind {
         List::Empty { to } => {
             context.emit(to, [0]);

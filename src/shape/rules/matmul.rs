@@ -5,10 +5,9 @@
 //!
 //! * `MatMul`: [.., m, k] × [.., k, n] → [broadcast of the leading dims, m, n]. A vector is a row on the left, a column
 //!   on the right, never transposed, and its dim of 1 is dropped from the output.
-//! * `MovedMatMul`: the same of `[m, .., k]`, and with a transpose `[k, .., m]`: `transBatchA` of ONNX Runtime's
-//!   `FusedMatMul`.
+//! * `FusedMatMul`: the same, and with `moves_a` of `[m, .., k]`, with a transpose `[k, .., m]`.
 //! * `Gemm`: [m, k] × [k, n] → [m, n], each operand transposed if it says so.
-//! * `Linear`: [.., k] → [.., n]. `Determinant`: [.., n, n] → [..].
+//! * `Linear`, `WordConvEmbedding`: [.., k] → [.., n]. `CDist`: [m, k] × [n, k] → [m, n]. `Determinant`: [.., n, n] → [..].
 //! * `Einsum`: each label has one size; out = the sizes of the output's labels.
 //! * `Inverse`: out = data.
 //! * `GroupedMatMul`: [rows, k] × [groups, n, k] → [rows, n]; [groups, m, k] × [groups, n, k] → [groups, m, n].
@@ -22,9 +21,9 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::MatMul { transpose_a, transpose_b } => {
             matmul([&context.shape(0)?, &context.shape(1)?], [*transpose_a, *transpose_b], context)
         }
-        Op::MovedMatMul { transpose_a, transpose_b, moves_a, moves_b } => {
-            let (a, b) = (moved(context.shape(0)?, *moves_a), moved(context.shape(1)?, *moves_b));
-            matmul([&a, &b], [*transpose_a, *transpose_b], context)
+        Op::FusedMatMul(spec) => {
+            let (a, b) = (moved(context.shape(0)?, spec.moves_a), moved(context.shape(1)?, spec.moves_b));
+            matmul([&a, &b], [spec.transpose_a, spec.transpose_b], context)
         }
         Op::Einsum(equation) => einsum(equation, context),
         Op::GroupedMatMul => grouped(context),
@@ -34,13 +33,20 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             context.emit_shape(context.dtype(0), batch.iter().copied().chain([Dim::Known(dim(*outputs)?)]));
             Ok(())
         }
+        Op::WordConvEmbedding { outputs } => {
+            let data = context.shape(0)?;
+            let (batch, _) = last_dim(&data)?;
+            context.emit_shape(context.dtype(1), batch.iter().copied().chain([Dim::Known(dim(*outputs)?)]));
+            Ok(())
+        }
         Op::Determinant => {
             let data = context.shape(0)?;
             let (rows, _) = last_dim(&data)?;
             context.emit_shape(context.dtype(0), last_dim(rows)?.0.iter().copied());
             Ok(())
         }
-        Op::Gemm { transpose_a, transpose_b } => gemm(*transpose_a, *transpose_b, context),
+        Op::CDist => matmul([&context.shape(0)?, &context.shape(1)?], [false, true], context),
+        Op::Gemm { transpose_a, transpose_b, .. } => gemm(*transpose_a, *transpose_b, context),
         // Inverse.
         _ => {
             context.emit_like(0)?;
@@ -252,6 +258,7 @@ fn einsum(equation: &str, context: &mut Context<'_>) -> RuleResult {
 mod tests {
     use super::*;
     use crate::DType;
+    use crate::graph::op::{FusedMatMul, Packing};
     use crate::shape::testing::{infer, *};
 
     /// Transposes, operands, product.
@@ -331,7 +338,7 @@ mod tests {
 
     #[test]
     fn general_products_are_of_matrices() {
-        let gemm = |transpose_a, transpose_b| Op::Gemm { transpose_a, transpose_b };
+        let gemm = |transpose_a, transpose_b| Op::Gemm { transpose_a, transpose_b, has_activation: false };
         assert_eq!(dims(gemm(false, false), &[f32(&[2, 3]), f32(&[3, 5]), f32(&[5])]), [2, 5]);
         assert_eq!(dims(gemm(true, true), &[f32(&[3, 2]), f32(&[5, 3])]), [2, 5]);
         let error = message(gemm(false, true), &[f32(&[2, 3]), f32(&[3, 5])]);
@@ -341,8 +348,13 @@ mod tests {
 
     #[test]
     fn packed_weights_and_determinants() {
-        assert_eq!(dims(Op::Linear { outputs: 7, blocks: None }, &[f32(&[2, 3, 4]), f32(&[1])]), [2, 3, 7]);
-        assert!(message(Op::Linear { outputs: -7, blocks: None }, &[f32(&[2])]).contains("negative"));
+        assert_eq!(
+            dims(Op::Linear { outputs: 7, packing: Packing::Float }, &[f32(&[2, 3, 4]), f32(&[1])]),
+            [2, 3, 7]
+        );
+        assert!(
+            message(Op::Linear { outputs: -7, packing: Packing::Float }, &[f32(&[2])]).contains("negative")
+        );
         assert_eq!(dims(Op::Determinant, &[f32(&[2, 3, 3])]), [2]);
         assert_eq!(dims(Op::Determinant, &[f32(&[3, 3])]), [0_u64; 0]);
         assert!(message(Op::Determinant, &[f32(&[3])]).contains("too few dims"));
@@ -351,11 +363,9 @@ mod tests {
     #[test]
     fn the_first_dim_moves_before_the_last() {
         // As ONNX Runtime 1.31.1 gives them.
-        let op = |transpose, moves_b| Op::MovedMatMul {
-            transpose_a: transpose,
-            transpose_b: false,
-            moves_a: true,
-            moves_b,
+        let op = |transpose, moves_b| {
+            let (transpose_a, transpose_b) = (transpose, false);
+            Op::FusedMatMul(FusedMatMul { transpose_a, transpose_b, moves_a: true, moves_b, alpha: 1.0 })
         };
         assert_eq!(dims(op(false, false), &[f32(&[2, 3, 4, 5]), f32(&[3, 4, 5, 7])]), [3, 4, 2, 7]);
         assert_eq!(dims(op(true, false), &[f32(&[5, 2, 3]), f32(&[2, 5, 7])]), [2, 3, 7]);

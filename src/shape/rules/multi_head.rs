@@ -194,14 +194,20 @@ fn embedded(context: &mut Context<'_>) -> RuleResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::op::AttentionTraits;
+    use crate::graph::op::{AttentionTraits, MultiHeadForm, WeightsForm};
     use crate::shape::Bound;
     use crate::shape::testing::{all_dims, f32, infer, message, scalar, tensor};
 
     fn attention(query_heads: i64, kv_heads: i64, shares_cache: bool) -> Op {
         let cache = if shares_cache { CacheLength::Shared } else { CacheLength::Appended };
         let traits = AttentionTraits::default();
-        Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache, traits }))
+        Op::MultiHeadAttention(Box::new(MultiHeadAttention {
+            form: MultiHeadForm::Standard,
+            query_heads,
+            kv_heads,
+            cache,
+            traits,
+        }))
     }
 
     #[test]
@@ -260,7 +266,8 @@ mod tests {
     #[test]
     fn a_window_keeps_its_length() {
         let (cache, traits) = (CacheLength::Window, AttentionTraits::default());
-        let spec = MultiHeadAttention { query_heads: 4, kv_heads: 2, cache, traits };
+        let form = MultiHeadForm::GroupQuery;
+        let spec = MultiHeadAttention { form, query_heads: 4, kv_heads: 2, cache, traits };
         let inputs = [
             f32(&[1, 12, 64]),
             f32(&[1, 12, 32]),
@@ -276,6 +283,7 @@ mod tests {
     fn weights_give_all_three() {
         let op = |widths: &[i64]| {
             Op::AttentionOfWeights(Box::new(AttentionOfWeights {
+                form: WeightsForm::Plain,
                 heads: 4,
                 widths: widths.into(),
                 is_causal: false,

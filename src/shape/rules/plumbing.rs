@@ -44,7 +44,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
             context.emit_info(info);
             Ok(())
         }
-        Op::Identity | Op::Assign(_) => {
+        Op::Identity | Op::Optional | Op::OptionalGetElement | Op::Assign(_) => {
             for port in 0..context.n_outputs().min(context.n_inputs()) {
                 context.emit_info(context.input(port)?.clone());
             }

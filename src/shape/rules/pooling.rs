@@ -47,7 +47,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             context.emit_shape(context.dtype(0), dims);
             return Ok(());
         }
-        Op::GlobalPool => {
+        Op::GlobalPool(_) => {
             dims.extend(spatial.iter().map(|_| Dim::Known(1)));
             None
         }
@@ -122,7 +122,7 @@ fn pool(spec: &Pool, spatial: &[Dim], dims: &mut DimList) -> RuleResult {
 mod tests {
     use super::*;
     use crate::DType;
-    use crate::graph::op::{AutoPad, Window};
+    use crate::graph::op::{AutoPad, PoolKind, Window};
     use crate::shape::testing::{all_dims, dims, f32, infer, message, vector};
 
     fn spec(kernel: [i64; 2], strides: [i64; 2], pads: [[i64; 2]; 2], auto_pad: AutoPad) -> Pool {
@@ -175,7 +175,7 @@ mod tests {
         );
         let adaptive = Op::AdaptivePool { indices: None };
         assert_eq!(dims(adaptive.clone(), &[f32(&[1, 3, 32]), vector(&[5])]), [1, 3, 5]);
-        assert_eq!(dims(Op::GlobalPool, &[f32(&[2, 3, 8, 9])]), [2, 3, 1, 1]);
+        assert_eq!(dims(Op::GlobalPool(PoolKind::Max), &[f32(&[2, 3, 8, 9])]), [2, 3, 1, 1]);
         assert_eq!(
             message(adaptive.clone(), &[f32(&[1, 3, 32]), vector(&[5, 5])]),
             "output_shape has 2 entries for 1 spatial dims"
@@ -226,7 +226,7 @@ mod tests {
         let pool = Op::Pool(Box::new(spec([3, 2], [2, 1], [[1, 0], [1, 1]], AutoPad::Explicit)));
         let last = |op| Op::ChannelsLast(Box::new(op));
         assert_eq!(dims(last(pool), &[f32(&[2, 12, 15, 3])]), [2, 6, 15, 3]); // as ONNX Runtime 1.31.1 gives it
-        assert_eq!(dims(last(Op::GlobalPool), &[f32(&[2, 12, 15, 3])]), [2, 1, 1, 3]);
-        assert!(message(last(Op::GlobalPool), &[f32(&[2, 3])]).contains("[N, spatial..., C]"));
+        assert_eq!(dims(last(Op::GlobalPool(PoolKind::Max)), &[f32(&[2, 12, 15, 3])]), [2, 1, 1, 3]);
+        assert!(message(last(Op::GlobalPool(PoolKind::Max)), &[f32(&[2, 3])]).contains("[N, spatial..., C]"));
     }
 }

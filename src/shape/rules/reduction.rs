@@ -21,13 +21,13 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::Reduce { kind, keep_dims, noop_with_empty_axes } => {
             reduce(*kind, *keep_dims, *noop_with_empty_axes, context)
         }
-        Op::ArgExtreme { axis, keep_dims, to } => {
+        Op::ArgExtreme { axis, keep_dims, to, .. } => {
             let rank = context.rank(0)?;
             let mut is_reduced: SmallVec<[bool; 8]> = SmallVec::from_elem(false, rank);
             mark(&mut is_reduced, *axis)?;
             emit(context, *to, &is_reduced, *keep_dims)
         }
-        Op::Loss { is_reduced } => {
+        Op::Loss { is_reduced, .. } => {
             let scores = context.shape(0)?;
             let labels = context.shape(1)?;
             let kept = if *is_reduced { DimList::new() } else { labels };
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn arg_extremes_are_indices() {
-        let op = Op::ArgExtreme { axis: -1, keep_dims: false, to: DType::I64 };
+        let op = Op::ArgExtreme { axis: -1, is_largest: true, keep_dims: false, to: DType::I64 };
         let out = output(op, &[f32(&[2, 3])]);
         assert_eq!((out.dims.unwrap().as_slice(), out.dtype), (&[2][..], DType::I64));
     }
@@ -175,7 +175,11 @@ mod tests {
     #[test]
     fn losses_are_one_or_one_per_label() {
         let run = |is_reduced| {
-            all_dims(Op::Loss { is_reduced }, &[f32(&[3, 5, 6]), tensor(DType::I64, &[3, 6])], 2)
+            all_dims(
+                Op::Loss { has_softmax: true, is_reduced },
+                &[f32(&[3, 5, 6]), tensor(DType::I64, &[3, 6])],
+                2,
+            )
         };
         assert_eq!(run(true), [&[][..], &[3, 5, 6]]);
         assert_eq!(run(false), [&[3, 6][..], &[3, 5, 6]]);

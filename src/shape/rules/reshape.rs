@@ -26,7 +26,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::Transpose => return transpose(context),
         Op::Reshape(zero) => reshape(*zero, context)?,
         Op::Squeeze { allow_axis_skip } => squeeze(*allow_axis_skip, context)?,
-        Op::Unsqueeze => unsqueeze(context)?,
+        Op::Unsqueeze | Op::ExpandDims => unsqueeze(context)?,
         Op::Flatten { axis } => flatten(*axis, context)?,
         _ => return Err(mismatch!("not a reshape")),
     };

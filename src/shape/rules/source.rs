@@ -35,7 +35,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         Op::UniqueOfVector => unique([DType::I64; 2], false, context),
         Op::OneHot { axis } => one_hot(*axis, context),
         Op::Eye { to } => eye(*to, context),
-        Op::FromShape { to, fill } => from_shape(*to, fill.as_deref(), context),
+        Op::FromShape { to, fill } => from_shape(*to, fill.value(), context),
         Op::Multinomial { to } => multinomial(*to, context),
         Op::Bucketize { to } => {
             context.emit_like(0)?;
@@ -337,6 +337,7 @@ fn multinomial(to: DType, context: &mut Context<'_>) -> RuleResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::op;
     use crate::shape::testing::{infer, *};
 
     #[test]
@@ -430,7 +431,10 @@ mod tests {
         assert_eq!(dims(eye, &[scalar(3), scalar(4), scalar(0), vector(&[2, 5])]), [2, 5, 3, 4]);
         let multinomial = Op::Multinomial { to: DType::I64 };
         assert_eq!(dims(multinomial, &[f32(&[2, 5]), scalar(7)]), [2, 7]);
-        let filled = Op::FromShape { to: Some(DType::I64), fill: Some(Box::new(Value::ints([7]))) };
+        let filled = Op::FromShape {
+            to: Some(DType::I64),
+            fill: op::Fill::Constant(Some(Box::new(Value::ints([7])))),
+        };
         assert_eq!(int_values(filled.clone(), &[vector(&[2, 1])]), Some(vec![7, 7]));
         assert!(infer(filled, &[vector(&[-1])], 1).is_err());
     }

@@ -9,19 +9,14 @@
 //! their index, OpenVINO where it is asked to be stable.
 
 use crate::DType;
-use crate::graph::{Dims, Elements, Value};
-use crate::shape::context::{Context, RuleError, RuleResult, dim, normalize_axis};
+use crate::graph::{Dims, Elements, Op, Value};
+use crate::shape::context::{Context, RuleError, RuleResult, dim, mismatch, normalize_axis};
 use crate::shape::dim::Dim;
 use crate::shape::layout;
 use std::cmp::Ordering;
 
-/// `largest_first`: how the results are sorted, if they are.
-pub(super) fn infer(
-    axis: i64,
-    index_type: DType,
-    largest_first: Option<bool>,
-    context: &mut Context<'_>,
-) -> RuleResult {
+pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
+    let &Op::TopK { axis, index_type, largest_first } = op else { return Err(mismatch!("not TopK")) };
     let mut dims = context.shape(0)?;
     let axis = normalize_axis(axis, dims.len())?;
     match context.int(1) {

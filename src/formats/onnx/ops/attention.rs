@@ -2,13 +2,17 @@
 
 use super::super::attributes::{Layer, Result};
 use super::super::made::{Made, Slot, with};
-use super::{Entry, inputs, like, ms, op};
+use super::{Entry, inputs, ms, op};
 use crate::graph::Op;
-use crate::graph::op::{AttentionOfWeights, AttentionTraits, CacheLength, MultiHeadAttention, WeightBlocks};
+use crate::graph::op::{
+    AttentionOfWeights, AttentionTraits, CacheLength, ElementType, MultiHeadAttention, MultiHeadForm,
+    Packing, Quantized, QuantizedForm, WeightBlocks, WeightsForm,
+};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Attention", 23, |layer| {
-        let spec = heads(layer, "q_num_heads", "kv_num_heads", CacheLength::Appended)?;
+        let spec =
+            heads(layer, MultiHeadForm::Standard, "q_num_heads", "kv_num_heads", CacheLength::Appended)?;
         Ok(with(spec, inputs([0, 1, 2, 4, 5]).chain([Slot::Absent]).chain(inputs([3, 6]))))
     }),
     Entry {
@@ -16,7 +20,8 @@ pub(super) const TABLE: &[Entry] = &[
         ..op("FlexAttention", 1, |_| {
             let cache = CacheLength::Appended;
             let traits = AttentionTraits::default();
-            let spec = MultiHeadAttention { query_heads: 0, kv_heads: 0, cache, traits };
+            let form = MultiHeadForm::Flex;
+            let spec = MultiHeadAttention { form, query_heads: 0, kv_heads: 0, cache, traits };
             Ok(Op::MultiHeadAttention(Box::new(spec)).into())
         })
     },
@@ -36,43 +41,53 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     // Bias, masks and scores to add follow query, key and value; then the past.
     ms("MultiHeadAttention", |layer| {
-        let spec = heads(layer, "num_heads", "num_heads", CacheLength::Appended)?;
+        let spec = heads(layer, MultiHeadForm::MultiHead, "num_heads", "num_heads", CacheLength::Appended)?;
         Ok(with(spec, inputs([0, 1, 2, 6, 7]).chain([Slot::Absent]).chain(inputs([3, 4, 5, 8, 9]))))
     }),
     ms("DecoderMaskedMultiHeadAttention", |layer| {
         let is_shared = layer.flag("past_present_share_buffer", false)?;
         let cache = if is_shared { CacheLength::Shared } else { CacheLength::Appended };
-        let spec = heads(layer, "num_heads", "num_heads", cache)?;
+        let spec = heads(layer, MultiHeadForm::DecoderMasked, "num_heads", "num_heads", cache)?;
         Ok(with(spec, inputs([0, 1, 2, 5, 6]).chain([Slot::Absent]).chain(inputs([3, 4, 7, 8, 9, 10]))))
     }),
     ms("GroupQueryAttention", |layer| {
         let is_window = layer.flag("sliding_window_cache", false)?;
         let cache = if is_window { CacheLength::Window } else { CacheLength::Shared };
-        let spec = heads(layer, "num_heads", "kv_num_heads", cache)?;
+        let spec = heads(layer, MultiHeadForm::GroupQuery, "num_heads", "kv_num_heads", cache)?;
         Ok(with(spec, inputs([0, 1, 2, 3, 4, 6, 5]).chain(inputs(7..layer.inputs.len().max(7)))))
     }),
     ms("SparseAttention", |layer| {
-        let spec = heads(layer, "num_heads", "kv_num_heads", CacheLength::Shared)?;
+        let spec = heads(layer, MultiHeadForm::Sparse, "num_heads", "kv_num_heads", CacheLength::Shared)?;
         Ok(with(spec, inputs([0, 1, 2, 3, 4, 7, 5, 6, 8, 9, 10])))
     }),
-    // The caches are written where they lie.
-    ms("PagedAttention", |_| Ok(like([0, 3, 4]).into())),
-    ms("Attention", |layer| Ok(with(of_weights(layer)?, inputs([0, 1, 4, 2, 3, 5, 6])))),
-    ms("QAttention", |layer| Ok(with(of_weights(layer)?, inputs([0, 1, 8, 2, 3, 4, 5, 6, 7])))),
-    ms("DecoderMaskedSelfAttention", |layer| Ok(with(of_weights(layer)?, inputs([0, 1, 4, 2, 3, 5, 6])))),
+    ms("PagedAttention", |_| Ok(Op::PagedAttentionOfCache.into())),
+    ms("Attention", |layer| Ok(with(of_weights(layer, WeightsForm::Plain)?, inputs([0, 1, 4, 2, 3, 5, 6])))),
+    ms("QAttention", |layer| {
+        Ok(with(of_weights(layer, WeightsForm::Quantized)?, inputs([0, 1, 8, 2, 3, 4, 5, 6, 7])))
+    }),
+    ms("DecoderMaskedSelfAttention", |layer| {
+        Ok(with(of_weights(layer, WeightsForm::DecoderMasked)?, inputs([0, 1, 4, 2, 3, 5, 6])))
+    }),
     ms("PackedAttention", |layer| {
-        Ok(with(of_weights(layer)?, inputs([0, 1]).chain([Slot::Absent]).chain(inputs(2..6))))
+        Ok(with(
+            of_weights(layer, WeightsForm::Packed)?,
+            inputs([0, 1]).chain([Slot::Absent]).chain(inputs(2..6)),
+        ))
     }),
     // As wide as the value, or as the query that holds all three.
     ms("PackedMultiHeadAttention", |layer| {
-        Ok(if layer.has(2) { like([2]).into() } else { Op::Opaque.into() })
+        Ok(if layer.has(2) { Op::PackedMultiHeadAttention.into() } else { Op::Opaque.into() })
     }),
-    ms("LongformerAttention", |_| Ok(like([0]).into())),
-    ms("MoE", |_| Ok(like([0]).into())),
-    ms("QMoE", |_| Ok(like([0]).into())),
+    ms("LongformerAttention", |_| Ok(Op::LongformerAttention.into())),
+    ms("MoE", |layer| Ok(Op::MoE { top_k: layer.int_or("k", 1)? }.into())),
+    ms("QMoE", |layer| Ok(Op::QMoE { top_k: layer.int_or("k", 1)? }.into())),
     // Word ids, segment ids, word table; the sum, an index per row of the mask, the sum before its norm.
     ms("EmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
-    ms("QEmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
+    ms("QEmbedLayerNormalization", |_| {
+        // The rule gives the type, as of the operator without quantization.
+        let (form, to) = (QuantizedForm::Linear, ElementType::OfInput(2));
+        Ok(Op::Quantized(Box::new(Quantized { form, op: Op::Embedded, to })).into())
+    }),
     ms("MatMulNBits", |layer| {
         let blocks = WeightBlocks {
             columns: layer.int_needed("K")?,
@@ -80,10 +95,10 @@ pub(super) const TABLE: &[Entry] = &[
             block_size: layer.int_needed("block_size")?,
             as_integers: layer.int_or("accuracy_level", 0)? == 4,
         };
-        Ok(Op::Linear { outputs: layer.int_needed("N")?, blocks: Some(blocks) }.into())
+        Ok(Op::Linear { outputs: layer.int_needed("N")?, packing: Packing::Blocks(blocks) }.into())
     }),
-    ms("MatMulBnb4", linear),
-    ms("MatMulFpQ4", linear),
+    ms("MatMulBnb4", |layer| linear(layer, Packing::NormalFloat)),
+    ms("MatMulFpQ4", |layer| linear(layer, Packing::Float)),
     ms("GatherBlockQuantized", |layer| {
         let (axis, bits) = (layer.int_or("gather_axis", 0)?, layer.int_or("bits", 4)?);
         Ok(Op::GatherQuantized { axis, bits }.into())
@@ -91,20 +106,27 @@ pub(super) const TABLE: &[Entry] = &[
 ];
 
 /// `K` columns of the data by `N` rows of packed weights.
-fn linear(layer: &Layer<'_>) -> Result<Made> {
-    Ok(Op::Linear { outputs: layer.int_needed("N")?, blocks: None }.into())
+fn linear(layer: &Layer<'_>, packing: Packing) -> Result<Made> {
+    Ok(Op::Linear { outputs: layer.int_needed("N")?, packing }.into())
 }
 
-fn heads(layer: &Layer<'_>, query: &'static str, kv: &'static str, cache: CacheLength) -> Result<Op> {
+fn heads(
+    layer: &Layer<'_>,
+    form: MultiHeadForm,
+    query: &'static str,
+    kv: &'static str,
+    cache: CacheLength,
+) -> Result<Op> {
     let (query_heads, kv_heads) = (layer.int_or(query, 0)?, layer.int_or(kv, 0)?);
-    let caps = layer.float("softcap")?.is_some_and(|cap| cap > 0.0);
     let traits = AttentionTraits {
         is_rotated: layer.flag("do_rotary", false)?,
         // The standard's word, and that of com.microsoft.
         is_causal: layer.flag("is_causal", false)? || layer.flag("unidirectional", false)?,
-        writes_scores: caps || layer.flag("smooth_softmax", false)? || layer.flag("qk_output", false)?,
+        is_capped: layer.float("softcap")?.is_some_and(|cap| cap > 0.0),
+        has_sink: layer.flag("smooth_softmax", false)?,
+        returns_scores: layer.flag("qk_output", false)?,
     };
-    Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { query_heads, kv_heads, cache, traits })))
+    Ok(Op::MultiHeadAttention(Box::new(MultiHeadAttention { form, query_heads, kv_heads, cache, traits })))
 }
 
 fn causal_convolution(layer: &Layer<'_>) -> Result<Made> {
@@ -116,8 +138,8 @@ fn causal_convolution(layer: &Layer<'_>) -> Result<Made> {
     Ok(Op::CausalConvolution { dilation, channels_last }.into())
 }
 
-fn of_weights(layer: &Layer<'_>) -> Result<Op> {
+fn of_weights(layer: &Layer<'_>, form: WeightsForm) -> Result<Op> {
     let (heads, widths) = (layer.int_or("num_heads", 0)?, layer.ints_or_none("qkv_hidden_sizes")?);
     let is_causal = layer.flag("unidirectional", false)?;
-    Ok(Op::AttentionOfWeights(Box::new(AttentionOfWeights { heads, widths, is_causal })))
+    Ok(Op::AttentionOfWeights(Box::new(AttentionOfWeights { form, heads, widths, is_causal })))
 }

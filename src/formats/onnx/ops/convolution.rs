@@ -6,11 +6,12 @@ use super::{Entry, inputs, ms, op};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{
-    AutoPad, Convolution, ConvolutionBackprop, Detection, FilterLayout, Ints, Pool, Rounding, Window,
+    AutoPad, Convolution, ConvolutionBackprop, ConvolutionForm, Detection, FilterLayout, Ints, Pool,
+    PoolKind, Rounding, Window,
 };
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Conv", 1, |layer| Ok(convolution(layer)?.into())),
+    op("Conv", 1, |layer| Ok(convolution(layer, ConvolutionForm::Plain)?.into())),
     op("ConvTranspose", 1, |layer| {
         let op = Op::ConvolutionBackpropData(Box::new(ConvolutionBackprop {
             window: window(layer)?,
@@ -21,25 +22,26 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(with(op, [Slot::Input(0), Slot::Input(1), shape, Slot::Input(2)]))
     }),
     op("DeformConv", 19, |layer| {
-        let spec = Convolution { window: window(layer)?, filters: filters(layer)? };
+        let form = ConvolutionForm::Plain;
+        let spec = Convolution { form, window: window(layer)?, filters: filters(layer)? };
         Ok(with(Op::DeformableConvolution(Box::new(spec)), inputs([0, 2, 1, 4, 3])))
     }),
-    ms("FusedConv", |layer| Ok(convolution(layer)?.into())),
-    ms("NhwcMaxPool", |layer| Ok(Op::ChannelsLast(Box::new(pool(layer, None)?)).into())),
-    ms("MaxpoolWithMask", |layer| Ok(pool(layer, None)?.into())),
+    ms("FusedConv", |layer| Ok(convolution(layer, ConvolutionForm::Fused)?.into())),
+    ms("NhwcMaxPool", |layer| Ok(Op::ChannelsLast(Box::new(pool(layer, PoolKind::Max, None)?)).into())),
+    ms("MaxpoolWithMask", |layer| Ok(pool(layer, PoolKind::MaskedMax, None)?.into())),
     op("MaxUnpool", 9, |layer| {
-        let Op::Pool(pool) = pool(layer, None)? else { return Ok(Op::Opaque.into()) };
+        let Op::Pool(pool) = pool(layer, PoolKind::Max, None)? else { return Ok(Op::Opaque.into()) };
         Ok(Op::MaxUnpool(pool).into())
     }),
     op("MaxPool", 1, |layer| {
         let indices = (layer.outputs > 1).then_some(DType::I64);
-        Ok(pool(layer, indices)?.into())
+        Ok(pool(layer, PoolKind::Max, indices)?.into())
     }),
-    op("AveragePool", 1, |layer| Ok(pool(layer, None)?.into())),
-    op("LpPool", 1, |layer| Ok(pool(layer, None)?.into())),
-    op("GlobalAveragePool", 1, |_| Ok(Op::GlobalPool.into())),
-    op("GlobalMaxPool", 1, |_| Ok(Op::GlobalPool.into())),
-    op("GlobalLpPool", 1, |_| Ok(Op::GlobalPool.into())),
+    op("AveragePool", 1, |layer| Ok(pool(layer, PoolKind::Average, None)?.into())),
+    op("LpPool", 1, |layer| Ok(pool(layer, PoolKind::Lp, None)?.into())),
+    op("GlobalAveragePool", 1, |_| Ok(Op::GlobalPool(PoolKind::Average).into())),
+    op("GlobalMaxPool", 1, |_| Ok(Op::GlobalPool(PoolKind::Max).into())),
+    op("GlobalLpPool", 1, |_| Ok(Op::GlobalPool(PoolKind::Lp).into())),
     op("MaxRoiPool", 1, |layer| {
         let pooled = layer.ints_or_none("pooled_shape")?;
         let [pooled_h, pooled_w] = pooled[..] else { return Err(AttributeError::Missing("pooled_shape")) };
@@ -47,13 +49,13 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     op("RoiAlign", 10, |layer| {
         let (pooled_h, pooled_w) = (layer.int_or("output_height", 1)?, layer.int_or("output_width", 1)?);
-        Ok(Op::Detection(Box::new(Detection::RoiAlign { pooled_h, pooled_w })).into())
+        Ok(Op::Detection(Box::new(Detection::RoiAlign { pooled_h, pooled_w, is_rotated: false })).into())
     }),
 ];
 
 /// A convolution of data and filters.
-pub(super) fn convolution(layer: &Layer<'_>) -> Result<Op> {
-    Ok(Op::Convolution(Box::new(Convolution { window: window(layer)?, filters: filters(layer)? })))
+pub(super) fn convolution(layer: &Layer<'_>, form: ConvolutionForm) -> Result<Op> {
+    Ok(Op::Convolution(Box::new(Convolution { form, window: window(layer)?, filters: filters(layer)? })))
 }
 
 fn filters(layer: &Layer<'_>) -> Result<FilterLayout> {
@@ -81,8 +83,8 @@ pub(super) fn window(layer: &Layer<'_>) -> Result<Window> {
 }
 
 /// A last window that would start in the padding after the data is dropped.
-pub(super) fn pool(layer: &Layer<'_>, indices: Option<DType>) -> Result<Op> {
+pub(super) fn pool(layer: &Layer<'_>, kind: PoolKind, indices: Option<DType>) -> Result<Op> {
     let rounding = if layer.flag("ceil_mode", false)? { Rounding::CeilTorch } else { Rounding::Floor };
     let kernel = layer.ints("kernel_shape")?.ok_or(AttributeError::Missing("kernel_shape"))?;
-    Ok(Op::Pool(Box::new(Pool { kernel, window: window(layer)?, rounding, indices })))
+    Ok(Op::Pool(Box::new(Pool { kind, kernel, window: window(layer)?, rounding, indices })))
 }

@@ -2,10 +2,10 @@
 
 use super::super::attributes::{Layer, Result};
 use super::super::made::Made;
-use super::{ElementType, Entry, Like, LikeDims, like, ms, op};
+use super::{Entry, ms, op};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::{Binary, Broadcast, SameAsInput, Unary};
+use crate::graph::op::{Binary, Broadcast, Cumulation, ElementType, Unary, Variadic};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Abs", 1, |_| unary(Unary::Abs)),
@@ -74,14 +74,14 @@ pub(super) const TABLE: &[Entry] = &[
     op("GreaterOrEqual", 12, |layer| binary(layer, Binary::GreaterEqual)),
     op("Less", 1, |layer| binary(layer, Binary::Less)),
     op("LessOrEqual", 12, |layer| binary(layer, Binary::LessEqual)),
-    op("Max", 1, |_| variadic(Binary::Maximum)),
-    op("Min", 1, |_| variadic(Binary::Minimum)),
-    op("Sum", 1, |_| variadic(Binary::Add)),
-    op("Mean", 1, |_| variadic(Binary::Mean)),
+    op("Max", 1, |_| variadic(Variadic::Max)),
+    op("Min", 1, |_| variadic(Variadic::Min)),
+    op("Sum", 1, |_| variadic(Variadic::Sum)),
+    op("Mean", 1, |_| variadic(Variadic::Mean)),
     op("Where", 9, |_| Ok(Op::Select(Broadcast::Numpy).into())),
     op("PRelu", 1, |_| Ok(Op::PRelu.into())),
-    op("SwiGLU", 28, |_| Ok(Op::Binary(Binary::Multiply, Broadcast::None).into())),
-    op("StringConcat", 20, |_| Ok(Op::Binary(Binary::Add, Broadcast::Numpy).into())),
+    op("SwiGLU", 28, |_| Ok(Op::Binary(Binary::SwiGlu, Broadcast::None).into())),
+    op("StringConcat", 20, |_| Ok(Op::Binary(Binary::StringConcat, Broadcast::Numpy).into())),
     op("Cast", 1, |layer| {
         // The first version names the type by its word.
         let named = layer.attribute("to").filter(|attribute| !attribute.s.is_empty());
@@ -92,60 +92,45 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(Op::Convert { to }.into())
     }),
     op("CastLike", 15, |_| Ok(Op::ConvertLike.into())),
-    op("BitCast", 26, |layer| as_type(layer.dtype_needed("to")?)),
-    op("RegexFullMatch", 20, |_| as_type(DType::Boolean)),
-    op("CumSum", 11, |layer| {
-        let is_plain = !layer.flag("exclusive", false)? && !layer.flag("reverse", false)?;
-        Ok(Op::SameAsInput(if is_plain { SameAsInput::CumSum } else { SameAsInput::Other }).into())
-    }),
-    op("CumProd", 26, |_| Ok(Op::SameAsInput(SameAsInput::Other).into())),
-    op("Dropout", 1, |_| Ok(like([0, 0]).into())),
-    op("Dropout", 10, |layer| {
-        if layer.outputs < 2 {
-            return Ok(Op::SameAsInput(SameAsInput::Other).into());
-        }
-        let mask = Like { dims: LikeDims::Input(0), dtype: ElementType::Is(DType::Boolean) };
-        let data = Like { dims: LikeDims::Input(0), dtype: ElementType::OfInput(0) };
-        Ok(Op::LikeInputs([data, mask].into()).into())
-    }),
-    op("Bernoulli", 15, typed_like),
-    op("RandomNormalLike", 1, typed_like),
-    op("RandomUniformLike", 1, typed_like),
-    op("EyeLike", 9, typed_like),
-    ms("BiasGelu", |_| Ok(Op::Binary(Binary::Add, Broadcast::Numpy).into())),
-    ms("FastGelu", |_| unary(Unary::Gelu)),
+    op("BitCast", 26, |layer| Ok(Op::BitCast { to: layer.dtype_needed("to")? }.into())),
+    op("RegexFullMatch", 20, |_| Ok(Op::RegexFullMatch.into())),
+    op("CumSum", 11, |layer| Ok(Op::CumSum(cumulation(layer)?).into())),
+    op("CumProd", 26, |layer| Ok(Op::CumProd(cumulation(layer)?).into())),
+    op("Dropout", 1, |_| Ok(Op::Dropout { mask: ElementType::OfInput(0) }.into())),
+    op("Dropout", 10, |_| Ok(Op::Dropout { mask: ElementType::Is(DType::Boolean) }.into())),
+    op("Bernoulli", 15, |layer| Ok(Op::Bernoulli { to: layer.dtype("dtype")? }.into())),
+    op("RandomNormalLike", 1, |layer| Ok(Op::RandomNormalLike { to: layer.dtype("dtype")? }.into())),
+    op("RandomUniformLike", 1, |layer| Ok(Op::RandomUniformLike { to: layer.dtype("dtype")? }.into())),
+    op("EyeLike", 9, |layer| Ok(Op::EyeLike { to: layer.dtype("dtype")? }.into())),
+    ms("BiasGelu", |_| Ok(Op::Binary(Binary::BiasGelu, Broadcast::Numpy).into())),
+    ms("FastGelu", |_| unary(Unary::FastGelu)),
     ms("Gelu", |_| unary(Unary::Gelu)),
-    ms("QuickGelu", |_| unary(Unary::Swish)),
-    ms("ScaledSiLU", |_| unary(Unary::Swish)),
-    ms("GatedAdd", |_| Ok(like([0]).into())),
-    ms("SampleOp", |_| Ok(like([0]).into())),
-    ms("MurmurHash3", |layer| as_type(if layer.flag("positive", true)? { DType::U32 } else { DType::I32 })),
-    ms("BiasAdd", |_| Ok(like([0]).into())),
+    ms("QuickGelu", |_| unary(Unary::QuickGelu)),
+    ms("ScaledSiLU", |_| unary(Unary::ScaledSilu)),
+    ms("GatedAdd", |_| Ok(Op::GatedAdd.into())),
+    ms("SampleOp", |_| Ok(Op::SampleOp.into())),
+    ms("MurmurHash3", |layer| {
+        let to = if layer.flag("positive", true)? { DType::U32 } else { DType::I32 };
+        Ok(Op::MurmurHash3 { to }.into())
+    }),
+    ms("BiasAdd", |_| Ok(Op::BiasAdd.into())),
     ms("Inverse", |_| Ok(Op::Inverse.into())),
-    ms("Trilu", |_| Ok(Op::SameAsInput(SameAsInput::Trilu).into())),
-    ms("BiasSoftmax", |_| Ok(Op::SameAsInput(SameAsInput::Softmax).into())),
-    ms("BiasDropout", |_| Ok(like([0, 0]).into())),
+    ms("BiasDropout", |_| Ok(Op::BiasDropout.into())),
 ];
 
 fn unary(kind: Unary) -> Result<Made> {
     Ok(Op::Unary(kind).into())
 }
 
-fn variadic(kind: Binary) -> Result<Made> {
+fn variadic(kind: Variadic) -> Result<Made> {
     Ok(Op::Variadic(kind).into())
 }
 
-/// The input's dims; the type that an attribute asks for, or the input's.
-fn typed_like(layer: &Layer<'_>) -> Result<Made> {
-    match layer.dtype("dtype")? {
-        Some(to) => as_type(to),
-        None => Ok(like([0]).into()),
-    }
-}
-
-/// The data's shape with another type.
-fn as_type(to: DType) -> Result<Made> {
-    Ok(Op::LikeInputs([Like { dims: LikeDims::Input(0), dtype: ElementType::Is(to) }].into()).into())
+fn cumulation(layer: &Layer<'_>) -> Result<Cumulation> {
+    Ok(Cumulation {
+        is_exclusive: layer.flag("exclusive", false)?,
+        is_reverse: layer.flag("reverse", false)?,
+    })
 }
 
 /// Before opset 7 shapes are equal, or with `broadcast` the second is placed into the first at `axis`.

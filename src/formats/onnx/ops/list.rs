@@ -2,7 +2,7 @@
 
 use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::{Made, inputs, with};
-use super::{ElementType, Entry, Like, LikeDims, op};
+use super::{Entry, op};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::List;
@@ -22,15 +22,12 @@ pub(super) const TABLE: &[Entry] = &[
     // An optional that is there is what it holds; one that is not holds nothing.
     op("Optional", 15, |layer| {
         if layer.has(0) {
-            return Ok(Op::Identity.into());
+            return Ok(Op::Optional.into());
         }
         Ok(with(Op::List(List::Empty { to: DType::Dynamic }), inputs([])))
     }),
-    op("OptionalGetElement", 15, |_| Ok(Op::Identity.into())),
-    op("OptionalHasElement", 15, |_| {
-        let flag = Like { dims: LikeDims::Scalar, dtype: ElementType::Is(DType::Boolean) };
-        Ok(Op::LikeInputs([flag].into()).into())
-    }),
+    op("OptionalGetElement", 15, |_| Ok(Op::OptionalGetElement.into())),
+    op("OptionalHasElement", 15, |_| Ok(Op::OptionalHasElement.into())),
 ];
 
 fn made(kind: List) -> Result<Made> {

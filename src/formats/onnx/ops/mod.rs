@@ -25,8 +25,6 @@ mod source;
 
 use super::attributes::{Layer, Result};
 use super::made::{Made, inputs, with};
-use crate::graph::Op;
-use crate::graph::op::{ElementType, Like, LikeDims};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::LazyLock;
@@ -81,12 +79,6 @@ const fn op(type_name: &'static str, since: i64, make: MakeOp) -> Entry {
 /// An operator of ONNX Runtime.
 const fn ms(type_name: &'static str, make: MakeOp) -> Entry {
     Entry { domain: MICROSOFT, type_name, since: 1, make: Make::Op(make) }
-}
-
-/// Outputs shaped like the inputs of these numbers, each with that input's type.
-fn like(numbers: impl IntoIterator<Item = u32>) -> Op {
-    let entry = |input| Like { dims: LikeDims::Input(input), dtype: ElementType::OfInput(input) };
-    Op::LikeInputs(numbers.into_iter().map(entry).collect())
 }
 
 const FAMILIES: &[&[Entry]] = &[

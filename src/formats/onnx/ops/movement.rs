@@ -3,9 +3,9 @@
 use super::super::attributes::{AttributeError, Layer, Result, invalid};
 use super::super::made::{Made, Slot, with};
 use super::convolution::window;
-use super::{Entry, inputs, like, ms, op};
+use super::{Entry, inputs, ms, op};
 use crate::graph::Op;
-use crate::graph::op::{BroadcastMode, Ints, PadMode, Pool, ReshapeZero, Scatter};
+use crate::graph::op::{BroadcastMode, Ints, PadInputs, PadMode, Pool, ReshapeZero, Scatter, TileInputs};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Reshape", 1, |layer| {
@@ -32,11 +32,11 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(with(Op::Transpose, [Slot::Input(0), order]))
     }),
     op("Expand", 8, |_| Ok(Op::Broadcast(BroadcastMode::Bidirectional).into())),
-    op("Tile", 1, |_| Ok(Op::TileAxis.into())),
-    op("Tile", 6, |_| Ok(Op::Tile.into())),
+    op("Tile", 1, |_| Ok(Op::Tile(TileInputs::OneAxis).into())),
+    op("Tile", 6, |_| Ok(Op::Tile(TileInputs::Repeats).into())),
     op("Pad", 1, |layer| pad_by_attribute(layer, "paddings")),
     op("Pad", 2, |layer| pad_by_attribute(layer, "pads")),
-    op("Pad", 11, |layer| Ok(Op::PadAxes(pad_mode(layer)?).into())),
+    op("Pad", 11, |layer| Ok(Op::Pad(pad_mode(layer)?, PadInputs::Joined).into())),
     op("CenterCropPad", 18, |layer| Ok(Op::CenterCropPad { axes: layer.ints("axes")? }.into())),
     op("Concat", 1, |layer| Ok(Op::Concat { axis: layer.int_or("axis", 1)? }.into())),
     op("Concat", 4, |layer| Ok(Op::Concat { axis: layer.int_needed("axis")? }.into())),
@@ -59,7 +59,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     op("Scatter", 9, scatter_elements),
     op("ScatterElements", 11, scatter_elements),
-    op("ScatterND", 11, |layer| Ok(Op::Scatter(plain_or_other(layer, Scatter::Nd)?).into())),
+    op("ScatterND", 11, |layer| Ok(Op::Scatter(plain_or(layer, Scatter::Nd, Scatter::ReducedNd)?).into())),
     op("Compress", 9, |layer| Ok(Op::Compress { axis: layer.int("axis")? }.into())),
     op("ReverseSequence", 10, |_| Ok(Op::ReverseSequence.into())),
     op("DepthToSpace", 1, |layer| Ok(Op::DepthToSpace { block_size: layer.int_needed("blocksize")? }.into())),
@@ -67,9 +67,12 @@ pub(super) const TABLE: &[Entry] = &[
     op("Col2Im", 18, |layer| {
         Ok(Op::Col2Im(Box::new(Pool { window: window(layer)?, ..Pool::default() })).into())
     }),
-    ms("ExpandDims", |_| Ok(Op::Unsqueeze.into())),
-    ms("Pad", |layer| Ok(Op::PadAxes(pad_mode(layer)?).into())),
-    ms("NGramRepeatBlock", |_| Ok(like([1]).into())),
+    ms("ExpandDims", |_| Ok(Op::ExpandDims.into())),
+    ms("Pad", |layer| Ok(Op::Pad(pad_mode(layer)?, PadInputs::Joined).into())),
+    ms("NGramRepeatBlock", |layer| Ok(Op::NGramRepeatBlock { size: layer.int_or("ngram_size", 0)? }.into())),
+    ms("Trilu", trilu),
+    op("Trilu", 14, trilu),
+    op("TensorScatter", 24, |layer| Ok(Op::TensorScatter { axis: layer.int_or("axis", -2)? }.into())),
     ms("GatherND", |_| Ok(Op::GatherNd { batch_dims: 0, flatten_batch_dims: false }.into())),
 ];
 
@@ -91,7 +94,7 @@ fn pad_by_attribute(layer: &Layer<'_>, name: &'static str) -> Result<Made> {
         None | Some(0.0) => pad_mode(layer)?,
         Some(_) => PadMode::Other,
     };
-    Ok(with(Op::Pad(mode), [Slot::Input(0), begin, end]))
+    Ok(with(Op::Pad(mode, PadInputs::Separate), [Slot::Input(0), begin, end]))
 }
 
 /// Lengths as input or attribute, or as many parts as there are outputs.
@@ -111,10 +114,14 @@ fn split(layer: &Layer<'_>, by_input: bool) -> Result<Made> {
 }
 
 fn scatter_elements(layer: &Layer<'_>) -> Result<Made> {
-    let op = Op::Scatter(plain_or_other(layer, Scatter::Elements)?);
+    let op = Op::Scatter(plain_or(layer, Scatter::Elements, Scatter::ReducedElements)?);
     Ok(with(op, inputs(0..3).chain([Slot::Int(layer.int_or("axis", 0)?)])))
 }
 
-fn plain_or_other(layer: &Layer<'_>, plain: Scatter) -> Result<Scatter> {
-    Ok(if matches!(layer.text("reduction")?, None | Some("none")) { plain } else { Scatter::Other })
+fn trilu(layer: &Layer<'_>) -> Result<Made> {
+    Ok(Op::Trilu { is_upper: layer.flag("upper", true)? }.into())
+}
+
+fn plain_or(layer: &Layer<'_>, plain: Scatter, reduced: Scatter) -> Result<Scatter> {
+    Ok(if matches!(layer.text("reduction")?, None | Some("none")) { plain } else { reduced })
 }

@@ -1,68 +1,85 @@
-//! Normalisations and others whose output is shaped as their input.
+//! Softmax, normalizations and rotary embedding.
 
 use super::super::attributes::{Layer, Result};
 use super::super::made::Made;
-use super::{ElementType, Entry, Like, LikeDims, like, ms, op};
+use super::{Entry, ms, op};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::SameAsInput;
+use crate::graph::op::{AxisSpan, GroupNorm, Ints, LayerNorm, Mvn};
 
 pub(super) const TABLE: &[Entry] = &[
-    // Mean and variance, and their copies that older versions save, come out in training alone.
-    op("BatchNormalization", 1, |layer| or_like(layer, SameAsInput::BatchNorm, &[0, 3, 4, 3, 4])),
-    op("InstanceNormalization", 1, |_| same(SameAsInput::InstanceNorm)),
-    op("GroupNormalization", 18, |_| same(SameAsInput::GroupNorm)),
-    op("LayerNormalization", 17, |layer| {
-        normalized(layer, &[LikeDims::ReducedFrom(layer.int_or("axis", -1)?); 2], &[])
+    op("BatchNormalization", 1, |layer| Ok(Op::BatchNormalization { epsilon: epsilon(layer)? }.into())),
+    op("InstanceNormalization", 1, |layer| Ok(Op::InstanceNormalization { epsilon: epsilon(layer)? }.into())),
+    op("GroupNormalization", 18, |layer| Ok(Op::GroupNormalization(group_norm(layer, "num_groups")?).into())),
+    op("LayerNormalization", 17, |layer| Ok(Op::LayerNormalization(layer_norm(layer)?).into())),
+    op("RMSNormalization", 23, |layer| Ok(Op::RmsNormalization(layer_norm(layer)?).into())),
+    op("LpNormalization", 1, |layer| {
+        Ok(Op::LpNormalization { axis: layer.int_or("axis", -1)?, p: layer.int_or("p", 2)? }.into())
     }),
-    op("RMSNormalization", 23, |_| same(SameAsInput::LayerNorm)),
-    op("LpNormalization", 1, |_| same(SameAsInput::LpNorm)),
-    op("LRN", 1, |_| same(SameAsInput::Lrn)),
-    op("MeanVarianceNormalization", 9, |_| same(SameAsInput::Mvn)),
-    op("Softmax", 1, |_| same(SameAsInput::Softmax)),
-    op("LogSoftmax", 1, |_| same(SameAsInput::LogSoftmax)),
-    op("Hardmax", 1, |_| same(SameAsInput::Hardmax)),
-    op("Trilu", 14, |_| same(SameAsInput::Trilu)),
-    op("RotaryEmbedding", 23, |_| same(SameAsInput::Other)),
-    op("TensorScatter", 24, |_| same(SameAsInput::Other)),
-    // ONNX Runtime takes these in the standard domain from files of its own optimiser.
+    op("LRN", 1, |layer| Ok(Op::Lrn { size: layer.int_or("size", 1)? }.into())),
+    op("MeanVarianceNormalization", 9, |layer| {
+        let axes = layer.ints("axes")?.unwrap_or_else(|| Ints::from_slice(&[0, 2, 3]));
+        Ok(Op::Mvn(Mvn { axes: Some(axes), keeps_variance: false, epsilon: 1e-9 }).into())
+    }),
+    op("Softmax", 1, |layer| Ok(Op::Softmax(from_axis(layer)?).into())),
+    op("Softmax", 13, |layer| Ok(Op::Softmax(one_axis(layer)?).into())),
+    op("LogSoftmax", 1, |layer| Ok(Op::LogSoftmax(from_axis(layer)?).into())),
+    op("LogSoftmax", 13, |layer| Ok(Op::LogSoftmax(one_axis(layer)?).into())),
+    op("Hardmax", 1, |layer| Ok(Op::Hardmax(from_axis(layer)?).into())),
+    op("Hardmax", 13, |layer| Ok(Op::Hardmax(one_axis(layer)?).into())),
+    op("RotaryEmbedding", 23, rotary),
+    // ONNX Runtime takes this in the standard domain from files of its own optimiser.
     op("SimplifiedLayerNormalization", 1, |layer| {
-        normalized(layer, &[LikeDims::ReducedFrom(layer.int_or("axis", -1)?)], &[])
+        Ok(Op::SimplifiedLayerNormalization(layer_norm(layer)?).into())
     }),
     ms("SimplifiedLayerNormalization", |layer| {
-        normalized(layer, &[LikeDims::ReducedFrom(layer.int_or("axis", -1)?)], &[])
+        Ok(Op::SimplifiedLayerNormalization(layer_norm(layer)?).into())
     }),
-    ms("LayerNormalization", |layer| {
-        normalized(layer, &[LikeDims::ReducedFrom(layer.int_or("axis", -1)?); 2], &[])
+    ms("LayerNormalization", |layer| Ok(Op::LayerNormalization(layer_norm(layer)?).into())),
+    ms("SkipLayerNormalization", |layer| Ok(Op::SkipLayerNormalization(last_norm(layer)?).into())),
+    ms("SkipSimplifiedLayerNormalization", |layer| {
+        Ok(Op::SkipSimplifiedLayerNormalization(last_norm(layer)?).into())
     }),
-    // Mean, inverse deviation, and the sum that goes on as residual.
-    ms("SkipLayerNormalization", |layer| normalized(layer, &[LikeDims::ReducedFrom(-1); 2], &[0])),
-    ms("SkipSimplifiedLayerNormalization", |layer| normalized(layer, &[LikeDims::ReducedFrom(-1); 2], &[0])),
-    ms("RotaryEmbedding", |_| same(SameAsInput::Other)),
-    ms("MRotaryEmbedding", |_| same(SameAsInput::Other)),
-    ms("BranchwiseRMSNorm", |_| same(SameAsInput::LayerNorm)),
-    ms("GatedRMSNorm", |_| same(SameAsInput::LayerNorm)),
-    ms("GroupNorm", |_| same(SameAsInput::GroupNorm)),
-    ms("SkipGroupNorm", |_| Ok(like([0, 0]).into())),
+    ms("RotaryEmbedding", rotary),
+    ms("MRotaryEmbedding", |layer| {
+        Ok(Op::MRotaryEmbedding { is_interleaved: layer.flag("interleaved", false)? }.into())
+    }),
+    ms("BranchwiseRMSNorm", |layer| Ok(Op::BranchwiseRmsNorm(last_norm(layer)?).into())),
+    ms("GatedRMSNorm", |layer| Ok(Op::GatedRmsNorm(last_norm(layer)?).into())),
+    ms("GroupNorm", |layer| Ok(Op::GroupNorm(group_norm(layer, "groups")?).into())),
+    ms("SkipGroupNorm", |layer| Ok(Op::SkipGroupNorm(group_norm(layer, "groups")?).into())),
+    ms("BiasSoftmax", |layer| Ok(Op::BiasSoftmax { axis: layer.int_or("axis", 1)? }.into())),
 ];
 
-fn same(kind: SameAsInput) -> Result<Made> {
-    Ok(Op::SameAsInput(kind).into())
+/// 1e-5 unless it is given.
+fn epsilon(layer: &Layer<'_>) -> Result<f32> {
+    Ok(layer.float("epsilon")?.map_or(1e-5, |epsilon| epsilon as f32))
 }
 
-/// One output as the data; several as the inputs of these numbers.
-fn or_like(layer: &Layer<'_>, kind: SameAsInput, inputs: &[u32]) -> Result<Made> {
-    if layer.outputs < 2 { same(kind) } else { Ok(like(inputs.iter().copied()).into()) }
+/// Before opset 13, all axes from the given one on are one.
+fn from_axis(layer: &Layer<'_>) -> Result<AxisSpan> {
+    Ok(AxisSpan { axis: layer.int_or("axis", 1)?, to_end: true })
 }
 
-/// The normalised data, statistics in the type that they are computed in, and further outputs like inputs.
-fn normalized(layer: &Layer<'_>, statistics: &[LikeDims], further: &[u32]) -> Result<Made> {
-    if layer.outputs < 2 {
-        return same(SameAsInput::LayerNorm);
-    }
-    let stash = ElementType::Is(layer.dtype("stash_type")?.unwrap_or(DType::F32));
-    let of_input = |&input: &u32| Like { dims: LikeDims::Input(input), dtype: ElementType::OfInput(input) };
-    let statistics = statistics.iter().map(|&dims| Like { dims, dtype: stash });
-    let outputs = [0].iter().map(of_input).chain(statistics).chain(further.iter().map(of_input));
-    Ok(Op::LikeInputs(outputs.collect()).into())
+fn one_axis(layer: &Layer<'_>) -> Result<AxisSpan> {
+    Ok(AxisSpan::one(layer.int_or("axis", -1)?))
+}
+
+fn layer_norm(layer: &Layer<'_>) -> Result<LayerNorm> {
+    Ok(LayerNorm { axis: layer.int_or("axis", -1)?, ..last_norm(layer)? })
+}
+
+/// A norm over the last axis, whatever the attributes say.
+fn last_norm(layer: &Layer<'_>) -> Result<LayerNorm> {
+    let statistics = layer.dtype("stash_type")?.unwrap_or(DType::F32);
+    Ok(LayerNorm { axis: -1, epsilon: epsilon(layer)?, statistics })
+}
+
+fn group_norm(layer: &Layer<'_>, groups: &'static str) -> Result<GroupNorm> {
+    Ok(GroupNorm { groups: layer.int_or(groups, 1)?, epsilon: epsilon(layer)? })
+}
+
+fn rotary(layer: &Layer<'_>) -> Result<Made> {
+    let is_interleaved = layer.flag("interleaved", false)?;
+    Ok(Op::RotaryEmbedding { is_interleaved, dims: layer.int_or("rotary_embedding_dim", 0)? }.into())
 }

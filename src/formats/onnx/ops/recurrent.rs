@@ -4,13 +4,17 @@ use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::Made;
 use super::{Entry, ms, op};
 use crate::graph::Op;
-use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind};
+use crate::graph::op::{ElementType, Quantized, QuantizedForm, Recurrent, RecurrentForm, RecurrentKind};
 
 pub(super) const TABLE: &[Entry] = &[
     op("RNN", 1, |layer| sequence(layer, RecurrentKind::Rnn)),
     op("GRU", 1, |layer| sequence(layer, RecurrentKind::Gru)),
     op("LSTM", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
-    ms("DynamicQuantizeLSTM", |layer| sequence(layer, RecurrentKind::Lstm)),
+    ms("DynamicQuantizeLSTM", |layer| {
+        let Made { op, .. } = sequence(layer, RecurrentKind::Lstm)?;
+        let (form, to) = (QuantizedForm::Dynamic, ElementType::OfInput(0));
+        Ok(Op::Quantized(Box::new(Quantized { form, op, to })).into())
+    }),
 ];
 
 fn sequence(layer: &Layer<'_>, kind: RecurrentKind) -> Result<Made> {

@@ -28,10 +28,10 @@ pub(super) const TABLE: &[Entry] = &[
     op("ReduceSum", 13, |layer| by_input(layer, Reduce::Sum)),
     op("ReduceSumSquare", 1, |layer| by_attribute(layer, Reduce::SumSquare)),
     op("ReduceSumSquare", 18, |layer| by_input(layer, Reduce::SumSquare)),
-    op("NegativeLogLikelihoodLoss", 12, loss),
-    op("SoftmaxCrossEntropyLoss", 12, loss),
-    op("ArgMax", 1, extreme),
-    op("ArgMin", 1, extreme),
+    op("NegativeLogLikelihoodLoss", 12, |layer| loss(layer, false)),
+    op("SoftmaxCrossEntropyLoss", 12, |layer| loss(layer, true)),
+    op("ArgMax", 1, |layer| extreme(layer, true)),
+    op("ArgMin", 1, |layer| extreme(layer, false)),
 ];
 
 fn by_attribute(layer: &Layer<'_>, kind: Reduce) -> Result<Made> {
@@ -46,11 +46,11 @@ fn by_input(layer: &Layer<'_>, kind: Reduce) -> Result<Made> {
     Ok(Op::Reduce { kind, keep_dims, noop_with_empty_axes }.into())
 }
 
-fn loss(layer: &Layer<'_>) -> Result<Made> {
-    Ok(Op::Loss { is_reduced: layer.text("reduction")? != Some("none") }.into())
+fn loss(layer: &Layer<'_>, has_softmax: bool) -> Result<Made> {
+    Ok(Op::Loss { has_softmax, is_reduced: layer.text("reduction")? != Some("none") }.into())
 }
 
-fn extreme(layer: &Layer<'_>) -> Result<Made> {
+fn extreme(layer: &Layer<'_>, is_largest: bool) -> Result<Made> {
     let (axis, keep_dims) = (layer.int_or("axis", 0)?, layer.flag("keepdims", true)?);
-    Ok(Op::ArgExtreme { axis, keep_dims, to: DType::I64 }.into())
+    Ok(Op::ArgExtreme { axis, is_largest, keep_dims, to: DType::I64 }.into())
 }

@@ -5,6 +5,7 @@ use super::super::made::{Made, Slot, with};
 use super::{Entry, inputs, ms, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::op::Fill;
 
 pub(super) const TABLE: &[Entry] = &[
     op("Shape", 1, |layer| {
@@ -24,15 +25,15 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     op("TopK", 10, |layer| Ok(top_k(layer)?.into())),
     op("OneHot", 9, |layer| Ok(Op::OneHot { axis: layer.int_or("axis", -1)? }.into())),
-    op("RandomNormal", 1, random),
-    op("RandomUniform", 1, random),
+    op("RandomNormal", 1, |layer| random(layer, Fill::Normal)),
+    op("RandomUniform", 1, |layer| random(layer, Fill::Uniform)),
     op("Multinomial", 7, |layer| {
         let to = layer.dtype("dtype")?.unwrap_or(DType::I32);
         Ok(with(Op::Multinomial { to }, [Slot::Input(0), Slot::Int(layer.int_or("sample_size", 1)?)]))
     }),
-    op("BlackmanWindow", 17, window),
-    op("HammingWindow", 17, window),
-    op("HannWindow", 17, window),
+    op("BlackmanWindow", 17, |layer| window(layer, Fill::BlackmanWindow)),
+    op("HammingWindow", 17, |layer| window(layer, Fill::HammingWindow)),
+    op("HannWindow", 17, |layer| window(layer, Fill::HannWindow)),
     ms("Range", |layer| {
         let step = if layer.has(2) { Slot::Input(2) } else { Slot::Int(1) };
         Ok(with(Op::Range { to: None }, inputs(0..2).chain([step])))
@@ -47,14 +48,14 @@ fn top_k(layer: &Layer<'_>) -> Result<Op> {
     Ok(Op::TopK { axis: layer.int_or("axis", -1)?, index_type: DType::I64, largest_first })
 }
 
-fn random(layer: &Layer<'_>) -> Result<Made> {
+fn random(layer: &Layer<'_>, fill: Fill) -> Result<Made> {
     let shape = layer.ints("shape")?.ok_or(AttributeError::Missing("shape"))?;
     let to = Some(layer.dtype("dtype")?.unwrap_or(DType::F32));
-    Ok(with(Op::FromShape { to, fill: None }, [Slot::Ints(shape)]))
+    Ok(with(Op::FromShape { to, fill }, [Slot::Ints(shape)]))
 }
 
 /// As many numbers as the scalar input says.
-fn window(layer: &Layer<'_>) -> Result<Made> {
+fn window(layer: &Layer<'_>, fill: Fill) -> Result<Made> {
     let to = Some(layer.dtype("output_datatype")?.unwrap_or(DType::F32));
-    Ok(Op::FromShape { to, fill: None }.into())
+    Ok(Op::FromShape { to, fill }.into())
 }

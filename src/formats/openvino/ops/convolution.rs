@@ -4,21 +4,28 @@ use super::super::attributes::{Attributes, Result};
 use super::{Entry, op};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::{AutoPad, Convolution, ConvolutionBackprop, FilterLayout, Pool, Rounding, Window};
+use crate::graph::op::{
+    AutoPad, Convolution, ConvolutionBackprop, ConvolutionForm, FilterLayout, Pool, PoolKind, Rounding,
+    Window,
+};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Convolution", 1, |layer| convolution(layer, FilterLayout::Plain)),
-    op("GroupConvolution", 1, |layer| convolution(layer, FilterLayout::Grouped)),
-    op("BinaryConvolution", 1, |layer| convolution(layer, FilterLayout::Plain)),
+    op("Convolution", 1, |layer| convolution(layer, ConvolutionForm::Plain, FilterLayout::Plain)),
+    op("GroupConvolution", 1, |layer| convolution(layer, ConvolutionForm::Plain, FilterLayout::Grouped)),
+    op("BinaryConvolution", 1, |layer| convolution(layer, ConvolutionForm::Binary, FilterLayout::Plain)),
     op("ConvolutionBackpropData", 1, |layer| backprop(layer, FilterLayout::Plain)),
     op("GroupConvolutionBackpropData", 1, |layer| backprop(layer, FilterLayout::Grouped)),
     op("DeformableConvolution", 1, deformable),
     op("DeformableConvolution", 8, deformable),
-    op("AvgPool", 1, |layer| pool(layer, None)),
-    op("AvgPool", 14, |layer| pool(layer, None)),
-    op("MaxPool", 1, |layer| pool(layer, None)),
-    op("MaxPool", 8, |layer| pool(layer, Some(layer.dtype_or("index_element_type", DType::I64)?))),
-    op("MaxPool", 14, |layer| pool(layer, Some(layer.dtype_or("index_element_type", DType::I64)?))),
+    op("AvgPool", 1, |layer| pool(layer, PoolKind::Average, None)),
+    op("AvgPool", 14, |layer| pool(layer, PoolKind::Average, None)),
+    op("MaxPool", 1, |layer| pool(layer, PoolKind::Max, None)),
+    op("MaxPool", 8, |layer| {
+        pool(layer, PoolKind::Max, Some(layer.dtype_or("index_element_type", DType::I64)?))
+    }),
+    op("MaxPool", 14, |layer| {
+        pool(layer, PoolKind::Max, Some(layer.dtype_or("index_element_type", DType::I64)?))
+    }),
     op("AdaptiveAvgPool", 8, |_| Ok(Op::AdaptivePool { indices: None })),
     op("AdaptiveMaxPool", 8, |layer| {
         Ok(Op::AdaptivePool { indices: Some(layer.dtype_or("index_element_type", DType::I64)?) })
@@ -48,8 +55,8 @@ pub(super) fn auto_pad(layer: &Attributes<'_, '_>) -> Result<AutoPad> {
     layer.word("auto_pad", &words, AutoPad::Explicit, "explicit, same_upper, same_lower or valid")
 }
 
-fn convolution(layer: &Attributes<'_, '_>, filters: FilterLayout) -> Result<Op> {
-    Ok(Op::Convolution(Box::new(Convolution { window: window(layer)?, filters })))
+fn convolution(layer: &Attributes<'_, '_>, form: ConvolutionForm, filters: FilterLayout) -> Result<Op> {
+    Ok(Op::Convolution(Box::new(Convolution { form, window: window(layer)?, filters })))
 }
 
 fn backprop(layer: &Attributes<'_, '_>, filters: FilterLayout) -> Result<Op> {
@@ -63,11 +70,21 @@ fn backprop(layer: &Attributes<'_, '_>, filters: FilterLayout) -> Result<Op> {
 
 fn deformable(layer: &Attributes<'_, '_>) -> Result<Op> {
     let filters = FilterLayout::Flat { groups: layer.int_or("group", 1)? };
-    Ok(Op::DeformableConvolution(Box::new(Convolution { window: window(layer)?, filters })))
+    Ok(Op::DeformableConvolution(Box::new(Convolution {
+        form: ConvolutionForm::Plain,
+        window: window(layer)?,
+        filters,
+    })))
 }
 
-fn pool(layer: &Attributes<'_, '_>, indices: Option<DType>) -> Result<Op> {
+fn pool(layer: &Attributes<'_, '_>, kind: PoolKind, indices: Option<DType>) -> Result<Op> {
     let words = [("floor", Rounding::Floor), ("ceil", Rounding::Ceil), ("ceil_torch", Rounding::CeilTorch)];
     let rounding = layer.word("rounding_type", &words, Rounding::Floor, "floor, ceil or ceil_torch")?;
-    Ok(Op::Pool(Box::new(Pool { kernel: layer.ints("kernel")?, window: window(layer)?, rounding, indices })))
+    Ok(Op::Pool(Box::new(Pool {
+        kind,
+        kernel: layer.ints("kernel")?,
+        window: window(layer)?,
+        rounding,
+        indices,
+    })))
 }

@@ -78,9 +78,9 @@ pub(super) const TABLE: &[Entry] = &[
             group_size: layer.int_or("group_size", 1)?,
         })
     }),
-    op("ROIAlign", 3, roi_align),
-    op("ROIAlign", 9, roi_align),
-    op("ROIAlignRotated", 15, roi_align),
+    op("ROIAlign", 3, |layer| roi_align(layer, false)),
+    op("ROIAlign", 9, |layer| roi_align(layer, false)),
+    op("ROIAlignRotated", 15, |layer| roi_align(layer, true)),
     op("ROIPooling", 1, |layer| {
         made(Detection::RoiPooling { pooled_h: layer.int("pooled_h")?, pooled_w: layer.int("pooled_w")? })
     }),
@@ -88,7 +88,7 @@ pub(super) const TABLE: &[Entry] = &[
     op("PriorBox", 8, prior_box),
     op("PriorBoxClustered", 1, |layer| {
         let boxes_per_cell = layer.floats("width")?.len() as i64;
-        Ok(Op::PriorBox(Box::new(PriorBox { boxes_per_cell, leading_one: false })))
+        Ok(Op::PriorBox(Box::new(PriorBox { is_clustered: true, boxes_per_cell, leading_one: false })))
     }),
 ];
 
@@ -128,8 +128,12 @@ fn nms(layer: &Attributes<'_, '_>, indices_only: bool, static_output: bool) -> R
     })
 }
 
-fn roi_align(layer: &Attributes<'_, '_>) -> Result<Op> {
-    made(Detection::RoiAlign { pooled_h: layer.int("pooled_h")?, pooled_w: layer.int("pooled_w")? })
+fn roi_align(layer: &Attributes<'_, '_>, is_rotated: bool) -> Result<Op> {
+    made(Detection::RoiAlign {
+        pooled_h: layer.int("pooled_h")?,
+        pooled_w: layer.int("pooled_w")?,
+        is_rotated,
+    })
 }
 
 /// Counts the boxes per cell.
@@ -153,7 +157,7 @@ fn prior_box(layer: &Attributes<'_, '_>) -> Result<Op> {
         let per_density = if fixed_ratios > 0 { fixed_ratios } else { ratios };
         boxes_per_cell = boxes_per_cell.saturating_add(per_density.saturating_mul(extra));
     }
-    Ok(Op::PriorBox(Box::new(PriorBox { boxes_per_cell, leading_one: false })))
+    Ok(Op::PriorBox(Box::new(PriorBox { is_clustered: false, boxes_per_cell, leading_one: false })))
 }
 
 /// Number of different aspect ratios: those given, their inverses if `flip`, and 1.

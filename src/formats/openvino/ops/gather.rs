@@ -14,10 +14,10 @@ pub(super) const TABLE: &[Entry] = &[
     op("GatherND", 8, |layer| gather_nd(layer, false)),
     op("GatherTree", 1, |_| Ok(Op::GatherTree)),
     op("ScatterUpdate", 3, |_| Ok(Op::Scatter(Scatter::Slices))),
-    op("ScatterElementsUpdate", 3, |layer| scatter(layer, Scatter::Elements)),
-    op("ScatterElementsUpdate", 12, |layer| scatter(layer, Scatter::Elements)),
-    op("ScatterNDUpdate", 3, |layer| scatter(layer, Scatter::Nd)),
-    op("ScatterNDUpdate", 15, |layer| scatter(layer, Scatter::Nd)),
+    op("ScatterElementsUpdate", 3, |layer| scatter(layer, Scatter::Elements, Scatter::ReducedElements)),
+    op("ScatterElementsUpdate", 12, |layer| scatter(layer, Scatter::Elements, Scatter::ReducedElements)),
+    op("ScatterNDUpdate", 3, |layer| scatter(layer, Scatter::Nd, Scatter::ReducedNd)),
+    op("ScatterNDUpdate", 15, |layer| scatter(layer, Scatter::Nd, Scatter::ReducedNd)),
 ];
 
 fn gather(layer: &Attributes<'_, '_>) -> Result<Op> {
@@ -29,7 +29,7 @@ fn gather_nd(layer: &Attributes<'_, '_>, flatten_batch_dims: bool) -> Result<Op>
 }
 
 /// Older sets have no `reduction`: what is written replaces what was there.
-fn scatter(layer: &Attributes<'_, '_>, plain: Scatter) -> Result<Op> {
+fn scatter(layer: &Attributes<'_, '_>, plain: Scatter, reduced: Scatter) -> Result<Op> {
     let is_plain = layer.raw("reduction").is_none_or(|reduction| reduction.eq_ignore_ascii_case("none"));
-    Ok(Op::Scatter(if is_plain { plain } else { Scatter::Other }))
+    Ok(Op::Scatter(if is_plain { plain } else { reduced }))
 }

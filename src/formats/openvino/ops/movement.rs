@@ -4,7 +4,9 @@ use super::super::attributes::{Attributes, Result, invalid};
 use super::convolution::{auto_pad, window};
 use super::{Entry, op};
 use crate::graph::Op;
-use crate::graph::op::{BroadcastMode, PadMode, Pool, RegionYolo, ReshapeZero, StridedSlice, Window};
+use crate::graph::op::{
+    BroadcastMode, PadInputs, PadMode, Pool, RegionYolo, ReshapeZero, StridedSlice, TileInputs, Window,
+};
 
 pub(super) const TABLE: &[Entry] = &[
     op("Reshape", 1, |layer| {
@@ -18,7 +20,7 @@ pub(super) const TABLE: &[Entry] = &[
     op("Transpose", 1, |_| Ok(Op::Transpose)),
     op("Broadcast", 1, broadcast),
     op("Broadcast", 3, broadcast),
-    op("Tile", 1, |_| Ok(Op::Tile)),
+    op("Tile", 1, |_| Ok(Op::Tile(TileInputs::Repeats))),
     op("Pad", 1, pad),
     op("Pad", 12, pad),
     op("Concat", 1, |layer| Ok(Op::Concat { axis: layer.int("axis")? })),
@@ -75,7 +77,8 @@ fn pad(layer: &Attributes<'_, '_>) -> Result<Op> {
         ("symmetric", PadMode::Other),
     ];
     let expected = "constant, edge, reflect or symmetric";
-    Ok(Op::Pad(layer.word("pad_mode", &modes, PadMode::Constant, expected)?))
+    let mode = layer.word("pad_mode", &modes, PadMode::Constant, expected)?;
+    Ok(Op::Pad(mode, PadInputs::Separate))
 }
 
 fn broadcast(layer: &Attributes<'_, '_>) -> Result<Op> {

@@ -1,33 +1,66 @@
-//! Normalisations and others whose output is shaped as their input.
+//! Softmax, normalizations and others whose output is shaped as their input.
 
+use super::super::attributes::{Attributes, Result};
 use super::{Entry, Make, op};
 use crate::graph::Op;
-use crate::graph::op::SameAsInput;
+use crate::graph::op::{AxisSpan, Cumulation, GroupNorm, Ints, Mvn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
         type_name: "BatchNormInference",
         since: 1,
-        make: Make::Op(|_| Ok(Op::SameAsInput(SameAsInput::BatchNorm))),
+        make: Make::Op(batch_norm),
         // opset1 has gamma, beta, data, mean, variance.
         order: &[2, 0, 1, 3, 4],
     },
-    op("BatchNormInference", 5, |_| Ok(Op::SameAsInput(SameAsInput::BatchNorm))),
+    op("BatchNormInference", 5, batch_norm),
     op("CumSum", 3, |layer| {
-        let is_plain = !layer.flag("exclusive", false)? && !layer.flag("reverse", false)?;
-        Ok(Op::SameAsInput(if is_plain { SameAsInput::CumSum } else { SameAsInput::Other }))
+        Ok(Op::CumSum(Cumulation {
+            is_exclusive: layer.flag("exclusive", false)?,
+            is_reverse: layer.flag("reverse", false)?,
+        }))
     }),
-    op("GRN", 1, |_| Ok(Op::SameAsInput(SameAsInput::Grn))),
-    op("GroupNormalization", 12, |_| Ok(Op::SameAsInput(SameAsInput::GroupNorm))),
-    op("LogSoftmax", 5, |_| Ok(Op::SameAsInput(SameAsInput::LogSoftmax))),
-    op("LRN", 1, |_| Ok(Op::SameAsInput(SameAsInput::Lrn))),
-    op("MVN", 1, |_| Ok(Op::SameAsInput(SameAsInput::Mvn))),
-    op("MVN", 6, |_| Ok(Op::SameAsInput(SameAsInput::Mvn))),
-    op("NormalizeL2", 1, |_| Ok(Op::SameAsInput(SameAsInput::NormalizeL2))),
-    op("Reverse", 1, |_| Ok(Op::SameAsInput(SameAsInput::Other))),
-    op("Roll", 7, |_| Ok(Op::SameAsInput(SameAsInput::Roll))),
-    op("ShuffleChannels", 1, |_| Ok(Op::SameAsInput(SameAsInput::ShuffleChannels))),
-    op("SliceScatter", 15, |_| Ok(Op::SameAsInput(SameAsInput::SliceScatter))),
-    op("SoftMax", 1, |_| Ok(Op::SameAsInput(SameAsInput::Softmax))),
-    op("SoftMax", 8, |_| Ok(Op::SameAsInput(SameAsInput::Softmax))),
+    op("GRN", 1, |layer| Ok(Op::Grn { bias: layer.float_or("bias", 0.0)? })),
+    op("GroupNormalization", 12, |layer| {
+        Ok(Op::GroupNormalization(GroupNorm {
+            groups: layer.int_or("num_groups", 1)?,
+            epsilon: layer.float_or("epsilon", 0.0)?,
+        }))
+    }),
+    op("LogSoftmax", 5, |layer| Ok(Op::LogSoftmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
+    op("LRN", 1, |layer| Ok(Op::Lrn { size: layer.int_or("size", 1)? })),
+    op("MVN", 1, |layer| {
+        // Its axes are all but the first, or but the first two.
+        let across = layer.flag("across_channels", false)?;
+        let axes = layer.ints("reduction_axes")?;
+        let axes = match axes.is_empty() {
+            true if across => Some(Ints::from_slice(&[1, 2, 3])),
+            true => Some(Ints::from_slice(&[2, 3])),
+            false => Some(axes),
+        };
+        mvn(layer, axes)
+    }),
+    op("MVN", 6, |layer| mvn(layer, None)),
+    op("NormalizeL2", 1, |layer| Ok(Op::NormalizeL2 { epsilon: layer.float_or("eps", 0.0)? })),
+    op("Reverse", 1, |layer| {
+        Ok(Op::Reverse {
+            by_mask: layer.word("mode", &[("index", false), ("mask", true)], false, "index or mask")?,
+        })
+    }),
+    op("Roll", 7, |_| Ok(Op::Roll)),
+    op("ShuffleChannels", 1, |layer| {
+        Ok(Op::ShuffleChannels { axis: layer.int_or("axis", 1)?, groups: layer.int_or("group", 1)? })
+    }),
+    op("SliceScatter", 15, |_| Ok(Op::SliceScatter)),
+    op("SoftMax", 1, |layer| Ok(Op::Softmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
+    op("SoftMax", 8, |layer| Ok(Op::Softmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
 ];
+
+fn batch_norm(layer: &Attributes<'_, '_>) -> Result<Op> {
+    Ok(Op::BatchNormalization { epsilon: layer.float_or("epsilon", 0.0)? })
+}
+
+fn mvn(layer: &Attributes<'_, '_>, axes: Option<Ints>) -> Result<Op> {
+    let keeps_variance = !layer.flag("normalize_variance", true)?;
+    Ok(Op::Mvn(Mvn { axes, keeps_variance, epsilon: layer.float_or("eps", 0.0)? }))
+}

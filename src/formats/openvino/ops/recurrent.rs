@@ -10,12 +10,12 @@ pub(super) const TABLE: &[Entry] = &[
     op("GRUCell", 3, |layer| cell(layer, RecurrentKind::Gru)),
     op("LSTMCell", 1, |layer| cell(layer, RecurrentKind::Lstm)),
     op("LSTMCell", 4, |layer| cell(layer, RecurrentKind::Lstm)),
-    op("AUGRUCell", super::INTERNAL, |layer| cell(layer, RecurrentKind::Gru)),
+    op("AUGRUCell", super::INTERNAL, |layer| cell(layer, RecurrentKind::AuGru)),
     op("RNNSequence", 5, |layer| sequence(layer, RecurrentKind::Rnn)),
     op("GRUSequence", 5, |layer| sequence(layer, RecurrentKind::Gru)),
     op("LSTMSequence", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
     op("LSTMSequence", 5, |layer| sequence(layer, RecurrentKind::Lstm)),
-    op("AUGRUSequence", super::INTERNAL, |layer| sequence(layer, RecurrentKind::Gru)),
+    op("AUGRUSequence", super::INTERNAL, |layer| sequence(layer, RecurrentKind::AuGru)),
 ];
 
 fn cell(layer: &Attributes<'_, '_>, kind: RecurrentKind) -> Result<Op> {

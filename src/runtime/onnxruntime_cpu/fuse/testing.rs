@@ -7,8 +7,8 @@ use super::super::work::{OnnxRuntime, Rule, Work};
 use super::constants;
 use crate::DType;
 use crate::graph::op::{
-    Binary, Broadcast, Constant, Convolution, FilterLayout, Reduce, ReshapeZero, SameAsInput, Unary,
-    WeightRange, Window,
+    Binary, Broadcast, Constant, Convolution, ConvolutionForm, FilterLayout, LayerNorm, Reduce, ReshapeZero,
+    Unary, WeightRange, Window,
 };
 use crate::graph::{Builder, Dim, Format, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::TensorId;
@@ -113,11 +113,11 @@ impl Draft {
                 Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false }
             }
             Kernel::MatMul => Op::MatMul { transpose_a: false, transpose_b: false },
-            Kernel::Gemm => Op::Gemm { transpose_a: false, transpose_b: false },
+            Kernel::Gemm => Op::Gemm { transpose_a: false, transpose_b: false, has_activation: false },
             Kernel::Where => Op::Select(Broadcast::Numpy),
             Kernel::Transpose => Op::Transpose,
-            Kernel::LayerNormalization => Op::SameAsInput(SameAsInput::LayerNorm),
-            Kernel::BatchNormalization => Op::SameAsInput(SameAsInput::BatchNorm),
+            Kernel::LayerNormalization => Op::LayerNormalization(LayerNorm::default()),
+            Kernel::BatchNormalization => Op::BatchNormalization { epsilon: 1e-5 },
             Kernel::Shape => Op::ShapeOf { to: DType::I64, start: 0, end: None },
             Kernel::Gather => Op::Gather { batch_dims: 0 },
             Kernel::Unsqueeze => Op::Unsqueeze,
@@ -125,7 +125,11 @@ impl Draft {
             Kernel::Reshape => Op::Reshape(ReshapeZero::CopiesDim),
             Kernel::Conv => {
                 let filters = FilterLayout::Flat { groups: 1 };
-                Op::Convolution(Box::new(Convolution { window: Window::default(), filters }))
+                Op::Convolution(Box::new(Convolution {
+                    form: ConvolutionForm::Plain,
+                    window: Window::default(),
+                    filters,
+                }))
             }
             other => panic!("the tests know no {other:?}"),
         };

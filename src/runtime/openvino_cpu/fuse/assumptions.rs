@@ -55,7 +55,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
     use crate::DType;
-    use crate::graph::op::{SameAsInput, Unary};
+    use crate::graph::op::{AxisSpan, Unary};
 
     /// Scores, something between them and their Softmax that no attention has, values.
     fn attention(between: Option<Unary>) -> Vec<&'static str> {
@@ -67,7 +67,7 @@ mod tests {
         if let Some(unary) = between {
             made = net.op("between", Op::Unary(unary), &[made], f32, &scores);
         }
-        let made = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[made], f32, &scores);
+        let made = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[made], f32, &scores);
         let out = net.op("out", product(), &[made, v], f32, &[1, 2, FREE, 8]);
         net.result("result", out);
         net.execute(DYNAMIC).assumptions.iter().map(|assumption| assumption.rule).collect()

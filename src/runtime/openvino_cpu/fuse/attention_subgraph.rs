@@ -13,7 +13,7 @@ use super::kind;
 use super::pattern::{is_binary, swaps_heads};
 use super::work::{Build, Edge, Node, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, Broadcast, SameAsInput};
+use crate::graph::op::{AxisSpan, Binary, Broadcast};
 use crate::rewrite::{composed, swaps_last_two};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Precision};
 use smallvec::SmallVec;
@@ -34,7 +34,7 @@ pub(super) fn fuse(work: &mut Work<'_>) {
 }
 
 fn is_softmax(work: &Work<'_>, node: usize) -> bool {
-    matches!(work.nodes[node].op, Op::SameAsInput(SameAsInput::Softmax))
+    matches!(work.nodes[node].op, Op::Softmax(_))
 }
 
 /// Attention that was written out: `MatMul → [Divide or Multiply by one number] → [Add mask] → Softmax → MatMul`, each
@@ -175,7 +175,7 @@ fn write_out(
     let mut steps: Vec<(&str, Op, Edge)> =
         vec![(if is_scaled { "Multiply" } else { "MatMul" }, product.clone(), key)];
     steps.extend(mask.map(|mask| ("Add", Op::Binary(Binary::Add, Broadcast::Numpy), mask)));
-    steps.push(("Softmax", Op::SameAsInput(SameAsInput::Softmax), key));
+    steps.push(("Softmax", Op::Softmax(AxisSpan::LAST), key));
     let mut data = query;
     for (word, op, other) in steps {
         let name = work.fresh_name(word);
@@ -411,7 +411,7 @@ mod tests {
         let root = net.number("root", 2.0);
         let made = net.op("div", binary(Binary::Divide), &[made, root], f32, &scores);
         let made = net.op("add", binary(Binary::Add), &[made, mask], f32, &scores);
-        let made = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[made], f32, &scores);
+        let made = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[made], f32, &scores);
         let out = net.op("out", product(), &[made, v], f32, &[1, 2, FREE, 8]);
         net.result("result", out);
         net.lines(DYNAMIC)

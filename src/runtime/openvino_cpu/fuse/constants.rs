@@ -94,9 +94,11 @@ fn split_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 fn is_foldable(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
-    match of.op {
-        Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque => return false,
-        Op::Multinomial { .. } | Op::FromShape { fill: None, .. } => return false,
+    match &of.op {
+        Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) => return false,
+        Op::Multinomial { .. } => return false,
+        Op::FromShape { fill, .. } if fill.value().is_none() => return false,
+        op if op.is_opaque() => return false,
         Op::MatMul { .. } if !of.inputs().iter().flatten().all(|edge| work.nodes[edge.node].is_const()) => {
             return false;
         }

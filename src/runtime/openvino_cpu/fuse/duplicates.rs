@@ -26,10 +26,10 @@ pub(super) fn merge(work: &mut Work<'_>) {
         if !work.is_alive(node) {
             continue;
         }
-        let is_mergeable = !matches!(
-            work.nodes[node].op,
-            Op::Parameter | Op::Constant(_) | Op::Result | Op::ReadValue(_) | Op::Assign(_) | Op::Opaque
-        );
+        let op = &work.nodes[node].op;
+        let is_plumbing =
+            matches!(op, Op::Parameter | Op::Constant(_) | Op::Result | Op::ReadValue(_) | Op::Assign(_));
+        let is_mergeable = !is_plumbing && !op.is_opaque();
         if !is_mergeable || work.nodes[node].outputs.len() != 1 {
             continue;
         }

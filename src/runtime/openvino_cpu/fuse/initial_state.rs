@@ -108,7 +108,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{SameAsInput, Unary};
+    use crate::graph::op::{AxisSpan, Unary};
 
     /// A state that a product fills from an input, and that is written as it was read, or changed.
     fn filled(is_changed: bool) -> Vec<String> {
@@ -120,7 +120,7 @@ mod tests {
         let variable = net.variable("state", &dims);
         let read = net.op("read", Op::ReadValue(variable), &[first], f32, &dims);
         let used = net.op("swish", Op::Unary(Unary::Swish), &[read], f32, &dims);
-        let out = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[used], f32, &dims);
+        let out = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[used], f32, &dims);
         net.op("assign", Op::Assign(variable), &[if is_changed { used } else { read }], f32, &dims);
         net.result("out", out);
         net.lines(DYNAMIC)

@@ -3,10 +3,25 @@
 //! Source: `TypeFromName`, OpenVINO 2026.4, src/plugins/intel_cpu/src/cpu_types.cpp.
 
 use crate::graph::Op;
-use crate::graph::op::{SameAsInput, Scatter, Unary};
+use crate::graph::op::{Scatter, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
 
-/// The kind of an operator; `type_name`, the file's, where no rule names one.
+/// The operator that the runtime imports a file's operator as, where it is another.
+///
+/// Source: the ONNX frontend of OpenVINO 2026.4, src/frontends/onnx/frontend/src/op/com.microsoft.
+pub(super) fn imported(op: &Op) -> Op {
+    match op {
+        Op::If(_) | Op::Loop(_) => Op::Opaque,
+        Op::Unary(Unary::FastGelu) => Op::Unary(Unary::Gelu),
+        Op::Unary(Unary::QuickGelu | Unary::ScaledSilu) => Op::Unary(Unary::Swish),
+        Op::FusedMatMul(product) if !product.moves_a && !product.moves_b => {
+            Op::MatMul { transpose_a: product.transpose_a, transpose_b: product.transpose_b }
+        }
+        op => op.clone(),
+    }
+}
+
+/// The kind of an operator; where no rule tells it from others, one that is called `type_name` in reports.
 pub(super) fn of(op: &Op, type_name: &str) -> Kind {
     match op {
         Op::Parameter => Kind::Input,
@@ -14,27 +29,29 @@ pub(super) fn of(op: &Op, type_name: &str) -> Kind {
         Op::Result => Kind::Output,
         Op::ReadValue(_) => Kind::MemoryInput,
         Op::Assign(_) => Kind::MemoryOutput,
-        Op::Unary(unary) => of_unary(*unary, type_name),
+        Op::Unary(unary) => of_unary(*unary),
         Op::Binary(..) | Op::Select(_) | Op::Variadic(_) | Op::PRelu => Kind::Eltwise,
         Op::Convert { .. } | Op::ConvertLike => Kind::Convert,
-        Op::SameAsInput(SameAsInput::Softmax) => Kind::Softmax,
-        Op::SameAsInput(SameAsInput::Mvn) => Kind::Mvn,
+        Op::Softmax(_) => Kind::Softmax,
+        Op::Mvn(_) => Kind::Mvn,
         Op::MatMul { .. } => Kind::MatMul,
         Op::Convolution(_) => Kind::Convolution,
         Op::ConvolutionBackpropData(_) => Kind::Deconvolution,
-        Op::Pool(_) | Op::AdaptivePool { .. } | Op::GlobalPool => Kind::Pooling,
+        Op::Pool(_) | Op::AdaptivePool { .. } | Op::GlobalPool(_) => Kind::Pooling,
         Op::Reduce { .. } => Kind::Reduce,
-        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Flatten { .. } => Kind::Reshape,
+        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::ExpandDims | Op::Flatten { .. } => {
+            Kind::Reshape
+        }
         Op::Transpose => Kind::Transpose,
         Op::Broadcast(_) => Kind::Broadcast,
-        Op::Tile => Kind::Tile,
-        Op::Pad(_) => Kind::Pad,
+        Op::Tile(_) => Kind::Tile,
+        Op::Pad(..) => Kind::Pad,
         Op::Concat { .. } => Kind::Concat,
         Op::Split { .. } | Op::VariadicSplit => Kind::Split,
         Op::Slice | Op::StridedSlice(_) => Kind::StridedSlice,
         Op::Scatter(Scatter::Slices) => Kind::ScatterUpdate,
-        Op::Scatter(Scatter::Elements) => Kind::ScatterElementsUpdate,
-        Op::Scatter(Scatter::Nd) => Kind::ScatterNdUpdate,
+        Op::Scatter(Scatter::Elements | Scatter::ReducedElements) => Kind::ScatterElementsUpdate,
+        Op::Scatter(Scatter::Nd | Scatter::ReducedNd) => Kind::ScatterNdUpdate,
         Op::Gather { .. } => Kind::Gather,
         Op::ShapeOf { .. } => Kind::ShapeOf,
         Op::Range { .. } => Kind::Range,
@@ -43,14 +60,15 @@ pub(super) fn of(op: &Op, type_name: &str) -> Kind {
         Op::OneHot { .. } => Kind::OneHot,
         Op::Interpolate(_) => Kind::Interpolate,
         Op::ScaledDotProductAttention { .. } => Kind::ScaledDotProductAttention,
+        Op::PagedAttention => Kind::PagedAttention,
         Op::Rope(_) => Kind::Rope,
         Op::Rms => Kind::Rms,
-        _ => Kind::from_name(type_name),
+        _ => Kind::Other(type_name.into()),
     }
 }
 
 /// Trigonometry and its like are one kind, what a matrix product can take in is another.
-fn of_unary(unary: Unary, type_name: &str) -> Kind {
+fn of_unary(unary: Unary) -> Kind {
     use Unary::*;
     match unary {
         Acos | Acosh | Asin | Asinh | Atan | Atanh | Ceiling | Cos | Cosh | Floor | HardSigmoid | Log
@@ -62,7 +80,6 @@ fn of_unary(unary: Unary, type_name: &str) -> Kind {
                 Kind::Math
             }
         }
-        Other => Kind::from_name(type_name),
         _ => Kind::Eltwise,
     }
 }

@@ -10,7 +10,7 @@
 use super::pattern::constant_and_other;
 use super::work::{Build, Edge, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, SameAsInput};
+use crate::graph::op::Binary;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::smallvec;
 
@@ -27,7 +27,7 @@ pub(super) const SUMS: Rule = Rule {
 pub(super) const RESHAPES: Rule = Rule {
     name: "mask-reshapes",
     source: "ExtractReshapesFromMHA, src/common/snippets/src/pass/extract_reshapes_from_mha.cpp",
-    on: |node| matches!(node.op, Op::SameAsInput(SameAsInput::Softmax)),
+    on: |node| matches!(node.op, Op::Softmax(_)),
     apply: extract,
     repeats: false,
 };
@@ -93,13 +93,14 @@ mod tests {
     use super::super::testing::{Net, STATIC};
     use super::*;
     use crate::DType;
+    use crate::graph::op::AxisSpan;
     use crate::graph::op::{Broadcast, ReshapeZero};
 
     /// Scores of four windows, to which a mask of `windows` is added, in a shape of two by two.
     fn masked(windows: i64) -> Vec<String> {
         let (mut net, f32, flat) = (Net::new(), DType::F32, [4, 3, 5, 5]);
         let x = net.input("x", f32, &flat);
-        let made = net.op("before", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &flat);
+        let made = net.op("before", Op::Softmax(AxisSpan::LAST), &[x], f32, &flat);
         let parted = [2, 2, 3, 5, 5];
         let (apart, together) = (net.ints("apart", &parted), net.ints("together", &flat));
         let reshape = || Op::Reshape(ReshapeZero::IsZero);
@@ -107,7 +108,7 @@ mod tests {
         let mask = net.weight("mask", f32, &[if windows == 4 { 2 } else { 1 }, 2, 1, 5, 5]);
         let made = net.op("add", Op::Binary(Binary::Add, Broadcast::Numpy), &[made, mask], f32, &parted);
         let made = net.op("joined", reshape(), &[made, together], f32, &flat);
-        let made = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[made], f32, &flat);
+        let made = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[made], f32, &flat);
         net.result("out", made);
         net.lines(STATIC)
     }

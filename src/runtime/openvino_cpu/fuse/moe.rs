@@ -233,7 +233,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
     use crate::DType;
-    use crate::graph::op::{Broadcast, SameAsInput};
+    use crate::graph::op::{AxisSpan, Broadcast, TileInputs};
     use crate::ids::TensorId;
 
     const EXPERTS: i64 = 4;
@@ -257,7 +257,7 @@ mod tests {
         let chosen = net.input("chosen", DType::I32, &[FREE, 2]);
         let weights = net.input("weights", f32, &[FREE, 2]);
         let routed = net.input("zeros", f32, &[FREE, EXPERTS]);
-        let tokens = net.op("norm", Op::SameAsInput(SameAsInput::Softmax), &[tokens], f32, &[FREE, 8]);
+        let tokens = net.op("norm", Op::Softmax(AxisSpan::LAST), &[tokens], f32, &[FREE, 8]);
         let axis = net.int("axis", 1);
         let scatter = Op::Scatter(Scatter::Elements);
         let routed = net.op("scatter", scatter, &[routed, chosen, weights, axis], f32, &[FREE, EXPERTS]);
@@ -267,7 +267,7 @@ mod tests {
         let last = net.ints("last", &[-1]);
         let routed = net.op("column", Op::Unsqueeze, &[routed, last], f32, &[EXPERTS, 1, FREE, 1]);
         let times = net.ints("times", &[EXPERTS, 1]);
-        let tiled = net.op("tile", Op::Tile, &[tokens, times], f32, &[FREE, 8]);
+        let tiled = net.op("tile", Op::Tile(TileInputs::Repeats), &[tokens, times], f32, &[FREE, 8]);
         let tiled = reshaped(&mut net, "apart", tiled, &[EXPERTS, FREE, 8]);
         let (gate, up) = (weigh(&mut net, "gate", tiled, [8, 16]), weigh(&mut net, "up", tiled, [8, 16]));
         let gate = net.op("swish", Op::Unary(Unary::Swish), &[gate], f32, &[EXPERTS, FREE, 16]);

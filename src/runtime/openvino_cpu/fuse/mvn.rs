@@ -9,14 +9,14 @@
 use super::pattern::constant_and_other;
 use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, Broadcast, Reduce, SameAsInput};
+use crate::graph::op::{Binary, Broadcast, Reduce};
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// Writes out every normalisation that has no kernel.
 pub(super) const RULE: Rule = Rule {
     name: "mvn",
     source: "MVN6Decomposition, src/common/transformations/src/transformations/op_conversions/mvn6_decomposition.cpp",
-    on: |node| matches!(node.op, Op::SameAsInput(SameAsInput::Mvn)),
+    on: |node| matches!(node.op, Op::Mvn(_)),
     apply: write_out,
     repeats: false,
 };
@@ -63,12 +63,13 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
     use crate::DType;
+    use crate::graph::op::Mvn;
 
     fn norm(dims: &[i64]) -> Vec<String> {
         let mut net = Net::new();
         let x = net.input("x", DType::F32, dims);
         let axes = net.ints("axes", &[-1]);
-        let mvn = net.op("mvn", Op::SameAsInput(SameAsInput::Mvn), &[x, axes], DType::F32, dims);
+        let mvn = net.op("mvn", Op::Mvn(Mvn::default()), &[x, axes], DType::F32, dims);
         let gamma = net.weight("gamma", DType::F32, &[8]);
         let scale = Op::Binary(Binary::Multiply, Broadcast::Numpy);
         let out = net.op("scale", scale, &[mvn, gamma], DType::F32, dims);

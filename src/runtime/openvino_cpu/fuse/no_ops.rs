@@ -16,7 +16,7 @@ use super::weights;
 use super::work::{Build, Dim, Edge, Node, OpenVino, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::ReshapeZero;
+use crate::graph::op::{PadInputs, ReshapeZero, TileInputs};
 use crate::rewrite::Apply;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::smallvec;
@@ -30,9 +30,9 @@ pub(super) const RULES: &[Rule] = &[
         |node| matches!(node.op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze),
         |work, node| reshape(work, node, work.nodes[node].input(0)?),
     ),
-    rule("no-pad", |node| matches!(node.op, Op::Pad(_)), pad),
+    rule("no-pad", |node| matches!(node.op, Op::Pad(_, PadInputs::Separate)), pad),
     rule("no-gather", |node| matches!(node.op, Op::Gather { .. }), gather),
-    rule("no-repetition", |node| matches!(node.op, Op::Broadcast(_) | Op::Tile), repeat),
+    rule("no-repetition", |node| matches!(node.op, Op::Broadcast(_) | Op::Tile(TileInputs::Repeats)), repeat),
     rule("no-slice", |node| matches!(node.op, Op::Slice | Op::StridedSlice(_)), slice),
     rule("no-concat", |node| matches!(node.op, Op::Concat { .. } | Op::Split { .. }), single),
     rule("shape-name", |node| matches!(node.op, Op::ShapeOf { to: DType::I32, .. }), rename_shape),

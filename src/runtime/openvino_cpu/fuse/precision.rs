@@ -166,7 +166,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{Binary, Broadcast, Reduce, SameAsInput, Unary};
+    use crate::graph::op::{AxisSpan, Binary, Broadcast, Reduce, Unary};
     use crate::ids::TensorId;
     use crate::runtime::openvino_cpu::execution::Precision;
     use crate::runtime::openvino_cpu::fuse::Options;
@@ -174,7 +174,7 @@ mod tests {
     const BF16: Options = Options { precision: Precision::Bf16, ..DYNAMIC };
 
     fn softmax(net: &mut Net, name: &str, x: TensorId) -> TensorId {
-        net.op(name, Op::SameAsInput(SameAsInput::Softmax), &[x], DType::F32, &[FREE, 8])
+        net.op(name, Op::Softmax(AxisSpan::LAST), &[x], DType::F32, &[FREE, 8])
     }
 
     fn product(net: &mut Net, name: &str, x: TensorId) -> TensorId {

@@ -235,7 +235,7 @@ mod tests {
     use super::super::testing::{Net, STATIC};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{Convolution, FilterLayout, ReshapeZero, SameAsInput, Window};
+    use crate::graph::op::{AxisSpan, Convolution, FilterLayout, ReshapeZero};
     use crate::ids::TensorId;
     use crate::runtime::openvino_cpu::execution::Layout;
 
@@ -244,12 +244,12 @@ mod tests {
     fn convolved(net: &mut Net, name: &str, image: TensorId) -> TensorId {
         let filters = net.weight("filters", DType::F32, &[4, 3, 3, 3]);
         let filters_layout = FilterLayout::Flat { groups: 1 };
-        let op = Convolution { window: Window::default(), filters: filters_layout };
+        let op = Convolution { filters: filters_layout, ..Convolution::default() };
         net.op(name, Op::Convolution(Box::new(op)), &[image, filters], DType::F32, &[1, 4, 6, 6])
     }
 
     fn softmax(net: &mut Net, x: TensorId, dims: &[i64]) -> TensorId {
-        net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], DType::F32, dims)
+        net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], DType::F32, dims)
     }
 
     #[test]

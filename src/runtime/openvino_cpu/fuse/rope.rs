@@ -148,7 +148,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
     use crate::DType;
-    use crate::graph::op::{Broadcast, SameAsInput};
+    use crate::graph::op::{AxisSpan, Broadcast};
 
     /// A rotation of x, which a Transpose feeds; `sign` is what the second half is multiplied with.
     fn rotation(sign: f64, norm_between: bool) -> Net {
@@ -159,7 +159,7 @@ mod tests {
         let order = net.ints("order", &[0, 2, 1, 3]);
         let mut x = net.op("transpose", Op::Transpose, &[x, order], f32, &dims);
         if norm_between {
-            x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &dims);
+            x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &dims);
         }
         let plain = net.op("plain", multiply(), &[x, cos], f32, &dims);
         let mut half = |name: &str, from: i64, to: i64| {

@@ -10,8 +10,8 @@
 
 use super::pattern::is_binary;
 use super::work::{Edge, Work};
-use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
+use crate::graph::{Op, OpKind};
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// What a chain started behind.
@@ -66,7 +66,7 @@ fn start(work: &Work<'_>, node: usize) -> Option<(Chain, i64)> {
             Some((Chain::Other, axis))
         }
         Kind::Mvn | Kind::Interpolate | Kind::Deconvolution => Some((Chain::Other, 1)),
-        Kind::Pooling if work.graph.node_type(of.source) == "AvgPool" => Some((Chain::Other, 1)),
+        Kind::Pooling if of.op.kind() == OpKind::AveragePool => Some((Chain::Other, 1)),
         Kind::FullyConnected | Kind::MatMul => {
             let rank_of = |input: usize| of.input(input).map_or(0, |edge| work.tensor(edge).dims.len());
             let is_plain = of.kind == Kind::FullyConnected && rank_of(0) <= 3 && rank_of(1) <= 3;
@@ -95,7 +95,7 @@ fn goes_on(work: &Work<'_>, node: usize, chain: Chain, axis: i64, chains: &[Opti
                 |edge: &Edge| work.nodes[edge.node].kind == Kind::Convolution && chains[edge.node].is_some();
             inputs.into_iter().any(is_convolution).then_some(Chain::Sum)
         }
-        Chain::Convolution if work.graph.node_type(work.nodes[node].source) == "MaxPool" => Some(chain),
+        Chain::Convolution if work.nodes[node].op.kind() == OpKind::MaxPool => Some(chain),
         Chain::Sum if is_activation(work, node) => Some(Chain::Convolution),
         _ => None,
     }
@@ -154,14 +154,14 @@ mod tests {
     use super::super::testing::{Net, STATIC};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{Binary, Broadcast, SameAsInput};
+    use crate::graph::op::{Binary, Broadcast, Mvn};
 
     /// Scale and shift of a norm over the last of `dims`.
     fn norm(dims: &[i64]) -> Vec<String> {
         let (mut net, f32) = (Net::new(), DType::F32);
         let x = net.input("x", f32, dims);
         let axes = net.ints("axes", &[-1]);
-        let mut made = net.op("norm", Op::SameAsInput(SameAsInput::Mvn), &[x, axes], f32, dims);
+        let mut made = net.op("norm", Op::Mvn(Mvn::default()), &[x, axes], f32, dims);
         for (name, kind) in [("scale", Binary::Multiply), ("shift", Binary::Add)] {
             let constant = net.weight(name, f32, &[8]);
             let op = Op::Binary(kind, Broadcast::Numpy);

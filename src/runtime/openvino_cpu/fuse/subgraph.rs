@@ -191,20 +191,20 @@ mod tests {
     use super::super::testing::{DYNAMIC, Net, STATIC};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{Binary, Broadcast, SameAsInput, Unary};
+    use crate::graph::op::{AxisSpan, Binary, Broadcast, Unary};
     use crate::runtime::openvino_cpu::execution::Kind;
 
     /// Two element-wise nodes, a residual sum around them, and a Softmax that reads the sum.
     fn chain() -> Net {
         let (mut net, f32, dims) = (Net::new(), DType::F32, [2, 8]);
         let x = net.input("x", f32, &dims);
-        let first = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &dims);
+        let first = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &dims);
         let half = net.number("half", 0.5);
         let numpy = Broadcast::Numpy;
         let scaled = net.op("scale", Op::Binary(Binary::Multiply, numpy), &[first, half], f32, &dims);
         let bent = net.op("tanh", Op::Unary(Unary::Tanh), &[scaled], f32, &dims);
         let sum = net.op("sum", Op::Binary(Binary::Add, numpy), &[bent, first], f32, &dims);
-        let last = net.op("last", Op::SameAsInput(SameAsInput::Softmax), &[sum], f32, &dims);
+        let last = net.op("last", Op::Softmax(AxisSpan::LAST), &[sum], f32, &dims);
         let end = net.op("end", Op::Binary(Binary::Add, numpy), &[sum, last], f32, &dims);
         net.result("out", end);
         net
@@ -224,7 +224,7 @@ mod tests {
         let first = net.op("first", Op::Unary(Unary::Tanh), &[x], f32, &dims);
         let sum = net.op("sum", Op::Binary(Binary::Add, Broadcast::Numpy), &[first, y], f32, &dims);
         for (name, of) in [("a", sum), ("b", first)] {
-            let out = net.op(name, Op::SameAsInput(SameAsInput::Softmax), &[of], f32, &dims);
+            let out = net.op(name, Op::Softmax(AxisSpan::LAST), &[of], f32, &dims);
             net.result(&format!("{name}_out"), out);
         }
         let graph = net.execute(STATIC);

@@ -333,7 +333,7 @@ mod tests {
     fn lengths(list: bool) -> Vec<String> {
         let (mut net, i64) = (Net::new(), DType::I64);
         let x = net.input("x", DType::F32, &[2, FREE]);
-        let softmax = Op::SameAsInput(crate::graph::op::SameAsInput::Softmax);
+        let softmax = Op::Softmax(crate::graph::op::AxisSpan::LAST);
         let y = net.op("softmax", softmax, &[x], DType::F32, &[2, FREE]);
         let mut length = |of, name: &str, is_list: bool| {
             let shape =

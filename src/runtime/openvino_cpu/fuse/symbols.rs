@@ -8,7 +8,7 @@
 
 use super::work::{Dim, Edge, Work};
 use crate::graph::Op;
-use crate::graph::op::{Binary, BroadcastMode, ReshapeZero};
+use crate::graph::op::{Binary, BroadcastMode, PadInputs, ReshapeZero, ShapeClass, TileInputs};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -106,7 +106,7 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
     }
     let first = || shape(0).filter(|first| first.len() == dims.len()).cloned();
     match &node.op {
-        Op::Unary(_) | Op::Convert { .. } | Op::ConvertLike | Op::SameAsInput(_) => {
+        op if keeps_dims(op) => {
             known.dims = first().unwrap_or(known.dims);
             if matches!(node.op, Op::Convert { .. }) {
                 known.elements = of(0).and_then(|facts| facts.elements.clone());
@@ -213,7 +213,7 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
                 }
             }
         }
-        Op::Broadcast(_) | Op::Tile => {
+        Op::Broadcast(_) | Op::Tile(TileInputs::Repeats) => {
             if let (Op::Broadcast(_), Some(target)) =
                 (&node.op, of(1).and_then(|facts| facts.elements.clone()))
             {
@@ -230,7 +230,7 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
                     *symbol = if own.is_none_or(|own| own == *found) { *found } else { 0 };
                 }
             }
-            if let (Op::Tile, Some(repeats)) = (&node.op, work.ints(edge.node, 1)) {
+            if let (Op::Tile(_), Some(repeats)) = (&node.op, work.ints(edge.node, 1)) {
                 known.dims = first().unwrap_or(known.dims);
                 for (symbol, _) in known.dims.iter_mut().zip(repeats).filter(|&(_, &times)| times != 1) {
                     *symbol = 0;
@@ -254,11 +254,15 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
                 }
             }
         }
-        Op::Scatter(_) | Op::Pad(_) => {
+        Op::Scatter(_) | Op::Pad(_, PadInputs::Separate) => {
             known.dims = first().unwrap_or(known.dims);
             keep_unchanged(work, edge, &mut known.dims);
         }
-        Op::Convolution(_) | Op::Pool(_) | Op::GlobalPool | Op::Interpolate(_) | Op::AdaptivePool { .. } => {
+        Op::Convolution(_)
+        | Op::Pool(_)
+        | Op::GlobalPool(_)
+        | Op::Interpolate(_)
+        | Op::AdaptivePool { .. } => {
             if let (Some(batch), Some(own)) = (shape(0).and_then(|dims| dims.first()), known.dims.first_mut())
             {
                 *own = *batch;
@@ -281,6 +285,20 @@ fn infer(work: &Work<'_>, edge: Edge, facts: &FxHashMap<Edge, Facts>) -> Facts {
         }
     }
     known
+}
+
+/// Whether the first output has the dims of the first input, by the operator alone.
+fn keeps_dims(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Unary(_)
+            | Op::Convert { .. }
+            | Op::ConvertLike
+            | Op::Dropout { .. }
+            | Op::BatchNormalization { .. }
+            | Op::LayerNormalization(_)
+            | Op::SimplifiedLayerNormalization(_)
+    ) || op.shape_class() == ShapeClass::SameAsInput
 }
 
 /// A dim that a Slice cuts by bounds that are not constant is another.

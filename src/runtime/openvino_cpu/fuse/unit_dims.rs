@@ -147,12 +147,12 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{Reduce, SameAsInput};
+    use crate::graph::op::{AxisSpan, Reduce};
 
     fn transposed(dims: &[i64], order: &[i64], out: &[i64]) -> Vec<String> {
         let (mut net, f32) = (Net::new(), DType::F32);
         let x = net.input("x", f32, dims);
-        let x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, dims);
+        let x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, dims);
         let order = net.ints("order", order);
         let out = net.op("transpose", Op::Transpose, &[x, order], f32, out);
         net.result("out", out);
@@ -171,7 +171,7 @@ mod tests {
     fn a_mean_of_transposed_tokens_is_a_mean_of_tokens() {
         let (mut net, f32) = (Net::new(), DType::F32);
         let x = net.input("x", f32, &[FREE, 8, 16]);
-        let x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, &[FREE, 8, 16]);
+        let x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &[FREE, 8, 16]);
         let (order, axes) = (net.ints("order", &[0, 2, 1]), net.ints("axes", &[2]));
         let turned = net.op("transpose", Op::Transpose, &[x, order], f32, &[FREE, 16, 8]);
         let mean = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };

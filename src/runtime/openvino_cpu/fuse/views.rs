@@ -200,12 +200,12 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
     use crate::DType;
-    use crate::graph::op::SameAsInput;
+    use crate::graph::op::AxisSpan;
 
     fn gathered(dims: &[i64], axis: i64, out: &[i64]) -> bool {
         let (mut net, f32) = (Net::new(), DType::F32);
         let x = net.input("x", f32, dims);
-        let x = net.op("softmax", Op::SameAsInput(SameAsInput::Softmax), &[x], f32, dims);
+        let x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, dims);
         let (index, axis) = (net.int("index", 0), net.int("axis", axis));
         let out = net.op("gather", Op::Gather { batch_dims: 0 }, &[x, index, axis], f32, out);
         net.result("out", out);

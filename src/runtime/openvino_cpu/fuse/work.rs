@@ -477,10 +477,7 @@ fn node_of(
             Edge { node: tensor.node.index(), port: tensor.port as usize }
         })
     });
-    let op = match &source.op {
-        Op::If(_) | Op::Loop(_) => Op::Opaque,
-        op => op.clone(),
-    };
+    let op = super::kind::imported(&source.op);
     let kind = super::kind::of(&op, graph.node_type(id));
     let is_mapped = matches!(&op, Op::Constant(Constant { range: Some(_), .. }));
     let node = Node { outputs, value, is_mapped, ..Node::named(graph.node_name(id), op, kind, id) };

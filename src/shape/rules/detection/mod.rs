@@ -176,7 +176,7 @@ fn regions(spec: &Detection, context: &mut Context<'_>) -> RuleResult {
             let size = dim(group_size)?;
             context.emit(dtype, [first(context.dims(1)?)?, dim(output_dim)?, size, size]);
         }
-        Detection::RoiAlign { pooled_h, pooled_w } | Detection::RoiPooling { pooled_h, pooled_w } => {
+        Detection::RoiAlign { pooled_h, pooled_w, .. } | Detection::RoiPooling { pooled_h, pooled_w } => {
             let channels = channels(context.dims(0)?)?;
             context.emit(dtype, [first(context.dims(1)?)?, channels, dim(pooled_h)?, dim(pooled_w)?]);
         }
@@ -248,8 +248,9 @@ mod tests {
 
     #[test]
     fn prior_boxes() {
-        let op =
-            |boxes_per_cell, leading_one| Op::PriorBox(Box::new(PriorBox { boxes_per_cell, leading_one }));
+        let op = |boxes_per_cell, leading_one| {
+            Op::PriorBox(Box::new(PriorBox { is_clustered: false, boxes_per_cell, leading_one }))
+        };
         let size = || vector(&[24, 42]);
         assert_eq!(dims(op(6, false), &[size(), vector(&[384, 672])]), [2, 24_192]);
         assert_eq!(dims(op(6, true), &[size(), vector(&[384, 672])]), [1, 2, 24_192]);
@@ -353,7 +354,10 @@ mod tests {
     #[test]
     fn pooled_regions() {
         let run = |spec, regions: &[u64]| dims(detection(spec), &[f32(&[2, 256, 20, 20]), f32(regions)]);
-        assert_eq!(run(Detection::RoiAlign { pooled_h: 6, pooled_w: 7 }, &[50, 4]), [50, 256, 6, 7]);
+        assert_eq!(
+            run(Detection::RoiAlign { pooled_h: 6, pooled_w: 7, is_rotated: false }, &[50, 4]),
+            [50, 256, 6, 7]
+        );
         assert_eq!(run(Detection::RoiPooling { pooled_h: 6, pooled_w: 7 }, &[50, 5]), [50, 256, 6, 7]);
         assert_eq!(run(Detection::PsRoiPooling { output_dim: 50, group_size: 2 }, &[50, 5]), [50, 50, 2, 2]);
         let spec = Detection::DeformablePsRoiPooling { output_dim: 8, group_size: 5 };
@@ -361,7 +365,7 @@ mod tests {
         let half = [tensor(DType::F16, &[2, 256, 20, 20]), tensor(DType::F16, &[50, 4])];
         let inputs = [f32(&[2, 3, 12, 15]), f32(&[5, 4]), f32(&[5]), vector(&[6, 7])];
         assert_eq!(dims(detection(Detection::CropAndResize), &inputs), [5, 3, 6, 7]);
-        let align = || detection(Detection::RoiAlign { pooled_h: 6, pooled_w: 7 });
+        let align = || detection(Detection::RoiAlign { pooled_h: 6, pooled_w: 7, is_rotated: false });
         assert_eq!(infer(align(), &half, 1).unwrap()[0].dtype, DType::F16);
         assert_eq!(
             message(align(), &[f32(&[2, 256]), f32(&[50, 4])]),
@@ -371,7 +375,7 @@ mod tests {
             message(align(), &[f32(&[2, 256, 20, 20]), f32(&[])]),
             "an input must have at least 1 dim, and is a scalar"
         );
-        let negative = detection(Detection::RoiAlign { pooled_h: -6, pooled_w: 7 });
+        let negative = detection(Detection::RoiAlign { pooled_h: -6, pooled_w: 7, is_rotated: false });
         assert_eq!(
             message(negative, &[f32(&[2, 256, 20, 20]), f32(&[50, 4])]),
             "a dim must not be negative, and is -6"
