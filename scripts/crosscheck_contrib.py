@@ -8,7 +8,7 @@ told the shapes of the inputs, and the numbers of small ones, as `crosscheck_onn
 its outputs. Dims and element type of every output must be equal, or, where memgraph says that a shape depends on data,
 nowhere smaller.
 
-Which operators take half precision is compared too: the table in src/runtime/onnxruntime_cpu/precision.rs with the newest
+Which operators take half precision is compared too: the table in src/runtime/onnxruntime_cpu/kernel.rs with the newest
 kernels of the wheel, of every domain.
 
 Every operator of that domain that the wheel has a CPU kernel for must have a case, or a reason in NOT_RUN.
@@ -102,7 +102,7 @@ def main():
         print(f"fault: {op}: the CPU provider has a kernel, and there is no case")
     halves = taking_half() ^ told_to_take_half()
     for op in sorted(halves):
-        print(f"fault: {op}: kernel and src/runtime/onnxruntime_cpu/precision.rs differ on half precision")
+        print(f"fault: {op}: kernel and src/runtime/onnxruntime_cpu/kernel.rs differ on half precision")
     print(f"\n{len(chosen)} cases of {len({case.op for case in chosen})} operators: {counts['exact']} exact, "
           f"{counts['bound']} as upper bounds, {counts['fault']} differ; {len(missing)} operators without a case")
     if counts["unrun"]:
@@ -123,9 +123,8 @@ def taking_half():
 
 
 def told_to_take_half():
-    text = (common.ROOT / "src/runtime/onnxruntime_cpu/precision.rs").read_text()
-    kernels = re.search(r"fn has_half_kernel.*?matches!\(\s*kernel,(.*?)\)", text, re.S)[1]
-    return set(re.findall(r"\w+", kernels))
+    text = (common.ROOT / "src/runtime/onnxruntime_cpu/kernel.rs").read_text()
+    return set(re.findall(r'= "(\w+)".*half: true', text))
 
 
 def kernels():

@@ -1,9 +1,11 @@
 //! What ONNX Runtime's CPU provider holds in memory for a graph.
 //!
 //! One file per rule: `symbolic`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
-//! `reuse`, which tensors share a buffer; `kernels`, in-place kernels and their workspace, and apart that of
-//! `attention` and `nbits`, products with blocks of weights; `weights`, initializers; `creation`, what is allocated and
-//! freed until the session is made; `bodies`, control flow; `steps`, what runs and which buffers it has; `precision`, what is computed in single instead of half.
+//! `reuse`, which tensors share a buffer; `kernel`, the operators that it has, and which compute in place; `workspace`,
+//! what they ask for while they run, and apart that of `attention` and `nbits`, products with blocks of weights;
+//! `initializers`, where files have them, and `weights`, where they are in the end; `creation`, what is allocated and
+//! freed until the session is made; `bodies`, control flow; `steps`, what runs and which buffers it has; `precision`,
+//! what is computed in single instead of half.
 //! The result is an ordinary [`Lowered`] whose storages are the runtime's buffers, placed by the planner `bfc-arena`.
 //!
 //! In the first run of a set of shapes each buffer is a request of its own ([`Storage::grows`]); the second has a
@@ -19,7 +21,6 @@ mod creation;
 mod fuse;
 mod initializers;
 mod kernel;
-mod kernels;
 mod nbits;
 mod options;
 mod order;
@@ -30,6 +31,7 @@ mod steps;
 mod symbolic;
 mod weights;
 mod work;
+mod workspace;
 
 pub use options::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu, REGISTRATION};
 

@@ -7,8 +7,7 @@
 //!   those of initializers too; `all` folds the Cast of an initializer that one node reads.
 //!
 //! Source: ONNX Runtime, onnxruntime/core/optimizer/insert_cast_transformer.cc (`IsIsolatedFp16NodeOnCpu`) and
-//! fuse_initializers_transformer.cc; checked against the graphs that 1.31.1 saves at each level. Which kernels take half
-//! precision is what the wheel of 1.31.1 for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
+//! fuse_initializers_transformer.cc; checked against the graphs that 1.31.1 saves at each level.
 
 use super::kernel::Kernel;
 use super::options::GraphOptimization;
@@ -148,86 +147,7 @@ fn cast(work: &mut Work<'_>, value: usize) -> usize {
 fn takes_half(work: &Work<'_>, node: usize) -> bool {
     let own = &work.nodes[node];
     let has_weights = matches!(work.graph.node(own.source).op, Op::AttentionOfWeights(_));
-    !has_weights && has_half_kernel(own.kind)
-}
-
-/// Whether the newest kernel of an operator takes half precision, of one domain at least: as
-/// scripts/crosscheck_contrib.py finds them in the wheel.
-fn has_half_kernel(kernel: Kernel) -> bool {
-    use Kernel::*;
-    matches!(
-        kernel,
-        Attention
-            | BitCast
-            | BranchwiseRMSNorm
-            | Cast
-            | Clip
-            | Compress
-            | Concat
-            | ConstantOfShape
-            | DequantizeLinear
-            | DynamicSlice
-            | EngramGate
-            | Expand
-            | ExpandDims
-            | Flatten
-            | GatedAdd
-            | GatedRMSNorm
-            | Gather
-            | GatherBlockQuantized
-            | GatherElements
-            | GatherND
-            | GroupQueryAttention
-            | HyperConnectionPostMix
-            | HyperConnectionPreMix
-            | Identity
-            | If
-            | Inverse
-            | IsInf
-            | IsNaN
-            | LayerNormalization
-            | LinearAttentionGate
-            | Loop
-            | MRotaryEmbedding
-            | MatMulNBits
-            | Max
-            | Min
-            | Mod
-            | Optional
-            | OptionalGetElement
-            | OptionalHasElement
-            | QMoE
-            | QuantizeLinear
-            | RMSNormalization
-            | RandomNormalLike
-            | RandomUniformLike
-            | Reshape
-            | ReverseSequence
-            | RotaryEmbedding
-            | Round
-            | ScaledSiLU
-            | Scan
-            | Scatter
-            | ScatterElements
-            | ScatterND
-            | SequenceAt
-            | SequenceConstruct
-            | Shape
-            | Shrink
-            | Sign
-            | SimplifiedLayerNormalization
-            | SkipLayerNormalization
-            | SkipSimplifiedLayerNormalization
-            | Slice
-            | SparseAttention
-            | Split
-            | SplitToSequence
-            | Squeeze
-            | TensorScatter
-            | Transpose
-            | UnfoldTensor
-            | Unsqueeze
-    )
+    !has_weights && own.kind.takes_half()
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 //! Source: `ComputeSingleStreamReusePlan`, ONNX Runtime, onnxruntime/core/framework/allocation_planner.cc, commit
 //! 005c1925, checked against the memory patterns of 1.31.1.
 
-use super::kernels;
 use super::symbolic::{self, Dim};
 use super::work::Work;
 use rustc_hash::FxHashMap;
@@ -62,11 +61,10 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
     for &node in order {
         for (port, &value) in work.nodes[node].outputs.iter().enumerate() {
             let kind = work.nodes[node].kind;
-            let alias = kernels::alias(kind).filter(|_| port == 0).and_then(|index| work.input(node, index));
+            let alias = kind.alias().filter(|_| port == 0).and_then(|index| work.input(node, index));
             let in_place = || {
-                let input = kernels::in_place(kind)
-                    .filter(|_| port == 0)
-                    .and_then(|index| work.input(node, index))?;
+                let input =
+                    kind.in_place().filter(|_| port == 0).and_then(|index| work.input(node, index))?;
                 (uses[plan.buffer[input]] == 1 && is_same_size(work, input, value)).then_some(input)
             };
             let from = if work.is_output(value) {

@@ -5,7 +5,7 @@ use super::kernel::Kernel;
 use super::options::{OnnxRunner, OnnxRuntimeCpu};
 use super::reuse::{self, Reuse};
 use super::work::Work;
-use super::{attention, kernels, order};
+use super::{attention, order, workspace};
 use crate::graph::Graph;
 use crate::ids::{StorageId, ValueId};
 use crate::scenario::input_name;
@@ -105,7 +105,7 @@ impl<'a> Emitter<'a> {
         let is_shape = matches!(work.nodes[node].kind, Kernel::Shape | Kernel::Size);
         let inputs = work.nodes[node].inputs().iter().flatten().filter(|_| !is_shape);
         let mut reads: SmallVec<[ValueId; 4]> = inputs.filter_map(|&value| self.read(value)).collect();
-        let mut workspace = kernels::scratch(work, node, u64::from(self.settings.options.machine.cores));
+        let mut workspace = workspace::scratch(work, node, u64::from(self.settings.options.machine.cores));
         let bodies = bodies::of(work, node);
         if work.is(node, Kernel::If) {
             reads.extend(self.branch(&bodies));

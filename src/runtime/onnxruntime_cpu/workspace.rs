@@ -1,48 +1,12 @@
-//! What kernels do with memory: which outputs lie in an input's buffer, and which workspace they ask for.
+//! The workspace that kernels ask for while they run.
 //!
 //! Source: ONNX Runtime 1.31.1, CPU: the requests that its arena logs for one node at a time, with
-//! `kSameAsRequested` and without memory pattern, for 70 operators; the names of the rules are those of
-//! onnxruntime/core/framework/kernel_def_builder.h (`Alias`, `MayInplace`).
+//! `kSameAsRequested` and without memory pattern, for 70 operators.
 
 use super::attention;
-use super::kernel::{Kernel, Nchwc};
+use super::kernel::Kernel;
 use super::work::Work;
 use crate::DType;
-
-/// The input whose buffer the first output is, always (`Alias`).
-pub(super) fn alias(kind: Kernel) -> Option<usize> {
-    matches!(kind, Kernel::Reshape | Kernel::Squeeze | Kernel::Unsqueeze | Kernel::Flatten | Kernel::Identity)
-        .then_some(0)
-}
-
-/// The input whose buffer the first output may take over where nothing else needs it (`MayInplace`).
-///
-/// Add, Mul, Exp, Erf and the other arithmetic kernels are not among them.
-pub(super) fn in_place(kind: Kernel) -> Option<usize> {
-    match kind {
-        Kernel::Relu
-        | Kernel::Elu
-        | Kernel::HardSigmoid
-        | Kernel::LeakyRelu
-        | Kernel::Selu
-        | Kernel::Sigmoid
-        | Kernel::Softplus
-        | Kernel::Softsign
-        | Kernel::Tanh
-        | Kernel::ThresholdedRelu
-        | Kernel::Celu
-        | Kernel::Clip
-        | Kernel::Softmax
-        | Kernel::LogSoftmax
-        | Kernel::Cast
-        | Kernel::Trilu
-        | Kernel::Shrink
-        | Kernel::MoE
-        | Kernel::QMoE => Some(0),
-        Kernel::Nchwc(Nchwc::Conv) | Kernel::FusedConv => Some(3),
-        _ => None,
-    }
-}
 
 /// Workspace that a node asks the arena for while it runs, in bytes, in the order of the requests.
 pub(super) fn scratch(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
@@ -116,24 +80,6 @@ mod tests {
             let node = work.writer(written.index()).unwrap();
             scratch(work, node, 2)
         })
-    }
-
-    #[test]
-    fn a_view_is_never_computed_in_place() {
-        for kernel in [Kernel::Reshape, Kernel::Squeeze, Kernel::Unsqueeze, Kernel::Flatten, Kernel::Identity]
-        {
-            assert_eq!((alias(kernel), in_place(kernel)), (Some(0), None), "{kernel:?}");
-        }
-    }
-
-    #[test]
-    fn activations_are_computed_in_place_and_arithmetic_is_not() {
-        assert_eq!(in_place(Kernel::Relu), Some(0));
-        assert_eq!(in_place(Kernel::Add), None);
-        assert_eq!(in_place(Kernel::Exp), None);
-        // The sum that goes into a convolution is its fourth input.
-        assert_eq!(in_place(Kernel::Nchwc(Nchwc::Conv)), Some(3));
-        assert_eq!(in_place(Kernel::Conv), None);
     }
 
     #[test]
