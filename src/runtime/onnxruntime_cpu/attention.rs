@@ -33,7 +33,7 @@ pub(super) fn workspace(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> 
         }
         (Kernel::MultiHeadAttention, Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, threads),
         (Kernel::Attention, Op::MultiHeadAttention(spec)) => standard(work, node, spec),
-        (Kernel::Attention | Kernel::QAttention, Op::AttentionOfWeights(spec)) => {
+        (Kernel::AttentionOfWeights | Kernel::QAttention, Op::AttentionOfWeights(spec)) => {
             of_weights(work, node, spec)
         }
         _ => None,

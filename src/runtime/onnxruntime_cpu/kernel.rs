@@ -5,8 +5,10 @@
 //! operators; the names of the rules are those of onnxruntime/core/framework/kernel_def_builder.h (`Alias`,
 //! `MayInplace`). Half precision: what the wheel for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
 
+use crate::graph::OpKind;
+
 macro_rules! kernels {
-    ($($kernel:ident = $name:literal $(, half: $half:literal)?;)+) => {
+    ($($kernel:ident = $name:literal $(| $older:literal)*, $($op:ident)|+ $(, half: $half:literal)?;)+) => {
         /// The operator type of a node that the runtime executes, of the standard's domain or of `com.microsoft`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(super) enum Kernel {
@@ -14,16 +16,24 @@ macro_rules! kernels {
             /// An operator on blocks of channels.
             Nchwc(Nchwc),
             /// An operator that no rule of this runtime names.
-            Other,
+            Other(OpKind),
         }
 
         impl Kernel {
-            /// The operator type as the runtime prints it; `None`: that of the file.
+            /// The kernel that runs an operator of the graph.
+            pub(super) fn of(op: OpKind) -> Kernel {
+                match op {
+                    $($(OpKind::$op)|+ => Kernel::$kernel,)+
+                    other => Kernel::Other(other),
+                }
+            }
+
+            /// The operator type as the runtime prints it; `None`: that of the file, which may be one of several.
             pub(super) fn name(self) -> Option<&'static str> {
                 match self {
-                    $(Kernel::$kernel => Some($name),)+
+                    $(Kernel::$kernel => only(&[$name $(, $older)*]),)+
                     Kernel::Nchwc(nchwc) => Some(nchwc.name()),
-                    Kernel::Other => None,
+                    Kernel::Other(_) => None,
                 }
             }
 
@@ -35,170 +45,172 @@ macro_rules! kernels {
                     _ => false,
                 }
             }
-
-            /// The operator of this type.
-            pub(super) fn from_type(name: &str) -> Kernel {
-                match name {
-                    $($name => Kernel::$kernel,)+
-                    _ => Kernel::Other,
-                }
-            }
         }
     };
 }
 
 kernels! {
-    Add = "Add";
-    Attention = "Attention", half: true;
-    AveragePool = "AveragePool";
-    BatchNormalization = "BatchNormalization";
-    BiasGelu = "BiasGelu";
-    BitCast = "BitCast", half: true;
-    BranchwiseRMSNorm = "BranchwiseRMSNorm", half: true;
-    Cast = "Cast", half: true;
-    Celu = "Celu";
-    Clip = "Clip", half: true;
-    Compress = "Compress", half: true;
-    Concat = "Concat", half: true;
-    ConstantOfShape = "ConstantOfShape", half: true;
-    Conv = "Conv";
-    ConvTranspose = "ConvTranspose";
-    DequantizeLinear = "DequantizeLinear", half: true;
-    Div = "Div";
-    Dropout = "Dropout";
-    DynamicQuantizeLinear = "DynamicQuantizeLinear";
-    DynamicQuantizeMatMul = "DynamicQuantizeMatMul";
-    DynamicSlice = "DynamicSlice", half: true;
-    Elu = "Elu";
-    EngramGate = "EngramGate", half: true;
-    Erf = "Erf";
-    Exp = "Exp";
-    Expand = "Expand", half: true;
-    ExpandDims = "ExpandDims", half: true;
-    FastGelu = "FastGelu";
-    Flatten = "Flatten", half: true;
-    FusedConv = "FusedConv";
-    FusedGemm = "FusedGemm";
-    FusedMatMul = "FusedMatMul";
-    Gru = "GRU";
-    GatedAdd = "GatedAdd", half: true;
-    GatedRMSNorm = "GatedRMSNorm", half: true;
-    Gather = "Gather", half: true;
-    GatherBlockQuantized = "GatherBlockQuantized", half: true;
-    GatherElements = "GatherElements", half: true;
-    GatherND = "GatherND", half: true;
-    Gelu = "Gelu";
-    Gemm = "Gemm";
-    GlobalAveragePool = "GlobalAveragePool";
-    GlobalMaxPool = "GlobalMaxPool";
-    GroupQueryAttention = "GroupQueryAttention", half: true;
-    HardSigmoid = "HardSigmoid";
-    HyperConnectionPostMix = "HyperConnectionPostMix", half: true;
-    HyperConnectionPreMix = "HyperConnectionPreMix", half: true;
-    Identity = "Identity", half: true;
-    If = "If", half: true;
-    Inverse = "Inverse", half: true;
-    IsInf = "IsInf", half: true;
-    IsNaN = "IsNaN", half: true;
-    Lstm = "LSTM";
-    LayerNormalization = "LayerNormalization", half: true;
-    LeakyRelu = "LeakyRelu";
-    LinearAttentionGate = "LinearAttentionGate", half: true;
-    LogSoftmax = "LogSoftmax";
-    Loop = "Loop", half: true;
-    MRotaryEmbedding = "MRotaryEmbedding", half: true;
-    MatMul = "MatMul";
-    MatMulInteger = "MatMulInteger";
-    MatMulIntegerToFloat = "MatMulIntegerToFloat";
-    MatMulNBits = "MatMulNBits", half: true;
-    Max = "Max", half: true;
-    MaxPool = "MaxPool";
-    MeanVarianceNormalization = "MeanVarianceNormalization";
-    Min = "Min", half: true;
-    MoE = "MoE";
-    Mod = "Mod", half: true;
-    Mul = "Mul";
-    MultiHeadAttention = "MultiHeadAttention";
-    NonMaxSuppression = "NonMaxSuppression";
-    NonZero = "NonZero";
-    OneHot = "OneHot";
-    Optional = "Optional", half: true;
-    OptionalGetElement = "OptionalGetElement", half: true;
-    OptionalHasElement = "OptionalHasElement", half: true;
-    Pad = "Pad";
-    Pow = "Pow";
-    QAttention = "QAttention";
-    QGemm = "QGemm";
-    QLinearMatMul = "QLinearMatMul";
-    QMoE = "QMoE", half: true;
-    QuantizeLinear = "QuantizeLinear", half: true;
-    QuickGelu = "QuickGelu";
-    RMSNormalization = "RMSNormalization", half: true;
-    RandomNormal = "RandomNormal";
-    RandomNormalLike = "RandomNormalLike", half: true;
-    RandomUniform = "RandomUniform";
-    RandomUniformLike = "RandomUniformLike", half: true;
-    Range = "Range";
-    Reciprocal = "Reciprocal";
-    ReduceMax = "ReduceMax";
-    ReduceMean = "ReduceMean";
-    ReduceSum = "ReduceSum";
-    Relu = "Relu";
-    Reshape = "Reshape", half: true;
-    Resize = "Resize";
-    ReverseSequence = "ReverseSequence", half: true;
-    RotaryEmbedding = "RotaryEmbedding", half: true;
-    Round = "Round", half: true;
-    ScaledSiLU = "ScaledSiLU", half: true;
-    Scan = "Scan", half: true;
-    Scatter = "Scatter", half: true;
-    ScatterElements = "ScatterElements", half: true;
-    ScatterND = "ScatterND", half: true;
-    Selu = "Selu";
-    SequenceAt = "SequenceAt", half: true;
-    SequenceConstruct = "SequenceConstruct", half: true;
-    Shape = "Shape", half: true;
-    Shrink = "Shrink", half: true;
-    Sigmoid = "Sigmoid";
-    Sign = "Sign", half: true;
-    SimplifiedLayerNormalization = "SimplifiedLayerNormalization", half: true;
-    Size = "Size";
-    SkipLayerNormalization = "SkipLayerNormalization", half: true;
-    SkipSimplifiedLayerNormalization = "SkipSimplifiedLayerNormalization", half: true;
-    Slice = "Slice", half: true;
-    Softmax = "Softmax";
-    Softplus = "Softplus";
-    Softsign = "Softsign";
-    SparseAttention = "SparseAttention", half: true;
-    Split = "Split", half: true;
-    SplitToSequence = "SplitToSequence", half: true;
-    Sqrt = "Sqrt";
-    Squeeze = "Squeeze", half: true;
-    Sub = "Sub";
-    Sum = "Sum";
-    Tanh = "Tanh";
-    TensorScatter = "TensorScatter", half: true;
-    ThresholdedRelu = "ThresholdedRelu";
-    Tile = "Tile";
-    TopK = "TopK";
-    Transpose = "Transpose", half: true;
-    Trilu = "Trilu";
-    UnfoldTensor = "UnfoldTensor", half: true;
-    Unique = "Unique";
-    Unsqueeze = "Unsqueeze", half: true;
-    Upsample = "Upsample";
-    Where = "Where";
+    Add = "Add", Add;
+    Attention = "Attention", Attention, half: true;
+    AttentionOfWeights = "Attention", AttentionOfWeights;
+    AveragePool = "AveragePool", AveragePool;
+    BatchNormalization = "BatchNormalization", BatchNormalization;
+    BiasGelu = "BiasGelu", BiasGelu;
+    BitCast = "BitCast", BitCast, half: true;
+    BranchwiseRMSNorm = "BranchwiseRMSNorm", BranchwiseRmsNorm, half: true;
+    Cast = "Cast", Convert, half: true;
+    Celu = "Celu", Celu;
+    Clip = "Clip", Clamp, half: true;
+    Compress = "Compress", Compress, half: true;
+    Concat = "Concat", Concat, half: true;
+    ConstantOfShape = "ConstantOfShape", ConstantOfShape, half: true;
+    Conv = "Conv", Convolution;
+    ConvTranspose = "ConvTranspose", ConvolutionBackpropData;
+    DequantizeLinear = "DequantizeLinear", DequantizeLinear, half: true;
+    Div = "Div", Divide;
+    Dropout = "Dropout", Dropout;
+    DynamicQuantizeLinear = "DynamicQuantizeLinear", DynamicQuantizeLinear;
+    DynamicQuantizeMatMul = "DynamicQuantizeMatMul", DynamicQuantizeMatMul;
+    DynamicSlice = "DynamicSlice", DynamicSlice, half: true;
+    Elu = "Elu", Elu;
+    EngramGate = "EngramGate", EngramGate, half: true;
+    Erf = "Erf", Erf;
+    Exp = "Exp", Exp;
+    Expand = "Expand", Broadcast, half: true;
+    ExpandDims = "ExpandDims", ExpandDims, half: true;
+    FastGelu = "FastGelu", FastGelu;
+    Flatten = "Flatten", Flatten, half: true;
+    FusedConv = "FusedConv", FusedConv;
+    FusedGemm = "FusedGemm", FusedGemm;
+    FusedMatMul = "FusedMatMul", FusedMatMul;
+    Gru = "GRU", GruSequence;
+    GatedAdd = "GatedAdd", GatedAdd, half: true;
+    GatedRMSNorm = "GatedRMSNorm", GatedRmsNorm, half: true;
+    Gather = "Gather", Gather, half: true;
+    GatherBlockQuantized = "GatherBlockQuantized", GatherBlockQuantized, half: true;
+    GatherElements = "GatherElements", GatherElements, half: true;
+    GatherND = "GatherND", GatherNd, half: true;
+    Gelu = "Gelu", Gelu;
+    Gemm = "Gemm", Gemm;
+    GlobalAveragePool = "GlobalAveragePool", GlobalAveragePool;
+    GlobalMaxPool = "GlobalMaxPool", GlobalMaxPool;
+    GroupQueryAttention = "GroupQueryAttention", GroupQueryAttention, half: true;
+    HardSigmoid = "HardSigmoid", HardSigmoid;
+    HyperConnectionPostMix = "HyperConnectionPostMix", HyperConnectionPostMix, half: true;
+    HyperConnectionPreMix = "HyperConnectionPreMix", HyperConnectionPreMix, half: true;
+    Identity = "Identity", Identity, half: true;
+    If = "If", If, half: true;
+    Inverse = "Inverse", Inverse, half: true;
+    IsInf = "IsInf", IsInf, half: true;
+    IsNaN = "IsNaN", IsNan, half: true;
+    Lstm = "LSTM", LstmSequence;
+    LayerNormalization = "LayerNormalization", LayerNormalization, half: true;
+    LeakyRelu = "LeakyRelu", LeakyRelu;
+    LinearAttentionGate = "LinearAttentionGate", LinearAttentionGate, half: true;
+    LogSoftmax = "LogSoftmax", LogSoftmax;
+    Loop = "Loop", Loop, half: true;
+    MRotaryEmbedding = "MRotaryEmbedding", MRotaryEmbedding, half: true;
+    MatMul = "MatMul", MatMul;
+    MatMulInteger = "MatMulInteger", MatMulInteger;
+    MatMulIntegerToFloat = "MatMulIntegerToFloat", MatMulIntegerToFloat;
+    MatMulNBits = "MatMulNBits", MatMulNBits, half: true;
+    Max = "Max", Max, half: true;
+    MaxPool = "MaxPool", MaxPool;
+    MeanVarianceNormalization = "MeanVarianceNormalization", Mvn;
+    Min = "Min", Min, half: true;
+    MoE = "MoE", MoE;
+    Mod = "Mod", Mod | FloorMod, half: true;
+    Mul = "Mul", Multiply;
+    MultiHeadAttention = "MultiHeadAttention", MultiHeadAttention;
+    NonMaxSuppression = "NonMaxSuppression", NonMaxSuppression;
+    NonZero = "NonZero", NonZero;
+    OneHot = "OneHot", OneHot;
+    Optional = "Optional", Optional, half: true;
+    OptionalGetElement = "OptionalGetElement", OptionalGetElement, half: true;
+    OptionalHasElement = "OptionalHasElement", OptionalHasElement, half: true;
+    Pad = "Pad", Pad;
+    Pow = "Pow", Power;
+    QAttention = "QAttention", QAttention;
+    QGemm = "QGemm", QGemm;
+    QLinearMatMul = "QLinearMatMul", QLinearMatMul;
+    QMoE = "QMoE", QMoE, half: true;
+    QuantizeLinear = "QuantizeLinear", QuantizeLinear, half: true;
+    QuickGelu = "QuickGelu", QuickGelu;
+    RMSNormalization = "RMSNormalization", RmsNormalization, half: true;
+    RandomNormal = "RandomNormal", RandomNormal;
+    RandomNormalLike = "RandomNormalLike", RandomNormalLike, half: true;
+    RandomUniform = "RandomUniform", RandomUniform;
+    RandomUniformLike = "RandomUniformLike", RandomUniformLike, half: true;
+    Range = "Range", Range;
+    Reciprocal = "Reciprocal", Reciprocal;
+    ReduceMax = "ReduceMax", ReduceMax;
+    ReduceMean = "ReduceMean", ReduceMean;
+    ReduceSum = "ReduceSum", ReduceSum;
+    Relu = "Relu", Relu;
+    Reshape = "Reshape", Reshape, half: true;
+    Resize = "Resize" | "Upsample", Interpolate;
+    ReverseSequence = "ReverseSequence", ReverseSequence, half: true;
+    RotaryEmbedding = "RotaryEmbedding", RotaryEmbedding, half: true;
+    Round = "Round", Round, half: true;
+    ScaledSiLU = "ScaledSiLU", ScaledSilu, half: true;
+    Scan = "Scan", Scan, half: true;
+    ScatterElements = "ScatterElements" | "Scatter", ScatterElements, half: true;
+    ScatterND = "ScatterND", ScatterNd, half: true;
+    Selu = "Selu", Selu;
+    SequenceAt = "SequenceAt", SequenceAt, half: true;
+    SequenceConstruct = "SequenceConstruct", SequenceConstruct, half: true;
+    Shape = "Shape", ShapeOf, half: true;
+    Shrink = "Shrink", Shrink, half: true;
+    Sigmoid = "Sigmoid", Sigmoid;
+    Sign = "Sign", Sign, half: true;
+    SimplifiedLayerNormalization = "SimplifiedLayerNormalization", SimplifiedLayerNormalization, half: true;
+    Size = "Size", Size;
+    SkipLayerNormalization = "SkipLayerNormalization", SkipLayerNormalization, half: true;
+    SkipSimplifiedLayerNormalization = "SkipSimplifiedLayerNormalization", SkipSimplifiedLayerNormalization, half: true;
+    Slice = "Slice", Slice, half: true;
+    Softmax = "Softmax", Softmax;
+    Softplus = "Softplus", SoftPlus;
+    Softsign = "Softsign", SoftSign;
+    SparseAttention = "SparseAttention", SparseAttention, half: true;
+    Split = "Split", Split | VariadicSplit, half: true;
+    SplitToSequence = "SplitToSequence", SplitToSequence, half: true;
+    Sqrt = "Sqrt", Sqrt;
+    Squeeze = "Squeeze", Squeeze, half: true;
+    Sub = "Sub", Subtract;
+    Sum = "Sum", Sum;
+    Tanh = "Tanh", Tanh;
+    TensorScatter = "TensorScatter", TensorScatter, half: true;
+    ThresholdedRelu = "ThresholdedRelu", ThresholdedRelu;
+    Tile = "Tile", Tile;
+    TopK = "TopK", TopK;
+    Transpose = "Transpose", Transpose, half: true;
+    Trilu = "Trilu", Trilu;
+    UnfoldTensor = "UnfoldTensor", UnfoldTensor, half: true;
+    Unique = "Unique", Unique;
+    Unsqueeze = "Unsqueeze", Unsqueeze, half: true;
+    Where = "Where", Select;
 }
 
 impl Kernel {
-    /// Whether each run gives other numbers.
-    pub(super) fn is_random(self) -> bool {
-        matches!(
+    /// Whether equal attributes and inputs give equal results, which the optimizer may compute beforehand or once for
+    /// all: neither random, nor with a body, nor unknown to it.
+    pub(super) fn is_pure(self) -> bool {
+        !matches!(
             self,
             Kernel::RandomNormal
                 | Kernel::RandomNormalLike
                 | Kernel::RandomUniform
                 | Kernel::RandomUniformLike
+                | Kernel::If
+                | Kernel::Loop
+                | Kernel::Scan
+                | Kernel::DynamicSlice
+                | Kernel::EngramGate
+                | Kernel::HyperConnectionPostMix
+                | Kernel::HyperConnectionPreMix
+                | Kernel::LinearAttentionGate
+                | Kernel::UnfoldTensor
+                | Kernel::Other(OpKind::Multinomial | OpKind::Opaque | OpKind::SequenceMap)
         )
     }
 
@@ -238,6 +250,14 @@ impl Kernel {
             Kernel::Nchwc(Nchwc::Conv) | Kernel::FusedConv => Some(3),
             _ => None,
         }
+    }
+}
+
+/// The name, if there is only one.
+fn only(names: &[&'static str]) -> Option<&'static str> {
+    match names {
+        &[name] => Some(name),
+        _ => None,
     }
 }
 
@@ -283,6 +303,24 @@ impl Nchwc {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operators_have_kernels_of_their_own() {
+        let mut seen = std::collections::HashSet::new();
+        let shared: Vec<OpKind> =
+            OpKind::ALL.iter().copied().filter(|&op| !seen.insert(Kernel::of(op))).collect();
+        // Of these an attribute, and where lengths come from, is all that differs.
+        assert_eq!(shared, [OpKind::Mod, OpKind::VariadicSplit]);
+    }
+
+    #[test]
+    fn a_name_is_that_of_the_file_where_there_are_several() {
+        assert_eq!(Kernel::of(OpKind::Convolution).name(), Some("Conv"));
+        assert_eq!(Kernel::Nchwc(Nchwc::Conv).name(), Some("nchwc.Conv"));
+        assert_eq!(Kernel::of(OpKind::AttentionOfWeights).name(), Kernel::Attention.name());
+        assert_eq!(Kernel::of(OpKind::Interpolate).name(), None);
+        assert_eq!(Kernel::of(OpKind::Einsum), Kernel::Other(OpKind::Einsum));
+    }
 
     #[test]
     fn a_view_is_never_computed_in_place() {

@@ -67,7 +67,7 @@ fn is_half(work: &Work<'_>, value: usize) -> bool {
 fn needs_single(work: &Work<'_>, node: usize) -> bool {
     let own = &work.nodes[node];
     let mut values = own.inputs().iter().flatten().chain(&own.outputs);
-    work.is_alive(node) && !takes_half(work, node) && values.any(|&value| is_half(work, value))
+    work.is_alive(node) && !own.kind.takes_half() && values.any(|&value| is_half(work, value))
 }
 
 /// Whether a node of a kernel with half precision stands between such as have none.
@@ -106,9 +106,9 @@ fn write_single(work: &mut Work<'_>, node: usize, port: usize, is_single: &[bool
 /// Source: the standard's function for Softmax, version 13; before it there is none.
 fn spell_out(work: &mut Work<'_>, node: usize) {
     let own = &work.nodes[node];
-    let opset = work.graph.text(work.graph.node(own.source).opset);
-    let version = opset.strip_prefix("opset").and_then(|number| number.parse::<u32>().ok());
-    let is_function = work.is(node, Kernel::Softmax) && version.is_some_and(|version| version >= 13);
+    // Before version 13 the axes from one to the last are normalized over together.
+    let is_one_axis = matches!(work.graph.node(own.source).op, Op::Softmax(span) if !span.to_end);
+    let is_function = work.is(node, Kernel::Softmax) && is_one_axis;
     let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return };
     if !is_function || !is_half(work, output) {
         return;
@@ -143,17 +143,11 @@ fn cast(work: &mut Work<'_>, value: usize) -> usize {
     single
 }
 
-/// Whether the kernel of a node takes half precision; of the two operators Attention the one with weights does not.
-fn takes_half(work: &Work<'_>, node: usize) -> bool {
-    let own = &work.nodes[node];
-    let has_weights = matches!(work.graph.node(own.source).op, Op::AttentionOfWeights(_));
-    !has_weights && own.kind.takes_half()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fuse::testing::Draft;
     use super::*;
+    use crate::graph::op::AxisSpan;
     use crate::ids::TensorId;
 
     /// What is executed of a graph that is put into single at a level.
@@ -209,6 +203,21 @@ mod tests {
         let joined = [Kernel::Cast, Kernel::MatMul, Kernel::Reshape, Kernel::MatMul, Kernel::Cast];
         assert_eq!(of(true), joined);
         assert_eq!(of(false), [Kernel::Reshape, Kernel::Cast, Kernel::MatMul, Kernel::Cast]);
+    }
+
+    #[test]
+    fn a_softmax_over_one_axis_is_spelt_out() {
+        let of = |span| {
+            let mut draft = Draft::default();
+            let x = draft.input_of(DType::F16, &[2, 8]);
+            let output = draft.op(Op::Softmax(span), &[x]);
+            draft.returns(output);
+            widened(draft, GraphOptimization::All)
+        };
+        let steps = [Kernel::ReduceMax, Kernel::Sub, Kernel::Exp, Kernel::ReduceSum, Kernel::Div];
+        assert_eq!(of(AxisSpan::LAST), [&[Kernel::Cast], &steps[..], &[Kernel::Cast]].concat());
+        let before_13 = AxisSpan { axis: 1, to_end: true };
+        assert_eq!(of(before_13), [Kernel::Cast, Kernel::Softmax, Kernel::Cast]);
     }
 
     #[test]

@@ -497,7 +497,7 @@ mod tests {
         let mut draft = Model::default();
         draft.scenario.allow_opaque = true;
         let x = draft.input(&[2, 8]);
-        let output = draft.op(Op::Opaque, "Frobnicate", &[x]);
+        let output = draft.op(Op::Opaque, &[x]);
         draft.returns(output);
         assert_eq!(lowered(draft, OnnxRunner::Session).unknown_tensors, 1);
     }

@@ -109,7 +109,6 @@ fn all_known(work: &Work<'_>, node: usize, value: usize) -> Shape {
             | Kernel::Range
             | Kernel::Tile
             | Kernel::Resize
-            | Kernel::Upsample
             | Kernel::ConstantOfShape
             | Kernel::Slice
             | Kernel::Pad

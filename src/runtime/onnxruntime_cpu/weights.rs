@@ -203,7 +203,9 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
         {
             panels(columns()?, elements()? / columns()?, 4)
         }
-        (Kernel::Attention, 1) if dims.len() == 2 && dtype == DType::F32 => panels(dims[1], dims[0], 4),
+        (Kernel::AttentionOfWeights, 1) if dims.len() == 2 && dtype == DType::F32 => {
+            panels(dims[1], dims[0], 4)
+        }
         (
             Kernel::MatMulInteger
             | Kernel::DynamicQuantizeMatMul

@@ -198,7 +198,7 @@ impl<'a> Work<'a> {
         let is_run =
             |&id: &NodeId| !matches!(graph.node(id).op, Op::Constant(_) | Op::Parameter | Op::Result);
         let nodes = ids().filter(is_run).map(|id| {
-            let kind = Kernel::from_type(graph.node_type(id));
+            let kind = Kernel::of(graph.node(id).op.kind());
             let outputs = graph.outputs(id).map(TensorId::index).collect();
             let inputs = graph.inputs(id).iter().map(|tensor| tensor.map(TensorId::index)).collect();
             (Node { kind, source: id, outputs }, inputs)

@@ -115,6 +115,30 @@ mod tests {
     }
 
     #[test]
+    fn a_bias_is_added_before_its_gelu() {
+        let mut draft = Draft::default();
+        let (x, bias) = (draft.input(&[2, 8]), draft.weight(&[8]));
+        let output = draft.node(Kernel::BiasGelu, &[x, bias]);
+        draft.returns(output);
+        assert_eq!(workspace(draft, output), [64]);
+    }
+
+    #[test]
+    fn a_norm_in_half_precision_works_in_single() {
+        let of = |dtype| {
+            let mut draft = Draft::default();
+            let (x, skip) = (draft.input_of(dtype, &[1, 2, 8]), draft.input_of(dtype, &[1, 2, 8]));
+            let gamma = draft.stored(dtype, &[8]);
+            let output = draft.node(Kernel::SkipLayerNormalization, &[x, skip, gamma]);
+            draft.returns(output);
+            workspace(draft, output)
+        };
+        // Both summands and the result.
+        assert_eq!(of(DType::F16), [64; 3]);
+        assert_eq!(of(DType::F32), [0_u64; 0]);
+    }
+
+    #[test]
     fn most_kernels_have_no_workspace() {
         let mut draft = Draft::default();
         let x = draft.input(&[2, 8]);

@@ -7,7 +7,6 @@ use super::super::kernel::Kernel;
 use super::super::order;
 use super::super::symbolic::Dim;
 use super::super::work::{Patch, Rule, Work};
-use crate::graph::Op;
 use rustc_hash::FxHashMap;
 
 /// Small constants of equal type, dims and numbers become one.
@@ -76,9 +75,7 @@ pub(super) fn fold(work: &mut Work<'_>) {
     for &source in work.graph.execution_order() {
         let Some(node) = work.node_of(source) else { continue };
         let kind = work.nodes[node].kind;
-        let never = matches!(kind, Kernel::DequantizeLinear | Kernel::QuantizeLinear) || kind.is_random();
-        let op = &work.graph.node(source).op;
-        if never || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
+        if !kind.is_pure() || matches!(kind, Kernel::DequantizeLinear | Kernel::QuantizeLinear) {
             continue;
         }
         let inputs = || work.nodes[node].inputs().iter().flatten();
@@ -86,7 +83,7 @@ pub(super) fn fold(work: &mut Work<'_>) {
             let shape = &work.values[*value].shape;
             shape.as_ref().is_some_and(|dims| dims.iter().all(|dim| matches!(dim, Dim::Known(_))))
         };
-        let is_shape = matches!(op, Op::ShapeOf { .. } | Op::SizeOf);
+        let is_shape = matches!(kind, Kernel::Shape | Kernel::Size);
         let folds =
             inputs().all(|&value| work.values[value].is_constant) || is_shape && inputs().all(is_known);
         let outputs = work.nodes[node].outputs.clone();
@@ -106,20 +103,14 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
     let mut seen: FxHashMap<KernelAndInputs, Vec<usize>> = FxHashMap::default();
     for node in order::of(work) {
         let op = &work.graph.node(work.nodes[node].source).op;
-        let is_random = work.nodes[node].kind.is_random();
-        if is_random || matches!(op, Op::If(_) | Op::Loop(_) | Op::Opaque | Op::Multinomial { .. }) {
+        if !work.nodes[node].kind.is_pure() {
             continue;
         }
         let key = (work.nodes[node].kind, work.nodes[node].inputs().to_vec());
         let same = seen.entry(key).or_default();
-        let type_of = |node: usize| work.graph.node_type(work.nodes[node].source);
-        let is_same_type =
-            |first: usize| work.nodes[node].kind != Kernel::Other || type_of(first) == type_of(node);
         let first = same.iter().copied().find(|&first| {
             let other = &work.graph.node(work.nodes[first].source).op;
-            other == op
-                && is_same_type(first)
-                && work.nodes[first].outputs.len() == work.nodes[node].outputs.len()
+            other == op && work.nodes[first].outputs.len() == work.nodes[node].outputs.len()
         });
         let outputs = work.nodes[node].outputs.clone();
         match first {

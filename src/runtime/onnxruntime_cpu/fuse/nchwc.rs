@@ -59,7 +59,7 @@ pub(super) fn block(work: &mut Work<'_>) {
             | Kernel::Clip
             | Kernel::HardSigmoid => blocked.activation(work, node),
             Kernel::Concat => blocked.concat(work, node),
-            Kernel::Resize | Kernel::Upsample => blocked.resize(work, node),
+            Kernel::Resize => blocked.resize(work, node),
             _ => Nchwc::pool(kind).is_some_and(|pool| blocked.pool(work, node, pool)),
         };
     }

@@ -7,8 +7,8 @@ use super::super::work::{OnnxRuntime, Rule, Work};
 use super::constants;
 use crate::DType;
 use crate::graph::op::{
-    Binary, Broadcast, Constant, Convolution, ConvolutionForm, FilterLayout, LayerNorm, Reduce, ReshapeZero,
-    Unary, WeightRange, Window,
+    AxisSpan, Binary, Broadcast, Constant, Convolution, ConvolutionForm, FilterLayout, LayerNorm, Reduce,
+    ReshapeZero, Unary, WeightRange, Window,
 };
 use crate::graph::{Builder, Dim, Format, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::TensorId;
@@ -30,14 +30,8 @@ impl Default for Draft {
 }
 
 impl Draft {
-    fn add(
-        &mut self,
-        op: Op,
-        type_name: &str,
-        dtype: DType,
-        shape: PartialShape,
-        inputs: &[TensorId],
-    ) -> TensorId {
+    fn add(&mut self, op: Op, dtype: DType, shape: PartialShape, inputs: &[TensorId]) -> TensorId {
+        let type_name = op.kind().name();
         let name = format!("{type_name}_{}", self.builder.graph().nodes().len());
         let spec = NodeSpec { op, name: &name, type_name, ..NodeSpec::default() };
         let node = self.builder.node(spec);
@@ -54,7 +48,7 @@ impl Draft {
 
     /// A model input.
     pub(crate) fn input_of(&mut self, dtype: DType, dims: &[u64]) -> TensorId {
-        self.add(Op::Parameter, "Parameter", dtype, PartialShape::known(dims), &[])
+        self.add(Op::Parameter, dtype, PartialShape::known(dims), &[])
     }
 
     /// A model input of f32 with this name, whose dims are free in the file: their names, separated by commas, may be
@@ -72,7 +66,7 @@ impl Draft {
     /// A constant of f32 whose numbers nobody knows, made by the reader of an attribute.
     pub(crate) fn weight(&mut self, dims: &[u64]) -> TensorId {
         let op = Op::Constant(Constant { range: None, value: None });
-        self.add(op, "Const", DType::F32, PartialShape::known(dims), &[])
+        self.add(op, DType::F32, PartialShape::known(dims), &[])
     }
 
     /// An initializer in the model's own file, whose numbers nobody knows.
@@ -80,7 +74,7 @@ impl Draft {
         let size = dtype.bytes(dims.iter().product()).unwrap().0;
         let range = WeightRange { file: 0, offset: 0, size };
         let op = Op::Constant(Constant { range: Some(range), value: None });
-        self.add(op, "Const", dtype, PartialShape::known(dims), &[])
+        self.add(op, dtype, PartialShape::known(dims), &[])
     }
 
     /// A scalar constant of f32.
@@ -108,6 +102,7 @@ impl Draft {
             Kernel::Exp => Op::Unary(Unary::Exp),
             Kernel::Relu => Op::Unary(Unary::Relu),
             Kernel::Sigmoid => Op::Unary(Unary::Sigmoid),
+            Kernel::BiasGelu => binary(Binary::BiasGelu),
             Kernel::Identity => Op::Identity,
             Kernel::ReduceMean => {
                 Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false }
@@ -117,6 +112,8 @@ impl Draft {
             Kernel::Where => Op::Select(Broadcast::Numpy),
             Kernel::Transpose => Op::Transpose,
             Kernel::LayerNormalization => Op::LayerNormalization(LayerNorm::default()),
+            Kernel::SkipLayerNormalization => Op::SkipLayerNormalization(LayerNorm::default()),
+            Kernel::Softmax => Op::Softmax(AxisSpan::LAST),
             Kernel::BatchNormalization => Op::BatchNormalization { epsilon: 1e-5 },
             Kernel::Shape => Op::ShapeOf { to: DType::I64, start: 0, end: None },
             Kernel::Gather => Op::Gather { batch_dims: 0 },
@@ -133,12 +130,12 @@ impl Draft {
             }
             other => panic!("the tests know no {other:?}"),
         };
-        self.op(op, kind.name().unwrap_or_default(), inputs)
+        self.op(op, inputs)
     }
 
     /// A node of any operator.
-    pub(crate) fn op(&mut self, op: Op, type_name: &str, inputs: &[TensorId]) -> TensorId {
-        self.add(op, type_name, DType::Dynamic, PartialShape::any(), inputs)
+    pub(crate) fn op(&mut self, op: Op, inputs: &[TensorId]) -> TensorId {
+        self.add(op, DType::Dynamic, PartialShape::any(), inputs)
     }
 
     /// A model output.
