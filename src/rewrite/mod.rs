@@ -21,4 +21,6 @@ pub(crate) use pass::{Apply, Dialect, Pass, Rule, run};
 #[cfg(test)]
 pub(crate) use pass::{faults, sweep};
 pub(crate) use patch::Patch;
-pub(crate) use patterns::{composed, is_near, is_swap_of_middle, swaps_last_two};
+pub(crate) use patterns::{
+    Arithmetic, composed, is_near, is_swap_of_middle, over_root_of_two, squared, swaps_last_two,
+};

@@ -1,4 +1,46 @@
-//! Facts about numbers that patterns of several runtimes ask for.
+//! Parts of patterns that several runtimes look for: arithmetic, and orders of axes.
+
+use super::graph::Source;
+use crate::graph::op::Binary;
+
+/// A graph whose arithmetic can be looked at, whatever its runtime calls the operators.
+pub(crate) trait Arithmetic {
+    /// What its nodes read.
+    type Source: Source;
+
+    /// Both inputs of a node, if it is this operation.
+    fn operands(&self, node: usize, kind: Binary) -> Option<(Self::Source, Self::Source)>;
+
+    /// The number in a constant of one element.
+    fn constant_number(&self, source: Self::Source) -> Option<f64>;
+
+    /// Of both inputs, the constant one and the other; nothing if the runtime does not tell them apart.
+    fn constant_operand(&self, node: usize, kind: Binary) -> Option<(Self::Source, Self::Source)>;
+}
+
+/// Of `x²`, written as a power or as a product: x. `exponent` reads the second input of a power.
+pub(crate) fn squared<G: Arithmetic>(
+    graph: &G,
+    node: usize,
+    exponent: impl FnOnce() -> Option<f64>,
+) -> Option<G::Source> {
+    if let Some((x, _)) = graph.operands(node, Binary::Power) {
+        return (exponent()? == 2.0).then_some(x);
+    }
+    let (x, other) = graph.operands(node, Binary::Multiply)?;
+    (x == other).then_some(x)
+}
+
+/// Of `x / √2`, written as a quotient or as a product with the inverse: x. This is what a GELU takes the erf of.
+pub(crate) fn over_root_of_two<G: Arithmetic>(graph: &G, node: usize, tolerance: f64) -> Option<G::Source> {
+    let is_near =
+        |source, number| graph.constant_number(source).is_some_and(|found| is_near(found, number, tolerance));
+    if let Some((x, divisor)) = graph.operands(node, Binary::Divide) {
+        return is_near(divisor, std::f64::consts::SQRT_2).then_some(x);
+    }
+    let (factor, x) = graph.constant_operand(node, Binary::Multiply)?;
+    is_near(factor, std::f64::consts::FRAC_1_SQRT_2).then_some(x)
+}
 
 /// Whether an order of axes swaps the last two and leaves all others.
 pub(crate) fn swaps_last_two(order: &[i64]) -> bool {

@@ -7,9 +7,10 @@ use super::kernel::Kernel;
 use super::options::OnnxRuntimeCpu;
 use super::symbolic::{self, Shape};
 use crate::DType;
+use crate::graph::op::Binary;
 use crate::graph::{Dims, Graph, Op};
 use crate::ids::{NodeId, TensorId};
-use crate::rewrite::{self, Body, Dialect, Inputs, Source, WorkGraph};
+use crate::rewrite::{self, Arithmetic, Body, Dialect, Inputs, Source, WorkGraph};
 use crate::shape::{Bound, Shapes};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
@@ -123,6 +124,31 @@ impl Deref for Work<'_> {
 impl DerefMut for Work<'_> {
     fn deref_mut(&mut self) -> &mut WorkGraph<Node> {
         &mut self.rewritten
+    }
+}
+
+impl Arithmetic for Work<'_> {
+    type Source = usize;
+
+    fn operands(&self, node: usize, kind: Binary) -> Option<(usize, usize)> {
+        let kernel = match kind {
+            Binary::Add => Kernel::Add,
+            Binary::Multiply => Kernel::Mul,
+            Binary::Divide => Kernel::Div,
+            Binary::Power => Kernel::Pow,
+            _ => return None,
+        };
+        self.is(node, kernel).then_some(())?;
+        Some((self.input(node, 0)?, self.input(node, 1)?))
+    }
+
+    fn constant_number(&self, source: usize) -> Option<f64> {
+        self.number(source)
+    }
+
+    fn constant_operand(&self, node: usize, kind: Binary) -> Option<(usize, usize)> {
+        self.operands(node, kind)?;
+        self.constant_and_other(node)
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::super::kernel::Kernel;
 use super::super::work::{Patch, Rule, Work, fused};
-use crate::rewrite::is_near;
+use crate::rewrite::{is_near, over_root_of_two};
 use smallvec::smallvec;
 
 /// Fuses every GELU.
@@ -55,61 +55,53 @@ fn other_factor(work: &Work<'_>, product: usize, factor: usize) -> Option<usize>
 
 /// The input of a GELU around an Erf, and its nodes.
 fn matched(work: &Work<'_>, erf: usize) -> Option<(usize, [usize; 5])> {
-    let is_near = |value: usize, number: f64| is_number(work, value, number, 1e-2);
     let scaled = work.writer(work.input(erf, 0)?).filter(|&node| work.is_private(node))?;
-    let x = match work.nodes[scaled].kind {
-        Kernel::Div if is_near(work.input(scaled, 1)?, std::f64::consts::SQRT_2) => work.input(scaled, 0)?,
-        Kernel::Mul => {
-            let (factor, x) = work.constant_and_other(scaled)?;
-            is_near(factor, std::f64::consts::FRAC_1_SQRT_2).then_some(x)?
-        }
-        _ => return None,
-    };
-    let sum = work.only_reader(erf, Kernel::Add)?;
-    is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
-    let first = work.only_reader(sum, Kernel::Mul)?;
-    let one = work.output(sum)?;
-    let other = other_factor(work, first, one)?;
-    if other == x {
-        // x * (1 + erf), then a half.
-        let last = work.only_reader(first, Kernel::Mul)?;
-        is_near(work.constant_and_other(last)?.0, 0.5).then_some((x, [scaled, erf, sum, first, last]))
-    } else if is_near(other, 0.5) {
-        let last = work.only_reader(first, Kernel::Mul)?;
-        let half = work.output(first)?;
-        let other = other_factor(work, last, half)?;
-        (other == x).then_some((x, [scaled, erf, sum, first, last]))
-    } else {
-        // x was halved before.
-        let before =
-            work.writer(other).filter(|&node| work.is(node, Kernel::Mul) && work.is_private(node))?;
-        let (half, found) = work.constant_and_other(before)?;
-        (found == x && is_near(half, 0.5)).then_some((x, [scaled, erf, sum, before, first]))
-    }
+    let x = over_root_of_two(work, scaled, 1e-2)?;
+    let (_, [sum, first, last]) = halved(work, erf, x, 1e-2)?;
+    Some((x, [scaled, erf, sum, first, last]))
 }
 
+/// The input of a GELU around a Tanh, and its nodes: x is halved before the product.
 fn matched_tanh(work: &Work<'_>, tanh: usize) -> Option<(usize, [usize; 8])> {
     let is_near = |value: usize, number: f64| is_number(work, value, number, 1e-3);
-    let writer = |value: usize, kind: Kernel| {
-        work.writer(value).filter(|&node| work.is(node, kind) && work.is_private(node))
-    };
-    let scaled = writer(work.input(tanh, 0)?, Kernel::Mul)?;
+    let scaled = writer(work, work.input(tanh, 0)?, Kernel::Mul)?;
     let (factor, inner) = work.constant_and_other(scaled)?;
-    let inner = writer(inner, Kernel::Add).filter(|_| is_near(factor, 0.797_884_6))?;
+    let inner = writer(work, inner, Kernel::Add).filter(|_| is_near(factor, 0.797_884_6))?;
     let (a, b) = (work.input(inner, 0)?, work.input(inner, 1)?);
+    let summands = [(a, b), (b, a)];
     let (x, cubed) =
-        [(a, b), (b, a)].into_iter().find_map(|(x, other)| Some((x, writer(other, Kernel::Mul)?)))?;
+        summands.into_iter().find_map(|(x, other)| Some((x, writer(work, other, Kernel::Mul)?)))?;
     let (small, power) = work.constant_and_other(cubed)?;
-    let power = writer(power, Kernel::Pow).filter(|_| is_near(small, 0.044_715))?;
+    let power = writer(work, power, Kernel::Pow).filter(|_| is_near(small, 0.044_715))?;
     let is_cube = work.input(power, 0) == Some(x) && is_near(work.input(power, 1)?, 3.0);
-    let sum = work.only_reader(tanh, Kernel::Add).filter(|_| is_cube)?;
+    let (is_before, [sum, half, last]) = halved(work, tanh, x, 1e-3).filter(|_| is_cube)?;
+    is_before.then_some((x, [power, cubed, inner, scaled, tanh, sum, half, last]))
+}
+
+/// The node of this kernel that writes a value for one reader.
+fn writer(work: &Work<'_>, value: usize, kind: Kernel) -> Option<usize> {
+    work.writer(value).filter(|&node| work.is(node, kind) && work.is_private(node))
+}
+
+/// Of `0.5 x (1 + f)`, the products in any order: the sum and both products, and whether x is halved first.
+fn halved(work: &Work<'_>, f: usize, x: usize, tolerance: f64) -> Option<(bool, [usize; 3])> {
+    let is_near = |value: usize, number: f64| is_number(work, value, number, tolerance);
+    let sum = work.only_reader(f, Kernel::Add)?;
     is_near(work.constant_and_other(sum)?.0, 1.0).then_some(())?;
-    let last = work.only_reader(sum, Kernel::Mul)?;
-    let one = work.output(sum)?;
-    let halved = other_factor(work, last, one)?;
-    let half = writer(halved, Kernel::Mul)?;
-    let (number, found) = work.constant_and_other(half)?;
-    (found == x && is_near(number, 0.5)).then_some((x, [power, cubed, inner, scaled, tanh, sum, half, last]))
+    let first = work.only_reader(sum, Kernel::Mul)?;
+    let other = other_factor(work, first, work.output(sum)?)?;
+    if other == x {
+        let last = work.only_reader(first, Kernel::Mul)?;
+        return is_near(work.constant_and_other(last)?.0, 0.5).then_some((false, [sum, first, last]));
+    }
+    if is_near(other, 0.5) {
+        let last = work.only_reader(first, Kernel::Mul)?;
+        let is_product = other_factor(work, last, work.output(first)?)? == x;
+        return is_product.then_some((false, [sum, first, last]));
+    }
+    let before = writer(work, other, Kernel::Mul)?;
+    let (half, found) = work.constant_and_other(before)?;
+    (found == x && is_near(half, 0.5)).then_some((true, [sum, before, first]))
 }
 
 fn with_bias(work: &Work<'_>, gelu: usize) -> Option<Patch> {

@@ -8,6 +8,7 @@
 
 use super::super::kernel::Kernel;
 use super::super::work::{Rule, Work, fused};
+use crate::rewrite::squared;
 use smallvec::smallvec;
 
 /// Fuses every norm.
@@ -43,13 +44,8 @@ struct Norm {
 /// The norm around the mean of squares.
 fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
     let square = work.writer(work.input(mean, 0)?).filter(|&node| work.is_private(node))?;
-    let x = work.input(square, 0)?;
-    let is_square = match work.nodes[square].kind {
-        Kernel::Pow => known(work, square, 1) == Some(2.0),
-        Kernel::Mul => work.input(square, 1) == Some(x),
-        _ => false,
-    };
-    let sum = work.only_reader(mean, Kernel::Add).filter(|_| is_square)?;
+    let x = squared(work, square, || known(work, square, 1))?;
+    let sum = work.only_reader(mean, Kernel::Add)?;
     known(work, sum, 0).or_else(|| known(work, sum, 1))?;
     let root = work.only_reader(sum, Kernel::Sqrt)?;
     let mut gone = vec![square, mean, sum, root];

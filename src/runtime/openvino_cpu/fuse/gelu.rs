@@ -9,7 +9,7 @@ use super::pattern::{constant_and_other, inputs, number};
 use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
-use crate::rewrite::is_near;
+use crate::rewrite::over_root_of_two;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::SmallVec;
 
@@ -54,13 +54,7 @@ fn error_of(work: &Work<'_>, node: usize) -> Option<Edge> {
     if number(work, one)? != 1.0 || !matches!(work.nodes[error.node].op, Op::Unary(Unary::Erf)) {
         return None;
     }
-    let scaled = work.producer(error.node, 0)?;
-    let is_near = |edge: Edge, root: f64| number(work, edge).is_some_and(|found| is_near(found, root, 1e-3));
-    if let Some((x, divisor)) = inputs(work, scaled, Binary::Divide) {
-        return is_near(divisor, std::f64::consts::SQRT_2).then_some(x);
-    }
-    let (factor, x) = constant_and_other(work, scaled, Binary::Multiply)?;
-    is_near(factor, std::f64::consts::FRAC_1_SQRT_2).then_some(x)
+    over_root_of_two(work, work.producer(error.node, 0)?, 1e-3)
 }
 
 #[cfg(test)]

@@ -3,7 +3,24 @@
 use super::work::{Edge, Work};
 use crate::graph::Op;
 use crate::graph::op::Binary;
+use crate::rewrite::{Arithmetic, is_swap_of_middle};
 use crate::runtime::openvino_cpu::execution::Kind;
+
+impl Arithmetic for Work<'_> {
+    type Source = Edge;
+
+    fn operands(&self, node: usize, kind: Binary) -> Option<(Edge, Edge)> {
+        inputs(self, node, kind)
+    }
+
+    fn constant_number(&self, source: Edge) -> Option<f64> {
+        number(self, source)
+    }
+
+    fn constant_operand(&self, node: usize, kind: Binary) -> Option<(Edge, Edge)> {
+        constant_and_other(self, node, kind)
+    }
+}
 
 /// Whether a node is this operation, and nothing is fused behind it.
 pub(super) fn is_binary(work: &Work<'_>, node: usize, kind: Binary) -> bool {
@@ -53,6 +70,5 @@ pub(super) fn through(work: &Work<'_>, mut edge: Edge, kinds: &[Kind]) -> Option
 
 /// Whether a node exchanges tokens and heads: a transposition `[0,2,1,3]`.
 pub(super) fn swaps_heads(work: &Work<'_>, node: usize) -> bool {
-    work.nodes[node].kind == Kind::Transpose
-        && work.ints(node, 1).is_some_and(crate::rewrite::is_swap_of_middle)
+    work.nodes[node].kind == Kind::Transpose && work.ints(node, 1).is_some_and(is_swap_of_middle)
 }

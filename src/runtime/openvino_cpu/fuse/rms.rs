@@ -11,6 +11,7 @@ use super::pattern::{constant_and_other, inputs, is_binary};
 use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Reduce, Unary};
+use crate::rewrite::squared;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::smallvec;
 
@@ -71,11 +72,8 @@ fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
         return None;
     }
     let square = work.producer(mean.node, 0)?;
-    let is_square = is_binary(work, square, Binary::Power) && work.number(square, 1)? == 2.0
-        || is_binary(work, square, Binary::Multiply)
-            && work.nodes[square].input(0) == work.nodes[square].input(1);
-    let reads_x = work.nodes[square].input(0) == Some(x);
-    (is_square && reads_x).then_some(x)
+    let exponent = || work.number(square, 1);
+    squared(work, square, exponent).filter(|&squared| squared == x)
 }
 
 /// Where the last dim is free, the plugin writes the pattern out again, under names of its own.
