@@ -9,6 +9,7 @@ use memgraph::phases::{self, PhaseName};
 use memgraph::plan::csv;
 use memgraph::problem::Problem;
 use memgraph::report::dump;
+use memgraph::runtime::Runtime;
 use memgraph::{formats, shape};
 use std::path::PathBuf;
 
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// Write `problem` or `plan` as CSV to this file instead; `-` is standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Dump `execution` as it is after this pass of the runtime; a wrong name lists the passes
+    #[arg(long, value_name = "PASS")]
+    after: Option<String>,
     #[command(flatten)]
     runtime: RuntimeArgs,
     #[command(flatten)]
@@ -45,6 +49,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         return Err(Error::new(ErrorKind::Usage, "`--csv` is for `--stage problem` and `--stage plan`")
             .help("leave `--csv` away: the other stages are JSON"));
     }
+    if args.after.is_some() && args.stage != Stage::Execution {
+        return Err(Error::new(ErrorKind::Usage, "`--after` is for `--stage execution`")
+            .help("leave `--after` away: no pass rewrites the other stages"));
+    }
     let graph = formats::open(&args.file)?;
     if args.stage == Stage::Graph {
         return done(&dump::graph(&graph));
@@ -58,7 +66,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let runtime = args.runtime.runtime(&graph)?;
     if args.stage == Stage::Execution {
-        let executed = runtime.executed(&graph, &shapes)?.ok_or_else(|| {
+        let executed = match &args.after {
+            Some(pass) => runtime.executed_after(&graph, &shapes, known_pass(&*runtime, pass)?),
+            None => runtime.executed(&graph, &shapes),
+        };
+        let executed = executed?.ok_or_else(|| {
             Error::new(ErrorKind::Usage, format!("profile {} executes the graph as exported", runtime.name()))
                 .help("use `--stage graph`, or the `--profile` of a runtime that rewrites the graph")
         })?;
@@ -85,6 +97,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             None => done(&dump::problem(problem, Some((plan, planner)))),
         },
     }
+}
+
+/// Checks that a runtime has a pass of this name, where it has passes.
+fn known_pass<'a>(runtime: &dyn Runtime, name: &'a str) -> Result<&'a str> {
+    let passes = runtime.passes();
+    if passes.is_empty() || passes.contains(&name) {
+        return Ok(name);
+    }
+    let message = format!("{} has no pass `{name}`", runtime.name());
+    let passes = format!("its passes, in their order: {}", passes.join(", "));
+    Err(Error::new(ErrorKind::Usage, message).help(passes))
 }
 
 /// Buffers go by their number.

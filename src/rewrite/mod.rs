@@ -17,7 +17,7 @@ mod patterns;
 mod tests;
 
 pub(crate) use graph::{Body, Inputs, Source, Vertex, WorkGraph};
-pub(crate) use pass::{Apply, Dialect, Pass, Rule, run};
+pub(crate) use pass::{Apply, Dialect, Pass, Rule, names, run};
 #[cfg(test)]
 pub(crate) use pass::{faults, sweep};
 pub(crate) use patch::Patch;

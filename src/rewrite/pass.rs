@@ -117,12 +117,14 @@ impl<D: Dialect> fmt::Debug for Pass<D> {
     }
 }
 
-/// Runs passes in the order of their table.
+/// Runs passes in the order of their table, up to and with the one named `last`, else all.
 ///
 /// Cost: of rules, linear in nodes; a rule that is not for a node's operator costs its [key](Rule::on).
-pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]) {
+pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>], last: Option<&str>) {
     // The order of nodes holds as long as nothing changes.
     let mut known: Option<(D::Order, Vec<usize>)> = None;
+    let position = passes.iter().position(|pass| Some(pass.name) == last);
+    let passes = position.map_or(passes, |position| &passes[..=position]);
     for pass in passes {
         if !(pass.when)(work) {
             continue;
@@ -180,6 +182,11 @@ fn try_rule<D: Dialect>(
         }
     }
     has_changed
+}
+
+/// Names of passes, in their order.
+pub(crate) fn names<D: Dialect>(passes: &'static [Pass<D>]) -> Vec<&'static str> {
+    passes.iter().map(|pass| pass.name).collect()
 }
 
 /// What is wrong with a table: names that come twice, needs that do not come earlier, a missing source.

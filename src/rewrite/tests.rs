@@ -207,12 +207,25 @@ const PASSES: &[Pass<Toy>] = &[
     Pass::rule(&FUSE, (), &["first"]).named("second"),
 ];
 
+const PASSES_OF_TWO: &[Pass<Toy>] = &[Pass::rule(&FUSE, (), &[]), Pass::rule(&MARK, (), &["fuse"])];
+
 #[test]
 fn rules_are_tried_in_order_and_again_where_a_patch_asks() {
     let mut net = chain();
-    run(&mut net, PASSES);
+    run(&mut net, PASSES, None);
     assert_eq!((net.nodes[1].op, net.nodes[0].op), ("fused", "input"));
     assert_eq!(net.nodes[1].names, ["relu", "exp"]);
+}
+
+#[test]
+fn passes_behind_the_last_do_not_run() {
+    let after = |last: &str| {
+        let mut net = chain();
+        run(&mut net, PASSES_OF_TWO, Some(last));
+        net.nodes[1].op
+    };
+    assert_eq!((after("fuse"), after("mark"), after("no such pass")), ("relu", "fused", "fused"));
+    assert_eq!(names(PASSES_OF_TWO), ["fuse", "mark"]);
 }
 
 #[test]

@@ -112,6 +112,20 @@ pub trait Runtime: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Names of the passes that rewrite a graph into the executed one, in their order.
+    fn passes(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// The graph as it is after one of the [`passes`](Runtime::passes); `None` where there are none.
+    ///
+    /// # Errors
+    ///
+    /// As [`lower`](Runtime::lower), or if no pass is applied to the graph.
+    fn executed_after(&self, _graph: &Graph, _shapes: &Shapes, _pass: &str) -> Result<Option<Executed>> {
+        Ok(None)
+    }
+
     /// The last length up to `length` tokens at which the KV cache grows, in a generation of `batch` sequences; `None` where
     /// it never does.
     fn last_growth(&self, _batch: u64, _generation: Generation, _length: u64) -> Option<u64> {

@@ -54,7 +54,7 @@ impl<'a> Body<'a> {
     /// The body as the runtime executes it.
     pub(super) fn optimized(&self, outer: &Work<'_>, options: &OnnxRuntimeCpu) -> Work<'a> {
         let mut work = Work::body(self.graph, self.shapes, outer, &self.passed);
-        fuse::optimize(&mut work, options);
+        fuse::optimize(&mut work, options, None);
         work
     }
 }

@@ -154,7 +154,15 @@ impl Runtime for OnnxRuntimeCpu {
     }
 
     fn executed(&self, graph: &Graph, shapes: &Shapes) -> Result<Option<Executed>> {
-        Ok(Some(Executed { nodes: nodes(graph, shapes, self), ..Executed::default() }))
+        Ok(Some(Executed { nodes: nodes(graph, shapes, self, None), ..Executed::default() }))
+    }
+
+    fn passes(&self) -> Vec<&'static str> {
+        fuse::passes()
+    }
+
+    fn executed_after(&self, graph: &Graph, shapes: &Shapes, pass: &str) -> Result<Option<Executed>> {
+        Ok(Some(Executed { nodes: nodes(graph, shapes, self, Some(pass)), ..Executed::default() }))
     }
 
     fn reads_genai_config(&self) -> bool {
@@ -296,9 +304,11 @@ fn repeated(first: &Lowered, options: &OnnxRuntimeCpu) -> Result<Lowered> {
     Ok(Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions).with_data(data))
 }
 
-/// The nodes that are left of a graph, bodies apart, as they are executed and in execution order.
-fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu) -> Vec<ExecutedNode> {
-    let (work, order) = optimized(Work::new(graph, shapes), options);
+/// The nodes that are left of a graph, bodies apart, in execution order; after the pass named `last`, else after all.
+fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu, last: Option<&str>) -> Vec<ExecutedNode> {
+    let mut work = Work::new(graph, shapes);
+    fuse::optimize(&mut work, options, last);
+    let order = order::of(&work);
     let mut written: FxHashMap<usize, (usize, usize)> = FxHashMap::default();
     for (position, &node) in order.iter().enumerate() {
         let ports = work.nodes[node].outputs.iter().enumerate();
@@ -339,7 +349,7 @@ fn unwritten(weights: &weights::Weights, options: &OnnxRuntimeCpu) -> Option<All
 
 /// The graph that the runtime executes, and in which order.
 fn optimized<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec<usize>) {
-    fuse::optimize(&mut work, options);
+    fuse::optimize(&mut work, options, None);
     let order = order::of(&work);
     (work, order)
 }

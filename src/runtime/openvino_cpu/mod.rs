@@ -117,6 +117,21 @@ impl Runtime for OpenvinoCpu {
         Ok(Some(Executed { is_from_file: execution::is_execution_graph(graph), ..neutral(&execution) }))
     }
 
+    fn passes(&self) -> Vec<&'static str> {
+        fuse::passes()
+    }
+
+    fn executed_after(&self, graph: &Graph, shapes: &Shapes, pass: &str) -> Result<Option<Executed>> {
+        if execution::is_execution_graph(graph) {
+            let message = format!("pass `{pass}` was given, and no pass is applied to an execution graph");
+            return Err(Error::new(ErrorKind::Usage, message)
+                .in_file(graph.file())
+                .help("leave `--after` away, or give the exported model"));
+        }
+        let execution = fuse::execution_graph_after(graph, shapes, self.compiled(), Some(pass))?;
+        Ok(Some(neutral(&execution)))
+    }
+
     fn last_growth(&self, batch: u64, generation: Generation, length: u64) -> Option<u64> {
         memory::last_growth(self.cache, batch, generation, length)
     }
@@ -125,6 +140,19 @@ impl Runtime for OpenvinoCpu {
 /// What the plugin's rules found of a phase.
 fn facts(lowered: &Lowered) -> Facts {
     lowered.data().get::<Facts>().copied().unwrap_or_default()
+}
+
+impl OpenvinoCpu {
+    /// How a model is compiled under these options.
+    fn compiled(&self) -> fuse::Options {
+        fuse::Options {
+            precision: self.precision(),
+            is_dynamic: self.reshape != Some(Reshape::Static),
+            last_logits: self.last_logits,
+            kv_precision: self.kv_precision,
+            is_paged: self.cache == Cache::Paged,
+        }
+    }
 }
 
 /// The executed graph in the form that does not depend on the runtime.
@@ -182,14 +210,7 @@ pub fn executed(graph: &Graph, shapes: &Shapes, options: &OpenvinoCpu) -> Result
         agrees(graph, "kv-precision", options.kv_precision, read.kv_precision)?;
         read
     } else {
-        let options = fuse::Options {
-            precision: options.precision(),
-            is_dynamic: options.reshape != Some(Reshape::Static),
-            last_logits: options.last_logits,
-            kv_precision: options.kv_precision,
-            is_paged: options.cache == Cache::Paged,
-        };
-        fuse::execution_graph(graph, shapes, options)?
+        fuse::execution_graph(graph, shapes, options.compiled())?
     };
     // Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h.
     execution.kv_precision.get_or_insert(DType::U8);

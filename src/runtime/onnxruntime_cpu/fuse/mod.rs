@@ -24,8 +24,13 @@ use super::work::Work;
 use crate::rewrite;
 use passes::PASSES;
 
-/// Makes of a graph what the runtime executes.
-pub(super) fn optimize(work: &mut Work<'_>, options: &OnnxRuntimeCpu) {
+/// Makes of a graph what the runtime executes, or what it is after the pass named `last`.
+pub(super) fn optimize(work: &mut Work<'_>, options: &OnnxRuntimeCpu, last: Option<&str>) {
     work.options = *options;
-    rewrite::run(work, PASSES);
+    rewrite::run(work, PASSES, last);
+}
+
+/// Names of the passes, in their order.
+pub(super) fn passes() -> Vec<&'static str> {
+    rewrite::names(PASSES)
 }

@@ -96,8 +96,23 @@ impl Default for Options {
 ///
 /// None today; a pass that meets a graph it must not touch leaves it alone.
 pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Result<ExecutionGraph> {
+    execution_graph_after(graph, shapes, options, None)
+}
+
+/// Names of the passes, in their order.
+pub(super) fn passes() -> Vec<&'static str> {
+    rewrite::names(PASSES)
+}
+
+/// Rewrites a graph by the passes up to and with one, else by all.
+pub(super) fn execution_graph_after(
+    graph: &Graph,
+    shapes: &Shapes,
+    options: Options,
+    last: Option<&str>,
+) -> Result<ExecutionGraph> {
     let mut work = Work::new(graph, shapes, options);
-    rewrite::run(&mut work, PASSES);
+    rewrite::run(&mut work, PASSES, last);
     let mut assumptions = assumptions::of(&work);
     if options.is_paged && !work.is_paged {
         assumptions.push(assumptions::not_paged());
