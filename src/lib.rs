@@ -25,6 +25,7 @@
 // Nothing that a file can choose may end the process, and only the command line prints; tests may do both.
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod analysis;
 pub mod closed_form;
 pub mod dtype;
 pub mod error;
@@ -48,6 +49,7 @@ pub mod shape;
 pub mod units;
 pub mod verify;
 
+pub use analysis::{Request, Task, analyze};
 pub use dtype::DType;
 pub use error::{Error, Result};
 pub use units::Bytes;

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::options::{Analysis, Binding};
+use memgraph::analysis::Analysis as Made;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::formats;
 use memgraph::pipeline::estimate::{self, Estimate};
@@ -32,7 +33,7 @@ pub(super) fn pipeline(
         None => String::new(),
     };
     let report = report::pipeline::of_estimates(&estimates, &sha256);
-    analysis.deliver(&analysis.findings(report)?, report::text::PIPELINE)
+    analysis.deliver(&Made::of_report(report), report::text::PIPELINE)
 }
 
 /// The error for an image where the formulas need patches.
@@ -44,5 +45,5 @@ pub(super) fn needs_patches() -> Error {
 
 fn deliver(analysis: &Analysis, estimate: &Estimate, heading: &str) -> Result<Outcome> {
     let sha256 = if analysis.wants_json() { formats::sha256(&estimate.config)? } else { String::new() };
-    analysis.deliver(&analysis.findings(report::estimate::build(estimate, sha256))?, heading)
+    analysis.deliver(&Made::of_report(report::estimate::build(estimate, sha256)), heading)
 }

@@ -4,6 +4,7 @@ use super::options::Binding;
 use super::runtime::RuntimeArgs;
 use super::{EXIT_STATUS, Outcome, output};
 use clap::ValueEnum;
+use memgraph::analysis::{Request, Task};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::csv;
@@ -11,7 +12,7 @@ use memgraph::problem::Problem;
 use memgraph::report::dump;
 use memgraph::runtime::Runtime;
 use memgraph::{formats, shape};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One box of the line as JSON: the graph, its shapes, what is executed, the schedule, the planning problem, the plan
 #[derive(Debug, clap::Args)]
@@ -57,14 +58,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.stage == Stage::Graph {
         return done(&dump::graph(&graph));
     }
-    let scenario = args.binding.scenario(&args.file)?;
+    let mut request = Request::new(Task::Graph);
+    request.base = args.binding.scenario();
+    request.config = args.binding.config().map(Path::to_owned);
+    let scenario = request.scenario(&args.file)?;
     let shapes = shape::infer(&graph, &scenario)?;
     if args.stage == Stage::Shapes {
         output::print(&dump::shapes(&graph, &shapes))?;
         let is_complete = shapes.tensors().iter().all(|info| info.dims.is_some());
         return Ok(if is_complete { Outcome::Fine } else { Outcome::Incomplete });
     }
-    let runtime = args.runtime.runtime(&graph)?;
+    args.runtime.fill(&mut request)?;
+    let runtime = request.runtime(&graph)?;
     if args.stage == Stage::Execution {
         let executed = match &args.after {
             Some(pass) => runtime.executed_after(&graph, &shapes, known_pass(&*runtime, pass)?),
@@ -76,7 +81,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         })?;
         return done(&dump::executed(&executed));
     }
-    let planner = args.runtime.planner(&*runtime)?;
+    let planner = request.planner(&*runtime);
     let phases = phases::run(&graph, &[(PhaseName::Infer, scenario)], &*runtime, planner)?;
     let Some(phase) = phases.iter().find(|phase| phase.name == PhaseName::Infer) else {
         return Err(Error::new(ErrorKind::Internal, "the model does not run in any phase"));

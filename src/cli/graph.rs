@@ -2,9 +2,8 @@
 
 use super::options::{Analysis, Binding};
 use super::{EXIT_STATUS, Outcome};
+use memgraph::analysis::Task;
 use memgraph::error::Result;
-use memgraph::formats;
-use memgraph::phases::PhaseName;
 use std::path::PathBuf;
 
 /// Any model: every free dim is bound by `--bind`, `--input` or `--value`
@@ -20,8 +19,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let graph = formats::open(&args.file)?;
-    let scenario = args.binding.scenario(&args.file)?;
-    let report = args.analysis.analyze(&graph, &[(PhaseName::Infer, scenario)])?;
-    args.analysis.deliver(&report, "Model")
+    let request = args.analysis.request(Task::Graph, args.binding.scenario(), &args.binding)?;
+    args.analysis.run(&args.file, &request, "Model")
 }

@@ -4,11 +4,9 @@ use super::options::{Analysis, Binding};
 use super::parse::parse_length;
 use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
+use memgraph::analysis::Task;
 use memgraph::error::Result;
-use memgraph::formats;
-use memgraph::graph::Graph;
-use memgraph::pipeline::genai;
-use memgraph::pipeline::llm::{self, Part};
+use memgraph::pipeline::llm::Part;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
@@ -57,37 +55,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.analysis.is_components()? {
         return components::language(&args.analysis, &args.binding, &args.model, args.seq);
     }
-    let graph = formats::open(&llm::file(&args.model)?)?;
-    let base = Scenario { past: args.past, batch: Some(args.batch), ..args.binding.scenario(&args.model)? };
-    llm::check_length(&graph, &base, args.seq)?;
     let part = match args.phase {
         Phase::Prefill => Part::Prefill,
         Phase::Decode => Part::Decode,
         Phase::Generate => Part::Generate { new_tokens: args.new_tokens },
     };
-    let runtime = args.analysis.runtime(&graph)?;
-    let base = if runtime.reads_genai_config() {
-        of_genai(args, &graph, base)?
-    } else {
-        genai::nobody(&args.model, args.max_length)?;
-        base
-    };
-    let report = args.analysis.analyze(&graph, &llm::phases(&base, args.seq, part, &*runtime))?;
-    args.analysis.deliver(&report, "LLM")
-}
-
-/// The same run by ONNX Runtime GenAI, if the model is a folder for it.
-fn of_genai(args: &Args, graph: &Graph, base: Scenario) -> Result<Scenario> {
-    let new_tokens = match args.phase {
-        Phase::Prefill => 0,
-        Phase::Decode => 1,
-        Phase::Generate => args.new_tokens,
-    };
-    let tokens = args.past.saturating_add(args.seq).saturating_add(new_tokens);
-    Ok(match genai::of(&args.model, graph, args.max_length, tokens)? {
-        Some((genai, beams)) => {
-            Scenario { genai: Some(genai), batch: Some(args.batch.saturating_mul(beams)), ..base }
-        }
-        None => base,
-    })
+    let task = Task::Language { tokens: args.seq, part, max_length: args.max_length };
+    let base = Scenario { past: args.past, batch: Some(args.batch), ..args.binding.scenario() };
+    let request = args.analysis.request(task, base, &args.binding)?;
+    args.analysis.run(&args.model, &request, "LLM")
 }

@@ -4,22 +4,12 @@ use super::parse::{parse_bind, parse_input, parse_value};
 use super::runtime::RuntimeArgs;
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
-use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::formats;
-use memgraph::graph::{Dims, Graph, Value};
-use memgraph::phases::{self, PhaseName};
-use memgraph::pipeline::parts::Part;
-use memgraph::pipeline::vlm;
-use memgraph::report::pipeline::Telling;
-use memgraph::report::{
-    self, By, Subject,
-    model::{Comparison, Report},
-    svg::Chart,
-};
-use memgraph::runtime::{Assumption, Runtime, registry};
-use memgraph::scenario::{ModelConfig, Scenario};
+use memgraph::analysis::{self, Request, Task};
+use memgraph::error::Result;
+use memgraph::graph::{Dims, Value};
+use memgraph::report::{self, By, model::Report, svg::Chart};
+use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// How inputs are bound.
 #[derive(Debug, Args)]
@@ -78,13 +68,6 @@ pub(super) struct Analysis {
     quiet: bool,
 }
 
-/// What an analysis found: the report, and the drawing if one was asked for.
-#[derive(Debug)]
-pub(super) struct Findings {
-    report: Report,
-    drawing: Option<String>,
-}
-
 /// What a run is compared with.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Other {
@@ -110,38 +93,18 @@ enum Grouping {
     Layer,
 }
 
-impl Findings {
-    /// Adds what was taken for granted before the graph was walked.
-    pub(super) fn assume(&mut self, assumptions: Vec<Assumption>) {
-        let stated = assumptions
-            .into_iter()
-            .map(|found| report::model::Assumption { rule: found.rule.to_owned(), text: found.text });
-        self.report.assumptions.extend(stated);
-    }
-}
-
 impl Binding {
     /// The file that was given instead of the folder's config.json.
     pub(super) fn config(&self) -> Option<&Path> {
         self.config.as_deref()
     }
 
-    /// The scenario that the options describe; sizes come from the config beside `model`.
-    pub(super) fn scenario(&self, model: &Path) -> Result<Scenario> {
-        let config = match &self.config {
-            Some(file) => formats::config::read_file(file)?,
-            None => formats::config::read(memgraph::pipeline::folder(model))?,
-        };
-        Ok(Scenario { config, ..self.scenario_without_config() })
-    }
-
     /// The scenario that the options alone describe.
-    pub(super) fn scenario_without_config(&self) -> Scenario {
+    pub(super) fn scenario(&self) -> Scenario {
         Scenario {
             binds: self.bind.clone(),
             inputs: self.input.clone(),
             values: self.value.clone(),
-            config: ModelConfig::default(),
             strict: self.strict,
             allow_opaque: self.allow_opaque,
             ..Scenario::default()
@@ -160,40 +123,25 @@ impl Analysis {
         self.json.is_some()
     }
 
-    /// Walks every part of a pipeline and makes the one report.
-    pub(super) fn analyze_pipeline(
-        &self,
-        parts: Vec<Part>,
-        base: &Scenario,
-        request: &vlm::Request,
-        model: &Path,
-        keeps_vision: bool,
-    ) -> Result<Findings> {
-        let rules = |graph: &Graph| {
-            let runtime = self.runtime.runtime(graph)?;
-            let planner = self.runtime.planner(&*runtime)?;
-            Ok((runtime, planner))
-        };
-        let run = vlm::run(parts, base, request, &rules)?;
-        let sha256 = if self.json.is_some() {
-            run.parts.iter().map(|walk| formats::sha256(&walk.part.file)).collect::<Result<Vec<_>>>()?
-        } else {
-            Vec::new()
-        };
-        let telling = Telling {
-            model: model.display().to_string(),
-            keeps_vision,
-            by: self.by(),
-            full: self.json_full,
-            sha256,
-        };
-        let report = report::pipeline::build(&run, &telling);
-        let draw = |_| match self.chart {
-            Drawing::Breakdown => report::svg::breakdown(&report),
-            _ => report::svg::phases(&report),
-        };
-        let drawing = self.svg.as_ref().map(draw).transpose()?;
-        Ok(Findings { report, drawing })
+    /// The request of a task; `base` holds for every phase of it.
+    pub(super) fn request(&self, task: Task, base: Scenario, binding: &Binding) -> Result<Request> {
+        let mut request = Request::new(task);
+        request.base = base;
+        request.config = binding.config.clone();
+        self.runtime.fill(&mut request)?;
+        request.by = self.by();
+        request.full = self.json_full;
+        request.digest = self.wants_json();
+        Ok(request)
+    }
+
+    /// Analyses a model and writes the report wherever the options ask for it.
+    pub(super) fn run(&self, model: &Path, request: &Request, heading: &str) -> Result<Outcome> {
+        let mut found = analysis::run(model, request)?;
+        if let Some(Other::Graph) = self.compare {
+            found.report.comparison = Some(found.compare(self.top)?);
+        }
+        self.deliver(&found, heading)
     }
 
     fn by(&self) -> By {
@@ -205,79 +153,17 @@ impl Analysis {
         }
     }
 
-    /// A report that was made without a graph; its only chart is the breakdown.
-    pub(super) fn findings(&self, report: Report) -> Result<Findings> {
-        let drawing = self.svg.as_ref().map(|_| report::svg::breakdown(&report)).transpose()?;
-        Ok(Findings { report, drawing })
-    }
-
-    /// The runtime that is modelled for `graph`.
-    pub(super) fn runtime(&self, graph: &Graph) -> Result<Arc<dyn Runtime>> {
-        self.runtime.runtime(graph)
-    }
-
-    /// Walks the line for every phase and makes the report.
-    pub(super) fn analyze(&self, graph: &Graph, phases: &[(PhaseName, Scenario)]) -> Result<Findings> {
-        let runtime = self.runtime.runtime(graph)?;
-        let planner = self.runtime.planner(&*runtime)?;
-        let phases = phases::run(graph, phases, &*runtime, planner)?;
-        let sha256 = if self.json.is_some() { formats::sha256(graph.file())? } else { String::new() };
-        let by = self.by();
-        let subject =
-            Subject { graph, sha256, runtime: &*runtime, planner, phases: &phases, by, full: self.json_full };
+    /// Writes a report wherever the options ask for it.
+    pub(super) fn deliver(&self, found: &analysis::Analysis, heading: &str) -> Result<Outcome> {
+        let report = &found.report;
         let chart = match self.chart {
             Drawing::Pressure => Chart::Pressure,
             Drawing::Arena => Chart::Arena,
             Drawing::Breakdown => Chart::Breakdown,
         };
-        let drawing = self.svg.as_ref().map(|_| report::svg::render(&subject, chart)).transpose()?;
-        let comparison = self.compare.map(|Other::Graph| self.compare_with_written(&subject)).transpose()?;
-        let report = Report { comparison, ..report::build(&subject) };
-        Ok(Findings { report, drawing })
-    }
-
-    /// The highest phase beside the same phase of the graph as written.
-    fn compare_with_written(&self, subject: &Subject<'_>) -> Result<Comparison> {
-        let Subject { graph, runtime, .. } = *subject;
-        let refused = || {
-            Error::new(
-                ErrorKind::Usage,
-                format!(
-                    "`--compare graph` was given, and profile {} has no graph to compare",
-                    runtime.name()
-                ),
-            )
-            .help("use the profile of a runtime whose nodes carry the names of those that they replace")
-        };
-        let running = subject.phases.iter().filter(|phase| !phase.lowered.schedule().steps.is_empty());
-        let Some(executed) = running.max_by_key(|phase| phase.plan.arena_size) else {
-            return Err(Error::new(ErrorKind::Usage, "`--compare graph` was given, and no step runs"));
-        };
-        let execution = runtime.executed(graph, &executed.shapes)?.filter(|found| found.nodes_are_steps);
-        let execution = execution.ok_or_else(refused)?;
-        if execution.is_from_file {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "`--compare graph` was given, and the file is an execution graph",
-            )
-            .in_file(graph.file())
-            .help("give the model that it was compiled from"));
-        }
-        let exported = registry::exported();
-        let runs = [(executed.name, executed.scenario.clone())];
-        let written = phases::run(graph, &runs, &*exported, exported.planner())?;
-        let [written] = &written[..] else {
-            return Err(Error::new(ErrorKind::Internal, "one phase was asked for, and another number came"));
-        };
-        Ok(report::compare::build(graph, written, executed, &execution, self.top))
-    }
-
-    /// Writes a report wherever the options ask for it.
-    pub(super) fn deliver(&self, findings: &Findings, heading: &str) -> Result<Outcome> {
-        let Findings { report, drawing } = findings;
         let mut wants_text = true;
-        if let (Some(target), Some(drawing)) = (&self.svg, drawing) {
-            output::write(target, drawing)?;
+        if let Some(target) = &self.svg {
+            output::write(target, &found.chart(chart)?)?;
             wants_text &= !output::is_stdout(target);
         }
         for (target, render) in [

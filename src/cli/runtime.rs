@@ -1,14 +1,12 @@
 //! `--profile` and the options of runtimes: made of the registry, so that a runtime's options are named in its folder only.
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use memgraph::error::Result;
-use memgraph::graph::Graph;
+use memgraph::analysis::Request;
+use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::Planner;
 use memgraph::runtime::options::{OptionSpec, Options, Values};
-use memgraph::runtime::{Runtime, registry};
-use std::sync::Arc;
+use memgraph::runtime::registry;
 
 /// The name of the closed forms among the profiles.
 pub(super) const COMPONENTS: &str = "components";
@@ -35,19 +33,17 @@ impl RuntimeArgs {
         }
     }
 
-    /// The runtime that was asked for, else the one that fits the graph.
-    pub(super) fn runtime(&self, graph: &Graph) -> Result<Arc<dyn Runtime>> {
+    /// Adds runtime, options and planner to a request.
+    pub(super) fn fill(&self, request: &mut Request) -> Result<()> {
         if self.profile.as_deref() == Some(COMPONENTS) {
             let message = "the component formulas do not read a graph, and this command does";
-            return Err(memgraph::Error::new(memgraph::error::ErrorKind::Usage, message)
+            return Err(Error::new(ErrorKind::Usage, message)
                 .help("use `llm`, `vit` or `vlm` with `--profile components`"));
         }
-        registry::for_graph(graph, self.profile.as_deref(), &self.options).map(Arc::from)
-    }
-
-    /// The planner that was asked for, else the runtime's.
-    pub(super) fn planner(&self, runtime: &dyn Runtime) -> Result<Planner> {
-        self.planner.as_deref().map_or(Ok(runtime.planner()), Planner::by_name)
+        request.profile.clone_from(&self.profile);
+        request.options = self.options.clone();
+        request.planner = self.planner.as_deref().map(Planner::by_name).transpose()?;
+        Ok(())
     }
 }
 
@@ -120,7 +116,7 @@ impl FromArgMatches for RuntimeArgs {
             let found = matches.try_get_one::<String>(name);
             found
                 .map(Option::<&String>::cloned)
-                .map_err(|error| clap::Error::raw(ErrorKind::InvalidValue, error))
+                .map_err(|error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error))
         };
         self.profile = text("profile")?;
         self.planner = text("planner")?;

@@ -3,13 +3,10 @@
 use super::options::{Analysis, Binding};
 use super::parse::{Length, parse_image, parse_tiles};
 use super::{EXIT_STATUS, Outcome, components};
-use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::formats::{self, preprocessor};
-use memgraph::phases::PhaseName;
-use memgraph::pipeline::parts::{self, Part};
-use memgraph::pipeline::{self, misfit, vlm};
+use memgraph::analysis::Task;
+use memgraph::error::Result;
 use memgraph::scenario::Scenario;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A vision tower of SEQ patches over all images, or of one image of WxH pixels
 #[derive(Debug, clap::Args)]
@@ -40,40 +37,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
         return components::vision(&args.analysis, &args.binding, &args.model, patches);
     }
-    let all = parts::of_vision(&args.model)?;
-    let names: Vec<String> = all.iter().map(|part| file_name(&part.file)).collect();
-    let is_asked = |part: &Part| args.part.as_ref().is_none_or(|asked| file_name(&part.file) == *asked);
-    let mut wanted: Vec<Part> = all.into_iter().filter(is_asked).collect();
-    let base = Scenario { image: args.image, batch: args.batch, ..args.binding.scenario(&args.model)? };
-    let request = vlm::Request {
+    let task = Task::Vision {
         patches: args.seq.map(|seq| seq.total),
         tiles: args.seq.and_then(|seq| seq.tiles),
-        settings: preprocessor::read(pipeline::folder(&args.model), args.binding.config())?,
-        ..vlm::Request::default()
+        part: args.part.clone(),
     };
-    match wanted.len() {
-        0 => Err(Error::new(
-            ErrorKind::Usage,
-            format!("the tower has no part \"{}\"", args.part.as_deref().unwrap_or_default()),
-        )
-        .in_file(&args.model)
-        .help(format!("parts: {}", names.join(", ")))),
-        1 => {
-            let (scenario, assumptions) = vlm::vision(&base, &request)?;
-            let graph = formats::open(&wanted.remove(0).file)?;
-            misfit::check(&graph, &base, &request, &scenario)?;
-            let findings = args.analysis.analyze(&graph, &[(PhaseName::Infer, scenario)]);
-            let mut findings = findings.map_err(|error| misfit::explain(error, &graph, &base, &request))?;
-            findings.assume(assumptions);
-            args.analysis.deliver(&findings, "VIT")
-        }
-        _ => {
-            let findings = args.analysis.analyze_pipeline(wanted, &base, &request, &args.model, true)?;
-            args.analysis.deliver(&findings, "VIT")
-        }
-    }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    let base = Scenario { image: args.image, batch: args.batch, ..args.binding.scenario() };
+    let request = args.analysis.request(task, base, &args.binding)?;
+    args.analysis.run(&args.model, &request, "VIT")
 }

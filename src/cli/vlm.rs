@@ -4,9 +4,8 @@ use super::options::{Analysis, Binding};
 use super::parse::{Length, parse_image, parse_tiles};
 use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
-use memgraph::error::{Error, ErrorKind, Result};
-use memgraph::formats::preprocessor;
-use memgraph::pipeline::{self, parts, vlm};
+use memgraph::analysis::Task;
+use memgraph::error::Result;
 use memgraph::report::text::PIPELINE;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
@@ -49,25 +48,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
         return components::pipeline(&args.analysis, &args.binding, &args.model, patches);
     }
-    if !args.model.is_dir() {
-        return Err(Error::new(ErrorKind::Usage, "this is no folder, and a pipeline has several models")
-            .in_file(&args.model)
-            .help("give the folder that holds them"));
-    }
-    let base = Scenario { image: args.image, ..args.binding.scenario(&args.model)? };
-    let request = vlm::Request {
+    let task = Task::Pipeline {
         patches: args.seq.map(|seq| seq.total),
         tiles: args.seq.and_then(|seq| seq.tiles),
         text_tokens: args.text_tokens,
         new_tokens: args.new_tokens,
-        settings: preprocessor::read(pipeline::folder(&args.model), args.binding.config())?,
+        keeps_vision: args.keep_vision == Answer::Yes,
     };
-    let findings = args.analysis.analyze_pipeline(
-        parts::of_pipeline(&args.model)?,
-        &base,
-        &request,
-        &args.model,
-        args.keep_vision == Answer::Yes,
-    )?;
-    args.analysis.deliver(&findings, PIPELINE)
+    let base = Scenario { image: args.image, ..args.binding.scenario() };
+    let request = args.analysis.request(task, base, &args.binding)?;
+    args.analysis.run(&args.model, &request, PIPELINE)
 }

@@ -25,7 +25,7 @@ use std::path::Path;
 pub fn of(model: &Path, graph: &Graph, max_length: Option<u64>, tokens: u64) -> Result<Option<(GenAi, u64)>> {
     let found = if model.is_dir() { genai::read(model)? } else { None };
     let Some(config) = found else {
-        return nobody(model, max_length).map(|()| None);
+        return reject_max_length(model, max_length).map(|()| None);
     };
     let refused = |message: String, help: &str| {
         Err(Error::new(ErrorKind::Usage, message).in_file(&model.join("genai_config.json")).help(help))
@@ -55,17 +55,17 @@ pub fn of(model: &Path, graph: &Graph, max_length: Option<u64>, tokens: u64) -> 
     Ok(Some((GenAi { shared_cache }, config.beams)))
 }
 
-/// Refuses a maximum length where GenAI does not run the model.
+/// Returns an error if a maximum length is given and ONNX Runtime GenAI does not run the model.
 ///
 /// # Errors
 ///
 /// If there is one.
-pub fn nobody(model: &Path, max_length: Option<u64>) -> Result<()> {
+pub fn reject_max_length(model: &Path, max_length: Option<u64>) -> Result<()> {
     let Some(length) = max_length else { return Ok(()) };
     let message = format!("`--max-length {length}` was given, and ONNX Runtime GenAI does not run the model");
     Err(Error::new(ErrorKind::Usage, message)
         .in_file(model)
-        .help("leave it away, or give a folder with a genai_config.json and `--profile onnxruntime-cpu`"))
+        .help("remove it, or give a folder with a genai_config.json and `--profile onnxruntime-cpu`"))
 }
 
 /// Whether the runner shares buffers: not while beams are reordered.
