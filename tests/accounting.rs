@@ -5,6 +5,8 @@ use memgraph::phases::{self, PhaseName};
 use memgraph::plan::Planner;
 use memgraph::report::{self, By, Subject, model::Report};
 use memgraph::runtime::graph::Exported;
+use memgraph::runtime::options::Options;
+use memgraph::runtime::{Runtime, registry};
 use memgraph::scenario::{Scenario, Task};
 use memgraph::{formats, pipeline};
 use std::path::PathBuf;
@@ -56,36 +58,87 @@ fn run_of(graph: &Graph, base: &Scenario) -> Scenario {
     pipeline::vit::scenario(&Scenario { image, ..base.clone() }, Some(patches)).unwrap()
 }
 
-fn report_of(graph: &Graph, scenario: &Scenario, planner: Planner, by: By) -> Report {
-    let profile = Exported;
-    let phases = phases::run(graph, &[(PhaseName::Infer, scenario.clone())], &profile, planner).unwrap();
-    let subject =
-        Subject { graph, sha256: String::new(), runtime: &profile, planner, phases: &phases, by, full: true };
+/// Every ONNX model below fixtures/onnx that one of a few runs can size.
+fn onnx_fixtures() -> Vec<(PathBuf, Scenario)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/onnx");
+    let folders = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.map(|folder| folder.join("model.onnx")).filter(|file| file.exists());
+    let binds = ["batch", "sequence", "height", "width"].map(|name| (name.to_owned(), 64));
+    let candidates = [
+        Scenario { task: Task::Llm, prompt: Some(64), ..Scenario::default() },
+        Scenario { task: Task::Vision, image: Some((224, 224)), ..Scenario::default() },
+        Scenario { binds: binds.into(), ..Scenario::default() },
+    ];
+    let mut found = Vec::new();
+    for file in files {
+        let graph = formats::open(&file).unwrap();
+        let fits = |scenario: &&Scenario| memgraph::shape::infer(&graph, scenario).is_ok();
+        found.extend(candidates.iter().find(fits).map(|scenario| (file.clone(), scenario.clone())));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(found.len() >= 6, "only {} ONNX fixtures can be sized", found.len());
+    found
+}
+
+/// The runtimes that load a graph, under their default options.
+fn runtimes(graph: &Graph) -> Vec<Box<dyn Runtime>> {
+    let all = registry::RUNTIMES
+        .iter()
+        .chain(registry::HIDDEN)
+        .map(|found| (found.make)(&Options::default()).unwrap());
+    all.filter(|runtime| runtime.accepts(graph).is_ok()).collect()
+}
+
+fn report_under(
+    runtime: &dyn Runtime,
+    graph: &Graph,
+    scenario: &Scenario,
+    planner: Planner,
+    by: By,
+) -> Report {
+    let phases = phases::run(graph, &[(PhaseName::Infer, scenario.clone())], runtime, planner).unwrap();
+    let subject = Subject { graph, sha256: String::new(), runtime, planner, phases: &phases, by, full: true };
     report::build(&subject)
 }
 
+fn report_of(graph: &Graph, scenario: &Scenario, planner: Planner, by: By) -> Report {
+    report_under(&Exported, graph, scenario, planner, by)
+}
+
 #[test]
-fn categories_add_up_to_the_total() {
-    for (file, scenario) in fixtures() {
+fn categories_blocks_and_shares_add_up_under_every_runtime() {
+    let mut seen = std::collections::BTreeMap::<&str, usize>::new();
+    for (file, scenario) in fixtures().into_iter().chain(onnx_fixtures()) {
         let graph = formats::open(&file).unwrap();
-        for by in [By::Component, By::Layer, By::Op, By::Node] {
-            let report = report_of(&graph, &scenario, Planner::GreedyBySize, by);
-            let totals = &report.totals;
-            let weights = totals.weights_file_bytes + totals.weights_anonymous_bytes;
-            let temp = totals.arena_bytes
-                + totals.dynamic_bytes
-                + totals.io_bytes
-                + totals.kv_cache_bytes
-                + totals.state_bytes
-                + totals.scratch_bytes
-                + totals.runtime_bytes;
-            assert_eq!(totals.temp_bytes, temp, "{}", file.display());
-            assert_eq!(totals.total_bytes, weights + temp, "{}", file.display());
-            let at_peak: u64 = report.breakdown.iter().map(|share| share.at_peak_bytes).sum();
-            assert_eq!(at_peak, totals.total_bytes, "{} by {}", file.display(), by.name());
-            let blocks: u64 = report.blocks.iter().map(|block| block.bytes * block.count).sum();
-            assert_eq!(blocks, totals.total_bytes, "{}: blocks", file.display());
+        for runtime in runtimes(&graph) {
+            *seen.entry(runtime.name()).or_default() += 1;
+            for by in [By::Component, By::Layer, By::Op, By::Node] {
+                let report = report_under(&*runtime, &graph, &scenario, runtime.planner(), by);
+                let what = format!("{} under {}", file.display(), runtime.name());
+                let totals = &report.totals;
+                let weights = totals.weights_file_bytes + totals.weights_anonymous_bytes;
+                let temp = totals.arena_bytes
+                    + totals.dynamic_bytes
+                    + totals.io_bytes
+                    + totals.kv_cache_bytes
+                    + totals.state_bytes
+                    + totals.scratch_bytes
+                    + totals.runtime_bytes;
+                assert_eq!(totals.temp_bytes, temp, "{what}");
+                assert_eq!(totals.total_bytes, weights + temp, "{what}");
+                let at_peak: u64 = report.breakdown.iter().map(|share| share.at_peak_bytes).sum();
+                assert_eq!(at_peak, totals.total_bytes, "{what} by {}", by.name());
+                let blocks: u64 = report.blocks.iter().map(|block| block.bytes * block.count).sum();
+                assert_eq!(blocks, totals.total_bytes, "{what}: blocks");
+            }
         }
+    }
+    for found in registry::RUNTIMES.iter().chain(registry::HIDDEN) {
+        assert!(
+            seen.get(found.name).is_some_and(|&count| count >= 5),
+            "{} ran on too few fixtures",
+            found.name
+        );
     }
 }
 
@@ -119,26 +172,25 @@ fn the_peak_is_the_highest_step() {
 }
 
 #[test]
-fn the_same_input_gives_the_same_bytes() {
-    for (file, scenario) in fixtures() {
-        let make = || {
+fn the_same_input_gives_the_same_bytes_and_json_reads_back() {
+    for (file, scenario) in fixtures().into_iter().chain(onnx_fixtures()) {
+        let made = || {
             let graph = formats::open(&file).unwrap();
-            let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Node);
-            report::json::render(&report)
-                + &report::text::render(&report, "LLM", 1000)
-                + &report::csv::render(&report)
+            let reports = runtimes(&graph)
+                .into_iter()
+                .map(|runtime| report_under(&*runtime, &graph, &scenario, runtime.planner(), By::Node));
+            reports.collect::<Vec<_>>()
         };
-        assert_eq!(make(), make(), "{}", file.display());
-    }
-}
-
-#[test]
-fn json_reads_back_and_no_field_is_unknown() {
-    for (file, scenario) in fixtures() {
-        let graph = formats::open(&file).unwrap();
-        let report = report_of(&graph, &scenario, Planner::GreedyBySize, By::Component);
-        let read: Report = serde_json::from_str(&report::json::render(&report)).unwrap();
-        assert_eq!(read, report, "{}", file.display());
+        for (one, other) in made().iter().zip(&made()) {
+            let text = |report: &Report| {
+                report::json::render(report)
+                    + &report::text::render(report, "LLM", 1000)
+                    + &report::csv::render(report)
+            };
+            assert!(text(one) == text(other), "{}", file.display());
+            let read: Report = serde_json::from_str(&report::json::render(one)).unwrap();
+            assert!(read == *one, "{} reads back otherwise", file.display());
+        }
     }
 }
 

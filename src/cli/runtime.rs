@@ -1,5 +1,6 @@
 //! `--profile` and the options of runtimes: made of the registry, so that a runtime's options are named in its folder only.
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use memgraph::analysis::Request;
@@ -82,6 +83,9 @@ fn argument(spec: &'static OptionSpec) -> Arg {
 impl Args for RuntimeArgs {
     fn augment_args(command: Command) -> Command {
         let names = registry::RUNTIMES.iter().map(|found| found.name).chain([COMPONENTS]);
+        let names = names.map(PossibleValue::new);
+        let names =
+            names.chain(registry::HIDDEN.iter().map(|found| PossibleValue::new(found.name).hide(true)));
         let defaults = registry::RUNTIMES.iter().flat_map(|found| {
             found.default_for.iter().map(|format| format!("{} for {}", found.name, format.words()))
         });
@@ -89,7 +93,7 @@ impl Args for RuntimeArgs {
         let profile = Arg::new("profile")
             .long("profile")
             .value_name("PROFILE")
-            .value_parser(names.collect::<Vec<_>>())
+            .value_parser(PossibleValuesParser::new(names))
             .help(format!("Runtime to model [default: {}]", defaults.join(", ")));
         let planner = Arg::new("planner")
             .long("planner")

@@ -85,7 +85,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
             total_bytes: estimate.total().0,
             lower_bound_bytes: (temp - kv_cache - io).0,
             largest_allocation_bytes: largest.0,
-            known: known.name().to_owned(),
+            known: known.into(),
             ..model::Totals::default()
         },
         phases: vec![model::Phase {

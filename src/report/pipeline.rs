@@ -2,13 +2,13 @@
 
 use super::breakdown::By;
 use super::build::{self, Subject, View};
-use super::model::{self, Report, SCHEMA_VERSION};
+use super::model::{self, Known, Report, SCHEMA_VERSION};
 use crate::closed_form::components;
 use crate::phases::PhaseName;
 use crate::pipeline::estimate::Estimate;
 use crate::pipeline::vlm::{self, Holding, Moment, Run, Walk};
 use crate::scenario::Task;
-use crate::schedule::{Known, StorageClass};
+use crate::schedule::StorageClass;
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
@@ -82,7 +82,7 @@ pub fn build(run: &Run, telling: &Telling) -> Report {
         let unknown =
             components.iter().filter_map(|report| report.totals.unknown_tensors).reduce(u64::saturating_add);
         if unknown.is_some() {
-            report.totals.known = Known::LowerBound.name().to_owned();
+            report.totals.known = Known::LowerBound;
             report.totals.unknown_tensors = unknown;
         }
     }
@@ -104,7 +104,7 @@ pub fn of_estimates(estimates: &[Estimate], sha256: &str) -> Report {
             Report { component: Some(component), ..super::estimate::build(estimate, sha256.to_owned()) }
         })
         .collect();
-    let mut sum = model::Totals { known: Known::Exact.name().to_owned(), ..model::Totals::default() };
+    let mut sum = model::Totals { known: Known::Exact, ..model::Totals::default() };
     let mut shares = Vec::new();
     for report in &components {
         add(&mut sum, &report.totals);
@@ -193,7 +193,7 @@ impl Held<'_> {
                 io_bytes: outputs,
                 temp_bytes: outputs,
                 total_bytes: outputs,
-                known: Known::Exact.name().to_owned(),
+                known: Known::Exact,
                 ..model::Totals::default()
             };
         };
@@ -259,7 +259,7 @@ fn not_run(walk: &Walk) -> model::Totals {
     model::Totals {
         weights_file_bytes: weights,
         total_bytes: weights,
-        known: Known::LowerBound.name().to_owned(),
+        known: Known::LowerBound,
         ..model::Totals::default()
     }
 }
@@ -276,7 +276,7 @@ fn each<'a, 'b>(
 }
 
 fn totals(parts: &[Held<'_>], moment: &Moment) -> model::Totals {
-    let mut sum = model::Totals { known: Known::Exact.name().to_owned(), ..model::Totals::default() };
+    let mut sum = model::Totals { known: Known::Exact, ..model::Totals::default() };
     for (part, holding) in each(parts, moment) {
         add(&mut sum, &part.totals(holding));
     }
@@ -303,11 +303,7 @@ fn add(sum: &mut model::Totals, other: &model::Totals) {
         *field = field.saturating_add(other);
     }
     sum.largest_allocation_bytes = sum.largest_allocation_bytes.max(other.largest_allocation_bytes);
-    let known = |name: &str| {
-        let all = [Known::Exact, Known::UpperBound, Known::Assumed, Known::LowerBound];
-        all.into_iter().find(|known| known.name() == name).unwrap_or(Known::LowerBound)
-    };
-    sum.known = known(&sum.known).and(known(&other.known)).name().to_owned();
+    sum.known = sum.known.and(other.known);
 }
 
 fn phase(parts: &[Held<'_>], moment: &Moment, totals: &model::Totals) -> model::Phase {

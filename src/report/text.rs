@@ -3,7 +3,7 @@
 mod comparison;
 mod pipeline;
 
-use super::model::{Report, Share, Totals};
+use super::model::{Known, Report, Share, Totals};
 use crate::units::Bytes;
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) ->
     } else {
         published(out, heading, [totals])?;
     }
-    if totals.known != "exact" {
+    if totals.known != Known::Exact {
         writeln!(out, "The total is {}.", how_known(totals))?;
     }
     writeln!(out, "\n{}", headline(report))?;
@@ -95,11 +95,13 @@ fn planned(out: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn how_known(totals: &Totals) -> String {
-    match (totals.known.as_str(), totals.unknown_tensors) {
-        ("upper_bound", _) => "an upper bound: some shapes depend on data".to_owned(),
-        ("lower_bound", Some(1)) => "a lower bound: the size of one tensor is unknown".to_owned(),
-        ("lower_bound", Some(count)) => format!("a lower bound: the sizes of {count} tensors are unknown"),
-        ("lower_bound", None) => "a lower bound: some sizes are unknown".to_owned(),
+    match (totals.known, totals.unknown_tensors) {
+        (Known::UpperBound, _) => "an upper bound: some shapes depend on data".to_owned(),
+        (Known::LowerBound, Some(1)) => "a lower bound: the size of one tensor is unknown".to_owned(),
+        (Known::LowerBound, Some(count)) => {
+            format!("a lower bound: the sizes of {count} tensors are unknown")
+        }
+        (Known::LowerBound, None) => "a lower bound: some sizes are unknown".to_owned(),
         _ => "assumed in part: see the assumptions".to_owned(),
     }
 }

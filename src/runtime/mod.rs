@@ -12,6 +12,8 @@ pub mod onnxruntime_cpu;
 pub mod openvino_cpu;
 pub mod openvino_gpu;
 pub mod options;
+#[cfg(feature = "fuzzing")]
+pub mod per_tensor;
 mod phase;
 pub mod registry;
 

@@ -13,13 +13,19 @@ pub const RUNTIMES: &[Registration] = &[
     onnxruntime_cpu::REGISTRATION,
 ];
 
+/// Runtimes that tests use, which no help text lists.
+pub const HIDDEN: &[Registration] = &[
+    #[cfg(feature = "fuzzing")]
+    super::per_tensor::REGISTRATION,
+];
+
 /// Finds the runtime of this name.
 ///
 /// # Errors
 ///
 /// If there is none; the error lists the names.
 pub fn by_name(name: &str) -> Result<&'static Registration> {
-    RUNTIMES.iter().find(|found| found.name == name).ok_or_else(|| {
+    RUNTIMES.iter().chain(HIDDEN).find(|found| found.name == name).ok_or_else(|| {
         let names: Vec<&str> = RUNTIMES.iter().map(|found| found.name).collect();
         Error::new(ErrorKind::Usage, format!("unknown profile \"{name}\""))
             .help(format!("profiles: {}", names.join(", ")))

@@ -5,6 +5,7 @@
 mod comparison;
 pub mod dump;
 
+use crate::schedule;
 pub use comparison::{Comparison, FusionGroup, Pair};
 
 use schemars::JsonSchema;
@@ -195,14 +196,48 @@ pub struct Totals {
     pub lower_bound_bytes: u64,
     /// The largest single allocation.
     pub largest_allocation_bytes: u64,
-    /// `exact`, `upper_bound`, `lower_bound` or `assumed`.
-    pub known: String,
+    /// How the total is known.
+    pub known: Known,
     /// Tensors of unknown size, which no sum counts; of the phase that has the most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_tensors: Option<u64>,
     /// Of a pipeline: the sum of its parts' totals, each at its own highest, whether they are ever there together or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts_sum_bytes: Option<u64>,
+}
+
+/// How a number is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Known {
+    /// It is this.
+    #[default]
+    Exact,
+    /// It is at most this.
+    UpperBound,
+    /// A rule without proof gives this.
+    Assumed,
+    /// It is at least this.
+    LowerBound,
+}
+
+impl Known {
+    /// How a sum of two such numbers is known: the weaker statement.
+    #[must_use]
+    pub fn and(self, other: Known) -> Known {
+        self.max(other)
+    }
+}
+
+impl From<schedule::Known> for Known {
+    fn from(known: schedule::Known) -> Known {
+        match known {
+            schedule::Known::Exact => Known::Exact,
+            schedule::Known::UpperBound => Known::UpperBound,
+            schedule::Known::Assumed => Known::Assumed,
+            schedule::Known::LowerBound => Known::LowerBound,
+        }
+    }
 }
 
 /// The peak of one phase.
@@ -276,6 +311,9 @@ pub struct Block {
     pub count: u64,
     /// What the first of them is.
     pub what: String,
+    /// The bytes are the sum of many small allocations whose number is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_aggregate: bool,
 }
 
 /// What one node, operator, component or layer holds.

@@ -73,8 +73,12 @@ impl Runtime for OpenvinoCpu {
             let node = execution.node(port.step)?.source.node;
             graph.output(node, port.port as usize)
         };
+        // Fusions make executed tensors of exported ones: each that has no size leaves the total without a part.
+        let unknown = shapes.tensors().iter().filter(|info| info.dims.is_none()).count();
+        let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
         let at = |moment| -> Result<Lowered> {
-            let lowered = memory::apply(&execution, self, pass.generation(), moment, &model, tensor_of)?;
+            let generation = pass.generation();
+            let lowered = memory::apply(&execution, self, generation, moment, &model, unknown, tensor_of)?;
             Ok(lowered.with_assumptions(options::assumptions()))
         };
         if pass.is_first {

@@ -488,7 +488,8 @@ fn node_of(
 fn tensor_of(graph: &Graph, id: TensorId, shapes: &Shapes, is_dynamic: bool) -> Tensor {
     let info = shapes.tensor(id);
     let declared = graph.tensor(id).shape.dims.as_deref();
-    let dims = info.dims.as_deref().unwrap_or_default().iter().enumerate().map(|(axis, &size)| {
+    // A tensor of unknown size has no bytes here; the runtime counts it, and the total is a lower bound.
+    let dims = info.dims.as_deref().unwrap_or(&[0]).iter().enumerate().map(|(axis, &size)| {
         let declared = declared.and_then(|dims| dims.get(axis));
         let is_known = declared.is_some_and(|dim| dim.as_known().is_some());
         Dim { size, is_free: is_dynamic && !is_known }

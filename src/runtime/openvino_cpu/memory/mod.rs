@@ -52,6 +52,7 @@ pub(in crate::runtime) fn apply(
     generation: Option<Generation>,
     moment: Moment,
     model: &Model,
+    unknown: u32,
     tensor_of: impl Fn(Port) -> Option<TensorId>,
 ) -> Result<Lowered> {
     let constants = graph.constants();
@@ -97,6 +98,7 @@ pub(in crate::runtime) fn apply(
     if moment == Moment::Compiled {
         memory.push(objects::model(model.nodes).allocation());
     }
+    draft.unknown_tensors = draft.unknown_tensors.max(unknown);
     let cached = state::cached(graph);
     let further_pools = if graph.is_dynamic { 0 } else { options.streams.saturating_sub(1) };
     let mut residency = {
