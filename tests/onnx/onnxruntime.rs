@@ -4,7 +4,7 @@ use crate::encode::{Dim, FLOAT, body, floats, graph, int, ints, model, named, no
 use memgraph::graph::{Graph, Value};
 use memgraph::machine::Machine;
 use memgraph::phases::{self, PhaseName};
-use memgraph::report::{self, By, Subject};
+use memgraph::report::{self, By, Subject, model::Known};
 use memgraph::runtime::onnxruntime_cpu::{GraphOptimization, OnnxRuntimeCpu};
 use memgraph::runtime::{Lowered, Pass, Runtime};
 use memgraph::scenario::Scenario;
@@ -120,7 +120,7 @@ fn a_report_says_how_many_sizes_are_unknown() {
         by: By::Op,
         full: false,
     });
-    assert_eq!((report.totals.known.as_str(), report.totals.unknown_tensors), ("lower_bound", Some(2)));
+    assert_eq!((report.totals.known, report.totals.unknown_tensors), (Known::LowerBound, Some(2)));
     let text = report::text::render(&report, "Model", 10);
     assert!(text.contains("a lower bound: the sizes of 2 tensors are unknown"), "{text}");
     // Told once, though two phases have it.
