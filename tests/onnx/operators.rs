@@ -9,7 +9,7 @@ const LISTED: &str = include_str!("operators.txt");
 #[test]
 fn every_standard_operator_is_known_in_every_version() {
     let known: BTreeMap<_, _> =
-        supported_operators().map(|(domain, name, versions)| ((domain, name), versions)).collect();
+        supported_operators().map(|operator| ((operator.domain, operator.name), operator.versions)).collect();
     let mut missing = Vec::new();
     let mut count = 0;
     for line in LISTED.lines().filter(|line| !line.starts_with('#')) {

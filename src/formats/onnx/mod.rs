@@ -25,7 +25,7 @@ mod tensor;
 mod types;
 mod wire;
 
-pub use ops::supported_operators;
+pub use ops::{OperatorType, supported_operators};
 
 use crate::error::Result;
 use crate::formats::mapping::Mapping;

@@ -224,7 +224,8 @@ impl<'m> GraphReader<'_, 'm> {
         let name = self.node_name(proto, scope)?;
         self.count_node(&name)?;
         let of_attribute = |error: super::attributes::AttributeError| malformed(error.to_string());
-        let op = match ops::find(domain, type_name, version).map(|entry| entry.make) {
+        let entry = ops::find(domain, type_name, version);
+        let op = match entry.map(|entry| entry.make) {
             None => Op::Opaque,
             Some(Make::Op(make)) => {
                 let Made { op, slots } = make(&layer).map_err(of_attribute)?;
@@ -261,6 +262,10 @@ impl<'m> GraphReader<'_, 'm> {
                 op
             }
         };
+        debug_assert!(
+            entry.is_none_or(|entry| entry.lists(&op)),
+            "the table lists another operator than {op:?}"
+        );
         self.add(proto, scope, op, sources, None)
     }
 

@@ -19,7 +19,7 @@ mod weights;
 mod wiring;
 mod xml;
 
-pub use ops::supported_operators;
+pub use ops::{OperatorType, supported_operators};
 
 use crate::error::{Error, ErrorKind, Location, Position, Result};
 use crate::formats::limits;

@@ -404,6 +404,10 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 layer.control.take().unwrap_or_default().into_loop(&layer.inputs, &labels, is_loop)?
             }
         };
+        debug_assert!(
+            entry.is_none_or(|entry| entry.lists(&op)),
+            "the table lists another operator than {op:?}"
+        );
         if let Some(entry) = entry
             && !entry.order.is_empty()
             && entry.order.len() == layer.inputs.len()

@@ -4,20 +4,21 @@ use super::super::attributes::{Layer, Result};
 use super::super::made::{Made, Slot, with};
 use super::{Entry, inputs, ms, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{
     AttentionOfWeights, AttentionTraits, CacheLength, ElementType, MultiHeadAttention, MultiHeadForm,
     Packing, Quantized, QuantizedForm, WeightBlocks, WeightsForm,
 };
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Attention", 23, |layer| {
+    op(&[K::Attention], "Attention", 23, |layer| {
         let spec =
             heads(layer, MultiHeadForm::Standard, "q_num_heads", "kv_num_heads", CacheLength::Appended)?;
         Ok(with(spec, inputs([0, 1, 2, 4, 5]).chain([Slot::Absent]).chain(inputs([3, 6]))))
     }),
     Entry {
         domain: "ai.onnx.preview",
-        ..op("FlexAttention", 1, |_| {
+        ..op(&[K::FlexAttention], "FlexAttention", 1, |_| {
             let cache = CacheLength::Appended;
             let traits = AttentionTraits::default();
             let form = MultiHeadForm::Flex;
@@ -25,13 +26,13 @@ pub(super) const TABLE: &[Entry] = &[
             Ok(Op::MultiHeadAttention(Box::new(spec)).into())
         })
     },
-    op("LinearAttention", 27, |layer| {
+    op(&[K::LinearAttention], "LinearAttention", 27, |layer| {
         let (query_heads, kv_heads) = (layer.int_needed("q_num_heads")?, layer.int_needed("kv_num_heads")?);
         Ok(Op::LinearAttention { query_heads, kv_heads }.into())
     }),
-    op("CausalConvWithState", 27, causal_convolution),
-    ms("CausalConvWithState", causal_convolution),
-    ms("LinearAttention", |layer| {
+    op(&[K::CausalConvWithState], "CausalConvWithState", 27, causal_convolution),
+    ms(&[K::CausalConvWithState], "CausalConvWithState", causal_convolution),
+    ms(&[K::LinearAttention], "LinearAttention", |layer| {
         // Several states at once: no kernel of the CPU has them.
         if layer.int_or("state_window", 0)? != 0 {
             return Ok(Op::Opaque.into());
@@ -40,55 +41,61 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(Op::LinearAttention { query_heads, kv_heads }.into())
     }),
     // Bias, masks and scores to add follow query, key and value; then the past.
-    ms("MultiHeadAttention", |layer| {
+    ms(&[K::MultiHeadAttention], "MultiHeadAttention", |layer| {
         let spec = heads(layer, MultiHeadForm::MultiHead, "num_heads", "num_heads", CacheLength::Appended)?;
         Ok(with(spec, inputs([0, 1, 2, 6, 7]).chain([Slot::Absent]).chain(inputs([3, 4, 5, 8, 9]))))
     }),
-    ms("DecoderMaskedMultiHeadAttention", |layer| {
+    ms(&[K::DecoderMaskedMultiHeadAttention], "DecoderMaskedMultiHeadAttention", |layer| {
         let is_shared = layer.flag("past_present_share_buffer", false)?;
         let cache = if is_shared { CacheLength::Shared } else { CacheLength::Appended };
         let spec = heads(layer, MultiHeadForm::DecoderMasked, "num_heads", "num_heads", cache)?;
         Ok(with(spec, inputs([0, 1, 2, 5, 6]).chain([Slot::Absent]).chain(inputs([3, 4, 7, 8, 9, 10]))))
     }),
-    ms("GroupQueryAttention", |layer| {
+    ms(&[K::GroupQueryAttention], "GroupQueryAttention", |layer| {
         let is_window = layer.flag("sliding_window_cache", false)?;
         let cache = if is_window { CacheLength::Window } else { CacheLength::Shared };
         let spec = heads(layer, MultiHeadForm::GroupQuery, "num_heads", "kv_num_heads", cache)?;
         Ok(with(spec, inputs([0, 1, 2, 3, 4, 6, 5]).chain(inputs(7..layer.inputs.len().max(7)))))
     }),
-    ms("SparseAttention", |layer| {
+    ms(&[K::SparseAttention], "SparseAttention", |layer| {
         let spec = heads(layer, MultiHeadForm::Sparse, "num_heads", "kv_num_heads", CacheLength::Shared)?;
         Ok(with(spec, inputs([0, 1, 2, 3, 4, 7, 5, 6, 8, 9, 10])))
     }),
-    ms("PagedAttention", |_| Ok(Op::PagedAttentionOfCache.into())),
-    ms("Attention", |layer| Ok(with(of_weights(layer, WeightsForm::Plain)?, inputs([0, 1, 4, 2, 3, 5, 6])))),
-    ms("QAttention", |layer| {
+    ms(&[K::PagedAttention], "PagedAttention", |_| Ok(Op::PagedAttentionOfCache.into())),
+    ms(&[K::AttentionOfWeights], "Attention", |layer| {
+        Ok(with(of_weights(layer, WeightsForm::Plain)?, inputs([0, 1, 4, 2, 3, 5, 6])))
+    }),
+    ms(&[K::QAttention], "QAttention", |layer| {
         Ok(with(of_weights(layer, WeightsForm::Quantized)?, inputs([0, 1, 8, 2, 3, 4, 5, 6, 7])))
     }),
-    ms("DecoderMaskedSelfAttention", |layer| {
+    ms(&[K::DecoderMaskedSelfAttention], "DecoderMaskedSelfAttention", |layer| {
         Ok(with(of_weights(layer, WeightsForm::DecoderMasked)?, inputs([0, 1, 4, 2, 3, 5, 6])))
     }),
-    ms("PackedAttention", |layer| {
+    ms(&[K::PackedAttention], "PackedAttention", |layer| {
         Ok(with(
             of_weights(layer, WeightsForm::Packed)?,
             inputs([0, 1]).chain([Slot::Absent]).chain(inputs(2..6)),
         ))
     }),
     // As wide as the value, or as the query that holds all three.
-    ms("PackedMultiHeadAttention", |layer| {
+    ms(&[K::PackedMultiHeadAttention], "PackedMultiHeadAttention", |layer| {
         Ok(if layer.has(2) { Op::PackedMultiHeadAttention.into() } else { Op::Opaque.into() })
     }),
-    ms("LongformerAttention", |_| Ok(Op::LongformerAttention.into())),
-    ms("MoE", |layer| Ok(Op::MoE { top_k: layer.int_or("k", 1)? }.into())),
-    ms("QMoE", |layer| Ok(Op::QMoE { top_k: layer.int_or("k", 1)? }.into())),
+    ms(&[K::LongformerAttention], "LongformerAttention", |_| Ok(Op::LongformerAttention.into())),
+    ms(&[K::EngramGate], "EngramGate", |_| Ok(Op::EngramGate.into())),
+    ms(&[K::HyperConnectionPreMix], "HyperConnectionPreMix", |_| Ok(Op::HyperConnectionPreMix.into())),
+    ms(&[K::HyperConnectionPostMix], "HyperConnectionPostMix", |_| Ok(Op::HyperConnectionPostMix.into())),
+    ms(&[K::LinearAttentionGate], "LinearAttentionGate", |_| Ok(Op::LinearAttentionGate.into())),
+    ms(&[K::MoE], "MoE", |layer| Ok(Op::MoE { top_k: layer.int_or("k", 1)? }.into())),
+    ms(&[K::QMoE], "QMoE", |layer| Ok(Op::QMoE { top_k: layer.int_or("k", 1)? }.into())),
     // Word ids, segment ids, word table; the sum, an index per row of the mask, the sum before its norm.
-    ms("EmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
-    ms("QEmbedLayerNormalization", |_| {
+    ms(&[K::EmbedLayerNormalization], "EmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
+    ms(&[K::QEmbedLayerNormalization], "QEmbedLayerNormalization", |_| {
         // The rule gives the type, as of the operator without quantization.
         let (form, to) = (QuantizedForm::Linear, ElementType::OfInput(2));
         Ok(Op::Quantized(Box::new(Quantized { form, op: Op::Embedded, to })).into())
     }),
-    ms("MatMulNBits", |layer| {
+    ms(&[K::MatMulNBits], "MatMulNBits", |layer| {
         let blocks = WeightBlocks {
             columns: layer.int_needed("K")?,
             bits: layer.int_or("bits", 4)?,
@@ -97,9 +104,9 @@ pub(super) const TABLE: &[Entry] = &[
         };
         Ok(Op::Linear { outputs: layer.int_needed("N")?, packing: Packing::Blocks(blocks) }.into())
     }),
-    ms("MatMulBnb4", |layer| linear(layer, Packing::NormalFloat)),
-    ms("MatMulFpQ4", |layer| linear(layer, Packing::Float)),
-    ms("GatherBlockQuantized", |layer| {
+    ms(&[K::MatMulBnb4], "MatMulBnb4", |layer| linear(layer, Packing::NormalFloat)),
+    ms(&[K::MatMulFpQ4], "MatMulFpQ4", |layer| linear(layer, Packing::Float)),
+    ms(&[K::GatherBlockQuantized], "GatherBlockQuantized", |layer| {
         let (axis, bits) = (layer.int_or("gather_axis", 0)?, layer.int_or("bits", 4)?);
         Ok(Op::GatherQuantized { axis, bits }.into())
     }),

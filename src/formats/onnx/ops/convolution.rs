@@ -5,14 +5,15 @@ use super::super::made::{Slot, with};
 use super::{Entry, inputs, ms, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{
     AutoPad, Convolution, ConvolutionBackprop, ConvolutionForm, Detection, FilterLayout, Ints, Pool,
     PoolKind, Rounding, Window,
 };
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Conv", 1, |layer| Ok(convolution(layer, ConvolutionForm::Plain)?.into())),
-    op("ConvTranspose", 1, |layer| {
+    op(&[K::Convolution], "Conv", 1, |layer| Ok(convolution(layer, ConvolutionForm::Plain)?.into())),
+    op(&[K::ConvolutionBackpropData], "ConvTranspose", 1, |layer| {
         let op = Op::ConvolutionBackpropData(Box::new(ConvolutionBackprop {
             window: window(layer)?,
             filters: filters(layer)?,
@@ -21,33 +22,35 @@ pub(super) const TABLE: &[Entry] = &[
         let shape = layer.ints("output_shape")?.map_or(Slot::Absent, Slot::Ints);
         Ok(with(op, [Slot::Input(0), Slot::Input(1), shape, Slot::Input(2)]))
     }),
-    op("DeformConv", 19, |layer| {
+    op(&[K::DeformableConvolution], "DeformConv", 19, |layer| {
         let form = ConvolutionForm::Plain;
         let spec = Convolution { form, window: window(layer)?, filters: filters(layer)? };
         Ok(with(Op::DeformableConvolution(Box::new(spec)), inputs([0, 2, 1, 4, 3])))
     }),
-    ms("FusedConv", |layer| Ok(convolution(layer, ConvolutionForm::Fused)?.into())),
-    ms("NhwcMaxPool", |layer| Ok(Op::ChannelsLast(Box::new(pool(layer, PoolKind::Max, None)?)).into())),
-    ms("MaxpoolWithMask", |layer| Ok(pool(layer, PoolKind::MaskedMax, None)?.into())),
-    op("MaxUnpool", 9, |layer| {
+    ms(&[K::FusedConv], "FusedConv", |layer| Ok(convolution(layer, ConvolutionForm::Fused)?.into())),
+    ms(&[K::NhwcMaxPool], "NhwcMaxPool", |layer| {
+        Ok(Op::ChannelsLast(Box::new(pool(layer, PoolKind::Max, None)?)).into())
+    }),
+    ms(&[K::MaxPoolWithMask], "MaxpoolWithMask", |layer| Ok(pool(layer, PoolKind::MaskedMax, None)?.into())),
+    op(&[K::MaxUnpool], "MaxUnpool", 9, |layer| {
         let Op::Pool(pool) = pool(layer, PoolKind::Max, None)? else { return Ok(Op::Opaque.into()) };
         Ok(Op::MaxUnpool(pool).into())
     }),
-    op("MaxPool", 1, |layer| {
+    op(&[K::MaxPool], "MaxPool", 1, |layer| {
         let indices = (layer.outputs > 1).then_some(DType::I64);
         Ok(pool(layer, PoolKind::Max, indices)?.into())
     }),
-    op("AveragePool", 1, |layer| Ok(pool(layer, PoolKind::Average, None)?.into())),
-    op("LpPool", 1, |layer| Ok(pool(layer, PoolKind::Lp, None)?.into())),
-    op("GlobalAveragePool", 1, |_| Ok(Op::GlobalPool(PoolKind::Average).into())),
-    op("GlobalMaxPool", 1, |_| Ok(Op::GlobalPool(PoolKind::Max).into())),
-    op("GlobalLpPool", 1, |_| Ok(Op::GlobalPool(PoolKind::Lp).into())),
-    op("MaxRoiPool", 1, |layer| {
+    op(&[K::AveragePool], "AveragePool", 1, |layer| Ok(pool(layer, PoolKind::Average, None)?.into())),
+    op(&[K::LpPool], "LpPool", 1, |layer| Ok(pool(layer, PoolKind::Lp, None)?.into())),
+    op(&[K::GlobalAveragePool], "GlobalAveragePool", 1, |_| Ok(Op::GlobalPool(PoolKind::Average).into())),
+    op(&[K::GlobalMaxPool], "GlobalMaxPool", 1, |_| Ok(Op::GlobalPool(PoolKind::Max).into())),
+    op(&[K::GlobalLpPool], "GlobalLpPool", 1, |_| Ok(Op::GlobalPool(PoolKind::Lp).into())),
+    op(&[K::RoiPooling], "MaxRoiPool", 1, |layer| {
         let pooled = layer.ints_or_none("pooled_shape")?;
         let [pooled_h, pooled_w] = pooled[..] else { return Err(AttributeError::Missing("pooled_shape")) };
         Ok(Op::Detection(Box::new(Detection::RoiPooling { pooled_h, pooled_w })).into())
     }),
-    op("RoiAlign", 10, |layer| {
+    op(&[K::RoiAlign], "RoiAlign", 10, |layer| {
         let (pooled_h, pooled_w) = (layer.int_or("output_height", 1)?, layer.int_or("output_width", 1)?);
         Ok(Op::Detection(Box::new(Detection::RoiAlign { pooled_h, pooled_w, is_rotated: false })).into())
     }),

@@ -5,29 +5,32 @@ use super::super::made::{Made, inputs, with};
 use super::{Entry, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::List;
 
 pub(super) const TABLE: &[Entry] = &[
-    op("SequenceEmpty", 11, |layer| made(List::Empty { to: layer.dtype("dtype")?.unwrap_or(DType::F32) })),
-    op("SequenceConstruct", 11, |_| made(List::Construct)),
-    op("SequenceInsert", 11, |_| made(List::Insert)),
-    op("SequenceErase", 11, |_| made(List::Erase)),
-    op("SequenceAt", 11, |_| made(List::At)),
-    op("SequenceLength", 11, |_| made(List::Length)),
-    op("ConcatFromSequence", 11, |layer| {
+    op(&[K::SequenceEmpty], "SequenceEmpty", 11, |layer| {
+        made(List::Empty { to: layer.dtype("dtype")?.unwrap_or(DType::F32) })
+    }),
+    op(&[K::SequenceConstruct], "SequenceConstruct", 11, |_| made(List::Construct)),
+    op(&[K::SequenceInsert], "SequenceInsert", 11, |_| made(List::Insert)),
+    op(&[K::SequenceErase], "SequenceErase", 11, |_| made(List::Erase)),
+    op(&[K::SequenceAt], "SequenceAt", 11, |_| made(List::At)),
+    op(&[K::SequenceLength], "SequenceLength", 11, |_| made(List::Length)),
+    op(&[K::ConcatFromSequence], "ConcatFromSequence", 11, |layer| {
         let axis = layer.int("axis")?.ok_or(AttributeError::Missing("axis"))?;
         made(List::Concat { axis, is_new: layer.flag("new_axis", false)? })
     }),
-    op("SplitToSequence", 11, split),
+    op(&[K::SplitToSequence], "SplitToSequence", 11, split),
     // An optional that is there is what it holds; one that is not holds nothing.
-    op("Optional", 15, |layer| {
+    op(&[K::Optional, K::SequenceEmpty], "Optional", 15, |layer| {
         if layer.has(0) {
             return Ok(Op::Optional.into());
         }
         Ok(with(Op::List(List::Empty { to: DType::Dynamic }), inputs([])))
     }),
-    op("OptionalGetElement", 15, |_| Ok(Op::OptionalGetElement.into())),
-    op("OptionalHasElement", 15, |_| Ok(Op::OptionalHasElement.into())),
+    op(&[K::OptionalGetElement], "OptionalGetElement", 15, |_| Ok(Op::OptionalGetElement.into())),
+    op(&[K::OptionalHasElement], "OptionalHasElement", 15, |_| Ok(Op::OptionalHasElement.into())),
 ];
 
 fn made(kind: List) -> Result<Made> {

@@ -4,25 +4,26 @@ use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::Made;
 use super::{Entry, ms, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::FusedMatMul;
 
 pub(super) const TABLE: &[Entry] = &[
-    op("MatMul", 1, |_| Ok(Op::MatMul { transpose_a: false, transpose_b: false }.into())),
-    op("Gemm", 1, |layer| gemm(layer, false)),
-    op("Einsum", 12, |layer| {
+    op(&[K::MatMul], "MatMul", 1, |_| Ok(Op::MatMul { transpose_a: false, transpose_b: false }.into())),
+    op(&[K::Gemm], "Gemm", 1, |layer| gemm(layer, false)),
+    op(&[K::Einsum], "Einsum", 12, |layer| {
         let equation = layer.text("equation")?.ok_or(AttributeError::Missing("equation"))?;
         Ok(Op::Einsum(equation.into()).into())
     }),
-    op("Det", 11, |_| Ok(Op::Determinant.into())),
-    ms("FusedGemm", |layer| gemm(layer, true)),
-    ms("FusedMatMul", fused),
-    ms("TransposeMatMul", fused),
+    op(&[K::Determinant], "Det", 11, |_| Ok(Op::Determinant.into())),
+    ms(&[K::FusedGemm], "FusedGemm", |layer| gemm(layer, true)),
+    ms(&[K::FusedMatMul], "FusedMatMul", fused),
+    ms(&[K::FusedMatMul], "TransposeMatMul", fused),
     // Letters of words by an embedding for each word; the tables tell the type.
-    ms("WordConvEmbedding", |layer| {
+    ms(&[K::WordConvEmbedding], "WordConvEmbedding", |layer| {
         Ok(Op::WordConvEmbedding { outputs: layer.int_needed("embedding_size")? }.into())
     }),
     // Distances of all rows of one matrix from all of another.
-    ms("CDist", |_| Ok(Op::CDist.into())),
+    ms(&[K::CDist], "CDist", |_| Ok(Op::CDist.into())),
 ];
 
 fn fused(layer: &Layer<'_>) -> Result<Made> {

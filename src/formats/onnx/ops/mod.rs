@@ -25,6 +25,7 @@ mod source;
 
 use super::attributes::{Layer, Result};
 use super::made::{Made, inputs, with};
+use crate::graph::{Op, OpKind};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::LazyLock;
@@ -40,6 +41,8 @@ type MakeOp = fn(&Layer<'_>) -> Result<Made>;
 /// One version of one operator.
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// The canonical operators that it becomes; a node that no rule covers is opaque as well.
+    kinds: &'static [OpKind],
     domain: &'static str,
     type_name: &'static str,
     /// The version of the operator set that introduced this form.
@@ -72,13 +75,13 @@ impl Make {
 }
 
 /// A standard operator made from attributes.
-const fn op(type_name: &'static str, since: i64, make: MakeOp) -> Entry {
-    Entry { domain: STANDARD, type_name, since, make: Make::Op(make) }
+const fn op(kinds: &'static [OpKind], type_name: &'static str, since: i64, make: MakeOp) -> Entry {
+    Entry { kinds, domain: STANDARD, type_name, since, make: Make::Op(make) }
 }
 
 /// An operator of ONNX Runtime.
-const fn ms(type_name: &'static str, make: MakeOp) -> Entry {
-    Entry { domain: MICROSOFT, type_name, since: 1, make: Make::Op(make) }
+const fn ms(kinds: &'static [OpKind], type_name: &'static str, make: MakeOp) -> Entry {
+    Entry { kinds, domain: MICROSOFT, type_name, since: 1, make: Make::Op(make) }
 }
 
 const FAMILIES: &[&[Entry]] = &[
@@ -113,19 +116,45 @@ static BY_TYPE: LazyLock<FxHashMap<(&'static str, &'static str), Versions>> = La
     map
 });
 
+impl Entry {
+    /// Whether the table lists `op` as what such a node becomes.
+    pub(super) fn lists(&self, op: &Op) -> bool {
+        op.is_opaque() || self.kinds.contains(&op.kind())
+    }
+}
+
 /// The entry for an operator of a model that imports this version of its set; `None` if no table has it.
 pub(super) fn find(domain: &str, type_name: &str, version: i64) -> Option<&'static Entry> {
     let versions = BY_TYPE.get(&(domain, type_name))?;
     versions.iter().copied().rfind(|entry| entry.since <= version)
 }
 
-/// Every operator type that the tables know, by domain (empty: the standard one) and name, with the versions in which
-/// its form changed.
-pub fn supported_operators() -> impl Iterator<Item = (&'static str, &'static str, Vec<i64>)> {
-    let mut rows: Vec<_> = BY_TYPE
-        .iter()
-        .map(|(&(domain, name), versions)| (domain, name, versions.iter().map(|entry| entry.since).collect()))
-        .collect();
+/// An operator type of ONNX.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct OperatorType {
+    /// The domain of its operator set; empty: the standard one.
+    pub domain: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The versions of its set in which its form changed.
+    pub versions: Vec<i64>,
+    /// The canonical operators that it becomes.
+    pub kinds: Vec<OpKind>,
+}
+
+/// Every operator type that has a shape rule, by domain and name.
+pub fn supported_operators() -> impl Iterator<Item = OperatorType> {
+    let has_rule =
+        |versions: &Versions| versions.iter().flat_map(|entry| entry.kinds).any(|kind| !kind.is_opaque());
+    let listed = BY_TYPE.iter().filter(|(_, versions)| has_rule(versions));
+    let rows = listed.map(|(&(domain, name), versions)| {
+        let mut kinds: Vec<_> = versions.iter().flat_map(|entry| entry.kinds).copied().collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        OperatorType { domain, name, versions: versions.iter().map(|entry| entry.since).collect(), kinds }
+    });
+    let mut rows: Vec<_> = rows.collect();
     rows.sort_unstable();
     rows.into_iter()
 }

@@ -5,50 +5,71 @@ use super::super::made::Made;
 use super::{Entry, ms, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{AxisSpan, GroupNorm, Ints, LayerNorm, Mvn};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("BatchNormalization", 1, |layer| Ok(Op::BatchNormalization { epsilon: epsilon(layer)? }.into())),
-    op("InstanceNormalization", 1, |layer| Ok(Op::InstanceNormalization { epsilon: epsilon(layer)? }.into())),
-    op("GroupNormalization", 18, |layer| Ok(Op::GroupNormalization(group_norm(layer, "num_groups")?).into())),
-    op("LayerNormalization", 17, |layer| Ok(Op::LayerNormalization(layer_norm(layer)?).into())),
-    op("RMSNormalization", 23, |layer| Ok(Op::RmsNormalization(layer_norm(layer)?).into())),
-    op("LpNormalization", 1, |layer| {
+    op(&[K::BatchNormalization], "BatchNormalization", 1, |layer| {
+        Ok(Op::BatchNormalization { epsilon: epsilon(layer)? }.into())
+    }),
+    op(&[K::InstanceNormalization], "InstanceNormalization", 1, |layer| {
+        Ok(Op::InstanceNormalization { epsilon: epsilon(layer)? }.into())
+    }),
+    op(&[K::GroupNormalization], "GroupNormalization", 18, |layer| {
+        Ok(Op::GroupNormalization(group_norm(layer, "num_groups")?).into())
+    }),
+    op(&[K::LayerNormalization], "LayerNormalization", 17, |layer| {
+        Ok(Op::LayerNormalization(layer_norm(layer)?).into())
+    }),
+    op(&[K::RmsNormalization], "RMSNormalization", 23, |layer| {
+        Ok(Op::RmsNormalization(layer_norm(layer)?).into())
+    }),
+    op(&[K::LpNormalization], "LpNormalization", 1, |layer| {
         Ok(Op::LpNormalization { axis: layer.int_or("axis", -1)?, p: layer.int_or("p", 2)? }.into())
     }),
-    op("LRN", 1, |layer| Ok(Op::Lrn { size: layer.int_or("size", 1)? }.into())),
-    op("MeanVarianceNormalization", 9, |layer| {
+    op(&[K::Lrn], "LRN", 1, |layer| Ok(Op::Lrn { size: layer.int_or("size", 1)? }.into())),
+    op(&[K::Mvn], "MeanVarianceNormalization", 9, |layer| {
         let axes = layer.ints("axes")?.unwrap_or_else(|| Ints::from_slice(&[0, 2, 3]));
         Ok(Op::Mvn(Mvn { axes: Some(axes), keeps_variance: false, epsilon: 1e-9 }).into())
     }),
-    op("Softmax", 1, |layer| Ok(Op::Softmax(from_axis(layer)?).into())),
-    op("Softmax", 13, |layer| Ok(Op::Softmax(one_axis(layer)?).into())),
-    op("LogSoftmax", 1, |layer| Ok(Op::LogSoftmax(from_axis(layer)?).into())),
-    op("LogSoftmax", 13, |layer| Ok(Op::LogSoftmax(one_axis(layer)?).into())),
-    op("Hardmax", 1, |layer| Ok(Op::Hardmax(from_axis(layer)?).into())),
-    op("Hardmax", 13, |layer| Ok(Op::Hardmax(one_axis(layer)?).into())),
-    op("RotaryEmbedding", 23, rotary),
+    op(&[K::Softmax], "Softmax", 1, |layer| Ok(Op::Softmax(from_axis(layer)?).into())),
+    op(&[K::Softmax], "Softmax", 13, |layer| Ok(Op::Softmax(one_axis(layer)?).into())),
+    op(&[K::LogSoftmax], "LogSoftmax", 1, |layer| Ok(Op::LogSoftmax(from_axis(layer)?).into())),
+    op(&[K::LogSoftmax], "LogSoftmax", 13, |layer| Ok(Op::LogSoftmax(one_axis(layer)?).into())),
+    op(&[K::Hardmax], "Hardmax", 1, |layer| Ok(Op::Hardmax(from_axis(layer)?).into())),
+    op(&[K::Hardmax], "Hardmax", 13, |layer| Ok(Op::Hardmax(one_axis(layer)?).into())),
+    op(&[K::RotaryEmbedding], "RotaryEmbedding", 23, rotary),
     // ONNX Runtime takes this in the standard domain from files of its own optimiser.
-    op("SimplifiedLayerNormalization", 1, |layer| {
+    op(&[K::SimplifiedLayerNormalization], "SimplifiedLayerNormalization", 1, |layer| {
         Ok(Op::SimplifiedLayerNormalization(layer_norm(layer)?).into())
     }),
-    ms("SimplifiedLayerNormalization", |layer| {
+    ms(&[K::SimplifiedLayerNormalization], "SimplifiedLayerNormalization", |layer| {
         Ok(Op::SimplifiedLayerNormalization(layer_norm(layer)?).into())
     }),
-    ms("LayerNormalization", |layer| Ok(Op::LayerNormalization(layer_norm(layer)?).into())),
-    ms("SkipLayerNormalization", |layer| Ok(Op::SkipLayerNormalization(last_norm(layer)?).into())),
-    ms("SkipSimplifiedLayerNormalization", |layer| {
+    ms(&[K::LayerNormalization], "LayerNormalization", |layer| {
+        Ok(Op::LayerNormalization(layer_norm(layer)?).into())
+    }),
+    ms(&[K::SkipLayerNormalization], "SkipLayerNormalization", |layer| {
+        Ok(Op::SkipLayerNormalization(last_norm(layer)?).into())
+    }),
+    ms(&[K::SkipSimplifiedLayerNormalization], "SkipSimplifiedLayerNormalization", |layer| {
         Ok(Op::SkipSimplifiedLayerNormalization(last_norm(layer)?).into())
     }),
-    ms("RotaryEmbedding", rotary),
-    ms("MRotaryEmbedding", |layer| {
+    ms(&[K::RotaryEmbedding], "RotaryEmbedding", rotary),
+    ms(&[K::MRotaryEmbedding], "MRotaryEmbedding", |layer| {
         Ok(Op::MRotaryEmbedding { is_interleaved: layer.flag("interleaved", false)? }.into())
     }),
-    ms("BranchwiseRMSNorm", |layer| Ok(Op::BranchwiseRmsNorm(last_norm(layer)?).into())),
-    ms("GatedRMSNorm", |layer| Ok(Op::GatedRmsNorm(last_norm(layer)?).into())),
-    ms("GroupNorm", |layer| Ok(Op::GroupNorm(group_norm(layer, "groups")?).into())),
-    ms("SkipGroupNorm", |layer| Ok(Op::SkipGroupNorm(group_norm(layer, "groups")?).into())),
-    ms("BiasSoftmax", |layer| Ok(Op::BiasSoftmax { axis: layer.int_or("axis", 1)? }.into())),
+    ms(&[K::BranchwiseRmsNorm], "BranchwiseRMSNorm", |layer| {
+        Ok(Op::BranchwiseRmsNorm(last_norm(layer)?).into())
+    }),
+    ms(&[K::GatedRmsNorm], "GatedRMSNorm", |layer| Ok(Op::GatedRmsNorm(last_norm(layer)?).into())),
+    ms(&[K::GroupNorm], "GroupNorm", |layer| Ok(Op::GroupNorm(group_norm(layer, "groups")?).into())),
+    ms(&[K::SkipGroupNorm], "SkipGroupNorm", |layer| {
+        Ok(Op::SkipGroupNorm(group_norm(layer, "groups")?).into())
+    }),
+    ms(&[K::BiasSoftmax], "BiasSoftmax", |layer| {
+        Ok(Op::BiasSoftmax { axis: layer.int_or("axis", 1)? }.into())
+    }),
 ];
 
 /// 1e-5 unless it is given.

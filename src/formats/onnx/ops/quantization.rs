@@ -6,6 +6,7 @@ use super::convolution::{convolution, pool};
 use super::{Entry, inputs, ms, op, with};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{
     AxisSpan, Binary, Broadcast, ConvolutionForm, ElementType, PoolKind, Quantized, QuantizedForm, Reduce,
     Unary,
@@ -14,60 +15,72 @@ use crate::graph::op::{
 use QuantizedForm::{Dynamic, Integer, Integer16, Linear, Scaled};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("QuantizeLinear", 10, quantize),
-    op("DequantizeLinear", 10, dequantize),
-    op("DynamicQuantizeLinear", 11, |_| Ok(Op::DynamicQuantizeLinear.into())),
-    op("MatMulInteger", 10, |_| Ok(quantized(Integer, MATMUL, ElementType::Is(DType::I32)).into())),
-    op("ConvInteger", 10, |layer| Ok(quantized(Integer, plain(layer)?, ElementType::Is(DType::I32)).into())),
+    op(&[K::QuantizeLinear], "QuantizeLinear", 10, quantize),
+    op(&[K::DequantizeLinear], "DequantizeLinear", 10, dequantize),
+    op(&[K::DynamicQuantizeLinear], "DynamicQuantizeLinear", 11, |_| Ok(Op::DynamicQuantizeLinear.into())),
+    op(&[K::MatMulInteger], "MatMulInteger", 10, |_| {
+        Ok(quantized(Integer, MATMUL, ElementType::Is(DType::I32)).into())
+    }),
+    op(&[K::ConvInteger], "ConvInteger", 10, |layer| {
+        Ok(quantized(Integer, plain(layer)?, ElementType::Is(DType::I32)).into())
+    }),
     // a, its scale and zero point, b, its scale and zero point, the result's scale and zero point, which has its type.
-    op("QLinearMatMul", 10, |_| {
+    op(&[K::QLinearMatMul], "QLinearMatMul", 10, |_| {
         Ok(with(quantized(Linear, MATMUL, ElementType::OfInput(7)), inputs([0, 3, 1, 2, 4, 5, 6, 7])))
     }),
-    op("QLinearConv", 10, |layer| {
+    op(&[K::QLinearConv], "QLinearConv", 10, |layer| {
         let op = quantized(Linear, plain(layer)?, ElementType::OfInput(7));
         Ok(with(op, inputs([0, 3, 1, 2, 4, 5, 6, 7, 8])))
     }),
-    ms("QuantizeLinear", quantize),
-    ms("DequantizeLinear", dequantize),
-    ms("MatMulInteger16", |_| Ok(quantized(Integer16, MATMUL, ElementType::Is(DType::I32)).into())),
-    ms("MatMulIntegerToFloat", |_| Ok(quantized(Scaled, MATMUL, ElementType::OfInput(2)).into())),
-    ms("DynamicQuantizeMatMul", |_| Ok(quantized(Dynamic, MATMUL, DATA).into())),
-    ms("QLinearAdd", |_| pairwise(Binary::Add)),
-    ms("QLinearMul", |_| pairwise(Binary::Multiply)),
-    ms("QLinearWhere", |_| {
+    ms(&[K::QuantizeLinear], "QuantizeLinear", quantize),
+    ms(&[K::DequantizeLinear], "DequantizeLinear", dequantize),
+    ms(&[K::MatMulInteger16], "MatMulInteger16", |_| {
+        Ok(quantized(Integer16, MATMUL, ElementType::Is(DType::I32)).into())
+    }),
+    ms(&[K::MatMulIntegerToFloat], "MatMulIntegerToFloat", |_| {
+        Ok(quantized(Scaled, MATMUL, ElementType::OfInput(2)).into())
+    }),
+    ms(&[K::DynamicQuantizeMatMul], "DynamicQuantizeMatMul", |_| Ok(quantized(Dynamic, MATMUL, DATA).into())),
+    ms(&[K::QLinearAdd], "QLinearAdd", |_| pairwise(Binary::Add)),
+    ms(&[K::QLinearMul], "QLinearMul", |_| pairwise(Binary::Multiply)),
+    ms(&[K::QLinearWhere], "QLinearWhere", |_| {
         let select = Op::Select(Broadcast::Numpy);
         Ok(with(quantized(Linear, select, ElementType::OfInput(1)), inputs([0, 1, 4, 2, 3, 5, 6, 7, 8])))
     }),
-    ms("QLinearSigmoid", |_| Ok(quantized(Linear, Op::Unary(Unary::Sigmoid), DATA).into())),
-    ms("QLinearLeakyRelu", |_| Ok(quantized(Linear, Op::Unary(Unary::LeakyRelu), DATA).into())),
-    ms("QLinearSoftmax", |layer| {
+    ms(&[K::QLinearSigmoid], "QLinearSigmoid", |_| {
+        Ok(quantized(Linear, Op::Unary(Unary::Sigmoid), DATA).into())
+    }),
+    ms(&[K::QLinearLeakyRelu], "QLinearLeakyRelu", |_| {
+        Ok(quantized(Linear, Op::Unary(Unary::LeakyRelu), DATA).into())
+    }),
+    ms(&[K::QLinearSoftmax], "QLinearSoftmax", |layer| {
         // Its opset says what the axis means.
         let span = AxisSpan { axis: layer.int_or("axis", -1)?, to_end: layer.int_or("opset", 13)? < 13 };
         Ok(quantized(Linear, Op::Softmax(span), DATA).into())
     }),
-    ms("QLinearReduceMean", |layer| {
+    ms(&[K::QLinearReduceMean], "QLinearReduceMean", |layer| {
         let keep_dims = layer.flag("keepdims", true)?;
         let axes = layer.ints("axes")?.map_or(Slot::Absent, Slot::Ints);
         let op = Op::Reduce { kind: Reduce::Mean, keep_dims, noop_with_empty_axes: false };
         Ok(with(quantized(Linear, op, DATA), [Slot::Input(0), axes]))
     }),
-    ms("QLinearAveragePool", |layer| {
+    ms(&[K::QLinearAveragePool], "QLinearAveragePool", |layer| {
         Ok(quantized(Linear, laid_out(layer, pool(layer, PoolKind::Average, None)?)?, DATA).into())
     }),
-    ms("QLinearGlobalAveragePool", |layer| {
+    ms(&[K::QLinearGlobalAveragePool], "QLinearGlobalAveragePool", |layer| {
         Ok(quantized(Linear, laid_out(layer, Op::GlobalPool(PoolKind::Average))?, DATA).into())
     }),
-    ms("QLinearConv", |layer| {
+    ms(&[K::QLinearConv], "QLinearConv", |layer| {
         let op = quantized(Linear, laid_out(layer, plain(layer)?)?, ElementType::OfInput(7));
         Ok(with(op, inputs([0, 3, 1, 2, 4, 5, 6, 7, 8])))
     }),
     // The result's scale and zero point, then three inputs per tensor.
-    ms("QLinearConcat", |layer| {
+    ms(&[K::QLinearConcat], "QLinearConcat", |layer| {
         let op = Op::Concat { axis: layer.int_needed("axis")? };
         Ok(with(quantized(Linear, op, DATA), inputs((2..layer.inputs.len()).step_by(3))))
     }),
     // a and b with scales and zero points, c, the result's scale and zero point.
-    ms("QGemm", |layer| {
+    ms(&[K::QGemm], "QGemm", |layer| {
         let (transpose_a, transpose_b) = (layer.flag("transA", false)?, layer.flag("transB", false)?);
         let to = if layer.has(8) { ElementType::OfInput(8) } else { ElementType::Is(DType::F32) };
         let gemm = Op::Gemm { transpose_a, transpose_b, has_activation: false };

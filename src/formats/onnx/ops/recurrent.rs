@@ -4,13 +4,14 @@ use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::Made;
 use super::{Entry, ms, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{ElementType, Quantized, QuantizedForm, Recurrent, RecurrentForm, RecurrentKind};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("RNN", 1, |layer| sequence(layer, RecurrentKind::Rnn)),
-    op("GRU", 1, |layer| sequence(layer, RecurrentKind::Gru)),
-    op("LSTM", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
-    ms("DynamicQuantizeLSTM", |layer| {
+    op(&[K::RnnSequence], "RNN", 1, |layer| sequence(layer, RecurrentKind::Rnn)),
+    op(&[K::GruSequence], "GRU", 1, |layer| sequence(layer, RecurrentKind::Gru)),
+    op(&[K::LstmSequence], "LSTM", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
+    ms(&[K::DynamicQuantizeLstm], "DynamicQuantizeLSTM", |layer| {
         let Made { op, .. } = sequence(layer, RecurrentKind::Lstm)?;
         let (form, to) = (QuantizedForm::Dynamic, ElementType::OfInput(0));
         Ok(Op::Quantized(Box::new(Quantized { form, op, to })).into())

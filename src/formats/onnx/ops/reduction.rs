@@ -5,33 +5,34 @@ use super::super::made::{Made, Slot, with};
 use super::{Entry, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::Reduce;
 
 pub(super) const TABLE: &[Entry] = &[
-    op("ReduceL1", 1, |layer| by_attribute(layer, Reduce::L1)),
-    op("ReduceL1", 18, |layer| by_input(layer, Reduce::L1)),
-    op("ReduceL2", 1, |layer| by_attribute(layer, Reduce::L2)),
-    op("ReduceL2", 18, |layer| by_input(layer, Reduce::L2)),
-    op("ReduceLogSum", 1, |layer| by_attribute(layer, Reduce::LogSum)),
-    op("ReduceLogSum", 18, |layer| by_input(layer, Reduce::LogSum)),
-    op("ReduceLogSumExp", 1, |layer| by_attribute(layer, Reduce::LogSumExp)),
-    op("ReduceLogSumExp", 18, |layer| by_input(layer, Reduce::LogSumExp)),
-    op("ReduceMax", 1, |layer| by_attribute(layer, Reduce::Max)),
-    op("ReduceMax", 18, |layer| by_input(layer, Reduce::Max)),
-    op("ReduceMean", 1, |layer| by_attribute(layer, Reduce::Mean)),
-    op("ReduceMean", 18, |layer| by_input(layer, Reduce::Mean)),
-    op("ReduceMin", 1, |layer| by_attribute(layer, Reduce::Min)),
-    op("ReduceMin", 18, |layer| by_input(layer, Reduce::Min)),
-    op("ReduceProd", 1, |layer| by_attribute(layer, Reduce::Prod)),
-    op("ReduceProd", 18, |layer| by_input(layer, Reduce::Prod)),
-    op("ReduceSum", 1, |layer| by_attribute(layer, Reduce::Sum)),
-    op("ReduceSum", 13, |layer| by_input(layer, Reduce::Sum)),
-    op("ReduceSumSquare", 1, |layer| by_attribute(layer, Reduce::SumSquare)),
-    op("ReduceSumSquare", 18, |layer| by_input(layer, Reduce::SumSquare)),
-    op("NegativeLogLikelihoodLoss", 12, |layer| loss(layer, false)),
-    op("SoftmaxCrossEntropyLoss", 12, |layer| loss(layer, true)),
-    op("ArgMax", 1, |layer| extreme(layer, true)),
-    op("ArgMin", 1, |layer| extreme(layer, false)),
+    op(&[K::ReduceL1], "ReduceL1", 1, |layer| by_attribute(layer, Reduce::L1)),
+    op(&[K::ReduceL1], "ReduceL1", 18, |layer| by_input(layer, Reduce::L1)),
+    op(&[K::ReduceL2], "ReduceL2", 1, |layer| by_attribute(layer, Reduce::L2)),
+    op(&[K::ReduceL2], "ReduceL2", 18, |layer| by_input(layer, Reduce::L2)),
+    op(&[K::ReduceLogSum], "ReduceLogSum", 1, |layer| by_attribute(layer, Reduce::LogSum)),
+    op(&[K::ReduceLogSum], "ReduceLogSum", 18, |layer| by_input(layer, Reduce::LogSum)),
+    op(&[K::ReduceLogSumExp], "ReduceLogSumExp", 1, |layer| by_attribute(layer, Reduce::LogSumExp)),
+    op(&[K::ReduceLogSumExp], "ReduceLogSumExp", 18, |layer| by_input(layer, Reduce::LogSumExp)),
+    op(&[K::ReduceMax], "ReduceMax", 1, |layer| by_attribute(layer, Reduce::Max)),
+    op(&[K::ReduceMax], "ReduceMax", 18, |layer| by_input(layer, Reduce::Max)),
+    op(&[K::ReduceMean], "ReduceMean", 1, |layer| by_attribute(layer, Reduce::Mean)),
+    op(&[K::ReduceMean], "ReduceMean", 18, |layer| by_input(layer, Reduce::Mean)),
+    op(&[K::ReduceMin], "ReduceMin", 1, |layer| by_attribute(layer, Reduce::Min)),
+    op(&[K::ReduceMin], "ReduceMin", 18, |layer| by_input(layer, Reduce::Min)),
+    op(&[K::ReduceProd], "ReduceProd", 1, |layer| by_attribute(layer, Reduce::Prod)),
+    op(&[K::ReduceProd], "ReduceProd", 18, |layer| by_input(layer, Reduce::Prod)),
+    op(&[K::ReduceSum], "ReduceSum", 1, |layer| by_attribute(layer, Reduce::Sum)),
+    op(&[K::ReduceSum], "ReduceSum", 13, |layer| by_input(layer, Reduce::Sum)),
+    op(&[K::ReduceSumSquare], "ReduceSumSquare", 1, |layer| by_attribute(layer, Reduce::SumSquare)),
+    op(&[K::ReduceSumSquare], "ReduceSumSquare", 18, |layer| by_input(layer, Reduce::SumSquare)),
+    op(&[K::NegativeLogLikelihoodLoss], "NegativeLogLikelihoodLoss", 12, |layer| loss(layer, false)),
+    op(&[K::SoftmaxCrossEntropyLoss], "SoftmaxCrossEntropyLoss", 12, |layer| loss(layer, true)),
+    op(&[K::ArgMax], "ArgMax", 1, |layer| extreme(layer, true)),
+    op(&[K::ArgMin], "ArgMin", 1, |layer| extreme(layer, false)),
 ];
 
 fn by_attribute(layer: &Layer<'_>, kind: Reduce) -> Result<Made> {

@@ -5,41 +5,42 @@ use super::super::made::{Made, Slot, with};
 use super::{Entry, inputs, ms, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::Fill;
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Shape", 1, |layer| {
+    op(&[K::ShapeOf], "Shape", 1, |layer| {
         Ok(Op::ShapeOf { to: DType::I64, start: layer.int_or("start", 0)?, end: layer.int("end")? }.into())
     }),
-    op("Size", 1, |_| Ok(Op::SizeOf.into())),
-    op("Range", 11, |_| Ok(Op::Range { to: None }.into())),
-    op("NonZero", 9, |_| Ok(Op::NonZero { to: DType::I64 }.into())),
-    op("Unique", 11, |layer| {
+    op(&[K::Size], "Size", 1, |_| Ok(Op::SizeOf.into())),
+    op(&[K::Range], "Range", 11, |_| Ok(Op::Range { to: None }.into())),
+    op(&[K::NonZero], "NonZero", 9, |_| Ok(Op::NonZero { to: DType::I64 }.into())),
+    op(&[K::Unique], "Unique", 11, |layer| {
         let op = Op::Unique { index_type: DType::I64, count_type: DType::I64 };
         let axis = layer.int("axis")?.map_or(Slot::Absent, Slot::Int);
         Ok(with(op, [Slot::Input(0), axis]))
     }),
-    op("TopK", 1, |layer| {
+    op(&[K::TopK], "TopK", 1, |layer| {
         let k = Slot::Int(layer.int_needed("k")?);
         Ok(with(top_k(layer)?, [Slot::Input(0), k]))
     }),
-    op("TopK", 10, |layer| Ok(top_k(layer)?.into())),
-    op("OneHot", 9, |layer| Ok(Op::OneHot { axis: layer.int_or("axis", -1)? }.into())),
-    op("RandomNormal", 1, |layer| random(layer, Fill::Normal)),
-    op("RandomUniform", 1, |layer| random(layer, Fill::Uniform)),
-    op("Multinomial", 7, |layer| {
+    op(&[K::TopK], "TopK", 10, |layer| Ok(top_k(layer)?.into())),
+    op(&[K::OneHot], "OneHot", 9, |layer| Ok(Op::OneHot { axis: layer.int_or("axis", -1)? }.into())),
+    op(&[K::RandomNormal], "RandomNormal", 1, |layer| random(layer, Fill::Normal)),
+    op(&[K::RandomUniform], "RandomUniform", 1, |layer| random(layer, Fill::Uniform)),
+    op(&[K::Multinomial], "Multinomial", 7, |layer| {
         let to = layer.dtype("dtype")?.unwrap_or(DType::I32);
         Ok(with(Op::Multinomial { to }, [Slot::Input(0), Slot::Int(layer.int_or("sample_size", 1)?)]))
     }),
-    op("BlackmanWindow", 17, |layer| window(layer, Fill::BlackmanWindow)),
-    op("HammingWindow", 17, |layer| window(layer, Fill::HammingWindow)),
-    op("HannWindow", 17, |layer| window(layer, Fill::HannWindow)),
-    ms("Range", |layer| {
+    op(&[K::BlackmanWindow], "BlackmanWindow", 17, |layer| window(layer, Fill::BlackmanWindow)),
+    op(&[K::HammingWindow], "HammingWindow", 17, |layer| window(layer, Fill::HammingWindow)),
+    op(&[K::HannWindow], "HannWindow", 17, |layer| window(layer, Fill::HannWindow)),
+    ms(&[K::Range], "Range", |layer| {
         let step = if layer.has(2) { Slot::Input(2) } else { Slot::Int(1) };
         Ok(with(Op::Range { to: None }, inputs(0..2).chain([step])))
     }),
     // The values, for each element the place of its value, the counts.
-    ms("Unique", |_| Ok(Op::UniqueOfVector.into())),
+    ms(&[K::Unique], "Unique", |_| Ok(Op::UniqueOfVector.into())),
 ];
 
 fn top_k(layer: &Layer<'_>) -> Result<Op> {

@@ -3,15 +3,16 @@
 use super::super::attributes::{Attributes, Result};
 use super::{Entry, INTERNAL, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::Rope;
 
 pub(super) const TABLE: &[Entry] = &[
-    op("ScaledDotProductAttention", 13, |layer| {
+    op(&[K::ScaledDotProductAttention], "ScaledDotProductAttention", 13, |layer| {
         Ok(Op::ScaledDotProductAttention { causal: layer.flag("causal", false)? })
     }),
-    op("PagedAttentionExtension", INTERNAL, |_| Ok(Op::PagedAttention)),
-    op("RoPE", INTERNAL, rope),
-    op("RMS", INTERNAL, |_| Ok(Op::Rms)),
+    op(&[K::PagedAttentionExtension], "PagedAttentionExtension", INTERNAL, |_| Ok(Op::PagedAttention)),
+    op(&[K::Rope], "RoPE", INTERNAL, rope),
+    op(&[K::Rms], "RMS", INTERNAL, |_| Ok(Op::Rms)),
 ];
 
 /// Source: OpenVINO 2026.4, src/common/transformations/src/ov_ops/rotary_positional_embeddings.cpp.

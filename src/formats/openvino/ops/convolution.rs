@@ -4,30 +4,41 @@ use super::super::attributes::{Attributes, Result};
 use super::{Entry, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{
     AutoPad, Convolution, ConvolutionBackprop, ConvolutionForm, FilterLayout, Pool, PoolKind, Rounding,
     Window,
 };
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Convolution", 1, |layer| convolution(layer, ConvolutionForm::Plain, FilterLayout::Plain)),
-    op("GroupConvolution", 1, |layer| convolution(layer, ConvolutionForm::Plain, FilterLayout::Grouped)),
-    op("BinaryConvolution", 1, |layer| convolution(layer, ConvolutionForm::Binary, FilterLayout::Plain)),
-    op("ConvolutionBackpropData", 1, |layer| backprop(layer, FilterLayout::Plain)),
-    op("GroupConvolutionBackpropData", 1, |layer| backprop(layer, FilterLayout::Grouped)),
-    op("DeformableConvolution", 1, deformable),
-    op("DeformableConvolution", 8, deformable),
-    op("AvgPool", 1, |layer| pool(layer, PoolKind::Average, None)),
-    op("AvgPool", 14, |layer| pool(layer, PoolKind::Average, None)),
-    op("MaxPool", 1, |layer| pool(layer, PoolKind::Max, None)),
-    op("MaxPool", 8, |layer| {
+    op(&[K::Convolution], "Convolution", 1, |layer| {
+        convolution(layer, ConvolutionForm::Plain, FilterLayout::Plain)
+    }),
+    op(&[K::Convolution], "GroupConvolution", 1, |layer| {
+        convolution(layer, ConvolutionForm::Plain, FilterLayout::Grouped)
+    }),
+    op(&[K::BinaryConvolution], "BinaryConvolution", 1, |layer| {
+        convolution(layer, ConvolutionForm::Binary, FilterLayout::Plain)
+    }),
+    op(&[K::ConvolutionBackpropData], "ConvolutionBackpropData", 1, |layer| {
+        backprop(layer, FilterLayout::Plain)
+    }),
+    op(&[K::ConvolutionBackpropData], "GroupConvolutionBackpropData", 1, |layer| {
+        backprop(layer, FilterLayout::Grouped)
+    }),
+    op(&[K::DeformableConvolution], "DeformableConvolution", 1, deformable),
+    op(&[K::DeformableConvolution], "DeformableConvolution", 8, deformable),
+    op(&[K::AveragePool], "AvgPool", 1, |layer| pool(layer, PoolKind::Average, None)),
+    op(&[K::AveragePool], "AvgPool", 14, |layer| pool(layer, PoolKind::Average, None)),
+    op(&[K::MaxPool], "MaxPool", 1, |layer| pool(layer, PoolKind::Max, None)),
+    op(&[K::MaxPool], "MaxPool", 8, |layer| {
         pool(layer, PoolKind::Max, Some(layer.dtype_or("index_element_type", DType::I64)?))
     }),
-    op("MaxPool", 14, |layer| {
+    op(&[K::MaxPool], "MaxPool", 14, |layer| {
         pool(layer, PoolKind::Max, Some(layer.dtype_or("index_element_type", DType::I64)?))
     }),
-    op("AdaptiveAvgPool", 8, |_| Ok(Op::AdaptivePool { indices: None })),
-    op("AdaptiveMaxPool", 8, |layer| {
+    op(&[K::AdaptiveAveragePool], "AdaptiveAvgPool", 8, |_| Ok(Op::AdaptivePool { indices: None })),
+    op(&[K::AdaptiveMaxPool], "AdaptiveMaxPool", 8, |layer| {
         Ok(Op::AdaptivePool { indices: Some(layer.dtype_or("index_element_type", DType::I64)?) })
     }),
 ];

@@ -4,39 +4,55 @@ use super::super::attributes::{Attributes, Result};
 use super::{Entry, op};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{Detection, PriorBox};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("DetectionOutput", 1, |layer| detection_output(layer, layer.int("num_classes")?)),
+    op(&[K::DetectionOutput], "DetectionOutput", 1, |layer| {
+        detection_output(layer, layer.int("num_classes")?)
+    }),
     // opset8 reads the number of classes off its inputs.
-    op("DetectionOutput", 8, |layer| detection_output(layer, -1)),
-    op("ExperimentalDetectronDetectionOutput", 6, |layer| {
+    op(&[K::DetectionOutput], "DetectionOutput", 8, |layer| detection_output(layer, -1)),
+    op(&[K::ExperimentalDetectronDetectionOutput], "ExperimentalDetectronDetectionOutput", 6, |layer| {
         let max_detections_per_image = layer.int("max_detections_per_image")?;
         made(Detection::ExperimentalDetectionOutput { max_detections_per_image })
     }),
-    op("ExperimentalDetectronGenerateProposalsSingleImage", 6, |layer| {
-        made(Detection::ExperimentalGenerateProposals { post_nms_count: layer.int("post_nms_count")? })
-    }),
-    op("ExperimentalDetectronPriorGridGenerator", 6, |layer| {
-        made(Detection::ExperimentalPriorGrid {
-            flatten: layer.flag("flatten", true)?,
-            h: layer.int_or("h", 0)?,
-            w: layer.int_or("w", 0)?,
-        })
-    }),
-    op("ExperimentalDetectronROIFeatureExtractor", 6, |layer| {
-        made(Detection::ExperimentalRoiFeatureExtractor { output_size: layer.int("output_size")? })
-    }),
-    op("ExperimentalDetectronTopKROIs", 6, |layer| {
+    op(
+        &[K::ExperimentalDetectronGenerateProposalsSingleImage],
+        "ExperimentalDetectronGenerateProposalsSingleImage",
+        6,
+        |layer| {
+            made(Detection::ExperimentalGenerateProposals { post_nms_count: layer.int("post_nms_count")? })
+        },
+    ),
+    op(
+        &[K::ExperimentalDetectronPriorGridGenerator],
+        "ExperimentalDetectronPriorGridGenerator",
+        6,
+        |layer| {
+            made(Detection::ExperimentalPriorGrid {
+                flatten: layer.flag("flatten", true)?,
+                h: layer.int_or("h", 0)?,
+                w: layer.int_or("w", 0)?,
+            })
+        },
+    ),
+    op(
+        &[K::ExperimentalDetectronRoiFeatureExtractor],
+        "ExperimentalDetectronROIFeatureExtractor",
+        6,
+        |layer| made(Detection::ExperimentalRoiFeatureExtractor { output_size: layer.int("output_size")? }),
+    ),
+    op(&[K::ExperimentalDetectronTopKRois], "ExperimentalDetectronTopKROIs", 6, |layer| {
         made(Detection::ExperimentalTopKRois { max_rois: layer.int("max_rois")? })
     }),
-    op("GenerateProposals", 9, |layer| {
+    op(&[K::GenerateProposals], "GenerateProposals", 9, |layer| {
         made(Detection::GenerateProposals {
             post_nms_count: layer.int("post_nms_count")?,
             roi_num_type: layer.dtype_or("roi_num_type", DType::I64)?,
         })
     }),
-    op("MatrixNms", 8, |layer| {
+    op(&[K::MatrixNms], "MatrixNms", 8, |layer| {
         made(Detection::MatrixNms {
             nms_top_k: layer.int_or("nms_top_k", -1)?,
             keep_top_k: layer.int_or("keep_top_k", -1)?,
@@ -45,14 +61,14 @@ pub(super) const TABLE: &[Entry] = &[
             static_output: false,
         })
     }),
-    op("MulticlassNms", 8, multiclass_nms),
-    op("MulticlassNms", 9, multiclass_nms),
-    op("NonMaxSuppression", 1, |layer| nms(layer, true, true)),
-    op("NonMaxSuppression", 3, |layer| nms(layer, true, true)),
-    op("NonMaxSuppression", 4, |layer| nms(layer, true, false)),
-    op("NonMaxSuppression", 5, |layer| nms(layer, false, false)),
-    op("NonMaxSuppression", 9, |layer| nms(layer, false, false)),
-    op("NMSRotated", 13, |layer| {
+    op(&[K::MulticlassNms], "MulticlassNms", 8, multiclass_nms),
+    op(&[K::MulticlassNms], "MulticlassNms", 9, multiclass_nms),
+    op(&[K::NonMaxSuppression], "NonMaxSuppression", 1, |layer| nms(layer, true, true)),
+    op(&[K::NonMaxSuppression], "NonMaxSuppression", 3, |layer| nms(layer, true, true)),
+    op(&[K::NonMaxSuppression], "NonMaxSuppression", 4, |layer| nms(layer, true, false)),
+    op(&[K::NonMaxSuppression], "NonMaxSuppression", 5, |layer| nms(layer, false, false)),
+    op(&[K::NonMaxSuppression], "NonMaxSuppression", 9, |layer| nms(layer, false, false)),
+    op(&[K::NmsRotated], "NMSRotated", 13, |layer| {
         made(Detection::NonMaxSuppression {
             output_type: layer.dtype_or("output_type", DType::I64)?,
             indices_only: false,
@@ -60,33 +76,33 @@ pub(super) const TABLE: &[Entry] = &[
             static_output: false,
         })
     }),
-    op("Proposal", 1, |layer| {
+    op(&[K::Proposal], "Proposal", 1, |layer| {
         made(Detection::Proposal { post_nms_topn: layer.int("post_nms_topn")?, has_scores: false })
     }),
-    op("Proposal", 4, |layer| {
+    op(&[K::Proposal], "Proposal", 4, |layer| {
         made(Detection::Proposal { post_nms_topn: layer.int("post_nms_topn")?, has_scores: true })
     }),
-    op("PSROIPooling", 1, |layer| {
+    op(&[K::PsRoiPooling], "PSROIPooling", 1, |layer| {
         made(Detection::PsRoiPooling {
             output_dim: layer.int("output_dim")?,
             group_size: layer.int_or("group_size", 1)?,
         })
     }),
-    op("DeformablePSROIPooling", 1, |layer| {
+    op(&[K::DeformablePsRoiPooling], "DeformablePSROIPooling", 1, |layer| {
         made(Detection::DeformablePsRoiPooling {
             output_dim: layer.int("output_dim")?,
             group_size: layer.int_or("group_size", 1)?,
         })
     }),
-    op("ROIAlign", 3, |layer| roi_align(layer, false)),
-    op("ROIAlign", 9, |layer| roi_align(layer, false)),
-    op("ROIAlignRotated", 15, |layer| roi_align(layer, true)),
-    op("ROIPooling", 1, |layer| {
+    op(&[K::RoiAlign], "ROIAlign", 3, |layer| roi_align(layer, false)),
+    op(&[K::RoiAlign], "ROIAlign", 9, |layer| roi_align(layer, false)),
+    op(&[K::RoiAlignRotated], "ROIAlignRotated", 15, |layer| roi_align(layer, true)),
+    op(&[K::RoiPooling], "ROIPooling", 1, |layer| {
         made(Detection::RoiPooling { pooled_h: layer.int("pooled_h")?, pooled_w: layer.int("pooled_w")? })
     }),
-    op("PriorBox", 1, prior_box),
-    op("PriorBox", 8, prior_box),
-    op("PriorBoxClustered", 1, |layer| {
+    op(&[K::PriorBox], "PriorBox", 1, prior_box),
+    op(&[K::PriorBox], "PriorBox", 8, prior_box),
+    op(&[K::PriorBoxClustered], "PriorBoxClustered", 1, |layer| {
         let boxes_per_cell = layer.floats("width")?.len() as i64;
         Ok(Op::PriorBox(Box::new(PriorBox { is_clustered: true, boxes_per_cell, leading_one: false })))
     }),

@@ -3,21 +3,26 @@
 use super::super::attributes::{Attributes, Result};
 use super::{Entry, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::Scatter;
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Gather", 1, |_| Ok(Op::Gather { batch_dims: 0 })),
-    op("Gather", 7, gather),
-    op("Gather", 8, gather),
-    op("GatherElements", 6, |_| Ok(Op::GatherElements)),
-    op("GatherND", 5, |layer| gather_nd(layer, true)),
-    op("GatherND", 8, |layer| gather_nd(layer, false)),
-    op("GatherTree", 1, |_| Ok(Op::GatherTree)),
-    op("ScatterUpdate", 3, |_| Ok(Op::Scatter(Scatter::Slices))),
-    op("ScatterElementsUpdate", 3, |layer| scatter(layer, Scatter::Elements, Scatter::ReducedElements)),
-    op("ScatterElementsUpdate", 12, |layer| scatter(layer, Scatter::Elements, Scatter::ReducedElements)),
-    op("ScatterNDUpdate", 3, |layer| scatter(layer, Scatter::Nd, Scatter::ReducedNd)),
-    op("ScatterNDUpdate", 15, |layer| scatter(layer, Scatter::Nd, Scatter::ReducedNd)),
+    op(&[K::Gather], "Gather", 1, |_| Ok(Op::Gather { batch_dims: 0 })),
+    op(&[K::Gather], "Gather", 7, gather),
+    op(&[K::Gather], "Gather", 8, gather),
+    op(&[K::GatherElements], "GatherElements", 6, |_| Ok(Op::GatherElements)),
+    op(&[K::GatherNd], "GatherND", 5, |layer| gather_nd(layer, true)),
+    op(&[K::GatherNd], "GatherND", 8, |layer| gather_nd(layer, false)),
+    op(&[K::GatherTree], "GatherTree", 1, |_| Ok(Op::GatherTree)),
+    op(&[K::ScatterUpdate], "ScatterUpdate", 3, |_| Ok(Op::Scatter(Scatter::Slices))),
+    op(&[K::ScatterElements], "ScatterElementsUpdate", 3, |layer| {
+        scatter(layer, Scatter::Elements, Scatter::ReducedElements)
+    }),
+    op(&[K::ScatterElements], "ScatterElementsUpdate", 12, |layer| {
+        scatter(layer, Scatter::Elements, Scatter::ReducedElements)
+    }),
+    op(&[K::ScatterNd], "ScatterNDUpdate", 3, |layer| scatter(layer, Scatter::Nd, Scatter::ReducedNd)),
+    op(&[K::ScatterNd], "ScatterNDUpdate", 15, |layer| scatter(layer, Scatter::Nd, Scatter::ReducedNd)),
 ];
 
 fn gather(layer: &Attributes<'_, '_>) -> Result<Op> {

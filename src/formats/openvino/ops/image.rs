@@ -3,21 +3,26 @@
 use super::super::attributes::{Attributes, Result};
 use super::{Entry, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{Interpolate, InterpolateForm};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("Interpolate", 1, |layer| interpolate(layer, InterpolateForm::Opset1 { axes: layer.ints("axes")? })),
-    op("Interpolate", 4, |layer| interpolate(layer, InterpolateForm::Opset4 { by_sizes: by_sizes(layer)? })),
-    op("Interpolate", 11, |layer| {
+    op(&[K::Interpolate], "Interpolate", 1, |layer| {
+        interpolate(layer, InterpolateForm::Opset1 { axes: layer.ints("axes")? })
+    }),
+    op(&[K::Interpolate], "Interpolate", 4, |layer| {
+        interpolate(layer, InterpolateForm::Opset4 { by_sizes: by_sizes(layer)? })
+    }),
+    op(&[K::Interpolate], "Interpolate", 11, |layer| {
         interpolate(layer, InterpolateForm::Opset11 { by_sizes: by_sizes(layer)? })
     }),
-    op("GridSample", 9, |_| Ok(Op::GridSample)),
-    op("I420toBGR", 8, yuv),
-    op("I420toRGB", 8, yuv),
-    op("NV12toBGR", 8, yuv),
-    op("NV12toRGB", 8, yuv),
-    op("BGRtoNV12", 17, rgb),
-    op("RGBtoNV12", 17, rgb),
+    op(&[K::GridSample], "GridSample", 9, |_| Ok(Op::GridSample)),
+    op(&[K::YuvToRgb], "I420toBGR", 8, yuv),
+    op(&[K::YuvToRgb], "I420toRGB", 8, yuv),
+    op(&[K::YuvToRgb], "NV12toBGR", 8, yuv),
+    op(&[K::YuvToRgb], "NV12toRGB", 8, yuv),
+    op(&[K::RgbToNv12], "BGRtoNV12", 17, rgb),
+    op(&[K::RgbToNv12], "RGBtoNV12", 17, rgb),
 ];
 
 fn interpolate(layer: &Attributes<'_, '_>, form: InterpolateForm) -> Result<Op> {

@@ -23,7 +23,7 @@ mod signal;
 mod source;
 
 use super::attributes::{Attributes, Result};
-use crate::graph::Op;
+use crate::graph::{Op, OpKind};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::LazyLock;
@@ -40,6 +40,8 @@ type MakeOp = fn(&Attributes<'_, '_>) -> Result<Op>;
 /// One version of one operator.
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// The canonical operators that it becomes.
+    kinds: &'static [OpKind],
     type_name: &'static str,
     /// The operator set that introduced this version.
     since: u8,
@@ -65,8 +67,8 @@ pub(super) enum Make {
 }
 
 /// An entry made from attributes.
-const fn op(type_name: &'static str, since: u8, make: MakeOp) -> Entry {
-    Entry { type_name, since, make: Make::Op(make), order: &[] }
+const fn op(kinds: &'static [OpKind], type_name: &'static str, since: u8, make: MakeOp) -> Entry {
+    Entry { kinds, type_name, since, make: Make::Op(make), order: &[] }
 }
 
 const FAMILIES: &[&[Entry]] = &[
@@ -119,6 +121,13 @@ const ONCE_EXPERIMENTAL: [&str; 8] = [
     "Proposal",
 ];
 
+impl Entry {
+    /// Whether the table lists `op` as what such a layer becomes.
+    pub(super) fn lists(&self, op: &Op) -> bool {
+        op.is_opaque() || self.kinds.contains(&op.kind())
+    }
+}
+
 /// The entry for an operator of a layer's version, such as `opset8`; `None` if no table has it.
 pub(super) fn find(type_name: &str, version: &str) -> Option<&'static Entry> {
     let versions = match BY_TYPE.get(type_name) {
@@ -145,10 +154,27 @@ fn opset_number(version: &str) -> u8 {
     version.strip_prefix("opset").and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// Every operator that has a table entry, sorted by type, with the operator sets that introduced or changed it,
-/// such as `opset1, opset11`; an internal operator has `internal`.
-pub fn supported_operators() -> impl Iterator<Item = (&'static str, String)> {
-    let mut rows: Vec<_> = BY_TYPE.iter().map(|(&name, versions)| (name, described(versions))).collect();
+/// An operator type of the IR.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct OperatorType {
+    /// Its name.
+    pub name: &'static str,
+    /// The operator sets that introduced or changed it, such as `opset1, opset11`; an internal operator has `internal`.
+    pub sets: String,
+    /// The canonical operators that it becomes.
+    pub kinds: Vec<OpKind>,
+}
+
+/// Every operator type that has a table entry, by name.
+pub fn supported_operators() -> impl Iterator<Item = OperatorType> {
+    let rows = BY_TYPE.iter().map(|(&name, versions)| {
+        let mut kinds: Vec<_> = versions.iter().flat_map(|entry| entry.kinds).copied().collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        OperatorType { name, sets: described(versions), kinds }
+    });
+    let mut rows: Vec<_> = rows.collect();
     rows.sort_unstable();
     rows.into_iter()
 }

@@ -3,33 +3,37 @@
 use super::super::attributes::{Attributes, Result};
 use super::{Entry, Make, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{AxisSpan, Cumulation, GroupNorm, Ints, Mvn};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
+        kinds: &[K::BatchNormalization],
         type_name: "BatchNormInference",
         since: 1,
         make: Make::Op(batch_norm),
         // opset1 has gamma, beta, data, mean, variance.
         order: &[2, 0, 1, 3, 4],
     },
-    op("BatchNormInference", 5, batch_norm),
-    op("CumSum", 3, |layer| {
+    op(&[K::BatchNormalization], "BatchNormInference", 5, batch_norm),
+    op(&[K::CumSum], "CumSum", 3, |layer| {
         Ok(Op::CumSum(Cumulation {
             is_exclusive: layer.flag("exclusive", false)?,
             is_reverse: layer.flag("reverse", false)?,
         }))
     }),
-    op("GRN", 1, |layer| Ok(Op::Grn { bias: layer.float_or("bias", 0.0)? })),
-    op("GroupNormalization", 12, |layer| {
+    op(&[K::Grn], "GRN", 1, |layer| Ok(Op::Grn { bias: layer.float_or("bias", 0.0)? })),
+    op(&[K::GroupNormalization], "GroupNormalization", 12, |layer| {
         Ok(Op::GroupNormalization(GroupNorm {
             groups: layer.int_or("num_groups", 1)?,
             epsilon: layer.float_or("epsilon", 0.0)?,
         }))
     }),
-    op("LogSoftmax", 5, |layer| Ok(Op::LogSoftmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
-    op("LRN", 1, |layer| Ok(Op::Lrn { size: layer.int_or("size", 1)? })),
-    op("MVN", 1, |layer| {
+    op(&[K::LogSoftmax], "LogSoftmax", 5, |layer| {
+        Ok(Op::LogSoftmax(AxisSpan::one(layer.int_or("axis", 1)?)))
+    }),
+    op(&[K::Lrn], "LRN", 1, |layer| Ok(Op::Lrn { size: layer.int_or("size", 1)? })),
+    op(&[K::Mvn], "MVN", 1, |layer| {
         // Its axes are all but the first, or but the first two.
         let across = layer.flag("across_channels", false)?;
         let axes = layer.ints("reduction_axes")?;
@@ -40,20 +44,22 @@ pub(super) const TABLE: &[Entry] = &[
         };
         mvn(layer, axes)
     }),
-    op("MVN", 6, |layer| mvn(layer, None)),
-    op("NormalizeL2", 1, |layer| Ok(Op::NormalizeL2 { epsilon: layer.float_or("eps", 0.0)? })),
-    op("Reverse", 1, |layer| {
+    op(&[K::Mvn], "MVN", 6, |layer| mvn(layer, None)),
+    op(&[K::NormalizeL2], "NormalizeL2", 1, |layer| {
+        Ok(Op::NormalizeL2 { epsilon: layer.float_or("eps", 0.0)? })
+    }),
+    op(&[K::Reverse], "Reverse", 1, |layer| {
         Ok(Op::Reverse {
             by_mask: layer.word("mode", &[("index", false), ("mask", true)], false, "index or mask")?,
         })
     }),
-    op("Roll", 7, |_| Ok(Op::Roll)),
-    op("ShuffleChannels", 1, |layer| {
+    op(&[K::Roll], "Roll", 7, |_| Ok(Op::Roll)),
+    op(&[K::ShuffleChannels], "ShuffleChannels", 1, |layer| {
         Ok(Op::ShuffleChannels { axis: layer.int_or("axis", 1)?, groups: layer.int_or("group", 1)? })
     }),
-    op("SliceScatter", 15, |_| Ok(Op::SliceScatter)),
-    op("SoftMax", 1, |layer| Ok(Op::Softmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
-    op("SoftMax", 8, |layer| Ok(Op::Softmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
+    op(&[K::SliceScatter], "SliceScatter", 15, |_| Ok(Op::SliceScatter)),
+    op(&[K::Softmax], "SoftMax", 1, |layer| Ok(Op::Softmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
+    op(&[K::Softmax], "SoftMax", 8, |layer| Ok(Op::Softmax(AxisSpan::one(layer.int_or("axis", 1)?)))),
 ];
 
 fn batch_norm(layer: &Attributes<'_, '_>) -> Result<Op> {

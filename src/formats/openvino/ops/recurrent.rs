@@ -3,19 +3,20 @@
 use super::super::attributes::{Attributes, Result};
 use super::{Entry, op};
 use crate::graph::Op;
+use crate::graph::OpKind as K;
 use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind};
 
 pub(super) const TABLE: &[Entry] = &[
-    op("RNNCell", 1, |layer| cell(layer, RecurrentKind::Rnn)),
-    op("GRUCell", 3, |layer| cell(layer, RecurrentKind::Gru)),
-    op("LSTMCell", 1, |layer| cell(layer, RecurrentKind::Lstm)),
-    op("LSTMCell", 4, |layer| cell(layer, RecurrentKind::Lstm)),
-    op("AUGRUCell", super::INTERNAL, |layer| cell(layer, RecurrentKind::AuGru)),
-    op("RNNSequence", 5, |layer| sequence(layer, RecurrentKind::Rnn)),
-    op("GRUSequence", 5, |layer| sequence(layer, RecurrentKind::Gru)),
-    op("LSTMSequence", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
-    op("LSTMSequence", 5, |layer| sequence(layer, RecurrentKind::Lstm)),
-    op("AUGRUSequence", super::INTERNAL, |layer| sequence(layer, RecurrentKind::AuGru)),
+    op(&[K::RnnCell], "RNNCell", 1, |layer| cell(layer, RecurrentKind::Rnn)),
+    op(&[K::GruCell], "GRUCell", 3, |layer| cell(layer, RecurrentKind::Gru)),
+    op(&[K::LstmCell], "LSTMCell", 1, |layer| cell(layer, RecurrentKind::Lstm)),
+    op(&[K::LstmCell], "LSTMCell", 4, |layer| cell(layer, RecurrentKind::Lstm)),
+    op(&[K::AuGruCell], "AUGRUCell", super::INTERNAL, |layer| cell(layer, RecurrentKind::AuGru)),
+    op(&[K::RnnSequence], "RNNSequence", 5, |layer| sequence(layer, RecurrentKind::Rnn)),
+    op(&[K::GruSequence], "GRUSequence", 5, |layer| sequence(layer, RecurrentKind::Gru)),
+    op(&[K::LstmSequence], "LSTMSequence", 1, |layer| sequence(layer, RecurrentKind::Lstm)),
+    op(&[K::LstmSequence], "LSTMSequence", 5, |layer| sequence(layer, RecurrentKind::Lstm)),
+    op(&[K::AuGruSequence], "AUGRUSequence", super::INTERNAL, |layer| sequence(layer, RecurrentKind::AuGru)),
 ];
 
 fn cell(layer: &Attributes<'_, '_>, kind: RecurrentKind) -> Result<Op> {
