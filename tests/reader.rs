@@ -87,8 +87,8 @@ fn names_values_states_and_hints_are_kept() {
         ("s", DType::F32, "[1,3]".into())
     );
     assert!(graph.node(graph.assigns()[0]).is_decompression);
-    assert_eq!(graph.hints().kv_cache_precision, Some(DType::U8));
-    assert_eq!(graph.hints().activations_scale_factor, Some(8.0));
+    assert_eq!(graph.info("KV_CACHE_PRECISION"), Some("u8"));
+    assert_eq!(graph.info("ACTIVATIONS_SCALE_FACTOR").map(str::parse), Some(Ok(8.0)));
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! Makes graphs: readers add nodes, then edges, then finish.
 
 use super::op::{Constant, Op, Variable};
-use super::{
-    Format, Graph, Node, PartialShape, RuntimeHints, Tensor, Text, Value, WeightFile, order, validate,
-};
+use super::{Format, Graph, Node, PartialShape, Tensor, Text, Value, WeightFile, order, validate};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::ids::{NodeId, TensorId, VariableId};
@@ -100,9 +98,22 @@ impl Builder {
         self.graph.name = self.text(name);
     }
 
-    /// Sets what the export tells the runtime.
-    pub fn set_hints(&mut self, hints: RuntimeHints) {
-        self.graph.hints = hints;
+    /// Adds what the export says to the runtime that loads it; see [`Graph::info`].
+    pub fn info(&mut self, name: &str, value: &str) {
+        let entry = (self.text(name), self.text(value));
+        self.graph.info.push(entry);
+    }
+
+    /// Adds what the file of a runtime's own graph says of `node`; see [`Graph::node_info`].
+    ///
+    /// # Panics
+    ///
+    /// If `node` was added before one that has such notes already.
+    pub fn node_info(&mut self, node: NodeId, name: &str, value: &str) {
+        let last = self.graph.node_info.last().map(|&(last, ..)| last);
+        assert!(last.is_none_or(|last| last <= node), "notes are added in the order of nodes");
+        let entry = (node, self.text(name), self.text(value));
+        self.graph.node_info.push(entry);
     }
 
     /// Adds a weights file; returns its number for [`WeightRange`](super::WeightRange).
@@ -209,6 +220,7 @@ impl Builder {
                     .help("re-export the model; a graph that can run has no cycles"));
             }
         }
+        number(&mut self.graph);
         Ok(self.graph)
     }
 
@@ -219,5 +231,82 @@ impl Builder {
         let start = self.graph.texts.len() as u32;
         self.graph.texts.push_str(text);
         Text { start, len: text.len() as u32 }
+    }
+}
+
+/// Numbers a graph and its bodies in the order of [`Graph::with_bodies`]. A body is numbered again by each graph around
+/// it, of which there are few.
+fn number(graph: &mut Graph) {
+    let mut next = 0;
+    let mut level = vec![graph];
+    while !level.is_empty() {
+        let mut below = Vec::new();
+        for graph in level {
+            graph.number = next;
+            next += 1;
+            below.extend(graph.nodes.iter_mut().flat_map(|node| bodies_mut(&mut node.op)));
+        }
+        level = below;
+    }
+}
+
+fn bodies_mut(op: &mut Op) -> impl Iterator<Item = &mut Graph> {
+    let bodies = match op {
+        Op::If(branches) => [Some(&mut branches.then_body), Some(&mut branches.else_body)],
+        Op::Loop(spec) => [Some(&mut spec.body), None],
+        _ => [None, None],
+    };
+    bodies.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::op::If;
+
+    fn branch(inner: Option<If>) -> Graph {
+        let mut builder = Builder::new("test.xml".as_ref(), Format::OpenVino);
+        if let Some(inner) = inner {
+            let op = Op::Parameter;
+            let flag = builder.node(NodeSpec { op, name: "flag", ..NodeSpec::default() });
+            let flag = builder.output(flag, TensorSpec::default());
+            let node = builder.node(NodeSpec { op: Op::If(Box::new(inner)), ..NodeSpec::default() });
+            builder.connect(node, &[Some(flag)]);
+        }
+        builder.finish().unwrap()
+    }
+
+    fn branches(then_body: Graph, else_body: Graph) -> If {
+        If {
+            then_body,
+            else_body,
+            then_inputs: Vec::new(),
+            else_inputs: Vec::new(),
+            then_outputs: Vec::new(),
+            else_outputs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn bodies_are_numbered_as_they_are_listed() {
+        let inner = branch(Some(branches(branch(None), branch(None))));
+        let outer = branch(Some(branches(inner, branch(None))));
+        let numbers: Vec<_> = outer.with_bodies().iter().map(|graph| graph.number()).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn notes_are_found_by_node_and_name() {
+        let mut builder = Builder::new("test.xml".as_ref(), Format::OpenVino);
+        let nodes = [(); 3].map(|()| builder.node(NodeSpec::default()));
+        builder.info("KV_CACHE_PRECISION", "u8");
+        builder.node_info(nodes[0], "a", "1");
+        builder.node_info(nodes[2], "a", "2");
+        builder.node_info(nodes[2], "b", "3");
+        let graph = builder.finish().unwrap();
+        assert_eq!(graph.info("KV_CACHE_PRECISION"), Some("u8"));
+        assert_eq!(graph.info("OTHER"), None);
+        let of = |node: usize, name| graph.node_info(nodes[node], name);
+        assert_eq!([of(0, "a"), of(0, "b"), of(1, "a"), of(2, "b")], [Some("1"), None, None, Some("3")]);
     }
 }

@@ -44,7 +44,9 @@ pub struct Graph {
     assigns: Vec<NodeId>,
     variables: Vec<Variable>,
     weight_files: Vec<WeightFile>,
-    hints: RuntimeHints,
+    info: Vec<(Text, Text)>,
+    node_info: Vec<(NodeId, Text, Text)>,
+    number: u32,
     order: Vec<NodeId>,
 }
 
@@ -127,15 +129,6 @@ pub struct WeightFile {
     pub path: PathBuf,
     /// Its length on disk; `None`: there is no such file.
     pub len: Option<u64>,
-}
-
-/// What an export tells the runtime about itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RuntimeHints {
-    /// `KV_CACHE_PRECISION` of rt_info/runtime_options.
-    pub kv_cache_precision: Option<DType>,
-    /// `ACTIVATIONS_SCALE_FACTOR` of rt_info/runtime_options.
-    pub activations_scale_factor: Option<f64>,
 }
 
 impl Graph {
@@ -271,10 +264,26 @@ impl Graph {
         &self.weight_files
     }
 
-    /// What the export tells the runtime about itself.
+    /// What the export says under `name` to the runtime that loads it, such as OpenVINO's `runtime_options`.
     #[must_use]
-    pub fn hints(&self) -> &RuntimeHints {
-        &self.hints
+    pub fn info(&self, name: &str) -> Option<&str> {
+        self.info.iter().find(|(own, _)| self.text(*own) == name).map(|&(_, value)| self.text(value))
+    }
+
+    /// What the file of a runtime's own graph says of a node under `name`.
+    ///
+    /// Cost: logarithmic in all such notes, linear in those of the node.
+    #[must_use]
+    pub fn node_info(&self, node: NodeId, name: &str) -> Option<&str> {
+        let start = self.node_info.partition_point(|&(own, ..)| own < node);
+        let own = self.node_info.get(start..)?.iter().take_while(|&&(own, ..)| own == node);
+        own.into_iter().find(|(_, own, _)| self.text(*own) == name).map(|&(_, _, value)| self.text(value))
+    }
+
+    /// The number of this graph among the model's: its place in [`Graph::with_bodies`] of the whole model, which is 0.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// Every node in execution order: inputs before users, as OpenVINO's `get_ordered_ops` walks

@@ -56,21 +56,6 @@ pub use table::{Family, OpKind, ShapeClass};
 /// A short list of integers: strides, axes, pads.
 pub type Ints = SmallVec<[i64; 4]>;
 
-/// What a runtime's own graph tells of a node beside its type and its ports.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Executed {
-    /// Its place in the execution order, from 0.
-    pub order: u32,
-    /// Names of the layers that were fused into it.
-    pub originals: Vec<Box<str>>,
-    /// Memory layout of each output (`abcd` is plain, `acdb` channels-last).
-    pub layouts: SmallVec<[Box<str>; 1]>,
-    /// The chosen implementation, such as `brgemm_avx512_bf16`; it begins with `unknown` where nothing is computed.
-    pub primitive: Box<str>,
-    /// Type that attention state is stored in, on nodes that hold some.
-    pub kv_cache_precision: Option<DType>,
-}
-
 /// What a node does.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -108,8 +93,9 @@ pub enum Op {
     LinearAttentionGate,
     /// `com.microsoft`.
     UnfoldTensor,
-    /// A node of a runtime's own graph, already executed: outputs have the shapes that the file declares.
-    Executed(Box<Executed>),
+    /// A node of a runtime's own graph, already executed: outputs have the shapes that the file declares, and
+    /// [`Graph::node_info`](super::Graph::node_info) has what that runtime says of it.
+    Executed,
 
     // ---- control flow ---------------------------------------------------------------------------------------
     /// `condition`, then the bodies' inputs; see [`If`].

@@ -8,7 +8,7 @@
 //! This says nothing of peaks, which depend on what lives together: they stand beside.
 
 use super::model::{Comparison, FusionGroup, Pair};
-use crate::graph::Graph;
+use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, StorageId};
 use crate::phases::Phase;
 use crate::runtime::{Executed, ExecutedNode};
@@ -68,9 +68,8 @@ impl Sides<'_> {
     /// Nodes of the written graph that are steps of a computation.
     fn written_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         let nodes = (0..self.graph.nodes().len()).map(NodeId::new);
-        nodes.filter(|&node| {
-            !matches!(self.graph.node_type(node), "Const" | "Constant" | "Parameter" | "Result")
-        })
+        nodes
+            .filter(|&node| !matches!(self.graph.node(node).op, Op::Constant(_) | Op::Parameter | Op::Result))
     }
 
     /// Steps of the executed graph that are neither constants nor inputs nor outputs.

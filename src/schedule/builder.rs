@@ -18,16 +18,7 @@ use smallvec::SmallVec;
 /// Builds the schedule of `graph` as exported; offsets are multiples of `alignment`.
 pub(crate) fn build(graph: &Graph, shapes: &Shapes, alignment: u64) -> Draft {
     let bodies = graph.with_bodies();
-    let mut scheduler = Scheduler {
-        draft: Draft::default(),
-        numbers: bodies
-            .iter()
-            .enumerate()
-            .map(|(index, body)| (std::ptr::from_ref(*body).addr(), index as u32))
-            .collect(),
-        weights: FxHashMap::default(),
-        alignment,
-    };
+    let mut scheduler = Scheduler { draft: Draft::default(), weights: FxHashMap::default(), alignment };
     for body in &bodies {
         scheduler.weights_of(body);
     }
@@ -47,8 +38,6 @@ pub(crate) fn build(graph: &Graph, shapes: &Shapes, alignment: u64) -> Draft {
 
 struct Scheduler {
     draft: Draft,
-    /// Number of each graph and body in [`Graph::with_bodies`], by address.
-    numbers: FxHashMap<usize, u32>,
     weights: FxHashMap<WeightRange, ValueId>,
     alignment: u64,
 }
@@ -75,7 +64,7 @@ impl Scheduler {
         is_main: bool,
     ) -> Vec<Option<ValueId>> {
         let mut scope = Scope {
-            number: self.numbers.get(&std::ptr::from_ref(graph).addr()).copied().unwrap_or(0),
+            number: graph.number(),
             graph,
             shapes,
             folding: Folding::of(graph),
@@ -265,7 +254,7 @@ impl Scheduler {
                 *slot = tensor.and_then(|tensor| self.read_one(scope, tensor));
             }
         }
-        let number = self.numbers.get(&std::ptr::from_ref(body).addr()).copied().unwrap_or(0);
+        let number = body.number();
         let own = body.parameters().iter().zip(outer);
         own.map(|(&parameter, outer)| {
             let tensor = body.output(parameter, 0);
@@ -357,7 +346,7 @@ impl Scheduler {
 
     /// Every range of the weights files that a graph names, once.
     fn weights_of(&mut self, graph: &Graph) {
-        let number = self.numbers.get(&std::ptr::from_ref(graph).addr()).copied().unwrap_or(0);
+        let number = graph.number();
         for (index, node) in graph.nodes().iter().enumerate() {
             let Op::Constant(constant) = &node.op else { continue };
             let Some(range) = constant.range else { continue };

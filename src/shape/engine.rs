@@ -236,7 +236,7 @@ fn fall_back(
         return Ok(());
     }
     let location = graph.location(node, None);
-    if matches!(graph.node(node).op, Op::Executed(_)) && !options.allow_opaque {
+    if matches!(graph.node(node).op, Op::Executed) && !options.allow_opaque {
         return Err(Error::new(ErrorKind::UnboundDim, "an executed node has outputs of free dims")
             .at(location)
             .note("an execution graph has the dims of the last inference, and free dims before the first")

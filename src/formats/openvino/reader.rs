@@ -11,7 +11,7 @@ use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Position, Result};
 use crate::formats::limits;
 use crate::graph::op::Variable;
-use crate::graph::{Builder, Format, Graph, NodeSpec, Op, PartialShape, RuntimeHints, TensorSpec};
+use crate::graph::{Builder, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec};
 use crate::ids::VariableId;
 use rustc_hash::FxHashMap;
 use std::path::Path;
@@ -351,7 +351,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 for output in &mut layer.outputs {
                     output.shape.dims.get_or_insert_default();
                 }
-                Op::Executed(Box::new(executed::read(&attributes).map_err(of_attribute)?))
+                Op::Executed
             }
             None => Op::Opaque,
             Some(Make::Op(make)) => make(&attributes).map_err(of_attribute)?,
@@ -424,6 +424,10 @@ impl<'a> GraphReader<'_, '_, 'a> {
             position: layer.position,
             is_decompression: layer.is_decompression,
         });
+        if matches!(self.builder.graph().node(node).op, Op::Executed) {
+            let attributes = Attributes { pairs: &layer.data, inputs: layer.inputs.len() };
+            executed::note(&mut self.builder, node, &attributes);
+        }
         let labels = layer.outputs.iter().map(|output| output.label);
         let added = self.wiring.add_layer(layer.id, node, &layer.inputs, labels, first_tensor);
         added.map_err(|error| malformed(error.to_string()))?;
@@ -488,22 +492,12 @@ impl<'a> GraphReader<'_, '_, 'a> {
     }
 
     fn runtime_options(&mut self) -> Result<()> {
-        let mut hints = RuntimeHints::default();
         while let Some(tag) = self.cursor.child()? {
-            let value = attribute(self.cursor, &tag, "value")?.unwrap_or_default();
-            match tag.name() {
-                "KV_CACHE_PRECISION" => {
-                    hints.kv_cache_precision = text::dtype(value).filter(|&dtype| dtype != DType::Dynamic);
-                }
-                "ACTIVATIONS_SCALE_FACTOR" => {
-                    hints.activations_scale_factor =
-                        value.parse().ok().filter(|scale: &f64| scale.is_finite());
-                }
-                _ => {}
+            if let Some(value) = attribute(self.cursor, &tag, "value")? {
+                self.builder.info(tag.name(), &xml::unescape(value));
             }
             self.cursor.skip()?;
         }
-        self.builder.set_hints(hints);
         Ok(())
     }
 

@@ -154,7 +154,7 @@ impl OpKind {
     /// Whether no shape rule covers it, so that outputs take the shapes that the file declares.
     #[must_use]
     pub fn is_opaque(self) -> bool {
-        self.shape_class() == ShapeClass::Declared
+        self.shape_class() == ShapeClass::Declared && self != OpKind::Executed
     }
 }
 
@@ -179,7 +179,7 @@ operators! {
         ReadValue: Plumbing, 0 -> 1, (Op::ReadValue(_));
         Assign: Plumbing, 1 -> 1, (Op::Assign(_));
         Opaque: Declared, 0 -> 0, (Op::Opaque);
-        Executed: Declared, 0 -> 0, (Op::Executed(_));
+        Executed: Declared, 0 -> 0, (Op::Executed);
         DynamicSlice: Declared, 0 -> 0, (Op::DynamicSlice);
         EngramGate: Declared, 0 -> 0, (Op::EngramGate);
         HyperConnectionPreMix: Declared, 0 -> 0, (Op::HyperConnectionPreMix);

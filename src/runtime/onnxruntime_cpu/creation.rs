@@ -246,7 +246,7 @@ mod tests {
         draft.with(|work| {
             work.options = *options;
             precision::widen(work);
-            let weights = weights::of(work, &Settings::new(work.graph, options));
+            let weights = weights::of(work, &Settings::new(options));
             let made = of(work, &weights, options, weights::objects(1), Remainders::Joined);
             (made.peak, made.stays)
         })

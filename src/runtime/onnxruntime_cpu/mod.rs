@@ -186,7 +186,6 @@ impl OnnxRuntimeCpu {
 
 /// A session: the optimized graph and its initializers.
 struct Session<'a> {
-    graph: &'a Graph,
     options: &'a OnnxRuntimeCpu,
     work: Work<'a>,
     order: Vec<usize>,
@@ -199,10 +198,10 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(graph: &'a Graph, shapes: &'a Shapes, options: &'a OnnxRuntimeCpu) -> Session<'a> {
         let (work, order) = optimized(Work::new(graph, shapes), options);
-        let weights = weights::of(&work, &Settings::new(graph, options));
+        let weights = weights::of(&work, &Settings::new(options));
         let objects = objects(graph);
         let creations = MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
-        Session { graph, options, work, order, weights, objects, creations }
+        Session { options, work, order, weights, objects, creations }
     }
 
     /// The first run with a set of shapes.
@@ -210,7 +209,7 @@ impl<'a> Session<'a> {
     /// Cost: linear in nodes and edges, but for the search among freed buffers.
     fn running(&self) -> Result<Lowered> {
         let Session { work, order, options, objects, .. } = self;
-        let (draft, hosted) = run(work, order, &Settings::new(self.graph, options));
+        let (draft, hosted) = run(work, order, &Settings::new(options));
         let initializers = self.weights.held.iter().map(initializer);
         let unwritten = unwritten(&self.weights, options);
         let own = objects.graph + objects.session;

@@ -6,7 +6,6 @@ use super::options::{OnnxRunner, OnnxRuntimeCpu};
 use super::reuse::{self, Reuse};
 use super::work::Work;
 use super::{attention, order, workspace};
-use crate::graph::Graph;
 use crate::ids::{StorageId, ValueId};
 use crate::scenario::input_name;
 use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, state};
@@ -25,21 +24,13 @@ const MOST_ITERATIONS: u64 = 16;
 /// What holds for all graphs of a model.
 pub(super) struct Settings<'a> {
     pub(super) options: &'a OnnxRuntimeCpu,
-    /// Number of each graph and body in [`Graph::with_bodies`], by address.
-    numbers: FxHashMap<usize, u32>,
     /// By number of a body, its [`Emitter::peak`]: an `If` within an `If` would ask for it again at every level.
     peaks: RefCell<FxHashMap<u32, (u64, u32)>>,
 }
 
 impl<'a> Settings<'a> {
-    pub(super) fn new(graph: &Graph, options: &'a OnnxRuntimeCpu) -> Settings<'a> {
-        let graphs = graph.with_bodies().into_iter().zip(0..);
-        let numbers = graphs.map(|(graph, number)| (std::ptr::from_ref(graph).addr(), number)).collect();
-        Settings { options, numbers, peaks: RefCell::default() }
-    }
-
-    pub(super) fn number(&self, graph: &Graph) -> u32 {
-        self.numbers.get(&std::ptr::from_ref(graph).addr()).copied().unwrap_or(0)
+    pub(super) fn new(options: &'a OnnxRuntimeCpu) -> Settings<'a> {
+        Settings { options, peaks: RefCell::default() }
     }
 }
 
@@ -89,7 +80,7 @@ impl<'a> Emitter<'a> {
         Emitter {
             work,
             settings,
-            number: settings.number(work.graph),
+            number: work.graph.number(),
             draft,
             hosted: Vec::new(),
             reuse: reuse::plan(work, order, settings.options.memory_reuse),
@@ -232,7 +223,7 @@ impl<'a> Emitter<'a> {
 
     /// What a body holds at its highest step, and how many of its tensors have no known size.
     fn peak(&self, body: &bodies::Body<'_>) -> (u64, u32) {
-        let number = self.settings.number(body.graph);
+        let number = body.graph.number();
         if let Some(&known) = self.settings.peaks.borrow().get(&number) {
             return known;
         }
@@ -401,7 +392,7 @@ mod tests {
     /// The same, and the storages that the host application allocates.
     fn hosted(draft: Model, runner: OnnxRunner) -> (Draft, Vec<StorageId>) {
         let options = OnnxRuntimeCpu { runner, ..OnnxRuntimeCpu::default() };
-        draft.with(|work| run(work, &order::of(work), &Settings::new(work.graph, &options)))
+        draft.with(|work| run(work, &order::of(work), &Settings::new(&options)))
     }
 
     /// The value that stands for a tensor.

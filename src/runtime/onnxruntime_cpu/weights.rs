@@ -98,12 +98,12 @@ pub(super) fn of(work: &Work<'_>, settings: &Settings<'_>) -> Weights {
         weights.readers[value].0 += u32::from(work.is_output(value));
         if weights.keeps_original(value) {
             let is_mapped = is_mapped(work, value, settings.options);
-            let node = constant(work, value, settings);
+            let node = constant(work, value);
             weights.held.push(Held { node, bytes, is_mapped, is_message: false });
         }
     }
     let copies = weights.packs.iter().filter(|pack| !pack.is_repeated).map(|pack| Held {
-        node: constant(work, pack.value, settings),
+        node: constant(work, pack.value),
         bytes: pack.bytes,
         is_mapped: false,
         is_message: false,
@@ -125,7 +125,7 @@ fn collect(
     weights: &mut Weights,
 ) {
     let options = settings.options;
-    let is_body = settings.number(work.graph) > 0;
+    let is_body = work.graph.number() > 0;
     let mut own: BTreeMap<usize, Vec<Option<u64>>> = BTreeMap::new();
     let mut inside = Vec::new();
     for node in work.alive() {
@@ -166,7 +166,7 @@ fn collect(
         let Some(bytes) = work.bytes(value).filter(|_| is_attribute_free(work, value)) else { continue };
         let is_mapped = is_mapped(work, value, options);
         let packed = copies.iter().flatten().copied().fold(0, u64::saturating_add);
-        let node = constant(work, value, settings);
+        let node = constant(work, value);
         let held = Held { node, bytes, is_mapped, is_message: false };
         weights.held.push(held);
         weights.held.extend((packed > 0).then_some(Held { bytes: packed, is_mapped: false, ..held }));
@@ -178,9 +178,9 @@ fn collect(
     }
 }
 
-fn constant(work: &Work<'_>, value: usize, settings: &Settings<'_>) -> NodeRef {
+fn constant(work: &Work<'_>, value: usize) -> NodeRef {
     let node = work.graph.tensor(work.values[value].tensor).node;
-    NodeRef { graph: settings.number(work.graph), node }
+    NodeRef { graph: work.graph.number(), node }
 }
 
 /// Whether a constant is an initializer of the runtime, not what the reader made of an attribute.

@@ -161,7 +161,11 @@ pub fn supported_operators() -> impl Iterator<Item = OperatorType> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::proto::AttributeProto;
+    use super::super::proto::attribute_proto::AttributeType as Kind;
     use super::*;
+    use crate::DType;
+    use crate::graph::op::{AxisSpan, Cumulation, ElementType, FusedMatMul, GroupNorm, LayerNorm, Mvn};
 
     fn since(type_name: &str, version: i64) -> Option<i64> {
         find("", type_name, version).map(|entry| entry.since)
@@ -184,5 +188,99 @@ mod tests {
             sinces.dedup();
             assert_eq!(sinces.len(), versions.len(), "{name:?}");
         }
+    }
+
+    /// What a node of this type becomes, with one output.
+    fn made(domain: &str, type_name: &str, version: i64, attributes: &[AttributeProto]) -> Op {
+        let entry = find(domain, type_name, version).unwrap();
+        let attributes =
+            attributes.iter().map(|own| (std::str::from_utf8(&own.name).unwrap(), own)).collect();
+        let layer = Layer { attributes, version, inputs: SmallVec::from_elem(true, 3), outputs: 1 };
+        let Make::Op(make) = entry.make else { panic!("{type_name} needs the reader") };
+        let op = make(&layer).unwrap().op;
+        assert!(entry.lists(&op), "{op:?}");
+        op
+    }
+
+    fn int(name: &'static str, i: i64) -> AttributeProto {
+        AttributeProto { name: name.into(), r#type: Kind::Int as i32, i, ..AttributeProto::default() }
+    }
+
+    fn float(name: &'static str, f: f32) -> AttributeProto {
+        AttributeProto { name: name.into(), r#type: Kind::Float as i32, f, ..AttributeProto::default() }
+    }
+
+    fn ints(name: &'static str, ints: &[i64]) -> AttributeProto {
+        let r#type = Kind::Ints as i32;
+        AttributeProto { name: name.into(), r#type, ints: ints.to_vec(), ..AttributeProto::default() }
+    }
+
+    #[test]
+    fn softmax_goes_over_one_axis_since_opset_13() {
+        let axis = [int("axis", 2)];
+        assert_eq!(made("", "Softmax", 12, &axis), Op::Softmax(AxisSpan { axis: 2, to_end: true }));
+        assert_eq!(made("", "Softmax", 12, &[]), Op::Softmax(AxisSpan { axis: 1, to_end: true }));
+        assert_eq!(made("", "LogSoftmax", 13, &axis), Op::LogSoftmax(AxisSpan::one(2)));
+        assert_eq!(made("", "Hardmax", 13, &[]), Op::Hardmax(AxisSpan::LAST));
+        assert_eq!(made(MICROSOFT, "BiasSoftmax", 1, &axis), Op::BiasSoftmax { axis: 2 });
+    }
+
+    #[test]
+    fn norms_have_axis_and_epsilon() {
+        let given = [int("axis", 1), float("epsilon", 0.5), int("stash_type", 10)];
+        let norm = LayerNorm { axis: 1, epsilon: 0.5, statistics: DType::F16 };
+        assert_eq!(made("", "LayerNormalization", 17, &given), Op::LayerNormalization(norm));
+        assert_eq!(made("", "RMSNormalization", 23, &[]), Op::RmsNormalization(LayerNorm::default()));
+        let simplified = made(MICROSOFT, "SimplifiedLayerNormalization", 1, &given);
+        assert_eq!(simplified, Op::SimplifiedLayerNormalization(norm));
+        let skip = made(MICROSOFT, "SkipLayerNormalization", 1, &given);
+        assert_eq!(skip, Op::SkipLayerNormalization(LayerNorm { axis: -1, ..norm }));
+        let groups = GroupNorm { groups: 4, epsilon: 0.5 };
+        let given = [int("num_groups", 4), int("groups", 4), float("epsilon", 0.5)];
+        assert_eq!(made("", "GroupNormalization", 21, &given), Op::GroupNormalization(groups));
+        assert_eq!(made(MICROSOFT, "SkipGroupNorm", 1, &given), Op::SkipGroupNorm(groups));
+        assert_eq!(made("", "BatchNormalization", 15, &given), Op::BatchNormalization { epsilon: 0.5 });
+        assert_eq!(made("", "InstanceNormalization", 6, &[]), Op::InstanceNormalization { epsilon: 1e-5 });
+        let given = [int("axis", 0), int("p", 1), int("size", 5), ints("axes", &[0, 1])];
+        assert_eq!(made("", "LpNormalization", 1, &given), Op::LpNormalization { axis: 0, p: 1 });
+        assert_eq!(made("", "LRN", 1, &given), Op::Lrn { size: 5 });
+        let mvn = Mvn { axes: Some([0, 1][..].into()), keeps_variance: false, epsilon: 1e-9 };
+        assert_eq!(made("", "MeanVarianceNormalization", 13, &given), Op::Mvn(mvn));
+    }
+
+    #[test]
+    fn operators_with_one_shape_are_told_apart() {
+        let kind =
+            |domain, name, version| made(domain, name, version, &[ints("kernel_shape", &[2, 2])]).kind();
+        assert_eq!(kind("", "AveragePool", 22), OpKind::AveragePool);
+        assert_eq!(kind("", "MaxPool", 22), OpKind::MaxPool);
+        assert_eq!(kind("", "LpPool", 22), OpKind::LpPool);
+        assert_eq!(kind(MICROSOFT, "NhwcMaxPool", 1), OpKind::NhwcMaxPool);
+        assert_eq!(kind("", "GlobalAveragePool", 1), OpKind::GlobalAveragePool);
+        assert_eq!(kind("", "Conv", 1), OpKind::Convolution);
+        assert_eq!(kind(MICROSOFT, "FusedConv", 1), OpKind::FusedConv);
+        assert_eq!(kind("", "QLinearConv", 10), OpKind::QLinearConv);
+        assert_eq!(kind("", "MatMulInteger", 10), OpKind::MatMulInteger);
+        assert_eq!(kind(MICROSOFT, "DynamicQuantizeMatMul", 1), OpKind::DynamicQuantizeMatMul);
+        assert_eq!(kind(MICROSOFT, "FastGelu", 1), OpKind::FastGelu);
+        assert_eq!(kind(MICROSOFT, "BiasGelu", 1), OpKind::BiasGelu);
+        assert_eq!(kind(MICROSOFT, "QuickGelu", 1), OpKind::QuickGelu);
+        assert_eq!(kind("", "Attention", 23), OpKind::Attention);
+        assert_eq!(kind(MICROSOFT, "Attention", 1), OpKind::AttentionOfWeights);
+        assert_eq!(kind(MICROSOFT, "GroupQueryAttention", 1), OpKind::GroupQueryAttention);
+        assert_eq!(kind(MICROSOFT, "UnfoldTensor", 1), OpKind::UnfoldTensor);
+    }
+
+    #[test]
+    fn attributes_of_moving_operators() {
+        let given = [int("upper", 0), int("exclusive", 1), int("reverse", 1), float("alpha", 0.5)];
+        assert_eq!(made("", "Trilu", 14, &given), Op::Trilu { is_upper: false });
+        let both = Cumulation { is_exclusive: true, is_reverse: true };
+        assert_eq!(made("", "CumSum", 14, &given), Op::CumSum(both));
+        let (transpose_a, transpose_b, moves_a, moves_b) = (false, false, false, false);
+        let product = FusedMatMul { transpose_a, transpose_b, moves_a, moves_b, alpha: 0.5 };
+        assert_eq!(made(MICROSOFT, "FusedMatMul", 1, &given), Op::FusedMatMul(product));
+        assert_eq!(made("", "Dropout", 13, &[]), Op::Dropout { mask: ElementType::Is(DType::Boolean) });
+        assert_eq!(made(MICROSOFT, "QMoE", 1, &[int("k", 2)]), Op::QMoE { top_k: 2 });
     }
 }

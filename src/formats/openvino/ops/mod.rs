@@ -193,6 +193,7 @@ fn described(versions: &Versions) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::op::{AxisSpan, GroupNorm, Mvn};
 
     fn since(type_name: &str, version: &str) -> Option<u8> {
         find(type_name, version).map(|entry| entry.since)
@@ -229,5 +230,48 @@ mod tests {
             sinces.dedup();
             assert_eq!(sinces.len(), versions.len(), "{name}");
         }
+    }
+
+    /// What a layer of this type becomes.
+    fn made(type_name: &str, version: &str, pairs: &[(&str, &str)]) -> Op {
+        let entry = find(type_name, version).unwrap();
+        let Make::Op(make) = entry.make else { panic!("{type_name} needs the reader") };
+        let op = make(&Attributes { pairs, inputs: 1 }).unwrap();
+        assert!(entry.lists(&op), "{op:?}");
+        op
+    }
+
+    #[test]
+    fn norms_have_axis_and_epsilon() {
+        let given =
+            [("axis", "-1"), ("eps", "0.5"), ("epsilon", "0.25"), ("num_groups", "4"), ("bias", "2.0")];
+        assert_eq!(made("SoftMax", "opset8", &given), Op::Softmax(AxisSpan::LAST));
+        assert_eq!(made("SoftMax", "opset1", &[]), Op::Softmax(AxisSpan::one(1)));
+        assert_eq!(made("LogSoftmax", "opset5", &given), Op::LogSoftmax(AxisSpan::LAST));
+        let mvn = Mvn { axes: None, keeps_variance: false, epsilon: 0.5 };
+        assert_eq!(made("MVN", "opset6", &given), Op::Mvn(mvn.clone()));
+        let across = [("eps", "0.5"), ("across_channels", "true"), ("normalize_variance", "false")];
+        let axes = Some([1, 2, 3][..].into());
+        assert_eq!(made("MVN", "opset1", &across), Op::Mvn(Mvn { axes, keeps_variance: true, ..mvn }));
+        assert_eq!(made("NormalizeL2", "opset1", &given), Op::NormalizeL2 { epsilon: 0.5 });
+        let groups = GroupNorm { groups: 4, epsilon: 0.25 };
+        assert_eq!(made("GroupNormalization", "opset12", &given), Op::GroupNormalization(groups));
+        assert_eq!(made("BatchNormInference", "opset5", &given), Op::BatchNormalization { epsilon: 0.25 });
+        assert_eq!(made("GRN", "opset1", &given), Op::Grn { bias: 2.0 });
+        assert_eq!(made("LRN", "opset1", &[("size", "3")]), Op::Lrn { size: 3 });
+    }
+
+    #[test]
+    fn operators_with_one_shape_are_told_apart() {
+        let kind = |name, version| made(name, version, &[("kernel", "2,2"), ("hidden_size", "4")]).kind();
+        assert_eq!(kind("AvgPool", "opset14"), OpKind::AveragePool);
+        assert_eq!(kind("MaxPool", "opset1"), OpKind::MaxPool);
+        assert_eq!(kind("BinaryConvolution", "opset1"), OpKind::BinaryConvolution);
+        assert_eq!(kind("AUGRUCell", "ie_internal_opset"), OpKind::AuGruCell);
+        assert_eq!(kind("AdaptiveAvgPool", "opset8"), OpKind::AdaptiveAveragePool);
+        assert_eq!(kind("Roll", "opset7"), OpKind::Roll);
+        let shuffle = made("ShuffleChannels", "opset1", &[("axis", "1"), ("group", "3")]);
+        assert_eq!(shuffle, Op::ShuffleChannels { axis: 1, groups: 3 });
+        assert_eq!(made("Reverse", "opset1", &[("mode", "mask")]), Op::Reverse { by_mask: true });
     }
 }

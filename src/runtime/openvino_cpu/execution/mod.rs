@@ -7,9 +7,11 @@
 //! Source: OpenVINO's `CompiledModel::get_runtime_model`,
 //! <https://docs.openvino.ai/2026/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html>.
 
+mod info;
 mod kind;
 mod read;
 
+pub(crate) use info::dtype;
 pub use kind::Kind;
 pub use read::{is_execution_graph, read};
 

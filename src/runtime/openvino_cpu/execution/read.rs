@@ -3,10 +3,10 @@
 //! The file tells kinds, order, dims and layouts of one run. Two things it does not tell, and they are settled here:
 //! which dims were free when the model was compiled ([`free_dims`]), and which nodes are views ([`views`]).
 
+use super::info::{self, Executed};
 use super::{Attention, ExecutedNode, ExecutionGraph, Kind, Layout, Output, Port, Precision};
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::op::Executed;
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
 use crate::runtime::Assumption;
@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 /// Whether `graph` is an execution graph: a runtime's own, serialized.
 #[must_use]
 pub fn is_execution_graph(graph: &Graph) -> bool {
-    !graph.nodes().is_empty() && graph.nodes().iter().all(|node| matches!(node.op, Op::Executed(_)))
+    !graph.nodes().is_empty() && graph.nodes().iter().all(|node| matches!(node.op, Op::Executed))
 }
 
 /// Reads the execution graph that `graph` is.
@@ -33,7 +33,8 @@ pub fn is_execution_graph(graph: &Graph) -> bool {
 /// If a node was not executed, the execution orders are no permutation, a node stands before one that it reads, or a
 /// shape is unknown.
 pub fn read(graph: &Graph, shapes: &Shapes, reshape: Option<Reshape>) -> Result<ExecutionGraph> {
-    let order = execution_order(graph)?;
+    let executed = info::read(graph)?;
+    let order = execution_order(graph, &executed)?;
     let mut step_of = vec![0_u32; graph.nodes().len()];
     for (step, &(node, _)) in (0_u32..).zip(&order) {
         step_of[node.index()] = step;
@@ -44,8 +45,8 @@ pub fn read(graph: &Graph, shapes: &Shapes, reshape: Option<Reshape>) -> Result<
     }
     let mut execution = ExecutionGraph {
         is_dynamic: false,
-        precision: precision(&nodes, graph),
-        kv_precision: kv_precision(graph),
+        precision: precision(&nodes, &executed),
+        kv_precision: executed.iter().find_map(|node| node.kv_cache_precision),
         nodes,
         assumptions: Vec::new(),
     };
@@ -70,23 +71,15 @@ pub fn read(graph: &Graph, shapes: &Shapes, reshape: Option<Reshape>) -> Result<
     if execution.is_dynamic {
         free_dims(&mut execution);
     }
-    views(graph, &mut execution);
+    views(&executed, &mut execution);
     mapped(&mut execution);
     Ok(execution)
 }
 
 /// The nodes by their place in the execution order.
-fn execution_order(graph: &Graph) -> Result<Vec<(NodeId, &Executed)>> {
-    let mut order = Vec::with_capacity(graph.nodes().len());
-    for (index, node) in graph.nodes().iter().enumerate() {
-        let id = NodeId::new(index);
-        let Op::Executed(executed) = &node.op else {
-            return Err(Error::new(ErrorKind::Malformed, "the node has no `execOrder`, and others have one")
-                .at(graph.location(id, None))
-                .help("serialize the whole of `compiled_model.get_runtime_model()`"));
-        };
-        order.push((id, &**executed));
-    }
+fn execution_order<'e>(graph: &Graph, executed: &'e [Executed]) -> Result<Vec<(NodeId, &'e Executed)>> {
+    let mut order: Vec<_> =
+        executed.iter().enumerate().map(|(index, executed)| (NodeId::new(index), executed)).collect();
     order.sort_by_key(|(_, executed)| executed.order);
     for pair in order.windows(2) {
         if let [(_, a), (node, b)] = pair
@@ -149,12 +142,12 @@ fn layout(text: &str) -> Layout {
 }
 
 /// What matrix products compute in, read off their implementations.
-fn precision(nodes: &[ExecutedNode], graph: &Graph) -> Precision {
+fn precision(nodes: &[ExecutedNode], executed: &[Executed]) -> Precision {
     let products = nodes.iter().filter(|node| {
         matches!(node.kind, Kind::FullyConnected | Kind::Convolution | Kind::ScaledDotProductAttention)
     });
     for node in products {
-        let Op::Executed(executed) = &graph.node(node.source.node).op else { continue };
+        let Some(executed) = executed.get(node.source.node.index()) else { continue };
         if executed.primitive.ends_with("_bf16") {
             return Precision::Bf16;
         }
@@ -163,13 +156,6 @@ fn precision(nodes: &[ExecutedNode], graph: &Graph) -> Precision {
         }
     }
     Precision::F32
-}
-
-fn kv_precision(graph: &Graph) -> Option<DType> {
-    graph.nodes().iter().find_map(|node| match &node.op {
-        Op::Executed(executed) => executed.kv_cache_precision,
-        _ => None,
-    })
 }
 
 /// The name of a node that only a graph of static shapes has.
@@ -249,15 +235,15 @@ fn mapped(execution: &mut ExecutionGraph) {
 }
 
 /// Settles views, the addends of fused sums, and the sizes of attentions.
-fn views(graph: &Graph, execution: &mut ExecutionGraph) {
+fn views(executed: &[Executed], execution: &mut ExecutionGraph) {
     let constants = execution.constants();
     for step in 0..execution.nodes.len() {
         let Some(node) = execution.nodes.get(step) else { continue };
         let is_view = match node.kind {
-            Kind::Gather | Kind::Split | Kind::Concat => match &graph.node(node.source.node).op {
-                Op::Executed(executed) => executed.primitive.starts_with("unknown"),
-                _ => false,
-            },
+            Kind::Gather | Kind::Split | Kind::Concat => {
+                let executed = executed.get(node.source.node.index());
+                executed.is_some_and(|executed| executed.primitive.starts_with("unknown"))
+            }
             Kind::Rope => {
                 let dims = |output: Option<&Output>| output.map(|output| output.dims.clone());
                 dims(execution.input(node, 0)) == dims(node.outputs.first())

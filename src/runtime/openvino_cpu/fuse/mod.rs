@@ -56,7 +56,7 @@ use crate::DType;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::rewrite;
-use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Precision};
+use crate::runtime::openvino_cpu::execution::{self, ExecutionGraph, Precision};
 use crate::shape::Shapes;
 use passes::PASSES;
 use work::Work;
@@ -121,7 +121,13 @@ pub(super) fn execution_graph_after(
         nodes: freeze::freeze(&work),
         is_dynamic: work.is_dynamic,
         precision: options.precision,
-        kv_precision: options.kv_precision.or(graph.hints().kv_cache_precision),
+        kv_precision: options.kv_precision.or_else(|| exported_kv_precision(graph)),
         assumptions,
     })
+}
+
+/// The precision of attention state that the export asks for.
+fn exported_kv_precision(graph: &Graph) -> Option<DType> {
+    let named = graph.info("KV_CACHE_PRECISION").and_then(execution::dtype);
+    named.filter(|&dtype| dtype != DType::Dynamic)
 }

@@ -154,7 +154,7 @@ mod tests {
     use super::super::testing::{Net, STATIC};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{Binary, Broadcast, Mvn};
+    use crate::graph::op::{Binary, Broadcast, Mvn, Pool, PoolKind, Window};
 
     /// Scale and shift of a norm over the last of `dims`.
     fn norm(dims: &[i64]) -> Vec<String> {
@@ -175,5 +175,28 @@ mod tests {
     fn scale_and_shift_along_the_second_dim_are_left_to_the_plugin() {
         assert_eq!(norm(&[2, 8]), ["MVN norm f32", "Eltwise scaled,shiftd f32"]);
         assert_eq!(norm(&[1, 2, 8]), ["MVN norm f32", "Subgraph scaled,shiftd f32"]);
+    }
+
+    /// Scale and shift behind a pool that takes the mean, or the largest.
+    fn pooled(kind: PoolKind) -> Vec<String> {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [1, 8, 4, 4]);
+        let x = net.input("x", f32, &[1, 8, 8, 8]);
+        let window = Window { strides: [2, 2][..].into(), ..Window::default() };
+        let pool = Pool { kind, kernel: [2, 2][..].into(), window, ..Pool::default() };
+        let mut made = net.op("pool", Op::Pool(Box::new(pool)), &[x], f32, &dims);
+        for (name, kind) in [("scale", Binary::Multiply), ("shift", Binary::Add)] {
+            let constant = net.weight(name, f32, &[1, 8, 1, 1]);
+            let op = Op::Binary(kind, Broadcast::Numpy);
+            made = net.op(&format!("{name}d"), op, &[made, constant], f32, &dims);
+        }
+        net.result("out", made);
+        net.lines(STATIC)
+    }
+
+    /// The formats call them AvgPool and AveragePool; both readers make this operator of it.
+    #[test]
+    fn scale_and_shift_behind_an_average_pool_are_left_to_the_plugin() {
+        assert!(pooled(PoolKind::Average).contains(&"Eltwise scaled,shiftd f32".to_owned()));
+        assert!(pooled(PoolKind::Max).contains(&"Subgraph scaled,shiftd f32".to_owned()));
     }
 }
