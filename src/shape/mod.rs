@@ -22,6 +22,7 @@ mod testing;
 pub use context::text;
 pub use dim::{Dim, Element, Symbol};
 pub use engine::{Options, Shapes, infer};
+pub(crate) use rules::reshape::reshaped;
 pub use symbolic::{Everything, Filter, SymbolicScenario, SymbolicShapes, Symbols, infer_symbolic};
 
 use crate::graph::{Dims, Value};
@@ -167,8 +168,8 @@ impl TensorInfo {
         self.set_partial(|own| own.elements = None);
     }
 
-    /// Changes the elements to integers that are not all known.
-    fn set_integers(&mut self, elements: ElementList) {
+    /// Changes the elements to these integers.
+    pub fn set_integers(&mut self, elements: ElementList) {
         match elements.iter().map(|element| element.known()).collect::<Option<Vec<_>>>() {
             Some(values) => self.value = Some(Value::ints(values)),
             None => self.set_partial(|own| own.elements = Some(elements)),

@@ -77,6 +77,11 @@ impl Symbols {
         self.push(None)
     }
 
+    /// All symbols.
+    pub fn iter(&self) -> impl Iterator<Item = Symbol> + use<> {
+        (0..self.names.len() as u32).map(Symbol)
+    }
+
     /// The name of a symbol, if the file gives it one.
     #[must_use]
     pub fn name(&self, symbol: Symbol) -> Option<&str> {

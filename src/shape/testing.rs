@@ -1,10 +1,12 @@
 //! For tests of shape rules: one node, its inputs given, its outputs inferred.
 
+use super::dim::{Dim, Element, ElementList, Symbol};
 use super::engine::infer_graph;
-use super::{Bound, Options, TensorInfo};
+use super::{Bound, Everything, Options, SymbolicScenario, Symbols, TensorInfo, infer_symbolic};
 use crate::DType;
 use crate::error::Result;
-use crate::graph::{Builder, Elements, Format, NodeSpec, Op, TensorSpec, Value};
+use crate::graph::{Builder, Elements, Format, Graph, NodeSpec, Op, TensorSpec, Value};
+use crate::ids::TensorId;
 use crate::scenario::Binding;
 
 /// One input slot; `None` is an absent optional input.
@@ -57,6 +59,15 @@ pub(crate) fn bounded(input: Input) -> Input {
 
 /// Infers a node `op` with these inputs and `outputs` outputs; nothing is declared, so nothing can be fallen back on.
 pub(crate) fn infer(op: Op, inputs: &[Input], outputs: usize) -> Result<Vec<TensorInfo>> {
+    let (graph, tensors) = one_node(op, inputs, outputs);
+    let parameters = inputs.iter().flatten().cloned().collect();
+    let binding = Binding { parameters, ..Binding::default() };
+    let shapes = infer_graph(&graph, binding, Options::default())?;
+    Ok(tensors.into_iter().map(|tensor| shapes.tensor(tensor).clone()).collect())
+}
+
+/// A graph of one node, and the node's outputs.
+fn one_node(op: Op, inputs: &[Input], outputs: usize) -> (Graph, Vec<TensorId>) {
     let mut builder = Builder::new("test".as_ref(), Format::OpenVino);
     let slots: Vec<_> = inputs
         .iter()
@@ -70,11 +81,7 @@ pub(crate) fn infer(op: Op, inputs: &[Input], outputs: usize) -> Result<Vec<Tens
     let node = builder.node(NodeSpec { op, name: "node", type_name: "Node", ..NodeSpec::default() });
     let tensors: Vec<_> = (0..outputs).map(|_| builder.output(node, TensorSpec::default())).collect();
     builder.connect(node, &slots);
-    let graph = builder.finish()?;
-    let parameters = inputs.iter().flatten().cloned().collect();
-    let binding = Binding { parameters, ..Binding::default() };
-    let shapes = infer_graph(&graph, binding, Options::default())?;
-    Ok(tensors.into_iter().map(|tensor| shapes.tensor(tensor).clone()).collect())
+    (builder.finish().unwrap(), tensors)
 }
 
 /// All that is known of the first output.
@@ -109,6 +116,63 @@ pub(crate) fn float_values(op: Op, inputs: &[Input]) -> Option<Vec<f64>> {
 /// The message of the error that inference ends in.
 pub(crate) fn message(op: Op, inputs: &[Input]) -> String {
     infer(op, inputs, 1).unwrap_err().message().to_owned()
+}
+
+/// Letters that stand for symbols in [`shaped`] and [`list`].
+const LETTERS: &str = "abcdefgh";
+
+/// An f32 input of these dims: `"a,4,?"` is a symbol, a number and an unknown dim.
+pub(crate) fn shaped(dims: &str) -> Input {
+    let dim = |part: &str| match (part.parse(), LETTERS.find(part)) {
+        (Ok(size), _) => Dim::Known(size),
+        (_, Some(letter)) => Dim::Symbol(Symbol(letter as u32)),
+        _ => Dim::Unknown,
+    };
+    Some(TensorInfo::of_shape(DType::F32, dims.split(',').filter(|part| !part.is_empty()).map(dim)))
+}
+
+/// A vector of i64 of these elements: `"a,-1,?"` is a symbol, a number and an unknown one.
+pub(crate) fn list(elements: &str) -> Input {
+    let element = |part: &str| match (part.parse(), LETTERS.find(part)) {
+        (Ok(value), _) => Element::Known(value),
+        (_, Some(letter)) => Element::Symbol(Symbol(letter as u32)),
+        _ => Element::Unknown,
+    };
+    let elements: ElementList = elements.split(',').map(element).collect();
+    let mut info = TensorInfo::known(DType::I64, [elements.len() as u64]);
+    info.set_integers(elements);
+    Some(info)
+}
+
+/// One number of i64 that may be a symbol.
+pub(crate) fn number(element: &str) -> Input {
+    list(element).map(|info| TensorInfo { dims: Some(crate::graph::Dims::new()), ..info })
+}
+
+/// Infers a node with these inputs symbolically; every output as `dims` or `dims = elements`.
+pub(crate) fn symbolic(op: Op, inputs: &[Input], outputs: usize) -> Vec<String> {
+    let (graph, tensors) = one_node(op, inputs, outputs);
+    let mut symbols = Symbols::default();
+    LETTERS.chars().for_each(|_| _ = symbols.fresh());
+    let parameters = inputs.iter().flatten().cloned().map(Some).collect();
+    let shapes = infer_symbolic(&graph, SymbolicScenario { parameters, symbols }, &mut Everything);
+    let letter = |symbol: Symbol| LETTERS.get(symbol.index()..=symbol.index()).unwrap_or("?").to_owned();
+    let describe = |info: &TensorInfo| {
+        let dims = info.shape().into_iter().flatten().map(|dim| dim.symbol().map_or(dim.to_string(), letter));
+        let mut text = dims.collect::<Vec<_>>().join(",");
+        if info.shape().is_none() {
+            text.push_str("...");
+        }
+        if let Some(elements) = info.integers() {
+            let elements = elements.iter().map(|element| match element {
+                Element::Symbol(symbol) => letter(*symbol),
+                element => element.to_string(),
+            });
+            text.push_str(&format!(" = {}", elements.collect::<Vec<_>>().join(",")));
+        }
+        text
+    };
+    tensors.into_iter().map(|tensor| describe(shapes.tensor(tensor))).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What ONNX Runtime's CPU provider holds in memory for a graph.
 //!
-//! One file per rule: `symbolic`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
+//! One file per rule: `known_dims`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
 //! `reuse`, which tensors share a buffer; `kernel`, the operators that it has, and which compute in place; `workspace`,
 //! what they ask for while they run, and apart that of `attention` and `nbits`, products with blocks of weights;
 //! `initializers`, where files have them, and `weights`, where they are in the end; `creation`, what is allocated and
@@ -21,6 +21,7 @@ mod creation;
 mod fuse;
 mod initializers;
 mod kernel;
+mod known_dims;
 mod nbits;
 mod options;
 mod order;
@@ -28,7 +29,6 @@ mod precision;
 mod process;
 mod reuse;
 mod steps;
-mod symbolic;
 mod weights;
 mod work;
 mod workspace;

@@ -11,11 +11,11 @@
 
 use super::kernel::Kernel;
 use super::options::GraphOptimization;
-use super::symbolic::Dim;
 use super::work::Work;
 use super::{initializers, order};
 use crate::DType;
 use crate::graph::Op;
+use crate::shape::Dim;
 use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 

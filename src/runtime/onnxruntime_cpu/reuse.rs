@@ -8,10 +8,11 @@
 //! Source: `ComputeSingleStreamReusePlan`, ONNX Runtime, onnxruntime/core/framework/allocation_planner.cc, commit
 //! 005c1925, checked against the memory patterns of 1.31.1.
 
-use super::symbolic::{self, Dim};
+use super::known_dims;
 use super::work::Work;
+use crate::shape::Dim;
+use crate::shape::dim::DimList;
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 /// How a value's buffer comes to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,11 +107,11 @@ pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
 
 fn is_same_size(work: &Work<'_>, a: usize, b: usize) -> bool {
     let (a, b) = (&work.values[a], &work.values[b]);
-    a.dtype.bits() == b.dtype.bits() && symbolic::are_same(&a.shape, &b.shape)
+    a.dtype.bits() == b.dtype.bits() && known_dims::are_same(&a.shape, &b.shape)
 }
 
 /// Bits of an element, and dims of which each is known, by number or by name.
-type Size = (Option<u64>, SmallVec<[Dim; 4]>);
+type Size = (Option<u64>, DimList);
 
 /// What a buffer and what takes it over have in common; `None`: scalars, and what has a dim that is not known.
 fn size(work: &Work<'_>, value: usize) -> Option<Size> {

@@ -4,15 +4,14 @@
 //! order depends on it. Uses are counted by value: values keep their numbers while nodes that write them come and go.
 
 use super::kernel::Kernel;
+use super::known_dims::{self, Shape};
 use super::options::OnnxRuntimeCpu;
-use super::symbolic::{self, Shape};
 use crate::DType;
 use crate::graph::op::Binary;
 use crate::graph::{Dims, Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::rewrite::{self, Arithmetic, Body, Dialect, Inputs, Source, WorkGraph};
-use crate::shape::{Bound, Shapes};
-use rustc_hash::FxHashMap;
+use crate::shape::{Bound, Shapes, Symbols};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
 
@@ -55,8 +54,8 @@ pub(super) struct Work<'a> {
     pub shapes: &'a Shapes,
     /// All values; the first are the file's tensors.
     pub values: Vec<Value>,
-    /// Names of free dims, as [`symbolic::Dim::Named`] counts them; a body shares those of the graph around it.
-    pub names: FxHashMap<String, u32>,
+    /// Names of free dims; a body shares those of the graph around it.
+    pub symbols: Symbols,
     /// How the session optimizes.
     pub options: OnnxRuntimeCpu,
     /// What has no kernel in half precision was put into single.
@@ -183,7 +182,7 @@ impl<'a> Work<'a> {
     /// The graph as the file has it, with what the runtime infers of its shapes.
     pub(super) fn new(graph: &'a Graph, shapes: &'a Shapes) -> Work<'a> {
         let mut work = Work::plain(graph, shapes);
-        symbolic::infer(&mut work);
+        known_dims::infer(&mut work, &[]);
         work
     }
 
@@ -197,12 +196,13 @@ impl<'a> Work<'a> {
         passed: &[(usize, usize)],
     ) -> Work<'a> {
         let mut work = Work::plain(graph, shapes);
-        work.names.clone_from(&outer.names);
+        work.symbols.clone_from(&outer.symbols);
         for &(given, inner) in passed {
             work.values[inner].is_constant = outer.values[given].is_constant;
             work.values[inner].shape.clone_from(&outer.values[given].shape);
         }
-        symbolic::infer(&mut work);
+        let passed: SmallVec<[usize; 8]> = passed.iter().map(|&(_, inner)| inner).collect();
+        known_dims::infer(&mut work, &passed);
         work
     }
 
@@ -235,7 +235,7 @@ impl<'a> Work<'a> {
             graph,
             shapes,
             values: values.collect(),
-            names: FxHashMap::default(),
+            symbols: Symbols::default(),
             options: OnnxRuntimeCpu::default(),
             is_widened: false,
             rewritten: WorkGraph::new(nodes, graph.tensors().len(), returned),

@@ -22,12 +22,19 @@ use crate::DType;
 use crate::graph::op::{Interpolate, InterpolateForm};
 use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, normalize_axes, normalize_axis, text};
+use crate::shape::dim::Dim;
 use smallvec::SmallVec;
 
 /// Largest side of a JPEG image: ITU-T T.81, B.2.2. Other formats allow more.
 const MAX_SIDE: u64 = 65_535;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
+    if let Op::Interpolate(spec) = op
+        && context.is_symbolic()
+        && context.dims(0).is_err()
+    {
+        return interpolate_symbols(spec, context);
+    }
     let dims = match op {
         Op::Interpolate(spec) => match &spec.form {
             InterpolateForm::Onnx { axes, policy, crop_and_resize } => {
@@ -50,6 +57,28 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
         _ => return Err(mismatch!("not a resizing operator")),
     };
     context.emit(context.dtype(0), dims);
+    Ok(())
+}
+
+/// Keeps the dims that are not resized; to what size others are is not followed.
+fn interpolate_symbols(spec: &Interpolate, context: &mut Context<'_>) -> RuleResult {
+    let mut dims = context.shape(0)?;
+    let axes = match &spec.form {
+        InterpolateForm::Opset1 { axes } => Some(axes.as_slice()),
+        InterpolateForm::Opset4 { .. } => given_axes(context, 3)?,
+        InterpolateForm::Opset11 { .. } => given_axes(context, 2)?,
+        InterpolateForm::Onnx { axes, .. } => axes.as_deref(),
+    };
+    let is_padded = spec.pads_begin.iter().chain(&spec.pads_end).any(|&pad| pad != 0);
+    match axes.filter(|_| !is_padded) {
+        Some(axes) => {
+            for axis in normalize_axes(axes, dims.len())? {
+                dims[axis] = Dim::Unknown;
+            }
+        }
+        None => dims.iter_mut().for_each(|dim| *dim = Dim::Unknown),
+    }
+    context.emit_shape(context.dtype(0), dims);
     Ok(())
 }
 

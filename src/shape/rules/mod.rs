@@ -20,12 +20,14 @@ mod plumbing;
 mod pooling;
 mod recurrent;
 mod reduction;
-mod reshape;
+pub(crate) mod reshape;
 mod sequence;
 mod signal;
 mod slicing;
 mod source;
 mod space;
+#[cfg(test)]
+mod tests;
 mod top_k;
 mod window;
 

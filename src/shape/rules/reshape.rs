@@ -36,8 +36,28 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 }
 
 fn reshape(zero: ReshapeZero, context: &mut Context<'_>) -> RuleResult<DimList> {
-    let data = context.shape(0)?;
     let pattern = context.integers(1)?;
+    let data = match context.shape(0) {
+        // The numbers of the pattern are known whatever the data is.
+        Err(RuleError::UnknownShape(_)) if context.is_symbolic() => {
+            DimList::from_elem(Dim::Unknown, pattern.len())
+        }
+        data => data?,
+    };
+    reshaped(&data, &pattern, zero, context.is_exact())
+}
+
+/// The dims of data of dims `data` in the shape `pattern`; what is not exact may be smaller in a run.
+///
+/// # Errors
+///
+/// If both are known and contradict each other.
+pub(crate) fn reshaped(
+    data: &[Dim],
+    pattern: &[Element],
+    zero: ReshapeZero,
+    is_exact: bool,
+) -> RuleResult<DimList> {
     let mut dims = DimList::new();
     let mut rest = None;
     let mut is_copied: SmallVec<[bool; 8]> = SmallVec::from_elem(false, data.len());
@@ -45,7 +65,7 @@ fn reshape(zero: ReshapeZero, context: &mut Context<'_>) -> RuleResult<DimList> 
     for (index, &size) in pattern.iter().enumerate() {
         let dim = match size {
             Element::Known(-1) if rest.is_some() => {
-                return Err(mismatch!("the pattern {} has more than one -1", list(&pattern)));
+                return Err(mismatch!("the pattern {} has more than one -1", list(pattern)));
             }
             Element::Known(-1) => {
                 rest = Some(index);
@@ -55,8 +75,8 @@ fn reshape(zero: ReshapeZero, context: &mut Context<'_>) -> RuleResult<DimList> 
                 let (Some(&copied), Some(mark)) = (data.get(index), is_copied.get_mut(index)) else {
                     return Err(mismatch!(
                         "the pattern {} copies dim {index}, and the data {} has {} dims",
-                        list(&pattern),
-                        text(&data),
+                        list(pattern),
+                        text(data),
                         data.len()
                     ));
                 };
@@ -70,14 +90,14 @@ fn reshape(zero: ReshapeZero, context: &mut Context<'_>) -> RuleResult<DimList> 
         dims.push(dim);
     }
     if product.known.is_none() {
-        return Err(mismatch!("the pattern {} is too large", list(&pattern)));
+        return Err(mismatch!("the pattern {} is too large", list(pattern)));
     }
     let left = data.iter().zip(&is_copied).filter(|(_, copied)| !**copied);
     let mut left = Product::of(left.map(|(&dim, _)| dim));
     left.cancel(&mut product);
     if left.is_known() && product.is_known() {
         let sizes = (left.known.unwrap_or(u64::MAX), product.known.unwrap_or(u64::MAX));
-        if let Some(quotient) = rest_of(sizes, rest, (&data, &pattern, &dims), context)? {
+        if let Some(quotient) = rest_of(sizes, rest, (data, pattern, &dims), is_exact)? {
             rest.and_then(|index| dims.get_mut(index))
                 .into_iter()
                 .for_each(|slot| *slot = Dim::Known(quotient));
@@ -93,11 +113,11 @@ fn rest_of(
     (left, product): (u64, u64),
     rest: Option<usize>,
     (data, pattern, dims): (&[Dim], &[Element], &[Dim]),
-    context: &Context<'_>,
+    is_exact: bool,
 ) -> RuleResult<Option<u64>> {
     let fits = |quotient: u64| quotient.checked_mul(product) == Some(left);
     if rest.is_none() {
-        if context.is_exact() && !fits(1) {
+        if is_exact && !fits(1) {
             return Err(mismatch!(
                 "the data {} has {left} elements, and the shape {} has {product}",
                 text(data),
@@ -116,10 +136,10 @@ fn rest_of(
                 text(data)
             ));
         }
-        _ if context.is_exact() => left / product,
+        _ if is_exact => left / product,
         _ => left.div_ceil(product),
     };
-    if context.is_exact() && !fits(quotient) {
+    if is_exact && !fits(quotient) {
         return Err(mismatch!("the pattern {} does not divide the data {}", list(pattern), text(data)));
     }
     Ok(Some(quotient))

@@ -5,8 +5,8 @@
 
 use super::super::kernel::Kernel;
 use super::super::order;
-use super::super::symbolic::Dim;
 use super::super::work::{Patch, Rule, Work};
+use crate::shape::Dim;
 use rustc_hash::FxHashMap;
 
 /// Small constants of equal type, dims and numbers become one.

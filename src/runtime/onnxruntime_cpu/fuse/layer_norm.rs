@@ -6,7 +6,7 @@
 //! Source: onnxruntime/core/optimizer/skip_layer_norm_fusion.cc.
 
 use super::super::kernel::Kernel;
-use super::super::symbolic;
+use super::super::known_dims;
 use super::super::work::{Patch, Rule, Work, fused};
 use smallvec::smallvec;
 
@@ -24,7 +24,10 @@ fn fuse(work: &Work<'_>, norm: usize) -> Option<Patch> {
     let (a, b) = (work.input(add, 0)?, work.input(add, 1)?);
     let (left, right) = (&work.values[a].shape, &work.values[b].shape);
     let is_3d = left.as_ref().is_some_and(|dims| dims.len() == 3);
-    if !is_3d || !symbolic::are_same(left, right) || work.values[a].is_constant || work.values[b].is_constant
+    if !is_3d
+        || !known_dims::are_same(left, right)
+        || work.values[a].is_constant
+        || work.values[b].is_constant
     {
         return None;
     }

@@ -5,9 +5,9 @@
 //! bytes.
 
 use super::super::kernel::Kernel;
-use super::super::symbolic::Dim;
 use super::super::work::{Patch, Rule, Work, fused};
 use crate::rewrite::{Inputs, swaps_last_two};
+use crate::shape::Dim;
 use smallvec::smallvec;
 
 /// MatMul of two matrices, or of any rank where all dims are numbers, and the sum with a vector behind it.

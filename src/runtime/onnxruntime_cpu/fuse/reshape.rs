@@ -7,9 +7,9 @@
 //! Source: onnxruntime/core/optimizer/reshape_fusion.cc; which chains go is seen in the models that 1.31.1 saves.
 
 use super::super::kernel::Kernel;
-use super::super::symbolic::{self, Dim};
+use super::super::known_dims;
 use super::super::work::Work;
-use crate::graph::op::ReshapeZero;
+use crate::shape::Dim;
 use smallvec::SmallVec;
 
 /// Rewrites every such Reshape; the parts that nothing else reads go.
@@ -19,8 +19,8 @@ pub(super) fn fuse(work: &mut Work<'_>) {
         let (Some(data), Some(output)) = (work.input(reshape, 0), work.output(reshape)) else { continue };
         work.drop_input(reshape, 1);
         let from = work.values[data].shape.clone();
-        let known = symbolic::reshape(&from, &pattern, ReshapeZero::CopiesDim);
-        let is_better = |shape: &symbolic::Shape| {
+        let known = known_dims::reshape(&from, &pattern);
+        let is_better = |shape: &known_dims::Shape| {
             shape.as_ref().map_or(0, |dims| dims.iter().filter(|dim| **dim != Dim::Unknown).count())
         };
         if is_better(&known) > is_better(&work.values[output].shape) {

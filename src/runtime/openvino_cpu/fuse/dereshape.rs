@@ -6,10 +6,9 @@
 //! Source: `DeReshapeMatMul`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations/dereshape_matmul.cpp.
 
-use super::symbols::{self, Facts};
+use super::free_dims::FreeDims;
 use super::work::{Edge, Work};
 use crate::graph::Op;
-use rustc_hash::FxHashMap;
 
 /// Removes the Reshapes.
 pub(super) fn products(work: &mut Work<'_>) {
@@ -27,31 +26,26 @@ pub(super) fn products(work: &mut Work<'_>) {
     if found.is_empty() {
         return;
     }
-    let facts = symbols::follow(work, &order);
+    let facts = std::mem::take(&mut work.free_dims);
     for node in found {
         product(work, &facts, node);
     }
 }
 
 /// Whether two dims are equal in every run.
-fn are_equal(
-    work: &Work<'_>,
-    facts: &FxHashMap<Edge, Facts>,
-    first: (Edge, usize),
-    second: (Edge, usize),
-) -> bool {
+fn are_equal(work: &Work<'_>, facts: &FreeDims, first: (Edge, usize), second: (Edge, usize)) -> bool {
     let dim = |(edge, axis): (Edge, usize)| work.tensor(edge).dims.get(axis).copied();
-    let symbol = |(edge, axis): (Edge, usize)| facts.get(&edge)?.dims.get(axis).copied();
+    let symbol = |(edge, axis): (Edge, usize)| facts.symbol(work, edge, axis);
     match (dim(first), dim(second)) {
         (Some(a), Some(b)) if a.is_free && b.is_free => {
-            symbol(first).is_some_and(|symbol| symbol != 0) && symbol(first) == symbol(second)
+            symbol(first).is_some() && symbol(first) == symbol(second)
         }
         (Some(a), Some(b)) => a == b,
         _ => false,
     }
 }
 
-fn product(work: &mut Work<'_>, facts: &FxHashMap<Edge, Facts>, last: usize) -> Option<()> {
+fn product(work: &mut Work<'_>, facts: &FreeDims, last: usize) -> Option<()> {
     let matmul = work.producer(last, 0)?;
     if !matches!(work.nodes[matmul].op, Op::MatMul { .. }) {
         return None;
@@ -80,7 +74,7 @@ fn product(work: &mut Work<'_>, facts: &FxHashMap<Edge, Facts>, last: usize) -> 
 }
 
 /// What a Reshape in front of a product reads, if it keeps the last two dims.
-fn folded(work: &Work<'_>, facts: &FxHashMap<Edge, Facts>, matmul: usize, input: usize) -> Option<Edge> {
+fn folded(work: &Work<'_>, facts: &FreeDims, matmul: usize, input: usize) -> Option<Edge> {
     let reshape = work.producer(matmul, input)?;
     if !matches!(work.nodes[reshape].op, Op::Reshape(_)) {
         return None;

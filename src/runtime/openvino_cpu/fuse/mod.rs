@@ -15,6 +15,7 @@ mod dereshape;
 mod divide;
 mod duplicates;
 mod eltwise_chain;
+mod free_dims;
 mod freeze;
 mod fully_connected;
 mod gelu;
@@ -44,7 +45,6 @@ mod split;
 mod subgraph;
 mod subtract;
 mod symbol_sources;
-mod symbols;
 #[cfg(test)]
 mod testing;
 mod unit_dims;

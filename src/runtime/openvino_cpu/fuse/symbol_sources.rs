@@ -8,12 +8,14 @@
 //! Source: `OptimizeSymbolsUsedAsValues`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations/symbol_optimization.cpp.
 
-use super::symbols::{self, Element, Facts, Symbol};
+use super::free_dims::FreeDims;
 use super::work::{Build, Dim, Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;
 use crate::runtime::openvino_cpu::execution::Kind;
+use crate::shape::dim::ElementList;
+use crate::shape::{Element, Symbol};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeMap;
@@ -35,7 +37,7 @@ struct Source {
 /// Replaces every number that is a free dim by its shared source.
 pub(super) fn share(work: &mut Work<'_>) {
     let order = work.model_order();
-    let facts = symbols::follow(work, &order);
+    let facts = FreeDims::of(work);
     let visits: Vec<(usize, SmallVec<[Edge; 4]>)> = by_depth(work, &order)
         .into_iter()
         .map(|node| (node, work.nodes[node].inputs().iter().flatten().copied().collect()))
@@ -44,28 +46,28 @@ pub(super) fn share(work: &mut Work<'_>) {
     let keeper = keep(work, &visits);
     let mut births: FxHashMap<Symbol, Birth> = FxHashMap::default();
     let mut sources: FxHashMap<Symbol, Source> = FxHashMap::default();
-    let mut lists: BTreeMap<SmallVec<[Element; 6]>, Edge> = BTreeMap::new();
+    let mut lists: BTreeMap<ElementList, Edge> = BTreeMap::new();
     let mut shapes_of = BTreeMap::new();
     for (node, inputs) in visits {
         if !work.nodes[node].is_const() {
             for port in 0..work.nodes[node].outputs.len() {
                 let edge = Edge { node, port };
-                if let Some(elements) = facts.get(&edge).and_then(|facts| facts.elements.as_ref()) {
-                    replace_number(work, edge, elements, &births, &mut sources, &mut shapes_of, keeper);
+                if let Some(elements) = facts.integers(work, edge) {
+                    replace_number(work, edge, &elements, &births, &mut sources, &mut shapes_of, keeper);
                 }
             }
         }
         save_births(work, node, &inputs, &facts, &mut births);
         if work.nodes[node].outputs.len() == 1 {
             let edge = Edge::of(node);
-            let elements = facts.get(&edge).and_then(|facts| facts.elements.as_ref());
+            let elements = facts.integers(work, edge);
             if let Some(elements) = elements.filter(|elements| is_list_of_symbols(elements)) {
-                match lists.get(elements) {
+                match lists.get(&elements) {
                     Some(&first) if work.tensor(first).dims == work.tensor(edge).dims => {
                         work.replace_for(edge, first, |user| user != keeper);
                     }
                     Some(_) => {}
-                    None => _ = lists.insert(elements.clone(), edge),
+                    None => _ = lists.insert(elements, edge),
                 }
             }
         }
@@ -74,6 +76,7 @@ pub(super) fn share(work: &mut Work<'_>) {
         settle_reshape(work, node, &facts);
     }
     work.remove(keeper);
+    work.free_dims = facts;
     join_shapes(work, shapes_of);
 }
 
@@ -81,24 +84,27 @@ pub(super) fn share(work: &mut Work<'_>) {
 ///
 /// Source: `ReshapeOptimizations`, OpenVINO 2026.4,
 /// src/common/transformations/src/transformations/symbolic_transformations/reshape_optimizations.cpp.
-fn settle_reshape(work: &mut Work<'_>, node: usize, facts: &FxHashMap<Edge, Facts>) {
+fn settle_reshape(work: &mut Work<'_>, node: usize, facts: &FreeDims) {
     if !matches!(work.nodes[node].op, Op::Reshape(_)) || work.reads_const(node, 1) {
         return;
     }
-    let (Some(data), Some(own)) = (work.nodes[node].input(0), facts.get(&Edge::of(node))) else { return };
-    let Some(from) = facts.get(&data) else { return };
-    let given = work.nodes[node].input(1).and_then(|edge| facts.get(&edge)?.elements.as_ref());
-    let given = |axis: usize| match given.and_then(|elements| elements.get(axis)) {
+    let Some(data) = work.nodes[node].input(0) else { return };
+    let given = work.nodes[node].input(1).and_then(|edge| facts.integers(work, edge));
+    let given = |axis: usize| match given.as_ref().and_then(|elements| elements.get(axis)) {
         Some(&Element::Known(size)) if size > 0 => Some(size),
         _ => None,
     };
-    let dims = work.nodes[node].outputs.iter().flat_map(|tensor| &tensor.dims).zip(&own.dims);
+    let is_copied = |axis: usize| {
+        let symbol = facts.symbol(work, Edge::of(node), axis);
+        symbol.is_some() && symbol == facts.symbol(work, data, axis)
+    };
+    let dims = work.nodes[node].outputs.iter().flat_map(|tensor| &tensor.dims);
     let pattern: Vec<i64> = dims
         .enumerate()
-        .map(|(axis, (dim, &symbol))| match (dim.is_free, given(axis)) {
+        .map(|(axis, dim)| match (dim.is_free, given(axis)) {
             (false, _) => i64::try_from(dim.size).unwrap_or(-1),
             (true, Some(size)) => size,
-            (true, None) if symbol != 0 && from.dims.get(axis) == Some(&symbol) => 0,
+            (true, None) if is_copied(axis) => 0,
             _ => -1,
         })
         .collect();
@@ -174,24 +180,23 @@ fn save_births(
     work: &Work<'_>,
     node: usize,
     inputs: &[Edge],
-    facts: &FxHashMap<Edge, Facts>,
+    facts: &FreeDims,
     births: &mut FxHashMap<Symbol, Birth>,
 ) {
-    let of = |edge: &Edge| facts.get(edge).map(|facts| facts.dims.clone()).unwrap_or_default();
     match work.nodes[node].op {
         Op::ShapeOf { .. } => {
             for edge in inputs {
-                for (axis, symbol) in of(edge).into_iter().enumerate().filter(|&(_, symbol)| symbol != 0) {
+                for (axis, symbol) in facts.symbols(work, *edge) {
                     births.entry(symbol).or_insert(Birth { edge: *edge, axis });
                 }
             }
         }
         Op::Concat { axis } => {
             for edge in inputs {
-                let symbols = of(edge);
-                let axis = if axis < 0 { axis + symbols.len() as i64 } else { axis };
+                let rank = work.tensor(*edge).dims.len();
+                let axis = if axis < 0 { axis + rank as i64 } else { axis };
                 let Ok(axis) = usize::try_from(axis) else { continue };
-                if let Some(&symbol) = symbols.get(axis).filter(|&&symbol| symbol != 0) {
+                if let Some(symbol) = facts.symbol(work, *edge, axis) {
                     births.entry(symbol).or_insert(Birth { edge: *edge, axis });
                 }
             }

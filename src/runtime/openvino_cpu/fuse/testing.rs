@@ -3,11 +3,11 @@
 use super::{Options, execution_graph};
 use crate::DType;
 use crate::graph::op::Constant;
-use crate::graph::{Builder, Dim, Format, NodeSpec, Op, PartialShape, TensorSpec, Value, Variable};
+use crate::graph::{Builder, Dim, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec, Value, Variable};
 use crate::ids::{TensorId, VariableId};
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, Precision};
 use crate::scenario::Scenario;
-use crate::shape;
+use crate::shape::{self, Shapes};
 
 /// A free dim; its size in the run is [`FREE_SIZE`].
 pub(super) const FREE: i64 = -1;
@@ -99,9 +99,15 @@ impl Net {
         self.builder.connect(node, &[Some(of)]);
     }
 
-    pub(super) fn execute(self, options: Options) -> ExecutionGraph {
+    /// The graph, with the shapes of its run.
+    pub(super) fn shapes(self) -> (Graph, Shapes) {
         let graph = self.builder.finish().unwrap();
         let shapes = shape::infer(&graph, &self.scenario).unwrap();
+        (graph, shapes)
+    }
+
+    pub(super) fn execute(self, options: Options) -> ExecutionGraph {
+        let (graph, shapes) = self.shapes();
         execution_graph(&graph, &shapes, options).unwrap()
     }
 

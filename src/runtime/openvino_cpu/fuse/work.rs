@@ -5,6 +5,7 @@
 //! [`crate::rewrite`]; here is what this runtime knows of a node, and the roots of its graph.
 
 use super::Options;
+use super::free_dims::FreeDims;
 use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Dims, Graph, Op, Value};
@@ -116,6 +117,8 @@ pub(super) struct Work<'a> {
     pub assigns: Vec<usize>,
     /// Compiled with free dims.
     pub is_dynamic: bool,
+    /// What the symbols pass found of free dims.
+    pub free_dims: FreeDims,
     /// Attention is converted to read a cache of blocks.
     pub is_paged: bool,
     /// By node, whether it is left out of Subgraphs; empty before the pass that finds them.
@@ -358,6 +361,7 @@ impl<'a> Work<'a> {
             reads: Vec::new(),
             assigns: Vec::new(),
             is_dynamic,
+            free_dims: FreeDims::default(),
             is_paged: false,
             is_skipped: Vec::new(),
             keeps_f32: Vec::new(),

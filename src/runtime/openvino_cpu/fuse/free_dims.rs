@@ -1,0 +1,262 @@
+//! Which free dim each dim is, and which numbers are free dims, as OpenVINO's symbolic propagation finds them.
+//!
+//! It is the shape engine's symbolic pass over the exported graph, less what OpenVINO does not follow:
+//! [`keeps_dim`] and [`keeps_integers`] are the tables. A dim is free where the file declares it so, as exports
+//! declare what the runtime's own inference of the exported model left; every free dim that is not followed is a symbol
+//! of its own from there on.
+//!
+//! Source: `SymbolicPropagation`, OpenVINO 2026.4,
+//! src/common/transformations/src/transformations/symbolic_transformations.
+
+use super::work::{Edge, Work};
+use crate::graph::op::{Binary, BroadcastMode, ShapeClass};
+use crate::graph::{Graph, Op};
+use crate::ids::{NodeId, TensorId};
+use crate::shape::dim::{DimList, ElementList};
+use crate::shape::{
+    self, Dim, Element, Filter, Shapes, Symbol, SymbolicScenario, SymbolicShapes, Symbols, TensorInfo,
+};
+
+/// What is known of the free dims of the exported graph; by default nothing.
+#[derive(Debug, Default)]
+pub(super) struct FreeDims {
+    shapes: Option<SymbolicShapes>,
+    /// For every symbol, the one that stands for all that are equal to it.
+    roots: Vec<Symbol>,
+}
+
+impl FreeDims {
+    /// Follows every symbol through the graph.
+    pub(super) fn of(work: &Work<'_>) -> FreeDims {
+        if !work.is_dynamic {
+            return FreeDims::default();
+        }
+        let mut filter = Propagation { graph: work.graph, shapes: work.shapes };
+        let shapes = shape::infer_symbolic(work.graph, SymbolicScenario::default(), &mut filter);
+        let roots = join_equal(work.graph, &shapes);
+        FreeDims { shapes: Some(shapes), roots }
+    }
+
+    /// The symbol of a free dim, unless a pass made the tensor or cut it.
+    pub(super) fn symbol(&self, work: &Work<'_>, edge: Edge, axis: usize) -> Option<Symbol> {
+        let dim = work.tensor(edge).dims.get(axis).filter(|dim| dim.is_free)?;
+        let tensor = exported(work.graph, edge)?;
+        let exported = work.shapes.tensor(tensor).dims.as_ref()?.get(axis)?;
+        let symbol = self.shapes.as_ref()?.tensor(tensor).dim(axis).symbol()?;
+        (*exported == dim.size).then(|| self.root(symbol))
+    }
+
+    /// The symbols of a tensor, dim by dim.
+    pub(super) fn symbols(&self, work: &Work<'_>, edge: Edge) -> impl Iterator<Item = (usize, Symbol)> {
+        (0..work.tensor(edge).dims.len()).filter_map(move |axis| Some((axis, self.symbol(work, edge, axis)?)))
+    }
+
+    /// The integers of a small tensor, where one at least is known or a symbol.
+    pub(super) fn integers(&self, work: &Work<'_>, edge: Edge) -> Option<ElementList> {
+        let mut elements = self.shapes.as_ref()?.tensor(exported(work.graph, edge)?).integers()?;
+        for element in &mut elements {
+            if let Element::Symbol(symbol) = element {
+                *symbol = self.root(*symbol);
+            }
+        }
+        Some(elements)
+    }
+
+    fn root(&self, symbol: Symbol) -> Symbol {
+        self.roots.get(symbol.index()).copied().unwrap_or(symbol)
+    }
+}
+
+/// The tensor of the file that an edge is; `None`: a pass made it.
+fn exported(graph: &Graph, edge: Edge) -> Option<TensorId> {
+    (edge.node < graph.nodes().len()).then(|| graph.output(NodeId::new(edge.node), edge.port))?
+}
+
+/// Gives one symbol to dims that a Concat needs to be equal.
+fn join_equal(graph: &Graph, shapes: &SymbolicShapes) -> Vec<Symbol> {
+    let mut roots: Vec<Symbol> = shapes.symbols().iter().collect();
+    let find = |roots: &[Symbol], mut symbol: Symbol| {
+        while roots[symbol.index()] != symbol {
+            symbol = roots[symbol.index()];
+        }
+        symbol
+    };
+    for &node in graph.execution_order() {
+        let Op::Concat { axis } = graph.node(node).op else { continue };
+        let mut inputs = graph.inputs(node).iter().flatten().map(|&tensor| shapes.tensor(tensor));
+        let Some(first) = inputs.next() else { continue };
+        let rank = first.rank().unwrap_or(0);
+        let axis = if axis < 0 { axis + rank as i64 } else { axis };
+        for other in inputs {
+            for place in (0..rank).filter(|&place| place as i64 != axis) {
+                if let (Dim::Symbol(a), Dim::Symbol(b)) = (first.dim(place), other.dim(place)) {
+                    let (a, b) = (find(&roots, a), find(&roots, b));
+                    roots[a.max(b).index()] = a.min(b);
+                }
+            }
+        }
+    }
+    (0..roots.len()).map(|index| find(&roots, roots[index])).collect()
+}
+
+/// The filter: what OpenVINO finds of each node.
+struct Propagation<'a> {
+    graph: &'a Graph,
+    shapes: &'a Shapes,
+}
+
+impl Filter for Propagation<'_> {
+    fn after(&mut self, node: NodeId, tensors: &[TensorInfo], outputs: &mut [TensorInfo], _: &mut Symbols) {
+        let graph = self.graph;
+        let op = &graph.node(node).op;
+        let input = |index: usize| graph.input(node, index).map(|tensor| &tensors[tensor.index()]);
+        for (tensor, info) in graph.outputs(node).zip(outputs) {
+            if !keeps_integers(op, info) {
+                info.forget_elements();
+            }
+            // OpenVINO follows a free dim through a conversion to floats too, which may round it.
+            if let (Op::Convert { .. }, Some(integers), None) =
+                (op, input(0).and_then(TensorInfo::integers), info.integers())
+            {
+                info.set_integers(integers);
+            }
+            let Some(sizes) = &self.shapes.tensor(tensor).dims else { continue };
+            let declared = graph.tensor(tensor).shape.dims.as_deref().unwrap_or_default();
+            let dims: DimList = (0..sizes.len())
+                .map(|axis| match declared.get(axis).and_then(|dim| dim.as_known()) {
+                    Some(size) => Dim::Known(size),
+                    None if keeps_dim(op, axis, sizes.len(), &input) => match info.dim(axis) {
+                        dim @ Dim::Symbol(_) => dim,
+                        _ => Dim::Unknown,
+                    },
+                    None => Dim::Unknown,
+                })
+                .collect();
+            info.set_shape(dims);
+        }
+    }
+}
+
+/// Whether a dim of an output is followed.
+fn keeps_dim<'t>(
+    op: &Op,
+    axis: usize,
+    rank: usize,
+    input: &impl Fn(usize) -> Option<&'t TensorInfo>,
+) -> bool {
+    match op {
+        Op::Parameter | Op::ReadValue(_) | Op::Unary(_) | Op::Convert { .. } | Op::ConvertLike => true,
+        Op::Dropout { .. } | Op::BatchNormalization { .. } => true,
+        Op::LayerNormalization(_) | Op::SimplifiedLayerNormalization(_) => true,
+        Op::Binary(..) | Op::Select(_) | Op::MatMul { .. } | Op::Transpose => true,
+        Op::Unsqueeze | Op::Squeeze { .. } | Op::Reshape(_) | Op::Concat { .. } => true,
+        Op::Reduce { keep_dims, .. } => *keep_dims,
+        Op::Gather { batch_dims } => *batch_dims == 0,
+        Op::Tile(_) | Op::Scatter(_) | Op::Pad(..) | Op::ScaledDotProductAttention { .. } => true,
+        Op::Slice | Op::StridedSlice(_) | Op::Split { .. } | Op::VariadicSplit => true,
+        // A dim of the data alone is not.
+        Op::Broadcast(BroadcastMode::Bidirectional) => {
+            let target = input(1).and_then(TensorInfo::integers);
+            let own = |target: &ElementList| (axis + target.len()).checked_sub(rank).map(|at| target[at]);
+            matches!(target.as_ref().and_then(own), Some(Element::Symbol(_)))
+        }
+        Op::Broadcast(_) => true,
+        Op::Convolution(_)
+        | Op::Pool(_)
+        | Op::GlobalPool(_)
+        | Op::Interpolate(_)
+        | Op::AdaptivePool { .. } => axis == 0,
+        op => op.shape_class() == ShapeClass::SameAsInput,
+    }
+}
+
+/// Whether the elements of an output are followed.
+fn keeps_integers(op: &Op, info: &TensorInfo) -> bool {
+    match op {
+        Op::Constant(_) | Op::ShapeOf { .. } | Op::Convert { .. } | Op::Reshape(_) => true,
+        Op::Unsqueeze | Op::Squeeze { .. } | Op::Select(_) | Op::Binary(Binary::Equal, _) => true,
+        Op::Gather { batch_dims } => *batch_dims == 0,
+        Op::Concat { .. } | Op::Slice | Op::StridedSlice(_) => info.rank() == Some(1),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::{AxisSpan, Broadcast, Reduce};
+
+    const F32: DType = DType::F32;
+
+    /// Runs a check on what is known of the free dims of a graph.
+    fn with(net: Net, is_dynamic: bool, check: impl FnOnce(&Work<'_>, &FreeDims)) {
+        let (graph, shapes) = net.shapes();
+        let work = Work::new(&graph, &shapes, if is_dynamic { DYNAMIC } else { STATIC });
+        check(&work, &FreeDims::of(&work));
+    }
+
+    /// The edge of an output of the exported graph.
+    fn edge(work: &Work<'_>, tensor: TensorId) -> Edge {
+        let tensor = work.graph.tensor(tensor);
+        Edge { node: tensor.node.index(), port: tensor.port as usize }
+    }
+
+    #[test]
+    fn a_reduction_is_followed_only_where_its_rank_stays() {
+        let mut net = Net::new();
+        let x = net.input("x", F32, &[FREE, FREE, 8]);
+        let axes = net.ints("axes", &[2]);
+        let mean = |keep_dims| Op::Reduce { kind: Reduce::Mean, keep_dims, noop_with_empty_axes: false };
+        let kept = net.op("kept", mean(true), &[x, axes], F32, &[FREE, FREE, 1]);
+        let dropped = net.op("dropped", mean(false), &[x, axes], F32, &[FREE, FREE]);
+        with(net, true, |work, facts| {
+            let symbols = |tensor| facts.symbols(work, edge(work, tensor)).collect::<Vec<_>>();
+            assert_eq!(symbols(x).len(), 2);
+            assert_eq!(symbols(x), symbols(kept));
+            assert_ne!(symbols(x), symbols(dropped));
+        });
+    }
+
+    #[test]
+    fn numbers_are_followed_through_conversions_and_not_through_arithmetic() {
+        let (mut net, i64) = (Net::new(), DType::I64);
+        let x = net.input("x", F32, &[FREE]);
+        let shape = net.op("shape", Op::ShapeOf { to: i64, start: 0, end: None }, &[x], i64, &[1]);
+        let float = net.op("float", Op::Convert { to: F32 }, &[shape], F32, &[1]);
+        let one = net.ints("one", &[1]);
+        let product = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let same = net.op("same", product, &[shape, one], i64, &[1]);
+        with(net, true, |work, facts| {
+            let length = facts.symbol(work, edge(work, x), 0).map(Element::Symbol);
+            let integer = |tensor| facts.integers(work, edge(work, tensor)).map(|list| list[0]);
+            assert!(length.is_some());
+            assert_eq!((integer(shape), integer(float)), (length, length));
+            assert_eq!(integer(same), None);
+        });
+    }
+
+    #[test]
+    fn a_concat_makes_dims_equal() {
+        let mut net = Net::new();
+        let [a, b] = ["a", "b"].map(|name| net.input(name, F32, &[FREE, 4]));
+        let softmax = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[b], F32, &[FREE, 4]);
+        net.op("joined", Op::Concat { axis: 1 }, &[a, softmax], F32, &[FREE, 8]);
+        with(net, true, |work, facts| {
+            let symbol = |tensor| facts.symbol(work, edge(work, tensor), 0);
+            assert_eq!(symbol(a), symbol(b));
+            assert_eq!(facts.symbol(work, edge(work, a), 1), None);
+        });
+    }
+
+    #[test]
+    fn nothing_is_free_in_a_static_model() {
+        let mut net = Net::new();
+        let x = net.input("x", F32, &[FREE]);
+        with(net, false, |work, facts| {
+            assert_eq!(facts.symbols(work, edge(work, x)).count(), 0);
+            assert_eq!(facts.integers(work, edge(work, x)), None);
+        });
+    }
+}
