@@ -109,6 +109,10 @@ impl Filter for Propagation<'_> {
     fn after(&mut self, node: NodeId, tensors: &[TensorInfo], outputs: &mut [TensorInfo], _: &mut Symbols) {
         let graph = self.graph;
         let op = &graph.node(node).op;
+        // Most nodes are constants, of which all is known.
+        if matches!(op, Op::Constant(_)) {
+            return;
+        }
         let input = |index: usize| graph.input(node, index).map(|tensor| &tensors[tensor.index()]);
         for (tensor, info) in graph.outputs(node).zip(outputs) {
             if !keeps_integers(op, info) {
@@ -173,7 +177,7 @@ fn keeps_dim<'t>(
 /// Whether the elements of an output are followed.
 fn keeps_integers(op: &Op, info: &TensorInfo) -> bool {
     match op {
-        Op::Constant(_) | Op::ShapeOf { .. } | Op::Convert { .. } | Op::Reshape(_) => true,
+        Op::ShapeOf { .. } | Op::Convert { .. } | Op::Reshape(_) => true,
         Op::Unsqueeze | Op::Squeeze { .. } | Op::Select(_) | Op::Binary(Binary::Equal, _) => true,
         Op::Gather { batch_dims } => *batch_dims == 0,
         Op::Concat { .. } | Op::Slice | Op::StridedSlice(_) => info.rank() == Some(1),
