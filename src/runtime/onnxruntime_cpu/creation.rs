@@ -17,6 +17,7 @@
 //! (`ConvertInitializersIntoOrtValues`, `CleanUnusedInitializersAndNodeArgs`), optimizer/constant_folding.cc, optimizer/nchwc_transformer.cc, framework/session_state.cc
 //! (`PrepackConstantInitializedTensors`); checked against traces of 1.31.1.
 
+use super::calibration as fit;
 use super::initializers::{bytes_before, is_in_file, is_mapped, is_widened};
 use super::options::OnnxRuntimeCpu;
 use super::weights::{Objects, Own, Pack, Weights};
@@ -25,11 +26,13 @@ use crate::process::{GlibcHeap, Remainders};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 
-/// The buffer that a file is read through (`DEFAULT_PROTOBUF_BLOCK_SIZE`).
+/// The buffer that a file is read through.
+///
+/// Source: `DEFAULT_PROTOBUF_BLOCK_SIZE`, onnxruntime/core/graph/model.cc.
 const STREAM: u64 = 4 << 20;
-/// What is allocated beside a tensor: its own object, its name, its place in tables; the distance of neighbours in a trace.
-const OBJECTS: u64 = 448;
-/// What the CPU allocator aligns to (`MlasGetPreferredBufferAlignment`).
+/// What the CPU allocator aligns to.
+///
+/// Source: `MlasGetPreferredBufferAlignment`, onnxruntime/core/mlas/lib/platform.cpp.
 pub(super) const ALIGNMENT: u64 = 64;
 
 /// A session that is made.
@@ -154,7 +157,7 @@ impl Session {
         self.heap.take_written(objects.0, 1);
         for (&(value, bytes), string) in stored.iter().zip(strings) {
             tensors.insert(value, self.take(bytes, ALIGNMENT));
-            self.heap.take_written(OBJECTS, 1);
+            self.heap.take_written(fit::TENSOR.estimate().known().0, 1);
             self.free(string);
         }
         let is_used = |&value: &usize| {
@@ -185,7 +188,7 @@ impl Session {
             self.take(message.saturating_add(1), 1);
         }
         self.take(own.bytes, ALIGNMENT);
-        self.heap.take_written(OBJECTS, 1);
+        self.heap.take_written(fit::TENSOR.estimate().known().0, 1);
     }
 
     /// Writes a filter in blocked layout.

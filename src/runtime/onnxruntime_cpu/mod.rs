@@ -17,6 +17,7 @@
 
 mod attention;
 mod bodies;
+pub mod calibration;
 mod creation;
 mod fuse;
 mod initializers;
@@ -48,6 +49,7 @@ use crate::process::{Remainders, Start};
 use crate::schedule::{Draft, Known, NodeRef, Storage, StorageClass};
 use crate::shape::Shapes;
 use crate::units::Bytes;
+use calibration as fit;
 use kernel::Kernel;
 use process::Process;
 use rustc_hash::FxHashMap;
@@ -55,35 +57,10 @@ use std::cmp::Reverse;
 use steps::{Settings, run};
 use work::Work;
 
-/// Pages of the runtime's library that the creation of a session touches; measured on chains of 1 to 1,600 nodes.
-const LIBRARY: u64 = 7_598_080;
-/// Of these, pages that reading a file touches; measured when the buffer is freed that the file was read through.
-const LIBRARY_READING: u64 = 204_800;
-/// Pages that a first run adds; measured on a model of products, a norm and a softmax, of 64 columns.
-const LIBRARY_RUN: u64 = 671_744;
-
 /// A region of the arena has a table with 8 bytes for each 256 of it.
 ///
 /// Source: `AllocationRegion`, ONNX Runtime, onnxruntime/core/framework/bfc_arena.h; traces of 1.31.1.
 const TABLE: u64 = 256 / 8;
-
-/// Bytes of the owner of a tensor's data and of its count of references; seen in traces of 1.31.1.
-const TENSOR_OBJECTS: [u64; 2] = [32, 24];
-
-/// How a creation mostly goes, and how it goes where the heap keeps the most.
-const MODES: [Remainders; 2] = [Remainders::Joined, Remainders::Taken];
-
-/// How the heap may be when a run starts: at one of four places, and with free small blocks, or without. `malloc_info` of
-/// four sessions counts 3, 51, 55 and 132 blocks of 48 bytes; the place changes from process to process.
-const STARTS: [Start; 8] = {
-    let mut starts = [Start { place: 0, has_small_holes: true }; 8];
-    let mut index = 0;
-    while index < starts.len() {
-        starts[index] = Start { place: 16 * (index as u64 % 4), has_small_holes: index < 4 };
-        index += 1;
-    }
-    starts
-};
 
 /// What the rules find of a phase before its buffers are placed, read again by [`Runtime::finish`].
 #[derive(Clone, Debug, Default)]
@@ -191,7 +168,7 @@ struct Session<'a> {
     order: Vec<usize>,
     weights: weights::Weights,
     objects: weights::Objects,
-    /// How its creation may go, in the order of [`MODES`].
+    /// How its creation may go, in the order of [`fit::MODES`].
     creations: [creation::Creation; 2],
 }
 
@@ -200,7 +177,7 @@ impl<'a> Session<'a> {
         let (work, order) = optimized(Work::new(graph, shapes), options);
         let weights = weights::of(&work, &Settings::new(options));
         let objects = objects(graph);
-        let creations = MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
+        let creations = fit::MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
         Session { options, work, order, weights, objects, creations }
     }
 
@@ -221,7 +198,7 @@ impl<'a> Session<'a> {
                 - Bytes(self.creations[0].stays)
                 - objects.graph
                 - objects.session,
-            library_bytes: Bytes(LIBRARY + LIBRARY_RUN),
+            library_bytes: Bytes((fit::LIBRARY.estimate() + fit::LIBRARY_RUN.estimate()).known().0),
             ..Residency::default()
         };
         let assumptions = assumptions(work, order).into_iter().chain(of_runner(options.runner));
@@ -234,7 +211,7 @@ impl<'a> Session<'a> {
     fn processes(&self) -> Vec<Process> {
         let has_arena = self.options.arena != Arena::Off;
         // Regions of an arena stay, at whatever addresses the heap is.
-        let starts = if has_arena { &STARTS[..1] } else { &STARTS[..] };
+        let starts = if has_arena { &fit::STARTS[..1] } else { &fit::STARTS[..] };
         let of_mode = |(mode, creation): (Remainders, &creation::Creation)| {
             let process = |&start: &Start| Process {
                 heap: creation.heap.clone(),
@@ -247,11 +224,12 @@ impl<'a> Session<'a> {
                 has_arena,
                 alignment: creation::ALIGNMENT,
                 bytes_per_table_byte: TABLE,
-                tensor_objects: TENSOR_OBJECTS,
+                tensor_objects: [fit::TENSOR_OWNER, fit::TENSOR_COUNT]
+                    .map(|object| object.estimate().known().0),
             };
             starts.iter().map(process).collect::<Vec<_>>()
         };
-        MODES.into_iter().zip(&self.creations).flat_map(of_mode).collect()
+        fit::MODES.into_iter().zip(&self.creations).flat_map(of_mode).collect()
     }
 
     /// The session when it is made, at its highest point; no arena yet.
@@ -261,7 +239,8 @@ impl<'a> Session<'a> {
         // While the file is read, few pages of the library are there.
         let resident = |session: &creation::Creation| {
             let (reading, after) = session.resident_peaks;
-            Bytes(after.max(reading.saturating_sub(LIBRARY - LIBRARY_READING)))
+            let (absent, _) = (fit::LIBRARY.estimate() - fit::LIBRARY_READING.estimate()).known();
+            Bytes(after.max(reading.saturating_sub(absent)))
         };
         // What is mapped is read in a run, or when it is packed.
         let kept = weights.held.iter().filter(|held| !held.is_mapped);
@@ -284,7 +263,7 @@ impl<'a> Session<'a> {
                 - Bytes(session.peak)
                 - objects.graph
                 - objects.session,
-            library_bytes: Bytes(LIBRARY),
+            library_bytes: Bytes(fit::LIBRARY.estimate().known().0),
             ..Residency::default()
         };
         let facts = Facts { residency, ..Facts::default() };
@@ -379,7 +358,8 @@ fn of_runner(runner: OnnxRunner) -> Option<Assumption> {
     };
     let text = format!(
         "ONNX Runtime GenAI allocates logits and caches beside the arena, {cache}; its tokenizer, sampler and own objects \
-         are not counted: 0.25 MiB of these in a measured run"
+         are not counted: {} MiB of these in a measured run",
+        fit::GENAI.estimate().known().0 as f64 / f64::from(1 << 20)
     );
     Some(Assumption { rule: "genai-runner", text })
 }

@@ -14,6 +14,7 @@
 //! onnxruntime/core/mlas/lib/qgemm.h and sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of
 //! 1.31.1.
 
+use super::calibration as fit;
 use super::initializers::{bytes_before, is_in_file, is_mapped};
 use super::kernel::{Kernel, Nchwc};
 use super::options::OnnxRuntimeCpu;
@@ -272,10 +273,10 @@ pub(super) struct Objects {
 
 /// The objects of a session for so many nodes.
 ///
-/// Measured on 1.31.1 as live heap after the creation of sessions of 1 to 1,600 chained nodes: 1.44 MB, and 3.5 kB
-/// for each node of the file. An assumption for other operators.
+/// Measured on chains of one operator; an assumption for others.
 pub(super) fn objects(nodes: usize) -> Objects {
-    Objects { graph: Bytes((nodes as u64).saturating_mul(3_460)), session: Bytes(1_436_000) }
+    let (graph, session) = (fit::SESSION_NODE.per(nodes as u64), fit::SESSION.estimate());
+    Objects { graph: Bytes(graph.known().0), session: Bytes(session.known().0) }
 }
 
 #[cfg(test)]
