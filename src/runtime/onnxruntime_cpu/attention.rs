@@ -17,21 +17,22 @@ use super::work::Work;
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{AttentionOfWeights, CacheLength, MultiHeadAttention};
+use crate::machine::Machine;
 
-/// The second-level cache of a core: an assumption, that of current server CPUs.
-const L2_BYTES: u64 = 2 << 20;
-/// Arguments of the product of one head, `MLAS_SGEMM_DATA_PARAMS`.
+/// Arguments of the product of one head.
+///
+/// Source: `MLAS_SGEMM_DATA_PARAMS`, onnxruntime/core/mlas/inc/mlas.h.
 const PRODUCT: u64 = 64;
 const F32: u64 = 4;
 
 /// The requests of a node, in their order; empty: it is no attention, or its sizes are unknown.
-pub(super) fn workspace(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
+pub(super) fn workspace(work: &Work<'_>, node: usize, machine: &Machine) -> Vec<u64> {
     let own = &work.nodes[node];
     let requests = match (own.kind, &work.graph.node(own.source).op) {
         (Kernel::GroupQueryAttention | Kernel::SparseAttention, Op::MultiHeadAttention(spec)) => {
-            grouped(work, node, spec, threads)
+            grouped(work, node, spec, machine)
         }
-        (Kernel::MultiHeadAttention, Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, threads),
+        (Kernel::MultiHeadAttention, Op::MultiHeadAttention(spec)) => multi_head(work, node, spec, machine),
         (Kernel::Attention, Op::MultiHeadAttention(spec)) => standard(work, node, spec),
         (Kernel::AttentionOfWeights | Kernel::QAttention, Op::AttentionOfWeights(spec)) => {
             of_weights(work, node, spec)
@@ -62,17 +63,21 @@ fn product<const N: usize>(factors: [u64; N]) -> Option<u64> {
 }
 
 /// Blocks of scores, one for each thread.
-fn blocks(rows: u64, columns: u64, query_size: u64, value_size: u64, threads: u64) -> Option<u64> {
+///
+/// Source: `MultiHeadAttention<T>::Compute`, onnxruntime/contrib_ops/cpu/bert/multihead_attention.cc; `GetL2CacheSize`,
+/// onnxruntime/core/platform/posix/env.cc, asks the system for the cache of the processor (`_SC_LEVEL2_CACHE_SIZE`).
+fn blocks(rows: u64, columns: u64, query_size: u64, value_size: u64, machine: &Machine) -> Option<u64> {
+    let threads = u64::from(machine.cores);
     if rows == 1 {
         return product([columns.checked_add(value_size)?, F32, threads]);
     }
     let width = query_size.checked_add(value_size)?;
-    let columns = (L2_BYTES / (4 * F32) / width.max(1)).clamp(1, columns.max(1));
+    let columns = (machine.l2.0 / (4 * F32) / width.max(1)).clamp(1, columns.max(1));
     let rows = columns.min(width).min(rows);
     product([rows, columns.checked_add(value_size)?.checked_add(2)?, F32, threads])
 }
 
-fn grouped(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64) -> Option<Vec<u64>> {
+fn grouped(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, machine: &Machine) -> Option<Vec<u64>> {
     let dims = |index: usize| work.input(node, index).and_then(|value| work.values[value].dims.as_deref());
     let &[batch, length, width] = dims(0)? else { return None };
     let heads = u64::try_from(spec.query_heads).ok()?;
@@ -103,17 +108,22 @@ fn grouped(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64
     let is_sparse = work.is(node, Kernel::SparseAttention);
     let scores = product([batch, heads, length, if is_sparse { total } else { buffer }, F32])?;
     if is_half {
-        let of_head = product([length.checked_add(total)?, size, F32, threads])?;
+        let of_head = product([length.checked_add(total)?, size, F32, u64::from(machine.cores)])?;
         requests.extend([scores, of_head, product([batch, length, heads, size, F32])?]);
     } else if is_written || has_sink || is_sparse {
         requests.push(scores);
     } else {
-        requests.push(blocks(length, total, size, size, threads)?);
+        requests.push(blocks(length, total, size, size, machine)?);
     }
     Some(requests)
 }
 
-fn multi_head(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: u64) -> Option<Vec<u64>> {
+fn multi_head(
+    work: &Work<'_>,
+    node: usize,
+    spec: &MultiHeadAttention,
+    machine: &Machine,
+) -> Option<Vec<u64>> {
     let dims = |index: usize| work.input(node, index).and_then(|value| work.values[value].dims.as_deref());
     let &[batch, length, width] = dims(0)? else { return None };
     let heads = u64::try_from(spec.query_heads).ok().filter(|&heads| heads > 0)?;
@@ -142,7 +152,7 @@ fn multi_head(work: &Work<'_>, node: usize, spec: &MultiHeadAttention, threads: 
     let has_presents = work.nodes[node].outputs.len() > 1;
     if mask.is_none() && !is_causal && !has_presents && work.input(node, 8).is_none() {
         let (size, value_size) = (width / heads, value_width / heads);
-        requests.push(blocks(length, total, size, value_size, threads)?);
+        requests.push(blocks(length, total, size, value_size, machine)?);
         return Some(requests);
     }
     requests.extend(added_mask(mask, is_causal, batch, length, total));
@@ -227,6 +237,7 @@ fn number(work: &Work<'_>, node: usize, index: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Bytes;
 
     /// Requests are multiples of 256.
     fn requested(bytes: Option<u64>) -> u64 {
@@ -235,8 +246,8 @@ mod tests {
 
     #[test]
     fn blocks_are_those_that_the_arena_logs() {
-        // rows, columns, width of a head, threads: of one node on a core of 2 MiB.
-        for (rows, columns, size, threads, logged) in [
+        // Rows, columns, width of a head, threads: of one node on a core with 2 MiB of L2.
+        for (rows, columns, size, cores, logged) in [
             (16, 16, 64, 1, 5_376),
             (16, 48, 64, 1, 7_424),
             (512, 512, 64, 2, 591_872),
@@ -248,10 +259,15 @@ mod tests {
             (1, 1024, 128, 2, 9_216),
             (1, 4096, 64, 4, 66_560),
         ] {
-            let found = requested(blocks(rows, columns, size, size, threads));
-            assert_eq!(found, logged, "{rows} x {columns}, heads of {size}, {threads} threads");
+            let machine = Machine { l2: Bytes(2 << 20), cores, ..Machine::default() };
+            let found = requested(blocks(rows, columns, size, size, &machine));
+            assert_eq!(found, logged, "{rows} x {columns}, heads of {size}, {cores} threads");
         }
-        assert_eq!(requested(blocks(100, 150, 64, 32, 1)), 70_656);
+        let one = Machine { cores: 1, ..Machine::default() };
+        assert_eq!(requested(blocks(100, 150, 64, 32, &one)), 70_656);
+        // On a core with 1 MiB.
+        assert_eq!(requested(blocks(1024, 1024, 64, 64, &Machine::default())), 591_872);
+        assert_eq!(requested(blocks(2048, 2048, 32, 32, &one)), 270_848);
     }
 
     #[test]

@@ -43,6 +43,7 @@ use super::{
 use crate::error::Result;
 use crate::graph::{Format, Graph, Op};
 use crate::ids::{StorageId, TensorId};
+use crate::machine::Machine;
 use crate::plan::{self, Planner, Shrunk};
 use crate::problem::{Plan, Problem};
 use crate::process::{Remainders, Start};
@@ -201,7 +202,8 @@ impl<'a> Session<'a> {
             library_bytes: Bytes((fit::LIBRARY.estimate() + fit::LIBRARY_RUN.estimate()).known().0),
             ..Residency::default()
         };
-        let assumptions = assumptions(work, order).into_iter().chain(of_runner(options.runner));
+        let assumptions =
+            assumptions(work, order, &options.machine).into_iter().chain(of_runner(options.runner));
         let facts = Facts { residency, hosted, processes: self.processes() };
         let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
         Ok(lowered.with_assumptions(options::assumptions()).with_data(RuntimeData::new(facts)))
@@ -333,12 +335,15 @@ fn optimized<'a>(mut work: Work<'a>, options: &OnnxRuntimeCpu) -> (Work<'a>, Vec
 }
 
 /// What the nodes make the profile take for granted of the machine.
-fn assumptions(work: &Work<'_>, order: &[usize]) -> Vec<Assumption> {
+fn assumptions(work: &Work<'_>, order: &[usize], machine: &Machine) -> Vec<Assumption> {
     let any = |kinds: &[Kernel]| order.iter().any(|&node| kinds.contains(&work.nodes[node].kind));
     let mut found = Vec::new();
     if any(&[Kernel::GroupQueryAttention, Kernel::MultiHeadAttention]) {
-        let text = "attention works on blocks of scores that fit a second-level cache of 2 MiB, one block for each thread";
-        found.push(Assumption { rule: "attention-blocks", text: text.to_owned() });
+        let text = format!(
+            "attention works on blocks of scores that fit a second-level cache of {} MiB, one block for each thread",
+            machine.l2.0 as f64 / f64::from(1 << 20)
+        );
+        found.push(Assumption { rule: "attention-blocks", text });
     }
     if any(&[Kernel::MatMulNBits]) {
         let text = "weights in blocks are packed as on x86-64 with AVX-512 and VNNI; the largest workspace of their \

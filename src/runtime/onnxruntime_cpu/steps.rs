@@ -96,7 +96,7 @@ impl<'a> Emitter<'a> {
         let is_shape = matches!(work.nodes[node].kind, Kernel::Shape | Kernel::Size);
         let inputs = work.nodes[node].inputs().iter().flatten().filter(|_| !is_shape);
         let mut reads: SmallVec<[ValueId; 4]> = inputs.filter_map(|&value| self.read(value)).collect();
-        let mut workspace = workspace::scratch(work, node, u64::from(self.settings.options.machine.cores));
+        let mut workspace = workspace::scratch(work, node, &self.settings.options.machine);
         let bodies = bodies::of(work, node);
         if work.is(node, Kernel::If) {
             reads.extend(self.branch(&bodies));

@@ -7,9 +7,11 @@ use super::attention;
 use super::kernel::Kernel;
 use super::work::Work;
 use crate::DType;
+use crate::machine::Machine;
 
 /// Workspace that a node asks the arena for while it runs, in bytes, in the order of the requests.
-pub(super) fn scratch(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
+pub(super) fn scratch(work: &Work<'_>, node: usize, machine: &Machine) -> Vec<u64> {
+    let threads = u64::from(machine.cores);
     let output = || work.output(node).and_then(|value| work.bytes(value));
     let input = |index: usize| work.input(node, index).and_then(|value| work.bytes(value));
     let requests: Vec<Option<u64>> = match work.nodes[node].kind {
@@ -34,7 +36,7 @@ pub(super) fn scratch(work: &Work<'_>, node: usize, threads: u64) -> Vec<u64> {
             let single = output().and_then(|bytes| bytes.checked_mul(2));
             vec![single; if work.nodes[node].outputs.len() > 1 { 4 } else { 3 }]
         }
-        _ => return attention::workspace(work, node, threads),
+        _ => return attention::workspace(work, node, machine),
     };
     requests.into_iter().flatten().filter(|&bytes| bytes > 0).collect()
 }
@@ -78,7 +80,7 @@ mod tests {
     fn workspace(draft: Draft, written: TensorId) -> Vec<u64> {
         draft.with(|work| {
             let node = work.writer(written.index()).unwrap();
-            scratch(work, node, 2)
+            scratch(work, node, &Machine::default())
         })
     }
 
