@@ -16,6 +16,8 @@ use crate::graph::Op;
 use crate::graph::op::{Packing, WeightBlocks};
 
 /// What a buffer may be moved by to begin at a multiple of 64.
+///
+/// Source: onnxruntime/core/mlas/lib/qnbitgemm.cpp (`MlasQNBitGemmBatchWorkspaceSize` adds the alignment less 1).
 const ALIGNING: u64 = 63;
 
 /// One node's numbers.

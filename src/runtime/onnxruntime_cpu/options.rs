@@ -2,6 +2,7 @@
 //!
 //! What a user can set, and what every run under the runtime assumes.
 
+use super::calibration as fit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Format;
 use crate::machine::Machine;
@@ -173,32 +174,36 @@ impl OnnxRuntimeCpu {
     }
 }
 
-/// What every run under the runtime assumes.
-const ASSUMPTIONS: &[(&str, &str)] = &[
-    (
-        "arena-next-power-of-two",
-        "the CPU arena doubles its regions and keeps them; the caller gives outputs back before the next run",
-    ),
-    (
-        "missing-data-embedded",
-        "initializers whose data file is not there lie in the model's own file, as exporters write them below \
-                     2 GB; `--weights external` for a mapped file",
-    ),
-    (
-        "session-objects",
-        "a session's own objects take 1.44 MB and 3.5 kB per node, measured on chains of 1 to 1,600 nodes",
-    ),
-    (
-        "resident-heap",
-        "the resident set follows glibc 2.36 through the creation and the runs; equal processes differ by \
-                     where small objects lie: the figure is the frequent case, without an arena the middle of eight, \
-                     \"up to\" the one that keeps the most",
-    ),
-];
-
-/// What every run under the runtime assumes.
+/// What every run under the runtime assumes, with the figures of [`fit`].
 pub(super) fn assumptions() -> Vec<Assumption> {
-    crate::runtime::assumptions(ASSUMPTIONS)
+    let table = [
+        (
+            "arena-next-power-of-two",
+            "the CPU arena doubles its regions and keeps them; the caller gives outputs back before the next run".to_owned(),
+        ),
+        (
+            "missing-data-embedded",
+            "initializers whose data file is not there lie in the model's own file, as exporters write them below 2 GB; \
+             `--weights external` for a mapped file"
+                .to_owned(),
+        ),
+        (
+            "session-objects",
+            format!(
+                "a session's own objects take {} and {} per node, measured on chains of 1 to 1,600 nodes",
+                fit::SESSION.si(2),
+                fit::SESSION_NODE.si(1)
+            ),
+        ),
+        (
+            "resident-heap",
+            "the resident set follows glibc 2.36 through the creation and the runs; equal processes differ by where small \
+             objects lie: the figure is the frequent case, without an arena the middle of eight, \"up to\" the one that \
+             keeps the most"
+                .to_owned(),
+        ),
+    ];
+    table.into_iter().map(|(rule, text)| Assumption { rule, text }).collect()
 }
 
 /// The runtime for the registry.

@@ -7,7 +7,9 @@ use crate::error::Result;
 use crate::graph::Format;
 use crate::machine::{Isa, Machine};
 use crate::runtime::Assumption;
+use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::Precision;
+use crate::runtime::openvino_cpu::memory::{MAP, WINDOW};
 use crate::runtime::options::{
     ISA, KV_PRECISION, LOGITS, OptionSpec, Options, Registration, THREADS, Values,
 };
@@ -96,44 +98,61 @@ impl Default for OpenvinoCpu {
     }
 }
 
-/// What every run under the profile takes for granted.
-const ASSUMPTIONS: &[(&str, &str)] = &[
-    (
-        "measured-machine",
-        "padding, scratch and selection of kernels as measured on x86-64 with AVX-512 and BF16, 48 KiB of L1 data and \
-         1 MiB of L2 cache per core; other processors differ",
-    ),
-    ("one-request", "one request at a time, on one socket"),
-    (
-        "runtime-objects",
-        "nodes, primitives and code generators by count, fitted to measured heaps: spread 1 MB in dynamic graphs, 20 % \
-         of the term in static ones; the user's own copy of the model is released after compilation",
-    ),
-    (
-        "generated-code",
-        "one map of 256 KiB per generated kernel, counted by shapes and types: within 10 kernels of measured runs; a page \
-         or two of each is resident",
-    ),
-    (
-        "resident-set",
-        "beside what is allocated: 26 MiB of library pages once products run, and 6 MiB and 4.5 KiB per node that the \
-         allocator keeps; blocks that were outgrown may stay resident too, up to some 30 MiB",
-    ),
-    (
-        "tokens-looked-up",
-        "of an embedding table that is looked up alone, the 64 KiB around each row are resident; tokens are spread over \
-         the first 20,000 of the vocabulary",
-    ),
-    (
-        "kv-allocated-now",
-        "where no earlier phase is walked, a state of attention is taken for allocated at its present length, which its \
-         capacity is twice of",
-    ),
-];
-
-/// What every run under the runtime assumes.
+/// What every run under the runtime assumes, with the figures of [`fit`].
 pub(super) fn assumptions() -> Vec<Assumption> {
-    crate::runtime::assumptions(ASSUMPTIONS)
+    let Machine { l1d, l2, .. } = Machine::MEASURED;
+    let table = [
+        (
+            "measured-machine",
+            format!(
+                "padding, scratch and selection of kernels as measured on x86-64 with AVX-512 and BF16, {} KiB of L1 data \
+                 and {} MiB of L2 cache per core; other processors differ",
+                l1d.0 >> 10,
+                l2.0 >> 20
+            ),
+        ),
+        ("one-request", "one request at a time, on one socket".to_owned()),
+        (
+            "runtime-objects",
+            "nodes, primitives and code generators by count, fitted to measured heaps: spread 1 MB in dynamic graphs, \
+             20 % of the term in static ones; the user's own copy of the model is released after compilation"
+                .to_owned(),
+        ),
+        (
+            "generated-code",
+            format!(
+                "one map of {} KiB per generated kernel, counted by shapes and types: within 10 kernels of measured runs; a \
+                 page or two of each is resident",
+                MAP.0 >> 10
+            ),
+        ),
+        (
+            "resident-set",
+            format!(
+                "beside what is allocated: {} of library pages once products run, and {} and {} per node that the allocator \
+                 keeps; blocks that were outgrown may stay resident too, up to some 30 MiB",
+                fit::LIBRARY_RUN_PRODUCTS.iec(1),
+                fit::KEPT.iec(1),
+                fit::KEPT_NODE.iec(1)
+            ),
+        ),
+        (
+            "tokens-looked-up",
+            format!(
+                "of an embedding table that is looked up alone, the {} KiB around each row are resident; tokens are spread \
+                 over the first {} of the vocabulary",
+                WINDOW >> 10,
+                fit::FREQUENT_TOKENS
+            ),
+        ),
+        (
+            "kv-allocated-now",
+            "where no earlier phase is walked, a state of attention is taken for allocated at its present length, which its \
+             capacity is twice of"
+                .to_owned(),
+        ),
+    ];
+    table.into_iter().map(|(rule, text)| Assumption { rule, text }).collect()
 }
 
 /// Which dims are known when the model is compiled.

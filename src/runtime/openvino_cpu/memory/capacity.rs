@@ -16,8 +16,12 @@ use crate::runtime::openvino_cpu::Cache;
 use crate::runtime::openvino_cpu::execution::Attention;
 
 /// Tokens of one block of a paged cache on a CPU.
+///
+/// Source: openvino.genai 2026.4, src/cpp/src/continuous_batching/scheduler.hpp (`_initialize_cache`).
 pub(super) const BLOCK_TOKENS: u64 = 32;
 /// Tokens that a paged cache grows by.
+///
+/// Source: openvino.genai 2026.4, src/cpp/src/continuous_batching/scheduler.hpp (`_try_increase_cache`).
 const GROWTH_TOKENS: u64 = 256;
 
 /// What a cache has room for in one run.

@@ -38,7 +38,7 @@ use rustc_hash::FxHashSet;
 /// Bytes of the map that a kernel is generated into.
 ///
 /// Source: `MAX_CODE_SIZE`, oneDNN, src/cpu/x64/jit_generator.hpp.
-pub(super) const MAP: Bytes = Bytes(256 << 10);
+pub(in crate::runtime::openvino_cpu) const MAP: Bytes = Bytes(256 << 10);
 
 /// The maps of all kernels.
 pub(super) fn held(graph: &ExecutionGraph, streams: usize) -> Vec<Held> {

@@ -23,6 +23,7 @@ use super::held::{Held, Moment, product, round_up};
 use crate::dtype::DType;
 use crate::runtime::Assumption;
 use crate::runtime::Generation;
+use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, ExecutionGraph, Kind, Precision};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
@@ -75,9 +76,11 @@ pub(super) fn untouched(graph: &ExecutionGraph, generation: Option<Generation>) 
 pub(super) fn assumption() -> Assumption {
     Assumption {
         rule: "runner-not-counted",
-        text: "tokenizers, sampler and scheduler of the runner are not counted: some 21 MiB in the two measured runs of \
-               openvino-genai 2026.4"
-            .to_owned(),
+        text: format!(
+            "tokenizers, sampler and scheduler of the runner are not counted: some {} in the two measured runs of \
+             openvino-genai 2026.4",
+            fit::GENAI.iec(0)
+        ),
     }
 }
 

@@ -27,7 +27,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 /// What a fault on a file's page maps.
 ///
 /// Source: `fault_around_bytes`, Linux, mm/memory.c.
-const WINDOW: u64 = 64 << 10;
+pub(in crate::runtime::openvino_cpu) const WINDOW: u64 = 64 << 10;
 
 /// Libraries, and what the allocator keeps, at a moment of a model of so many nodes.
 pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Moment) -> Residency {
