@@ -175,7 +175,7 @@ impl Product<'_> {
             _ => {
                 let columns = match n {
                     0..=16 => 16,
-                    ..=32 => 32,
+                    _ if n <= 32 => 32,
                     _ => round_up(n, 64),
                 };
                 product([round_up(k, 16), columns, 2])
