@@ -4,11 +4,9 @@
 //! tensors; all else in it is put behind a prefix that no other call has, so that names stay unique.
 
 use super::proto::{AttributeProto, FunctionProto, NodeProto, OperatorSetIdProto};
-use super::reader::{GraphReader, Input};
 use super::source::text;
 use crate::error::Result;
 use crate::formats::limits;
-use crate::graph::{NodeSpec, Op, TensorSpec};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -20,7 +18,15 @@ pub(super) struct Scope<'s, 'm> {
     frame: Option<Frame<'s, 'm>>,
 }
 
-/// A call of a function.
+/// A call of a function, as its nodes see it.
+#[derive(Debug)]
+pub(super) struct Call<'s, 'm> {
+    pub scope: Scope<'s, 'm>,
+    /// Inputs that the function gives back as they are, and the names of the outputs that they become.
+    pub handed_through: Vec<(Cow<'m, str>, Cow<'m, str>)>,
+}
+
+/// What a call adds to the caller's scope.
 #[derive(Debug)]
 struct Frame<'s, 'm> {
     /// Its formal inputs and outputs, and what they stand for outside.
@@ -84,6 +90,58 @@ impl<'m> Scope<'_, 'm> {
         Ok(attributes)
     }
 
+    /// What holds within a call of `function` by `node`, whose own nodes are put behind `name`.
+    pub(super) fn enter<'s>(
+        &'s self,
+        node: &'m NodeProto,
+        function: &'m FunctionProto,
+        name: String,
+    ) -> Result<Call<'s, 'm>> {
+        let depth = self.depth() + 1;
+        if depth > limits::MAX_FUNCTION_DEPTH {
+            return Err(limits::exceeded("functions within functions", depth, limits::MAX_FUNCTION_DEPTH)
+                .note("a function of ONNX may not call itself, directly or not"));
+        }
+        if function.attribute_proto.len() > limits::MAX_ATTRIBUTES {
+            let count = function.attribute_proto.len();
+            return Err(limits::exceeded("attributes of one function", count, limits::MAX_ATTRIBUTES));
+        }
+        let mut names = FxHashMap::default();
+        for (index, formal) in function.input.iter().enumerate() {
+            let actual = node.input.get(index).map(|actual| text(actual)).transpose()?.unwrap_or_default();
+            names.insert(text(formal)?, self.tensor(actual));
+        }
+        let mut handed_through = Vec::new();
+        for (formal, actual) in function.output.iter().zip(&node.output) {
+            let (formal, actual) = (text(formal)?, self.tensor(text(actual)?));
+            if actual.is_empty() {
+                continue;
+            }
+            match names.get(formal) {
+                Some(input) => handed_through.push((input.clone(), actual)),
+                None => drop(names.insert(formal, actual)),
+            }
+        }
+        let mut attributes = self.attributes(node)?;
+        for default in &function.attribute_proto {
+            let name = text(&default.name)?;
+            if !attributes.iter().any(|(own, _)| *own == name) {
+                attributes.push((name, default));
+            }
+        }
+        let first = node.output.iter().find(|output| !output.is_empty()).map(|output| text(output));
+        // Calls that end in the same tensor lie within each other, and none is of a function that another is of.
+        let first = self.tensor(first.transpose()?.unwrap_or_default());
+        let tensors = format!("{first}/{}", text(&function.name)?);
+        // A function that leaves its operator sets out uses the model's.
+        let opsets = match opsets(&function.opset_import)? {
+            own if own.is_empty() => self.opsets.clone(),
+            own => own,
+        };
+        let frame = Frame { names, tensors, nodes: name, attributes, caller: self };
+        Ok(Call { scope: Scope { opsets, frame: Some(frame) }, handed_through })
+    }
+
     /// Calls within calls.
     fn depth(&self) -> usize {
         let mut depth = 0;
@@ -109,74 +167,4 @@ pub(super) fn domain(bytes: &[u8]) -> Result<&str> {
         "ai.onnx" => "",
         domain => domain,
     })
-}
-
-impl<'m> GraphReader<'_, 'm> {
-    /// Puts the nodes of a function in the place of a node that calls it.
-    pub(super) fn call(
-        &mut self,
-        proto: &'m NodeProto,
-        function: &'m FunctionProto,
-        scope: &Scope<'_, 'm>,
-    ) -> Result<()> {
-        let name = self.node_name(proto, scope)?;
-        self.count_node(&name)?;
-        let depth = scope.depth() + 1;
-        if depth > limits::MAX_FUNCTION_DEPTH {
-            return Err(limits::exceeded("functions within functions", depth, limits::MAX_FUNCTION_DEPTH)
-                .note("a function of ONNX may not call itself, directly or not"));
-        }
-        if function.attribute_proto.len() > limits::MAX_ATTRIBUTES {
-            let count = function.attribute_proto.len();
-            return Err(limits::exceeded("attributes of one function", count, limits::MAX_ATTRIBUTES));
-        }
-        // A call costs what it hands over, however little of it the function uses.
-        self.count_edges(function.input.len() + function.output.len() + function.attribute_proto.len())?;
-        let mut names = FxHashMap::default();
-        for (index, formal) in function.input.iter().enumerate() {
-            let actual = proto.input.get(index).map(|actual| text(actual)).transpose()?.unwrap_or_default();
-            names.insert(text(formal)?, scope.tensor(actual));
-        }
-        let mut handed_through = Vec::new();
-        for (formal, actual) in function.output.iter().zip(&proto.output) {
-            let (formal, actual) = (text(formal)?, scope.tensor(text(actual)?));
-            if actual.is_empty() {
-                continue;
-            }
-            match names.get(formal) {
-                Some(input) => handed_through.push((input.clone(), actual)),
-                None => drop(names.insert(formal, actual)),
-            }
-        }
-        let mut attributes = scope.attributes(proto)?;
-        for default in &function.attribute_proto {
-            let name = text(&default.name)?;
-            if !attributes.iter().any(|(own, _)| *own == name) {
-                attributes.push((name, default));
-            }
-        }
-        let first = proto.output.iter().find(|output| !output.is_empty()).map(|output| text(output));
-        // Calls that end in the same tensor lie within each other, and none is of a function that another is of.
-        let first = scope.tensor(first.transpose()?.unwrap_or_default());
-        let tensors = format!("{first}/{}", text(&function.name)?);
-        // A function that leaves its operator sets out uses the model's.
-        let opsets = match opsets(&function.opset_import)? {
-            own if own.is_empty() => scope.opsets.clone(),
-            own => own,
-        };
-        let frame = Frame { names, tensors, nodes: name.into_owned(), attributes, caller: scope };
-        let inner = Scope { opsets, frame: Some(frame) };
-        for node in &function.node {
-            self.node(node, &inner)?;
-        }
-        for (input, output) in handed_through {
-            self.count_node(&output)?;
-            let spec =
-                NodeSpec { op: Op::Identity, name: &output, type_name: "Identity", ..NodeSpec::default() };
-            let node = self.builder.node(spec);
-            self.give(node, output, TensorSpec::default())?;
-            self.pending.push((node, [Input::Name(input)].into_iter().collect()));
-        }
-        Ok(())
-    }
 }

@@ -269,6 +269,32 @@ impl<'m> GraphReader<'_, 'm> {
         self.add(proto, scope, op, sources, None)
     }
 
+    /// Puts the nodes of a function in the place of a node that calls it.
+    fn call(
+        &mut self,
+        proto: &'m NodeProto,
+        function: &'m FunctionProto,
+        scope: &Scope<'_, 'm>,
+    ) -> Result<()> {
+        let name = self.node_name(proto, scope)?;
+        self.count_node(&name)?;
+        let call = scope.enter(proto, function, name.into_owned())?;
+        // A call costs what it hands over, however little of it the function uses.
+        self.count_edges(function.input.len() + function.output.len() + function.attribute_proto.len())?;
+        for node in &function.node {
+            self.node(node, &call.scope)?;
+        }
+        for (input, output) in call.handed_through {
+            self.count_node(&output)?;
+            let spec =
+                NodeSpec { op: Op::Identity, name: &output, type_name: "Identity", ..NodeSpec::default() };
+            let node = self.builder.node(spec);
+            self.give(node, output, TensorSpec::default())?;
+            self.pending.push((node, [Input::Name(input)].into_iter().collect()));
+        }
+        Ok(())
+    }
+
     /// Adds a node with its outputs; its inputs follow when all names are known.
     fn add(
         &mut self,

@@ -1,5 +1,6 @@
 //! The attributes of one layer, read by name and kind.
 
+use super::fault::cut;
 use super::{text, xml};
 use crate::DType;
 use crate::graph::PartialShape;
@@ -106,7 +107,7 @@ impl<'a> Attributes<'_, 'a> {
 
 #[cold]
 pub(super) fn invalid(name: &'static str, value: &str, expected: &'static str) -> AttributeError {
-    AttributeError::Invalid { name, value: text::cut(value).to_owned(), expected }
+    AttributeError::Invalid { name, value: cut(value).to_owned(), expected }
 }
 
 #[cfg(test)]

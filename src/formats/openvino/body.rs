@@ -1,7 +1,7 @@
 //! Bodies of `If`, `Loop` and `TensorIterator`: port maps and back edges, on their way to canonical form.
 
-use super::malformed;
-use super::reader::{attribute, number};
+use super::fault::malformed;
+use super::tag::{attribute, number};
 use super::xml::{Cursor, Tag};
 use crate::error::Result;
 use crate::graph::op::{If, Loop, LoopInput, LoopInputKind, LoopKind, LoopOutput, LoopSlice};

@@ -12,8 +12,10 @@
 mod attributes;
 mod body;
 mod executed;
+mod fault;
 mod ops;
 mod reader;
+mod tag;
 mod text;
 mod weights;
 mod wiring;
@@ -21,7 +23,7 @@ mod xml;
 
 pub use ops::{OperatorType, supported_operators};
 
-use crate::error::{Error, ErrorKind, Location, Position, Result};
+use crate::error::{Error, Result};
 use crate::formats::limits;
 use crate::graph::Graph;
 use std::fs::File;
@@ -69,14 +71,4 @@ pub fn read(path: &Path) -> Result<Graph> {
 pub fn parse(document: &[u8], path: &Path) -> Result<Graph> {
     let read = || reader::read_net(document, path);
     read().map_err(|error| error.in_file(path))
-}
-
-/// A [`Location`] that is only a position.
-fn at(position: Position) -> Location {
-    Location { position: Some(position), ..Location::default() }
-}
-
-#[cold]
-fn malformed(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Malformed, message)
 }

@@ -2,11 +2,13 @@
 
 use super::attributes::{AttributeError, Attributes};
 use super::body::{Body, Control};
+use super::fault::{at, cut, malformed};
 use super::ops::{self, Make};
+use super::tag::{attribute, named, number};
 use super::weights::Weights;
 use super::wiring::{Edge, Wiring};
 use super::xml::{self, Cursor, PlainPort, Tag};
-use super::{at, executed, malformed, text};
+use super::{executed, text};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Position, Result};
 use crate::formats::limits;
@@ -295,7 +297,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 "id" => label = Some(value),
                 "precision" | "element_type" => {
                     output.dtype = text::dtype(value).ok_or_else(|| {
-                        let message = format!("\"{}\" is no element type", text::cut(value));
+                        let message = format!("\"{}\" is no element type", cut(value));
                         self.cursor.error(message, tag.start)
                     })?;
                 }
@@ -310,7 +312,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
     /// The next dim of the output that was added last.
     fn output_dim(&mut self, tag: &Tag<'_>, text: &str) -> Result<()> {
         let dim = text::dim(text)
-            .ok_or_else(|| self.cursor.error(format!("\"{}\" is no dim", text::cut(text)), tag.start))?;
+            .ok_or_else(|| self.cursor.error(format!("\"{}\" is no dim", cut(text)), tag.start))?;
         if let Some(output) = self.layer.outputs.last_mut() {
             let dims = output.shape.dims.get_or_insert_default();
             if dims.len() == limits::MAX_RANK {
@@ -342,11 +344,50 @@ impl<'a> GraphReader<'_, '_, 'a> {
 
     /// Adds the layer that was just read.
     fn add_layer(&mut self) -> Result<()> {
+        let entry = ops::find(self.layer.type_name, self.layer.version);
+        let op = self.operator(entry.map(|entry| entry.make))?;
+        debug_assert!(
+            entry.is_none_or(|entry| entry.lists(&op)),
+            "the table lists another operator than {op:?}"
+        );
+        let layer = &mut self.layer;
+        if let Some(entry) = entry
+            && !entry.order.is_empty()
+            && entry.order.len() == layer.inputs.len()
+        {
+            layer.inputs = entry.order.iter().filter_map(|&input| layer.inputs.get(input).copied()).collect();
+        }
+        let first_tensor = self.builder.graph().tensors().len();
+        let node = self.builder.node(NodeSpec {
+            op,
+            name: &xml::unescape(layer.name),
+            type_name: layer.type_name,
+            opset: layer.version,
+            source_id: layer.id,
+            position: layer.position,
+            is_decompression: layer.is_decompression,
+        });
+        if matches!(self.builder.graph().node(node).op, Op::Executed) {
+            let attributes = Attributes { pairs: &layer.data, inputs: layer.inputs.len() };
+            executed::note(&mut self.builder, node, &attributes);
+        }
+        let labels = layer.outputs.iter().map(|output| output.label);
+        let added = self.wiring.add_layer(layer.id, node, &layer.inputs, labels, first_tensor);
+        added.map_err(|error| malformed(error.to_string()))?;
+        for output in layer.outputs.drain(..) {
+            let names = text::tensor_names(output.names);
+            let spec = TensorSpec { dtype: output.dtype, shape: output.shape, names: &names, symbols: "" };
+            self.builder.output(node, spec);
+        }
+        Ok(())
+    }
+
+    /// The operator of the layer that was just read, which may settle what its outputs declare.
+    fn operator(&mut self, make: Option<Make>) -> Result<Op> {
         let layer = &mut self.layer;
         let attributes = Attributes { pairs: &layer.data, inputs: layer.inputs.len() };
         let of_attribute = |error: AttributeError| malformed(error.to_string());
-        let entry = ops::find(layer.type_name, layer.version);
-        let op = match entry.map(|entry| entry.make) {
+        Ok(match make {
             None if executed::is_executed(&attributes, layer.version) => {
                 for output in &mut layer.outputs {
                     output.shape.dims.get_or_insert_default();
@@ -403,40 +444,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 let is_loop = matches!(make, Make::Loop);
                 layer.control.take().unwrap_or_default().into_loop(&layer.inputs, &labels, is_loop)?
             }
-        };
-        debug_assert!(
-            entry.is_none_or(|entry| entry.lists(&op)),
-            "the table lists another operator than {op:?}"
-        );
-        if let Some(entry) = entry
-            && !entry.order.is_empty()
-            && entry.order.len() == layer.inputs.len()
-        {
-            layer.inputs = entry.order.iter().filter_map(|&input| layer.inputs.get(input).copied()).collect();
-        }
-        let first_tensor = self.builder.graph().tensors().len();
-        let node = self.builder.node(NodeSpec {
-            op,
-            name: &xml::unescape(layer.name),
-            type_name: layer.type_name,
-            opset: layer.version,
-            source_id: layer.id,
-            position: layer.position,
-            is_decompression: layer.is_decompression,
-        });
-        if matches!(self.builder.graph().node(node).op, Op::Executed) {
-            let attributes = Attributes { pairs: &layer.data, inputs: layer.inputs.len() };
-            executed::note(&mut self.builder, node, &attributes);
-        }
-        let labels = layer.outputs.iter().map(|output| output.label);
-        let added = self.wiring.add_layer(layer.id, node, &layer.inputs, labels, first_tensor);
-        added.map_err(|error| malformed(error.to_string()))?;
-        for output in layer.outputs.drain(..) {
-            let names = text::tensor_names(output.names);
-            let spec = TensorSpec { dtype: output.dtype, shape: output.shape, names: &names, symbols: "" };
-            self.builder.output(node, spec);
-        }
-        Ok(())
+        })
     }
 
     fn edges(&mut self) -> Result<()> {
@@ -553,42 +561,4 @@ impl Variables {
         self.by_name.insert(name.to_owned(), id);
         id
     }
-}
-
-/// The raw value of one attribute of a tag.
-pub(super) fn attribute<'a>(cursor: &Cursor<'a>, tag: &Tag<'a>, name: &str) -> Result<Option<&'a str>> {
-    named(cursor, tag, tag.attributes(), name)
-}
-
-/// The raw value of one of `attributes`, which stand in `tag`.
-fn named<'a>(
-    cursor: &Cursor<'a>,
-    tag: &Tag<'_>,
-    attributes: xml::Attributes<'a>,
-    name: &str,
-) -> Result<Option<&'a str>> {
-    for attribute in attributes {
-        let (own, value) = attribute.map_err(|error| cursor.error(error.to_string(), tag.start))?;
-        if own == name {
-            return Ok(Some(value));
-        }
-    }
-    Ok(None)
-}
-
-/// An attribute of `tag` as a number.
-pub(super) fn number<T: std::str::FromStr>(
-    cursor: &Cursor<'_>,
-    tag: &Tag<'_>,
-    name: &str,
-    value: Option<&str>,
-) -> Result<T> {
-    let Some(value) = value else {
-        return Err(cursor.error(format!("<{}> has no attribute `{name}`", tag.name()), tag.start));
-    };
-    value.trim_ascii().parse().map_err(|_| {
-        let value = text::cut(value);
-        let message = format!("attribute `{name}` of <{}> must be a number, and is \"{value}\"", tag.name());
-        cursor.error(message, tag.start)
-    })
 }

@@ -79,11 +79,6 @@ pub(super) fn tensor_names(raw: &str) -> Cow<'_, str> {
     Cow::Owned(names)
 }
 
-/// As much of a file's text as an error shows.
-pub(super) fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(80)).unwrap_or_default()
-}
-
 /// Numbers separated by commas; empty is no number; `None` if one is not a number.
 pub(super) fn list<T: std::str::FromStr, const N: usize>(text: &str) -> Option<SmallVec<[T; N]>>
 where

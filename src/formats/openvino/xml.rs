@@ -3,7 +3,7 @@
 //! No DTD is read: a DOCTYPE is an error, so entities are the five predefined ones and character references.
 //! Source: <https://www.w3.org/TR/xml/>.
 
-use super::{at, malformed, text};
+use super::fault::{at, cut, malformed};
 use crate::error::{Error, Position, Result};
 use crate::formats::limits;
 use quick_xml::events::Event;
@@ -376,7 +376,7 @@ impl<'a> Iterator for Attributes<'a> {
         self.rest = attribute.map_or("", |(_, _, rest)| rest);
         Some(match attribute {
             Some((name, value, _)) if value.len() <= limits::MAX_ATTRIBUTE_BYTES => Ok((name, value)),
-            _ => Err(BadAttribute(text::cut(rest).to_owned())),
+            _ => Err(BadAttribute(cut(rest).to_owned())),
         })
     }
 }

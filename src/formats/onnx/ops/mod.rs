@@ -10,6 +10,7 @@
 mod attention;
 mod convolution;
 mod elementwise;
+mod entry;
 mod features;
 mod image;
 mod list;
@@ -23,66 +24,14 @@ mod reduction;
 mod signal;
 mod source;
 
-use super::attributes::{Layer, Result};
-use super::made::{Made, inputs, with};
-use crate::graph::{Op, OpKind};
+use super::made::{inputs, with};
+use crate::graph::OpKind;
+use entry::{MakeOp, STANDARD, ms, op};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
-/// The standard operators.
-const STANDARD: &str = "";
-/// ONNX Runtime's own.
-const MICROSOFT: &str = "com.microsoft";
-
-/// Makes the canonical operator of a node.
-type MakeOp = fn(&Layer<'_>) -> Result<Made>;
-
-/// One version of one operator.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// The canonical operators that it becomes; a node that no rule covers is opaque as well.
-    kinds: &'static [OpKind],
-    domain: &'static str,
-    type_name: &'static str,
-    /// The version of the operator set that introduced this form.
-    since: i64,
-    pub make: Make,
-}
-
-/// How a node is made.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Make {
-    /// From its attributes and the number of its ports alone.
-    Op(MakeOp),
-    /// With what the reader keeps for the graph.
-    Constant,
-    FilledShape,
-    If,
-    Loop,
-    Scan,
-    SequenceMap,
-}
-
-impl Make {
-    /// The attributes that hold bodies.
-    pub(super) fn body_names(self) -> &'static [&'static str] {
-        match self {
-            Make::If => &["then_branch", "else_branch"],
-            _ => &["body"],
-        }
-    }
-}
-
-/// A standard operator made from attributes.
-const fn op(kinds: &'static [OpKind], type_name: &'static str, since: i64, make: MakeOp) -> Entry {
-    Entry { kinds, domain: STANDARD, type_name, since, make: Make::Op(make) }
-}
-
-/// An operator of ONNX Runtime.
-const fn ms(kinds: &'static [OpKind], type_name: &'static str, make: MakeOp) -> Entry {
-    Entry { kinds, domain: MICROSOFT, type_name, since: 1, make: Make::Op(make) }
-}
+pub(super) use entry::{Entry, Make};
 
 const FAMILIES: &[&[Entry]] = &[
     plumbing::TABLE,
@@ -115,13 +64,6 @@ static BY_TYPE: LazyLock<FxHashMap<(&'static str, &'static str), Versions>> = La
     }
     map
 });
-
-impl Entry {
-    /// Whether the table lists `op` as what such a node becomes.
-    pub(super) fn lists(&self, op: &Op) -> bool {
-        op.is_opaque() || self.kinds.contains(&op.kind())
-    }
-}
 
 /// The entry for an operator of a model that imports this version of its set; `None` if no table has it.
 pub(super) fn find(domain: &str, type_name: &str, version: i64) -> Option<&'static Entry> {

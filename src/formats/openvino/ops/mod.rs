@@ -9,6 +9,7 @@ mod attention;
 mod convolution;
 mod detection;
 mod elementwise;
+mod entry;
 mod gather;
 mod image;
 mod matmul;
@@ -22,54 +23,16 @@ mod sequence;
 mod signal;
 mod source;
 
-use super::attributes::{Attributes, Result};
-use crate::graph::{Op, OpKind};
+use crate::graph::OpKind;
+use entry::{INTERNAL, op};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
+pub(super) use entry::{Entry, Make};
+
 /// The newest operator set that the tables know.
 const LATEST: u8 = 17;
-
-/// Stands for "no operator set": internal operators, which only a runtime's own files hold.
-const INTERNAL: u8 = 0;
-
-/// Makes the canonical operator of a layer.
-type MakeOp = fn(&Attributes<'_, '_>) -> Result<Op>;
-
-/// One version of one operator.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// The canonical operators that it becomes.
-    kinds: &'static [OpKind],
-    type_name: &'static str,
-    /// The operator set that introduced this version.
-    since: u8,
-    pub make: Make,
-    /// For each canonical input, the IR's input; empty where the order is the same.
-    pub order: &'static [usize],
-}
-
-/// How a layer becomes a node.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Make {
-    /// From its attributes alone.
-    Op(MakeOp),
-    /// With what the reader keeps for the graph.
-    Parameter,
-    Result,
-    Constant,
-    ReadValue,
-    Assign,
-    If,
-    Loop,
-    TensorIterator,
-}
-
-/// An entry made from attributes.
-const fn op(kinds: &'static [OpKind], type_name: &'static str, since: u8, make: MakeOp) -> Entry {
-    Entry { kinds, type_name, since, make: Make::Op(make), order: &[] }
-}
 
 const FAMILIES: &[&[Entry]] = &[
     plumbing::TABLE,
@@ -120,13 +83,6 @@ const ONCE_EXPERIMENTAL: [&str; 8] = [
     "RNNCell",
     "Proposal",
 ];
-
-impl Entry {
-    /// Whether the table lists `op` as what such a layer becomes.
-    pub(super) fn lists(&self, op: &Op) -> bool {
-        op.is_opaque() || self.kinds.contains(&op.kind())
-    }
-}
 
 /// The entry for an operator of a layer's version, such as `opset8`; `None` if no table has it.
 pub(super) fn find(type_name: &str, version: &str) -> Option<&'static Entry> {
