@@ -1,6 +1,8 @@
 //! The pass over the graph: each node's rule in execution order.
 
 use super::context::{Context, MAX_VALUE_ELEMENTS, RuleError, text};
+use super::shapes::{Options, Shapes};
+use super::start::Start;
 use super::{Bound, TensorInfo, control, rules};
 use crate::error::{Diagnostic, Error, ErrorKind, Port, Result, Severity};
 use crate::graph::{Graph, Op};
@@ -12,83 +14,6 @@ use std::collections::BTreeMap;
 /// 8 TiB: 2^20 tensors (`formats::limits`) of this size still sum to less than 2^63.
 const MAX_TENSOR_BYTES: u64 = 1 << 43;
 
-/// How strict inference is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// A declared static shape that inference contradicts is an error instead of a diagnostic.
-    pub strict: bool,
-    /// A node without a shape leaves its outputs unknown instead of being an error.
-    pub allow_opaque: bool,
-}
-
-/// The result of [`infer`]: what is known of every tensor of a graph.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shapes {
-    tensors: Vec<TensorInfo>,
-    bodies: BTreeMap<NodeId, Vec<Shapes>>,
-    binding: Binding,
-    diagnostics: Vec<Diagnostic>,
-    is_refused: bool,
-}
-
-impl Shapes {
-    /// All tensors, in the graph's order.
-    #[must_use]
-    pub fn tensors(&self) -> &[TensorInfo] {
-        &self.tensors
-    }
-
-    /// What is known of a tensor.
-    #[must_use]
-    pub fn tensor(&self, id: TensorId) -> &TensorInfo {
-        &self.tensors[id.index()]
-    }
-
-    /// Shapes of the bodies of a control-flow node, in the order of [`Graph::bodies`].
-    #[must_use]
-    pub fn bodies(&self, node: NodeId) -> &[Shapes] {
-        self.bodies.get(&node).map_or(&[], Vec::as_slice)
-    }
-
-    /// What the scenario bound.
-    #[must_use]
-    pub fn binding(&self) -> &Binding {
-        &self.binding
-    }
-
-    /// Whether these are of a branch that cannot run, because it contradicts the shapes that it is given.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        self.is_refused
-    }
-
-    /// Problems that did not end inference; those of bodies included.
-    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        let mut found: Vec<_> = self.diagnostics.iter().collect();
-        found.extend(self.bodies.values().flatten().flat_map(Shapes::diagnostics));
-        found.into_iter()
-    }
-
-    /// Of a branch that cannot run, because it contradicts the shapes it is given.
-    pub(super) fn refused(body: &Graph, error: &Error) -> Shapes {
-        Shapes {
-            tensors: body.tensors().iter().map(|tensor| TensorInfo::unknown(tensor.dtype)).collect(),
-            bodies: BTreeMap::new(),
-            binding: Binding::default(),
-            is_refused: true,
-            diagnostics: vec![Diagnostic {
-                code: "MG0003",
-                severity: Severity::Note,
-                location: error.location().clone(),
-                text: format!(
-                    "this branch cannot run with these shapes, the other one is taken: {}",
-                    error.message()
-                ),
-            }],
-        }
-    }
-}
-
 /// Infers every tensor's shape in the run that `scenario` describes.
 ///
 /// Cost: linear in nodes and edges; values of at most 4,096 elements are computed along the way.
@@ -99,33 +24,41 @@ impl Shapes {
 /// and no static declared shape (unless `scenario` allows opaque nodes).
 pub fn infer(graph: &Graph, scenario: &Scenario) -> Result<Shapes> {
     let binding = scenario.bind(graph)?;
-    infer_graph(graph, binding, scenario.options())
+    let options = Options { strict: scenario.strict, allow_opaque: scenario.allow_opaque };
+    let shapes = infer_graph(graph, &Start::of(&binding), options)?;
+    Ok(Shapes { binding, ..shapes })
 }
 
 /// [`infer`] with parameters and variables given: the entry for bodies.
-pub(super) fn infer_graph(graph: &Graph, binding: Binding, options: Options) -> Result<Shapes> {
+pub(super) fn infer_graph(graph: &Graph, start: &Start, options: Options) -> Result<Shapes> {
     let unset = TensorInfo::unknown(crate::DType::Dynamic);
     let mut shapes = Shapes {
         tensors: vec![unset; graph.tensors().len()],
         bodies: BTreeMap::new(),
-        binding,
+        binding: Binding::default(),
         diagnostics: Vec::new(),
         is_refused: false,
     };
-    for (&parameter, info) in graph.parameters().iter().zip(&shapes.binding.parameters) {
+    for (&parameter, info) in graph.parameters().iter().zip(&start.parameters) {
         if let Some(tensor) = graph.output(parameter, 0) {
             shapes.tensors[tensor.index()] = info.clone();
         }
     }
     for &node in graph.execution_order() {
         if !matches!(graph.node(node).op, Op::Parameter) {
-            infer_node(graph, node, &mut shapes, options)?;
+            infer_node(graph, node, start, &mut shapes, options)?;
         }
     }
     Ok(shapes)
 }
 
-fn infer_node(graph: &Graph, node: NodeId, shapes: &mut Shapes, options: Options) -> Result<()> {
+fn infer_node(
+    graph: &Graph,
+    node: NodeId,
+    start: &Start,
+    shapes: &mut Shapes,
+    options: Options,
+) -> Result<()> {
     let op = &graph.node(node).op;
     let outcome = match op {
         Op::If(_) | Op::Loop(_) => {
@@ -137,7 +70,7 @@ fn infer_node(graph: &Graph, node: NodeId, shapes: &mut Shapes, options: Options
         }
         _ => {
             let mut context = Context::new(graph, node, &shapes.tensors);
-            let inferred = rules::infer(op, &mut context, &shapes.binding);
+            let inferred = rules::infer(op, &mut context, start);
             if let Some(text) = context.assumption() {
                 shapes.diagnostics.push(Diagnostic {
                     code: "MG0004",

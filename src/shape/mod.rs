@@ -15,14 +15,17 @@ mod engine;
 mod integers;
 mod layout;
 pub mod rules;
+mod shapes;
+mod start;
 mod symbolic;
 #[cfg(test)]
 mod testing;
 
 pub use context::text;
 pub use dim::{Dim, Element, Symbol};
-pub use engine::{Options, Shapes, infer};
+pub use engine::infer;
 pub(crate) use rules::reshape::reshaped;
+pub use shapes::{Options, Shapes};
 pub use symbolic::{Everything, Filter, SymbolicScenario, SymbolicShapes, Symbols, infer_symbolic};
 
 use crate::graph::{Dims, Value};

@@ -11,11 +11,11 @@
 
 use super::context::Context;
 use super::dim::{Dim, DimList, Symbol};
+use super::start::Start;
 use super::{TensorInfo, rules};
 use crate::DType;
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
-use crate::scenario::Binding;
 use rustc_hash::FxHashMap;
 
 /// What is free in a symbolic inference. By default all that the file leaves open.
@@ -128,7 +128,7 @@ pub fn infer_symbolic(graph: &Graph, scenario: SymbolicScenario, filter: &mut im
     }
     let mut variables: Vec<Option<TensorInfo>> = vec![None; graph.variables().len()];
     let mut tensors = vec![TensorInfo::unknown(DType::Dynamic); graph.tensors().len()];
-    let binding = Binding::default();
+    let start = Start::default();
     for &node in graph.execution_order() {
         let op = &graph.node(node).op;
         let mut outputs: smallvec::SmallVec<[TensorInfo; 2]> = match op {
@@ -148,7 +148,7 @@ pub fn infer_symbolic(graph: &Graph, scenario: SymbolicScenario, filter: &mut im
             Op::If(_) | Op::Loop(_) => smallvec::SmallVec::new(),
             _ => {
                 let mut context = Context::symbolic(graph, node, &tensors);
-                match rules::infer(op, &mut context, &binding) {
+                match rules::infer(op, &mut context, &start) {
                     Ok(()) => context.into_outputs(),
                     Err(_) => smallvec::SmallVec::new(),
                 }

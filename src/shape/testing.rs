@@ -7,7 +7,7 @@ use crate::DType;
 use crate::error::Result;
 use crate::graph::{Builder, Elements, Format, Graph, NodeSpec, Op, TensorSpec, Value};
 use crate::ids::TensorId;
-use crate::scenario::Binding;
+use crate::shape::start::Start;
 
 /// One input slot; `None` is an absent optional input.
 pub(crate) type Input = Option<TensorInfo>;
@@ -61,8 +61,8 @@ pub(crate) fn bounded(input: Input) -> Input {
 pub(crate) fn infer(op: Op, inputs: &[Input], outputs: usize) -> Result<Vec<TensorInfo>> {
     let (graph, tensors) = one_node(op, inputs, outputs);
     let parameters = inputs.iter().flatten().cloned().collect();
-    let binding = Binding { parameters, ..Binding::default() };
-    let shapes = infer_graph(&graph, binding, Options::default())?;
+    let start = Start { parameters, ..Start::default() };
+    let shapes = infer_graph(&graph, &start, Options::default())?;
     Ok(tensors.into_iter().map(|tensor| shapes.tensor(tensor).clone()).collect())
 }
 

@@ -1,11 +1,11 @@
 //! `If`: one of two bodies, or the larger of both.
 
-use super::{declared_parameters, either, exact_flag, malformed, outer, result_info, run, sized, slot};
+use super::body::{declared_parameters, either, exact_flag, malformed, outer, result_info, run, sized, slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::graph::op::If;
 use crate::shape::context::Context;
-use crate::shape::engine::{Options, Shapes};
+use crate::shape::shapes::{Options, Shapes};
 
 pub(super) fn infer(branches: &If, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
     let infer_branch = |body: &Graph, inputs: &[(u32, u32)]| {
@@ -66,9 +66,9 @@ mod tests {
     use crate::DType;
     use crate::graph::op::TileInputs;
     use crate::graph::{Builder, Format, NodeSpec, Op, PartialShape, TensorSpec};
-    use crate::scenario::Binding;
     use crate::shape::Bound;
     use crate::shape::engine::infer_graph;
+    use crate::shape::start::Start;
     use crate::shape::testing::{self, f32, output, tensor};
 
     /// `If(condition, data)`: squeezes axis 0 if true, hands data through if false.
@@ -154,8 +154,8 @@ mod tests {
         builder.connect(node, &slots);
         let graph = builder.finish().unwrap();
         let parameters = vec![tensor(DType::Boolean, &[]).unwrap(), f32(&[1, 5]).unwrap()];
-        let binding = Binding { parameters, ..Binding::default() };
-        let shapes = infer_graph(&graph, binding, Options::default()).unwrap();
+        let start = Start { parameters, ..Start::default() };
+        let shapes = infer_graph(&graph, &start, Options::default()).unwrap();
         assert_eq!(shapes.tensor(out).dims.as_deref(), Some(&[5][..]));
     }
 }

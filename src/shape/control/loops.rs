@@ -1,6 +1,6 @@
 //! `Loop`, `TensorIterator`, `Scan`: one body, run several times.
 
-use super::{
+use super::body::{
     declared_parameters, either, exact_flag, malformed, outer, result_info, run, settle_axis, sized, slot,
 };
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::graph::op::{Loop, LoopInputKind, LoopSlice};
 use crate::graph::{Dims, Graph, Op, Value};
 use crate::ids::TensorId;
 use crate::shape::context::{Context, normalize_axis};
-use crate::shape::engine::{Options, Shapes};
+use crate::shape::shapes::{Options, Shapes};
 use crate::shape::{Bound, TensorInfo};
 
 /// How often a loop's body runs.

@@ -32,20 +32,20 @@ mod top_k;
 mod window;
 
 use super::context::{Context, RuleError, RuleResult, mismatch};
+use super::start::Start;
 use crate::graph::Op;
 use crate::graph::op::ShapeClass;
-use crate::scenario::Binding;
 
 /// Emits every output of `op`, or says why it cannot.
-pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> RuleResult {
+pub(super) fn infer(op: &Op, context: &mut Context<'_>, start: &Start) -> RuleResult {
     match op.shape_class() {
-        ShapeClass::Plumbing => plumbing::infer(op, context, binding),
+        ShapeClass::Plumbing => plumbing::infer(op, context, start),
         ShapeClass::Elementwise => elementwise::infer(op, context),
         ShapeClass::SameAsInput => like::same_as_input(op, context),
         ShapeClass::LikeInputs => like::like_inputs(op, context),
         ShapeClass::Quantized => {
             let Op::Quantized(quantized) = op else { return Err(mismatch!("not over quantized data")) };
-            infer(&quantized.op, context, binding)?;
+            infer(&quantized.op, context, start)?;
             let dtype = like::element_type(quantized.to, context);
             context.retype_first(dtype);
             Ok(())

@@ -4,11 +4,11 @@
 //! `Parameter-1`, `Constant-1`, `Result-1`, `ReadValue-3` and `-6`, `Assign-3` and `-6`; ONNX `Identity`.
 
 use crate::graph::Op;
-use crate::scenario::Binding;
 use crate::shape::TensorInfo;
 use crate::shape::context::{Context, RuleResult, mismatch};
+use crate::shape::start::Start;
 
-pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> RuleResult {
+pub(super) fn infer(op: &Op, context: &mut Context<'_>, start: &Start) -> RuleResult {
     let graph = context.graph();
     match op {
         Op::Constant(constant) => {
@@ -26,7 +26,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, binding: &Binding) -> Ru
         // A variable's content has the shape that the run gives the state, else that of its initialiser.
         Op::ReadValue(variable) => {
             let declared = graph.variable(*variable);
-            let info = match binding.variables.get(variable.index()).cloned().flatten() {
+            let info = match start.variables.get(variable.index()).cloned().flatten() {
                 Some(dims) => TensorInfo::known(declared.dtype, dims),
                 None if context.has(0) => TensorInfo { value: None, ..context.input(0)?.clone() },
                 None => {

@@ -103,10 +103,12 @@ pub fn supported_operators() -> impl Iterator<Item = OperatorType> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::attributes::Layer;
     use super::super::proto::AttributeProto;
     use super::super::proto::attribute_proto::AttributeType as Kind;
     use super::*;
     use crate::DType;
+    use crate::graph::Op;
     use crate::graph::op::{AxisSpan, Cumulation, ElementType, FusedMatMul, GroupNorm, LayerNorm, Mvn};
 
     fn since(type_name: &str, version: i64) -> Option<i64> {

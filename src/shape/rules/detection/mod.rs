@@ -18,13 +18,14 @@
 //! * ROIAlign, ROIPooling: `[R, C, h, w]`; PSROIPooling, also deformable: `[R, output_dim, g, g]`;
 //! * RegionYolo: dims `axis ..= end_axis` flattened, or `[N, (classes + coords + 1)·mask, H, W]` without softmax.
 
+mod at_most;
 mod nms;
 
 use crate::DType;
 use crate::graph::op::{Detection, PriorBox, RegionYolo};
 use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, normalize_axis, text, times};
-use crate::shape::{Bound, TensorInfo};
+use at_most::emit_at_most;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
@@ -192,12 +193,6 @@ fn regions(spec: &Detection, context: &mut Context<'_>) -> RuleResult {
     Ok(())
 }
 
-/// Emits an output that has at most these dims.
-fn emit_at_most(context: &mut Context<'_>, dtype: DType, dims: &[u64]) {
-    let info = TensorInfo::known(dtype, dims.iter().copied());
-    context.emit_info(TensorInfo { bound: Bound::UpperBound, ..info });
-}
-
 fn first(dims: &[u64]) -> RuleResult<u64> {
     dims.first().copied().ok_or_else(|| mismatch!("an input must have at least 1 dim, and is a scalar"))
 }
@@ -214,6 +209,7 @@ fn channels(features: &[u64]) -> RuleResult<u64> {
 mod tests {
     use super::*;
     use crate::shape::testing::{all_dims, dims, f32, infer, message, tensor, vector};
+    use crate::shape::{Bound, TensorInfo};
 
     fn detection(spec: Detection) -> Op {
         Op::Detection(Box::new(spec))
