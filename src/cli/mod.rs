@@ -5,6 +5,7 @@ mod dump;
 mod graph;
 mod llm;
 mod options;
+mod outcome;
 mod output;
 mod parse;
 mod plan;
@@ -16,11 +17,8 @@ mod vit;
 mod vlm;
 
 use clap::{Parser, Subcommand};
+use outcome::{EXIT_STATUS, Outcome};
 use std::process::ExitCode;
-
-/// Exit status, for every `--help`.
-const EXIT_STATUS: &str = "Exit status: 0 fine; 1 a check failed (budget, regression, tolerance); 2 usage, unreadable \
-input or any other error; 3 the analysis is incomplete (unknown sizes allowed): the number is a lower bound.";
 
 /// How much memory will this model need, when, and because of which node?
 ///
@@ -44,14 +42,6 @@ enum Command {
     Verify(verify::Args),
     Quick(quick::Args),
     Schema(schema::Args),
-}
-
-/// What a command that ended without an error has to say to the shell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Fine,
-    Failed,
-    Incomplete,
 }
 
 /// Parses the arguments, runs the command, and turns its outcome into the exit status of `CLI.md`.

@@ -26,6 +26,7 @@ mod control;
 mod convolution;
 mod elementwise;
 mod image;
+mod ints;
 mod matmul;
 mod movement;
 mod normalization;
@@ -37,13 +38,13 @@ mod table;
 
 use super::{PartialShape, Value, VariableId};
 use crate::DType;
-use smallvec::SmallVec;
 
 pub use attention::*;
 pub use control::*;
 pub use convolution::*;
 pub use elementwise::*;
 pub use image::*;
+pub use ints::Ints;
 pub use matmul::*;
 pub use movement::*;
 pub use normalization::*;
@@ -52,9 +53,6 @@ pub use recurrent::*;
 pub use reduction::*;
 pub use signal::*;
 pub use table::{Family, OpKind, ShapeClass};
-
-/// A short list of integers: strides, axes, pads.
-pub type Ints = SmallVec<[i64; 4]>;
 
 /// What a node does.
 #[derive(Clone, Debug, PartialEq)]

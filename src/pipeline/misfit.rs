@@ -4,7 +4,7 @@
 //! comes from the model's files, and the tower is asked before anything is said: a number that it does not take either
 //! is not proposed, and where there is none the error stays as it is.
 
-use super::vlm::{self, Request};
+use super::tower::{self, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Dims, Graph, Op};
 use crate::scenario::{Scenario, input_name};
@@ -174,7 +174,7 @@ impl Tower<'_> {
     fn shapes(&self, patches: u64) -> Option<Shapes> {
         let base = Scenario { image: None, ..self.base.clone() };
         let request = Request { patches: Some(patches), tiles: None, ..self.request.clone() };
-        let (scenario, _) = vlm::vision(&base, &request).ok()?;
+        let (scenario, _) = tower::vision(&base, &request).ok()?;
         shape::infer(self.graph, &scenario.only_for(self.graph)).ok()
     }
 }

@@ -6,6 +6,7 @@ pub mod genai;
 pub mod llm;
 pub mod misfit;
 pub mod parts;
+mod tower;
 pub mod vit;
 pub mod vlm;
 

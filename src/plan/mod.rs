@@ -21,11 +21,13 @@ mod occupancy;
 mod onnxruntime;
 mod openvino;
 mod random;
+mod solution;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Plan, Problem, lower_bound};
-use crate::units::Bytes;
-use std::time::Duration;
+use solution::finish;
+
+pub use solution::{Options, Solution};
 
 /// A way to give every buffer an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,22 +127,6 @@ impl Planner {
     }
 }
 
-/// What bounds the planners that search.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// When to stop and return the best plan so far.
-    pub time_limit: Duration,
-    /// Where random choices start.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { time_limit: Duration::from_secs(2), seed: 0 }
-    }
-}
-
 /// Gives every buffer of `problem` an offset.
 ///
 /// Deterministic: the same problem gives the same plan. A buffer of no bytes
@@ -209,23 +195,6 @@ pub fn solve_after(problem: &Problem, planner: Planner, before: &Plan) -> Result
     }
     validate(problem)?;
     Ok(bfc_arena::plan(problem, planner.extension(), Some(before), false))
-}
-
-/// A plan, and how far it can be from the best one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Solution {
-    /// The plan.
-    pub plan: Plan,
-    /// No plan has a smaller arena: the pressure, or more where a search proved more.
-    pub bound: Bytes,
-}
-
-impl Solution {
-    /// Whether no plan can be better.
-    #[must_use]
-    pub fn is_optimal(&self) -> bool {
-        self.plan.arena_size <= self.bound
-    }
 }
 
 /// As [`solve`], with limits for the planners that search, and with the proved bound.
@@ -305,16 +274,10 @@ fn validate(problem: &Problem) -> Result<()> {
     Ok(())
 }
 
-/// Offsets by buffer to a plan whose arena ends where the last buffer ends.
-fn finish(problem: &Problem, offsets: Vec<u64>) -> Plan {
-    let ends = problem.buffers.iter().zip(&offsets).map(|(buffer, offset)| offset + buffer.size.0);
-    let arena_size = Bytes(ends.max().unwrap_or(0));
-    Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size, ..Plan::default() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Bytes;
 
     #[test]
     fn names_are_found_again() {

@@ -2,13 +2,14 @@
 
 mod comparison;
 mod pipeline;
+mod published;
 
 use super::model::{Known, Report, Share, Totals};
 use crate::units::Bytes;
+use published::published;
 use std::fmt::Write;
 
-/// The heading of a whole pipeline.
-pub const PIPELINE: &str = "VIT + LLM + Embeddings";
+pub use published::PIPELINE;
 
 /// The report as text.
 ///
@@ -50,25 +51,6 @@ fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) ->
         comparison::write(out, found)?;
     }
     notes(out, report, top)
-}
-
-/// A line in the published form, of the sum of some totals.
-fn published<'a>(
-    out: &mut String,
-    heading: &str,
-    totals: impl IntoIterator<Item = &'a Totals>,
-) -> std::fmt::Result {
-    let mut sums = [Bytes::ZERO; 3];
-    for totals in totals {
-        let weights = Bytes(totals.weights_file_bytes) + Bytes(totals.weights_anonymous_bytes);
-        for (sum, bytes) in
-            sums.iter_mut().zip([Bytes(totals.total_bytes), weights, Bytes(totals.temp_bytes)])
-        {
-            *sum += bytes;
-        }
-    }
-    let [total, weights, temp] = sums.map(Bytes::mb);
-    writeln!(out, "Total {heading} Runtime Memory {total} MB weight {weights} MB temp {temp} MB")
 }
 
 /// What holds of a plan; a closed form has none.

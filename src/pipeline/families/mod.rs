@@ -7,25 +7,16 @@ mod idefics3;
 mod internvl;
 mod llava_next;
 mod minicpm;
+mod patches;
 mod phi3;
 mod phi4;
 mod qwen;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::preprocessor::Preprocessor;
+use patches::{Grid, MAX_TILES, nearest_grid, patches_of};
 
-/// What the vision tower is given of one image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tiles {
-    /// Tiles side by side, an overview included; 1 where patches of all images form one row.
-    pub count: u64,
-    /// Width and height of each tile in pixels.
-    pub size: (u64, u64),
-    /// Patches over all tiles, class tokens included: SEQ.
-    pub patches: u64,
-    /// Tokens that the image takes in the language model.
-    pub tokens: u64,
-}
+pub use patches::Tiles;
 
 type Rule = fn(&Preprocessor, (u64, u64)) -> Option<Tiles>;
 
@@ -86,42 +77,6 @@ pub fn tiles(model_type: &str, settings: &Preprocessor, image: (u64, u64)) -> Re
         .note(format!("the model's folder says {settings:?}"))
         .help("give SEQ, the patches over all images, instead of `--image`")
     })
-}
-
-/// Most tiles that any rule considers, whatever a file asks for: published models have at most some forty.
-const MAX_TILES: u64 = 256;
-
-/// A number of tiles along both sides: columns, rows.
-type Grid = (u64, u64);
-
-/// The grid of at most `most` tiles whose shape is nearest to the image's; of equally near ones the larger where the
-/// image covers more than half of it.
-///
-/// Source: `find_closest_aspect_ratio` of InternVL's and Phi-4's processors.
-fn nearest_grid((width, height): (u64, u64), tile: u64, most: u64) -> Grid {
-    let most = most.clamp(1, MAX_TILES);
-    let mut grids: Vec<Grid> =
-        (1..=most).flat_map(|columns| (1..=most / columns).map(move |rows| (columns, rows))).collect();
-    grids.sort_by_key(|&(columns, rows)| (columns * rows, columns));
-    let shape = width as f64 / height as f64;
-    let area = width as f64 * height as f64;
-    let mut best = (1, 1);
-    let mut least = f64::INFINITY;
-    for (columns, rows) in grids {
-        let differs = (shape - columns as f64 / rows as f64).abs();
-        let covers = area > 0.5 * (tile as f64).powi(2) * (columns * rows) as f64;
-        if differs < least {
-            (least, best) = (differs, (columns, rows));
-        } else if differs == least && covers {
-            best = (columns, rows);
-        }
-    }
-    best
-}
-
-/// Patches of a tile: whole ones along both sides.
-fn patches_of((width, height): (u64, u64), patch: u64) -> Option<u64> {
-    width.checked_div(patch)?.checked_mul(height.checked_div(patch)?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 
 use super::fuse::Fusion;
 use super::parts::{self, Part};
-use super::{Random, greedy, height, problem_of, search_part};
+use super::rounds::{greedy, height, problem_of, search_part};
+use crate::plan::random::Random;
 use std::time::{Duration, Instant};
 
 /// Boundaries looked at before the first search over what a guess leaves; then half as many again each time.

@@ -17,23 +17,16 @@ mod fuse;
 mod guess;
 mod matches;
 mod parts;
+mod rounds;
 mod search;
 mod subset_sum;
 
-use super::random::Random;
-use super::{Options, Solution, finish, greedy_by_breadth, greedy_by_size};
-use crate::problem::{Buffer, Problem, lower_bound};
+use super::{Options, Solution, finish, greedy_by_size};
+use crate::problem::{Problem, lower_bound};
 use crate::units::Bytes;
-use parts::{Item, Part};
-use search::{Limits, Search, Verdict};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-/// Larger parts keep their greedy plan: a search would take one step per second.
-const MAX_ITEMS: usize = 20_000;
-
-/// Sections × items alive there, over all sections: bounds the memory of a search.
-const MAX_CELLS: usize = 20_000_000;
+use parts::Part;
+use rounds::{MAX_ITEMS, greedy, height, is_searchable, search_part};
+use std::time::Instant;
 
 /// Searches that run side by side.
 const THREADS: usize = 2;
@@ -43,15 +36,6 @@ const FRAME_BYTES: usize = 8 << 10;
 
 /// Searches that may lie on one stack: a thread that waits for a search takes up another.
 const NESTED: usize = 4;
-
-/// Placements that the first rounds try.
-const FIRST_ROUND: u64 = 1000;
-
-/// How many heights the second search takes turns at.
-const AIMS: u32 = 5;
-
-/// Exponents of duration and size by which items are preferred, one pair per round.
-const PREFERENCES: [(f64, f64); 6] = [(1.0, 1.0), (1.0, 0.0), (1.0, 0.5), (0.5, 1.0), (2.0, 1.0), (0.0, 1.0)];
 
 /// The best plan found within the time limit, and the best bound proved.
 pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
@@ -122,130 +106,6 @@ fn proved(problem: &Problem, padded: u64) -> Bytes {
     let first = alignments.next().unwrap_or(1);
     let are_equal = alignments.all(|alignment| alignment == first);
     Bytes(if are_equal { (padded + 1).saturating_sub(first) } else { 0 })
-}
-
-/// Offsets of a part in units, and the height below which it has no plan.
-struct Found {
-    offsets: Vec<u64>,
-    low: u64,
-}
-
-/// Whether a search over the part is bounded in memory and gets anywhere.
-fn is_searchable(part: &Part) -> bool {
-    let cells: usize = part.items.iter().map(|item| item.end - item.start).sum();
-    part.items.len() <= MAX_ITEMS && cells <= MAX_CELLS
-}
-
-/// Searches for a plan lower than `best`, down to height `goal` or the part's own lower bound.
-///
-/// No round starts after so many `nodes`.
-fn search_part(part: &Part, goal: u64, mut best: Vec<u64>, seed: u64, time: Duration, nodes: u64) -> Found {
-    let deadline = Instant::now() + time;
-    let mut high = height(part, &best);
-    let mut low = part.pressure;
-    if !is_searchable(part) {
-        return Found { offsets: best, low };
-    }
-    let mut lanes = [(0, 1), (1, PREFERENCES.len())].map(|(number, period)| Lane {
-        period,
-        search: Search::new(&part.items, part.sections),
-        random: Random::new(seed.wrapping_mul(2).wrapping_add(number)),
-        budget: FIRST_ROUND,
-        runs: 0,
-    });
-    let mut misses = 0;
-    let mut spent = 0u64;
-    while high > low.max(goal) && spent < nodes && Instant::now() < deadline {
-        spent = spent.saturating_add(lanes[0].budget);
-        let floor = low.max(goal);
-        // The second search aims by turns at a half, a quarter … of the way down.
-        let step = ((high - floor) >> (1 + misses % AIMS)).max(1);
-        let heights = [floor, high - step];
-        let verdicts = round(&mut lanes, heights, deadline);
-        for ((lane, height_tried), verdict) in lanes.iter().zip(heights).zip(verdicts) {
-            match verdict {
-                Verdict::Found if height(part, &lane.search.offsets) < high => {
-                    best.clone_from(&lane.search.offsets);
-                    high = height(part, &best);
-                }
-                Verdict::Infeasible => low = low.max(height_tried + 1),
-                Verdict::Found | Verdict::Stopped => {}
-            }
-        }
-        misses = if verdicts[1] == Verdict::Found { 0 } else { misses + 1 };
-    }
-    Found { offsets: best, low }
-}
-
-/// One of the two searches.
-struct Lane<'a> {
-    search: Search<'a>,
-    random: Random,
-    /// Placements of the next run.
-    budget: u64,
-    runs: usize,
-    /// For how many runs it counts contacts, before it does not for as many.
-    period: usize,
-}
-
-impl Lane<'_> {
-    /// Starts the search again, with another order of preference and what failed before in mind.
-    fn run(&mut self, height: u64, deadline: Instant, cancel: &AtomicBool) -> Verdict {
-        let block = self.runs / self.period;
-        let turn = self.runs % self.period + block / 2 * self.period;
-        let (duration, size) = PREFERENCES[turn % PREFERENCES.len()];
-        let noise = if self.runs < 2 * PREFERENCES.len() { 0.0 } else { 0.5 };
-        let random = &mut self.random;
-        let contacts = block.is_multiple_of(2);
-        self.search.prefer(contacts, |item| {
-            let spread = 1.0 + noise * random.below(1 << 20) as f64 / f64::from(1 << 20);
-            ((item.end - item.start) as f64).powf(duration) * (item.size as f64).powf(size) * spread
-        });
-        let verdict = self.search.run(height, Limits { nodes: self.budget, deadline, cancel });
-        self.runs += 1;
-        if self.runs.is_multiple_of(PREFERENCES.len()) {
-            self.budget = self.budget.saturating_mul(3) / 2;
-        }
-        verdict
-    }
-}
-
-/// Runs both searches. A plan of the first is at the bound: it ends the second.
-fn round(lanes: &mut [Lane<'_>; 2], heights: [u64; 2], deadline: Instant) -> [Verdict; 2] {
-    let (never, cancel) = (AtomicBool::new(false), AtomicBool::new(false));
-    let [first, second] = lanes;
-    let (first, second) = rayon::join(
-        || {
-            let verdict = first.run(heights[0], deadline, &never);
-            cancel.store(verdict == Verdict::Found, Ordering::Relaxed);
-            verdict
-        },
-        || second.run(heights[1], deadline, &cancel),
-    );
-    [first, second]
-}
-
-/// A problem whose steps are sections and whose bytes are units.
-fn problem_of<'a>(items: impl Iterator<Item = &'a Item>) -> Problem {
-    let buffer = |item: &Item| Buffer {
-        live: item.start as u32..item.end as u32,
-        size: Bytes(item.size),
-        alignment: 1,
-        grows: false,
-    };
-    Problem { buffers: items.map(buffer).collect() }
-}
-
-/// The best of the greedy plans.
-fn greedy(part: &Part) -> Vec<u64> {
-    let problem = problem_of(part.items.iter());
-    let plans = [greedy_by_size::offsets(&problem), greedy_by_breadth::offsets(&problem)];
-    let [by_size, by_breadth] = plans;
-    if height(part, &by_breadth) < height(part, &by_size) { by_breadth } else { by_size }
-}
-
-fn height(part: &Part, offsets: &[u64]) -> u64 {
-    part.items.iter().zip(offsets).map(|(item, offset)| offset + item.size).max().unwrap_or(0)
 }
 
 #[cfg(test)]

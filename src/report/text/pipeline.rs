@@ -1,14 +1,14 @@
 //! What a pipeline's report has beside a model's: the published lines of its parts, and a table of them.
 
 use super::super::model::{Component, Report, Totals};
-use super::PIPELINE;
+use super::published::{PIPELINE, published as line};
 use crate::units::Bytes;
 use std::fmt::Write;
 
 /// The three lines of the published estimators: vision tower, language model, all.
 pub(super) fn published(out: &mut String, report: &Report) -> std::fmt::Result {
-    super::published(out, "VIT", of_roles(report, &["vision", "projection"]))?;
-    super::published(out, "LLM", of_roles(report, &["language"]))?;
+    line(out, "VIT", of_roles(report, &["vision", "projection"]))?;
+    line(out, "LLM", of_roles(report, &["language"]))?;
     writeln!(out, "Total {PIPELINE} Runtime Memory {} MB", Bytes(report.totals.total_bytes).mb())
 }
 

@@ -1,7 +1,9 @@
 //! One planted fault per kind of violation, on a schedule that holds.
 
 use super::*;
+use crate::ids::StorageId;
 use crate::schedule::{Known, NodeRef, Storage, StorageClass, Value};
+use crate::units::Bytes;
 
 fn value(index: usize) -> ValueId {
     ValueId::new(index)

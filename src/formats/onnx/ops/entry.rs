@@ -7,7 +7,7 @@ use crate::graph::{Op, OpKind};
 /// The standard operators.
 pub(super) const STANDARD: &str = "";
 /// ONNX Runtime's own.
-const MICROSOFT: &str = "com.microsoft";
+pub(super) const MICROSOFT: &str = "com.microsoft";
 
 /// Makes the canonical operator of a node.
 pub(super) type MakeOp = fn(&Layer<'_>) -> Result<Made>;

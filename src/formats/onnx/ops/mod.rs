@@ -106,6 +106,7 @@ mod tests {
     use super::super::attributes::Layer;
     use super::super::proto::AttributeProto;
     use super::super::proto::attribute_proto::AttributeType as Kind;
+    use super::entry::MICROSOFT;
     use super::*;
     use crate::DType;
     use crate::graph::Op;

@@ -148,7 +148,9 @@ fn described(versions: &Versions) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::attributes::Attributes;
     use super::*;
+    use crate::graph::Op;
     use crate::graph::op::{AxisSpan, GroupNorm, Mvn};
 
     fn since(type_name: &str, version: &str) -> Option<u8> {

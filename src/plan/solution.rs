@@ -1,0 +1,45 @@
+//! What a planner is given beside the problem, and what it answers.
+
+use crate::problem::{Plan, Problem};
+use crate::units::Bytes;
+use std::time::Duration;
+
+/// What bounds the planners that search.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// When to stop and return the best plan so far.
+    pub time_limit: Duration,
+    /// Where random choices start.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { time_limit: Duration::from_secs(2), seed: 0 }
+    }
+}
+
+/// A plan, and how far it can be from the best one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Solution {
+    /// The plan.
+    pub plan: Plan,
+    /// No plan has a smaller arena: the pressure, or more where a search proved more.
+    pub bound: Bytes,
+}
+
+impl Solution {
+    /// Whether no plan can be better.
+    #[must_use]
+    pub fn is_optimal(&self) -> bool {
+        self.plan.arena_size <= self.bound
+    }
+}
+
+/// Offsets by buffer to a plan whose arena ends where the last buffer ends.
+pub(super) fn finish(problem: &Problem, offsets: Vec<u64>) -> Plan {
+    let ends = problem.buffers.iter().zip(&offsets).map(|(buffer, offset)| offset + buffer.size.0);
+    let arena_size = Bytes(ends.max().unwrap_or(0));
+    Plan { offsets: offsets.into_iter().map(Bytes).collect(), arena_size, ..Plan::default() }
+}
