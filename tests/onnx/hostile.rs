@@ -134,7 +134,7 @@ fn many_small_fields_are_refused_before_memory_is_taken() {
     let started = Instant::now();
     let result = parse(file, Path::new("m.onnx"));
     assert!(result.unwrap_err().is_limit());
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn names_that_calls_make_are_bounded() {
     let formals: Vec<&str> = formals.iter().map(String::as_str).collect();
     let error = called(function(&formals, vec![node("Relu", &["a0"], &["b"], vec![])]), 1_000, "y");
     assert!(error.is_limit() && error.to_string().contains("number of edges"), "{error}");
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
 #[test]
