@@ -20,6 +20,9 @@
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/graph.cpp (`FormMemoryRegions`) and the `initInPlace` of the
 //! nodes named; held against the pools of 76 static and the blocks of 120 dynamic runs.
 
+#[cfg(test)]
+mod tests;
+
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port};
 use crate::units::Bytes;
 
