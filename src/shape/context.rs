@@ -11,6 +11,8 @@ use crate::ids::NodeId;
 use smallvec::SmallVec;
 use std::cell::Cell;
 
+pub use super::layout::MAX_VALUE_ELEMENTS;
+
 /// Why a rule could not give shapes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RuleError {
@@ -48,10 +50,6 @@ pub struct Context<'a> {
     /// Sizes may be symbols.
     is_symbolic: bool,
 }
-
-/// Values of more elements than this are not carried along. Source: shape-driving tensors of exports hold tens of
-/// elements; position tables of 2,048 still fit.
-pub const MAX_VALUE_ELEMENTS: u64 = 4096;
 
 /// Lists of more integers than this are not carried along unless all are known: a shape has fewer dims.
 const MAX_PARTIAL_ELEMENTS: u64 = 64;
