@@ -62,7 +62,14 @@ const RECURSION: &[(&str, &str)] = &[
 
 /// Uses that have to go so that no other import cycle is left.
 const OPEN_CYCLES: &[&str] = &[
-    "graph/op/elementwise.rs -> graph/op.rs",
+    "graph/op/attention.rs -> graph/op/table.rs",
+    "graph/op/control.rs -> graph/op/table.rs",
+    "graph/op/convolution.rs -> graph/op/table.rs",
+    "graph/op/image.rs -> graph/op/table.rs",
+    "graph/op/quantization.rs -> graph/op.rs",
+    "graph/op/quantization.rs -> graph/op/table.rs",
+    "graph/op/recurrent.rs -> graph/op/table.rs",
+    "graph/op/signal.rs -> graph/op/table.rs",
     "report/breakdown.rs -> report/build.rs",
     "rewrite/graph.rs -> rewrite/patch.rs",
     "runtime/onnxruntime_cpu/symbolic.rs -> runtime/onnxruntime_cpu/work.rs",
