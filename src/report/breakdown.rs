@@ -3,9 +3,9 @@
 //! A storage is charged to one node: the writer of an intermediate result, the first reader of a constant. What the
 //! planner could not use is a share of its own, so what the shares hold at the peak adds up to the total.
 
-use super::build::View;
 use super::component::{self, Component};
 use super::model;
+use super::view::View;
 use crate::schedule::{Draft, NodeRef, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;

@@ -3,11 +3,13 @@
 //! [`build`] makes the one [`model::Report`]; one file per output form turns it into bytes. Nothing here computes
 //! a size that the line did not give.
 
+mod blocks;
 mod breakdown;
 mod build;
 pub mod compare;
 pub mod component;
 pub mod csv;
+mod details;
 pub mod dump;
 pub mod estimate;
 pub mod json;
@@ -16,6 +18,8 @@ pub mod pipeline;
 #[cfg(feature = "svg")]
 pub mod svg;
 pub mod text;
+mod totals;
+mod view;
 
 pub use breakdown::By;
 pub use build::{Subject, build};

@@ -1,8 +1,9 @@
 //! From a pipeline's walked parts to the one report: a report per part, and what they hold together.
 
 use super::breakdown::By;
-use super::build::{self, Subject, View};
+use super::build::{self, Subject};
 use super::model::{self, Known, Report, SCHEMA_VERSION};
+use super::view::View;
 use crate::closed_form::components;
 use crate::phases::PhaseName;
 use crate::pipeline::estimate::Estimate;

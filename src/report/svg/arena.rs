@@ -4,7 +4,8 @@
 //! less than a pixel is not drawn; the line below the title counts the drawn ones.
 
 use super::super::breakdown::By;
-use super::super::build::{Subject, View};
+use super::super::build::Subject;
+use super::super::view::View;
 use super::canvas::{self, Area, Picture, WIDTH};
 use super::plot::{self, Mark, Plot};
 

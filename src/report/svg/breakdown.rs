@@ -1,7 +1,8 @@
 //! Who holds the memory at the peak: a bar per component, its weights, states and buffers apart.
 
-use super::super::build::{Subject, View};
+use super::super::build::Subject;
 use super::super::model::{Report, Share};
+use super::super::view::View;
 use super::canvas::{self, Anchor, Area, Drawn, FONT, MARGIN, Picture, WIDTH};
 use crate::schedule::StorageClass;
 use crate::units::Bytes;

@@ -2,7 +2,8 @@
 //!
 //! The SVG backend measures no fonts, so widths are estimates, on the wide side for a common sans-serif.
 
-use super::super::build::{Subject, View};
+use super::super::build::Subject;
+use super::super::view::View;
 use crate::scenario::Task;
 use crate::schedule::StorageClass;
 use plotters::coord::Shift;

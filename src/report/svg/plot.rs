@@ -1,7 +1,7 @@
 //! A plot over the steps: bytes upwards, attention blocks as bands, steps below.
 
-use super::super::build::View;
 use super::super::component;
+use super::super::view::View;
 use super::canvas::{self, Anchor, Area, Drawn, FONT, MARGIN, WIDTH};
 use plotters::prelude::*;
 use std::collections::BTreeMap;

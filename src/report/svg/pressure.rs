@@ -3,7 +3,8 @@
 //! Weights are left out of the stack (they are there throughout, and would flatten all else); the line below the title
 //! has their size. Where several steps fall into one pixel column, the highest of them is drawn.
 
-use super::super::build::{Subject, View};
+use super::super::build::Subject;
+use super::super::view::View;
 use super::canvas::{self, Anchor, Area, Drawn, FONT, MARGIN, Picture, WIDTH};
 use super::plot::{self, Layer, Mark, Plot};
 use super::timeline::{self, STACK, Sample};

@@ -4,7 +4,7 @@
 //! holds something before the run, else from the step that first touches it, and to the end: outputs and caches outlive
 //! the run. The totals of a report count it throughout, because a plan must provide for it; a picture shows when it fills.
 
-use super::super::build::View;
+use super::super::view::View;
 use crate::schedule::{Origin, StorageClass};
 use crate::units::Bytes;
 
