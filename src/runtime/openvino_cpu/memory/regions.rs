@@ -9,7 +9,7 @@
 //! | Gather, Split, Concat | input (Concat: all inputs), where the plugin made it a view | yes | yes |
 //! | RoPE | input 0, where dims agree | yes | yes |
 //! | ScaledDotProductAttention, outputs 1 and 2 | the states that it reads | | yes |
-//! | Convolution with a fused sum | the addend | yes | yes |
+//! | Convolution with a fused sum | the addend, unless it is read later: then the plugin copies it | yes | yes |
 //! | Scatter* | input 0, if nobody else reads it and it is not constant | yes | yes |
 //! | Reorder `…_fake` | input | yes | there is none |
 //! | Subgraph, Eltwise | input 0, if every producer has this one reader, input 0 is no Parameter and no constant, and dims and element size agree; a Subgraph must have one reader itself | yes | no |
@@ -17,7 +17,8 @@
 //!
 //! Everything else writes a new tensor. An output of several that nobody reads (the indices of MaxPool) has none.
 //!
-//! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/graph.cpp (`FormMemoryRegions`) and the `initInPlace` of the
+//! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/graph.cpp (`FormMemoryRegions`, and
+//! `ResolveComplexInplaceConflicts` for what is read after it is overwritten) and the `initInPlace` of the
 //! nodes named; held against the pools of 76 static and the blocks of 120 dynamic runs.
 
 #[cfg(test)]
@@ -191,7 +192,10 @@ impl Rules<'_> {
         let input = match node.kind {
             _ if role == Role::View => Some(0),
             Kind::Rope if node.is_view => Some(0),
-            Kind::Convolution => node.addend.map(|addend| addend as usize),
+            Kind::Convolution => {
+                let addend = node.addend.map(|addend| addend as usize);
+                addend.filter(|&addend| self.is_last_reader(step, node, addend, ports))
+            }
             Kind::ScatterUpdate | Kind::ScatterElementsUpdate | Kind::ScatterNdUpdate => {
                 self.is_sole_reader(node).then_some(0)
             }
@@ -285,6 +289,11 @@ impl Rules<'_> {
     /// Nobody but `node` reads what makes its input 0, which is not constant.
     fn is_sole_reader(&self, node: &ExecutedNode) -> bool {
         node.inputs.first().is_some_and(|port| self.readers(port) == 1 && !self.is_constant(*port))
+    }
+
+    fn is_last_reader(&self, step: u32, node: &ExecutedNode, input: usize, ports: &Ports) -> bool {
+        let port = node.inputs.get(input).and_then(|&port| ports.index(port));
+        port.is_some_and(|index| self.readers.last[index] == Some(step))
     }
 
     fn sizes_agree(&self, node: &ExecutedNode) -> bool {

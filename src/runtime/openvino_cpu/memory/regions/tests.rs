@@ -257,6 +257,22 @@ fn a_convolution_overwrites_the_addend_of_its_sum() {
 }
 
 #[test]
+fn a_convolution_leaves_an_addend_that_is_read_later() {
+    let mut net = Net::default();
+    let (data, sum) = (net.product(&[1, 4, 8, 8]), net.product(&[1, 4, 8, 8]));
+    let add_sum = |net: &mut Net| {
+        let port = net.add(Kind::Convolution, &[data, sum], &[&[1, 4, 8, 8]]);
+        net.last().addend = Some(1);
+        port
+    };
+    let (first, second) = (add_sum(&mut net), add_sum(&mut net));
+    net.read(first);
+    net.read(second);
+    assert!(!net.shares(sum, first));
+    assert!(net.shares(sum, second));
+}
+
+#[test]
 fn a_scatter_overwrites_data_that_only_it_reads() {
     for kind in [Kind::ScatterUpdate, Kind::ScatterElementsUpdate, Kind::ScatterNdUpdate] {
         let scatter = |is_constant: bool, has_reader: bool| {
