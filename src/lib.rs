@@ -3,10 +3,10 @@
 //! The whole program is one line:
 //!
 //! ```
-//! use memgraph::{formats, plan, runtime::{graph::Exported, Pass, PhaseName, Runtime}, scenario::{Scenario, Task}, schedule::lifetime, shape, verify};
+//! use memgraph::{formats, plan, runtime::{graph::Exported, Pass, PhaseName, Runtime}, scenario::Scenario, schedule::lifetime, shape, verify};
 //!
-//! # let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/qwen2.5-0.5b-fp16/openvino_model.xml"));
-//! # let scenario = Scenario { task: Task::Llm, prompt: Some(7), ..Scenario::default() };
+//! # let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ir/control-flow.xml"));
+//! # let scenario = Scenario { binds: vec![("x.0".to_owned(), 5)], ..Scenario::default() };
 //! # let runtime = Exported;
 //! let graph = formats::open(path)?; // bytes -> Graph, weights never read
 //! let shapes = shape::infer(&graph, &scenario)?; // dims bound, every tensor has a concrete shape
