@@ -70,9 +70,9 @@ fn half_of_the_files_have_under_200_lines() {
 
 #[test]
 fn no_stage_after_the_readers_compares_names_of_operators() {
-    let of_openvino = openvino::supported_operators().map(|(name, _)| name);
+    let of_openvino = openvino::supported_operators().map(|found| found.name);
     let names: BTreeSet<&str> =
-        of_openvino.chain(onnx::supported_operators().map(|(_, name, _)| name)).collect();
+        of_openvino.chain(onnx::supported_operators().map(|found| found.name)).collect();
     let mut found = Vec::new();
     let mut places = Vec::new();
     for file in
