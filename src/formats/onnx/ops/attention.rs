@@ -91,8 +91,8 @@ pub(super) const TABLE: &[Entry] = &[
     // Word ids, segment ids, word table; the sum, an index per row of the mask, the sum before its norm.
     ms(&[K::EmbedLayerNormalization], "EmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
     ms(&[K::QEmbedLayerNormalization], "QEmbedLayerNormalization", |_| {
-        // The rule gives the type, as of the operator without quantization.
-        let (form, to) = (QuantizedForm::Linear, ElementType::OfInput(2));
+        // The tables are quantized, and the sum is not.
+        let (form, to) = (QuantizedForm::Linear, ElementType::Is(crate::DType::F32));
         Ok(Op::Quantized(Box::new(Quantized { form, op: Op::Embedded, to })).into())
     }),
     ms(&[K::MatMulNBits], "MatMulNBits", |layer| {
