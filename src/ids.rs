@@ -39,11 +39,11 @@ define_index!(
     VariableId
 );
 define_index!(
-    /// A value of a [`Lowered`](crate::schedule::Lowered) schedule.
+    /// A value of a [`Schedule`](crate::schedule::Schedule).
     ValueId
 );
 define_index!(
-    /// A storage of a [`Lowered`](crate::schedule::Lowered) schedule: bytes that one or more values share.
+    /// A storage of a [`Schedule`](crate::schedule::Schedule): bytes that one or more values share.
     StorageId
 );
 define_index!(

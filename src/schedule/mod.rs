@@ -4,7 +4,7 @@
 //! A runtime fills a [`Draft`]; [`Draft::finish`] checks it and makes the schedule, which never changes afterwards.
 //! `docs/ir.md` states what later stages may rely on.
 //!
-//! [`builder`] makes the schedule of the exported graph; [`lifetime`] turns a schedule into a planning problem.
+//! `builder` makes the schedule of the exported graph; [`lifetime`] turns a schedule into a planning problem.
 
 mod alias;
 pub(crate) mod builder;
