@@ -297,6 +297,11 @@ impl Draft {
     }
 }
 
+/// The program of docs/ir.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/ir.md")]
+pub struct Promises;
+
 impl std::ops::Deref for Schedule {
     type Target = Draft;
 
