@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Holds the profile openvino-cpu against measured runs of OpenVINO.
 
-Needs the records of ../shared/measured (or --measured), the models of ../shared/models (or --models) and nothing else
-than Python's library. Two tables:
+Needs the records of ../shared/measured (or --measured), the models of ../shared/models (or --models; --more-models) and
+nothing else than Python's library. Of the runs that most rules were derived on, two tables:
 
 * from the runtime's own execution graphs, which holds the memory rules alone: the block of the static pool, to the page
   (a heap block of n bytes is rounded up to 8 to 96 bytes more, or to a page); the growing blocks of a dynamic graph of
@@ -11,24 +11,25 @@ than Python's library. Two tables:
 * from the exported models, which holds everything: the same blocks, the packed weights, the states, the ten largest
   blocks, the heap with the maps of generated code, and the resident set.
 
-With --write, the tables go to docs/accuracy.md, between the markers there. The exit status is 1 if something is missed
-beyond the misses listed below, or if a listed one holds.
+Of all records (--file: of some), a line per run and a table per axis: accuracy_axes.py says what is compared.
+
+With --write, the tables go to docs/accuracy.md, between the markers there, and the counts to docs/validated.md and
+validated.json. The exit status is 1 if something is missed beyond the misses listed below, if a listed one holds, or if
+fewer runs of an axis agree than the committed counts say.
 """
 
 import gzip
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
+import accuracy_axes as axes
 import common
-from compare_execution import inputs
+import records
 
-MIB = 1 << 20
-SMALL = 128 << 10
-FIRST_INFERENCE = ("prefill1", "infer1")
+MIB = records.MIB
 
 # Records whose execution graph tells nothing of what they change, and why.
 NOT_COVERED = {
@@ -53,19 +54,51 @@ KNOWN_IR = {
 
 def main():
     parser = common.records_parser(__doc__)
+    parser.add_argument("--more-models", type=pathlib.Path, help="the models of the other records (default: beside --models)")
+    parser.add_argument("--file", action="append", choices=records.SETS, help="sets of records (default: all)")
     parser.add_argument("--verbose", action="store_true", help="print what every run misses")
     arguments = parser.parse_args()
-    memgraph = common.find_memgraph(arguments.memgraph)
+    memgraph = records.Memgraph(common.find_memgraph(arguments.memgraph))
+    models = [arguments.models, arguments.more_models or arguments.models.parent / "models-more"]
+    sets = arguments.file or list(records.SETS)
 
-    records = json.loads((arguments.measured / "openvino_cpu.json").read_text())
-    records = [record for record in records if arguments.only in record["id"]]
+    wrong, tables = [], {}
+    if "base" in sets:
+        part_tables, part_wrong = base_tables(memgraph, arguments)
+        tables |= part_tables
+        wrong += part_wrong
+    rows = axes.compare_all(memgraph, sets, arguments.measured, models, arguments.only)
+    if not rows:
+        sys.exit("no record to compare")
+    for row in rows:
+        axes.show(row, arguments.verbose)
+    if not arguments.only and not arguments.file:
+        tables["accuracy.py axes"] = axes.table(rows)
+        tables["accuracy.py misses"] = axes.misses(rows)
+        wrong += axes.worse(rows)
+    for marker, text in tables.items():
+        print(f"\n{text}")
+        if arguments.write:
+            common.replace_section(arguments.write, f"<!-- {marker} begin -->", f"<!-- {marker} end -->", text)
+    if arguments.write and not arguments.only and not arguments.file:
+        axes.write(rows)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    sys.exit(1 if wrong else 0)
+
+
+def base_tables(memgraph, arguments):
+    """The two tables of the runs that the rules were derived on, by marker, and what is wrong with them."""
     execution, ir, left_out = [], [], []
-    for record in records:
+    for record in records.read(arguments.measured, "base"):
         identity = record["id"]
+        if arguments.only not in identity:
+            continue
         if record["run"].get("rt"):
             left_out.append((identity, "another runner"))
             continue
-        ir.append(compare_ir(record, report(memgraph, exported(record, arguments.models))))
+        command, words = records.words(memgraph, "base", record, arguments.models / record["model"])
+        ir.append(compare_ir(record, memgraph.report(command, words)))
         graph = arguments.measured / "exec" / f"{identity}.xml.gz"
         reason = next((reason for part, reason in NOT_COVERED.items() if part in identity), None)
         reason = reason if graph.exists() else "no execution graph"
@@ -75,25 +108,14 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "execution.xml"
             path.write_bytes(gzip.decompress(graph.read_bytes()))
-            execution.append(compare_execution(record, report(memgraph, executed(record, path))))
+            execution.append(compare_execution(record, memgraph.report("graph", executed(record, path))))
     if not ir:
-        sys.exit("no record to compare")
+        return {}, []
     if arguments.verbose:
         for row in execution + ir:
             print(json.dumps(row))
-
-    tables = {
-        "accuracy.py": execution_table(execution, left_out),
-        "accuracy.py ir": ir_table(ir),
-    }
-    for marker, text in tables.items():
-        print(text + "\n")
-        if arguments.write:
-            common.replace_section(arguments.write, f"<!-- {marker} begin -->", f"<!-- {marker} end -->", text)
     wrong = [*unexpected(execution, KNOWN_EXECUTION), *unexpected(ir, KNOWN_IR)]
-    for line in wrong:
-        print(line, file=sys.stderr)
-    sys.exit(1 if wrong else 0)
+    return {"accuracy.py": execution_table(execution, left_out), "accuracy.py ir": ir_table(ir)}, wrong
 
 
 def unexpected(rows, known):
@@ -105,124 +127,31 @@ def unexpected(rows, known):
     yield from (f"{one} is listed as missed, and holds: take it out" for one in sorted(stale))
 
 
-def report(memgraph, words):
-    """The report of memgraph."""
-    run = subprocess.run([memgraph, "graph", *map(str, words), "--json", "-"], capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        sys.exit(f"{words}: {run.stderr}")
-    return json.loads(run.stdout)
-
-
 def executed(record, path):
     """The words that describe a run to memgraph, from its execution graph."""
     threads = record["effective"]["INFERENCE_NUM_THREADS"]
-    return [path, "--threads", threads, "--reshape", "static" if "reshape" in record["run"] else "dynamic"]
-
-
-def exported(record, models):
-    """The words that describe a run to memgraph, from the exported model."""
-    run, model = record["run"], models / record["model"]
-    words = [model, "--reshape", "static" if "reshape" in run else "dynamic"]
-    words += common.input_words(inputs(run, model))
-    config = run.get("config") or {}
-    streams = int((record.get("effective") or {}).get("NUM_STREAMS", 1))
-    threads = int((record.get("effective") or {}).get("INFERENCE_NUM_THREADS", 2))
-    words += ["--streams", streams, "--threads", max(threads // streams, 1)]
-    words += ["--precision", config.get("INFERENCE_PRECISION_HINT", "bf16")]
-    if "KV_CACHE_PRECISION" in config:
-        words += ["--kv-precision", config["KV_CACHE_PRECISION"]]
-    if run.get("slice_last"):
-        words += ["--logits", "last"]
-    if (run.get("core_props") or {}).get("ENABLE_MMAP") is False:
-        words += ["--mmap", "off"]
-    return words
-
-
-def phases_of(record):
-    phases = {phase["name"]: phase for phase in record["phases"]}
-    return phases, next(phases[name] for name in FIRST_INFERENCE if name in phases)
-
-
-def measured_blocks(phases):
-    """Heap blocks of at least 128 KiB, by size: the most that one of the phases had."""
-    found = {}
-    for phase in phases:
-        here = {}
-        for size, _, kind, count in phase.get("blocks_at_peak", []):
-            if kind == "heap":
-                here[size] = here.get(size, 0) + count
-        found = {size: max(found.get(size, 0), here.get(size, 0)) for size in found | here}
-    return found
-
-
-def without_user(record, first):
-    """The blocks of the first inference but the user's arrays, which a dynamic graph reads where they lie."""
-    io = record["io_bytes"]
-    arrays = [] if "reshape" in record["run"] else list(io.get("in_prefill", io.get("in", {})).values())
-    for size, phase, kind, count in first.get("blocks_at_peak", []):
-        for _ in range(count if kind == "heap" else 0):
-            array = next((array for array in arrays if phase == "create_request" and array <= size <= array + 4096), None)
-            if array is None:
-                yield size
-            else:
-                arrays.remove(array)
-
-
-def missing(wanted, found):
-    """The sizes of `wanted` that find no block in `found`, which is used up."""
-    lost = []
-    for size in sorted(wanted, reverse=True):
-        holds = [block for block, left in found.items() if left and fits(block, size)]
-        if holds:
-            found[min(holds)] -= 1
-        else:
-            lost.append(size)
-    return lost
-
-
-def fits(block, size):
-    """Whether a heap block can be an allocation of `size` bytes: alignment, or where it is mapped the page's end.
-
-    Source: malloc_usable_size of glibc 2.36 on memory that oneDNN aligns to 64 bytes, or that has malloc's own alignment.
-    """
-    aligned, plain = (-(-(size + 104) // 4096) * 4096 - 64, -(-(size + 24) // 4096) * 4096 - 16)
-    return size <= block <= size + 96 or block in (aligned, plain)
-
-
-def predicted_blocks(report, *classes):
-    blocks = [block for block in report["blocks"] if block["class"] in classes and block["bytes"] >= SMALL]
-    return [block["bytes"] for block in blocks for _ in range(block["count"])]
-
-
-def user_bytes(record):
-    """What the user's arrays take of the heap: a static graph has blocks of its own for them, where the user writes."""
-    io = record["io_bytes"]
-    return 0 if "reshape" in record["run"] else sum(io.get("in_prefill", io.get("in", {})).values())
+    return [path, "--threads", threads, "--reshape", "static" if records.is_static(record) else "dynamic"]
 
 
 def compare_execution(record, report):
-    phases, first = phases_of(record)
-    found = measured_blocks((phases["compile"], first))
-    wanted = predicted_blocks(report, "arena" if "reshape" in record["run"] else "dynamic")
-    lost = missing(wanted, found)
-    measured = first["heap_peak"] - phases["read_model"]["heap_before"] - user_bytes(record)
+    phases, first = records.phases(record)
+    found = records.measured_blocks((phases["compile"], first))
+    wanted = records.predicted_blocks(report, "arena" if records.is_static(record) else "dynamic")
+    lost = records.missing(wanted, found)
+    measured = first["heap_peak"] - phases["read_model"]["heap_before"] - records.user_bytes(record)
     # Generated code is mapped, not on the heap.
     code = sum(live["bytes"] for live in report["peak"]["live"] if live["node"] == "generated code")
     generators = sum(block["bytes"] * block["count"] for block in report["blocks"] if block["class"] == "code" and block["bytes"] != 256 << 10)
-    heap = Figure(inference(report)["heap_peak_bytes"] - code + generators, measured, 0.01, 4 * MIB)
+    heap = Figure(records.inference(report)["heap_peak_bytes"] - code + generators, measured, 0.01, 4 * MIB)
     return {
         "id": record["id"],
-        "is_static": "reshape" in record["run"],
+        "is_static": records.is_static(record),
         "wanted": len(wanted),
         "bytes": sum(wanted),
         "missing": lost,
         "heap": heap,
         "holds": {"blocks": not lost, "heap": heap.holds},
     }
-
-
-def inference(report):
-    return next(phase for phase in report["phases"] if phase["name"] in ("infer", "prefill"))
 
 
 class Figure(dict):
@@ -239,9 +168,8 @@ class Figure(dict):
 
 
 def compare_ir(record, report):
-    phases, first = phases_of(record)
-    is_static = "reshape" in record["run"]
-    read = phases["read_model"]
+    phases, first = records.phases(record)
+    is_static = records.is_static(record)
     parts = {
         "blocks": ("arena",) if is_static else ("dynamic",),
         "weights": ("weights_anonymous",),
@@ -249,24 +177,14 @@ def compare_ir(record, report):
     }
     lost, wanted = {}, {}
     for part, classes in parts.items():
-        wanted[part] = predicted_blocks(report, *classes)
-        lost[part] = missing(wanted[part], measured_blocks((phases["compile"], first)))
+        wanted[part] = records.predicted_blocks(report, *classes)
+        lost[part] = records.missing(wanted[part], records.measured_blocks((phases["compile"], first)))
     # The ten largest blocks that were measured, each of which must have been predicted.
-    largest = sorted(without_user(record, first), reverse=True)[:10]
-    all_classes = ("arena", "dynamic", "weights_anonymous", "kv_cache", "state", "io", "scratch", "workspace", "code")
-    predicted = sorted(predicted_blocks(report, *all_classes))
-    unpredicted = []
-    for size in largest:
-        holds = [one for one in predicted if fits(size, one)]
-        if holds:
-            predicted.remove(holds[-1])
-        else:
-            unpredicted.append(size)
-    user = user_bytes(record)
-    heap = first["heap_peak"] + first["anon_peak"] - read["heap_before"] - read["anon_before"] - user
-    resident = first["rss_peak"] - record["baseline"]["VmRSS"] - user
-    heap = Figure(inference(report)["heap_peak_bytes"], heap, 0.01, 4 * MIB)
-    resident = Figure(inference(report)["resident_peak_bytes"], resident, 0.03, 8 * MIB)
+    largest = sorted(records.without_user(record, first), reverse=True)[:10]
+    unpredicted = records.unpredicted(largest, records.predicted_blocks(report))
+    heap, resident = records.measured_figures(record)
+    heap = Figure(records.inference(report)["heap_peak_bytes"], heap, 0.01, 4 * MIB)
+    resident = Figure(records.inference(report)["resident_peak_bytes"], resident, 0.03, 8 * MIB)
     return {
         "id": record["id"],
         "is_static": is_static,
