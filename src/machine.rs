@@ -3,12 +3,17 @@
 //! Runtimes choose kernels, packing and workspace by the processor that they run on. Every rule that depends on it reads
 //! this one value.
 
+mod host;
+mod isa;
+
+pub use isa::Isa;
+
 use crate::units::Bytes;
 
 /// The processor that a run is analyzed for.
 ///
-/// The default is [`Machine::MEASURED`]: an analysis never reads the machine that it runs on, so that its result is the
-/// same everywhere.
+/// The default is [`Machine::MEASURED`]: an analysis does not read the machine that it runs on unless
+/// [`Machine::host`] is asked for, so that its result is the same everywhere.
 ///
 /// # Example
 ///
@@ -35,6 +40,18 @@ impl Machine {
     /// The machine of the measured runs: a 2-core AMD EPYC (Zen 5) with AVX-512 and BF16, without AMX.
     pub const MEASURED: Machine =
         Machine { isa: Isa::Avx512Bf16, l1d: Bytes(48 << 10), l2: Bytes(1 << 20), cores: 2 };
+
+    /// Reads instruction set and caches of the processor that this program runs on; cores are those of
+    /// [`Machine::MEASURED`].
+    ///
+    /// `None` where no rule is known for the processor: it is not x86-64, or has no AVX2.
+    #[must_use]
+    pub fn host() -> Option<Machine> {
+        let found = host::read()?;
+        let default = Machine::MEASURED;
+        let (l1d, l2) = (found.l1d.unwrap_or(default.l1d), found.l2.unwrap_or(default.l2));
+        Some(Machine { isa: found.isa, l1d, l2, ..default })
+    }
 }
 
 impl Default for Machine {
@@ -43,61 +60,15 @@ impl Default for Machine {
     }
 }
 
-/// Instruction set of a processor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Isa {
-    /// AVX2.
-    Avx2,
-    /// AVX-512 without bfloat16.
-    Avx512,
-    /// AVX-512 with bfloat16, the set of [`Machine::MEASURED`].
-    #[default]
-    Avx512Bf16,
-    /// AMX tiles.
-    Amx,
-    /// 64-bit ARM.
-    Arm,
-}
-
-impl Isa {
-    /// The words of `--isa`.
-    pub const NAMES: &'static [&'static str] = &["avx2", "avx512", "avx512-bf16", "amx", "arm"];
-
-    /// The word on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Isa::Avx2 => "avx2",
-            Isa::Avx512 => "avx512",
-            Isa::Avx512Bf16 => "avx512-bf16",
-            Isa::Amx => "amx",
-            Isa::Arm => "arm",
-        }
-    }
-
-    /// The instruction set of this name.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Isa> {
-        [Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16, Isa::Amx, Isa::Arm]
-            .into_iter()
-            .find(|isa| isa.name() == name)
-    }
-
-    /// Whether vectors have 512 bits.
-    #[must_use]
-    pub fn has_avx512(self) -> bool {
-        matches!(self, Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The caches of a core are larger than 4 KiB, and the second level is larger than the first.
     #[test]
-    fn names_are_found_again() {
-        for &name in Isa::NAMES {
-            assert_eq!(Isa::by_name(name).map(Isa::name), Some(name));
+    fn caches_of_the_host_have_plausible_sizes() {
+        if let Some(machine) = Machine::host() {
+            assert!(machine.l1d.0 > 4 << 10 && machine.l2 > machine.l1d, "{machine:?}");
         }
     }
 }

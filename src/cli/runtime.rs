@@ -72,6 +72,7 @@ fn argument(spec: &'static OptionSpec) -> Arg {
     let arg = Arg::new(spec.name).long(spec.name).help(spec.help).help_heading(heading(spec));
     match spec.values {
         Values::OneOf(words) => arg.value_name("VALUE").value_parser(words.to_vec()),
+        Values::Size => arg.value_name("SIZE"),
         Values::Number(least, most) => {
             let range = i64::from(least)..=i64::from(most);
             arg.value_name("N").value_parser(clap::value_parser!(u32).range(range))

@@ -8,6 +8,7 @@ use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Format;
 use crate::machine::{Isa, Machine};
+use crate::units::Bytes;
 use std::collections::BTreeMap;
 
 /// An option of one or more runtimes.
@@ -46,6 +47,8 @@ pub enum Values {
     Number(u32, u32),
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A number of bytes, with or without a unit.
+    Size,
 }
 
 /// Threads within a node.
@@ -58,8 +61,33 @@ pub const THREADS: OptionSpec = OptionSpec {
 /// Instruction set of the processor.
 pub const ISA: OptionSpec = OptionSpec {
     name: "isa",
-    values: Values::OneOf(Isa::NAMES),
-    help: "Instruction set of the processor; rules are measured on avx512-bf16 [default: avx512-bf16]",
+    values: Values::OneOf(&ISA_WORDS),
+    help: "Instruction set of the processor; `host`: that of this machine, and its caches [default: avx512-bf16]",
+};
+
+/// The word of the processor that this program runs on.
+const HOST: &str = "host";
+
+/// A word that has an error of its own, since no rule is known of such processors.
+const ARM: &str = "arm";
+
+/// The words of [`ISA`].
+const ISA_WORDS: [&str; Isa::ALL.len() + 2] = {
+    let mut words = [HOST; Isa::ALL.len() + 2];
+    let mut index = 0;
+    while index < Isa::ALL.len() {
+        words[index] = Isa::ALL[index].name();
+        index += 1;
+    }
+    words[Isa::ALL.len() + 1] = ARM;
+    words
+};
+
+/// Level-2 cache of a core.
+pub const L2: OptionSpec = OptionSpec {
+    name: "l2",
+    values: Values::Size,
+    help: "Level-2 cache of one core, such as 2MiB; it decides block sizes and copies per thread [default: 1MiB]",
 };
 
 /// Precision of attention state.
@@ -122,18 +150,32 @@ impl Options {
         self.parsed(name, |word| word.parse().ok())
     }
 
-    /// The machine of the measured runs, with the instruction set and the threads that were given.
+    /// The machine of the measured runs, with the instruction set, the cache and the threads that were given.
     ///
     /// # Errors
     ///
-    /// If one of the two has a value that it does not take.
+    /// If one of them has a value that it does not take, or no rule is known of the processor.
     pub fn machine(&self) -> Result<Machine> {
         let default = Machine::MEASURED;
+        let machine = match self.word(ISA.name) {
+            Some(HOST) => Machine::host().ok_or_else(|| not_modelled("this processor"))?,
+            Some(ARM) => return Err(not_modelled("64-bit ARM")),
+            _ => Machine { isa: self.parsed(ISA.name, Isa::by_name)?.unwrap_or(default.isa), ..default },
+        };
         Ok(Machine {
-            isa: self.parsed(ISA.name, Isa::by_name)?.unwrap_or(default.isa),
-            cores: self.number(THREADS.name)?.unwrap_or(default.cores),
-            ..default
+            cores: self.number(THREADS.name)?.unwrap_or(machine.cores),
+            l2: self.size(L2.name)?.unwrap_or(machine.l2),
+            ..machine
         })
+    }
+
+    /// The number of bytes that an option has.
+    ///
+    /// # Errors
+    ///
+    /// If it was given and is not a size.
+    pub fn size(&self, name: &str) -> Result<Option<Bytes>> {
+        self.parsed(name, size)
     }
 
     /// The element type that an option names.
@@ -172,6 +214,7 @@ impl Options {
                     (word.parse().is_ok_and(is_inside), format!("{least} to {most}"))
                 }
                 Values::OneOf(words) => (words.contains(&word), words.join(", ")),
+                Values::Size => (size(word).is_some(), "a size above 0 such as 2MiB or 1.5GB".to_owned()),
             };
             if !is_value {
                 let message = format!("`--{} {word}` is not a value of this option", spec.name);
@@ -179,5 +222,56 @@ impl Options {
             }
         }
         Ok(())
+    }
+}
+
+/// The size that a word is; it ends at the first letter, and fractions of a unit are allowed.
+fn size(word: &str) -> Option<Bytes> {
+    const UNITS: [(&str, u64); 9] = [
+        ("", 1),
+        ("B", 1),
+        ("kB", 1000),
+        ("KiB", 1 << 10),
+        ("MB", 1_000_000),
+        ("MiB", 1 << 20),
+        ("GB", 1_000_000_000),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ];
+    let at = word.find(char::is_alphabetic).unwrap_or(word.len());
+    let (number, unit) = word.split_at_checked(at)?;
+    let (_, scale) = *UNITS.iter().find(|(name, _)| *name == unit.trim())?;
+    let number: f64 = number.trim().replace('_', "").parse().ok()?;
+    let bytes = number * scale as f64;
+    (bytes.is_finite() && (1.0..9.0e15).contains(&bytes)).then_some(Bytes(bytes as u64))
+}
+
+#[cold]
+fn not_modelled(what: &str) -> Error {
+    let words: Vec<&str> = Isa::ALL.into_iter().map(Isa::name).collect();
+    Error::new(ErrorKind::Unsupported, format!("{what} is not modelled"))
+        .note("rules are known of x86-64 processors with AVX2 and later instruction sets")
+        .help(format!("analyze for another processor: `--isa {}`", words.join("|")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("2MiB"), Some(Bytes(2 << 20)));
+        assert_eq!(size("1.25 MiB"), Some(Bytes(1_310_720)));
+        assert_eq!(size("512_000"), Some(Bytes(512_000)));
+        assert_eq!((size("0"), size("-1MiB"), size("2XB"), size("")), (None, None, None, None));
+    }
+
+    #[test]
+    fn machines_are_made_of_options() {
+        let machine = |isa: &str| Options::default().with("isa", isa).with("l2", "2MiB").machine();
+        let amx = machine("amx-fp16").unwrap();
+        assert_eq!((amx.isa, amx.l2, amx.l1d), (Isa::AmxFp16, Bytes(2 << 20), Machine::MEASURED.l1d));
+        let arm = machine("arm").unwrap_err().to_string();
+        assert!(arm.contains("64-bit ARM is not modelled"), "{arm}");
     }
 }

@@ -79,7 +79,7 @@ impl Runtime for OpenvinoCpu {
         let at = |moment| -> Result<Lowered> {
             let generation = pass.generation();
             let lowered = memory::apply(&execution, self, generation, moment, &model, unknown, tensor_of)?;
-            Ok(lowered.with_assumptions(options::assumptions()))
+            Ok(lowered.with_assumptions(options::assumptions(self.machine)))
         };
         if pass.is_first {
             phases.push((PhaseName::Compile, at(Moment::Compiled)?));

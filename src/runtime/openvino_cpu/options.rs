@@ -5,13 +5,13 @@
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::graph::Format;
-use crate::machine::{Isa, Machine};
+use crate::machine::Machine;
 use crate::runtime::Assumption;
 use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::Precision;
 use crate::runtime::openvino_cpu::memory::{MAP, WINDOW};
 use crate::runtime::options::{
-    ISA, KV_PRECISION, LOGITS, OptionSpec, Options, Registration, THREADS, Values,
+    ISA, KV_PRECISION, L2, LOGITS, OptionSpec, Options, Registration, THREADS, Values,
 };
 
 /// What a run under the CPU plugin depends on beside the model.
@@ -51,9 +51,10 @@ impl OpenvinoCpu {
     /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.cpp.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        match (self.precision, self.machine.isa) {
-            (Some(DType::BF16), _) | (None, Isa::Avx512Bf16 | Isa::Amx) => Precision::Bf16,
-            (Some(DType::F16), _) | (None, Isa::Arm) => Precision::F16,
+        match self.precision {
+            Some(DType::BF16) => Precision::Bf16,
+            Some(DType::F16) => Precision::F16,
+            None if self.machine.isa.has_bf16() => Precision::Bf16,
             _ => Precision::F32,
         }
     }
@@ -61,8 +62,11 @@ impl OpenvinoCpu {
     /// The options by name, as the report lists them.
     #[must_use]
     pub fn entries(&self) -> Vec<(&'static str, String)> {
-        let Machine { isa, cores, .. } = self.machine;
+        let Machine { isa, cores, l2, .. } = self.machine;
         let mut entries = vec![("threads", cores.to_string()), ("isa", isa.name().to_owned())];
+        if l2 != Machine::MEASURED.l2 {
+            entries.push(("l2", l2.to_string()));
+        }
         let precision = self.precision.map(|dtype| ("precision", dtype.name().to_owned()));
         let kv_precision = self.kv_precision.map(|dtype| ("kv_precision", dtype.name().to_owned()));
         let reshape = self.reshape.map(|reshape| ("reshape", reshape.name().to_owned()));
@@ -99,18 +103,9 @@ impl Default for OpenvinoCpu {
 }
 
 /// What every run under the runtime assumes, with the figures of [`fit`].
-pub(super) fn assumptions() -> Vec<Assumption> {
-    let Machine { l1d, l2, .. } = Machine::MEASURED;
+pub(super) fn assumptions(machine: Machine) -> Vec<Assumption> {
     let table = [
-        (
-            "measured-machine",
-            format!(
-                "padding, scratch and selection of kernels as measured on x86-64 with AVX-512 and BF16, {} KiB of L1 data \
-                 and {} MiB of L2 cache per core; other processors differ",
-                l1d.0 >> 10,
-                l2.0 >> 20
-            ),
-        ),
+        ("measured-machine", processor(machine)),
         ("one-request", "one request at a time, on one socket".to_owned()),
         (
             "runtime-objects",
@@ -155,6 +150,24 @@ pub(super) fn assumptions() -> Vec<Assumption> {
     table.into_iter().map(|(rule, text)| Assumption { rule, text }).collect()
 }
 
+/// What is assumed of the processor.
+fn processor(machine: Machine) -> String {
+    let Machine { isa, l1d, l2, .. } = machine;
+    let of_core = format!(
+        "{} KiB of L1 data and {} MiB of L2 cache per core",
+        l1d.0 >> 10,
+        l2.0 as f64 / f64::from(1 << 20)
+    );
+    let measured = Machine { cores: machine.cores, ..Machine::MEASURED };
+    if machine == measured {
+        return format!(
+            "padding, scratch and selection of kernels as measured on x86-64 with AVX-512 and BF16, {of_core}; other \
+             processors differ"
+        );
+    }
+    format!("padding, scratch and selection of kernels as on x86-64 with {}, {of_core}", isa.name())
+}
+
 /// Which dims are known when the model is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reshape {
@@ -185,7 +198,7 @@ impl Reshape {
 pub const REGISTRATION: Registration = Registration {
     name: "openvino-cpu",
     help: "OpenVINO's CPU plugin, one stream, one socket",
-    options: &[THREADS, ISA, PRECISION, KV_PRECISION, RESHAPE, MMAP, STREAMS, LOGITS, ATTENTION, RUNNER],
+    options: &[THREADS, ISA, L2, PRECISION, KV_PRECISION, RESHAPE, MMAP, STREAMS, LOGITS, ATTENTION, RUNNER],
     default_for: &[Format::OpenVino],
     make: |options| Ok(Box::new(parse(options)?)),
 };
@@ -245,6 +258,7 @@ fn parse(options: &Options) -> Result<OpenvinoCpu> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Isa;
 
     #[test]
     fn the_instruction_set_decides_the_precision_unless_asked() {
