@@ -93,7 +93,7 @@ fn the_peak_is_the_highest_step() {
 fn the_same_input_gives_the_same_bytes() {
     let text = |case: &Case| {
         let report = case.report(By::Node);
-        let text = report::text::render(&report, "LLM", 1000);
+        let text = report::text::render(&report, report::text::Heading::Llm, 1000);
         [report::json::render(&report), text, report::csv::render(&report)]
     };
     for case in cases() {
@@ -126,7 +126,7 @@ fn the_exported_graph_shows_what_is_alive_at_the_peak() {
     for case in cases().iter().filter(|case| case.runtime.name() == EXPORTED) {
         let report = case.report(By::Component);
         let live = report.peak.live.iter();
-        let alive = live.filter(|live| live.class == "activation" || live.class == "scratch");
+        let alive = live.filter(|live| live.class.is_planned());
         let alive: u64 = alive.map(|live| live.bytes).sum();
         assert_eq!(alive, report.totals.lower_bound_bytes, "{case}");
     }

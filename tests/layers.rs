@@ -61,26 +61,6 @@ const RECURSION: &[(&str, &str)] = &[
     ("graph/op/control.rs", "graph/mod.rs"),
 ];
 
-/// Uses that have to go so that no other import cycle is left.
-const OPEN_CYCLES: &[&str] = &[
-    "graph/op/attention.rs -> graph/op/table.rs",
-    "graph/op/control.rs -> graph/op/table.rs",
-    "graph/op/convolution.rs -> graph/op/table.rs",
-    "graph/op/image.rs -> graph/op/table.rs",
-    "graph/op/quantization.rs -> graph/op.rs",
-    "graph/op/quantization.rs -> graph/op/table.rs",
-    "graph/op/recurrent.rs -> graph/op/table.rs",
-    "graph/op/signal.rs -> graph/op/table.rs",
-    "rewrite/graph.rs -> rewrite/patch.rs",
-    "runtime/onnxruntime_cpu/known_dims.rs -> runtime/onnxruntime_cpu/work.rs",
-    "runtime/openvino_cpu/fuse/free_dims.rs -> runtime/openvino_cpu/fuse/work.rs",
-    "runtime/onnxruntime_cpu/process.rs -> runtime/onnxruntime_cpu/mod.rs",
-    "runtime/openvino_cpu/carry_over.rs -> runtime/openvino_cpu/mod.rs",
-    "runtime/openvino_cpu/memory/mod.rs -> runtime/openvino_cpu/mod.rs",
-    "runtime/openvino_cpu/fuse/rope_forms.rs -> runtime/openvino_cpu/fuse/rope.rs",
-    "runtime/openvino_cpu/fuse/work.rs -> runtime/openvino_cpu/fuse/mod.rs",
-];
-
 /// Names of runtimes in code that must serve any.
 const OPEN_NAMES: &[&str] = &[];
 
@@ -115,13 +95,6 @@ fn imports_have_no_cycle() {
     for (from, to) in RECURSION {
         assert!(in_circle(from, to), "{from} -> {to} is in no cycle: delete the entry");
         left.remove(&((*from).to_owned(), (*to).to_owned()));
-    }
-    for entry in OPEN_CYCLES {
-        let (from, to) = entry.split_once(" -> ").unwrap();
-        if !in_circle(from, to) {
-            faults.push(format!("stale: {entry} is in no cycle (mended: delete the entry)"));
-        }
-        left.remove(&(from.to_owned(), to.to_owned()));
     }
     for circle in graph::cycles(&left) {
         faults.push("a cycle:".to_owned());

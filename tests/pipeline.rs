@@ -174,7 +174,7 @@ fn parts_take_what_was_measured() {
             |found: &&Report| found.component.as_ref().is_some_and(|component| component.name == part);
         let found = report.components.iter().find(is_it).unwrap();
         // Generated code is mapped, not in the heap.
-        let code = found.blocks.iter().filter(|block| block.class == "code");
+        let code = found.blocks.iter().filter(|block| block.class == memgraph::report::model::Class::Code);
         let code: u64 = code.map(|block| block.bytes * block.count).sum();
         let heap = (found.phases.last().unwrap().heap_peak_bytes - code) as f64 / f64::from(1 << 20);
         let off = (heap - mebibytes).abs();

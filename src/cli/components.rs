@@ -7,16 +7,17 @@ use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::formats;
 use memgraph::pipeline::estimate::{self, Estimate};
 use memgraph::report;
+use memgraph::report::text::Heading;
 use std::path::Path;
 
 /// A language model of `tokens` tokens.
 pub(super) fn language(analysis: &Analysis, binding: &Binding, model: &Path, tokens: u64) -> Result<Outcome> {
-    deliver(analysis, &estimate::language(model, binding.config(), tokens as f64)?, "LLM")
+    deliver(analysis, &estimate::language(model, binding.config(), tokens as f64)?, Heading::Llm)
 }
 
 /// A vision tower of `patches` patches.
 pub(super) fn vision(analysis: &Analysis, binding: &Binding, model: &Path, patches: u64) -> Result<Outcome> {
-    deliver(analysis, &estimate::vision(model, binding.config(), patches)?, "VIT")
+    deliver(analysis, &estimate::vision(model, binding.config(), patches)?, Heading::Vit)
 }
 
 /// A pipeline over `patches` patches.
@@ -33,7 +34,7 @@ pub(super) fn pipeline(
         None => String::new(),
     };
     let report = report::pipeline::of_estimates(&estimates, &sha256);
-    analysis.deliver(&Made::of_report(report), report::text::PIPELINE)
+    analysis.deliver(&Made::of_report(report), Heading::Pipeline)
 }
 
 /// The error for an image where the formulas need patches.
@@ -43,7 +44,7 @@ pub(super) fn needs_patches() -> Error {
         .help("give the patches over all images, such as 577 or 5*577")
 }
 
-fn deliver(analysis: &Analysis, estimate: &Estimate, heading: &str) -> Result<Outcome> {
+fn deliver(analysis: &Analysis, estimate: &Estimate, heading: Heading) -> Result<Outcome> {
     let sha256 = if analysis.wants_json() { formats::sha256(&estimate.config)? } else { String::new() };
     analysis.deliver(&Made::of_report(report::estimate::build(estimate, sha256)), heading)
 }

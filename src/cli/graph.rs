@@ -4,6 +4,7 @@ use super::options::{Analysis, Binding};
 use super::{EXIT_STATUS, Outcome};
 use memgraph::analysis::Task;
 use memgraph::error::Result;
+use memgraph::report::text::Heading;
 use std::path::PathBuf;
 
 /// Any model: every free dim is bound by `--bind`, `--input` or `--value`
@@ -20,5 +21,5 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let request = args.analysis.request(Task::Graph, args.binding.scenario(), &args.binding)?;
-    args.analysis.run(&args.file, &request, "Model")
+    args.analysis.run(&args.file, &request, Heading::Model)
 }

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::pipeline::llm::Part;
+use memgraph::report::text::Heading;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
@@ -63,5 +64,5 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let task = Task::Language { tokens: args.seq, part, max_length: args.max_length };
     let base = Scenario { past: args.past, batch: Some(args.batch), ..args.binding.scenario() };
     let request = args.analysis.request(task, base, &args.binding)?;
-    args.analysis.run(&args.model, &request, "LLM")
+    args.analysis.run(&args.model, &request, Heading::Llm)
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use memgraph::analysis::{self, Request, Task};
 use memgraph::error::Result;
 use memgraph::graph::{Dims, Value};
-use memgraph::report::{self, By, model::Report, svg::Chart};
+use memgraph::report::{self, By, model::Report, svg::Chart, text::Heading};
 use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
 
@@ -136,7 +136,7 @@ impl Analysis {
     }
 
     /// Analyses a model and writes the report wherever the options ask for it.
-    pub(super) fn run(&self, model: &Path, request: &Request, heading: &str) -> Result<Outcome> {
+    pub(super) fn run(&self, model: &Path, request: &Request, heading: Heading) -> Result<Outcome> {
         let mut found = analysis::run(model, request)?;
         if let Some(Other::Graph) = self.compare {
             found.report.comparison = Some(found.compare(self.top)?);
@@ -154,7 +154,7 @@ impl Analysis {
     }
 
     /// Writes a report wherever the options ask for it.
-    pub(super) fn deliver(&self, found: &analysis::Analysis, heading: &str) -> Result<Outcome> {
+    pub(super) fn deliver(&self, found: &analysis::Analysis, heading: Heading) -> Result<Outcome> {
         let report = &found.report;
         let chart = match self.chart {
             Drawing::Pressure => Chart::Pressure,
@@ -176,11 +176,11 @@ impl Analysis {
             }
         }
         if wants_text {
-            let text = report::text::render(report, heading, self.top);
-            // A pipeline has three published lines, up to the first line that is none.
-            let lines = text.split_inclusive('\n').take_while(|line| line.starts_with("Total "));
-            let published: String = lines.collect();
-            output::print(if self.quiet { &published } else { &text })?;
+            let text = match self.quiet {
+                true => report::text::render_published(report, heading),
+                false => report::text::render(report, heading, self.top),
+            };
+            output::print(&text)?;
         }
         Ok(if report.is_complete() { Outcome::Fine } else { Outcome::Incomplete })
     }

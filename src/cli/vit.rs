@@ -5,6 +5,7 @@ use super::parse::{Length, parse_image, parse_tiles};
 use super::{EXIT_STATUS, Outcome, components};
 use memgraph::analysis::Task;
 use memgraph::error::Result;
+use memgraph::report::text::Heading;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
@@ -44,5 +45,5 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     };
     let base = Scenario { image: args.image, batch: args.batch, ..args.binding.scenario() };
     let request = args.analysis.request(task, base, &args.binding)?;
-    args.analysis.run(&args.model, &request, "VIT")
+    args.analysis.run(&args.model, &request, Heading::Vit)
 }

@@ -6,7 +6,7 @@ use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
 use memgraph::error::Result;
-use memgraph::report::text::PIPELINE;
+use memgraph::report::text::Heading;
 use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
@@ -57,5 +57,5 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     };
     let base = Scenario { image: args.image, ..args.binding.scenario() };
     let request = args.analysis.request(task, base, &args.binding)?;
-    args.analysis.run(&args.model, &request, PIPELINE)
+    args.analysis.run(&args.model, &request, Heading::Pipeline)
 }

@@ -22,11 +22,13 @@
 //! not show how many columns the result has.
 
 mod attention;
+mod classify;
 mod control;
 mod convolution;
 mod elementwise;
 mod image;
 mod ints;
+mod kind;
 mod matmul;
 mod movement;
 mod normalization;
@@ -45,6 +47,7 @@ pub use convolution::*;
 pub use elementwise::*;
 pub use image::*;
 pub use ints::Ints;
+pub use kind::{Family, OpKind, ShapeClass};
 pub use matmul::*;
 pub use movement::*;
 pub use normalization::*;
@@ -52,7 +55,6 @@ pub use quantization::*;
 pub use recurrent::*;
 pub use reduction::*;
 pub use signal::*;
-pub use table::{Family, OpKind, ShapeClass};
 
 /// What a node does.
 #[derive(Clone, Debug, PartialEq)]
@@ -707,6 +709,17 @@ impl Op {
     pub fn is_opaque(&self) -> bool {
         self.kind().is_opaque()
     }
+}
+
+/// Attributes of [`Op::Quantized`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantized {
+    /// What the result is.
+    pub form: QuantizedForm,
+    /// What is computed; it reads the inputs as if they were not quantised.
+    pub op: Op,
+    /// Element type of the first output.
+    pub to: ElementType,
 }
 
 /// A constant's bytes: where they are, and their value if it is small.

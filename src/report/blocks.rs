@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 impl View<'_> {
     pub(super) fn blocks(&self) -> Vec<model::Block> {
         let is_in_heap = self.phase.outcome.residency.is_file_in_heap;
-        let mut groups: BTreeMap<(std::cmp::Reverse<u64>, &str), (u64, NodeRef)> = BTreeMap::new();
+        let mut groups: BTreeMap<(std::cmp::Reverse<u64>, &str), (u64, StorageClass, NodeRef)> =
+            BTreeMap::new();
         for storage in &self.allocations {
             if !storage.class.is_planned()
                 && storage.class != StorageClass::Runtime
@@ -23,7 +24,7 @@ impl View<'_> {
                     class => class,
                 };
                 let key = (std::cmp::Reverse(storage.bytes.0), class.name());
-                groups.entry(key).or_insert((0, storage.node)).0 += 1;
+                groups.entry(key).or_insert((0, class, storage.node)).0 += 1;
             }
         }
         let mut inside: BTreeMap<_, u64> = BTreeMap::new();
@@ -32,7 +33,7 @@ impl View<'_> {
         }
         let buffers = self.phase.problem.buffers.len();
         let arena = inside.into_iter().map(|((class, bytes), count)| model::Block {
-            class: class.to_owned(),
+            class,
             bytes: bytes.0,
             count,
             what: format!("{buffers} buffers of intermediate results"),
@@ -42,21 +43,21 @@ impl View<'_> {
         let by_file = self.bytes_by_file();
         let mapped = graph.weight_files().iter().zip(0_u32..).filter(|_| !is_in_heap);
         let files = mapped.map(|(weights, file)| model::Block {
-            class: StorageClass::WeightsFile.name().to_owned(),
+            class: model::Class::WeightsFile,
             bytes: by_file.get(&file).copied().unwrap_or_default().0,
             count: 1,
             what: weights.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             is_aggregate: false,
         });
-        let others = groups.into_iter().map(|((bytes, class), (count, node))| model::Block {
-            class: class.to_owned(),
+        let others = groups.into_iter().map(|((bytes, _), (count, class, node))| model::Block {
+            class: class.into(),
             bytes: bytes.0,
             count,
             what: self.node_name(node).to_owned(),
             is_aggregate: false,
         });
         let objects = model::Block {
-            class: StorageClass::Runtime.name().to_owned(),
+            class: model::Class::Runtime,
             bytes: self.class(StorageClass::Runtime).0,
             count: 1,
             what: "runtime objects, in many small allocations".to_owned(),

@@ -5,37 +5,11 @@
 
 use super::component::{self, Component};
 use super::model;
+use super::model::By;
 use super::view::View;
 use crate::schedule::{Draft, NodeRef, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
-
-/// How the breakdown groups.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum By {
-    /// By node name.
-    Node,
-    /// By operator type.
-    Op,
-    /// By part of the model: `q_proj`, `mlp`, `lm_head` …
-    #[default]
-    Component,
-    /// By attention block.
-    Layer,
-}
-
-impl By {
-    /// The word on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            By::Node => "node",
-            By::Op => "op",
-            By::Component => "component",
-            By::Layer => "layer",
-        }
-    }
-}
 
 impl View<'_> {
     /// What each storage is counted under.
@@ -76,7 +50,7 @@ impl View<'_> {
         let mut shares: FxHashMap<String, model::Share> = FxHashMap::default();
         let mut add = |key: String, storage: (StorageClass, u64), is_at_peak: bool| {
             let share = shares.entry(key).or_insert_with_key(|key| model::Share {
-                by: by.name().to_owned(),
+                by,
                 key: key.clone(),
                 bytes: 0,
                 weights_bytes: 0,

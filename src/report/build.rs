@@ -1,14 +1,12 @@
 //! From the walked phases to the report.
 
-use super::breakdown::By;
-use super::model::{self, Report, SCHEMA_VERSION};
+use super::model::{self, By, Report, SCHEMA_VERSION};
 use super::view::View;
-use crate::error::Severity;
 use crate::graph::Graph;
 use crate::phases::Phase;
 use crate::plan::Planner;
 use crate::runtime::Runtime;
-use crate::scenario::{Task, input_name};
+use crate::scenario::input_name;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
@@ -50,7 +48,7 @@ pub fn build(subject: &Subject<'_>) -> Report {
     }
     let frame = empty(subject);
     // Second safeguard: what shape inference could not size makes the total a lower bound under every runtime.
-    if frame.diagnostics.iter().any(|found| found.severity == Severity::Incomplete.name()) {
+    if frame.diagnostics.iter().any(|found| found.severity == model::Severity::Incomplete) {
         totals.known = model::Known::LowerBound;
     }
     Report {
@@ -98,7 +96,7 @@ fn empty(subject: &Subject<'_>) -> Report {
     let diagnostics: Vec<_> = diagnostics
         .map(|found| model::Diagnostic {
             code: found.code.to_owned(),
-            severity: found.severity.name().to_owned(),
+            severity: found.severity.into(),
             r#where: found.location.to_string(),
             text: found.text.clone(),
         })
@@ -116,12 +114,7 @@ fn empty(subject: &Subject<'_>) -> Report {
             tensors: bodies.iter().map(|body| body.tensors().len() as u64).sum(),
         },
         scenario: model::Scenario {
-            task: match first.map(|phase| phase.scenario.task) {
-                Some(Task::Llm) => "llm",
-                Some(Task::Vision) => "vision",
-                _ => "general",
-            }
-            .to_owned(),
+            task: first.map(|phase| phase.scenario.task.into()).unwrap_or_default(),
             batch: first.and_then(|phase| phase.scenario.batch),
             prompt: first.and_then(|phase| phase.scenario.prompt),
             past: first.map_or(0, |phase| phase.scenario.past),

@@ -7,9 +7,13 @@ use super::model::Report;
 pub fn render(report: &Report) -> String {
     let mut text = String::from("by,key,bytes,weights_bytes,state_bytes,at_peak_bytes\n");
     for share in &report.breakdown {
-        let row =
-            [&share.by, &quoted(&share.key), &share.bytes.to_string(), &share.weights_bytes.to_string()];
-        text.push_str(&row.map(String::as_str).join(","));
+        text.push_str(&format!(
+            "{},{},{},{}",
+            share.by,
+            quoted(&share.key),
+            share.bytes,
+            share.weights_bytes
+        ));
         text.push_str(&format!(",{},{}\n", share.state_bytes, share.at_peak_bytes));
     }
     text

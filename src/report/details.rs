@@ -20,7 +20,7 @@ impl View<'_> {
             tensor: name.to_owned(),
             node: name.to_owned(),
             bytes: self.class(class).0,
-            class: class.name().to_owned(),
+            class: class.into(),
         });
         let mut live: Vec<model::Live> = self
             .alive()
@@ -30,7 +30,7 @@ impl View<'_> {
                 tensor: self.tensor_name(storage.node, names[id.index()]),
                 node: self.node_name(storage.node).to_owned(),
                 bytes: storage.bytes.0,
-                class: storage.class.name().to_owned(),
+                class: storage.class.into(),
             })
             .chain(own)
             .filter(|live| live.bytes > 0)

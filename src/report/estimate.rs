@@ -38,7 +38,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
     let mut breakdown: Vec<model::Share> = rows
         .filter(|(_, bytes)| *bytes > 0)
         .map(|(name, bytes)| model::Share {
-            by: "component".to_owned(),
+            by: model::By::Component,
             key: name.to_owned(),
             bytes,
             weights_bytes: if name == "weights" { bytes } else { 0 },
@@ -57,12 +57,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
             ..model::Model::default()
         },
         scenario: model::Scenario {
-            task: match estimate.task {
-                Task::Llm => "llm",
-                Task::Vision => "vision",
-                Task::General => "general",
-            }
-            .to_owned(),
+            task: estimate.task.into(),
             batch: Some(1),
             prompt: Some(estimate.length as u64),
             ..model::Scenario::default()
@@ -103,7 +98,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
 fn missing_weights(estimate: &Estimate) -> Option<model::Diagnostic> {
     estimate.weights.is_none().then(|| model::Diagnostic {
         code: "MG0101".to_owned(),
-        severity: "incomplete".to_owned(),
+        severity: model::Severity::Incomplete,
         r#where: estimate.model.display().to_string(),
         text: "no weights file (.bin) of this part: weights are not counted, the total is a lower bound"
             .to_owned(),

@@ -21,5 +21,5 @@ pub mod text;
 mod totals;
 mod view;
 
-pub use breakdown::By;
 pub use build::{Subject, build};
+pub use model::By;

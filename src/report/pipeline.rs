@@ -1,12 +1,12 @@
 //! From a pipeline's walked parts to the one report: a report per part, and what they hold together.
 
-use super::breakdown::By;
 use super::build::{self, Subject};
-use super::model::{self, Known, Report, SCHEMA_VERSION};
+use super::model::{self, By, Known, Report, SCHEMA_VERSION};
 use super::view::View;
 use crate::closed_form::components;
 use crate::phases::PhaseName;
 use crate::pipeline::estimate::Estimate;
+use crate::pipeline::parts::Role;
 use crate::pipeline::vlm::{self, Holding, Moment, Run, Walk};
 use crate::scenario::Task;
 use crate::schedule::StorageClass;
@@ -97,11 +97,11 @@ pub fn of_estimates(estimates: &[Estimate], sha256: &str) -> Report {
         .iter()
         .map(|estimate| {
             let role = match estimate.task {
-                Task::Vision => "vision",
-                Task::Llm => "language",
-                Task::General => "text_embedding",
+                Task::Vision => model::Role::Vision,
+                Task::Llm => model::Role::Language,
+                Task::General => model::Role::TextEmbedding,
             };
-            let component = model::Component { name: role.to_owned(), role: role.to_owned() };
+            let component = model::Component { name: role.name().to_owned(), role };
             Report { component: Some(component), ..super::estimate::build(estimate, sha256.to_owned()) }
         })
         .collect();
@@ -120,7 +120,7 @@ pub fn of_estimates(estimates: &[Estimate], sha256: &str) -> Report {
     Report {
         component: None,
         scenario: model::Scenario {
-            task: "pipeline".to_owned(),
+            task: model::Task::Pipeline,
             prompt: lengths.get(1).copied(),
             patches: lengths.first().copied(),
             ..model::Scenario::default()
@@ -235,7 +235,7 @@ impl Held<'_> {
 
     fn shares(&self, holding: Holding) -> Vec<model::Share> {
         let whole = |key: &str, bytes: u64, weights_bytes: u64| model::Share {
-            by: self.by.name().to_owned(),
+            by: self.by,
             key: key.to_owned(),
             bytes,
             weights_bytes,
@@ -266,7 +266,17 @@ fn not_run(walk: &Walk) -> model::Totals {
 }
 
 fn component(walk: &Walk) -> model::Component {
-    model::Component { name: walk.part.name.clone(), role: walk.part.role.name().to_owned() }
+    model::Component { name: walk.part.name.clone(), role: role(walk.part.role) }
+}
+
+fn role(of: Role) -> model::Role {
+    match of {
+        Role::Vision => model::Role::Vision,
+        Role::Projection => model::Role::Projection,
+        Role::TextEmbedding => model::Role::TextEmbedding,
+        Role::Language => model::Role::Language,
+        Role::Other => model::Role::Other,
+    }
 }
 
 fn each<'a, 'b>(
@@ -355,8 +365,7 @@ fn peak(parts: &[Held<'_>], moment: &Moment) -> model::Peak {
         let Some((view, counts)) = part.view(holding) else { continue };
         let peak = view.peak();
         let found = peak.live.iter().filter(|live| {
-            let is_planned = ["activation", "scratch"].contains(&live.class.as_str());
-            if is_planned { counts(StorageClass::Activation) } else { counts(StorageClass::Io) }
+            if live.class.is_planned() { counts(StorageClass::Activation) } else { counts(StorageClass::Io) }
         });
         live.extend(
             found.map(|live| model::Live { node: format!("{}: {}", part.name(), live.node), ..live.clone() }),
@@ -464,7 +473,7 @@ fn frame(run: &Run, telling: &Telling, components: &[Report]) -> Report {
             tensors: components.iter().map(|report| report.model.tensors).sum(),
         },
         scenario: model::Scenario {
-            task: "pipeline".to_owned(),
+            task: model::Task::Pipeline,
             prompt: run.prompt,
             patches: run.patches,
             image_tokens: Some(run.image_tokens).filter(|_| run.prompt.is_some()),

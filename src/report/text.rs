@@ -4,32 +4,44 @@ mod comparison;
 mod pipeline;
 mod published;
 
-use super::model::{Known, Report, Share, Totals};
+use super::model::{Known, Report, Share, Task, Totals};
 use crate::units::Bytes;
-use published::published;
 use std::fmt::Write;
 
-pub use published::PIPELINE;
+pub use published::Heading;
+use published::published;
 
 /// The report as text.
 ///
 /// The first line is `Total <heading> Runtime Memory X MB weight Y MB temp Z MB` (MB = 2^20 bytes), so that scripts
-/// that read the published estimators keep working; `heading` is `LLM`, `VIT` or `Model`. Tables show at most `top`
+/// that read the published estimators keep working. Tables show at most `top`
 /// rows and say how many they leave out.
 #[must_use]
-pub fn render(report: &Report, heading: &str, top: usize) -> String {
+pub fn render(report: &Report, heading: Heading, top: usize) -> String {
     let mut out = String::new();
     write_report(&mut out, report, heading, top).unwrap_or_default(); // Writing to a String cannot fail.
     out
 }
 
-fn write_report(out: &mut String, report: &Report, heading: &str, top: usize) -> std::fmt::Result {
-    let totals = &report.totals;
-    if report.scenario.task == "pipeline" && heading == PIPELINE {
-        pipeline::published(out, report)?;
+/// The first lines of [`render`] alone: one, or three of a pipeline.
+#[must_use]
+pub fn render_published(report: &Report, heading: Heading) -> String {
+    let mut out = String::new();
+    write_published(&mut out, report, heading).unwrap_or_default(); // Writing to a String cannot fail.
+    out
+}
+
+fn write_published(out: &mut String, report: &Report, heading: Heading) -> std::fmt::Result {
+    if report.scenario.task == Task::Pipeline && heading == Heading::Pipeline {
+        pipeline::published(out, report)
     } else {
-        published(out, heading, [totals])?;
+        published(out, heading, [&report.totals])
     }
+}
+
+fn write_report(out: &mut String, report: &Report, heading: Heading, top: usize) -> std::fmt::Result {
+    let totals = &report.totals;
+    write_published(out, report, heading)?;
     if totals.known != Known::Exact {
         writeln!(out, "The total is {}.", how_known(totals))?;
     }
@@ -94,7 +106,7 @@ fn headline(report: &Report) -> String {
         scenario.inputs.iter().map(|(name, dims)| format!("{name}{}", crate::shape::text(dims))).collect();
     let past = if scenario.past > 0 { format!(", {} tokens cached", scenario.past) } else { String::new() };
     let Report { model, profile, .. } = report;
-    if scenario.task == "pipeline" {
+    if scenario.task == Task::Pipeline {
         return pipeline::headline(report);
     }
     if model.nodes == 0 {
@@ -176,7 +188,7 @@ fn peak(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
 }
 
 fn breakdown(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
-    let by = report.breakdown.first().map_or("component", |share| share.by.as_str());
+    let by = report.breakdown.first().map(|share| share.by).unwrap_or_default();
     let longest = report.breakdown.iter().take(top).map(|share| share.key.chars().count()).max();
     let width = longest.unwrap_or(0).clamp(28, 64);
     writeln!(

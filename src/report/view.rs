@@ -1,5 +1,6 @@
 //! One phase with what several parts of the report need.
 
+use super::model::Class;
 use crate::graph::Graph;
 use crate::ids::StorageId;
 use crate::phases::Phase;
@@ -82,12 +83,12 @@ impl<'a> View<'a> {
     }
 
     /// The allocations that the arena consists of: class, and bytes of each.
-    pub(super) fn arena_blocks(&self) -> Vec<(&'static str, Bytes)> {
+    pub(super) fn arena_blocks(&self) -> Vec<(Class, Bytes)> {
         let plan = &self.phase.plan;
         if plan.blocks.is_empty() {
-            return vec![("arena", plan.arena_size)];
+            return vec![(Class::Arena, plan.arena_size)];
         }
-        let name = |grows| if grows { "dynamic" } else { "arena" };
+        let name = |grows| if grows { Class::Dynamic } else { Class::Arena };
         let blocks = plan.blocks.iter();
         blocks.map(|block| (name(block.grows), Bytes(block.bytes.end - block.bytes.start))).collect()
     }

@@ -2,7 +2,6 @@
 //!
 //! Positions of nodes never change: a node that goes leaves its place empty, and a new node comes after all others.
 
-use super::patch::Patch;
 use smallvec::{SmallVec, smallvec};
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut, Index, IndexMut};
@@ -333,11 +332,6 @@ impl<B: Body> WorkGraph<B> {
                 pending.extend(self.writers[source.origin()]);
             }
         }
-    }
-
-    /// Applies what a rule wants changed.
-    pub(crate) fn apply(&mut self, patch: Patch<B>) {
-        patch.apply(self);
     }
 
     /// The nodes that `roots` need, and these, inputs before users: a walk from root to root, inputs by number.

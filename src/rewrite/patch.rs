@@ -95,22 +95,24 @@ impl<B: Body> Patch<B> {
     pub(super) fn revisited(&self) -> Option<usize> {
         self.revisited
     }
+}
 
-    /// Makes the changes.
-    pub(super) fn apply(self, graph: &mut WorkGraph<B>) {
-        graph.n_named = self.n_named;
-        for edit in self.edits {
+impl<B: Body> WorkGraph<B> {
+    /// Applies what a rule wants changed.
+    pub(crate) fn apply(&mut self, patch: Patch<B>) {
+        self.n_named = patch.n_named;
+        for edit in patch.edits {
             match edit {
-                Edit::Insert(body, inputs) => _ = graph.insert(body, inputs),
-                Edit::Input(node, input, source) => graph.set_input(node, input, source),
-                Edit::Inputs(node, inputs) => graph.set_inputs(node, inputs),
+                Edit::Insert(body, inputs) => _ = self.insert(body, inputs),
+                Edit::Input(node, input, source) => self.set_input(node, input, source),
+                Edit::Inputs(node, inputs) => self.set_inputs(node, inputs),
                 Edit::Replace(old, new, except) => {
-                    graph.replace_for(old, new, |user| !except.contains(&user));
+                    self.replace_for(old, new, |user| !except.contains(&user));
                 }
-                Edit::Change(node, change) => change(&mut graph.nodes[node]),
-                Edit::Absorb(into, from) => graph.nodes.pair(into, from, B::absorb),
-                Edit::Rename(node, from) => graph.nodes.pair(node, from, B::rename),
-                Edit::Remove(node) => graph.remove(node),
+                Edit::Change(node, change) => change(&mut self.nodes[node]),
+                Edit::Absorb(into, from) => self.nodes.pair(into, from, B::absorb),
+                Edit::Rename(node, from) => self.nodes.pair(node, from, B::rename),
+                Edit::Remove(node) => self.remove(node),
             }
         }
     }

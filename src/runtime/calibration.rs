@@ -111,6 +111,20 @@ impl Fitted {
         self.source
     }
 
+    /// What measured runs have less the prediction, for a sentence.
+    #[must_use]
+    pub fn deviation(&self) -> String {
+        let runs = self.runs.map_or("runs that were not counted".to_owned(), |runs| format!("{runs} runs"));
+        match self.spread {
+            Spread::Equal => format!("equal in {runs}"),
+            Spread::Range(least, most) => format!("{least} to {most} in {runs}"),
+            Spread::OfSum { least, most, unit, .. } => {
+                format!("{least:+.1} to {most:+.1} {unit} in {runs}")
+            }
+            Spread::NotRecorded => format!("not recorded in {runs}"),
+        }
+    }
+
     /// The number.
     #[must_use]
     pub fn estimate(&self) -> Estimate {

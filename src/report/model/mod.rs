@@ -4,9 +4,10 @@
 
 mod comparison;
 pub mod dump;
+mod words;
 
-use crate::schedule;
 pub use comparison::{Comparison, FusionGroup, Pair};
+pub use words::{By, Class, Known, Role, Severity, Task};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,8 +87,8 @@ impl Tool {
 pub struct Component {
     /// Its name: `vision_embeddings_merger`.
     pub name: String,
-    /// `vision`, `projection`, `text_embedding`, `language` or `other`.
-    pub role: String,
+    /// What it does.
+    pub role: Role,
 }
 
 /// The model that was analysed.
@@ -110,8 +111,8 @@ pub struct Model {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// `llm`, `vision`, `general` or `pipeline`.
-    pub task: String,
+    /// What kind of run it is.
+    pub task: Task,
     /// Sequences side by side, where the task has a batch.
     pub batch: Option<u64>,
     /// Tokens (or patches) of the first pass.
@@ -158,8 +159,8 @@ pub struct Assumption {
 pub struct Diagnostic {
     /// Stable code.
     pub code: String,
-    /// `note`, `warning` or `incomplete`.
-    pub severity: String,
+    /// How much it matters.
+    pub severity: Severity,
     /// File, line, layer.
     pub r#where: String,
     /// One sentence.
@@ -204,40 +205,6 @@ pub struct Totals {
     /// Of a pipeline: the sum of its parts' totals, each at its own highest, whether they are ever there together or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts_sum_bytes: Option<u64>,
-}
-
-/// How a number is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Known {
-    /// It is this.
-    #[default]
-    Exact,
-    /// It is at most this.
-    UpperBound,
-    /// A rule without proof gives this.
-    Assumed,
-    /// It is at least this.
-    LowerBound,
-}
-
-impl Known {
-    /// How a sum of two such numbers is known: the weaker statement.
-    #[must_use]
-    pub fn and(self, other: Known) -> Known {
-        self.max(other)
-    }
-}
-
-impl From<schedule::Known> for Known {
-    fn from(known: schedule::Known) -> Known {
-        match known {
-            schedule::Known::Exact => Known::Exact,
-            schedule::Known::UpperBound => Known::UpperBound,
-            schedule::Known::Assumed => Known::Assumed,
-            schedule::Known::LowerBound => Known::LowerBound,
-        }
-    }
 }
 
 /// The peak of one phase.
@@ -295,16 +262,16 @@ pub struct Live {
     pub node: String,
     /// Its bytes.
     pub bytes: u64,
-    /// Its storage class.
-    pub class: String,
+    /// What it is for.
+    pub class: Class,
 }
 
 /// Allocations of one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
-    /// Storage class, or `arena`.
-    pub class: String,
+    /// What they are for.
+    pub class: Class,
     /// Bytes of each.
     pub bytes: u64,
     /// How many.
@@ -320,8 +287,8 @@ pub struct Block {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
-    /// `node`, `op`, `component` or `layer`.
-    pub by: String,
+    /// What the breakdown groups by.
+    pub by: By,
     /// Which one.
     pub key: String,
     /// All that it holds at some time: weights, buffers without reuse, state, I/O.

@@ -3,8 +3,8 @@
 //! Both edges of a box are rounded to whole pixels the same way, so boxes that share no byte share no pixel. A box of
 //! less than a pixel is not drawn; the line below the title counts the drawn ones.
 
-use super::super::breakdown::By;
 use super::super::build::Subject;
+use super::super::model::By;
 use super::super::view::View;
 use super::canvas::{self, Area, Picture, WIDTH};
 use super::plot::{self, Mark, Plot};

@@ -32,7 +32,7 @@ pub(super) fn picture<'a>(subject: &Subject<'a>, view: &'a View<'a>) -> Picture<
 
 /// The shares of a report that no graph stands behind, or several.
 pub(super) fn of_report(report: &Report) -> Picture<'static> {
-    let by = report.breakdown.first().map_or("component", |share| share.by.as_str());
+    let by = report.breakdown.first().map(|share| share.by).unwrap_or_default();
     let title = format!("Memory of {} by {by}", report.model.path);
     let length = report.scenario.prompt.map(|length| format!("length {length}, ")).unwrap_or_default();
     let run = format!("{length}profile {}", report.profile.name);

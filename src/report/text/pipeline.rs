@@ -1,19 +1,20 @@
 //! What a pipeline's report has beside a model's: the published lines of its parts, and a table of them.
 
-use super::super::model::{Component, Report, Totals};
-use super::published::{PIPELINE, published as line};
+use super::super::model::{Component, Report, Role, Totals};
+use super::published::{Heading, published as line};
 use crate::units::Bytes;
 use std::fmt::Write;
 
 /// The three lines of the published estimators: vision tower, language model, all.
 pub(super) fn published(out: &mut String, report: &Report) -> std::fmt::Result {
-    line(out, "VIT", of_roles(report, &["vision", "projection"]))?;
-    line(out, "LLM", of_roles(report, &["language"]))?;
-    writeln!(out, "Total {PIPELINE} Runtime Memory {} MB", Bytes(report.totals.total_bytes).mb())
+    line(out, Heading::Vit, of_roles(report, &[Role::Vision, Role::Projection]))?;
+    line(out, Heading::Llm, of_roles(report, &[Role::Language]))?;
+    let heading = Heading::Pipeline.name();
+    writeln!(out, "Total {heading} Runtime Memory {} MB", Bytes(report.totals.total_bytes).mb())
 }
 
-fn of_roles<'a>(report: &'a Report, roles: &'a [&str]) -> impl Iterator<Item = &'a Totals> {
-    let is_of = |component: &Component| roles.contains(&component.role.as_str());
+fn of_roles<'a>(report: &'a Report, roles: &'a [Role]) -> impl Iterator<Item = &'a Totals> {
+    let is_of = |component: &Component| roles.contains(&component.role);
     let parts = report.components.iter().filter(move |part| part.component.as_ref().is_some_and(is_of));
     parts.map(|part| &part.totals)
 }

@@ -4,13 +4,37 @@ use crate::report::model::Totals;
 use crate::units::Bytes;
 use std::fmt::Write;
 
-/// The heading of a whole pipeline.
-pub const PIPELINE: &str = "VIT + LLM + Embeddings";
+/// What the first line calls the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Heading {
+    /// A language model.
+    Llm,
+    /// A vision tower.
+    Vit,
+    /// Any other model.
+    Model,
+    /// A pipeline: one line for the vision tower, one for the language model, one for all.
+    Pipeline,
+}
+
+impl Heading {
+    /// The words in the line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Heading::Llm => "LLM",
+            Heading::Vit => "VIT",
+            Heading::Model => "Model",
+            Heading::Pipeline => "VIT + LLM + Embeddings",
+        }
+    }
+}
 
 /// A line in the published form, of the sum of some totals.
 pub(super) fn published<'a>(
     out: &mut String,
-    heading: &str,
+    heading: Heading,
     totals: impl IntoIterator<Item = &'a Totals>,
 ) -> std::fmt::Result {
     let mut sums = [Bytes::ZERO; 3];
@@ -23,5 +47,6 @@ pub(super) fn published<'a>(
         }
     }
     let [total, weights, temp] = sums.map(Bytes::mb);
+    let heading = heading.name();
     writeln!(out, "Total {heading} Runtime Memory {total} MB weight {weights} MB temp {temp} MB")
 }

@@ -9,12 +9,13 @@
 //! patterns of exports whose Reshape takes a computed shape.
 
 use super::kernel::Kernel;
-use super::work::Work;
 use crate::graph::op::{ReshapeZero, ShapeClass};
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::dim::DimList;
-use crate::shape::{self, Bound, Dim, Element, Filter, SymbolicScenario, Symbols, TensorInfo};
+use crate::shape::{
+    self, Bound, Dim, Element, Filter, SymbolicScenario, SymbolicShapes, Symbols, TensorInfo,
+};
 
 /// Dims; `None`: not even the rank is known.
 pub(super) type Shape = Option<DimList>;
@@ -27,36 +28,9 @@ pub(super) fn are_same(a: &Shape, b: &Shape) -> bool {
     }
 }
 
-/// Fills the shape of every value; `passed` are the parameters of a body that are known outside.
-pub(super) fn infer(work: &mut Work<'_>, passed: &[usize]) {
-    let graph = work.graph;
-    let given = |&node: &NodeId| {
-        let value = graph.output(node, 0)?.index();
-        passed.contains(&value).then(|| {
-            let own = &work.values[value];
-            let mut info = match &own.shape {
-                Some(dims) => TensorInfo::of_shape(own.dtype, dims.iter().copied()),
-                None => TensorInfo::unknown(own.dtype),
-            };
-            if own.is_constant {
-                info = work.shapes.tensor(own.tensor).clone();
-            }
-            info
-        })
-    };
-    let parameters = graph.parameters().iter().map(given).collect();
-    let symbols = std::mem::take(&mut work.symbols);
-    let scenario = SymbolicScenario { parameters, symbols };
-    let found = shape::infer_symbolic(graph, scenario, &mut KnownDims { graph });
-    for (value, info) in work.values.iter_mut().zip(found.tensors()) {
-        value.shape = info.shape();
-        for dim in value.shape.iter_mut().flatten() {
-            if dim.symbol().is_some_and(|symbol| found.symbols().name(symbol).is_none()) {
-                *dim = Dim::Unknown;
-            }
-        }
-    }
-    work.symbols = found.symbols().clone();
+/// What is inferred of every tensor of a graph, from what is known of its parameters.
+pub(super) fn infer(graph: &Graph, parameters: Vec<Option<TensorInfo>>, symbols: Symbols) -> SymbolicShapes {
+    shape::infer_symbolic(graph, SymbolicScenario { parameters, symbols }, &mut KnownDims { graph })
 }
 
 /// The dims of a Reshape with a constant pattern.

@@ -42,7 +42,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::graph::{Format, Graph, Op};
-use crate::ids::{StorageId, TensorId};
+use crate::ids::TensorId;
 use crate::machine::Machine;
 use crate::plan::{self, Planner, Shrunk};
 use crate::problem::{Plan, Problem};
@@ -52,7 +52,7 @@ use crate::shape::Shapes;
 use crate::units::Bytes;
 use calibration as fit;
 use kernel::Kernel;
-use process::Process;
+use process::{Facts, Process};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use steps::{Settings, run};
@@ -62,16 +62,6 @@ use work::Work;
 ///
 /// Source: `AllocationRegion`, ONNX Runtime, onnxruntime/core/framework/bfc_arena.h; traces of 1.31.1.
 const TABLE: u64 = 256 / 8;
-
-/// What the rules find of a phase before its buffers are placed, read again by [`Runtime::finish`].
-#[derive(Clone, Debug, Default)]
-struct Facts {
-    residency: Residency,
-    /// Storages that the host application allocates outside of the runtime's arena: caches, and what a run returns.
-    hosted: Vec<StorageId>,
-    /// The process when the session is made, in each way in which it may go; empty: it is not simulated.
-    processes: Vec<Process>,
-}
 
 impl Runtime for OnnxRuntimeCpu {
     fn name(&self) -> &'static str {

@@ -4,7 +4,6 @@
 //! resident for them is not the runtime's. Regions of an arena are blocks that stay, each with a table of its chunks.
 //! Without an arena every buffer is a block of its own, but those that are known before the run, which are one.
 
-use super::Facts;
 use crate::error::Result;
 use crate::ids::StorageId;
 use crate::plan::{self, Planner};
@@ -13,6 +12,17 @@ use crate::process::{GlibcHeap, Object, Start};
 use crate::runtime::{Allocation, Lowered, Outcome, Placed, Residency, RuntimeData};
 use crate::schedule::{Draft, Known, NodeRef, Step, Storage, StorageClass};
 use crate::units::Bytes;
+
+/// What the rules find of a phase before its buffers are placed, read again by [`Runtime::finish`](crate::runtime::Runtime::finish).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// What is resident of the phase.
+    pub residency: Residency,
+    /// Storages that the host application allocates outside of the runtime's arena: caches, and what a run returns.
+    pub hosted: Vec<StorageId>,
+    /// The process when the session is made, in each way in which it may go; empty: it is not simulated.
+    pub processes: Vec<Process>,
+}
 
 /// A process whose heap is simulated, when a phase ends.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@ use crate::graph::op::Binary;
 use crate::graph::{Dims, Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::rewrite::{self, Arithmetic, Body, Dialect, Inputs, Source, WorkGraph};
-use crate::shape::{Bound, Shapes, Symbols};
+use crate::shape::{Bound, Dim, Shapes, Symbols, TensorInfo};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
 
@@ -182,7 +182,7 @@ impl<'a> Work<'a> {
     /// The graph as the file has it, with what the runtime infers of its shapes.
     pub(super) fn new(graph: &'a Graph, shapes: &'a Shapes) -> Work<'a> {
         let mut work = Work::plain(graph, shapes);
-        known_dims::infer(&mut work, &[]);
+        work.infer_dims(&[]);
         work
     }
 
@@ -202,8 +202,34 @@ impl<'a> Work<'a> {
             work.values[inner].shape.clone_from(&outer.values[given].shape);
         }
         let passed: SmallVec<[usize; 8]> = passed.iter().map(|&(_, inner)| inner).collect();
-        known_dims::infer(&mut work, &passed);
+        work.infer_dims(&passed);
         work
+    }
+
+    /// Fills the shape of every value; `passed` are the parameters of a body that are known outside.
+    fn infer_dims(&mut self, passed: &[usize]) {
+        let given = |&node: &NodeId| {
+            let value = self.graph.output(node, 0)?.index();
+            passed.contains(&value).then(|| {
+                let own = &self.values[value];
+                match &own.shape {
+                    _ if own.is_constant => self.shapes.tensor(own.tensor).clone(),
+                    Some(dims) => TensorInfo::of_shape(own.dtype, dims.iter().copied()),
+                    None => TensorInfo::unknown(own.dtype),
+                }
+            })
+        };
+        let parameters = self.graph.parameters().iter().map(given).collect();
+        let found = known_dims::infer(self.graph, parameters, std::mem::take(&mut self.symbols));
+        for (value, info) in self.values.iter_mut().zip(found.tensors()) {
+            value.shape = info.shape();
+            for dim in value.shape.iter_mut().flatten() {
+                if dim.symbol().is_some_and(|symbol| found.symbols().name(symbol).is_none()) {
+                    *dim = Dim::Unknown;
+                }
+            }
+        }
+        self.symbols = found.symbols().clone();
     }
 
     fn plain(graph: &'a Graph, shapes: &'a Shapes) -> Work<'a> {

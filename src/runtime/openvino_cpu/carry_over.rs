@@ -11,8 +11,7 @@
 //!
 //! Source: OpenVINO 2026.4.1, heap blocks over prefill, decode, reset and prefill again in 25 runs: none shrinks.
 
-use super::memory::Cached;
-use super::{Facts, facts};
+use super::memory::{Cached, Facts};
 use crate::error::Result;
 use crate::ids::StorageId;
 use crate::problem::Plan;
@@ -27,7 +26,7 @@ use std::collections::BTreeMap;
 ///
 /// Those of [`Draft::finish`].
 pub(super) fn storages(before: &Lowered, now: Lowered) -> Result<Lowered> {
-    let mut facts = facts(&now);
+    let mut facts = Facts::of(&now);
     let (mut draft, mut memory, assumptions, _) = now.into_parts();
     keep_workspace(before.memory(), &mut memory);
     let superseded = keep_states(before, &mut draft.storages, &mut memory, &mut facts);

@@ -27,18 +27,7 @@ use crate::schedule::{Known, NodeRef, StorageClass};
 use crate::shape::Shapes;
 use crate::units::Bytes;
 use execution::{ExecutionGraph, Kind, Layout, Precision};
-use memory::{Cached, Moment};
-
-/// What the plugin's rules find of a phase before its buffers are placed, read again by [`Runtime::finish`] and by the next
-/// phase.
-#[derive(Clone, Copy, Debug, Default)]
-struct Facts {
-    residency: Residency,
-    /// Tokens in the states of attention.
-    cached: Cached,
-    /// Arenas of a static graph in addition to the planned one, of the same size: one per further stream.
-    further_pools: u32,
-}
+use memory::{Facts, Moment};
 
 impl Runtime for OpenvinoCpu {
     fn name(&self) -> &'static str {
@@ -101,7 +90,7 @@ impl Runtime for OpenvinoCpu {
     }
 
     fn finish(&self, placed: &Placed<'_>) -> Result<Outcome> {
-        let facts = facts(placed.lowered);
+        let facts = Facts::of(placed.lowered);
         let arena = placed.plan.arena_size;
         let pool = Allocation {
             class: StorageClass::Workspace,
@@ -139,11 +128,6 @@ impl Runtime for OpenvinoCpu {
     fn last_growth(&self, batch: u64, generation: Generation, length: u64) -> Option<u64> {
         memory::last_growth(self.cache, batch, generation, length)
     }
-}
-
-/// What the plugin's rules found of a phase.
-fn facts(lowered: &Lowered) -> Facts {
-    lowered.data().get::<Facts>().copied().unwrap_or_default()
 }
 
 impl OpenvinoCpu {

@@ -109,16 +109,20 @@ pub(super) fn assumptions(machine: Machine) -> Vec<Assumption> {
         ("one-request", "one request at a time, on one socket".to_owned()),
         (
             "runtime-objects",
-            "nodes, primitives and code generators by count, fitted to measured heaps: spread 1 MB in dynamic graphs, \
-             20 % of the term in static ones; the user's own copy of the model is released after compilation"
-                .to_owned(),
+            format!(
+                "nodes, primitives and code generators by count, fitted to measured heaps (measured less predicted: \
+                 {} of dynamic graphs, {} of static ones); the user's own copy of the model is released after compilation",
+                fit::DYNAMIC.deviation(),
+                fit::STATIC.deviation()
+            ),
         ),
         (
             "generated-code",
             format!(
-                "one map of {} KiB per generated kernel, counted by shapes and types: within 10 kernels of measured runs; a \
-                 page or two of each is resident",
-                MAP.0 >> 10
+                "one map of {} KiB per generated kernel, counted by shapes and types (measured less predicted: {}); a page \
+                 or two of each is resident",
+                MAP.0 >> 10,
+                fit::KERNELS.deviation()
             ),
         ),
         (

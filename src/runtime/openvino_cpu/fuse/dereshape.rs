@@ -6,8 +6,7 @@
 //! Source: `DeReshapeMatMul`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations/dereshape_matmul.cpp.
 
-use super::free_dims::FreeDims;
-use super::work::{Edge, Work};
+use super::work::{Edge, FreeDims, Work};
 use crate::graph::Op;
 
 /// Removes the Reshapes.

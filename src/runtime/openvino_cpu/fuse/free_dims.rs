@@ -8,7 +8,7 @@
 //! Source: `SymbolicPropagation`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations.
 
-use super::work::{Edge, Work};
+use super::work::{Edge, FreeDims, Work};
 use crate::graph::op::{Binary, BroadcastMode, ShapeClass};
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
@@ -16,14 +16,6 @@ use crate::shape::dim::{DimList, ElementList};
 use crate::shape::{
     self, Dim, Element, Filter, Shapes, Symbol, SymbolicScenario, SymbolicShapes, Symbols, TensorInfo,
 };
-
-/// What is known of the free dims of the exported graph; by default nothing.
-#[derive(Debug, Default)]
-pub(super) struct FreeDims {
-    shapes: Option<SymbolicShapes>,
-    /// For every symbol, the one that stands for all that are equal to it.
-    roots: Vec<Symbol>,
-}
 
 impl FreeDims {
     /// Follows every symbol through the graph.

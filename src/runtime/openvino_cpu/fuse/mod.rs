@@ -29,6 +29,7 @@ mod moe;
 mod move_up;
 mod mvn;
 mod no_ops;
+mod options;
 mod order;
 mod paged_attention;
 mod passes;
@@ -56,37 +57,11 @@ use crate::DType;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::rewrite;
-use crate::runtime::openvino_cpu::execution::{self, ExecutionGraph, Precision};
+use crate::runtime::openvino_cpu::execution::{self, ExecutionGraph};
 use crate::shape::Shapes;
+pub use options::Options;
 use passes::PASSES;
 use work::Work;
-
-/// How the model is compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// What matrix products compute in.
-    pub precision: Precision,
-    /// Free dims stay free; else the model is compiled with the dims of this run.
-    pub is_dynamic: bool,
-    /// Logits are computed for the last token alone.
-    pub last_logits: bool,
-    /// What attention state is stored in; `None`: as the file or the plugin has it.
-    pub kv_precision: Option<DType>,
-    /// Attention reads a cache of blocks instead of states, as OpenVINO GenAI converts the model.
-    pub is_paged: bool,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            precision: Precision::Bf16,
-            is_dynamic: true,
-            last_logits: false,
-            kv_precision: None,
-            is_paged: false,
-        }
-    }
-}
 
 /// Rewrites a graph into the one that the plugin executes.
 ///

@@ -8,8 +8,7 @@
 //! Source: `OptimizeSymbolsUsedAsValues`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations/symbol_optimization.cpp.
 
-use super::free_dims::FreeDims;
-use super::work::{Build, Dim, Edge, Node, Tensor, Work};
+use super::work::{Build, Dim, Edge, FreeDims, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;

@@ -4,15 +4,14 @@
 //! [`ExecutionGraph`](crate::runtime::openvino_cpu::execution::ExecutionGraph). Nodes, uses and liveness are those of
 //! [`crate::rewrite`]; here is what this runtime knows of a node, and the roots of its graph.
 
-use super::Options;
-use super::free_dims::FreeDims;
+use super::options::Options;
 use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Dims, Graph, Op, Value};
 use crate::ids::{NodeId, TensorId};
 use crate::rewrite::{self, Body, Dialect, Source, WorkGraph};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
-use crate::shape::Shapes;
+use crate::shape::{Shapes, Symbol, SymbolicShapes};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
 
@@ -96,6 +95,15 @@ pub(super) struct Node {
     pub attention: Option<Box<Attention>>,
     /// Weights of products that compute a state inside it.
     pub inner: SmallVec<[Tensor; 1]>,
+}
+
+/// What is known of the free dims of the exported graph, by default nothing; `free_dims` finds and reads it.
+#[derive(Debug, Default)]
+pub(super) struct FreeDims {
+    /// The symbolic shapes of the exported graph; `None`: no dim is free.
+    pub shapes: Option<SymbolicShapes>,
+    /// For every symbol, the one that stands for all that are equal to it.
+    pub roots: Vec<Symbol>,
 }
 
 /// The graph under rewriting.

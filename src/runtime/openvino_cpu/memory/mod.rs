@@ -11,6 +11,7 @@
 mod attention_scratch;
 mod capacity;
 mod code;
+mod facts;
 mod held;
 mod io;
 mod life;
@@ -23,7 +24,7 @@ mod slices;
 mod state;
 mod weights;
 
-use super::{Facts, OpenvinoCpu};
+use super::OpenvinoCpu;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::graph::WeightRange;
@@ -34,6 +35,7 @@ use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass
 use crate::units::Bytes;
 pub(in crate::runtime) use capacity::last_growth;
 pub(super) use code::MAP;
+pub(super) use facts::Facts;
 use held::Held;
 pub(in crate::runtime) use held::Moment;
 use regions::{Holder, Region, Regions, Role};
