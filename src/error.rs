@@ -63,6 +63,7 @@ pub enum ErrorKind {
 
 /// A place in a model: file, position, node and port, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Location {
     /// The file as the user named it.
     pub file: Option<String>,
@@ -85,6 +86,7 @@ pub enum Position {
 
 /// A node in the words of its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Layer {
     /// The node's name.
     pub name: String,
@@ -299,6 +301,7 @@ impl std::error::Error for Error {
 ///
 /// Diagnostics are counted in every report; `code` is stable (`MG0001` …).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// Stable code.
     pub code: &'static str,
@@ -312,6 +315,7 @@ pub struct Diagnostic {
 
 /// How bad a [`Diagnostic`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Severity {
     /// Good to know; the numbers hold.
     Note,

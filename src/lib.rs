@@ -30,7 +30,7 @@
 //! # let runtime = Exported;
 //!
 //! let graph = builder.finish()?; // or `formats::open(path)?`: bytes -> Graph, weights never read
-//! let scenario = Scenario { binds: vec![("x.0".to_owned(), 5)], ..Scenario::default() };
+//! let scenario = Scenario::default().with(|run| run.binds = vec![("x.0".to_owned(), 5)]);
 //! let shapes = shape::infer(&graph, &scenario)?; // dims bound, every tensor has a concrete shape
 //! let pass = Pass::first(&graph, &shapes, &scenario, PhaseName::Infer);
 //! let (_, lowered) = runtime.lower(&pass)?.remove(0); // what the runtime executes: steps, values, storages
@@ -55,6 +55,8 @@
 //!
 //! What a runtime's rules are made of is internal: the rewriter, models of allocators, the shape rules.
 
+// What is `pub` is a part of the API; all else is `pub(crate)`.
+#![warn(unreachable_pub)]
 // Nothing that a file can choose may end the process, and only the command line prints; tests may do both.
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 

@@ -20,11 +20,13 @@ use crate::units::Bytes;
 /// ```
 /// use memgraph::machine::{Isa, Machine};
 ///
-/// let machine = Machine { isa: Isa::Avx2, ..Machine::default() };
+/// let mut machine = Machine::default();
+/// machine.isa = Isa::Avx2;
 /// assert!(!machine.isa.has_avx512());
 /// assert_eq!(machine.l2, memgraph::Bytes(1 << 20));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Machine {
     /// Instruction set.
     pub isa: Isa,

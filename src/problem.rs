@@ -13,6 +13,7 @@ pub type LiveRange = Range<u32>;
 
 /// Contiguous bytes with one live range.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Buffer {
     /// Steps during which the bytes must hold.
     pub live: LiveRange,
@@ -64,6 +65,7 @@ impl Problem {
 
 /// Where each buffer of a [`Problem`] lies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Plan {
     /// Offset of each buffer in the arena, in the problem's order.
     pub offsets: Vec<Bytes>,
@@ -77,6 +79,7 @@ pub struct Plan {
 
 /// A part of an arena that is an allocation of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Block {
     /// Its bytes in the arena.
     pub bytes: Range<u64>,

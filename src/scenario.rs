@@ -18,10 +18,14 @@ pub use bind::{Binding, BoundInput, input_name};
 /// ```
 /// use memgraph::scenario::{Scenario, Task};
 ///
-/// let prefill = Scenario { task: Task::Llm, prompt: Some(1813), ..Scenario::default() };
-/// assert_eq!(prefill.past, 0);
+/// let mut prefill = Scenario::default();
+/// prefill.task = Task::Llm;
+/// prefill.prompt = Some(1813);
+/// let batched = prefill.with(|run| run.batch = Some(4));
+/// assert_eq!((batched.prompt, batched.past), (Some(1813), 0));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Scenario {
     /// What kind of model it is: decides roles of inputs and defaults.
     pub task: Task,
@@ -53,8 +57,18 @@ pub struct Scenario {
     pub allow_opaque: bool,
 }
 
+impl Scenario {
+    /// The scenario with some fields changed.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Scenario)) -> Scenario {
+        change(&mut self);
+        self
+    }
+}
+
 /// A decoder that ONNX Runtime GenAI runs: it allocates caches and outputs itself, outside of the runtime's arena.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GenAi {
     /// Caches that are allocated once, past and present at once; `None`: each pass is given a new present.
     pub shared_cache: Option<SharedCache>,
@@ -62,6 +76,7 @@ pub struct GenAi {
 
 /// How long caches are that are allocated once.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SharedCache {
     /// Tokens that a cache has room for.
     pub length: u64,
@@ -71,6 +86,7 @@ pub struct SharedCache {
 
 /// Layers that keep the newest tokens alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CacheWindow {
     /// Tokens that such a layer's cache has room for.
     pub length: u64,
@@ -91,6 +107,7 @@ impl SharedCache {
 
 /// What kind of model a run is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Task {
     /// Any model: every unknown dim must be bound.
     #[default]
@@ -103,6 +120,7 @@ pub enum Task {
 
 /// Sizes that a model's config.json states; `None` where it does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ModelConfig {
     /// `model_type`.
     pub model_type: Option<String>,

@@ -6,10 +6,10 @@ use memgraph::formats;
 use memgraph::graph::Graph;
 use memgraph::phases;
 use memgraph::pipeline::{llm, parts, vit, vlm};
+use memgraph::report::Subject;
 use memgraph::report::model::Report;
 use memgraph::report::pipeline::{self, Telling};
 use memgraph::report::svg::{self, Chart};
-use memgraph::report::{By, Subject};
 use memgraph::runtime::Runtime;
 use memgraph::runtime::graph::Exported;
 use memgraph::runtime::openvino_cpu::OpenvinoCpu;
@@ -38,10 +38,7 @@ fn chart_under(
     let graph = formats::open(file).unwrap();
     let planner = profile.planner();
     let phases = phases::run(&graph, runs, profile, planner).unwrap();
-    let (sha256, by) = (String::new(), By::Component);
-    let subject =
-        Subject { graph: &graph, sha256, runtime: profile, planner, phases: &phases, by, full: false };
-    svg::render(&subject, chart).unwrap()
+    svg::render(&Subject::new(&graph, profile, planner, &phases), chart).unwrap()
 }
 
 /// The run that the README shows.
@@ -52,8 +49,10 @@ fn qwen(chart: Chart) -> String {
 fn qwen_under(profile: &dyn Runtime, chart: Chart) -> String {
     // From the package's folder, as a user would name it: no path of this machine is in the picture.
     let folder = Path::new("fixtures/qwen2.5-0.5b-fp16");
-    let base =
-        Scenario { config: formats::config::read(folder).unwrap(), batch: Some(1), ..Scenario::default() };
+    let base = Scenario::default().with(|run| {
+        run.config = formats::config::read(folder).unwrap();
+        run.batch = Some(1);
+    });
     let file = llm::file(folder).unwrap();
     let runs = llm::phases(&base, 1813, llm::Part::Prefill, profile);
     chart_under(profile, &file, &runs, chart)
@@ -61,7 +60,7 @@ fn qwen_under(profile: &dyn Runtime, chart: Chart) -> String {
 
 fn vit(chart: Chart) -> String {
     let folder = root().join("fixtures/vit-base-p16-224-fp16");
-    let base = Scenario { config: formats::config::read(&folder).unwrap(), ..Scenario::default() };
+    let base = Scenario::default().with(|run| run.config = formats::config::read(&folder).unwrap());
     let runs = [(phases::PhaseName::Infer, vit::scenario(&base, Some(196)).unwrap())];
     chart_of(&folder.join("openvino_model.xml"), &runs, chart)
 }
@@ -80,7 +79,7 @@ fn pictures() -> Vec<(String, String)> {
 fn resnet(chart: Chart) -> String {
     let file = root().join("fixtures/resnet50-fp32/openvino_model.xml");
     let inputs = vec![("x".to_owned(), [2, 3, 224, 224].into_iter().collect())];
-    chart_of(&file, &[(phases::PhaseName::Infer, Scenario { inputs, ..Scenario::default() })], chart)
+    chart_of(&file, &[(phases::PhaseName::Infer, Scenario::default().with(|run| run.inputs = inputs))], chart)
 }
 
 /// An element of a document: its name, attributes and text.
@@ -258,13 +257,18 @@ fn the_picture_in_the_docs_is_of_today() {
 /// The pipeline that the README shows.
 fn pipeline_report() -> Report {
     let folder = Path::new("fixtures/qwen2.5-vl-3b-v8-L4-fp16");
-    let base = Scenario { config: formats::config::read(folder).unwrap(), ..Scenario::default() };
-    let request = vlm::Request { patches: Some(7252), new_tokens: 128, ..vlm::Request::default() };
-    let profile = OpenvinoGpu { last_logits: true, ..OpenvinoGpu::default() };
+    let base = Scenario::default().with(|run| run.config = formats::config::read(folder).unwrap());
+    let mut request = vlm::Request::default();
+    request.patches = Some(7252);
+    request.new_tokens = 128;
+    let mut profile = OpenvinoGpu::default();
+    profile.last_logits = true;
     let rules = |_: &Graph| Ok((Arc::new(profile) as Arc<dyn Runtime>, profile.planner()));
     let run = vlm::run(parts::of_pipeline(folder).unwrap(), &base, &request, &rules).unwrap();
-    let model = folder.display().to_string();
-    pipeline::build(&run, &Telling { model, keeps_vision: true, ..Telling::default() })
+    let mut telling = Telling::default();
+    telling.model = folder.display().to_string();
+    telling.keeps_vision = true;
+    pipeline::build(&run, &telling)
 }
 
 /// `BLESS=1` writes the picture anew.

@@ -13,7 +13,7 @@ use std::path::Path;
 fn comparison(top: usize) -> Comparison {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/qwen2.5-1.5b-L8-int4asym-g128");
     let graph = formats::open(&llm::file(&folder).unwrap()).unwrap();
-    let base = Scenario { batch: Some(1), ..Scenario::default() };
+    let base = Scenario::default().with(|run| run.batch = Some(1));
     let options = OpenvinoCpu::default();
     let [written, executed] = [&Exported as &dyn Runtime, &options].map(|profile| {
         let runs = llm::phases(&base, 64, Part::Prefill, profile);

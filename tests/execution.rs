@@ -76,7 +76,8 @@ fn views_are_those_that_the_runtime_marked() {
 
 /// The walked line; both checkers have passed the plan.
 fn lower(name: &str, reshape: Reshape) -> Phase {
-    let options = OpenvinoCpu { reshape: Some(reshape), ..OpenvinoCpu::default() };
+    let mut options = OpenvinoCpu::default();
+    options.reshape = Some(reshape);
     let profile = options;
     let phases = [(PhaseName::Infer, Scenario::default())];
     phases::run(&open(name), &phases, &profile, profile.planner()).unwrap().pop().unwrap()
@@ -162,7 +163,8 @@ fn heaps_are_those_measured() {
 #[test]
 fn an_option_that_contradicts_the_graph_is_refused() {
     let graph = open("qwen2.5-0.5b-fp16_N128_def");
-    let options = OpenvinoCpu { precision: Some(DType::F32), ..OpenvinoCpu::default() };
+    let mut options = OpenvinoCpu::default();
+    options.precision = Some(DType::F32);
     let profile = options;
     let phases = [(PhaseName::Infer, Scenario::default())];
     let error = phases::run(&graph, &phases, &profile, profile.planner()).unwrap_err().to_string();
@@ -178,7 +180,13 @@ fn a_token_after_a_prompt_finds_what_the_prompt_left() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/qwen2.5-0.5b-fp16/openvino_model.xml");
     let graph = formats::open(&model).unwrap();
     let profile = OpenvinoCpu::default();
-    let pass = |prompt, past| Scenario { task: Task::Llm, prompt: Some(prompt), past, ..Scenario::default() };
+    let pass = |prompt, past| {
+        Scenario::default().with(|run| {
+            run.task = Task::Llm;
+            run.prompt = Some(prompt);
+            run.past = past;
+        })
+    };
     let phases = [(PhaseName::Prefill, pass(128, 0)), (PhaseName::Decode, pass(1, 128))];
     let phases = phases::run(&graph, &phases, &profile, profile.planner()).unwrap();
     let [_, _, prefill, decode] = phases.as_slice() else { panic!("{} phases", phases.len()) };

@@ -38,7 +38,7 @@ fn check(model: &str, run: &str, inputs: &[(&str, &[u64])], options: Options) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let graph = formats::open(&root.join(model)).unwrap();
     let inputs = inputs.iter().map(|&(name, dims)| (name.to_owned(), dims.iter().copied().collect()));
-    let scenario = Scenario { inputs: inputs.collect(), ..Scenario::default() };
+    let scenario = Scenario::default().with(|run| run.inputs = inputs.collect());
     let shapes = shape::infer(&graph, &scenario).unwrap();
     let executed = fuse::execution_graph(&graph, &shapes, options).unwrap();
     let nodes = executed.nodes.iter().filter(|node| node.kind != Kind::Const);

@@ -4,7 +4,7 @@ use memgraph::formats;
 use memgraph::phases::{self, Phase, PhaseName};
 use memgraph::pipeline::genai;
 use memgraph::pipeline::llm::{self, Part};
-use memgraph::report::{self, By, Subject};
+use memgraph::report::{self, Subject};
 use memgraph::runtime::Runtime;
 use memgraph::runtime::onnxruntime_cpu::{Arena, OnnxRuntimeCpu};
 use memgraph::scenario::Scenario;
@@ -41,8 +41,9 @@ fn run(folder: &Path, arena: Arena) -> Vec<Phase> {
     let record = record(folder);
     let sizes = record["sizes"].as_object().unwrap().iter();
     let binds = sizes.map(|(symbol, size)| (symbol.clone(), size.as_u64().unwrap())).collect();
-    let scenario = Scenario { binds, ..Scenario::default() };
-    let profile = OnnxRuntimeCpu { arena, ..OnnxRuntimeCpu::default() };
+    let scenario = Scenario::default().with(|run| run.binds = binds);
+    let mut profile = OnnxRuntimeCpu::default();
+    profile.arena = arena;
     phases::run(&graph, &[(PhaseName::Infer, scenario)], &profile, profile.planner()).unwrap()
 }
 
@@ -149,7 +150,7 @@ fn genai_has_the_arena_and_the_heap_that_were_measured() {
             genai.shared_cache = None;
         }
         let is_shared = genai.shared_cache.is_some();
-        let base = Scenario { genai: Some(genai), ..Scenario::default() };
+        let base = Scenario::default().with(|run| run.genai = Some(genai));
         let profile = OnnxRuntimeCpu::default();
         let phases = llm::phases(&base, prompt, Part::Generate { new_tokens }, &profile);
         let phases = phases::run(&graph, &phases, &profile, profile.planner()).unwrap();
@@ -172,15 +173,7 @@ fn genai_has_the_arena_and_the_heap_that_were_measured() {
             let phase = phases.iter().find(|phase| phase["name"] == name).unwrap();
             bytes(phase, "peak") - bytes(&phases[0], "before")
         };
-        let subject = Subject {
-            graph: &graph,
-            sha256: String::new(),
-            runtime: &profile,
-            planner: profile.planner(),
-            phases: &phases,
-            by: By::Op,
-            full: false,
-        };
+        let subject = Subject::new(&graph, &profile, profile.planner(), &phases);
         let report = report::build(&subject);
         for phase in &report.phases {
             let (own, measured) = (phase.heap_peak_bytes, measured(&phase.name));

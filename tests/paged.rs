@@ -12,9 +12,14 @@ use std::path::Path;
 fn prefill(fixture: &str, last_logits: bool) -> Phase {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
     let graph = formats::open(&llm::file(&folder).unwrap()).unwrap();
-    let options = OpenvinoCpu { cache: Cache::Paged, last_logits, ..OpenvinoCpu::default() };
+    let mut options = OpenvinoCpu::default();
+    options.cache = Cache::Paged;
+    options.last_logits = last_logits;
     let profile = options;
-    let base = Scenario { batch: Some(1), new_tokens: Some(4), ..Scenario::default() };
+    let base = Scenario::default().with(|run| {
+        run.batch = Some(1);
+        run.new_tokens = Some(4);
+    });
     let phases = llm::phases(&base, 1024, Part::Prefill, &profile);
     phases::run(&graph, &phases, &profile, profile.planner()).unwrap().pop().unwrap()
 }

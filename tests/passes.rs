@@ -13,7 +13,7 @@ fn sizes(file: &str, binds: &[(&str, u64)]) -> (Vec<(&'static str, usize)>, usiz
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let graph = formats::open(&root.join(file)).unwrap();
     let binds = binds.iter().map(|&(name, size)| (name.to_owned(), size)).collect();
-    let shapes = shape::infer(&graph, &Scenario { binds, ..Scenario::default() }).unwrap();
+    let shapes = shape::infer(&graph, &Scenario::default().with(|run| run.binds = binds)).unwrap();
     let runtime = registry::for_graph(&graph, None, &Options::default()).unwrap();
     let after = |pass| runtime.executed_after(&graph, &shapes, pass).unwrap().unwrap().nodes.len();
     let sizes = runtime.passes().into_iter().map(|pass| (pass, after(pass))).collect();

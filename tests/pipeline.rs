@@ -6,9 +6,9 @@ use memgraph::formats::{self, preprocessor};
 use memgraph::graph::Graph;
 use memgraph::pipeline::vlm::{self, Request, Run};
 use memgraph::pipeline::{families, parts};
+use memgraph::report::json;
 use memgraph::report::model::{Report, Totals};
 use memgraph::report::pipeline::{self, Telling};
-use memgraph::report::{By, json};
 use memgraph::runtime::Runtime;
 use memgraph::runtime::graph::Exported;
 use memgraph::runtime::openvino_cpu::OpenvinoCpu;
@@ -33,22 +33,24 @@ fn walk(
     text_tokens: u64,
 ) -> Run {
     let folder = fixture(name);
-    let base = Scenario { image, config: formats::config::read(&folder).unwrap(), ..Scenario::default() };
-    let request = Request {
-        patches,
-        text_tokens,
-        new_tokens: 4,
-        settings: preprocessor::read(&folder, None).unwrap(),
-        ..Request::default()
-    };
+    let base = Scenario::default().with(|run| {
+        run.image = image;
+        run.config = formats::config::read(&folder).unwrap();
+    });
+    let mut request = Request::default();
+    request.patches = patches;
+    request.text_tokens = text_tokens;
+    request.new_tokens = 4;
+    request.settings = preprocessor::read(&folder, None).unwrap();
     let found = parts::of_pipeline(&folder).or_else(|_| parts::of_vision(&folder)).unwrap();
     let rules = |_: &Graph| Ok((profile.clone(), profile.planner()));
     vlm::run(found, &base, &request, &rules).unwrap()
 }
 
 fn report(run: &Run, keeps_vision: bool) -> Report {
-    let telling =
-        Telling { model: "pipeline".to_owned(), keeps_vision, by: By::Component, ..Telling::default() };
+    let mut telling = Telling::default();
+    telling.model = "pipeline".to_owned();
+    telling.keeps_vision = keeps_vision;
     pipeline::build(run, &telling)
 }
 
@@ -200,7 +202,9 @@ fn scores_tower_over_a_gpu_that_writes_them_out() {
 #[test]
 fn heads_that_suit_no_kernel_are_written_out_without_xmx() {
     let total = |has_xmx| {
-        let profile = shared(OpenvinoGpu { has_xmx, ..OpenvinoGpu::default() });
+        let mut profile = OpenvinoGpu::default();
+        profile.has_xmx = has_xmx;
+        let profile = shared(profile);
         let run = walk("gemma-3-4b-it-vision-fp16", &profile, Some(4096), None, 0);
         report(&run, true).totals.total_bytes
     };

@@ -42,27 +42,49 @@ fn fixtures(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The concrete pass, as the first task that gives every dim a size.
 fn concrete(graph: &Graph, length: u64, batch: u64) -> Option<Shapes> {
     let past = if length == 1 { 40 } else { 0 };
-    let scenario = Scenario { batch: Some(batch), prompt: Some(length), past, ..Scenario::default() };
+    let scenario = Scenario::default().with(|run| {
+        run.batch = Some(batch);
+        run.prompt = Some(length);
+        run.past = past;
+    });
     let side = 28 * length.clamp(4, 32);
     let bind = |name: &str, size| (name.to_owned(), size);
     let binds =
         vec![bind("batch", batch), bind("seq", length), bind("past", past), bind("total", length + past)];
     let patches = vec![bind("hidden_states.0", 4 * length * batch), bind("hidden_states.1", 1176)];
-    let config = ModelConfig { patch_size: Some(16), image_size: Some(512), ..ModelConfig::default() };
+    let mut config = ModelConfig::default();
+    config.patch_size = Some(16);
+    config.image_size = Some(512);
     let source = vec![bind("source", 2 * length + 1)];
     let tasks = [
-        Scenario { task: Task::Llm, ..scenario.clone() },
-        Scenario { task: Task::Llm, binds: source, ..scenario.clone() },
-        Scenario { task: Task::Vision, image: Some((side, side)), ..scenario.clone() },
+        scenario.clone().with(|run| run.task = Task::Llm),
+        scenario.clone().with(|run| {
+            run.task = Task::Llm;
+            run.binds = source;
+        }),
+        scenario.clone().with(|run| {
+            run.task = Task::Vision;
+            run.image = Some((side, side));
+        }),
         // Towers whose positions are of one size.
-        Scenario { task: Task::Vision, image: Some((224, 224)), ..scenario.clone() },
-        Scenario { task: Task::Vision, image: Some((336, 336)), ..scenario.clone() },
-        Scenario { task: Task::Vision, image: Some((512, 512)), config, ..scenario.clone() },
-        Scenario { task: Task::Vision, ..scenario.clone() },
-        Scenario { binds, ..scenario.clone() },
+        scenario.clone().with(|run| {
+            run.task = Task::Vision;
+            run.image = Some((224, 224));
+        }),
+        scenario.clone().with(|run| {
+            run.task = Task::Vision;
+            run.image = Some((336, 336));
+        }),
+        scenario.clone().with(|run| {
+            run.task = Task::Vision;
+            run.image = Some((512, 512));
+            run.config = config;
+        }),
+        scenario.clone().with(|run| run.task = Task::Vision),
+        scenario.clone().with(|run| run.binds = binds),
         // Patches of 3 · 2 · 14 · 14 numbers.
-        Scenario { binds: patches, ..scenario.clone() },
-        Scenario { binds: by_name(graph, length, batch), ..Scenario::default() },
+        scenario.clone().with(|run| run.binds = patches),
+        Scenario::default().with(|run| run.binds = by_name(graph, length, batch)),
         Scenario::default(),
     ];
     tasks.iter().find_map(|scenario| shape::infer(graph, scenario).ok())

@@ -18,7 +18,9 @@ fuzz_target!(|data: &[u8]| {
         _ => (formats::onnx::parse(data.to_vec(), Path::new("fuzz.onnx")), "onnxruntime-cpu"),
     };
     let Ok(graph) = graph else { return };
-    let scenario = Scenario { inputs: inputs(&graph), allow_opaque: true, ..Scenario::default() };
+    let mut scenario = Scenario::default();
+    scenario.inputs = inputs(&graph);
+    scenario.allow_opaque = true;
     let runtime = registry::make(runtime, &Options::default()).expect("the runtime exists");
     for runtime in [registry::exported(), runtime] {
         let runs = [(PhaseName::Infer, scenario.clone())];

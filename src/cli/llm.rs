@@ -8,7 +8,6 @@ use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::pipeline::llm::Part;
 use memgraph::report::text::Heading;
-use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
 /// One language model: the memory of a prefill of SEQ tokens, of a decode, or of a whole generation
@@ -62,7 +61,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Phase::Generate => Part::Generate { new_tokens: args.new_tokens },
     };
     let task = Task::Language { tokens: args.seq, part, max_length: args.max_length };
-    let base = Scenario { past: args.past, batch: Some(args.batch), ..args.binding.scenario() };
+    let base = args.binding.scenario().with(|run| {
+        run.past = args.past;
+        run.batch = Some(args.batch);
+    });
     let request = args.analysis.request(task, base, &args.binding)?;
     args.analysis.run(&args.model, &request, Heading::Llm)
 }

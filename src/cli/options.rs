@@ -101,14 +101,13 @@ impl Binding {
 
     /// The scenario that the options alone describe.
     pub(super) fn scenario(&self) -> Scenario {
-        Scenario {
-            binds: self.bind.clone(),
-            inputs: self.input.clone(),
-            values: self.value.clone(),
-            strict: self.strict,
-            allow_opaque: self.allow_opaque,
-            ..Scenario::default()
-        }
+        Scenario::default().with(|run| {
+            run.binds = self.bind.clone();
+            run.inputs = self.input.clone();
+            run.values = self.value.clone();
+            run.strict = self.strict;
+            run.allow_opaque = self.allow_opaque;
+        })
     }
 }
 

@@ -6,7 +6,6 @@ use super::{EXIT_STATUS, Outcome, components};
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::report::text::Heading;
-use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
 /// A vision tower of SEQ patches over all images, or of one image of WxH pixels
@@ -43,7 +42,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         tiles: args.seq.and_then(|seq| seq.tiles),
         part: args.part.clone(),
     };
-    let base = Scenario { image: args.image, batch: args.batch, ..args.binding.scenario() };
+    let base = args.binding.scenario().with(|run| {
+        run.image = args.image;
+        run.batch = args.batch;
+    });
     let request = args.analysis.request(task, base, &args.binding)?;
     args.analysis.run(&args.model, &request, Heading::Vit)
 }

@@ -7,7 +7,6 @@ use clap::ValueEnum;
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::report::text::Heading;
-use memgraph::scenario::Scenario;
 use std::path::PathBuf;
 
 /// A vision-language pipeline: SEQ patches over all images, or an image of WxH pixels, and a text
@@ -55,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         new_tokens: args.new_tokens,
         keeps_vision: args.keep_vision == Answer::Yes,
     };
-    let base = Scenario { image: args.image, ..args.binding.scenario() };
+    let base = args.binding.scenario().with(|run| run.image = args.image);
     let request = args.analysis.request(task, base, &args.binding)?;
     args.analysis.run(&args.model, &request, Heading::Pipeline)
 }

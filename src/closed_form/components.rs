@@ -15,6 +15,7 @@ const GENERATED_TOKENS: f64 = 360.0;
 
 /// One line of an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// The part of the model: `q_proj`, `mlp`, `kv_cache` …
     pub name: &'static str,

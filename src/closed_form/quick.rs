@@ -36,6 +36,7 @@ pub struct Context {
 
 /// What a model of some parameters takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Inference {
     /// Parameters by bits.
     pub weights: Bytes,

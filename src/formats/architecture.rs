@@ -13,6 +13,7 @@ const STRIPPED: &str = "<!-- weights stripped; full .bin size: ";
 
 /// The architecture that a config.json describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Architecture {
     /// `model_type`.
     pub model_type: String,
@@ -53,6 +54,7 @@ pub struct Text {
 
 /// Sizes of a vision tower.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Vision {
     /// `model_type`.
     pub model_type: String,

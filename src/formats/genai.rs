@@ -9,6 +9,7 @@ use std::path::Path;
 
 /// What the file says of a decoder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GenAiConfig {
     /// `model.decoder.filename`, if it is a name and no path.
     pub decoder: Option<String>,
@@ -28,6 +29,7 @@ pub struct GenAiConfig {
 
 /// Layers that keep the newest tokens alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Window {
     /// Tokens that such a layer's cache has room for, if `max_length` is no less.
     pub length: u64,

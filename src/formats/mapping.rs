@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// A file's bytes, mapped read-only.
 #[derive(Debug)]
-pub struct Mapping(Option<memmap2::Mmap>);
+pub(crate) struct Mapping(Option<memmap2::Mmap>);
 
 impl Mapping {
     /// Maps `path`.
@@ -16,7 +16,7 @@ impl Mapping {
     /// # Errors
     ///
     /// If the file cannot be opened or mapped.
-    pub fn open(path: &Path) -> Result<Mapping> {
+    pub(crate) fn open(path: &Path) -> Result<Mapping> {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         let len = file.metadata().map_err(|error| Error::io(path, error))?.len();
         if len == 0 {
@@ -27,7 +27,7 @@ impl Mapping {
 
     /// The bytes; empty for an empty file.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@ pub mod config;
 mod digest;
 pub mod genai;
 pub mod limits;
-pub mod mapping;
+mod mapping;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 #[cfg(feature = "openvino")]

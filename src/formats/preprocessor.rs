@@ -10,6 +10,7 @@ const MAX_PINPOINTS: usize = 1024;
 
 /// Sizes of a model's image processor; `None` where neither file states one.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Preprocessor {
     /// Side of a patch in pixels.
     pub patch_size: Option<u64>,

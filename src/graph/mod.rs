@@ -52,6 +52,7 @@ pub struct Graph {
 
 /// The format a graph was read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// OpenVINO IR, or an execution graph in its form.
     #[default]

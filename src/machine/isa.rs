@@ -2,6 +2,7 @@
 
 /// Instruction set of a processor. Each one includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Isa {
     /// AVX2.
     Avx2,

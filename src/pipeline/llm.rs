@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Which part of a generation is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// The prompt in one pass.
     #[default]

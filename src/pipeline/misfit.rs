@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 ///
 /// Cost: shape inference of the part, once per number that is tried, three times at the most.
 #[must_use]
-pub fn explain(error: Error, graph: &Graph, base: &Scenario, request: &Request) -> Error {
+pub(crate) fn explain(error: Error, graph: &Graph, base: &Scenario, request: &Request) -> Error {
     let asked = match (request.patches, base.image) {
         _ if error.kind() != ErrorKind::Shape => return error,
         (Some(patches), _) => format!("{patches} patches"),
@@ -43,7 +43,7 @@ pub fn explain(error: Error, graph: &Graph, base: &Scenario, request: &Request) 
 /// # Errors
 ///
 /// If the tower has other inputs than were asked for.
-pub fn check(graph: &Graph, base: &Scenario, request: &Request, scenario: &Scenario) -> Result<()> {
+pub(crate) fn check(graph: &Graph, base: &Scenario, request: &Request, scenario: &Scenario) -> Result<()> {
     let is_bound = !base.inputs.is_empty() || !base.binds.is_empty();
     let dims = |scenario: &Scenario| -> Result<Vec<Option<Dims>>> {
         Ok(scenario.bind(graph)?.parameters.into_iter().map(|info| info.dims).collect())

@@ -4,7 +4,7 @@ pub mod estimate;
 pub mod families;
 pub mod genai;
 pub mod llm;
-pub mod misfit;
+pub(crate) mod misfit;
 pub mod parts;
 mod tower;
 pub mod vit;

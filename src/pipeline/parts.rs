@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What a part does in a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Role {
     /// From pixels to hidden states.
     Vision,
@@ -42,6 +43,7 @@ impl Role {
 
 /// A graph of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// Its file's name without what all parts have in common: `vision_embeddings_merger`.
     pub name: String,

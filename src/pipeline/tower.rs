@@ -11,6 +11,7 @@ use crate::scenario::{Scenario, Task, input_name};
 
 /// What a pipeline is asked to do.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Request {
     /// Patches over all images; `None`: those of the image.
     pub patches: Option<u64>,

@@ -26,6 +26,7 @@ pub use super::tower::{Request, vision};
 
 /// A part, walked.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Walk {
     /// Which.
     pub part: Part,
@@ -41,6 +42,7 @@ pub struct Walk {
 
 /// A pipeline, walked.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Run {
     /// Its parts, in the order in which they run.
     pub parts: Vec<Walk>,
@@ -167,6 +169,7 @@ fn tokens(
 
 /// What a part holds at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Holding {
     /// Nothing: it was freed.
     Nothing,
@@ -182,6 +185,7 @@ pub enum Holding {
 
 /// A stretch of a pipeline's run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Moment {
     /// `load`, the role of the part that runs, or the language model's phase.
     pub name: &'static str,

@@ -21,6 +21,7 @@ const MAX_ID_BYTES: usize = 4096;
 
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Table {
     /// The ids of the buffers, as the file has them.
     pub ids: Vec<String>,

@@ -18,18 +18,8 @@ use crate::units::Bytes;
 /// The blocks, in order of creation, each with its buffers in order of life.
 ///
 /// Depends on the live ranges alone. Buffers of no bytes are placed like all others.
-///
-/// # Example
-///
-/// ```
-/// use memgraph::{plan::interval_coloring::blocks, problem::Problem};
-///
-/// let problem = Problem::default().with(0, 2, 4).with(1, 4, 4).with(2, 3, 9);
-/// let blocks = blocks(&problem);
-/// assert_eq!(blocks.len(), 2); // 0 and 2 share the first, since 2 starts where 0 ends
-/// ```
 #[must_use]
-pub fn blocks(problem: &Problem) -> Vec<Vec<BufferId>> {
+pub(crate) fn blocks(problem: &Problem) -> Vec<Vec<BufferId>> {
     let mut order: Vec<usize> = (0..problem.buffers.len()).collect();
     order.sort_by_key(|&index| (problem.buffers[index].live.start, problem.buffers[index].live.end));
     let mut ends = FirstEnded::new(order.len());

@@ -14,7 +14,7 @@ mod gpu_pool;
 mod greedy_by_breadth;
 mod greedy_by_size;
 mod hill_climb;
-pub mod interval_coloring;
+mod interval_coloring;
 mod introsort;
 mod naive;
 mod occupancy;
@@ -155,6 +155,7 @@ pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
 
 /// What is left of an arena that gave back what nothing lies in.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shrunk {
     /// The blocks that stay, side by side anew.
     pub plan: Plan,

@@ -22,6 +22,7 @@ impl Default for Options {
 
 /// A plan, and how far it can be from the best one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Solution {
     /// The plan.
     pub plan: Plan,

@@ -53,7 +53,7 @@ const LARGEST: u64 = 1 << 40;
 
 /// What becomes of the room that an aligned request took for its alignment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Remainders {
+pub(crate) enum Remainders {
     /// It joins the block's hole when the block is freed.
     #[default]
     Joined,
@@ -63,7 +63,7 @@ pub enum Remainders {
 
 /// What is not known of the heap in which a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Start {
+pub(crate) struct Start {
     /// Where it lies modulo the alignment: a multiple of 16.
     pub place: u64,
     /// There are small holes for objects, of which the thread keeps as many as it can when it takes one. Without, an object
@@ -81,14 +81,14 @@ struct Run {
 
 /// A small block of a run: its address if it is a rest of a large one, and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Object {
+pub(crate) struct Object {
     address: Option<u64>,
     length: u64,
 }
 
 /// A heap that grows by `brk`, and blocks that are mapped.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GlibcHeap {
+pub(crate) struct GlibcHeap {
     remainders: Remainders,
     threshold: u64,
     trim: u64,
@@ -116,7 +116,7 @@ pub struct GlibcHeap {
 impl GlibcHeap {
     /// A heap in which nothing was allocated yet.
     #[must_use]
-    pub fn new(remainders: Remainders) -> GlibcHeap {
+    pub(crate) fn new(remainders: Remainders) -> GlibcHeap {
         GlibcHeap {
             remainders,
             threshold: FIRST_THRESHOLD,
@@ -137,7 +137,7 @@ impl GlibcHeap {
     }
 
     /// A run starts, or one more. Objects of the given bytes were freed before, and fill the lists of the thread.
-    pub fn run(&mut self, start: Start, objects: &[u64]) {
+    pub(crate) fn run(&mut self, start: Start, objects: &[u64]) {
         if self.run.is_none() {
             self.run = Some(Run { start, ..Run::default() });
             for &bytes in objects {
@@ -148,23 +148,23 @@ impl GlibcHeap {
 
     /// Bytes of resident pages now.
     #[must_use]
-    pub fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         self.resident
     }
 
     /// The most that were resident since [`GlibcHeap::forget_peak`].
     #[must_use]
-    pub fn peak(&self) -> u64 {
+    pub(crate) fn peak(&self) -> u64 {
         self.peak
     }
 
     /// Lets the peak begin anew.
-    pub fn forget_peak(&mut self) {
+    pub(crate) fn forget_peak(&mut self) {
         self.peak = self.resident;
     }
 
     /// Allocates (`malloc`, or `posix_memalign` where the alignment is above 16) and returns the block's address.
-    pub fn take(&mut self, bytes: u64, alignment: u64) -> u64 {
+    pub(crate) fn take(&mut self, bytes: u64, alignment: u64) -> u64 {
         let length = length(bytes);
         if self.run.is_some() && alignment > UNIT {
             return self.take_in_run(length, alignment);
@@ -194,14 +194,14 @@ impl GlibcHeap {
     }
 
     /// Allocates, and writes all of it.
-    pub fn take_written(&mut self, bytes: u64, alignment: u64) -> u64 {
+    pub(crate) fn take_written(&mut self, bytes: u64, alignment: u64) -> u64 {
         let address = self.take(bytes, alignment);
         self.write(address, 0, bytes);
         address
     }
 
     /// Writes to a range of a block.
-    pub fn write(&mut self, address: u64, start: u64, bytes: u64) {
+    pub(crate) fn write(&mut self, address: u64, start: u64, bytes: u64) {
         let block = self.used.get(&address).or_else(|| self.mapped.get(&address));
         if let (Some(&length), true) = (block, bytes > 0) {
             let (start, end) = (start.min(length), start.saturating_add(bytes).min(length));
@@ -211,7 +211,7 @@ impl GlibcHeap {
     }
 
     /// Frees a block; an address that is none changes nothing.
-    pub fn give_back(&mut self, address: u64) {
+    pub(crate) fn give_back(&mut self, address: u64) {
         if let Some(length) = self.mapped.remove(&address) {
             self.drop_pages(address, address + length);
             if length > self.threshold && length <= LAST_THRESHOLD {
@@ -224,7 +224,7 @@ impl GlibcHeap {
     }
 
     /// Allocates a small object of a run.
-    pub fn take_object(&mut self, bytes: u64) -> Object {
+    pub(crate) fn take_object(&mut self, bytes: u64) -> Object {
         let length = length(bytes);
         let cached = self.cached.entry(length).or_default();
         if let Some(address) = cached.pop() {
@@ -238,7 +238,7 @@ impl GlibcHeap {
     }
 
     /// Frees a small object of a run.
-    pub fn give_back_object(&mut self, object: Object) {
+    pub(crate) fn give_back_object(&mut self, object: Object) {
         let Object { address, length } = object;
         let cached = self.cached.entry(length).or_default();
         if cached.len() < CACHED_COUNT {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// What a report is about, and how it is to be told.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Subject<'a> {
     /// The graph that was read.
     pub graph: &'a Graph,
@@ -27,6 +28,20 @@ pub struct Subject<'a> {
     pub by: By,
     /// Steps and buffers are wanted.
     pub full: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// A subject without digest and details, grouped by the default.
+    #[must_use]
+    pub fn new(
+        graph: &'a Graph,
+        runtime: &'a dyn Runtime,
+        planner: Planner,
+        phases: &'a [Phase],
+    ) -> Subject<'a> {
+        let (sha256, by) = (String::new(), By::default());
+        Subject { graph, sha256, runtime, planner, phases, by, full: false }
+    }
 }
 
 /// Makes the report of a run: the highest phase in full, the peaks of all.

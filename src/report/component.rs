@@ -11,6 +11,7 @@ use crate::ids::NodeId;
 
 /// The part of a model that a node belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Component {
     /// The part's name, such as `q_proj`.
     pub part: &'static str,

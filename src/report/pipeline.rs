@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 /// How a pipeline's report is to be told.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Telling {
     /// The folder, as the user named it.
     pub model: String,

@@ -21,6 +21,7 @@ pub struct Executed {
 
 /// A node of an executed graph.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ExecutedNode {
     /// Its name.
     pub name: String,
@@ -40,6 +41,7 @@ pub struct ExecutedNode {
 
 /// An output of a node of an executed graph.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ExecutedOutput {
     /// Element type as executed.
     pub dtype: DType,

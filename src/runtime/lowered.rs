@@ -85,6 +85,7 @@ impl Lowered {
 
 /// Memory outside of the schedule: packed weights, workspace, code, objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Allocation {
     /// What it is for.
     pub class: StorageClass,
@@ -137,6 +138,7 @@ pub struct Outcome {
 
 /// An assumption of a runtime's rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Assumption {
     /// Short, stable name of the rule.
     pub rule: &'static str,

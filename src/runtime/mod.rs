@@ -178,6 +178,7 @@ impl<'a> Pass<'a> {
 
 /// A generation: what a cache is allocated for at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Generation {
     /// Tokens of the first pass.
     pub prompt: u64,

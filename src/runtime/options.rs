@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// An option of one or more runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OptionSpec {
     /// Its name, as after `--`.
     pub name: &'static str,
@@ -24,6 +25,7 @@ pub struct OptionSpec {
 
 /// A runtime before its options are known.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Registration {
     /// The name for `--profile`.
     pub name: &'static str,

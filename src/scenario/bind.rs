@@ -10,6 +10,7 @@ use rustc_hash::FxHashSet;
 
 /// A scenario applied to one graph.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Binding {
     /// Each parameter, in the graph's order.
     pub parameters: Vec<BoundInput>,
@@ -21,6 +22,7 @@ pub struct Binding {
 
 /// What a scenario says of one parameter.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct BoundInput {
     /// The declared element type.
     pub dtype: DType,

@@ -8,6 +8,7 @@ use crate::graph::Value;
 
 /// What a dim stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// Sequences or images side by side.
     Batch,

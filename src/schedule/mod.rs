@@ -93,6 +93,7 @@ pub struct Value {
 
 /// Where a value's content comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origin {
     /// The step that writes it puts new bytes there. In-place is this, in the storage of a value that dies.
     Written,
@@ -106,6 +107,7 @@ pub enum Origin {
 
 /// Bytes that one or more values share.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Storage {
     /// What it is for.
     pub class: StorageClass,
@@ -133,6 +135,7 @@ impl Storage {
 
 /// What a storage is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum StorageClass {
     /// Constants, in pages of their file.
     WeightsFile,
@@ -217,6 +220,7 @@ impl StorageClass {
 
 /// How a number is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Known {
     /// It is this.
     #[default]

@@ -11,11 +11,12 @@ use crate::ids::NodeId;
 use smallvec::SmallVec;
 use std::cell::Cell;
 
-pub use super::layout::MAX_VALUE_ELEMENTS;
+pub(crate) use super::layout::MAX_VALUE_ELEMENTS;
 
 /// Why a rule could not give shapes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RuleError {
+#[non_exhaustive]
+pub(crate) enum RuleError {
     /// The shape of an input is unknown.
     #[error("the shape of input {0} is not known")]
     UnknownShape(usize),
@@ -28,7 +29,7 @@ pub enum RuleError {
 }
 
 /// What a rule gives back.
-pub type RuleResult<T = ()> = Result<T, RuleError>;
+pub(crate) type RuleResult<T = ()> = Result<T, RuleError>;
 
 /// A mismatch whose text is formatted like `format!`.
 macro_rules! mismatch {
@@ -38,7 +39,7 @@ pub(crate) use mismatch;
 
 /// One node under inference: inputs are read, outputs are emitted in port order.
 #[derive(Debug)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     graph: &'a Graph,
     node: NodeId,
     tensors: &'a [TensorInfo],
@@ -73,7 +74,7 @@ impl<'a> Context<'a> {
     }
 
     /// Whether sizes may be symbols.
-    pub fn is_symbolic(&self) -> bool {
+    pub(crate) fn is_symbolic(&self) -> bool {
         self.is_symbolic
     }
 
@@ -82,39 +83,39 @@ impl<'a> Context<'a> {
     }
 
     /// The graph of the node.
-    pub fn graph(&self) -> &'a Graph {
+    pub(crate) fn graph(&self) -> &'a Graph {
         self.graph
     }
 
     /// The node.
-    pub fn node(&self) -> NodeId {
+    pub(crate) fn node(&self) -> NodeId {
         self.node
     }
 
     /// Number of input slots, absent ones included.
-    pub fn n_inputs(&self) -> usize {
+    pub(crate) fn n_inputs(&self) -> usize {
         self.graph.inputs(self.node).len()
     }
 
     /// Number of outputs that the file declares.
-    pub fn n_outputs(&self) -> usize {
+    pub(crate) fn n_outputs(&self) -> usize {
         self.graph.outputs(self.node).len()
     }
 
     /// Whether input `index` is there.
-    pub fn has(&self, index: usize) -> bool {
+    pub(crate) fn has(&self, index: usize) -> bool {
         self.graph.input(self.node, index).is_some()
     }
 
     /// All that is known of input `index`.
-    pub fn input(&self, index: usize) -> RuleResult<&'a TensorInfo> {
+    pub(crate) fn input(&self, index: usize) -> RuleResult<&'a TensorInfo> {
         let tensor =
             self.graph.input(self.node, index).ok_or_else(|| mismatch!("input {index} is missing"))?;
         Ok(&self.tensors[tensor.index()])
     }
 
     /// Dims of input `index`, each known, a symbol or unknown.
-    pub fn shape(&self, index: usize) -> RuleResult<DimList> {
+    pub(crate) fn shape(&self, index: usize) -> RuleResult<DimList> {
         let input = self.input(index)?;
         let dims = input.shape().ok_or(RuleError::UnknownShape(index))?;
         if input.bound == Bound::UpperBound {
@@ -124,13 +125,13 @@ impl<'a> Context<'a> {
     }
 
     /// Number of dims of input `index`.
-    pub fn rank(&self, index: usize) -> RuleResult<usize> {
+    pub(crate) fn rank(&self, index: usize) -> RuleResult<usize> {
         self.input(index)?.rank().ok_or(RuleError::UnknownShape(index))
     }
 
     /// The integers of input `index`, each known, a symbol or unknown; an error where none is known, unless the
     /// inference is symbolic and their number is known.
-    pub fn integers(&self, index: usize) -> RuleResult<ElementList> {
+    pub(crate) fn integers(&self, index: usize) -> RuleResult<ElementList> {
         let input = self.input(index)?;
         if let Some(value) = self.value(index) {
             let values = value.as_ints().ok_or(RuleError::UnknownValue(index))?;
@@ -148,7 +149,7 @@ impl<'a> Context<'a> {
     }
 
     /// Dims of input `index`, if all are known.
-    pub fn dims(&self, index: usize) -> RuleResult<&'a [u64]> {
+    pub(crate) fn dims(&self, index: usize) -> RuleResult<&'a [u64]> {
         let input = self.input(index)?;
         let dims = input.dims.as_deref().ok_or(RuleError::UnknownShape(index))?;
         if input.bound == Bound::UpperBound {
@@ -158,12 +159,12 @@ impl<'a> Context<'a> {
     }
 
     /// Element type of input `index`; [`DType::Dynamic`] if it is absent.
-    pub fn dtype(&self, index: usize) -> DType {
+    pub(crate) fn dtype(&self, index: usize) -> DType {
         self.input(index).map_or(DType::Dynamic, |input| input.dtype)
     }
 
     /// The value of input `index`, where it is known.
-    pub fn value(&self, index: usize) -> Option<&'a Value> {
+    pub(crate) fn value(&self, index: usize) -> Option<&'a Value> {
         let value = self.input(index).ok()?.value.as_ref()?;
         if value.is_upper_bound {
             self.inexact.set(true);
@@ -172,13 +173,13 @@ impl<'a> Context<'a> {
     }
 
     /// The integers of input `index`; an error where they are unknown.
-    pub fn ints(&self, index: usize) -> RuleResult<&'a [i64]> {
+    pub(crate) fn ints(&self, index: usize) -> RuleResult<&'a [i64]> {
         self.input(index)?;
         self.value(index).and_then(Value::as_ints).ok_or(RuleError::UnknownValue(index))
     }
 
     /// The single integer of input `index`; an error where it is unknown.
-    pub fn int(&self, index: usize) -> RuleResult<i64> {
+    pub(crate) fn int(&self, index: usize) -> RuleResult<i64> {
         match self.ints(index)? {
             [value] => Ok(*value),
             values => Err(mismatch!("input {index} must have one element, and has {}", values.len())),
@@ -186,19 +187,19 @@ impl<'a> Context<'a> {
     }
 
     /// The numbers of input `index` as floats; an error where they are unknown.
-    pub fn floats(&self, index: usize) -> RuleResult<SmallVec<[f64; 4]>> {
+    pub(crate) fn floats(&self, index: usize) -> RuleResult<SmallVec<[f64; 4]>> {
         self.input(index)?;
         self.value(index).map(Value::to_floats).ok_or(RuleError::UnknownValue(index))
     }
 
     /// Whether nothing that was read so far is an upper bound.
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         !self.inexact.get()
     }
 
     /// Dims of inputs `indices` joined the NumPy way. Of two dims that differ though they must agree, one of an upper
     /// bound gives way to an exact one, and the larger counts if both are bounds.
-    pub fn broadcast(&self, indices: impl IntoIterator<Item = usize>) -> RuleResult<DimList> {
+    pub(crate) fn broadcast(&self, indices: impl IntoIterator<Item = usize>) -> RuleResult<DimList> {
         let mut joined = DimList::new();
         let mut joined_bound = Bound::Exact;
         for index in indices {
@@ -211,14 +212,14 @@ impl<'a> Context<'a> {
     }
 
     /// Dims of input `index` joined with `target`, which may be a bound itself.
-    pub fn broadcast_to(&self, index: usize, target: &[Dim]) -> RuleResult<DimList> {
+    pub(crate) fn broadcast_to(&self, index: usize, target: &[Dim]) -> RuleResult<DimList> {
         let dims = self.shape(index)?;
         let bound = if self.is_exact() { Bound::Exact } else { Bound::UpperBound };
         broadcast_bounded((&dims, bound), (target, bound))
     }
 
     /// Notes what the rule takes for granted, for the report.
-    pub fn assume(&mut self, text: &'static str) {
+    pub(crate) fn assume(&mut self, text: &'static str) {
         self.assumption = Some(text);
     }
 
@@ -228,18 +229,18 @@ impl<'a> Context<'a> {
     }
 
     /// From here on, outputs are upper bounds: the rule's shape depends on data.
-    pub fn depends_on_data(&mut self) {
+    pub(crate) fn depends_on_data(&mut self) {
         self.inexact.set(true);
     }
 
     /// Emits the next output. It is an upper bound if an input that was read is one.
-    pub fn emit(&mut self, dtype: DType, dims: impl IntoIterator<Item = u64>) {
+    pub(crate) fn emit(&mut self, dtype: DType, dims: impl IntoIterator<Item = u64>) {
         let bound = if self.inexact.get() { Bound::UpperBound } else { Bound::Exact };
         self.outputs.push(TensorInfo { bound, ..TensorInfo::known(dtype, dims) });
     }
 
     /// [`emit`](Context::emit) of dims that may be symbols. At most as large as a symbol is not that symbol.
-    pub fn emit_shape(&mut self, dtype: DType, dims: impl IntoIterator<Item = Dim>) {
+    pub(crate) fn emit_shape(&mut self, dtype: DType, dims: impl IntoIterator<Item = Dim>) {
         let is_inexact = self.inexact.get();
         let settle = |dim| if is_inexact && matches!(dim, Dim::Symbol(_)) { Dim::Unknown } else { dim };
         let bound = if is_inexact { Bound::UpperBound } else { Bound::Exact };
@@ -248,17 +249,17 @@ impl<'a> Context<'a> {
     }
 
     /// Emits the next output, exact whatever was read: for shapes that do not follow their inputs' dims.
-    pub fn emit_exact(&mut self, dtype: DType, dims: impl IntoIterator<Item = u64>) {
+    pub(crate) fn emit_exact(&mut self, dtype: DType, dims: impl IntoIterator<Item = u64>) {
         self.outputs.push(TensorInfo::known(dtype, dims));
     }
 
     /// Emits what is known already.
-    pub fn emit_info(&mut self, info: TensorInfo) {
+    pub(crate) fn emit_info(&mut self, info: TensorInfo) {
         self.outputs.push(info);
     }
 
     /// Emits the next output with the dims and the type of input `index`, and returns all that is known of that input.
-    pub fn emit_like(&mut self, index: usize) -> RuleResult<&'a TensorInfo> {
+    pub(crate) fn emit_like(&mut self, index: usize) -> RuleResult<&'a TensorInfo> {
         let input = self.input(index)?;
         match self.dims(index) {
             Ok(dims) => self.emit(input.dtype, dims.iter().copied()),
@@ -271,14 +272,14 @@ impl<'a> Context<'a> {
     }
 
     /// Changes the type of the output emitted last.
-    pub fn set_dtype(&mut self, dtype: DType) {
+    pub(crate) fn set_dtype(&mut self, dtype: DType) {
         if let Some(output) = self.outputs.last_mut() {
             output.dtype = dtype;
         }
     }
 
     /// Changes the type of the first output, whose elements are other ones then.
-    pub fn retype_first(&mut self, dtype: DType) {
+    pub(crate) fn retype_first(&mut self, dtype: DType) {
         if let Some(output) = self.outputs.first_mut() {
             output.dtype = dtype;
             output.value = None;
@@ -286,7 +287,7 @@ impl<'a> Context<'a> {
     }
 
     /// Gives the output emitted last its elements; ignored where they are too many or do not fit its dims.
-    pub fn set_value(&mut self, value: Value) {
+    pub(crate) fn set_value(&mut self, value: Value) {
         if let Some(output) = self.outputs.last_mut()
             && output.elements() == Some(value.len() as u64)
             && value.len() as u64 <= MAX_VALUE_ELEMENTS
@@ -298,7 +299,7 @@ impl<'a> Context<'a> {
 
     /// Gives the output emitted last its integers, of which some may be symbols; ignored as in
     /// [`set_value`](Context::set_value).
-    pub fn set_integers(&mut self, elements: ElementList) {
+    pub(crate) fn set_integers(&mut self, elements: ElementList) {
         if let Some(output) = self.outputs.last_mut()
             && output.elements() == Some(elements.len() as u64)
             && elements.len() as u64 <= MAX_PARTIAL_ELEMENTS
@@ -310,7 +311,7 @@ impl<'a> Context<'a> {
     }
 
     /// Gives the output emitted last the elements of input `index` in their order.
-    pub fn carry_elements(&mut self, index: usize) {
+    pub(crate) fn carry_elements(&mut self, index: usize) {
         let Ok(input) = self.input(index) else { return };
         if let Some(value) = &input.value {
             self.set_value(value.clone());
@@ -320,7 +321,7 @@ impl<'a> Context<'a> {
     }
 
     /// Whether elements of input `index` are known, all or some.
-    pub fn has_elements(&self, index: usize) -> bool {
+    pub(crate) fn has_elements(&self, index: usize) -> bool {
         let is_partly_known =
             |input: &TensorInfo| input.partial.as_ref().is_some_and(|partial| partial.elements.is_some());
         self.input(index).is_ok_and(|input| input.value.is_some() || is_partly_known(input))
@@ -328,7 +329,7 @@ impl<'a> Context<'a> {
 
     /// Gives the output emitted last the elements of input `index` at these positions, in their order; none if one
     /// lies outside.
-    pub fn pick_elements(&mut self, index: usize, offsets: &[usize]) {
+    pub(crate) fn pick_elements(&mut self, index: usize, offsets: &[usize]) {
         let Ok(input) = self.input(index) else { return };
         if let Some(value) = &input.value {
             if let Some(picked) = super::layout::pick(value, offsets.iter().copied()) {
@@ -343,7 +344,7 @@ impl<'a> Context<'a> {
 }
 
 /// Settles an axis that may be negative against `rank`.
-pub fn normalize_axis(axis: i64, rank: usize) -> RuleResult<usize> {
+pub(crate) fn normalize_axis(axis: i64, rank: usize) -> RuleResult<usize> {
     let rank = rank as i64;
     let settled = if axis < 0 { axis.saturating_add(rank) } else { axis };
     if (0..rank).contains(&settled) {
@@ -354,7 +355,7 @@ pub fn normalize_axis(axis: i64, rank: usize) -> RuleResult<usize> {
 }
 
 /// Settles a list of axes, in their order; a repeated axis is an error.
-pub fn normalize_axes(axes: &[i64], rank: usize) -> RuleResult<SmallVec<[usize; 6]>> {
+pub(crate) fn normalize_axes(axes: &[i64], rank: usize) -> RuleResult<SmallVec<[usize; 6]>> {
     let mut settled = SmallVec::new();
     for &axis in axes {
         let axis = normalize_axis(axis, rank)?;
@@ -367,17 +368,17 @@ pub fn normalize_axes(axes: &[i64], rank: usize) -> RuleResult<SmallVec<[usize; 
 }
 
 /// A dim from a number that must not be negative.
-pub fn dim(value: i64) -> RuleResult<u64> {
+pub(crate) fn dim(value: i64) -> RuleResult<u64> {
     u64::try_from(value).map_err(|_| mismatch!("a dim must not be negative, and is {value}"))
 }
 
 /// The product of two sizes; an error where it is out of range.
-pub fn times(left: u64, right: u64) -> RuleResult<u64> {
+pub(crate) fn times(left: u64, right: u64) -> RuleResult<u64> {
     left.checked_mul(right).ok_or_else(|| mismatch!("{left} times {right} is out of range"))
 }
 
 /// A dim from an integer, which must not be negative.
-pub fn dim_of(element: Element) -> RuleResult<Dim> {
+pub(crate) fn dim_of(element: Element) -> RuleResult<Dim> {
     Ok(match element {
         Element::Known(value) => Dim::Known(dim(value)?),
         Element::Symbol(symbol) => Dim::Symbol(symbol),
@@ -389,7 +390,7 @@ pub fn dim_of(element: Element) -> RuleResult<Dim> {
 ///
 /// Where only one of two dims is known and not 1, it is the result, as no other fits; two symbols leave the result
 /// unknown, as either may be 1.
-pub fn broadcast(a: &[Dim], b: &[Dim]) -> RuleResult<DimList> {
+pub(crate) fn broadcast(a: &[Dim], b: &[Dim]) -> RuleResult<DimList> {
     broadcast_bounded((a, Bound::Exact), (b, Bound::Exact))
 }
 

@@ -47,6 +47,7 @@ pub type ElementList = SmallVec<[Element; 6]>;
 
 /// What is known of a tensor whose shape or whose elements are not all numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Partial {
     /// The dims, where not all of them are known; `None`: they are, or not even the rank is.
     pub(super) dims: Option<DimList>,
@@ -186,14 +187,14 @@ pub(super) struct Product {
 
 impl Product {
     /// The product of `dims`.
-    pub fn of(dims: impl IntoIterator<Item = Dim>) -> Product {
+    pub(crate) fn of(dims: impl IntoIterator<Item = Dim>) -> Product {
         let mut product = Product { known: Some(1), symbols: SmallVec::new(), is_open: false };
         dims.into_iter().for_each(|dim| product.multiply(dim));
         product
     }
 
     /// Multiplies by one more dim.
-    pub fn multiply(&mut self, dim: Dim) {
+    pub(crate) fn multiply(&mut self, dim: Dim) {
         match dim {
             Dim::Known(size) => self.known = self.known.and_then(|known| known.checked_mul(size)),
             Dim::Symbol(symbol) => self.symbols.push(symbol),
@@ -202,12 +203,12 @@ impl Product {
     }
 
     /// Whether it is a number.
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         !self.is_open && self.symbols.is_empty()
     }
 
     /// Takes the symbols that both have out of both.
-    pub fn cancel(&mut self, other: &mut Product) {
+    pub(crate) fn cancel(&mut self, other: &mut Product) {
         let mut kept = SmallVec::new();
         for symbol in self.symbols.drain(..) {
             match other.symbols.iter().position(|&own| own == symbol) {
@@ -219,7 +220,7 @@ impl Product {
     }
 
     /// The quotient by `divisor`, both canceled, where it is one symbol.
-    pub fn over(&self, divisor: &Product) -> Dim {
+    pub(crate) fn over(&self, divisor: &Product) -> Dim {
         match self.symbols[..] {
             [symbol]
                 if !self.is_open

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 /// Values of more elements than this are not carried along. Source: shape-driving tensors of exports hold tens of
 /// elements; position tables of 2,048 still fit.
-pub const MAX_VALUE_ELEMENTS: u64 = 4096;
+pub(crate) const MAX_VALUE_ELEMENTS: u64 = 4096;
 
 /// Positions of elements in a tensor's row-major order.
 pub(super) type Offsets = SmallVec<[usize; 8]>;

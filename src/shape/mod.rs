@@ -1,6 +1,6 @@
 //! Shape inference: a shape for every tensor of a graph.
 //!
-//! One rule per canonical operator, in [`rules`], serves two passes. [`infer`] is given a scenario that binds every
+//! One rule per canonical operator, in `rules`, serves two passes. [`infer`] is given a scenario that binds every
 //! free dim to a number, and every shape is known. [`infer_symbolic`] gives every free dim of an input a symbol:
 //! what a runtime knows that compiles a model before sizes are known. There is no algebra on symbols ([`dim`]), so
 //! that another length is the concrete pass again. Small values (shapes, axes, bounds) are carried along, as in
@@ -14,7 +14,7 @@ pub mod dim;
 mod engine;
 mod integers;
 mod layout;
-pub mod rules;
+mod rules;
 mod shapes;
 mod start;
 mod symbolic;
@@ -34,6 +34,7 @@ use dim::{DimList, ElementList, Partial};
 
 /// How a shape is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[non_exhaustive]
 pub enum Bound {
     /// It is this.
     #[default]
@@ -55,6 +56,7 @@ impl Bound {
 
 /// What is known of a tensor.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TensorInfo {
     /// Element type.
     pub dtype: DType,

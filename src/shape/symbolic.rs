@@ -20,6 +20,7 @@ use rustc_hash::FxHashMap;
 
 /// What is free in a symbolic inference. By default all that the file leaves open.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SymbolicScenario {
     /// What is known of the parameters, in the graph's order; where nothing is given, they are as exported.
     pub parameters: Vec<Option<TensorInfo>>,

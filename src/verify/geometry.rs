@@ -18,6 +18,7 @@ pub const MAX_VIOLATIONS: usize = 1000;
 
 /// One way in which a plan breaks its problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Violation {
     /// A buffer lives at no step: its live range ends at or before its start.
     EmptyLiveRange {

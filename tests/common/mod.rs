@@ -53,7 +53,10 @@ impl Case {
     pub fn report(&self, by: By) -> Report {
         let Case { export, runtime, phases } = self;
         let (graph, runtime, planner) = (&export.graph, runtime.as_ref(), runtime.planner());
-        report::build(&Subject { graph, sha256: String::new(), runtime, planner, phases, by, full: true })
+        let mut subject = Subject::new(graph, runtime, planner, phases);
+        subject.by = by;
+        subject.full = true;
+        report::build(&subject)
     }
 }
 
@@ -121,7 +124,7 @@ impl Export {
             recorded(folder)
         } else {
             let config = formats::config::read(folder).unwrap();
-            scenario(&graph, &Scenario { config, ..Scenario::default() })
+            scenario(&graph, &Scenario::default().with(|run| run.config = config))
         };
         Export { file, graph, scenario }
     }
@@ -144,7 +147,7 @@ fn recorded(folder: &Path) -> Scenario {
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let sizes = record["sizes"].as_object().unwrap().iter();
     let binds = sizes.map(|(symbol, size)| (symbol.clone(), size.as_u64().unwrap())).collect();
-    Scenario { binds, ..Scenario::default() }
+    Scenario::default().with(|run| run.binds = binds)
 }
 
 /// What the model's inputs ask for.
@@ -154,16 +157,23 @@ fn scenario(graph: &Graph, base: &Scenario) -> Scenario {
     let given = |name: &str, dims: &[u64]| vec![(name.to_owned(), dims.iter().copied().collect())];
     if has("encoder_hidden_states") {
         let inputs = given("encoder_hidden_states", &[1, 100, 384]);
-        return Scenario { task: Task::Llm, prompt: Some(PROMPT), inputs, ..base.clone() };
+        return base.clone().with(|run| {
+            run.task = Task::Llm;
+            run.prompt = Some(PROMPT);
+            run.inputs = inputs;
+        });
     }
     if has("input_ids") || has("inputs_embeds") || has("input") {
-        return Scenario { task: Task::Llm, prompt: Some(PROMPT), ..base.clone() };
+        return base.clone().with(|run| {
+            run.task = Task::Llm;
+            run.prompt = Some(PROMPT);
+        });
     }
     if has("x") {
-        return Scenario { inputs: given("x", &[2, 3, 224, 224]), ..base.clone() };
+        return base.clone().with(|run| run.inputs = given("x", &[2, 3, 224, 224]));
     }
     if has("pixel_values") && base.config.image_size.is_none() {
-        return Scenario { inputs: given("pixel_values", &[2, 3, 64, 64]), ..base.clone() };
+        return base.clone().with(|run| run.inputs = given("pixel_values", &[2, 3, 64, 64]));
     }
     let patches = match (base.config.image_size, base.config.patch_size) {
         (Some(side), Some(patch)) => (side / patch).pow(2),
@@ -171,5 +181,5 @@ fn scenario(graph: &Graph, base: &Scenario) -> Scenario {
     };
     // A fixture without a config says nothing of its images.
     let image = base.config.image_size.is_none().then_some((224, 224));
-    pipeline::vit::scenario(&Scenario { image, ..base.clone() }, Some(patches)).unwrap()
+    pipeline::vit::scenario(&base.clone().with(|run| run.image = image), Some(patches)).unwrap()
 }

@@ -2,9 +2,8 @@
 
 use crate::encode::{Dim, FLOAT, body, floats, graph, int, ints, model, named, node, opened, value};
 use memgraph::graph::{Graph, Value};
-use memgraph::machine::Machine;
 use memgraph::phases::{self, PhaseName};
-use memgraph::report::{self, By, Subject, model::Known};
+use memgraph::report::{self, Subject, model::Known};
 use memgraph::runtime::onnxruntime_cpu::{GraphOptimization, OnnxRuntimeCpu};
 use memgraph::runtime::{Lowered, Pass, Runtime};
 use memgraph::scenario::Scenario;
@@ -32,7 +31,7 @@ fn branches(flag: Option<i64>) -> (Vec<String>, Lowered) {
     let inputs = vec![value("flag", 9, &[]), floats("x", &[1024])];
     let graph = opened(&model(graph(inputs, nodes, &["z"])));
     let values = flag.into_iter().map(|flag| ("flag".to_owned(), Value::ints([flag]))).collect();
-    executed(&graph, &Scenario { values, ..Scenario::default() })
+    executed(&graph, &Scenario::default().with(|run| run.values = values))
 }
 
 /// The operators of a run, each by the last of the file's nodes that it stands for, and what they hold.
@@ -107,19 +106,11 @@ fn each_of_many_nested_branches_is_measured_once() {
 fn a_report_says_how_many_sizes_are_unknown() {
     let nodes = vec![node("Weird", &["x"], &["a"], vec![]), node("Relu", &["a"], &["y"], vec![])];
     let graph = opened(&model(graph(vec![floats("x", &[4])], nodes, &["y"])));
-    let scenario = Scenario { allow_opaque: true, ..Scenario::default() };
+    let scenario = Scenario::default().with(|run| run.allow_opaque = true);
     let profile = OnnxRuntimeCpu::default();
     let runs = [(PhaseName::Infer, scenario)];
     let phases = phases::run(&graph, &runs, &profile, profile.planner()).unwrap();
-    let report = report::build(&Subject {
-        graph: &graph,
-        sha256: String::new(),
-        runtime: &profile,
-        planner: profile.planner(),
-        phases: &phases,
-        by: By::Op,
-        full: false,
-    });
+    let report = report::build(&Subject::new(&graph, &profile, profile.planner(), &phases));
     assert_eq!((report.totals.known, report.totals.unknown_tensors), (Known::LowerBound, Some(2)));
     let text = report::text::render(&report, "Model", 10);
     assert!(text.contains("a lower bound: the sizes of 2 tensors are unknown"), "{text}");
@@ -258,7 +249,8 @@ fn in_half(level: GraphOptimization) -> Vec<String> {
     made.initializer = vec![half_weight()];
     let graph = opened(&model(made));
     let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
-    let options = OnnxRuntimeCpu { optimization: level, ..OnnxRuntimeCpu::default() };
+    let mut options = OnnxRuntimeCpu::default();
+    options.optimization = level;
     options.executed(&graph, &shapes).unwrap().unwrap().nodes.into_iter().map(|node| node.kind).collect()
 }
 
@@ -355,12 +347,10 @@ fn workspace_of_sparse_attention_is_what_the_arena_logs() {
         model.opset_import.push(set);
         let values = vec![("total".to_owned(), Value::ints([total]))];
         let graph = opened(&model);
-        let scenario = Scenario { values, ..Scenario::default() };
+        let scenario = Scenario::default().with(|run| run.values = values);
         let shapes = shape::infer(&graph, &scenario).unwrap();
-        let options = OnnxRuntimeCpu {
-            machine: Machine { cores: 1, ..Machine::default() },
-            ..OnnxRuntimeCpu::default()
-        };
+        let mut options = OnnxRuntimeCpu::default();
+        options.machine.cores = 1;
         let lowered = running(&graph, &shapes, &scenario, &options);
         let scratch = lowered.allocations().filter(|storage| storage.class == StorageClass::Scratch);
         scratch.map(|storage| storage.bytes.0).collect::<Vec<_>>()
@@ -387,7 +377,8 @@ fn weights_of_a_branch_lie_there_three_times() {
     let graph = opened(&model(graph(inputs, vec![node("If", &["flag"], &["z"], sides)], &["z"])));
     let shapes = shape::infer(&graph, &Scenario::default()).unwrap();
     for prepacking in [true, false] {
-        let profile = OnnxRuntimeCpu { prepacking, ..OnnxRuntimeCpu::default() };
+        let mut profile = OnnxRuntimeCpu::default();
+        profile.prepacking = prepacking;
         let lowered = running(&graph, &shapes, &Scenario::default(), &profile);
         let weights = lowered.allocations().filter(|storage| storage.class == StorageClass::WeightsAnonymous);
         // Of both branches: the message, the tensor, and its packed copy or the block that is never written.

@@ -92,7 +92,7 @@ fn symbols_bind_dims_of_that_name() {
     ];
     let graph = opened(&model(graph(inputs, vec![node("Add", &["x", "y"], &["z"], vec![])], &["z"])));
     let binds = vec![("batch".to_owned(), 3), ("width".to_owned(), 5)];
-    let shapes = infer(&graph, &Scenario { binds, ..Scenario::default() });
+    let shapes = infer(&graph, &Scenario::default().with(|run| run.binds = binds));
     let result = graph.input(graph.results()[0], 0).unwrap();
     assert_eq!(shapes.tensor(result).dims.as_deref(), Some(&[3, 5][..]));
     let error = memgraph::shape::infer(&graph, &Scenario::default()).unwrap_err().to_string();
@@ -224,7 +224,7 @@ fn branches_read_what_lies_outside() {
     let graph = opened(&model(graph));
     let with = |flag| {
         let values = vec![("flag".to_owned(), Value::ints([flag]))];
-        let shapes = infer(&graph, &Scenario { values, ..Scenario::default() });
+        let shapes = infer(&graph, &Scenario::default().with(|run| run.values = values));
         shapes.tensor(graph.input(graph.results()[0], 0).unwrap()).dims.clone().unwrap().to_vec()
     };
     assert_eq!(with(1), [1, 2, 3]);
@@ -425,7 +425,11 @@ fn decoders_are_bound_by_role() {
         ),
     ];
     let graph = opened(&model(graph(inputs, vec![], &[])));
-    let scenario = Scenario { task: Task::Llm, prompt: Some(5), past: 9, ..Scenario::default() };
+    let scenario = Scenario::default().with(|run| {
+        run.task = Task::Llm;
+        run.prompt = Some(5);
+        run.past = 9;
+    });
     let binding = scenario.bind(&graph).unwrap();
     assert_eq!(binding.parameters[0].dims.as_deref(), Some(&[1, 5][..]));
     assert_eq!(binding.parameters[1].dims.as_deref(), Some(&[1, 2, 9, 8][..]));

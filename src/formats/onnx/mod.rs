@@ -16,7 +16,7 @@ mod external;
 mod functions;
 mod made;
 mod ops;
-#[allow(clippy::all)]
+#[allow(clippy::all, unreachable_pub)]
 #[rustfmt::skip]
 mod proto;
 mod reader;

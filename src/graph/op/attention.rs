@@ -38,6 +38,7 @@ pub struct MultiHeadAttention {
 
 /// The operators that are a [`MultiHeadAttention`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MultiHeadForm {
     /// ONNX `Attention`.
     Standard,
@@ -85,6 +86,7 @@ pub struct AttentionTraits {
 
 /// How long present key and value of an attention are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CacheLength {
     /// Past and new tokens.
     Appended,
@@ -109,6 +111,7 @@ pub struct AttentionOfWeights {
 
 /// The operators that are an [`AttentionOfWeights`]; all of ONNX Runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum WeightsForm {
     /// `Attention`.
     Plain,

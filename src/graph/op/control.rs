@@ -44,6 +44,7 @@ pub struct Loop {
 /// The operators that are a [`Loop`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are those of the operators.
+#[non_exhaustive]
 pub enum LoopKind {
     Loop,
     Scan,

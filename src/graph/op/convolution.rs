@@ -5,6 +5,7 @@ use crate::DType;
 
 /// Padding rule of convolutions and pools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum AutoPad {
     /// Pads as given.
     #[default]
@@ -45,6 +46,7 @@ pub struct Convolution {
 
 /// What a [`Convolution`] is beside one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum ConvolutionForm {
     /// Nothing.
     #[default]
@@ -69,6 +71,7 @@ impl Convolution {
 
 /// Layout of convolution filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum FilterLayout {
     /// [O, I, kernel…] (backprop: [I, O, kernel…]).
     #[default]
@@ -110,6 +113,7 @@ pub struct Pool {
 
 /// What a pool takes of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum PoolKind {
     /// The largest element.
     #[default]
@@ -137,6 +141,7 @@ impl Pool {
 
 /// Rounding of a pool's output size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Rounding {
     /// Down.
     #[default]

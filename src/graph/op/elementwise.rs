@@ -3,6 +3,7 @@
 /// Element-wise operators with one data input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are the standard ones of the field.
+#[non_exhaustive]
 pub enum Unary {
     Abs,
     Acos,
@@ -64,6 +65,7 @@ pub enum Unary {
 /// Element-wise operators with two inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are the standard ones of the field.
+#[non_exhaustive]
 pub enum Binary {
     Add,
     Subtract,
@@ -123,6 +125,7 @@ impl Binary {
 
 /// How shapes of an element-wise operator are made equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Broadcast {
     /// They must be equal already.
     None,
@@ -135,6 +138,7 @@ pub enum Broadcast {
 /// Element-wise operators with any number of inputs (ONNX).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are the standard ones of the field.
+#[non_exhaustive]
 pub enum Variadic {
     Max,
     Mean,

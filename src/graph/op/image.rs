@@ -35,6 +35,7 @@ pub struct Interpolate {
 
 /// Inputs of [`Op::Interpolate`](super::Op::Interpolate).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InterpolateForm {
     /// OpenVINO opset1: `data`, `target_spatial_shape`; the axes are an attribute.
     Opset1 {
@@ -65,6 +66,7 @@ pub enum InterpolateForm {
 /// ROI and detection operators, with the attributes that their output shapes need.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // Attribute names are those of the operators' specifications.
+#[non_exhaustive]
 pub enum Detection {
     DetectionOutput {
         num_classes: i64,

@@ -64,6 +64,7 @@ operator_table!(define_kinds);
 
 /// Classes of shape rules: one file of `shape::rules` each. Only the shape dispatcher asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ShapeClass {
     /// Inputs, outputs, constants, state; what passes its inputs through.
     Plumbing,

@@ -17,6 +17,7 @@ pub struct FusedMatMul {
 
 /// How the weights of [`Op::Linear`](super::Op::Linear) are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Packing {
     /// In blocks with scales (`MatMulNBits`).
     Blocks(WeightBlocks),

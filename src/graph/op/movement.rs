@@ -5,6 +5,7 @@ use crate::graph::Value;
 
 /// The mode of [`Op::Broadcast`](super::Op::Broadcast).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BroadcastMode {
     /// Data into target, aligned at the last dim.
     Numpy,
@@ -18,6 +19,7 @@ pub enum BroadcastMode {
 
 /// What a 0 in the pattern of [`Op::Reshape`](super::Op::Reshape) means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReshapeZero {
     /// The data's dim at the same place, counted from the front, or (after a -1) as OpenVINO counts it.
     CopiesDim,
@@ -27,6 +29,7 @@ pub enum ReshapeZero {
 
 /// What a `Pad` surrounds its data with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PadMode {
     /// One value throughout: that of an input, or 0 without it.
     Constant,
@@ -37,6 +40,7 @@ pub enum PadMode {
 /// The inputs of an [`Op::Pad`](super::Op::Pad) behind `data`. Both stay: joined pads can be split where they are constants
 /// only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PadInputs {
     /// `pads_begin`, `pads_end`, `value?`.
     Separate,
@@ -47,6 +51,7 @@ pub enum PadInputs {
 /// The inputs of an [`Op::Tile`](super::Op::Tile) behind `data`. Both stay: the repeats of one axis are a list of them all
 /// only where the rank is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TileInputs {
     /// `repeats` of every axis.
     Repeats,
@@ -56,6 +61,7 @@ pub enum TileInputs {
 
 /// The elements of [`Op::FromShape`](super::Op::FromShape).
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Fill {
     /// One value throughout, where it is known.
     Constant(Option<Box<Value>>),
@@ -84,6 +90,7 @@ impl Fill {
 
 /// What a [`Op::Scatter`](super::Op::Scatter) writes; told apart for value propagation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scatter {
     /// Whole slices of `axis` (an input), one per index: OpenVINO `ScatterUpdate`.
     Slices,

@@ -4,6 +4,7 @@ use crate::DType;
 
 /// Where the element type of an output comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ElementType {
     /// The input of this number.
     OfInput(u32),
@@ -13,6 +14,7 @@ pub enum ElementType {
 
 /// What an operator over quantized data gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum QuantizedForm {
     /// The sums of the products of integers (`MatMulInteger`).
     Integer,

@@ -20,6 +20,7 @@ pub struct Recurrent {
 /// Kind of recurrence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // The names are the standard ones of the field.
+#[non_exhaustive]
 pub enum RecurrentKind {
     Rnn,
     Gru,
@@ -47,6 +48,7 @@ impl Recurrent {
 
 /// Input order and layout of [`Op::Recurrent`](super::Op::Recurrent).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RecurrentForm {
     /// OpenVINO: X [B, T, I], H0 [B, D, H], …; Y [B, D, T, H].
     OpenVino,

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 /// ONNX's Fourier transforms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Spectrum {
     /// `data`, `length?`, `axis?`.
     Dft {
@@ -23,6 +24,7 @@ pub enum Spectrum {
 
 /// Operators over sequences of tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum List {
     /// Nothing in → no elements.
     Empty {
@@ -66,6 +68,7 @@ pub struct Features {
 
 /// The outputs of operators over features and texts.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum FeatureOutputs {
     /// `data` → the same dims, of this type; `None`: data's.
     AsData(Option<DType>),
@@ -96,6 +99,7 @@ pub enum FeatureOutputs {
 /// Fourier transforms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // The names are the standard ones of the field.
+#[non_exhaustive]
 pub enum Dft {
     Dft,
     Idft,
@@ -105,6 +109,7 @@ pub enum Dft {
 
 /// Embedding bags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EmbeddingBag {
     /// `table`, `indices`, `offsets`, …: one row per offset.
     Offsets,
@@ -116,6 +121,7 @@ pub enum EmbeddingBag {
 
 /// CTC operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ctc {
     /// Greedy decoder: `data` [T, N, C], `mask` → [N, T, 1, 1].
     GreedyDecoder,
@@ -133,6 +139,7 @@ pub enum Ctc {
 /// Methods of training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are those of the operators.
+#[non_exhaustive]
 pub enum Optimizer {
     Adagrad,
     Adam,

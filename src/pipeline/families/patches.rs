@@ -2,6 +2,7 @@
 
 /// What the vision tower is given of one image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tiles {
     /// Tiles side by side, an overview included; 1 where patches of all images form one row.
     pub count: u64,

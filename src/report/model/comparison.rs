@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The written graph and the executed one, in the phase of the largest arena.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The phase that is compared.
     pub phase: String,
@@ -36,6 +37,7 @@ pub struct Comparison {
 /// An executed step and the written nodes that it stands for; one of the sides may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Pair {
     /// The executed step; absent where the written node is gone.
     pub executed: Option<String>,
@@ -56,6 +58,7 @@ pub struct Pair {
 /// All pairs of the same types.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct FusionGroup {
     /// Type of the executed steps; absent where the written nodes are gone.
     pub executed_type: Option<String>,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// A graph as it was read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Graph {
     /// The model's own name.
     pub name: String,
@@ -19,6 +20,7 @@ pub struct Graph {
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Node {
     /// Position in the list.
     pub id: u64,
@@ -38,6 +40,7 @@ pub struct Node {
 
 /// The origin of an input.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Source {
     /// Position of the node.
     pub node: u64,
@@ -47,6 +50,7 @@ pub struct Source {
 
 /// A declared output.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Declared {
     /// Tensor names.
     pub names: Vec<String>,
@@ -58,6 +62,7 @@ pub struct Declared {
 
 /// A body of a control-flow node.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Body<T> {
     /// The control-flow node's name.
     pub node: String,
@@ -70,6 +75,7 @@ pub struct Body<T> {
 
 /// Every tensor's shape.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Shapes {
     /// Every output port of every node, in execution order.
     pub tensors: Vec<Tensor>,
@@ -83,6 +89,7 @@ pub struct Shapes {
 
 /// One output port.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Tensor {
     /// The file's name of the node.
     pub node: String,
@@ -102,6 +109,7 @@ pub struct Tensor {
 
 /// A model input or output.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Port {
     /// Its first tensor name, else its node's.
     pub name: String,
@@ -115,6 +123,7 @@ pub struct Port {
 
 /// The graph that a plugin executes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Execution {
     /// The nodes, in execution order.
     pub nodes: Vec<Executed>,
@@ -126,6 +135,7 @@ pub struct Execution {
 
 /// One node that is executed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Executed {
     /// Its name; one with `#` was made up.
     pub name: String,
@@ -143,6 +153,7 @@ pub struct Executed {
 
 /// One output of a node that is executed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Stored {
     /// Element type.
     pub dtype: String,
@@ -159,6 +170,7 @@ pub struct Stored {
 
 /// A schedule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Lowered {
     /// What runs, in order.
     pub steps: Vec<Step>,
@@ -170,6 +182,7 @@ pub struct Lowered {
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Step {
     /// Its number.
     pub index: u64,
@@ -185,6 +198,7 @@ pub struct Step {
 
 /// One value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Value {
     /// Position of its storage.
     pub storage: u64,
@@ -202,6 +216,7 @@ pub struct Value {
 
 /// One storage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Storage {
     /// Its class.
     pub class: String,
@@ -217,6 +232,7 @@ pub struct Storage {
 
 /// A planning problem, and its plan if there is one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Problem {
     /// The buffers.
     pub buffers: Vec<Buffer>,
@@ -232,6 +248,7 @@ pub struct Problem {
 
 /// One buffer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Buffer {
     /// Its number.
     pub id: u64,

@@ -19,6 +19,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// How much memory a run needs, when, and because of which node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Report {
     /// Version of this shape.
     pub schema_version: u32,
@@ -66,6 +67,7 @@ pub struct Report {
 /// The program that wrote a report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Tool {
     /// Its name.
     pub name: String,
@@ -84,6 +86,7 @@ impl Tool {
 /// A part of a pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Component {
     /// Its name: `vision_embeddings_merger`.
     pub name: String,
@@ -94,6 +97,7 @@ pub struct Component {
 /// The model that was analysed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Model {
     /// The file, as the user named it.
     pub path: String,
@@ -110,6 +114,7 @@ pub struct Model {
 /// What the run looks like.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Scenario {
     /// What kind of run it is.
     pub task: Task,
@@ -134,6 +139,7 @@ pub struct Scenario {
 /// The rules that were applied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Profile {
     /// Name for `--profile`.
     pub name: String,
@@ -146,6 +152,7 @@ pub struct Profile {
 /// Something taken for granted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Assumption {
     /// Short, stable name.
     pub rule: String,
@@ -156,6 +163,7 @@ pub struct Assumption {
 /// A problem that did not end the analysis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// Stable code.
     pub code: String,
@@ -170,6 +178,7 @@ pub struct Diagnostic {
 /// Bytes by storage. Every field up to `runtime_bytes` is a category; the categories add up to `total_bytes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Totals {
     /// Constants in pages of their file.
     pub weights_file_bytes: u64,
@@ -210,6 +219,7 @@ pub struct Totals {
 /// The peak of one phase.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Phase {
     /// `load`, `compile`, `prefill`, `decode` or `infer`; of a pipeline also `vision`, `projection`, `text_embedding`.
     pub name: String,
@@ -241,6 +251,7 @@ pub struct Phase {
 /// The step of the highest pressure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Peak {
     /// Its phase.
     pub phase: String,
@@ -255,6 +266,7 @@ pub struct Peak {
 /// Something alive at the peak.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Live {
     /// The tensor's name, if the file gives one.
     pub tensor: String,
@@ -269,6 +281,7 @@ pub struct Live {
 /// Allocations of one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Block {
     /// What they are for.
     pub class: Class,
@@ -286,6 +299,7 @@ pub struct Block {
 /// What one node, operator, component or layer holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Share {
     /// What the breakdown groups by.
     pub by: By,
@@ -304,6 +318,7 @@ pub struct Share {
 /// How the arena was laid out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Planner {
     /// Its name.
     pub name: String,
@@ -322,6 +337,7 @@ pub struct Planner {
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Step {
     /// Its number.
     pub index: u64,
@@ -338,6 +354,7 @@ pub struct Step {
 /// One planned buffer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Buffer {
     /// Its number.
     pub id: u64,

@@ -19,6 +19,7 @@ use plotters::prelude::{IntoDrawingArea, SVGBackend};
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Chart {
     /// Bytes alive over the steps, by storage class.
     #[default]

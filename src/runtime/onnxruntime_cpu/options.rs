@@ -12,6 +12,7 @@ use crate::scenario::Scenario;
 
 /// What a run under the CPU provider depends on beside the model; the names are those of `SessionOptions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OnnxRuntimeCpu {
     /// The processor; a node is computed by one thread per core (`intra_op_num_threads`).
     pub machine: Machine,
@@ -38,6 +39,7 @@ pub struct OnnxRuntimeCpu {
 
 /// Who runs a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnnxRunner {
     /// A caller that passes inputs, and takes outputs that the runtime allocates (`InferenceSession::Run`).
     #[default]
@@ -51,6 +53,7 @@ pub enum OnnxRunner {
 
 /// How the CPU arena grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Arena {
     /// By regions that double (`kNextPowerOfTwo`, the default).
     #[default]
@@ -84,6 +87,7 @@ impl Arena {
 
 /// How far the graph is rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum GraphOptimization {
     /// As written (`ORT_DISABLE_ALL`).
     Disabled,

@@ -6,7 +6,10 @@
 
 pub mod calibration;
 mod carry_over;
+// Public for the tests that compare with recorded graphs; not a part of the API.
+#[doc(hidden)]
 pub mod execution;
+#[doc(hidden)]
 pub mod fuse;
 mod memory;
 mod options;

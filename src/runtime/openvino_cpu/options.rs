@@ -16,6 +16,7 @@ use crate::runtime::options::{
 
 /// What a run under the CPU plugin depends on beside the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OpenvinoCpu {
     /// The processor; a stream has one thread per core (`INFERENCE_NUM_THREADS`).
     pub machine: Machine,
@@ -37,6 +38,7 @@ pub struct OpenvinoCpu {
 
 /// Where keys and values lie between tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Cache {
     /// In states of the model, as exported.
     #[default]
@@ -174,6 +176,7 @@ fn processor(machine: Machine) -> String {
 
 /// Which dims are known when the model is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reshape {
     /// Those that the export gives: the others stay free.
     Dynamic,

@@ -9,6 +9,7 @@ use crate::runtime::options::{KV_PRECISION, LOGITS, OptionSpec, Registration, Va
 
 /// What a run under the GPU plugin depends on beside the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OpenvinoGpu {
     /// The device has matrix engines (XMX): Arc, Core Ultra 200V and later. They decide which attentions stay whole.
     pub has_xmx: bool,

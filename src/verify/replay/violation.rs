@@ -7,6 +7,7 @@ use std::ops::Range;
 
 /// One way in which a plan, or the schedule itself, loses bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Violation {
     /// The plan gives offsets to another number of storages than are planned.
     Count {

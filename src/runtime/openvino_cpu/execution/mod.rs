@@ -24,6 +24,7 @@ use smallvec::SmallVec;
 
 /// A graph as the plugin executes it.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ExecutionGraph {
     /// The nodes in execution order: the position is the step. Constants, inputs and outputs have steps too.
     pub nodes: Vec<ExecutedNode>,
@@ -39,6 +40,7 @@ pub struct ExecutionGraph {
 
 /// The type that matrix products compute in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Precision {
     /// IEEE single.
     F32,
@@ -51,6 +53,7 @@ pub enum Precision {
 
 /// One node that runs, or holds memory.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ExecutedNode {
     /// What it does.
     pub kind: Kind,
@@ -94,6 +97,7 @@ pub struct Port {
 
 /// What a node writes.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Output {
     /// Element type as executed.
     pub dtype: DType,
@@ -117,6 +121,7 @@ pub enum Layout {
 
 /// The sizes of one attention.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Attention {
     /// Sequences; leading dims of a packed attention count here.
     pub batch: u64,
