@@ -5,6 +5,7 @@ pub mod config;
 mod digest;
 pub mod genai;
 pub mod limits;
+#[cfg(any(feature = "onnx", feature = "openvino"))]
 mod mapping;
 #[cfg(feature = "onnx")]
 pub mod onnx;
