@@ -115,3 +115,91 @@ fn place(part: &Part, fusion: &Fusion, seed: u64, nodes: u64, deadline: Instant)
     }
     Some(offsets)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::exact::parts::Item;
+    use crate::problem::Problem;
+
+    /// A rectangle of steps × bytes that straight cuts divide: only where tiles meet that were cut apart is a plan as low.
+    fn tiling(tiles: usize, seed: u64) -> Part {
+        let mut random = Random::new(seed);
+        let mut open = vec![((0_u32, 4000_u32), 100_000_u64)];
+        while open.len() < tiles {
+            let widest = |&((start, end), size): &((u32, u32), u64)| u64::from(end - start) * size;
+            let (at, _) = open.iter().enumerate().max_by_key(|(_, tile)| widest(tile)).unwrap();
+            let ((start, end), size) = open.swap_remove(at);
+            let third = 1 + random.below(3);
+            if random.below(2) == 0 {
+                let cut = start + (u64::from(end - start) * third / 4) as u32 + random.below(5) as u32;
+                open.extend([((start, cut), size), ((cut, end), size)]);
+            } else {
+                let cut = size * third / 4 + random.below(50);
+                open.extend([((start, end), cut), ((start, end), size - cut)]);
+            }
+        }
+        let add = |problem: Problem, ((start, end), size)| problem.with(start, end, size);
+        let problem = open.into_iter().fold(Problem::default(), add);
+        parts::split(&problem).unwrap().1.pop().unwrap()
+    }
+
+    fn is_apart(part: &Part, offsets: &[u64]) -> bool {
+        let placed: Vec<(&Item, u64)> = part.items.iter().zip(offsets.iter().copied()).collect();
+        placed.iter().enumerate().all(|(index, (a, low))| {
+            placed[..index].iter().all(|(b, other)| {
+                let are_together = a.start < b.end && b.start < a.end;
+                !are_together || low + a.size <= *other || other + b.size <= *low
+            })
+        })
+    }
+
+    #[test]
+    fn tiles_that_were_cut_apart_are_put_together() {
+        let part = tiling(60, 1);
+        let start = greedy(&part);
+        assert!(height(&part, &start) > part.pressure);
+        let parts = [part];
+        let mut plans = [start];
+        improve(&parts, &mut plans, 0, Duration::from_secs(60));
+        assert_eq!(height(&parts[0], &plans[0]), parts[0].pressure);
+        assert!(is_apart(&parts[0], &plans[0]));
+    }
+
+    #[test]
+    fn a_guess_is_a_plan_of_all_items() {
+        let part = tiling(40, 2);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let guess = Guess::new(0, &part, 0, deadline).unwrap();
+        let offsets = place(&part, &guess.lanes[0], 0, FIRST_NODES, deadline).unwrap();
+        assert_eq!(offsets.len(), part.items.len());
+        assert!(is_apart(&part, &offsets));
+    }
+
+    #[test]
+    fn where_nothing_seems_to_belong_together_there_is_no_guess() {
+        // Whatever ends leaves another number of bytes than what starts next takes.
+        let problem =
+            Problem::default().with(0, 2, 101).with(1, 4, 57).with(3, 6, 211).with(5, 8, 23).with(7, 9, 83);
+        let part = parts::split(&problem).unwrap().1.pop().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        assert!(Guess::new(0, &part, 0, deadline).is_none());
+        let (parts, start) = ([part], vec![0, 300, 600, 900, 1200]);
+        let mut plans = [start.clone()];
+        improve(&parts, &mut plans, 0, Duration::from_secs(60));
+        assert_eq!(plans, [start]);
+    }
+
+    #[test]
+    fn a_part_below_the_highest_pressure_keeps_its_plan() {
+        // The first part needs more than the second whatever the second's plan is.
+        let high = parts::split(&Problem::default().with(0, 1, 1_000_000)).unwrap().1.pop().unwrap();
+        let high =
+            Part { pressure: 1_000_000, items: vec![Item { size: 1_000_000, ..high.items[0] }], ..high };
+        let parts = [high, tiling(20, 3)];
+        let start = [vec![0], greedy(&parts[1])];
+        let mut plans = start.clone();
+        improve(&parts, &mut plans, 0, Duration::from_secs(60));
+        assert_eq!(plans, start);
+    }
+}

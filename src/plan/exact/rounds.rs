@@ -154,3 +154,95 @@ pub(super) fn greedy(part: &Part) -> Vec<u64> {
 pub(super) fn height(part: &Part, offsets: &[u64]) -> u64 {
     part.items.iter().zip(offsets).map(|(item, offset)| offset + item.size).max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parts;
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn part(problem: &Problem) -> Part {
+        let (_, parts) = parts::split(problem).unwrap();
+        parts.into_iter().max_by_key(|part| part.items.len()).unwrap()
+    }
+
+    /// offset ↑  ┌──top──┬─┐
+    ///           ├─┬───┬─┤r│     Only as a pinwheel do these five fill
+    ///           │l│ m │ │ │     9 steps × 7 bytes; greedy needs 9.
+    ///           └─┴─┴─bot─┘
+    /// time →    0 3   6   9
+    fn pinwheel() -> Part {
+        part(&Problem::default().with(0, 6, 2).with(6, 9, 5).with(3, 9, 2).with(0, 3, 5).with(3, 6, 3))
+    }
+
+    fn is_apart(part: &Part, offsets: &[u64]) -> bool {
+        let placed: Vec<(&Item, u64)> = part.items.iter().zip(offsets.iter().copied()).collect();
+        placed.iter().enumerate().all(|(index, (a, low))| {
+            placed[..index].iter().all(|(b, other)| {
+                let are_together = a.start < b.end && b.start < a.end;
+                !are_together || low + a.size <= *other || other + b.size <= *low
+            })
+        })
+    }
+
+    #[test]
+    fn the_lower_greedy_plan_is_the_start() {
+        let part = pinwheel();
+        let problem = problem_of(part.items.iter());
+        let heights = [greedy_by_size::offsets(&problem), greedy_by_breadth::offsets(&problem)]
+            .map(|offsets| height(&part, &offsets));
+        assert_eq!(Some(height(&part, &greedy(&part))), heights.into_iter().min());
+    }
+
+    #[test]
+    fn a_search_ends_at_the_bound() {
+        let part = pinwheel();
+        assert_eq!((height(&part, &greedy(&part)), part.pressure), (9, 7));
+        let found = search_part(&part, 0, greedy(&part), 0, LONG, u64::MAX);
+        assert_eq!((height(&part, &found.offsets), found.low), (7, 7));
+        assert!(is_apart(&part, &found.offsets));
+    }
+
+    #[test]
+    fn a_search_that_ends_empty_raises_the_bound() {
+        // 8 bytes are alive at most, and no plan has fewer than 9.
+        let problem = Problem::default().with(4, 6, 1).with(10, 11, 3).with(0, 3, 3).with(5, 9, 4);
+        let part = part(&problem.with(6, 10, 3).with(9, 10, 5).with(3, 8, 1).with(1, 5, 5));
+        assert_eq!(part.pressure, 8);
+        let found = search_part(&part, 0, greedy(&part), 0, LONG, u64::MAX);
+        assert_eq!((height(&part, &found.offsets), found.low), (9, 9));
+    }
+
+    #[test]
+    fn a_goal_that_is_met_is_not_searched_for() {
+        let part = pinwheel();
+        let found = search_part(&part, 9, greedy(&part), 0, LONG, u64::MAX);
+        assert_eq!((found.offsets, found.low), (greedy(&part), 7));
+    }
+
+    #[test]
+    fn no_round_starts_without_nodes_or_time() {
+        let part = pinwheel();
+        for (time, nodes) in [(LONG, 0), (Duration::ZERO, u64::MAX)] {
+            let found = search_part(&part, 0, greedy(&part), 0, time, nodes);
+            assert_eq!((found.offsets, found.low), (greedy(&part), 7));
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_plan() {
+        let part = pinwheel();
+        let offsets = |seed| search_part(&part, 0, greedy(&part), seed, LONG, u64::MAX).offsets;
+        assert_eq!(offsets(7), offsets(7));
+    }
+
+    #[test]
+    fn a_part_of_too_many_items_keeps_its_plan() {
+        let items: Vec<Item> = (0..=MAX_ITEMS).map(|at| Item { start: at, end: at + 1, size: 1 }).collect();
+        let part = Part { buffers: (0..items.len()).collect(), sections: items.len(), pressure: 1, items };
+        assert!(!is_searchable(&part));
+        let best: Vec<u64> = vec![1; part.items.len()];
+        assert_eq!(search_part(&part, 0, best.clone(), 0, LONG, u64::MAX).offsets, best);
+    }
+}

@@ -170,3 +170,151 @@ fn iterated(
     found.trips = found.trips.or(count.and_then(|count| u64::try_from(count).ok()));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fuse::testing::Draft;
+    use super::*;
+    use crate::DType;
+    use crate::graph::op::{If, LoopInput, LoopKind, LoopOutput, LoopSlice};
+    use crate::ids::TensorId;
+
+    /// A body with one input, on which it computes one node after the other.
+    fn body(kernels: &[Kernel]) -> Graph {
+        let mut draft = Draft::default();
+        let input = draft.input(&[8]);
+        let result = kernels.iter().fold(input, |last, &kernel| draft.node(kernel, &[last]));
+        draft.returns(result);
+        draft.graph()
+    }
+
+    /// An `If` on `condition` over a tensor of 8.
+    fn branches(draft: &mut Draft, condition: TensorId) -> TensorId {
+        let x = draft.input(&[8]);
+        let op = Op::If(Box::new(If {
+            then_body: body(&[Kernel::Sqrt, Kernel::Exp]),
+            else_body: body(&[Kernel::Tanh]),
+            then_inputs: vec![(1, 0)],
+            else_inputs: vec![(1, 0)],
+            then_outputs: vec![(0, 0)],
+            else_outputs: vec![(0, 0)],
+        }));
+        draft.op(op, &[condition, x])
+    }
+
+    /// A loop that carries a tensor of 8 and stacks it, `trips` times; `None`: nobody knows how often.
+    fn iterations(kind: LoopKind, trips: Option<i64>) -> Draft {
+        let mut draft = Draft::default();
+        draft.scenario.allow_opaque = trips.is_none();
+        let count = match trips {
+            Some(trips) => draft.ints(&[], &[trips]),
+            None => draft.input_of(DType::I64, &[]),
+        };
+        let x = draft.input(&[8]);
+        let slice = LoopSlice { axis: 0, start: 0, end: -1, stride: 1, part_size: 1, drops_axis: true };
+        let carried = LoopInputKind::Carried { result: 0 };
+        let op = Op::Loop(Box::new(Loop {
+            kind,
+            body: body(&[Kernel::Sqrt]),
+            inputs: vec![LoopInput { input: 1, parameter: 0, kind: carried }],
+            outputs: vec![
+                LoopOutput { result: 0, output: 0, concat: None },
+                LoopOutput { result: 0, output: 1, concat: Some(slice) },
+            ],
+            trip_count: Some(0),
+            condition: None,
+            iteration_parameter: None,
+            condition_result: None,
+        }));
+        let outputs = draft.outputs(op, &[DType::F32, DType::F32], &[count, x]);
+        outputs.into_iter().for_each(|output| draft.returns(output));
+        draft
+    }
+
+    /// What is found of the bodies of the node of this kernel.
+    fn found<T>(draft: Draft, kernel: Kernel, of_bodies: impl Fn(&[Body<'_>]) -> T) -> T {
+        draft.with(|work| {
+            let node = work.alive().find(|&node| work.is(node, kernel)).unwrap();
+            of_bodies(&of(work, node))
+        })
+    }
+
+    fn sides(condition: Option<i64>) -> Vec<Option<bool>> {
+        let mut draft = Draft::default();
+        let condition = match condition {
+            Some(flag) => draft.ints(&[], &[flag]),
+            None => draft.input_of(DType::Boolean, &[]),
+        };
+        let output = branches(&mut draft, condition);
+        draft.returns(output);
+        found(draft, Kernel::If, |bodies| bodies.iter().map(|body| body.side).collect())
+    }
+
+    #[test]
+    fn the_branch_of_a_known_condition_runs_alone() {
+        assert_eq!(sides(Some(1)), [Some(true)]);
+        assert_eq!(sides(Some(0)), [Some(false)]);
+        assert_eq!(sides(None), [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn what_a_branch_reads_and_gives_is_known_outside() {
+        let mut draft = Draft::default();
+        let condition = draft.ints(&[], &[1]);
+        let output = branches(&mut draft, condition);
+        draft.returns(output);
+        let (passed, results) =
+            found(draft, Kernel::If, |bodies| (bodies[0].passed.clone(), bodies[0].results.clone()));
+        let [(_, 0)] = passed[..] else { panic!("{passed:?}") };
+        let [(_, outer)] = results[..] else { panic!("{results:?}") };
+        assert_eq!(outer, output.index());
+    }
+
+    #[test]
+    fn a_loop_has_what_it_carries_and_stacks() {
+        let [known, unknown] = [Some(3), None].map(|trips| {
+            found(iterations(LoopKind::Loop, trips), Kernel::Loop, |bodies| {
+                bodies[0].iterated.clone().unwrap()
+            })
+        });
+        assert_eq!((known.entering.len(), known.carried.len(), known.stacked.len()), (1, 1, 1));
+        assert_eq!((known.trips, unknown.trips), (Some(3), None));
+        // What is carried differs from iteration to iteration: it is not passed as it is.
+        assert!(found(iterations(LoopKind::Loop, Some(3)), Kernel::Loop, |bodies| bodies[0]
+            .passed
+            .is_empty()));
+    }
+
+    #[test]
+    fn a_scan_has_no_iterations_of_its_own() {
+        let draft = iterations(LoopKind::Scan, Some(3));
+        assert!(found(draft, Kernel::Scan, |bodies| bodies.iter().all(|body| body.iterated.is_none())));
+    }
+
+    /// Steps by graph (0: outside), of a pass over the graph as written.
+    fn steps(draft: Draft) -> Vec<u32> {
+        use super::super::{order, steps};
+        let options = OnnxRuntimeCpu::default();
+        let lowered =
+            draft.with(|work| steps::run(work, &order::of(work), &steps::Settings::new(&options)).0);
+        lowered.steps.iter().map(|step| step.node.graph).collect()
+    }
+
+    #[test]
+    fn the_branch_that_needs_most_is_spelt_out_before_its_node() {
+        let mut draft = Draft::default();
+        let condition = draft.input_of(DType::Boolean, &[]);
+        let output = branches(&mut draft, condition);
+        draft.returns(output);
+        // Two steps of the first body, then the node.
+        assert_eq!(steps(draft), [1, 1, 0]);
+    }
+
+    #[test]
+    fn a_loop_is_its_first_iteration_and_one_step_for_all_others() {
+        // Counters, the body, the node; the others are a step before the node.
+        assert_eq!(steps(iterations(LoopKind::Loop, Some(1))), [0, 1, 0]);
+        assert_eq!(steps(iterations(LoopKind::Loop, Some(8))), [0, 1, 0, 0]);
+        assert_eq!(steps(iterations(LoopKind::Loop, Some(0))), [0]);
+    }
+}

@@ -10,7 +10,7 @@ use crate::graph::op::{
     AxisSpan, Binary, Broadcast, Constant, Convolution, ConvolutionForm, FilterLayout, LayerNorm, Reduce,
     ReshapeZero, Unary, WeightRange, Window,
 };
-use crate::graph::{Builder, Dim, Format, NodeSpec, Op, PartialShape, TensorSpec, Value};
+use crate::graph::{Builder, Dim, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::TensorId;
 use crate::rewrite;
 use crate::scenario::Scenario;
@@ -31,14 +31,25 @@ impl Default for Draft {
 
 impl Draft {
     fn add(&mut self, op: Op, dtype: DType, shape: PartialShape, inputs: &[TensorId]) -> TensorId {
+        self.add_all(op, &[dtype], shape, inputs)[0]
+    }
+
+    fn add_all(
+        &mut self,
+        op: Op,
+        dtypes: &[DType],
+        shape: PartialShape,
+        inputs: &[TensorId],
+    ) -> Vec<TensorId> {
         let type_name = op.kind().name();
         let name = format!("{type_name}_{}", self.builder.graph().nodes().len());
         let spec = NodeSpec { op, name: &name, type_name, ..NodeSpec::default() };
         let node = self.builder.node(spec);
-        let output = self.builder.output(node, TensorSpec { dtype, shape, ..TensorSpec::default() });
+        let spec = |&dtype: &DType| TensorSpec { dtype, shape: shape.clone(), ..TensorSpec::default() };
+        let outputs = dtypes.iter().map(|dtype| self.builder.output(node, spec(dtype))).collect();
         let inputs: Vec<_> = inputs.iter().copied().map(Some).collect();
         self.builder.connect(node, &inputs);
-        output
+        outputs
     }
 
     /// A model input of f32.
@@ -136,6 +147,16 @@ impl Draft {
     /// A node of any operator.
     pub(crate) fn op(&mut self, op: Op, inputs: &[TensorId]) -> TensorId {
         self.add(op, DType::Dynamic, PartialShape::any(), inputs)
+    }
+
+    /// A node of any operator with several outputs, of these types.
+    pub(crate) fn outputs(&mut self, op: Op, dtypes: &[DType], inputs: &[TensorId]) -> Vec<TensorId> {
+        self.add_all(op, dtypes, PartialShape::any(), inputs)
+    }
+
+    /// The graph, to be the body of a node.
+    pub(crate) fn graph(self) -> Graph {
+        self.builder.finish().unwrap()
     }
 
     /// A model output.

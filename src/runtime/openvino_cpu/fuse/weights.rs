@@ -175,6 +175,42 @@ mod tests {
         assert_eq!(gather.inputs.len(), 5);
     }
 
+    /// A table under `scale`, which is a constant or is computed in the run.
+    fn scaled(is_known: bool, dtype: DType) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let ids = net.input("ids", DType::I32, &[1, FREE]);
+        let stored = net.weight("table", dtype, &[100, 8]);
+        let stored = net.op("widen", Op::Convert { to: f32 }, &[stored], f32, &[100, 8]);
+        let scale =
+            if is_known { net.weight("scale", f32, &[100, 1]) } else { net.input("scale", f32, &[100, 1]) };
+        let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let weight = net.op("multiply", multiply, &[stored, scale], f32, &[100, 8]);
+        let axis = net.int("axis", 0);
+        let rows = net.op("gather", Op::Gather { batch_dims: 0 }, &[weight, ids, axis], f32, &[1, FREE, 8]);
+        net.result("out", rows);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn a_table_whose_scale_is_no_constant_is_gathered_as_computed() {
+        assert_eq!(scaled(true, DType::U8), ["Gather gather f32"]);
+        let computed = scaled(false, DType::U8);
+        assert!(computed.iter().any(|line| line.contains("multiply")), "{computed:?}");
+    }
+
+    #[test]
+    fn a_table_of_single_precision_is_gathered_as_it_is() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let ids = net.input("ids", DType::I32, &[1, FREE]);
+        let (table, axis) = (net.weight("table", f32, &[100, 8]), net.int("axis", 0));
+        let rows = net.op("gather", Op::Gather { batch_dims: 0 }, &[table, ids, axis], f32, &[1, FREE, 8]);
+        net.result("out", rows);
+        let graph = net.execute(DYNAMIC);
+        assert_eq!(super::super::testing::lines(&graph), ["Gather gather f32"]);
+        let gather = graph.nodes.iter().find(|node| node.kind == Kind::Gather).unwrap();
+        assert_eq!(gather.inputs.len(), 3);
+    }
+
     #[test]
     fn a_shared_zero_point_is_converted_for_the_gather() {
         let lines = table(true).lines(DYNAMIC);
