@@ -10,6 +10,9 @@ pub use isa::Isa;
 
 use crate::units::Bytes;
 
+/// Bytes of a page of memory: those of Linux on x86-64.
+pub(crate) const PAGE: u64 = 4096;
+
 /// The processor that a run is analyzed for.
 ///
 /// The default is [`Machine::MEASURED`]: an analysis does not read the machine that it runs on unless

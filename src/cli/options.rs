@@ -1,6 +1,6 @@
 //! Options that several commands share, and what they mean.
 
-use super::parse::{parse_bind, parse_input, parse_value};
+use super::parse::{Length, parse_bind, parse_image, parse_input, parse_tiles, parse_value};
 use super::runtime::RuntimeArgs;
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
@@ -32,6 +32,29 @@ pub(super) struct Binding {
     /// Count nodes without a shape as unknown (the total is a lower bound, exit status 3) instead of ending
     #[arg(long)]
     allow_opaque: bool,
+}
+
+/// What a vision tower sees.
+#[derive(Debug, Args)]
+pub(super) struct Vision {
+    /// Vision patches over all images; a product such as 5*577 is taken too
+    #[arg(value_parser = parse_tiles, required_unless_present = "image")]
+    seq: Option<Length>,
+    /// Width and height of one image in pixels; the family's image processor says what becomes of it
+    #[arg(long, value_name = "WxH", value_parser = parse_image, conflicts_with = "seq")]
+    pub(super) image: Option<(u64, u64)>,
+}
+
+impl Vision {
+    /// Patches over all images.
+    pub(super) fn patches(&self) -> Option<u64> {
+        self.seq.map(|seq| seq.total)
+    }
+
+    /// Images, where the patches were given as a product.
+    pub(super) fn tiles(&self) -> Option<u64> {
+        self.seq.and_then(|seq| seq.tiles)
+    }
 }
 
 /// How the model is analysed and told.

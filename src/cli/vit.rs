@@ -1,7 +1,6 @@
 //! `memgraph vit`: a vision tower.
 
-use super::options::{Analysis, Binding};
-use super::parse::{Length, parse_image, parse_tiles};
+use super::options::{Analysis, Binding, Vision};
 use super::{EXIT_STATUS, Outcome, components};
 use memgraph::analysis::Task;
 use memgraph::error::Result;
@@ -14,12 +13,8 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// A folder with an export, an .xml or an .onnx
     model: PathBuf,
-    /// Patches over all images; a product such as 5*577 is taken too
-    #[arg(value_parser = parse_tiles, required_unless_present = "image")]
-    seq: Option<Length>,
-    /// Width and height of the image in pixels
-    #[arg(long, value_name = "WxH", value_parser = parse_image, conflicts_with = "seq")]
-    image: Option<(u64, u64)>,
+    #[command(flatten)]
+    vision: Vision,
     /// Images side by side
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     batch: Option<u64>,
@@ -34,16 +29,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.analysis.is_components()? {
-        let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
+        let patches = args.vision.patches().ok_or_else(components::needs_patches)?;
         return components::vision(&args.analysis, &args.binding, &args.model, patches);
     }
-    let task = Task::Vision {
-        patches: args.seq.map(|seq| seq.total),
-        tiles: args.seq.and_then(|seq| seq.tiles),
-        part: args.part.clone(),
-    };
+    let task =
+        Task::Vision { patches: args.vision.patches(), tiles: args.vision.tiles(), part: args.part.clone() };
     let base = args.binding.scenario().with(|run| {
-        run.image = args.image;
+        run.image = args.vision.image;
         run.batch = args.batch;
     });
     let request = args.analysis.request(task, base, &args.binding)?;

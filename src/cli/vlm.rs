@@ -1,7 +1,6 @@
 //! `memgraph vlm`: a vision-language pipeline.
 
-use super::options::{Analysis, Binding};
-use super::parse::{Length, parse_image, parse_tiles};
+use super::options::{Analysis, Binding, Vision};
 use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
@@ -15,12 +14,8 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// A folder with the parts of an export
     model: PathBuf,
-    /// Vision patches over all images; a product such as 5*577 is taken too
-    #[arg(value_parser = parse_tiles, required_unless_present = "image")]
-    seq: Option<Length>,
-    /// Width and height of one image in pixels; the family's image processor says what becomes of it
-    #[arg(long, value_name = "WxH", value_parser = parse_image, conflicts_with = "seq")]
-    image: Option<(u64, u64)>,
+    #[command(flatten)]
+    vision: Vision,
     /// Tokens of the prompt beside the image's
     #[arg(long, default_value_t = 0, value_name = "N")]
     text_tokens: u64,
@@ -44,17 +39,17 @@ enum Answer {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.analysis.is_components()? {
-        let patches = args.seq.map(|seq| seq.total).ok_or_else(components::needs_patches)?;
+        let patches = args.vision.patches().ok_or_else(components::needs_patches)?;
         return components::pipeline(&args.analysis, &args.binding, &args.model, patches);
     }
     let task = Task::Pipeline {
-        patches: args.seq.map(|seq| seq.total),
-        tiles: args.seq.and_then(|seq| seq.tiles),
+        patches: args.vision.patches(),
+        tiles: args.vision.tiles(),
         text_tokens: args.text_tokens,
         new_tokens: args.new_tokens,
         keeps_vision: args.keep_vision == Answer::Yes,
     };
-    let base = args.binding.scenario().with(|run| run.image = args.image);
+    let base = args.binding.scenario().with(|run| run.image = args.vision.image);
     let request = args.analysis.request(task, base, &args.binding)?;
     args.analysis.run(&args.model, &request, Heading::Pipeline)
 }

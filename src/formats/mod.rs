@@ -6,6 +6,8 @@ mod digest;
 pub mod genai;
 pub mod limits;
 #[cfg(any(feature = "onnx", feature = "openvino"))]
+mod lookup;
+#[cfg(any(feature = "onnx", feature = "openvino"))]
 mod mapping;
 #[cfg(feature = "onnx")]
 pub mod onnx;

@@ -26,9 +26,9 @@
 //! Source: glibc 2.36, malloc/malloc.c (`sysmalloc`, `_int_malloc`, `_int_memalign`, `_int_free`, `systrim`, `munmap_chunk`),
 //! checked against traces of 12 sessions of ONNX Runtime 1.31.1.
 
+use crate::machine::PAGE;
 use std::collections::{BTreeMap, BTreeSet};
 
-const PAGE: u64 = 4096;
 /// The smallest block; a smaller rest is not split off (`MINSIZE`).
 const SMALLEST: u64 = 32;
 /// `DEFAULT_MMAP_THRESHOLD`, `DEFAULT_TRIM_THRESHOLD` and `DEFAULT_TOP_PAD`.

@@ -2,6 +2,7 @@
 
 use super::model;
 use super::view::View;
+use crate::machine::PAGE;
 use crate::phases::PhaseName;
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
@@ -42,7 +43,6 @@ impl View<'_> {
         if plan.touched.is_empty() {
             return Bytes::ZERO;
         }
-        const PAGE: u64 = 4096;
         let pages =
             plan.touched.iter().map(|range| range.end.next_multiple_of(PAGE) - range.start / PAGE * PAGE);
         plan.arena_size - Bytes(pages.fold(0, u64::saturating_add)).min(plan.arena_size)

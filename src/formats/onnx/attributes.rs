@@ -4,7 +4,7 @@ use super::proto::attribute_proto::AttributeType as Kind;
 use super::proto::{AttributeProto, TensorProto};
 use super::types;
 use crate::DType;
-use crate::formats::limits;
+use crate::formats::{limits, lookup};
 use crate::graph::op::Ints;
 use smallvec::SmallVec;
 
@@ -123,9 +123,8 @@ impl<'r> Layer<'r> {
         expected: &'static str,
     ) -> Result<T> {
         let Some(value) = self.text(name)? else { return Ok(default) };
-        let known = words.iter().find(|(word, _)| value.eq_ignore_ascii_case(word));
         let shown = || format!("\"{}\"", value.chars().take(40).collect::<String>());
-        known.map(|&(_, known)| known).ok_or_else(|| invalid(name, &shown(), expected))
+        lookup::word(words, value).ok_or_else(|| invalid(name, &shown(), expected))
     }
 
     /// A tensor, if it is given.

@@ -3,6 +3,7 @@
 use super::fault::cut;
 use super::{text, xml};
 use crate::DType;
+use crate::formats::lookup;
 use crate::graph::PartialShape;
 use crate::graph::op::Ints;
 use smallvec::SmallVec;
@@ -48,8 +49,7 @@ impl<'a> Attributes<'_, 'a> {
         expected: &'static str,
     ) -> Result<T> {
         let Some(value) = self.raw(name) else { return Ok(default) };
-        let known = words.iter().find(|(word, _)| value.eq_ignore_ascii_case(word));
-        known.map(|&(_, known)| known).ok_or_else(|| invalid(name, value, expected))
+        lookup::word(words, value).ok_or_else(|| invalid(name, value, expected))
     }
 
     /// An integer that must be there.

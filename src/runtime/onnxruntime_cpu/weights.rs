@@ -22,6 +22,7 @@ use super::steps::Settings;
 use super::work::Work;
 use super::{bodies, nbits};
 use crate::DType;
+use crate::machine::PAGE;
 use crate::schedule::NodeRef;
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -244,7 +245,6 @@ fn panels(columns: u64, rows: u64, element: u64) -> Option<u64> {
 ///
 /// Every index counts as a row of its own, with the pages that it begins and ends in.
 pub(super) fn unread(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> u64 {
-    const PAGE: u64 = 4096;
     let mut unread = 0_u64;
     for &node in order.iter().filter(|&&node| work.is(node, Kernel::Gather)) {
         let (Some(table), Some(indices)) = (work.input(node, 0), work.input(node, 1)) else { continue };

@@ -25,10 +25,10 @@ mod signal;
 mod source;
 
 use super::made::{inputs, with};
+use crate::formats::lookup::{Versions, by_key};
 use crate::graph::OpKind;
 use entry::{MakeOp, STANDARD, ms, op};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 use std::sync::LazyLock;
 
 pub(super) use entry::{Entry, Make};
@@ -51,19 +51,8 @@ const FAMILIES: &[&[Entry]] = &[
     features::TABLE,
 ];
 
-/// Versions of one operator, oldest first.
-type Versions = SmallVec<[&'static Entry; 4]>;
-
-static BY_TYPE: LazyLock<FxHashMap<(&'static str, &'static str), Versions>> = LazyLock::new(|| {
-    let mut map: FxHashMap<(&'static str, &'static str), Versions> = FxHashMap::default();
-    for entry in FAMILIES.iter().copied().flatten() {
-        map.entry((entry.domain, entry.type_name)).or_default().push(entry);
-    }
-    for versions in map.values_mut() {
-        versions.sort_by_key(|entry| entry.since);
-    }
-    map
-});
+static BY_TYPE: LazyLock<FxHashMap<(&'static str, &'static str), Versions<Entry>>> =
+    LazyLock::new(|| by_key(FAMILIES, |entry| (entry.domain, entry.type_name), |entry| entry.since));
 
 /// The entry for an operator of a model that imports this version of its set; `None` if no table has it.
 pub(super) fn find(domain: &str, type_name: &str, version: i64) -> Option<&'static Entry> {
@@ -87,8 +76,9 @@ pub struct OperatorType {
 
 /// Every operator type that has a shape rule, by domain and name.
 pub fn supported_operators() -> impl Iterator<Item = OperatorType> {
-    let has_rule =
-        |versions: &Versions| versions.iter().flat_map(|entry| entry.kinds).any(|kind| !kind.is_opaque());
+    let has_rule = |versions: &Versions<Entry>| {
+        versions.iter().flat_map(|entry| entry.kinds).any(|kind| !kind.is_opaque())
+    };
     let listed = BY_TYPE.iter().filter(|(_, versions)| has_rule(versions));
     let rows = listed.map(|(&(domain, name), versions)| {
         let mut kinds: Vec<_> = versions.iter().flat_map(|entry| entry.kinds).copied().collect();
@@ -111,6 +101,7 @@ mod tests {
     use crate::DType;
     use crate::graph::Op;
     use crate::graph::op::{AxisSpan, Cumulation, ElementType, FusedMatMul, GroupNorm, LayerNorm, Mvn};
+    use smallvec::SmallVec;
 
     fn since(type_name: &str, version: i64) -> Option<i64> {
         find("", type_name, version).map(|entry| entry.since)

@@ -23,10 +23,10 @@ mod sequence;
 mod signal;
 mod source;
 
+use crate::formats::lookup::{Versions, by_key};
 use crate::graph::OpKind;
 use entry::{INTERNAL, op};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 use std::sync::LazyLock;
 
 pub(super) use entry::{Entry, Make};
@@ -53,22 +53,11 @@ const FAMILIES: &[&[Entry]] = &[
     sequence::TABLE,
 ];
 
-/// Versions of one operator, oldest first.
-type Versions = SmallVec<[&'static Entry; 4]>;
-
-static BY_TYPE: LazyLock<FxHashMap<&'static str, Versions>> = LazyLock::new(|| {
-    let mut map: FxHashMap<&'static str, Versions> = FxHashMap::default();
-    for entry in FAMILIES.iter().copied().flatten() {
-        map.entry(entry.type_name).or_default().push(entry);
-    }
-    for versions in map.values_mut() {
-        versions.sort_by_key(|entry| entry.since);
-    }
-    map
-});
+static BY_TYPE: LazyLock<FxHashMap<&'static str, Versions<Entry>>> =
+    LazyLock::new(|| by_key(FAMILIES, |entry| entry.type_name, |entry| entry.since.into()));
 
 /// Names without regard to case, as OpenVINO's reader takes them.
-static BY_LOWER_CASE: LazyLock<FxHashMap<String, &'static Versions>> =
+static BY_LOWER_CASE: LazyLock<FxHashMap<String, &'static Versions<Entry>>> =
     LazyLock::new(|| BY_TYPE.iter().map(|(name, versions)| (name.to_ascii_lowercase(), versions)).collect());
 
 /// Operators that older files give an operator set called `experimental` or `extension`.
@@ -135,7 +124,7 @@ pub fn supported_operators() -> impl Iterator<Item = OperatorType> {
     rows.into_iter()
 }
 
-fn described(versions: &Versions) -> String {
+fn described(versions: &Versions<Entry>) -> String {
     let names: Vec<String> = versions
         .iter()
         .map(|entry| match entry.since {

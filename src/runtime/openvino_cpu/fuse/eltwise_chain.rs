@@ -13,6 +13,12 @@ use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
 
+/// Most inputs of the kernel of a chain.
+///
+/// Source: `Eltwise::canFuse` and `MAX_ELTWISE_INPUTS`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/eltwise.cpp and
+/// nodes/kernels/jit_eltwise_common.hpp.
+const MOST_INPUTS: usize = 7;
+
 /// Gives matrix products their post-operations.
 pub(super) const POST_OPERATIONS: Rule = Rule {
     name: "post-operations",
@@ -190,7 +196,8 @@ fn join(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
     let (parent, child) = (&work.nodes[node], &work.nodes[reader]);
-    if child.kind != Kind::Eltwise || child.n_fused > 0 || parent.inputs().len() + child.inputs().len() > 16 {
+    let inputs = parent.inputs().len() + child.inputs().len().saturating_sub(1);
+    if child.kind != Kind::Eltwise || child.n_fused > 0 || inputs > MOST_INPUTS {
         return false;
     }
     let producers = || child.inputs().iter().flatten().map(|edge| edge.node);
@@ -269,6 +276,23 @@ mod tests {
     fn a_chain_is_one_node_with_the_first_name() {
         assert_eq!(chain(DType::F32, Binary::Add, false), ["Eltwise first,second f32"]);
         assert_eq!(chain(DType::F32, Binary::Add, true), ["Eltwise first,second f32"]);
+    }
+
+    #[test]
+    fn a_chain_has_at_most_seven_inputs() {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+        let sum = |count: usize| {
+            let mut net = Net::new();
+            let inputs: Vec<_> =
+                names[..count].iter().map(|name| net.input(name, DType::F32, &[FREE, 8])).collect();
+            let add = |net: &mut Net, name: &str, a, b| {
+                net.op(name, Op::Binary(Binary::Add, Broadcast::Numpy), &[a, b], DType::F32, &[FREE, 8])
+            };
+            let last = (1..count).fold(inputs[0], |sum, next| add(&mut net, names[next], sum, inputs[next]));
+            net.result("out", last);
+            net.lines(DYNAMIC).iter().filter(|line| line.starts_with("Eltwise")).count()
+        };
+        assert_eq!([sum(7), sum(8)], [1, 2]);
     }
 
     #[test]
