@@ -1,4 +1,4 @@
-//! The graph as its file wrote it, in canonical operators.
+//! The graph as exported, in canonical operators.
 //!
 //! Knows no format and no runtime. A [`Graph`] is made by a [`Builder`], which
 //! checks it (`validate`) and fixes the execution order (`order`); it never

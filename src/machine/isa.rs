@@ -12,7 +12,7 @@ pub enum Isa {
     Avx512,
     /// AVX-512 with products of bytes (VNNI).
     Avx512Vnni,
-    /// AVX-512 with bfloat16, the set of [`Machine::MEASURED`].
+    /// AVX-512 with bfloat16, the set of [`Machine::MEASURED`](super::Machine::MEASURED).
     #[default]
     Avx512Bf16,
     /// AMX tiles of bfloat16 and bytes.

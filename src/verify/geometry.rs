@@ -98,7 +98,8 @@ pub enum Violation {
 /// use memgraph::{Bytes, problem::{Plan, Problem}, verify::geometry};
 ///
 /// let problem = Problem::default().with(0, 2, 4).with(1, 3, 4);
-/// let plan = Plan { offsets: vec![Bytes(0), Bytes(3)], arena_size: Bytes(7), ..Plan::default() };
+/// let mut plan = Plan::default();
+/// (plan.offsets, plan.arena_size) = (vec![Bytes(0), Bytes(3)], Bytes(7));
 /// let violations = geometry::check(&problem, &plan);
 /// assert_eq!(violations[0].to_string(), "buffers 0 and 1 share bytes 3..4 at steps 1..2");
 /// ```

@@ -6,7 +6,7 @@ macro_rules! define_kinds {
     ($($(#[$family_doc:meta])* $family:ident {
         $($name:ident: $class:ident, $inputs:literal -> $outputs:literal $(, ($pattern:pat))?;)*
     })*) => {
-        /// Which operator an [`Op`] is, without its attributes: what rules and kernels are keyed by.
+        /// Which operator an [`Op`](super::Op) is, without its attributes: what rules and kernels are keyed by.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         #[allow(missing_docs)] // The names are those of the operators' specifications.

@@ -55,9 +55,8 @@ pub fn rearranges(model_type: &str) -> bool {
 /// use memgraph::formats::preprocessor::Preprocessor;
 /// use memgraph::pipeline::families;
 ///
-/// let settings = Preprocessor {
-///     patch_size: Some(14), merge_size: Some(2), max_pixels: Some(12_845_056), ..Preprocessor::default()
-/// };
+/// let mut settings = Preprocessor::default();
+/// (settings.patch_size, settings.merge_size, settings.max_pixels) = (Some(14), Some(2), Some(12_845_056));
 /// let found = families::tiles("qwen2_5_vl", &settings, (1372, 1036))?.unwrap();
 /// assert_eq!((found.patches, found.tokens), (7252, 1813));
 /// # Ok::<(), memgraph::Error>(())

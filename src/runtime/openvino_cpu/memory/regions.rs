@@ -1,4 +1,4 @@
-//! Which tensors share memory, and who holds it.
+//! Groups tensors that share one allocation, and finds its owner.
 //!
 //! A region is one output port and everything joined to it: views of it, and what is computed in its place. All readers
 //! of a port share its region.
