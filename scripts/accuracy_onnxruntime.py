@@ -5,17 +5,21 @@ Needs ../shared/measured (or --measured), ../shared/models (or --models) and not
 
 * Records of kind `heap`: the heap at the peak of the session's creation, of the first and of the second run, over what the
   process held before; the user's arrays, allocated before a run, are no part of it.
+* Those of models that other people published, as far as they are there (--more-models): a table of their own, and as many
+  must agree as when it was written.
 * Records of kind `arena`: what the arena's log says that it grew by until the end of the second run of the first shapes,
   extension by extension, and the resident set at the peak of creation and of both runs.
 
-The resident set holds what the C library keeps of freed memory, which differs between equal processes: what is told is held
-against the frequent case, and, apart, against "up to", the other; neither is held to a limit. With --write, the tables go to docs/accuracy.md, between the markers there.
+The resident set holds what the C library keeps of freed memory, which differs between equal processes: what is told is an
+interval, and the tables count how often the measured set lies in it, 3 % of it or 2 MiB allowed for on either side. With --write, the
+tables go to docs/accuracy-onnxruntime.md, between the markers there.
 The exit status is 1 if a heap is off by more than 5 %, or an arena is off: by any
 extension where regions double, by 5 % in sum where they are as large as requests.
 """
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -25,36 +29,84 @@ import common
 MIB = 1 << 20
 LIMIT = 5.0
 BEGIN, END = "<!-- accuracy_onnxruntime.py begin -->", "<!-- accuracy_onnxruntime.py end -->"
+PUBLISHED = "<!-- accuracy_onnxruntime.py published begin -->", "<!-- accuracy_onnxruntime.py published end -->"
+DOCUMENT = common.ROOT / "docs/accuracy-onnxruntime.md"
 LEVELS = {"ORT_DISABLE_ALL": "disabled", "ORT_ENABLE_BASIC": "basic", "ORT_ENABLE_EXTENDED": "extended",
           "ORT_ENABLE_ALL": "all"}
 
 
 def main():
-    arguments = common.records_parser(__doc__).parse_args()
+    parser = common.records_parser(__doc__)
+    parser.add_argument("--more-models", type=pathlib.Path, help="published models (default: models-more beside --models)")
+    arguments = parser.parse_args()
     arguments.memgraph = common.find_memgraph(arguments.memgraph)
 
     heaps, arenas = [], []
     for record in json.loads((arguments.measured / "onnxruntime_cpu.json").read_text()):
         if arguments.only in record["id"]:
             (heaps if record["kind"] == "heap" else arenas).append(record)
-    heap_rows = [row for record in heaps for row in heap_errors(arguments, record)]
+    heap_rows = [row for record in heaps for row in heap_errors(arguments, record, arguments.models)]
     arena_rows = [arena_errors(arguments, record) for record in arenas]
-    if not heap_rows and not arena_rows:
+    published = published_rows(arguments)
+    if not heap_rows and not arena_rows and not published:
         sys.exit("no record to compare")
 
     text = "\n\n".join(tables(heap_rows, arena_rows))
     print(text)
     if arguments.write:
         common.replace_section(arguments.write, BEGIN, END, text)
+    wrong = compare_published(arguments, published)
     missed = [row["id"] for row in heap_rows if abs(row["percent"]) > LIMIT]
     missed += [row["id"] for row in arena_rows if not row["holds"]]
-    for identity in missed:
-        print(f"missed: {identity}", file=sys.stderr)
-    sys.exit(1 if missed else 0)
+    for line in [f"missed: {identity}" for identity in missed] + wrong:
+        print(line, file=sys.stderr)
+    sys.exit(1 if missed or wrong else 0)
+
+
+def published_rows(arguments):
+    """The phases of published models, heap and resident set."""
+    models = arguments.more_models or arguments.models.parent / "models-more"
+    path = arguments.measured / "onnxruntime_cpu_public.json"
+    records = json.loads(path.read_text()) if path.exists() else []
+    chosen = [record for record in records if arguments.only in record["id"] and (models / record["model"]).exists()]
+    return [row for record in chosen for row in heap_errors(arguments, record, models)]
+
+
+def compare_published(arguments, rows):
+    """Prints and writes the table of published models; what is worse than in the committed one."""
+    if not rows:
+        return []
+    heaps, insides = sum(is_near(row) for row in rows), sum(is_inside(row) for row in rows)
+    lines = ["| run, phase | heap predicted, MiB | measured | error, % | resident, MiB: from | to | measured |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        mib = {key: f"{row[key] / MIB:.2f}" for key in ("predicted", "measured", "lower", "upper", "resident")}
+        marks = ("" if is_near(row) else " (missed)", "" if is_inside(row) else " (outside)")
+        lines.append(f"| {row['id']} | {mib['predicted']} | {mib['measured']} | {row['percent']:+.2f}{marks[0]} | {mib['lower']} "
+                     f"| {mib['upper']} | {mib['resident']}{marks[1]} |")
+    lines += ["", f"* {heaps} of {len(rows)} heaps within {LIMIT:.0f} % or 1 MiB; {insides} of {len(rows)} resident sets inside"]
+    text = "\n".join(lines)
+    print(text)
+    committed = re.search(r"\* (\d+) of (\d+) heaps within .* or 1 MiB; (\d+) of", DOCUMENT.read_text())
+    if arguments.write and not arguments.only:
+        common.replace_section(arguments.write, *PUBLISHED, text)
+    if committed is None or int(committed[2]) != len(rows):
+        return []
+    pairs = (("heaps", int(committed[1]), heaps), ("resident sets", int(committed[3]), insides))
+    return [f"published models, {what}: {now} agree, {before} did" for what, before, now in pairs if now < before]
+
+
+def is_near(row):
+    return abs(row["predicted"] - row["measured"]) <= max(LIMIT / 100 * row["measured"], MIB)
+
+
+def is_inside(row):
+    """Whether the measured resident set lies in the interval that is told, 3 % of it or 2 MiB allowed for on either side."""
+    slack = max(0.03 * row["resident"], 2 * MIB)
+    return row["lower"] - slack <= row["resident"] <= row["upper"] + slack
 
 
 def analyse(arguments, model, flags):
-    command = [arguments.memgraph, "graph", arguments.models / model, "--profile", "onnxruntime-cpu", *flags]
+    command = [arguments.memgraph, "graph", model, "--profile", "onnxruntime-cpu", *flags]
     run = subprocess.run([*map(str, command), "--json", "-"], capture_output=True, text=True, check=False)
     if run.returncode != 0:
         sys.exit(f"{model}: {run.stderr}")
@@ -62,7 +114,7 @@ def analyse(arguments, model, flags):
     return report, {phase["name"]: phase for phase in report["phases"]}
 
 
-def heap_errors(arguments, record):
+def heap_errors(arguments, record, models):
     run = record["run"]
     flags = ["--weights", run.get("weights", "embedded")]
     for name, dims in run["shapes"].items():
@@ -74,7 +126,7 @@ def heap_errors(arguments, record):
     flags += [f"--{key.replace('_', '-')}" for key in ("no_mem_reuse", "no_mem_pattern", "no_prepacking") if key in run]
     if run.get("so", {}).get("enable_cpu_mem_arena") is False or "no_arena" in run:
         flags += ["--arena", "off"]
-    _, predicted = analyse(arguments, record["model"], flags)
+    _, predicted = analyse(arguments, models / record["model"], flags)
     found = {phase["name"]: phase for phase in record["phases"]}
     created = found.get("drop_model", found["compile"])
     begin, first = found["read_model"], found["infer1"]
@@ -87,6 +139,7 @@ def heap_errors(arguments, record):
         value, told = predicted[phase]["heap_peak_bytes"], predicted[phase]["resident_peak_bytes"]
         yield {"id": f"{record['id']}, {phase}", "predicted": value, "measured": measured,
                "percent": 100 * (value - measured) / measured, "resident": resident, "told": told,
+               "lower": predicted[phase].get("resident_peak_lower_bytes", told),
                "upper": predicted[phase].get("resident_peak_upper_bytes", told)}
 
 
@@ -110,7 +163,7 @@ def arena_errors(arguments, record):
         flags += ["--arena", "off"]
     elif settings.get("env"):
         flags += ["--arena", "same-as-requested"]
-    report, predicted = analyse(arguments, settings["model"], flags)
+    report, predicted = analyse(arguments, arguments.models / settings["model"], flags)
 
     grown = [] if settings.get("arena") is False else [
         size for run in ("RUN0", "RUN1") for size in record["arena_extensions"].get(run, {}).get("list", [])]

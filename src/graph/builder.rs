@@ -1,7 +1,9 @@
 //! Makes graphs: readers add nodes, then edges, then finish.
 
 use super::op::{Constant, Op, Variable};
-use super::{Format, Graph, Node, PartialShape, Tensor, Text, Value, WeightFile, order, validate};
+use super::{
+    Format, Graph, MessageCounts, Node, PartialShape, Tensor, Text, Value, WeightFile, order, validate,
+};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::ids::{NodeId, TensorId, VariableId};
@@ -96,6 +98,11 @@ impl Builder {
     /// Names the model.
     pub fn set_name(&mut self, name: &str) {
         self.graph.name = self.text(name);
+    }
+
+    /// Sets what the whole file's message holds; see [`Graph::message`].
+    pub fn set_message(&mut self, message: MessageCounts) {
+        self.graph.message = message;
     }
 
     /// Adds what the export says to the runtime that loads it; see [`Graph::info`].

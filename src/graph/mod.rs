@@ -46,8 +46,29 @@ pub struct Graph {
     weight_files: Vec<WeightFile>,
     info: Vec<(Text, Text)>,
     node_info: Vec<(NodeId, Text, Text)>,
+    message: MessageCounts,
     number: u32,
     order: Vec<NodeId>,
+}
+
+/// What a file's message holds beside nodes and tensors, bodies included: a runtime that keeps the message takes memory for
+/// it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageCounts {
+    /// Attributes of nodes.
+    pub attributes: u64,
+    /// Stated types of intermediate results.
+    pub value_infos: u64,
+    /// Notes on nodes (`metadata_props`).
+    pub properties: u64,
+    /// Bytes of these.
+    pub property_bytes: u64,
+    /// Bytes of the names of initializers and results that have more than a short text.
+    pub result_name_bytes: u64,
+    /// The same of the names of nodes.
+    pub node_name_bytes: u64,
+    /// The same of the names under which nodes read.
+    pub input_name_bytes: u64,
 }
 
 /// The format a graph was read from.
@@ -269,6 +290,12 @@ impl Graph {
     #[must_use]
     pub fn info(&self, name: &str) -> Option<&str> {
         self.info.iter().find(|(own, _)| self.text(*own) == name).map(|&(_, value)| self.text(value))
+    }
+
+    /// What the whole file's message holds beside nodes and tensors; of a format that is no message, nothing.
+    #[must_use]
+    pub fn message(&self) -> MessageCounts {
+        self.message
     }
 
     /// What the file of a runtime's own graph says of a node under `name`.

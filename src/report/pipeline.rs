@@ -334,6 +334,7 @@ fn phase(parts: &[Held<'_>], moment: &Moment, totals: &model::Totals) -> model::
         name: moment.name.to_owned(),
         heap_peak_bytes: heap.0,
         resident_peak_bytes: (file + anonymous).0,
+        resident_peak_lower_bytes: None,
         resident_peak_upper_bytes: None,
         file_resident_bytes: file.0,
         tokens: at.tokens,

@@ -4,7 +4,7 @@ mod comparison;
 mod pipeline;
 mod published;
 
-use super::model::{Known, Report, Share, Task, Totals};
+use super::model::{Known, Phase, Report, Share, Task, Totals};
 use crate::units::Bytes;
 use std::fmt::Write;
 
@@ -151,9 +151,11 @@ fn storage(out: &mut String, report: &Report) -> std::fmt::Result {
 
 fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
     let width = report.phases.iter().map(|phase| phase.name.len()).max().unwrap_or(0).max(9);
-    let has_upper = report.phases.iter().any(|phase| phase.resident_peak_upper_bytes.is_some());
-    let upper = |text: String| if has_upper { format!(" {text:>12}") } else { String::new() };
-    let head = upper("up to".to_owned());
+    let bounds: [fn(&Phase) -> Option<u64>; 2] =
+        [|phase| phase.resident_peak_lower_bytes, |phase| phase.resident_peak_upper_bytes];
+    let [has_lower, has_upper] = bounds.map(|bound| report.phases.iter().any(|phase| bound(phase).is_some()));
+    let cell = |is_there: bool, text: String| if is_there { format!(" {text:>12}") } else { String::new() };
+    let head = cell(has_lower, "from".to_owned()) + &cell(has_upper, "up to".to_owned());
     writeln!(out, "\n{:<width$} {:>12} {:>12}{head}  peak at", "Phase", "heap", "resident")?;
     for phase in &report.phases {
         let (heap, resident) = (Bytes(phase.heap_peak_bytes), Bytes(phase.resident_peak_bytes));
@@ -166,9 +168,10 @@ fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
             _ => "-".to_owned(),
         };
         let (heap, resident) = (heap.to_string(), resident.to_string());
-        let upper =
-            upper(phase.resident_peak_upper_bytes.map(|upper| Bytes(upper).to_string()).unwrap_or_default());
-        writeln!(out, "{:<width$} {heap:>12} {resident:>12}{upper}  {at}", phase.name)?;
+        let [lower, upper] =
+            bounds.map(|bound| bound(phase).map(|bytes| Bytes(bytes).to_string()).unwrap_or_default());
+        let interval = cell(has_lower, lower) + &cell(has_upper, upper);
+        writeln!(out, "{:<width$} {heap:>12} {resident:>12}{interval}  {at}", phase.name)?;
     }
     Ok(())
 }

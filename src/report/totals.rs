@@ -66,12 +66,14 @@ impl View<'_> {
         let anonymous = residency
             .anonymous_bytes
             .unwrap_or_else(|| heap - residency.untouched_bytes + residency.kept_bytes - self.untouched());
+        let lower = residency.anonymous_lower_bytes.filter(|&lower| lower < anonymous);
         let upper = residency.anonymous_upper_bytes.filter(|&upper| upper > anonymous);
         let step = self.phase.lowered.schedule().steps.get(self.peak_step as usize);
         model::Phase {
             name: self.phase.name.name().to_owned(),
             heap_peak_bytes: heap.0,
             resident_peak_bytes: (anonymous + file).0,
+            resident_peak_lower_bytes: lower.map(|lower| (lower + file).0),
             resident_peak_upper_bytes: upper.map(|upper| (upper + file).0),
             file_resident_bytes: file.0,
             tokens: self.tokens(),

@@ -116,6 +116,8 @@ pub struct Residency {
     pub kept_bytes: Bytes,
     /// All anonymous pages at the phase's peak, where the allocator is simulated; the sums of allocations do not count then.
     pub anonymous_bytes: Option<Bytes>,
+    /// The same, where the allocator retains the least.
+    pub anonymous_lower_bytes: Option<Bytes>,
     /// The same, where the allocator retains the most.
     pub anonymous_upper_bytes: Option<Bytes>,
     /// File-backed pages of the runtime's libraries.

@@ -63,8 +63,8 @@ pub fn read(path: &Path) -> Result<Graph> {
 pub fn parse(model: impl Into<Bytes>, path: &Path) -> Result<Graph> {
     let bytes = model.into();
     let read = || {
-        wire::check(&bytes)?;
-        reader::read_model(source::Source { path, bytes: &bytes })
+        let counts = wire::check(&bytes)?;
+        reader::read_model(source::Source { path, bytes: &bytes }, counts)
     };
     read().map_err(|error| error.in_file(path))
 }

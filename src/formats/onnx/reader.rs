@@ -18,7 +18,7 @@ use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Result};
 use crate::formats::limits;
 use crate::graph::op::{Constant, Fill, Ints};
-use crate::graph::{Builder, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec, Value};
+use crate::graph::{Builder, Format, Graph, MessageCounts, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::{NodeId, TensorId};
 use prost::Message;
 use rustc_hash::FxHashMap;
@@ -26,7 +26,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Reads a whole model.
-pub(super) fn read_model(source: Source<'_>) -> Result<Graph> {
+pub(super) fn read_model(source: Source<'_>, counts: MessageCounts) -> Result<Graph> {
     let model = ModelProto::decode(source.bytes.clone()).map_err(|error| {
         Error::new(ErrorKind::Malformed, format!("the file is no ONNX model: {error}"))
             .help("the file is cut short or of another format; fetch or export it again")
@@ -40,7 +40,7 @@ pub(super) fn read_model(source: Source<'_>) -> Result<Graph> {
         functions.insert(key, function);
     }
     let files = Files::new(source.path, source.bytes.len() as u64);
-    let mut shared = Shared { source, files, functions, nodes: 0, tensors: 0, edges: 0, texts: 0 };
+    let mut shared = Shared { source, files, functions, nodes: 0, tensors: 0, edges: 0, texts: 0, counts };
     let scope = Scope::of_model(&model.opset_import)?;
     let body = read_graph(&mut shared, graph, &scope, 0)?;
     Ok(body.graph)
@@ -56,6 +56,7 @@ pub(super) struct Shared<'m> {
     tensors: usize,
     edges: usize,
     texts: u64,
+    counts: MessageCounts,
 }
 
 /// Reads a graph: the model's (`depth` 0), or a body.
@@ -70,6 +71,7 @@ pub(super) fn read_graph<'m>(
     }
     let mut builder = Builder::new(shared.source.path, Format::Onnx);
     builder.set_name(text(&proto.name)?);
+    builder.set_message(shared.counts);
     let mut reader = GraphReader {
         shared,
         depth,

@@ -9,13 +9,15 @@
 
 use crate::error::{Error, ErrorKind, Location, Position, Result};
 use crate::formats::limits;
+use crate::graph::MessageCounts;
 
-/// Walks over a whole file.
+/// Walks over a whole file, and counts what runtimes keep of it.
 ///
 /// # Errors
 ///
 /// If a field is cut short or is no field at all, or a cap is exceeded.
-pub(super) fn check(bytes: &[u8]) -> Result<()> {
+pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
+    let mut counts = MessageCounts::default();
     let mut open = vec![(Message::Model, bytes.len())];
     let mut at = 0;
     let (mut n_fields, mut n_messages) = (0_u64, 0_u64);
@@ -40,6 +42,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
                 let length = varint(whole, &mut at)?;
                 let inside = at;
                 skip(whole, &mut at, length, start, number)?;
+                message.count(number, length, &mut counts);
                 match message.field(number) {
                     Field::Payload => {}
                     // Each byte may be a number.
@@ -66,8 +69,13 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
             return Err(limits::exceeded("messages within messages", open.len(), cap).at(place(start)));
         }
     }
-    Ok(())
+    Ok(counts)
 }
+
+/// Texts up to this length lie in their object.
+///
+/// Source: `std::string` of libstdc++, which ONNX Runtime's names are.
+const SHORT_TEXT: u64 = 15;
 
 /// What a message is, as far as messages are within it.
 #[derive(Clone, Copy)]
@@ -97,6 +105,23 @@ enum Field {
 }
 
 impl Message {
+    /// Counts a field of `length` bytes.
+    fn count(self, number: u64, length: u64, counts: &mut MessageCounts) {
+        let long = if length > SHORT_TEXT { length } else { 0 };
+        match (self, number) {
+            (Message::Node, 1) => counts.input_name_bytes += long,
+            (Message::Node, 2) | (Message::Tensor, 8) => counts.result_name_bytes += long,
+            (Message::Node, 3) => counts.node_name_bytes += long,
+            (Message::Node, 5) => counts.attributes += 1,
+            (Message::Graph, 13) => counts.value_infos += 1,
+            (Message::Node, 9) => {
+                counts.properties += 1;
+                counts.property_bytes += length;
+            }
+            _ => {}
+        }
+    }
+
     /// Fields as `proto/onnx.proto` numbers them.
     fn field(self, number: u64) -> Field {
         use Message::*;
@@ -172,6 +197,28 @@ mod tests {
         // ir_version 10; graph with one node that has one input "x".
         assert!(check(&[0x08, 10, 0x3a, 5, 0x0a, 3, 0x0a, 1, b'x']).is_ok());
         assert!(check(&[]).is_ok());
+    }
+
+    #[test]
+    fn what_runtimes_keep_is_counted() {
+        // A graph of a node with a name of 16 bytes, two attributes and a note, and one stated type.
+        let mut node = vec![0x1a, 16];
+        node.extend([b'n'; 16]);
+        node.extend([0x2a, 0, 0x2a, 0, 0x4a, 3, 0x0a, 1, b'k']);
+        let mut graph = vec![0x0a, node.len() as u8];
+        graph.extend(&node);
+        graph.extend([0x6a, 0]);
+        let mut model = vec![0x3a, graph.len() as u8];
+        model.extend(&graph);
+        let expected = MessageCounts {
+            attributes: 2,
+            value_infos: 1,
+            properties: 1,
+            property_bytes: 3,
+            node_name_bytes: 16,
+            ..MessageCounts::default()
+        };
+        assert_eq!(check(&model).unwrap(), expected);
     }
 
     #[test]

@@ -227,6 +227,10 @@ pub struct Phase {
     pub heap_peak_bytes: u64,
     /// The same and the file-backed pages.
     pub resident_peak_bytes: u64,
+    /// The same where the C library's heap keeps the least that it can of what was freed; absent where that is the figure
+    /// itself, or is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_peak_lower_bytes: Option<u64>,
     /// The same where the C library's heap keeps the most that it can of what was freed; absent where it does not matter or
     /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

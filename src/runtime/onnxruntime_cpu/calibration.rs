@@ -22,11 +22,13 @@ pub(super) const STARTS: [Start; 8] = {
     starts
 };
 
-const CHAINS: &str = "sessions of chains of 1 to 1,600 nodes";
+const CHAINS: &str = "heap of sessions of chains of 1 to 800 nodes, two threads";
+const CHAINS_RESIDENT: &str = "resident set of sessions of chains of 1 to 1,600 nodes";
+const OTHER_CHAINS: &str = "heap of sessions of chains of 200 or 400 nodes with and without it";
 
 fitted! {
     /// Pages of the runtime's library that the creation of a session touches.
-    LIBRARY = 7_598_080, Unit::Bytes, None, Spread::NotRecorded, CHAINS;
+    LIBRARY = 7_598_080, Unit::Bytes, None, Spread::NotRecorded, CHAINS_RESIDENT;
     /// Of these, pages that reading a file touches.
     LIBRARY_READING = 204_800, Unit::Bytes, None, Spread::NotRecorded,
         "resident set when the buffer is freed that the file was read through";
@@ -34,9 +36,33 @@ fitted! {
     LIBRARY_RUN = 671_744, Unit::Bytes, Some(1), Spread::NotRecorded,
         "one model of products, a norm and a softmax, of 64 columns";
     /// A session's own objects: any.
-    SESSION = 1_436_000, Unit::Bytes, None, Spread::NotRecorded, CHAINS;
-    /// A session's own objects: a node.
-    SESSION_NODE = 3_460, Unit::BytesPer("node of the file"), None, Spread::NotRecorded, CHAINS;
+    SESSION = 1_328_600, Unit::Bytes, Some(3), Spread::NotRecorded, CHAINS;
+    /// A session's own objects: a node of one input, and its result.
+    SESSION_NODE = 2_767, Unit::BytesPer("node"), Some(3), Spread::Range(2_767, 2_776), CHAINS;
+    /// A session's own objects: an input of a node beyond the first.
+    SESSION_INPUT = 150, Unit::BytesPer("input"), Some(3), Spread::Range(137, 175), OTHER_CHAINS;
+    /// A session's own objects: an attribute.
+    SESSION_ATTRIBUTE = 670, Unit::BytesPer("attribute"), Some(3), Spread::Range(656, 684), OTHER_CHAINS;
+    /// A session's own objects: a stated type of an intermediate result.
+    SESSION_VALUE_INFO = 453, Unit::BytesPer("stated type"), Some(1), Spread::Equal, OTHER_CHAINS;
+    /// A session's own objects: a note on a node, its texts apart, of which there is one copy.
+    SESSION_PROPERTY = 134, Unit::BytesPer("note"), Some(3), Spread::Range(134, 140), OTHER_CHAINS;
+    /// Copies of the name of an initializer or a result.
+    NAME_OF_RESULT = 7, Unit::BytesPer("byte of a name"), Some(3), Spread::Range(6, 10), OTHER_CHAINS;
+    /// Copies of the name of a node.
+    NAME_OF_NODE = 3, Unit::BytesPer("byte of a name"), Some(1), Spread::Equal, OTHER_CHAINS;
+    /// Copies of the name under which a node reads.
+    NAME_OF_INPUT = 1, Unit::BytesPer("byte of a name"), Some(1), Spread::Equal, OTHER_CHAINS;
+    /// A session's own objects: an initializer, its bytes apart.
+    SESSION_INITIALIZER = 1_236, Unit::BytesPer("initializer"), Some(2), Spread::Range(1_236, 1_240), OTHER_CHAINS;
+    /// A session's own objects: what a blocked convolution has more than the plain one.
+    SESSION_BLOCKED = 3_540, Unit::BytesPer("blocked convolution"), Some(2), Spread::NotRecorded,
+        "heap of sessions of chains of 200 convolutions";
+    /// A session's own objects: a body.
+    SESSION_BODY = 9_700, Unit::BytesPer("body"), Some(4), Spread::NotRecorded, "heap of sessions of 1 and 20 Ifs";
+    /// A session's own objects: what a node of a body has more than others.
+    SESSION_BODY_NODE = 330, Unit::BytesPer("node of a body"), Some(4), Spread::NotRecorded,
+        "heap of sessions of 1 and 20 Ifs";
     /// What is allocated with an initializer's tensor: its object, its name, its place in tables.
     TENSOR = 448, Unit::BytesPer("initializer"), Some(1), Spread::NotRecorded,
         "distance of neighbours in one trace of a creation";

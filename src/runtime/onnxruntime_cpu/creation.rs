@@ -63,6 +63,8 @@ pub(super) fn of(
     let mut tensors: FxHashMap<usize, u64> = FxHashMap::default();
     let while_reading = session.read(work, options, objects.graph, &mut tensors);
     weights.own.iter().for_each(|own| session.copy(own));
+    let followed = fit::TENSOR.per(tensors.len() as u64).known().0;
+    session.heap.take_written(objects.initializers.0.saturating_sub(followed), 1);
     session.heap.take_written(objects.session.0, 1);
 
     let mut left: Vec<u32> = vec![0; work.values.len()];
@@ -81,9 +83,11 @@ pub(super) fn of(
     replaced.iter().filter_map(|value| tensors.remove(value)).for_each(|tensor| session.free(tensor));
     let mut unread = Vec::new();
     for pack in weights.packs.iter().filter(|pack| !pack.is_blocked) {
-        let copy = session.take(pack.bytes, ALIGNMENT);
-        if pack.is_repeated {
-            session.free(copy);
+        if !pack.is_in_arena {
+            let copy = session.take(pack.bytes, ALIGNMENT);
+            if pack.is_repeated {
+                session.free(copy);
+            }
         }
         if is_mapped(work, pack.value, options) {
             session.read_mapped(work.bytes(pack.value).unwrap_or(0));
@@ -250,7 +254,8 @@ mod tests {
             work.options = *options;
             precision::widen(work);
             let weights = weights::of(work, &Settings::new(options));
-            let made = of(work, &weights, options, weights::objects(1), Remainders::Joined);
+            let objects = weights::objects(work, &weights);
+            let made = of(work, &weights, options, objects, Remainders::Joined);
             (made.peak, made.stays)
         })
     }

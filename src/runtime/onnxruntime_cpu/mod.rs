@@ -15,6 +15,7 @@
 //!
 //! Source: ONNX Runtime 1.31.1 on x86-64 with AVX-512.
 
+mod arena_weights;
 mod attention;
 mod bodies;
 pub mod calibration;
@@ -41,7 +42,7 @@ use super::{
     Placed, Residency, Runtime, RuntimeData,
 };
 use crate::error::Result;
-use crate::graph::{Format, Graph, Op};
+use crate::graph::{Format, Graph};
 use crate::ids::TensorId;
 use crate::machine::Machine;
 use crate::plan::{self, Planner, Shrunk};
@@ -167,7 +168,7 @@ impl<'a> Session<'a> {
     fn new(graph: &'a Graph, shapes: &'a Shapes, options: &'a OnnxRuntimeCpu) -> Session<'a> {
         let (work, order) = optimized(Work::new(graph, shapes), options);
         let weights = weights::of(&work, &Settings::new(options));
-        let objects = objects(graph);
+        let objects = weights::objects(&work, &weights);
         let creations = fit::MODES.map(|mode| creation::of(&work, &weights, options, objects, mode));
         Session { options, work, order, weights, objects, creations }
     }
@@ -177,18 +178,17 @@ impl<'a> Session<'a> {
     /// Cost: linear in nodes and edges, but for the search among freed buffers.
     fn running(&self) -> Result<Lowered> {
         let Session { work, order, options, objects, .. } = self;
-        let (draft, hosted) = run(work, order, &Settings::new(options));
+        let (mut draft, hosted) = run(work, order, &Settings::new(options));
+        arena_weights::keep(&mut draft, work, &self.weights);
         let initializers = self.weights.held.iter().map(initializer);
         let unwritten = unwritten(&self.weights, options);
-        let own = objects.graph + objects.session;
-        let own = allocation(StorageClass::Runtime, own.0, NodeRef::default(), Known::Assumed);
+        let own = allocation(StorageClass::Runtime, objects.all().0, NodeRef::default(), Known::Assumed);
         let memory = initializers.chain(unwritten).chain(reserved(work, order, options)).chain([own]);
         let residency = Residency {
             unread_bytes: Bytes(weights::unread(work, order, options)),
             kept_bytes: Bytes(self.creations[0].heap.resident())
                 - Bytes(self.creations[0].stays)
-                - objects.graph
-                - objects.session,
+                - objects.all(),
             library_bytes: Bytes((fit::LIBRARY.estimate() + fit::LIBRARY_RUN.estimate()).known().0),
             ..Residency::default()
         };
@@ -246,15 +246,13 @@ impl<'a> Session<'a> {
             [(StorageClass::WeightsAnonymous, packing), (StorageClass::WeightsFile, session.mapped)];
         let transient = transient.into_iter().filter(|&(_, bytes)| bytes > 0);
         memory.extend(transient.map(|(class, bytes)| allocation(class, bytes, node, Known::Assumed)));
-        let own = objects.graph + objects.session;
-        memory.push(allocation(StorageClass::Runtime, own.0, NodeRef::default(), Known::Assumed));
+        memory.push(allocation(StorageClass::Runtime, objects.all().0, NodeRef::default(), Known::Assumed));
+        memory.extend(arena_weights::first_region(&self.work, weights, options));
         let residency = Residency {
             anonymous_bytes: Some(resident(session)),
+            anonymous_lower_bytes: self.creations.iter().map(resident).min(),
             anonymous_upper_bytes: self.creations.iter().map(resident).max(),
-            kept_bytes: Bytes(session.heap.resident())
-                - Bytes(session.peak)
-                - objects.graph
-                - objects.session,
+            kept_bytes: Bytes(session.heap.resident()) - Bytes(session.peak) - objects.all(),
             library_bytes: Bytes(fit::LIBRARY.estimate().known().0),
             ..Residency::default()
         };
@@ -371,13 +369,6 @@ fn reserved(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Optio
 fn initializer(held: &weights::Held) -> Allocation {
     let class = if held.is_mapped { StorageClass::WeightsFile } else { StorageClass::WeightsAnonymous };
     allocation(class, held.bytes, held.node, Known::Exact)
-}
-
-fn objects(graph: &Graph) -> weights::Objects {
-    let graphs = graph.with_bodies();
-    let nodes = graphs.iter().flat_map(|graph| graph.nodes());
-    let nodes = nodes.filter(|node| !matches!(node.op, Op::Constant(_) | Op::Parameter | Op::Result));
-    weights::objects(nodes.count())
 }
 
 fn allocation(class: StorageClass, bytes: u64, node: NodeRef, known: Known) -> Allocation {

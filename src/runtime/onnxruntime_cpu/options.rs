@@ -194,16 +194,19 @@ pub(super) fn assumptions() -> Vec<Assumption> {
         (
             "session-objects",
             format!(
-                "a session's own objects take {} and {} per node, measured on chains of 1 to 1,600 nodes",
+                "a session's own objects take {}, and {} per node, {} per initializer, {} per attribute: measured on chains \
+                 of nodes",
                 fit::SESSION.si(2),
-                fit::SESSION_NODE.si(1)
+                fit::SESSION_NODE.si(1),
+                fit::SESSION_INITIALIZER.si(1),
+                fit::SESSION_ATTRIBUTE.si(1)
             ),
         ),
         (
             "resident-heap",
             "the resident set follows glibc 2.36 through the creation and the runs; equal processes differ by where small \
-             objects lie: the figure is the frequent case, without an arena the middle of eight, \"up to\" the one that \
-             keeps the most"
+             objects lie: the figure is the frequent case, without an arena the middle of eight, \"from\" and \"up to\" \
+             those that keep the least and the most"
                 .to_owned(),
         ),
     ];

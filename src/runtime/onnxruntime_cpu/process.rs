@@ -83,6 +83,7 @@ pub(super) fn follow(placed: &Placed<'_>, facts: &Facts, mut processes: Vec<Proc
     let residency = match usual {
         Some(_) => Residency {
             anonymous_bytes: usual,
+            anonymous_lower_bytes: peaks.iter().copied().min(),
             anonymous_upper_bytes: peaks.into_iter().max(),
             ..facts.residency
         },

@@ -6,12 +6,15 @@
 //!   where every reader packs it the original goes.
 //! * Of an initializer of a body, the node which has the body keeps the message, and the tensor stays though it is packed: so
 //!   in sessions of an `If` whose branches have eight matrices of 4 MiB each.
-//! * Filters of blocked convolutions are written anew, channels padded.
+//! * Filters of blocked convolutions are written anew, channels padded, once for all that read them.
+//! * The filter of a ConvTranspose is transposed into a buffer of the arena, which so has its first region when the session
+//!   is made.
 //!
 //! How memory rises until then: [`super::creation`].
 //!
 //! Source: ONNX Runtime, onnxruntime/core/framework/session_state.cc (`PrepackConstantInitializedTensors`),
-//! onnxruntime/core/mlas/lib/qgemm.h and sgemm.cpp (`MlasGemmPackBSize`); checked against the "Reserving memory" lines of
+//! onnxruntime/core/mlas/lib/qgemm.h and sgemm.cpp (`MlasGemmPackBSize`), onnxruntime/core/optimizer/nchwc_transformer.cc
+//! (`filters_map`), onnxruntime/core/providers/cpu/nn/conv_transpose.cc (`PrePack`); checked against the "Reserving memory" lines of
 //! 1.31.1.
 
 use super::calibration as fit;
@@ -22,7 +25,10 @@ use super::steps::Settings;
 use super::work::Work;
 use super::{bodies, nbits};
 use crate::DType;
+use crate::graph::{Graph, Node, Op};
+use crate::ids::NodeId;
 use crate::machine::PAGE;
+use crate::runtime::calibration::Estimate;
 use crate::schedule::NodeRef;
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -52,6 +58,8 @@ pub(super) struct Pack {
     pub is_blocked: bool,
     /// A body packs what another graph has packed: the first copy serves both, and this one goes.
     pub is_repeated: bool,
+    /// Its kernel asks the arena for it.
+    pub is_in_arena: bool,
 }
 
 /// An initializer of a body.
@@ -104,7 +112,8 @@ pub(super) fn of(work: &Work<'_>, settings: &Settings<'_>) -> Weights {
             weights.held.push(Held { node, bytes, is_mapped, is_message: false });
         }
     }
-    let copies = weights.packs.iter().filter(|pack| !pack.is_repeated).map(|pack| Held {
+    let own = weights.packs.iter().filter(|pack| !pack.is_repeated && !pack.is_in_arena);
+    let copies = own.map(|pack| Held {
         node: constant(work, pack.value),
         bytes: pack.bytes,
         is_mapped: false,
@@ -150,8 +159,14 @@ fn collect(
             for (bytes, is_blocked) in
                 copy.map(|bytes| (bytes, is_blocked)).into_iter().chain(wide.map(|bytes| (bytes, false)))
             {
-                let is_repeated = !weights.packed.insert((value, bytes)) && is_body;
-                weights.packs.push(Pack { value, bytes, is_blocked, is_repeated });
+                let is_known = !weights.packed.insert((value, bytes));
+                // The optimizer blocks a filter once, for all convolutions that read it.
+                if is_known && is_blocked {
+                    continue;
+                }
+                let is_repeated = is_known && is_body;
+                let is_in_arena = work.is(node, Kernel::ConvTranspose);
+                weights.packs.push(Pack { value, bytes, is_blocked, is_repeated, is_in_arena });
             }
         }
     }
@@ -180,7 +195,8 @@ fn collect(
     }
 }
 
-fn constant(work: &Work<'_>, value: usize) -> NodeRef {
+/// The constant that a value is.
+pub(super) fn constant(work: &Work<'_>, value: usize) -> NodeRef {
     let node = work.graph.tensor(work.values[value].tensor).node;
     NodeRef { graph: work.graph.number(), node }
 }
@@ -224,7 +240,11 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
         (Kernel::Lstm | Kernel::Gru, 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {
             panels(dims[1], dims[2], 4)?.checked_mul(dims[0])
         }
-        (Kernel::ConvTranspose, 1) => work.bytes(value),
+        // A single row or column needs no transposing.
+        (Kernel::ConvTranspose, 1) if dims.len() > 2 => {
+            let columns = elements()? / dims[0].max(1);
+            (dims[0] > 1 && columns > 1).then(|| work.bytes(value)).flatten()
+        }
         (Kernel::Nchwc(Nchwc::Conv), 1) if dims.len() == 4 => {
             let output = work.values[work.output(node)?].dims.as_ref()?;
             let input = work.values[work.input(node, 0)?].dims.as_ref()?;
@@ -267,16 +287,58 @@ pub(super) fn unread(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu)
 pub(super) struct Objects {
     /// Those of the graph, there before its initializers are copied.
     pub graph: Bytes,
+    /// Those beside initializers, which are allocated with them.
+    pub initializers: Bytes,
     /// Those of the session, there when it is made.
     pub session: Bytes,
 }
 
-/// The objects of a session for so many nodes.
-///
-/// Measured on chains of one operator; an assumption for others.
-pub(super) fn objects(nodes: usize) -> Objects {
-    let (graph, session) = (fit::SESSION_NODE.per(nodes as u64), fit::SESSION.estimate());
-    Objects { graph: Bytes(graph.known().0), session: Bytes(session.known().0) }
+impl Objects {
+    /// All of them.
+    pub(super) fn all(self) -> Bytes {
+        self.graph + self.initializers + self.session
+    }
+}
+
+/// The objects of a session: what of them a node, an attribute, a name and so on takes was measured on chains of nodes.
+pub(super) fn objects(work: &Work<'_>, weights: &Weights) -> Objects {
+    let graphs = work.graph.with_bodies();
+    let is_run = |node: &&Node| !matches!(node.op, Op::Constant(_) | Op::Parameter | Op::Result);
+    let counts = |graph: &Graph| graph.nodes().iter().filter(is_run).count() as u64;
+    let nodes: u64 = graphs.iter().map(|graph| counts(graph)).sum();
+    let inner = nodes.saturating_sub(counts(work.graph));
+    // What the optimizer adds to the file's nodes.
+    let added = (work.alive().count() as u64).saturating_sub(counts(work.graph));
+    let ids = |graph: &&Graph| (0..graph.nodes().len()).map(NodeId::new);
+    let edges = |graph: &&Graph| ids(graph).map(|node| graph.inputs(node).len() as u64).sum::<u64>();
+    let inputs: u64 = graphs.iter().map(edges).sum();
+    let stored = |graph: &&Graph| {
+        let stored =
+            graph.nodes().iter().filter(|node| matches!(&node.op, Op::Constant(c) if c.range.is_some()));
+        stored.count() as u64
+    };
+    let initializers: u64 = graphs.iter().map(stored).sum();
+    let blocked = weights.packs.iter().filter(|pack| pack.is_blocked).count() as u64;
+    let message = work.graph.message();
+    let bodies = graphs.len() as u64 - 1;
+    let terms = [
+        (fit::SESSION_NODE, nodes + added),
+        (fit::SESSION_INPUT, inputs.saturating_sub(nodes)),
+        (fit::SESSION_ATTRIBUTE, message.attributes),
+        (fit::SESSION_VALUE_INFO, message.value_infos),
+        (fit::SESSION_PROPERTY, message.properties),
+        (fit::NAME_OF_RESULT, message.result_name_bytes),
+        (fit::NAME_OF_NODE, message.node_name_bytes),
+        (fit::NAME_OF_INPUT, message.input_name_bytes),
+        (fit::SESSION_BLOCKED, blocked),
+        (fit::SESSION_BODY, bodies),
+        (fit::SESSION_BODY_NODE, inner),
+    ];
+    let graph: Estimate = terms.into_iter().map(|(number, count)| number.per(count)).sum();
+    let beside = fit::SESSION_INITIALIZER.per(initializers);
+    let (graph, session) = (graph.known().0, fit::SESSION.estimate().known().0);
+    let graph = graph.saturating_add(message.property_bytes);
+    Objects { graph: Bytes(graph), initializers: Bytes(beside.known().0), session: Bytes(session) }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use super::attention;
 use super::kernel::Kernel;
 use super::work::Work;
 use crate::DType;
+use crate::graph::op::Window;
+use crate::graph::{Op, OpKind};
 use crate::machine::Machine;
 
 /// Workspace that a node asks the arena for while it runs, in bytes, in the order of the requests.
@@ -26,6 +28,8 @@ pub(super) fn scratch(work: &Work<'_>, node: usize, machine: &Machine) -> Vec<u6
         }
         Kernel::MeanVarianceNormalization => vec![output(), output()],
         Kernel::Conv | Kernel::FusedConv => vec![columns(work, node, threads)],
+        Kernel::ConvTranspose => vec![transposed_columns(work, node)],
+        Kernel::Other(OpKind::ConvInteger) => vec![integer_columns(work, node)],
         // The data as integers; the result before it is quantised.
         Kernel::DynamicQuantizeMatMul => vec![input(0).map(|bytes| bytes / 4)],
         Kernel::QGemm => {
@@ -59,7 +63,6 @@ fn columns(work: &Work<'_>, node: usize, threads: u64) -> Option<u64> {
     const STRIP: u64 = 128 * 128 * 4;
     let filters = work.values[work.input(node, 1)?].dims.as_ref()?;
     let output = work.values[work.output(node)?].dims.as_ref()?;
-    let product = |dims: &[u64]| dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim));
     let (window, positions) = (product(filters.get(2..)?)?, product(output.get(2..)?)?);
     if window == 1 {
         return None;
@@ -68,6 +71,40 @@ fn columns(work: &Work<'_>, node: usize, threads: u64) -> Option<u64> {
         true => positions.checked_mul(product(filters.get(1..)?)?)?.checked_mul(4),
         false => STRIP.checked_mul(threads),
     }
+}
+
+/// The column buffer of a transposed convolution: the products of one image, for each position of the input.
+///
+/// Source: `ConvTranspose<float>::DoConvTranspose`, onnxruntime/core/providers/cpu/nn/conv_transpose.cc.
+fn transposed_columns(work: &Work<'_>, node: usize) -> Option<u64> {
+    let filters = work.values[work.input(node, 1)?].dims.as_ref()?;
+    let input = work.values[work.input(node, 0)?].dims.as_ref()?;
+    product(filters.get(1..)?)?.checked_mul(product(input.get(2..)?)?)?.checked_mul(4)
+}
+
+/// The column buffer of a convolution of integers, of one image; none if one tap reads every position where it is.
+///
+/// Source: `ConvInteger::Compute`, onnxruntime/core/providers/cpu/quantization/conv_integer.cc.
+fn integer_columns(work: &Work<'_>, node: usize) -> Option<u64> {
+    let filters = work.values[work.input(node, 1)?].dims.as_ref()?;
+    let output = work.values[work.output(node)?].dims.as_ref()?;
+    let taps = product(filters.get(2..)?)?;
+    let Op::Quantized(spec) = &work.graph.node(work.nodes[node].source).op else { return None };
+    let Op::Convolution(convolution) = &spec.op else { return None };
+    if taps == 1 && reads_every_position(&convolution.window) {
+        return None;
+    }
+    product(filters.get(1..)?)?.checked_mul(product(output.get(2..)?)?)
+}
+
+/// No stride and no padding.
+fn reads_every_position(window: &Window) -> bool {
+    let pads = window.pads_begin.iter().chain(&window.pads_end);
+    window.strides.iter().all(|&stride| stride == 1) && pads.into_iter().all(|&pad| pad == 0)
+}
+
+fn product(dims: &[u64]) -> Option<u64> {
+    dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))
 }
 
 #[cfg(test)]

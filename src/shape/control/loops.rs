@@ -36,6 +36,10 @@ pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) ->
     let entry = entry_parameters(spec, context, trips)?;
     let mut shapes = run(context, &spec.body, entry.clone(), options)?;
     let trips = trips_from_condition(spec, context, &shapes, trips)?;
+    let trips = match trips {
+        Trips::Exactly(_) => trips,
+        _ => trips_by_running(spec, context, trips, options)?.unwrap_or(trips),
+    };
 
     // One more run at every level would double the work with each.
     let is_deep = nesting(&spec.body) > MOST_NESTED;
@@ -152,6 +156,47 @@ fn trips_from_condition(spec: &Loop, context: &Context<'_>, shapes: &Shapes, tri
         (Some(false), _) => Trips::AtMost(1),
         (None, _) => trips.most().map_or(Trips::Unknown, Trips::AtMost),
     })
+}
+
+/// Nodes that are inferred at most to see when a condition fails.
+const MOST_EVALUATED: usize = 1 << 16;
+
+/// Trips until the condition fails, where its numbers are known in every trip: the body is run trip by trip, numbers and
+/// all. `None` if they are not, or if that takes too long.
+fn trips_by_running(
+    spec: &Loop,
+    context: &Context<'_>,
+    known: Trips,
+    options: Options,
+) -> Result<Option<Trips>> {
+    let (Some(condition), Some(result)) = (spec.condition, spec.condition_result) else { return Ok(None) };
+    let starts = outer(context, condition)?.value.as_ref().and_then(exact_flag);
+    let cap = (MOST_EVALUATED / spec.body.nodes().len().max(1)) as u64;
+    if starts != Some(true) || nesting(&spec.body) > 0 {
+        return Ok(None);
+    }
+    let mut entry = entry_parameters(spec, context, Trips::Exactly(1))?;
+    for trip in 1..=cap {
+        let shapes = run(context, &spec.body, entry.clone(), options)?;
+        let goes_on = result_info(context, &spec.body, &shapes, result)?.value.as_ref().and_then(exact_flag);
+        match goes_on {
+            None => return Ok(None),
+            Some(false) => return Ok(Some(Trips::Exactly(trip))),
+            Some(true) if known.most() == Some(trip) => return Ok(Some(Trips::Exactly(trip))),
+            Some(true) => {}
+        }
+        for input in &spec.inputs {
+            if let LoopInputKind::Carried { result } = input.kind {
+                let returned = result_info(context, &spec.body, &shapes, result)?.clone();
+                *slot(context, &mut entry, input.parameter)? = returned;
+            }
+        }
+        if let Some(iteration) = spec.iteration_parameter {
+            let counter = slot(context, &mut entry, iteration)?;
+            counter.value = counter.value.is_some().then(|| Value::ints([trip as i64]));
+        }
+    }
+    Ok(None)
 }
 
 /// Number of slices, ends included. Source: OpenVINO 2026.4, src/core/src/op/tensor_iterator.cpp.
@@ -416,6 +461,50 @@ mod tests {
     fn a_condition_that_fails_at_once_ends_the_loop_after_one_trip() {
         let inputs = [scalar(5), flag(true), f32(&[10, 4]), f32(&[3, 4])];
         assert_eq!(testing::dims(appending(false), &inputs), [13, 4]);
+    }
+
+    /// Inputs: trip count, condition, i, n, state, piece; each trip appends the piece, and goes on while i + 1 < n.
+    fn counting() -> Op {
+        let body = body(4, move |builder, inputs| {
+            let binary = |kind| Op::Binary(kind, Broadcast::Numpy);
+            let one = constant(builder, DType::I64, &[1]);
+            let next = apply(builder, binary(Binary::Add), &[inputs[0], one]);
+            let goes_on = apply(builder, binary(Binary::Less), &[next, inputs[1]]);
+            let joined = apply(builder, Op::Concat { axis: 0 }, &[inputs[2], inputs[3]]);
+            vec![next, joined, goes_on]
+        });
+        let carried = |input, parameter, result| LoopInput {
+            input,
+            parameter,
+            kind: LoopInputKind::Carried { result },
+        };
+        let invariant = |input, parameter| LoopInput { input, parameter, kind: LoopInputKind::Invariant };
+        Op::Loop(Box::new(Loop {
+            kind: LoopKind::Loop,
+            body,
+            inputs: vec![carried(2, 0, 0), invariant(3, 1), carried(4, 2, 1), invariant(5, 3)],
+            outputs: vec![LoopOutput { result: 1, output: 0, concat: None }],
+            trip_count: Some(0),
+            condition: Some(1),
+            iteration_parameter: None,
+            condition_result: Some(2),
+        }))
+    }
+
+    #[test]
+    fn a_condition_of_known_numbers_is_run() {
+        let of = |count: Input, last: Input| {
+            let inputs = [count, flag(true), scalar(0), last, f32(&[10, 4]), f32(&[3, 4])];
+            testing::infer(counting(), &inputs, 1).map(|outputs| outputs[0].dims.clone().unwrap().to_vec())
+        };
+        let endless = || scalar(i64::MAX);
+        assert_eq!(of(endless(), scalar(7)).unwrap(), [10 + 7 * 3, 4]);
+        // A trip is made before the condition is first asked.
+        assert_eq!(of(endless(), scalar(0)).unwrap(), [13, 4]);
+        assert_eq!(of(scalar(2), scalar(7)).unwrap(), [16, 4]);
+        assert!(of(endless(), tensor(DType::I64, &[])).is_err());
+        // Longer than is run to the end.
+        assert!(of(endless(), scalar(1 << 20)).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! * RDFT: the same, the last axis then `s → s / 2 + 1` (0 stays 0), and a dim of 2 behind;
 //! * IRDFT: the dim of 2 goes; the last axis takes its signal size, or `2·(dim - 1)`;
 //! * ONNX's DFT (17, 20): `[.., n, 1 or 2] → [.., length, 2]`, one-sided `length / 2 + 1`, back from that
-//!   `[.., length, 1]`; its STFT (17): `[B, L, 1 or 2] → [B, frames, bins, 2]`;
+//!   `[.., length, 1]`; its STFT (17): `[B, L]` or `[B, L, 1 or 2] → [B, frames, bins, 2]`;
 //! * STFT: `[B?, L] → [B?, frames, bins, 2]` with `frames = (L - size) / step + 1` and `bins = size / 2 + 1`;
 //! * ISTFT: `[B?, bins, frames, 2] → [B?, length]`, by default `(frames - 1)·step + size`, less `size / 2` at both
 //!   ends if frames are centered.
@@ -116,9 +116,10 @@ fn onnx_dft(is_onesided: bool, is_inverse: bool, context: &Context<'_>) -> RuleR
 
 fn onnx_stft(is_onesided: bool, context: &Context<'_>) -> RuleResult<Dims> {
     let step = count(context, 1)?;
-    let &[batch, length, _] = context.dims(0)? else {
+    // The standard names no [B, L]; ONNX Runtime runs it (stft.cc reads the first two dims).
+    let (&[batch, length] | &[batch, length, _]) = context.dims(0)? else {
         return Err(mismatch!(
-            "the signal must be [B, L, 1] or [B, L, 2], and is {}",
+            "the signal must be [B, L], [B, L, 1] or [B, L, 2], and is {}",
             text(context.dims(0)?)
         ));
     };

@@ -6,16 +6,34 @@
 use super::super::kernel::Kernel;
 use super::super::options::GraphOptimization;
 use super::super::work::{Patch, Rule, Work, fused};
+use crate::rewrite::Inputs;
 use smallvec::smallvec;
 
-/// A BatchNormalization, or a sum or product with a constant, behind a convolution becomes its weights and bias.
-pub(super) const ABSORB: Rule = Rule {
-    name: "convolution-weights",
-    source: "onnxruntime/core/optimizer/conv_bn_fusion.cc, conv_mul_fusion.cc, conv_add_fusion.cc",
-    on: |node| node.kind == Kernel::Conv,
-    apply: absorb,
-    repeats: false,
-};
+/// A BatchNormalization, or a sum or product with a constant, behind a convolution becomes its weights and bias: a new filter,
+/// where others read the old one too.
+///
+/// Source: onnxruntime/core/optimizer/conv_bn_fusion.cc, conv_mul_fusion.cc, conv_add_fusion.cc.
+pub(super) fn absorb(work: &mut Work<'_>) {
+    for node in work.alive().filter(|&node| work.is(node, Kernel::Conv)).collect::<Vec<_>>() {
+        let mut conv = node;
+        while let Some((next, mut inputs)) = absorbed(work, conv) {
+            let filter = inputs.get(1).copied().flatten();
+            if let Some(filter) =
+                filter.filter(|&filter| !work.is(next, Kernel::Add) && is_shared(work, filter))
+            {
+                let own = work.values[filter].clone();
+                let own = work.add_value(own);
+                work.values[own].is_constant = true;
+                inputs[1] = Some(own);
+            }
+            conv = work.fuse(&[conv, next], Kernel::Conv, inputs);
+        }
+    }
+}
+
+fn is_shared(work: &Work<'_>, value: usize) -> bool {
+    work.readers(value).len() > 1
+}
 
 /// Relu and its like behind a convolution; at the highest level those alone that blocked convolutions take.
 ///
@@ -35,7 +53,8 @@ pub(super) const ACTIVATE_PLAIN: Rule = Rule {
     ..ACTIVATE
 };
 
-fn absorb(work: &Work<'_>, conv: usize) -> Option<Patch> {
+/// What goes into a convolution, and what this then reads.
+fn absorbed(work: &Work<'_>, conv: usize) -> Option<(usize, Inputs<usize>)> {
     work.input(conv, 1).filter(|&weight| work.values[weight].is_constant)?;
     let kinds = [Kernel::BatchNormalization, Kernel::Mul, Kernel::Add];
     let next = kinds.into_iter().find_map(|kind| work.only_reader(conv, kind))?;
@@ -47,11 +66,7 @@ fn absorb(work: &Work<'_>, conv: usize) -> Option<Patch> {
         .filter(|&value| work.values[value].is_constant && (is_norm || is_per_channel(work, value)))
         .filter(|_| rest_unread)?;
     let bias = work.input(conv, 2).unwrap_or(shift);
-    let inputs = smallvec![work.input(conv, 0), work.input(conv, 1), Some(bias)];
-    let mut patch = Patch::new(work);
-    let fused = patch.fuse(work, &[conv, next], Kernel::Conv, inputs);
-    patch.revisit(fused);
-    Some(patch)
+    Some((next, smallvec![work.input(conv, 0), work.input(conv, 1), Some(bias)]))
 }
 
 fn activate(work: &Work<'_>, conv: usize, blocks: bool) -> Option<Patch> {
@@ -93,10 +108,30 @@ mod tests {
             if is_read {
                 draft.returns(output);
             }
-            draft.after(&ABSORB)
+            draft.kinds(absorb)
         };
         assert_eq!(of(false), [Kernel::Conv]);
         assert_eq!(of(true), [Kernel::Conv, Kernel::BatchNormalization]);
+    }
+
+    #[test]
+    fn a_filter_that_others_read_is_copied() {
+        let mut draft = Draft::default();
+        let (x, filters) = (draft.input(&[1, 3, 8, 8]), draft.weight(&[4, 3, 3, 3]));
+        for _ in 0..2 {
+            let output = draft.node(Kernel::Conv, &[x, filters]);
+            let statistics = [0; 4].map(|_| draft.weight(&[4]));
+            let [gamma, beta, mean, variance] = statistics;
+            let normed = draft.node(Kernel::BatchNormalization, &[output, gamma, beta, mean, variance]);
+            draft.returns(normed);
+        }
+        draft.with(|work| {
+            absorb(work);
+            let convolutions = work.alive().filter(|&node| work.is(node, Kernel::Conv));
+            let read: Vec<_> = convolutions.map(|node| work.input(node, 1)).collect();
+            assert_eq!(read.len(), 2);
+            assert_ne!(read[0], read[1]);
+        });
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod constants;
 mod convolution;
+mod functions;
 mod gelu;
 mod layer_norm;
 mod matmul;

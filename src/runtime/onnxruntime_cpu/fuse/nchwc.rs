@@ -2,16 +2,17 @@
 //!
 //! Channels are padded to the block (16 with AVX-512, else 8). A convolution of fewer input channels than a block reads
 //! the plain image; all other inputs are reordered, once, and outputs are reordered back where a plain node reads them.
-//! Sums and activations go into the convolution before them. What a blocked node writes has no dims that the memory
-//! planner knows, so it takes over no buffer and gives none.
+//! Sums and activations go into the convolution before them. Of what a blocked node writes the memory planner knows the dims
+//! that are numbers: where the input's sides have none, it takes over no buffer and gives none.
 //!
-//! Source: onnxruntime/core/optimizer/nchwc_transformer.cc.
+//! Source: onnxruntime/core/optimizer/nchwc_transformer.cc; dims: onnxruntime/core/graph/contrib_ops/nchwc_schema_defs.cc.
 
 use super::super::kernel::{Kernel, Nchwc};
-use super::super::work::{Value, Work};
+use super::super::work::Work;
 use crate::DType;
 use crate::graph::Op;
 use crate::rewrite::Inputs;
+use crate::shape::Dim;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
@@ -237,11 +238,19 @@ impl Blocked {
         new
     }
 
-    /// A value like another, with padded channels and without dims that the planner knows.
+    /// A value like another, with padded channels; of its sides, the planner knows those that are numbers.
     fn fresh(&self, work: &mut Work<'_>, like: usize) -> usize {
-        let mut value = Value { shape: None, ..work.values[like].clone() };
+        let padded = |channels: u64| channels.checked_next_multiple_of(self.block).unwrap_or(channels);
+        let mut value = work.values[like].clone();
         if let Some(channels) = value.dims.as_mut().and_then(|dims| dims.get_mut(1)) {
-            *channels = channels.checked_next_multiple_of(self.block).unwrap_or(*channels);
+            *channels = padded(*channels);
+        }
+        for (place, dim) in value.shape.iter_mut().flatten().enumerate().skip(1) {
+            *dim = match (place, dim.known()) {
+                (1, Some(channels)) => Dim::Known(padded(channels)),
+                (_, Some(_)) => *dim,
+                (_, None) => Dim::Unknown,
+            };
         }
         work.add_value(value)
     }
@@ -276,5 +285,25 @@ mod tests {
         };
         assert!(of(&[1, 16, 8, 8], &[16, 16, 3, 3]));
         assert!(!of(&[1, 16, 8], &[16, 16, 3]));
+    }
+
+    #[test]
+    fn sides_that_are_numbers_are_known_and_others_are_not() {
+        let of = |is_free: bool| {
+            let mut draft = Draft::default();
+            let dims = [1, 20, 8, 8];
+            let x = if is_free { draft.free_input("x", "n,,h,w", &dims) } else { draft.input(&dims) };
+            let filters = draft.weight(&[20, 20, 1, 1]);
+            let output = draft.node(Kernel::Conv, &[x, filters]);
+            draft.returns(output);
+            draft.with(|work| {
+                block(work);
+                let conv = work.alive().find(|&node| work.is(node, Kernel::Nchwc(Nchwc::Conv)));
+                let output = conv.and_then(|node| work.output(node));
+                output.and_then(|value| work.values[value].shape.clone()).unwrap_or_default().to_vec()
+            })
+        };
+        assert_eq!(of(false), [1, 32, 8, 8].map(Dim::Known));
+        assert_eq!(of(true)[1..], [Dim::Known(32), Dim::Unknown, Dim::Unknown]);
     }
 }

@@ -6,24 +6,23 @@
 use super::super::options::GraphOptimization::{All, Basic, Extended};
 use super::super::precision;
 use super::super::work::{Order::Position, Pass, Work};
-use super::{constants, convolution, gelu, layer_norm, matmul, nchwc, norms, quantized, reshape};
+use super::{constants, convolution, functions, gelu, layer_norm, matmul, nchwc, norms, quantized, reshape};
 
 /// What is done to a graph, first to last.
 ///
 /// Source: ONNX Runtime 1.31.1, onnxruntime/core/optimizer/graph_transformer_utils.cc.
 pub(super) const PASSES: &[Pass] = &[
+    Pass::whole("functions", "graph_partitioner.cc", functions::inline, &[]),
     Pass::whole("share-constants", "constant_sharing.cc", constants::share, &[]).when(is_basic),
     Pass::rule(&constants::ELIMINATE, Position, &["share-constants"]).when(is_basic),
+    // The level's passes are repeated, so that duplicates are looked for before constants are folded and after.
+    Pass::whole("equal-nodes", CSE, constants::merge_duplicates, &["share-constants"]).when(is_basic),
     Pass::whole("fold-constants", "constant_folding.cc", constants::fold, &["eliminate"]).when(is_basic),
-    Pass::whole(
-        "duplicates",
-        "common_subexpression_elimination.cc",
-        constants::merge_duplicates,
-        &["share-constants", "fold-constants"],
-    )
-    .when(is_basic),
+    Pass::whole("duplicates", CSE, constants::merge_duplicates, &["share-constants", "fold-constants"])
+        .when(is_basic),
     Pass::whole("reshape-patterns", "reshape_fusion.cc", reshape::fuse, &["duplicates"]).when(is_basic),
-    Pass::rule(&convolution::ABSORB, Position, &["fold-constants"]).when(is_basic),
+    Pass::whole("convolution-weights", "conv_bn_fusion.cc", convolution::absorb, &["fold-constants"])
+        .when(is_basic),
     Pass::rule(&matmul::ADDEND, Position, &["reshape-patterns"]).when(is_basic),
     Pass::whole("half-precision", "insert_cast_transformer.cc", precision::widen, &["gemm"])
         .when(precision::has_half),
@@ -44,6 +43,8 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&convolution::ACTIVATE_PLAIN, Position, &["blocks"]).when(is_all),
     Pass::whole("unread", "graph_transformer_mgr.cc", constants::remove_unread, &[]),
 ];
+
+const CSE: &str = "common_subexpression_elimination.cc";
 
 fn is_basic(work: &Work<'_>) -> bool {
     work.options.optimization >= Basic
