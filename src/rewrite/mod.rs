@@ -17,9 +17,9 @@ mod patterns;
 mod tests;
 
 pub(crate) use graph::{Body, Inputs, Source, Vertex, WorkGraph};
-pub(crate) use pass::{Apply, Dialect, Pass, Rule, names, run};
 #[cfg(test)]
-pub(crate) use pass::{faults, sweep};
+pub(crate) use pass::faults;
+pub(crate) use pass::{Apply, Dialect, Pass, Rule, names, run, sweep};
 pub(crate) use patch::Patch;
 pub(crate) use patterns::{
     Arithmetic, composed, is_near, is_swap_of_middle, over_root_of_two, squared, swaps_last_two,

@@ -142,6 +142,7 @@ impl OpenvinoCpu {
             last_logits: self.last_logits,
             kv_precision: self.kv_precision,
             is_paged: self.cache == Cache::Paged,
+            machine: self.machine,
         }
     }
 }

@@ -1,14 +1,12 @@
 //! Convolutions, transposed ones too.
 //!
 //! The filters enter as they are stored. An Add of one constant per channel behind a convolution is its bias, which
-//! reaches it through a Reshape `…_flatten_reshape`. An Add of two tensors of equal dims is fused into the convolution
-//! that one of them comes from, if nobody else reads it and it has no activation yet; the addend is its last input.
+//! reaches it through a Reshape `…_flatten_reshape`.
 //!
-//! Source: `FuseConvolutionMatMulDeconvAndBias` and `FuseConvolutionSumAndConvolutionSumActivation`, OpenVINO 2026.4,
+//! Source: `FuseConvolutionMatMulDeconvAndBias`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/graph_optimizer.cpp.
 
-use super::eltwise_chain;
-use super::pattern::{constant_and_other, inputs};
+use super::pattern::constant_and_other;
 use super::weights;
 use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
@@ -30,24 +28,6 @@ pub(super) const RULES: &[Rule] = &[
         on: |node| matches!(node.kind, Kind::Convolution | Kind::Deconvolution),
         apply: bias,
         repeats: false,
-    },
-];
-
-/// Fuses sums into convolutions, and the activations behind them.
-pub(super) const SUMS: &[Rule] = &[
-    Rule {
-        name: "convolution-sum",
-        source: "FuseConvolutionSumAndConvolutionSumActivation",
-        on: |node| matches!(node.op, Op::Binary(Binary::Add, _)),
-        apply: sum,
-        repeats: false,
-    },
-    Rule {
-        name: "convolution-activation",
-        source: "FuseConvolutionSumAndConvolutionSumActivation",
-        on: |node| node.kind == Kind::Convolution && node.addend.is_some(),
-        apply: eltwise_chain::take_post_operation,
-        repeats: true,
     },
 ];
 
@@ -89,33 +69,6 @@ fn bias(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
-fn sum(work: &Work<'_>, add: usize) -> Option<Patch> {
-    let (first, second) = inputs(work, add, Binary::Add)?;
-    let takes = |edge: Edge| {
-        let node = &work.nodes[edge.node];
-        node.kind == Kind::Convolution
-            && node.addend.is_none()
-            && node.n_fused == 0
-            && work.only_user(edge.node).is_some()
-    };
-    let same = work.tensor(first).sizes() == work.tensor(second).sizes();
-    let (convolution, addend) = match (takes(first), takes(second)) {
-        _ if !same || work.nodes[first.node].is_const() || work.nodes[second.node].is_const() => return None,
-        (true, _) => (first.node, second),
-        (false, true) => (second.node, first),
-        _ => return None,
-    };
-    let inputs: Vec<Edge> = work.nodes[convolution].inputs().iter().flatten().copied().collect();
-    let position = inputs.len();
-    let mut patch = Patch::new(work);
-    patch.change(convolution, move |node| node.addend = Some(position));
-    patch.set_inputs(convolution, inputs.into_iter().chain([addend]));
-    patch.absorb(convolution, add);
-    patch.replace(Edge::of(add), Edge::of(convolution));
-    patch.revisit(convolution);
-    Some(patch)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
@@ -124,7 +77,7 @@ mod tests {
     use crate::graph::op::{Broadcast, Convolution, Unary};
 
     #[test]
-    fn bias_sum_and_activation_are_fused() {
+    fn bias_and_activation_are_fused() {
         let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 4, 6, 6]);
         let x = net.input("x", f32, &dims);
         let filters = net.weight("filters", f32, &[4, 4, 1, 1]);
@@ -133,18 +86,15 @@ mod tests {
         let bias = net.weight("bias", f32, &[1, 4, 1, 1]);
         let add = || Op::Binary(Binary::Add, Broadcast::Numpy);
         let made = net.op("add", add(), &[made, bias], f32, &dims);
-        let sum = net.op("sum", add(), &[made, x], f32, &dims);
-        let out = net.op("relu", Op::Unary(Unary::Relu), &[sum], f32, &dims);
+        let out = net.op("relu", Op::Unary(Unary::Relu), &[made], f32, &dims);
         net.result("out", out);
         let graph = net.execute(DYNAMIC);
         let expected = [
             "Reorder  f32",
             "Reshape bias_flatten_reshape f32",
-            "Convolution conv,add,sum,relu f32",
+            "Convolution conv,add,relu f32",
             "Reorder  f32",
         ];
         assert_eq!(super::super::testing::lines(&graph), expected);
-        let fused = graph.nodes.iter().find(|node| node.kind == Kind::Convolution).unwrap();
-        assert_eq!(fused.addend, Some(3));
     }
 }

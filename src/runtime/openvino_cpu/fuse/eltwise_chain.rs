@@ -1,13 +1,14 @@
 //! Post-operations of matrix products, and chains of element-wise nodes.
 //!
-//! * FullyConnected, MatMul, Convolution, Reduce and Interpolate take their only reader if it is an activation, or arithmetic with a
+//! * FullyConnected, MatMul, Convolution, Reduce, Interpolate and MVN take their only reader if it is an activation, or arithmetic with a
 //!   constant that nobody else reads, one number or one per output.
 //! * An element-wise node takes its only reader, element-wise too, and its other inputs; names are appended.
 //!
 //! Source: `FuseFullyConnectedAndSimpleOperation`, `FuseEltwiseAndSimple`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/graph_optimizer.cpp.
 
-use super::work::{Edge, Patch, Rule, Work};
+use super::types::wanted_type;
+use super::work::{Dim, Edge, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
@@ -91,7 +92,8 @@ fn embed_number(work: &Work<'_>, node: usize) -> Option<Patch> {
 }
 
 fn takes_post_operations(kind: &Kind) -> bool {
-    matches!(kind, Kind::FullyConnected | Kind::MatMul | Kind::Convolution | Kind::Reduce | Kind::Interpolate)
+    use Kind::{Convolution, FullyConnected, Interpolate, MatMul, Mvn, Reduce};
+    matches!(kind, FullyConnected | MatMul | Convolution | Reduce | Interpolate | Mvn)
 }
 
 fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
@@ -107,7 +109,7 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
     }
     match of.op {
         Op::Unary(unary) => is_activation(unary),
-        Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _) => {
+        Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _) | Op::PRelu => {
             let own = |index: usize| work.producer(reader, index) == Some(node);
             let other = if own(0) && !own(1) { 1 } else { 0 };
             let Some(constant) = of.input(other).filter(|edge| work.nodes[edge.node].is_const()) else {
@@ -120,7 +122,9 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
             let dims = &work.nodes[node].outputs[0].dims;
             // Of a FullyConnected with more than three dims the plugin takes the second one for the channels, where none lie.
             let channel = match work.nodes[node].kind {
-                Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => dims.get(1),
+                Kind::Convolution | Kind::Deconvolution | Kind::Interpolate | Kind::Mvn => dims
+                    .get(1)
+                    .filter(|_| dims.len() > 2 && is_column(&work.tensor(constant).dims, dims.len())),
                 Kind::FullyConnected if dims.len() > 3 => None,
                 _ => dims.last(),
             };
@@ -135,6 +139,12 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
     }
 }
 
+/// Whether all dims but the second one of `rank` are 1.
+fn is_column(dims: &[Dim], rank: usize) -> bool {
+    let Some(channels) = (dims.len() + 1).checked_sub(rank) else { return dims.len() == 1 && rank < 2 };
+    dims.iter().enumerate().all(|(axis, dim)| axis == channels || dim.size == 1)
+}
+
 fn is_activation(unary: Unary) -> bool {
     use Unary::*;
     matches!(
@@ -143,6 +153,7 @@ fn is_activation(unary: Unary) -> bool {
             | Elu
             | Gelu
             | HSwish
+            | LeakyRelu
             | Mish
             | Relu
             | Sigmoid
@@ -211,9 +222,11 @@ fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
     let is_integer_arithmetic = |node: usize| {
         let of = &work.nodes[node];
         let is_index = |edge: &Edge| matches!(work.tensor(*edge).dtype, DType::I32 | DType::I64);
-        matches!(of.op, Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _))
-            && of.inputs().iter().flatten().all(is_index)
+        computes_integers(&of.op) && of.inputs().iter().flatten().all(is_index)
     };
+    if is_reference(work, node) || is_reference(work, reader) {
+        return false;
+    }
     if is_integer_arithmetic(node) != is_integer_arithmetic(reader) {
         return false;
     }
@@ -221,30 +234,72 @@ fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
     if is_dynamic(node) != is_dynamic(reader) {
         return false;
     }
-    let needs_first = match child.op {
-        Op::Binary(kind, _) => {
-            kind.is_boolean() && !is_logical(kind)
-                || matches!(
-                    kind,
-                    Binary::Subtract
-                        | Binary::Divide
-                        | Binary::TruncatedDivide
-                        | Binary::FloorMod
-                        | Binary::Mod
-                        | Binary::Power
-                )
-        }
-        Op::Select(_) | Op::Unary(Unary::Clamp) => true,
-        _ => false,
+    if input == 0 {
+        return true;
+    }
+    let read = |(index, edge): (usize, &Option<Edge>)| {
+        let edge = (*edge)?;
+        Some(class(wanted_type(work, node, index, edge, work.options.precision)))
     };
-    let mut types = parent.inputs().iter().flatten().map(|edge| class(work.tensor(*edge).dtype));
+    let mut types = parent.inputs().iter().enumerate().filter_map(read);
     let first = types.next();
-    let is_mixed = types.any(|dtype| Some(dtype) != first);
-    input == 0 || !needs_first && !is_mixed
+    !needs_first(&child.op) && types.all(|dtype| Some(dtype) == first)
 }
 
-fn is_logical(kind: Binary) -> bool {
-    matches!(kind, Binary::LogicalAnd | Binary::LogicalOr | Binary::LogicalXor)
+/// What takes a fused input as its first alone.
+///
+/// Source: `Eltwise::canFuse`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/eltwise.cpp.
+fn needs_first(op: &Op) -> bool {
+    use Binary::{
+        Divide, FloorMod, Greater, GreaterEqual, Less, LessEqual, Mod, Power, Subtract, TruncatedDivide,
+    };
+    matches!(
+        op,
+        Op::Select(_)
+            | Op::Unary(Unary::Clamp)
+            | Op::Binary(
+                Subtract
+                    | Divide
+                    | TruncatedDivide
+                    | FloorMod
+                    | Mod
+                    | Power
+                    | Greater
+                    | GreaterEqual
+                    | Less
+                    | LessEqual,
+                _
+            )
+    )
+}
+
+/// What is computed in integers where all inputs are; it joins its like alone.
+///
+/// Source: `isIntegerComputeSupported` of `Eltwise::canFuse`, OpenVINO 2026.4,
+/// src/plugins/intel_cpu/src/nodes/eltwise.cpp; Abs and Clamp as measured (2026.4.1).
+fn computes_integers(op: &Op) -> bool {
+    use Binary::{Add, Divide, Multiply, SquaredDifference, Subtract};
+    matches!(
+        op,
+        Op::Binary(Add | Subtract | Multiply | Divide | SquaredDifference, _)
+            | Op::Unary(Unary::Abs | Unary::Clamp)
+    )
+}
+
+/// What has no compiled kernel: logarithms, and bits of integers.
+///
+/// Source: `EltwiseJitExecutor::supports` and `Eltwise::canFuse`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes.
+pub(super) fn is_reference(work: &Work<'_>, node: usize) -> bool {
+    use Binary::{BitwiseAnd, BitwiseLeftShift, BitwiseOr, BitwiseRightShift, BitwiseXor};
+    let is_mask = |edge: &Edge| matches!(work.tensor(*edge).dtype, DType::Boolean | DType::U8);
+    match work.nodes[node].op {
+        Op::Unary(Unary::Log) => true,
+        Op::Unary(Unary::BitwiseNot)
+        | Op::Binary(BitwiseAnd | BitwiseOr | BitwiseXor | BitwiseLeftShift | BitwiseRightShift, _) => {
+            !work.nodes[node].inputs().iter().flatten().all(is_mask)
+        }
+        _ => false,
+    }
 }
 
 /// Types that the plugin has in common.

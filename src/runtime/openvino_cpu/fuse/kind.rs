@@ -74,7 +74,7 @@ fn of_unary(unary: Unary) -> Kind {
         Acos | Acosh | Asin | Asinh | Atan | Atanh | Ceiling | Cos | Cosh | Floor | HardSigmoid | Log
         | Negative | Reciprocal | Selu | Sign | Sin | Sinh | SoftSign | Tan => {
             // Floor and Ceiling are element-wise on x86-64; Negative was written as a product before.
-            if matches!(unary, Ceiling | Floor | Negative | SoftSign | Log | Sign) {
+            if matches!(unary, Ceiling | Floor | Negative | SoftSign | Log) {
                 Kind::Eltwise
             } else {
                 Kind::Math

@@ -7,6 +7,7 @@
 //!   before and behind it, or if both patterns are constant and copy no dim.
 //! * A Reshape, Broadcast, Tile, Pad, Slice, Transpose or Gather that changes nothing is gone; a Gather of the only
 //!   element of a known dim is a Reshape.
+//! * Of two Transposes on top of each other one is left, or none.
 //! * ShapeOf with an i32 output gets a made-up name.
 //!
 //! Source: `ConvertPrecision`, `NopElimination` and `ReshapeSequenceFusion`, OpenVINO 2026.4,
@@ -17,7 +18,7 @@ use super::work::{Build, Dim, Edge, Node, OpenVino, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{PadInputs, ReshapeZero, TileInputs};
-use crate::rewrite::Apply;
+use crate::rewrite::{Apply, composed};
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::smallvec;
 
@@ -31,6 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         |work, node| reshape(work, node, work.nodes[node].input(0)?),
     ),
     rule("no-pad", |node| matches!(node.op, Op::Pad(_, PadInputs::Separate)), pad),
+    rule("no-transpose", |node| matches!(node.op, Op::Transpose), transpose),
     rule("no-gather", |node| matches!(node.op, Op::Gather { .. }), gather),
     rule("no-repetition", |node| matches!(node.op, Op::Broadcast(_) | Op::Tile(TileInputs::Repeats)), repeat),
     rule("no-slice", |node| matches!(node.op, Op::Slice | Op::StridedSlice(_)), slice),
@@ -138,6 +140,23 @@ fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     Some(patch)
 }
 
+/// A Transpose behind another that it alone reads: one of both orders, or nothing.
+///
+/// Source: `TransposeFuse`, src/common/transformations/src/transformations/common_optimizations/transpose_sinking.cpp.
+fn transpose(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let first = work.producer(node, 0).filter(|&first| matches!(work.nodes[first].op, Op::Transpose))?;
+    work.only_user(first)?;
+    let order = composed(work.ints(first, 1)?, work.ints(node, 1)?)?;
+    let source = work.nodes[first].input(0)?;
+    if order.iter().copied().eq(0..order.len() as i64) {
+        return pass(work, node, source);
+    }
+    let mut patch = Patch::new(work);
+    let order = patch.add_ints(&order, work.nodes[node].source);
+    patch.set_inputs(node, [source, order]);
+    Some(patch)
+}
+
 fn pad(work: &Work<'_>, node: usize) -> Option<Patch> {
     let is_zero = |index: usize| work.ints(node, index).is_some_and(|pads| pads.iter().all(|&pad| pad == 0));
     if is_zero(1) && is_zero(2) { pass_first(work, node) } else { None }
@@ -223,5 +242,23 @@ mod tests {
         };
         assert_eq!(make().lines(DYNAMIC), ["Reshape first f32", "Reshape second f32"]);
         assert_eq!(make().lines(STATIC), ["Reshape second f32"]);
+    }
+
+    #[test]
+    fn two_transposes_are_one_or_none() {
+        let turned = |second: &[i64], dims: &[i64]| {
+            let mut net = Net::new();
+            let x = net.input("x", DType::F32, &[FREE, 8, 4]);
+            let order = net.ints("order", &[0, 2, 1]);
+            let first = net.op("first", Op::Transpose, &[x, order], DType::F32, &[FREE, 4, 8]);
+            let order = net.ints("order", second);
+            let second = net.op("second", Op::Transpose, &[first, order], DType::F32, dims);
+            let softmax = Op::Softmax(crate::graph::op::AxisSpan::LAST);
+            let out = net.op("softmax", softmax, &[second], DType::F32, dims);
+            net.result("out", out);
+            net.lines(DYNAMIC)
+        };
+        assert_eq!(turned(&[0, 2, 1], &[FREE, 8, 4]), ["Softmax softmax f32"]);
+        assert_eq!(turned(&[2, 0, 1], &[8, FREE, 4]), ["Transpose second f32", "Softmax softmax f32"]);
     }
 }

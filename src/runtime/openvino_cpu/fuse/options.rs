@@ -1,6 +1,7 @@
 //! What the fusions depend on apart from the graph.
 
 use crate::DType;
+use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::Precision;
 
 /// How the model is compiled.
@@ -16,6 +17,8 @@ pub struct Options {
     pub kv_precision: Option<DType>,
     /// Attention reads a cache of blocks instead of states, as OpenVINO GenAI converts the model.
     pub is_paged: bool,
+    /// The processor that it is compiled for.
+    pub machine: Machine,
 }
 
 impl Default for Options {
@@ -26,6 +29,7 @@ impl Default for Options {
             last_logits: false,
             kv_precision: None,
             is_paged: false,
+            machine: Machine::MEASURED,
         }
     }
 }

@@ -4,10 +4,11 @@
 
 use super::work::{Order, Pass};
 use super::{
-    attention_subgraph, broadcast, constants, convolution, dereshape, divide, duplicates, eltwise_chain,
-    fully_connected, gelu, initial_state, last_token, mask, mask_reshapes, matmul_scale, moe, move_up, mvn,
-    no_ops, order, paged_attention, precision, product_scale, reorder, rms, rope, rope_forms, sdpa_state,
-    skipped, split, subgraph, subtract, symbol_sources, unit_dims, views, weights,
+    attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
+    eltwise_chain, fully_connected, gelu, group_norm, initial_state, last_token, leaky_relu, mask,
+    mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order, paged_attention, precision, product_scale,
+    reorder, rms, rope, rope_forms, sdpa_state, skipped, split, subgraph, subtract, symbol_sources,
+    transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -56,7 +57,8 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
     Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
     Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
-    Pass::rule(&mvn::RULE, Order::Model, &["subtract"]),
+    Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
+    Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
     Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
     Pass::whole(
         "attention",
@@ -84,8 +86,13 @@ pub(super) const PASSES: &[Pass] = &[
         skipped::find,
         &["fully-connected", "convolutions"],
     ),
-    Pass::rule(&eltwise_chain::POST_OPERATIONS, Order::Execution, &["fully-connected", "convolutions"]),
-    Pass::rules("convolution-sums", OPTIMIZER, convolution::SUMS, Order::Execution, &["post-operations"]),
+    Pass::rule(&leaky_relu::RULE, Order::Model, &["skipped"]),
+    Pass::rule(
+        &eltwise_chain::POST_OPERATIONS,
+        Order::Execution,
+        &["fully-connected", "convolutions", "leaky-relu"],
+    ),
+    Pass::whole("convolution-sums", OPTIMIZER, convolution_sum::fuse, &["post-operations"]),
     Pass::whole(
         "subgraphs",
         "SnippetsTokenization, src/common/snippets/src/pass/collapse_subgraph.cpp",
@@ -95,11 +102,11 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&eltwise_chain::NUMBERS, Order::Execution, &["subgraphs"]),
     Pass::rule(&eltwise_chain::CONVERSIONS, Order::Execution, &["subgraphs"])
         .when(|work| work.options.precision == Precision::F32),
-    Pass::rule(&eltwise_chain::JOIN, Order::Execution, &["embed-numbers", "convert-into-arithmetic"]),
-    Pass::whole("precision", PLUGIN_GRAPH, precision::enforce, &["join-elementwise"]),
-    Pass::rule(&reorder::TRANSPOSED, Order::Execution, &["precision"]).when(|work| !work.is_dynamic),
-    Pass::whole("reorders", PLUGIN_GRAPH, reorder::insert, &["precision", "tokens-of-convolution"]),
-    Pass::rule(&reorder::MERGE, Order::Execution, &["reorders"]).when(|work| !work.is_dynamic),
+    Pass::whole("precision", PLUGIN_GRAPH, precision::enforce, &["embed-numbers", "convert-into-arithmetic"]),
+    Pass::rule(&eltwise_chain::JOIN, Order::Execution, &["precision"]),
+    Pass::whole("reorders", PLUGIN_GRAPH, reorder::insert, &["join-elementwise"]),
+    Pass::rule(&transposes::BEFORE_REORDER, Order::Execution, &["reorders"]),
+    Pass::rule(&transposes::BEHIND_REORDER, Order::Execution, &["transpose-before-reorder"]),
     Pass::whole(
         "paging",
         "SDPAToPagedAttention, src/core/src/pass",
@@ -111,7 +118,7 @@ pub(super) const PASSES: &[Pass] = &[
         "views",
         "Graph::ResolveComplexInplaceConflicts",
         views::settle,
-        &["merge-reorders", "paging"],
+        &["transpose-behind-reorder", "paging"],
     ),
     Pass::whole("roots", PLUGIN_GRAPH, order::settle, &["views"]),
 ];

@@ -2,17 +2,15 @@
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
 //! stay f32; so do what feeds a rotation's cos and sin, states of attention and what initialises them, what repeats a
-//! constant, a Reduce without post-operations, which accumulates in its output, and constants. Where a rotation is not
-//! fused, all up from Sin and Cos, and all down from them until something significant (seen in two families).
-//! All other floats are bf16.
+//! constant, a Reduce without post-operations, which accumulates in its output, and constants. Trigonometry and logarithms
+//! compute in f32 alone. All other floats are bf16.
 //!
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
 use super::initial_state;
+use super::types::computes_f32;
 use super::work::{Edge, Work};
 use crate::DType;
-use crate::graph::Op;
-use crate::graph::op::Unary;
 use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 
 /// Settles the type of every tensor, and finds which nodes stay f32 by their place.
@@ -36,6 +34,7 @@ pub(super) fn enforce(work: &mut Work<'_>) {
         for &read in &work.reads {
             is_of_attention[read] = initial_state::is_of_attention(work, read);
         }
+        let computes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| computes_f32(work, node)).collect();
         let writes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| is_f32_head(work, node)).collect();
         for node in work.order() {
             let reads_constants =
@@ -48,6 +47,7 @@ pub(super) fn enforce(work: &mut Work<'_>) {
             };
             let accumulates = of.kind == Kind::Reduce && of.n_fused == 0;
             if is_fixed
+                || computes_f32[node]
                 || keeps[node]
                 || repeats_constant[node]
                 || writes_f32[node]
@@ -104,19 +104,7 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
     for node in work.order().into_iter().filter(|&node| work.nodes[node].kind == Kind::Rope) {
         pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
     }
-    let mut is_below = vec![false; work.nodes.len()];
-    for node in work.order() {
-        let of = &work.nodes[node];
-        let is_angle = matches!(of.op, Op::Unary(Unary::Sin | Unary::Cos));
-        if is_angle {
-            pending.push(node);
-        }
-        let reads = |edge: &Edge| is_below[edge.node];
-        let passes = !stops(node) && !matches!(of.kind, Kind::Rope | Kind::ShapeOf | Kind::Output);
-        is_below[node] = is_angle || passes && of.inputs().iter().flatten().any(reads);
-    }
     walk(work, &mut keeps_all, pending, |node| work.nodes[node].kind == Kind::ShapeOf);
-    keeps_all.iter_mut().zip(is_below).for_each(|(keep, below)| *keep |= below);
     keeps.iter_mut().zip(keeps_all).for_each(|(keep, other)| *keep |= other);
     keeps
 }
@@ -166,7 +154,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{AxisSpan, Binary, Broadcast, Reduce, Unary};
+    use crate::graph::op::{AxisSpan, Binary, Broadcast, Reduce};
     use crate::ids::TensorId;
     use crate::runtime::openvino_cpu::execution::Precision;
     use crate::runtime::openvino_cpu::fuse::Options;
@@ -203,23 +191,6 @@ mod tests {
         let lines = net.lines(BF16);
         let types = ["before", "product", "behind"].map(|name| of(&lines, name).unwrap());
         assert_eq!(types, ["bf16", "bf16", "f32"], "{lines:?}");
-    }
-
-    #[test]
-    fn angles_stay_f32_with_all_above_and_below_them() {
-        let made = |unary: Unary| {
-            let mut net = Net::new();
-            let x = net.input("x", DType::F32, &[FREE, 8]);
-            let x = softmax(&mut net, "above", x);
-            let x = net.op("angle", Op::Unary(unary), &[x], DType::F32, &[FREE, 8]);
-            let x = softmax(&mut net, "below", x);
-            let x = product(&mut net, "product", x);
-            net.result("out", x);
-            let lines = net.lines(BF16);
-            ["above", "angle", "below"].map(|name| of(&lines, name).unwrap())
-        };
-        assert_eq!(made(Unary::Cos), ["f32", "f32", "f32"]);
-        assert_eq!(made(Unary::Tan), ["bf16", "bf16", "bf16"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Root-mean-square normalisation.
 //!
 //! `Multiply(gamma, Multiply(x, Divide(1, Sqrt(Add(ReduceMean(Power(x, 2)), eps)))))` is one node, named as the last
-//! Multiply, if the last dim of x is known when the model is compiled. Power(…, -0.5) stands for the inverse root too.
+//! Multiply, if the last dim of x is known when the model is compiled. Power(…, -0.5) is the inverse root too, and x may be
+//! divided by the root.
 //! Without gamma, where it is one and an exporter left it out, it is the inner Multiply.
 //!
 //! Source: `RMSFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations/rms_fusion.cpp.
@@ -19,7 +20,7 @@ use smallvec::smallvec;
 pub(super) const RULE: Rule = Rule {
     name: "rms",
     source: "RMSFusion, src/common/transformations/src/transformations/common_optimizations/rms_fusion.cpp",
-    on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+    on: |node| matches!(node.op, Op::Binary(Binary::Multiply | Binary::Divide, _)),
     apply: fuse,
     repeats: false,
 };
@@ -47,8 +48,12 @@ fn matched(work: &Work<'_>, node: usize) -> Option<(Edge, Option<Edge>)> {
     if is_inner { None } else { Some((normalised(work, node)?, None)) }
 }
 
-/// What is normalised, of the Multiply by the inverse root.
+/// What is normalised, of the Multiply by the inverse root or the Divide by the root.
 fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
+    if let Some((x, root)) = inputs(work, node, Binary::Divide) {
+        let is_root = matches!(work.nodes[root.node].op, Op::Unary(Unary::Sqrt));
+        return is_root.then(|| mean_square_of(work, root.node)).flatten().filter(|&squared| squared == x);
+    }
     let (first, second) = inputs(work, node, Binary::Multiply)?;
     let (x, inverse) = if is_inverse_root(work, second.node) { (first, second) } else { (second, first) };
     let root = if is_binary(work, inverse.node, Binary::Divide) {
@@ -67,13 +72,18 @@ fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
     } else {
         return None;
     };
+    mean_square_of(work, root).filter(|&squared| squared == x)
+}
+
+/// What the root is taken of the mean square of.
+fn mean_square_of(work: &Work<'_>, root: usize) -> Option<Edge> {
     let (_, mean) = constant_and_other(work, work.producer(root, 0)?, Binary::Add)?;
     if !matches!(work.nodes[mean.node].op, Op::Reduce { kind: Reduce::Mean, keep_dims: true, .. }) {
         return None;
     }
     let square = work.producer(mean.node, 0)?;
     let exponent = || work.number(square, 1);
-    squared(work, square, exponent).filter(|&squared| squared == x)
+    squared(work, square, exponent)
 }
 
 /// Where the last dim is free, the plugin writes the pattern out again, under names of its own.
@@ -187,5 +197,28 @@ mod tests {
     fn a_cube_is_no_square() {
         let lines = norm(&[FREE, 8], 3.0).lines(DYNAMIC);
         assert!(!lines.iter().any(|line| line.starts_with("RMS")), "{lines:?}");
+    }
+
+    #[test]
+    fn a_division_by_the_root_is_a_norm() {
+        let of = |unary: Unary| {
+            let (mut net, f32, numpy) = (Net::new(), DType::F32, Broadcast::Numpy);
+            let x = net.input("x", f32, &[FREE, 8]);
+            let two = net.number("two", 2.0);
+            let square = net.op("pow", Op::Binary(Binary::Power, numpy), &[x, two], f32, &[FREE, 8]);
+            let axes = net.ints("axes", &[-1]);
+            let mean = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+            let mean = net.op("mean", mean, &[square, axes], f32, &[FREE, 1]);
+            let eps = net.number("eps", 1e-6);
+            let sum = net.op("add", Op::Binary(Binary::Add, numpy), &[mean, eps], f32, &[FREE, 1]);
+            let root = net.op("sqrt", Op::Unary(unary), &[sum], f32, &[FREE, 1]);
+            let scaled = net.op("div", Op::Binary(Binary::Divide, numpy), &[x, root], f32, &[FREE, 8]);
+            let gamma = net.weight("gamma", f32, &[8]);
+            let out = net.op("mul", Op::Binary(Binary::Multiply, numpy), &[scaled, gamma], f32, &[FREE, 8]);
+            net.result("out", out);
+            net.lines(DYNAMIC)
+        };
+        assert_eq!(of(Unary::Sqrt), ["RMS mul f32"]);
+        assert!(!of(Unary::Tanh).iter().any(|line| line.starts_with("RMS")));
     }
 }

@@ -105,7 +105,10 @@ fn is_activation(work: &Work<'_>, node: usize) -> bool {
     use Unary::*;
     match work.nodes[node].op {
         Op::Unary(unary) => {
-            matches!(unary, Relu | Elu | Sigmoid | HSigmoid | Clamp | Swish | HSwish | Mish | Round)
+            matches!(
+                unary,
+                Relu | LeakyRelu | Elu | Sigmoid | HSigmoid | Clamp | Swish | HSwish | Mish | Round
+            )
         }
         Op::PRelu => true,
         _ => false,

@@ -9,6 +9,7 @@
 //!
 //! Source: `SnippetsTokenization`, OpenVINO 2026.4, src/common/snippets/src/pass/collapse_subgraph.cpp.
 
+use super::eltwise_chain::is_reference;
 use super::work::{Build, Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
@@ -147,6 +148,7 @@ fn is_token(work: &Work<'_>, node: usize, is_skipped: &[bool]) -> bool {
     }
     let Some(output) = of.outputs.first().filter(|_| of.outputs.len() == 1) else { return false };
     match of.kind {
+        Kind::Eltwise if is_reference(work, node) => false,
         Kind::Eltwise => {
             let is_real = |edge: &Edge| !matches!(work.tensor(*edge).dtype, DType::I32 | DType::I64);
             !matches!(output.dtype, DType::I32 | DType::I64) && of.inputs().iter().flatten().all(is_real)

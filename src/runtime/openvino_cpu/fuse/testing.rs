@@ -5,6 +5,7 @@ use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Builder, Dim, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec, Value, Variable};
 use crate::ids::{TensorId, VariableId};
+use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, Precision};
 use crate::scenario::Scenario;
 use crate::shape::{self, Shapes};
@@ -124,6 +125,7 @@ pub(super) const DYNAMIC: Options = Options {
     last_logits: false,
     kv_precision: None,
     is_paged: false,
+    machine: Machine::MEASURED,
 };
 /// Dims are known, all floats are f32.
 pub(super) const STATIC: Options = Options { is_dynamic: false, ..DYNAMIC };

@@ -3,8 +3,8 @@
 //! * Gather: one constant index, a known axis dim, 1s before it, no change of type. Split: the same for its axis and
 //!   parts. Concat: the same, no constant input, no input twice. Dims count as they were known when the model was
 //!   compiled.
-//! * What shares bytes with both what it reads and what reads it gets a Reorder; so does a norm behind a view and
-//!   arithmetic on a part of a Split, both with static dims alone.
+//! * What shares bytes with both what it reads and what reads it gets a Reorder; so do a norm behind a view and arithmetic on
+//!   a part of a Split or on views of a convolution's sum, all with static dims alone.
 //!
 //! Source: `initOptimalPrimitiveDescriptor` of gather.cpp, split.cpp, concat.cpp and
 //! `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src. The copies rest on single cases.
@@ -29,7 +29,11 @@ pub(super) fn settle(work: &mut Work<'_>) {
     for &node in &order {
         match work.nodes[node].kind {
             Kind::Mvn if !work.is_dynamic => copy_around_norm(work, node),
-            Kind::Subgraph if work.nodes[node].attention.is_none() => copy_part(work, node),
+            Kind::Subgraph if work.nodes[node].attention.is_none() => {
+                copy_part(work, node);
+                copy_sum(work, node);
+            }
+            Kind::Eltwise => copy_sum(work, node),
             _ => {}
         }
     }
@@ -184,6 +188,33 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
         above = producer;
     }
     if work.nodes[above].kind == Kind::Split && work.nodes[above].is_view {
+        copy(work, node, 0, edge);
+    }
+}
+
+/// Arithmetic in place on a sum that a convolution wrote over its addend, seen through views and norms in place.
+///
+/// Both ends want the bytes between them: the views take the convolution's, and the arithmetic gets a copy.
+///
+/// Source: `Node::resolveInPlaceDirection` and `Edge::enforceReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src.
+fn copy_sum(work: &mut Work<'_>, node: usize) {
+    let of = &work.nodes[node];
+    let Some(edge) = of.input(0) else { return };
+    let is_only = |edge: &Edge| work.only_user(edge.node).is_some();
+    let is_in_place = of.inputs().iter().flatten().all(is_only)
+        && (of.kind == Kind::Eltwise || work.only_user(node).is_some())
+        && of.outputs.first().is_some_and(|output| !output.is_free() && *output == *work.tensor(edge));
+    let mut above = edge.node;
+    let mut n_views = 0;
+    while is_in_place
+        && matches!(work.nodes[above].kind, Kind::Reshape | Kind::Mvn | Kind::Reorder)
+        && work.only_user(above).is_some()
+        && let Some(producer) = work.producer(above, 0)
+    {
+        n_views += usize::from(work.nodes[above].kind != Kind::Reorder);
+        above = producer;
+    }
+    if n_views > 0 && work.nodes[above].addend.is_some() {
         copy(work, node, 0, edge);
     }
 }

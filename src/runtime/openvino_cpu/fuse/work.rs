@@ -7,7 +7,7 @@
 use super::options::Options;
 use crate::DType;
 use crate::graph::op::Constant;
-use crate::graph::{Dims, Graph, Op, Value};
+use crate::graph::{Dims, Graph, Op, OpKind, Value};
 use crate::ids::{NodeId, TensorId};
 use crate::rewrite::{self, Body, Dialect, Source, WorkGraph};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
@@ -125,6 +125,8 @@ pub(super) struct Work<'a> {
     pub assigns: Vec<usize>,
     /// Compiled with free dims.
     pub is_dynamic: bool,
+    /// Element-wise nodes are channels-last where nothing decides.
+    pub prefers_channels_last: bool,
     /// What the symbols pass found of free dims.
     pub free_dims: FreeDims,
     /// Attention is converted to read a cache of blocks.
@@ -313,6 +315,13 @@ pub(super) trait Build {
         Edge::of(self.add(Node { value, ..constant.writing(tensor) }, []))
     }
 
+    /// Adds a Reorder that leaves the bytes of `edge` where they are.
+    fn add_view_reorder(&mut self, edge: Edge, tensor: Tensor, source: NodeId) -> Edge {
+        let name = format!("{}_fake", self.fresh_name("Reorder")).into();
+        let reorder = Node { name, ..Node::nameless(Op::Opaque, Kind::Reorder, source) };
+        Edge::of(self.add(reorder.writing(tensor), [edge]))
+    }
+
     /// Adds a Reorder of `edge` to `tensor`, for the node of the file that `source` is.
     fn add_reorder(&mut self, edge: Edge, tensor: Tensor, source: NodeId) -> Edge {
         Edge::of(self.add(Node::nameless(Op::Opaque, Kind::Reorder, source).writing(tensor), [edge]))
@@ -369,6 +378,7 @@ impl<'a> Work<'a> {
             reads: Vec::new(),
             assigns: Vec::new(),
             is_dynamic,
+            prefers_channels_last: prefers_channels_last(graph),
             free_dims: FreeDims::default(),
             is_paged: false,
             is_skipped: Vec::new(),
@@ -463,6 +473,21 @@ impl<'a> Work<'a> {
     pub(super) fn model_order(&self) -> Vec<usize> {
         self.walk(self.results.iter().chain(&self.assigns).chain(&self.parameters).copied())
     }
+}
+
+/// Whether a layout is preferred to the other where both have the same cost: the model has convolutions and no attention.
+///
+/// Source: `getModelType`, src/plugins/intel_cpu/src/utils/model_utils.cpp, OpenVINO 2026.4.
+fn prefers_channels_last(graph: &Graph) -> bool {
+    let mut convolves = false;
+    for node in graph.nodes() {
+        match node.op.kind() {
+            OpKind::ScaledDotProductAttention => return false,
+            OpKind::Convolution | OpKind::ConvolutionBackpropData => convolves = true,
+            _ => {}
+        }
+    }
+    convolves
 }
 
 /// Whether a node stays although nothing reads it.

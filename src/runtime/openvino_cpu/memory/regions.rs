@@ -11,7 +11,7 @@
 //! | ScaledDotProductAttention, outputs 1 and 2 | the states that it reads | | yes |
 //! | Convolution with a fused sum | the addend, unless it is read later: then the plugin copies it | yes | yes |
 //! | Scatter* | input 0, if nobody else reads it and it is not constant | yes | yes |
-//! | Reorder `…_fake` | input | yes | there is none |
+//! | Reorder `…_fake` | input | yes | yes |
 //! | Subgraph, Eltwise | input 0, if every producer has this one reader, input 0 is no Parameter and no constant, and dims and element size agree; a Subgraph must have one reader itself | yes | no |
 //! | MVN, Softmax, Pooling | input 0, if nobody else reads it, it is not constant, and sizes agree | yes | no |
 //!
@@ -186,7 +186,7 @@ impl Rules<'_> {
             Kind::Gather if node.is_view => Role::View,
             // `MergeTransposeAndReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph_optimizer.cpp, names a Reorder so
             // that changes the description of its bytes alone.
-            Kind::Reorder if !self.graph.is_dynamic && node.name.ends_with("_fake") => Role::View,
+            Kind::Reorder if node.name.ends_with("_fake") => Role::View,
             _ => Role::Written,
         };
         let input = match node.kind {

@@ -1,0 +1,161 @@
+//! The layouts that nodes write and read.
+//!
+//! * Convolutions and Interpolate: channels-last. Pooling, Reduce, Concat, StridedSlice, MVN of four or five dims, and Transpose
+//!   and Split of more than three dims follow their inputs; Reduce, Transpose and StridedSlice only where the type is the one
+//!   that they read. All others are plain, and so is a Pooling behind a Reshape.
+//! * Element-wise nodes of three to five dims: the layout that most inputs have already, in the type that is read; constants
+//!   behind the first input do not count. Between as many, channels-last in a model with convolutions and without
+//!   ScaledDotProductAttention, else plain. A Subgraph of known dims has the layout that fewer elements are reordered for, and
+//!   channels-last between as many.
+//!
+//! Source: `selectPreferPrimitiveDescriptor` and `selectPreferPrimitiveDescriptorWithShape` of
+//! src/plugins/intel_cpu/src/node.cpp, `sortSupportedPrimitiveDescriptors` of src/plugins/intel_cpu/src/nodes/eltwise.cpp and
+//! `Subgraph::initSupportedPrimitiveDescriptors` of src/plugins/intel_cpu/src/nodes/subgraph.cpp, OpenVINO 2026.4; what
+//! ScaledDotProductAttention does to a model with convolutions is measured (2026.4.1).
+
+use super::types::wanted_type;
+use super::work::{Edge, Work};
+use crate::runtime::openvino_cpu::execution::{Kind, Layout};
+
+/// The layout that a node writes.
+pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
+    let of = &work.nodes[node];
+    let layout = |edge: &Edge| work.tensor(*edge).layout;
+    let mut inputs = of.inputs().iter().flatten().filter(|edge| !work.nodes[edge.node].is_const());
+    let follows = match of.kind {
+        Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => return Layout::ChannelsLast,
+        Kind::Eltwise | Kind::Subgraph if of.attention.is_none() => return elementwise(work, node),
+        Kind::Concat => {
+            let rank = rank_of(work, node);
+            let mut full = inputs.clone().filter(|edge| work.tensor(**edge).dims.len() == rank);
+            full.all(|edge| layout(edge) == Layout::ChannelsLast)
+        }
+        Kind::Transpose | Kind::Split if of.outputs.first().is_none_or(|tensor| tensor.dims.len() < 4) => {
+            false
+        }
+        Kind::Reduce if !reduces_channels_last(work, node) || !keeps_type(work, node) => false,
+        Kind::Mvn if !(4..=5).contains(&rank_of(work, node)) => false,
+        Kind::Mvn | Kind::Pooling | Kind::Reduce | Kind::Split => {
+            inputs.next().is_some_and(|edge| layout(edge) == Layout::ChannelsLast)
+        }
+        Kind::Transpose | Kind::StridedSlice => slides(work, node),
+        _ => false,
+    };
+    let is_joined = of.kind == Kind::Concat && of.inputs().is_empty();
+    if follows && !is_joined { Layout::ChannelsLast } else { Layout::Plain }
+}
+
+/// The rank of what a node writes.
+fn rank_of(work: &Work<'_>, node: usize) -> usize {
+    work.nodes[node].outputs.first().map_or(0, |tensor| tensor.dims.len())
+}
+
+/// Whether a node reads its first input in the type that it has: else no layout of it counts, and plain comes first.
+fn keeps_type(work: &Work<'_>, node: usize) -> bool {
+    let Some(edge) = work.nodes[node].input(0) else { return false };
+    wanted_type(work, node, 0, edge, work.options.precision) == work.tensor(edge).dtype
+}
+
+/// Whether a Transpose of four or five dims, or a slice of more than two that are all kept, reads and writes channels-last.
+///
+/// Source: `initSupportedPrimitiveDescriptors` of transpose.cpp and strided_slice.cpp, OpenVINO 2026.4,
+/// src/plugins/intel_cpu/src/nodes.
+fn slides(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let Some(input) = of.input(0).map(|edge| work.tensor(edge)) else { return false };
+    let least = if of.kind == Kind::Transpose { 4 } else { 3 };
+    let rank = input.dims.len();
+    (least..=5).contains(&rank)
+        && rank == rank_of(work, node)
+        && input.layout == Layout::ChannelsLast
+        && keeps_type(work, node)
+}
+
+/// Whether a Reduce can read channels-last: only where its second dim is known and not 1.
+///
+/// Source: `Reduce::initSupportedPrimitiveDescriptors`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/reduce.cpp.
+fn reads_channels_last(work: &Work<'_>, node: usize) -> bool {
+    let input = work.nodes[node].input(0);
+    let channels = input.and_then(|edge| work.tensor(edge).dims.get(1));
+    channels.is_some_and(|dim| !dim.is_free && dim.size > 1)
+}
+
+/// Whether it writes what it reads so: dims that are gone leave no layout.
+fn reduces_channels_last(work: &Work<'_>, node: usize) -> bool {
+    let rank = work.nodes[node].outputs.first().map_or(0, |tensor| tensor.dims.len());
+    reads_channels_last(work, node) && rank > 3
+}
+
+/// The layout that an input must have.
+pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> Layout {
+    let of = &work.nodes[node];
+    let has = work.tensor(edge);
+    match of.kind {
+        Kind::ShapeOf => has.layout,
+        Kind::Convolution | Kind::Deconvolution | Kind::Interpolate
+            if input == 0 || of.addend == Some(input) =>
+        {
+            Layout::ChannelsLast
+        }
+        Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => has.layout,
+        Kind::Reduce if input == 0 && !(reads_channels_last(work, node) && keeps_type(work, node)) => {
+            Layout::Plain
+        }
+        Kind::Mvn if input == 0 && (4..=5).contains(&rank_of(work, node)) => has.layout,
+        Kind::Reduce | Kind::Pooling if input == 0 => has.layout,
+        Kind::Split if input == 0 && has.dims.len() > 3 => has.layout,
+        Kind::Transpose | Kind::StridedSlice if input == 0 && slides(work, node) => Layout::ChannelsLast,
+        Kind::Eltwise | Kind::Concat | Kind::Subgraph if reads_own_layout(work, node, edge) => of
+            .outputs
+            .first()
+            .filter(|tensor| tensor.dims.len() == has.dims.len())
+            .map_or(has.layout, |tensor| tensor.layout),
+        Kind::Reorder => has.layout,
+        _ => Layout::Plain,
+    }
+}
+
+/// Whether an element-wise node or a Concat reads something in the layout that it writes; not numbers, which have none.
+fn reads_own_layout(work: &Work<'_>, node: usize, edge: Edge) -> bool {
+    let is_elementwise = matches!(work.nodes[node].kind, Kind::Eltwise | Kind::Subgraph);
+    let has_layout = work.tensor(edge).elements() > 1 && work.tensor(edge).dims.len() > 2;
+    !work.nodes[edge.node].is_const() || is_elementwise && has_layout
+}
+
+/// The layout of an element-wise node.
+fn elementwise(work: &Work<'_>, node: usize) -> Layout {
+    let of = &work.nodes[node];
+    let rank = rank_of(work, node);
+    let inputs = || of.inputs().iter().flatten().copied().enumerate();
+    let rank_fits = |edge: Edge| {
+        let own = work.tensor(edge).dims.len();
+        own == rank || own < 2 || work.nodes[edge.node].is_const()
+    };
+    if !(3..=5).contains(&rank) || inputs().any(|(_, edge)| !rank_fits(edge)) {
+        return Layout::Plain;
+    }
+    let counted = inputs().filter(|&(input, edge)| {
+        let is_constant = work.nodes[edge.node].is_const();
+        !(is_constant && (input > 0 || work.tensor(edge).elements() == 1))
+            && work.tensor(edge).dims.len() == rank
+    });
+    let is_dynamic = of.outputs.iter().any(|tensor| tensor.is_free());
+    let is_weighed = of.kind == Kind::Subgraph && !is_dynamic;
+    let (mut plain, mut channels_last) = (0_u64, 0_u64);
+    for (input, edge) in counted {
+        let has = work.tensor(edge);
+        let weight = if is_weighed { has.elements() } else { 1 };
+        let dtype = wanted_type(work, node, input, edge, work.options.precision);
+        match has.layout {
+            _ if has.dtype != dtype => {}
+            Layout::ChannelsLast => channels_last += weight,
+            Layout::Plain => plain += weight,
+        }
+    }
+    let wins_tie = of.kind == Kind::Subgraph || work.prefers_channels_last;
+    if channels_last > plain || channels_last == plain && wins_tie {
+        Layout::ChannelsLast
+    } else {
+        Layout::Plain
+    }
+}

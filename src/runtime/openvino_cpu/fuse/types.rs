@@ -1,0 +1,106 @@
+//! The types that nodes read.
+//!
+//! Significant nodes read the type that the model computes in, results are read in f32, and all others in the type that they
+//! write. Constants are read as they are, but for biases and parts of a Concat. Trigonometry and logarithms read f32.
+//!
+//! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp, and
+//! `initSupportedPrimitiveDescriptors` of the nodes.
+
+use super::work::{Edge, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::Unary;
+use crate::runtime::openvino_cpu::execution::{Kind, Precision};
+
+/// The type that an input must have.
+pub(super) fn wanted_type(
+    work: &Work<'_>,
+    node: usize,
+    input: usize,
+    edge: Edge,
+    precision: Precision,
+) -> DType {
+    let of = &work.nodes[node];
+    let has = work.tensor(edge).dtype;
+    if of.kind == Kind::Math && input == 0 {
+        return DType::F32;
+    }
+    if !has.is_float() {
+        return has;
+    }
+    let own = of.outputs.first().map_or(has, |tensor| tensor.dtype);
+    let is_significant = matches!(of.kind, Kind::FullyConnected | Kind::Convolution | Kind::Deconvolution);
+    let is_filter = is_significant && input == 1;
+    let is_constant = work.nodes[edge.node].is_const();
+    let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat;
+    let to = match of.kind {
+        // A transposed convolution reads its bias in f32, whatever gives it.
+        Kind::Deconvolution if input == 2 => return has,
+        _ if is_constant && !wants_constant => return has,
+        _ if is_filter => precision.dtype(),
+        Kind::Output => DType::F32,
+        Kind::Eltwise if computes_f32(work, node) => DType::F32,
+        // What computes a state inside was compiled for f32.
+        Kind::MemoryInput if of.n_fused > 0 => DType::F32,
+        _ if is_significant && input == 0 => precision.dtype(),
+        Kind::Eltwise if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
+        Kind::Convert
+        | Kind::ShapeOf
+        | Kind::Reorder
+        | Kind::MemoryInput
+        | Kind::MemoryOutput
+        | Kind::Const => {
+            return has;
+        }
+        Kind::Subgraph if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
+        Kind::Subgraph if of.attention.is_some() => precision.dtype(),
+        Kind::Rope if input > 0 => return has,
+        Kind::ScaledDotProductAttention if input > 3 => return has,
+        Kind::Gather if input > 2 => DType::F32,
+        Kind::Reduce if work.keeps_f32.get(node).copied().unwrap_or(false) => DType::F32,
+        Kind::Reduce => precision.dtype(),
+        _ => own,
+    };
+    if to.is_float() { to } else { has }
+}
+
+/// Whether a node has a kernel of f32 alone.
+///
+/// Source: `Math::initSupportedPrimitiveDescriptors` and `EltwiseRefExecutor`, OpenVINO 2026.4,
+/// src/plugins/intel_cpu/src/nodes.
+pub(super) fn computes_f32(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    of.kind == Kind::Math || of.kind == Kind::Eltwise && matches!(of.op, Op::Unary(Unary::Log))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::AxisSpan;
+    use crate::runtime::openvino_cpu::fuse::Options;
+
+    /// A Softmax, an activation and a product, in bfloat16.
+    fn around(unary: Unary) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &[FREE, 8]);
+        let x = net.op("unary", Op::Unary(unary), &[x], f32, &[FREE, 8]);
+        let weight = net.weight("weight", f32, &[8, 8]);
+        let product = Op::MatMul { transpose_a: false, transpose_b: true };
+        let out = net.op("product", product, &[x, weight], f32, &[FREE, 8]);
+        net.result("out", out);
+        net.lines(Options { precision: Precision::Bf16, ..DYNAMIC })
+    }
+
+    #[test]
+    fn a_logarithm_is_computed_in_f32() {
+        for unary in [Unary::Log, Unary::Sin] {
+            let lines = around(unary);
+            let place = lines.iter().position(|line| line.contains(" unary f32"));
+            let place = place.unwrap_or_else(|| panic!("{lines:?}"));
+            assert_eq!((&*lines[place - 1], &*lines[place + 1]), ("Reorder  f32", "Reorder  bf16"));
+        }
+        assert!(around(Unary::Exp).contains(&"Eltwise unary bf16".to_owned()));
+    }
+}
