@@ -10,7 +10,7 @@ use crate::phases::{self, PhaseName};
 use crate::pipeline::{self, genai, llm, misfit, parts, vlm};
 use crate::plan::Planner;
 use crate::report::model::{self, Comparison, Report};
-use crate::report::pipeline::Telling;
+use crate::report::pipeline::PipelineSubject;
 use crate::report::{self, By, Subject};
 use crate::runtime::options::Options;
 use crate::runtime::{Assumption, Phase, Runtime, registry};
@@ -387,14 +387,14 @@ fn several(
     let run = vlm::run(parts, &base, &asked, &rules)?;
     let files = run.parts.iter().filter(|_| request.digest);
     let sha256 = files.map(|walk| formats::sha256(&walk.part.file)).collect::<Result<Vec<_>>>()?;
-    let telling = Telling {
+    let subject = PipelineSubject {
         model: model.display().to_string(),
         keeps_vision,
         by: request.by,
         full: request.full,
         sha256,
     };
-    Ok(Analysis::of_report(report::pipeline::build(&run, &telling)))
+    Ok(Analysis::of_report(report::pipeline::build(&run, &subject)))
 }
 
 /// The request with what the image processor's files say.

@@ -8,7 +8,7 @@ use memgraph::phases;
 use memgraph::pipeline::{llm, parts, vit, vlm};
 use memgraph::report::Subject;
 use memgraph::report::model::Report;
-use memgraph::report::pipeline::{self, Telling};
+use memgraph::report::pipeline::{self, PipelineSubject};
 use memgraph::report::svg::{self, Chart};
 use memgraph::runtime::Runtime;
 use memgraph::runtime::graph::Exported;
@@ -265,10 +265,10 @@ fn pipeline_report() -> Report {
     profile.last_logits = true;
     let rules = |_: &Graph| Ok((Arc::new(profile) as Arc<dyn Runtime>, profile.planner()));
     let run = vlm::run(parts::of_pipeline(folder).unwrap(), &base, &request, &rules).unwrap();
-    let mut telling = Telling::default();
-    telling.model = folder.display().to_string();
-    telling.keeps_vision = true;
-    pipeline::build(&run, &telling)
+    let mut subject = PipelineSubject::default();
+    subject.model = folder.display().to_string();
+    subject.keeps_vision = true;
+    pipeline::build(&run, &subject)
 }
 
 /// `BLESS=1` writes the picture anew.

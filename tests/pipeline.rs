@@ -8,7 +8,7 @@ use memgraph::pipeline::vlm::{self, Request, Run};
 use memgraph::pipeline::{families, parts};
 use memgraph::report::json;
 use memgraph::report::model::{Report, Totals};
-use memgraph::report::pipeline::{self, Telling};
+use memgraph::report::pipeline::{self, PipelineSubject};
 use memgraph::runtime::Runtime;
 use memgraph::runtime::graph::Exported;
 use memgraph::runtime::openvino_cpu::OpenvinoCpu;
@@ -48,10 +48,10 @@ fn walk(
 }
 
 fn report(run: &Run, keeps_vision: bool) -> Report {
-    let mut telling = Telling::default();
-    telling.model = "pipeline".to_owned();
-    telling.keeps_vision = keeps_vision;
-    pipeline::build(run, &telling)
+    let mut subject = PipelineSubject::default();
+    subject.model = "pipeline".to_owned();
+    subject.keeps_vision = keeps_vision;
+    pipeline::build(run, &subject)
 }
 
 const QWEN: &str = "qwen2.5-vl-3b-v8-L4-fp16";

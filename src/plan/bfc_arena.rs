@@ -63,10 +63,10 @@ pub(super) fn plan(problem: &Problem, extension: Extension, before: Option<&Plan
     for index in starting {
         while let Some(ended) = ending.next_if(|&other| buffers[other].live.end <= buffers[index].live.start)
         {
-            arena.give_back(starts[ended]);
+            arena.release(starts[ended]);
         }
         let Buffer { size, alignment, .. } = buffers[index];
-        starts[index] = arena.take(size.0 + slack(alignment));
+        starts[index] = arena.allocate(size.0 + slack(alignment));
         offsets[index] = crate::Bytes(starts[index]).align_up(alignment).0;
     }
 
@@ -129,7 +129,7 @@ fn place_pattern(buffers: &[Buffer], arena: &mut Arena, offsets: &mut [u64]) {
         return;
     }
     let alignment = aligned.iter().map(|buffer| buffer.alignment).fold(1, |all, own| all.max(own));
-    let start = crate::Bytes(arena.take(peak + slack(alignment))).align_up(alignment).0;
+    let start = crate::Bytes(arena.allocate(peak + slack(alignment))).align_up(alignment).0;
     for (index, offset) in known.into_iter().zip(inside) {
         offsets[index] = if buffers[index].size.0 == 0 { 0 } else { start + offset };
     }
@@ -197,7 +197,7 @@ impl Arena {
         self.regions.last().map_or(0, |region| region.end)
     }
 
-    fn take(&mut self, bytes: u64) -> u64 {
+    fn allocate(&mut self, bytes: u64) -> u64 {
         let wanted = rounded(bytes);
         let fitting =
             |free: &BTreeSet<(u32, u64, u64)>| free.range((bin(wanted), wanted, 0)..).next().copied();
@@ -217,7 +217,7 @@ impl Arena {
         start
     }
 
-    fn give_back(&mut self, start: u64) {
+    fn release(&mut self, start: u64) {
         let Some((mut size, false)) = self.chunks.remove(&start) else { return };
         let mut start = start;
         if !self.is_border(start + size)

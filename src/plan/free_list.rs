@@ -33,9 +33,9 @@ pub(super) fn offsets(buffers: &[Buffer], ties: Ties) -> Vec<u64> {
     for index in starting {
         while let Some(ended) = ending.next_if(|&other| buffers[other].live.end <= buffers[index].live.start)
         {
-            free.give_back(offsets[ended], padded(ended));
+            free.release(offsets[ended], padded(ended));
         }
-        offsets[index] = free.take(padded(index), buffers[index].alignment, ties);
+        offsets[index] = free.allocate(padded(index), buffers[index].alignment, ties);
     }
     offsets
 }
@@ -56,7 +56,7 @@ struct FreeList {
 }
 
 impl FreeList {
-    fn take(&mut self, size: u64, alignment: u64, ties: Ties) -> u64 {
+    fn allocate(&mut self, size: u64, alignment: u64, ties: Ties) -> u64 {
         let fits = |&(gap, offset): &(u64, u64)| Bytes(offset).align_up(alignment).0 - offset + size <= gap;
         let first = self.by_size.range((size, 0)..).copied().find(fits);
         let found = match (first, ties) {
@@ -82,7 +82,7 @@ impl FreeList {
         offset
     }
 
-    fn give_back(&mut self, offset: u64, size: u64) {
+    fn release(&mut self, offset: u64, size: u64) {
         let (mut start, mut end) = (offset, offset + size);
         if let Some((&below, &gap)) = self.gaps.range(..start).next_back()
             && below + gap == start

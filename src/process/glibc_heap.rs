@@ -10,8 +10,8 @@
 //! * a page is resident once it was written to.
 //!
 //! A request for aligned memory takes room for the alignment as well, and frees what it does not need of that. Small
-//! objects may take these remainders, and then a block that is freed leaves a hole which no request of the same size
-//! fits into. Which of the two happens depends on where the heap's top lies modulo the alignment, see [`Remainders`].
+//! objects may take these split_remainder, and then a block that is freed leaves a hole which no request of the same size
+//! fits into. Which of the two happens depends on where the heap's top lies modulo the alignment, see [`SplitRemainder`].
 //!
 //! * a thread keeps seven small blocks of a length, and gives them to requests that need no alignment.
 //!
@@ -51,13 +51,13 @@ const ELSEWHERE: u64 = u64::MAX;
 /// Larger requests than this are not followed; the sums of a million others stay below [`MAPPED`].
 const LARGEST: u64 = 1 << 40;
 
-/// What becomes of the room that an aligned request took for its alignment.
+/// How the padding of an aligned block is reused once the block is freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Remainders {
+pub(crate) enum SplitRemainder {
     /// It joins the block's hole when the block is freed.
     #[default]
     Joined,
-    /// A small object lies in it for good.
+    /// A small object takes it for good.
     Taken,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Object {
 /// A heap that grows by `brk`, and blocks that are mapped.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GlibcHeap {
-    remainders: Remainders,
+    split_remainder: SplitRemainder,
     threshold: u64,
     trim: u64,
     /// Where the top begins, and where the heap ends.
@@ -116,9 +116,9 @@ pub(crate) struct GlibcHeap {
 impl GlibcHeap {
     /// A heap in which nothing was allocated yet.
     #[must_use]
-    pub(crate) fn new(remainders: Remainders) -> GlibcHeap {
+    pub(crate) fn new(split_remainder: SplitRemainder) -> GlibcHeap {
         GlibcHeap {
-            remainders,
+            split_remainder,
             threshold: FIRST_THRESHOLD,
             trim: FIRST_THRESHOLD,
             top: 0,
@@ -164,7 +164,7 @@ impl GlibcHeap {
     }
 
     /// Allocates (`malloc`, or `posix_memalign` where the alignment is above 16) and returns the block's address.
-    pub(crate) fn take(&mut self, bytes: u64, alignment: u64) -> u64 {
+    pub(crate) fn malloc(&mut self, bytes: u64, alignment: u64) -> u64 {
         let length = length(bytes);
         if self.run.is_some() && alignment > UNIT {
             return self.take_in_run(length, alignment);
@@ -195,7 +195,7 @@ impl GlibcHeap {
 
     /// Allocates, and writes all of it.
     pub(crate) fn take_written(&mut self, bytes: u64, alignment: u64) -> u64 {
-        let address = self.take(bytes, alignment);
+        let address = self.malloc(bytes, alignment);
         self.write(address, 0, bytes);
         address
     }
@@ -211,7 +211,7 @@ impl GlibcHeap {
     }
 
     /// Frees a block; an address that is none changes nothing.
-    pub(crate) fn give_back(&mut self, address: u64) {
+    pub(crate) fn free(&mut self, address: u64) {
         if let Some(length) = self.mapped.remove(&address) {
             self.drop_pages(address, address + length);
             if length > self.threshold && length <= LAST_THRESHOLD {
@@ -238,7 +238,7 @@ impl GlibcHeap {
     }
 
     /// Frees a small object of a run.
-    pub(crate) fn give_back_object(&mut self, object: Object) {
+    pub(crate) fn free_object(&mut self, object: Object) {
         let Object { address, length } = object;
         let cached = self.cached.entry(length).or_default();
         if cached.len() < CACHED_COUNT {
@@ -352,7 +352,7 @@ impl GlibcHeap {
             self.holes.insert(address + kept, free - kept);
             self.by_length.insert((free - kept, address + kept));
         }
-        let block = if self.remainders == Remainders::Joined { kept } else { length };
+        let block = if self.split_remainder == SplitRemainder::Joined { kept } else { length };
         self.used.insert(address, block);
         address
     }
@@ -421,17 +421,17 @@ mod tests {
     /// Resident MiB after `count` blocks of 1 MiB were taken and freed one after another, with an object of 32 bytes that
     /// is freed with its block, or stays.
     fn resident_after(count: usize, place: u64, stays: bool) -> u64 {
-        let mut heap = GlibcHeap::new(Remainders::Joined);
-        let first = heap.take(4 * MIB, 1);
-        heap.give_back(first);
+        let mut heap = GlibcHeap::new(SplitRemainder::Joined);
+        let first = heap.malloc(4 * MIB, 1);
+        heap.free(first);
         heap.run(Start { place, has_small_holes: false }, &[]);
         for _ in 0..count {
             let block = heap.take_written(MIB, 64);
             let object = heap.take_object(32);
-            heap.take(1016, 1);
-            heap.give_back(block);
+            heap.malloc(1016, 1);
+            heap.free(block);
             if !stays {
-                heap.give_back_object(object);
+                heap.free_object(object);
             }
         }
         heap.resident() / MIB
@@ -449,7 +449,7 @@ mod tests {
 
     #[test]
     fn an_object_in_a_small_hole_leaves_rests_alone() {
-        let mut heap = GlibcHeap::new(Remainders::Joined);
+        let mut heap = GlibcHeap::new(SplitRemainder::Joined);
         heap.run(Start { place: 16, has_small_holes: true }, &[32]);
         let taken: Vec<Object> = (0..20).map(|_| heap.take_object(32)).collect();
         assert!(taken.iter().all(|object| *object == Object { address: None, length: 48 }));
@@ -457,58 +457,58 @@ mod tests {
 
     #[test]
     fn a_freed_mapping_raises_the_threshold() {
-        let mut heap = GlibcHeap::new(Remainders::Joined);
+        let mut heap = GlibcHeap::new(SplitRemainder::Joined);
         let (a, b) = (heap.take_written(4 * MIB, 1), heap.take_written(2 * MIB, 1));
         assert_eq!(heap.resident(), 6 * MIB);
-        heap.give_back(a);
+        heap.free(a);
         assert_eq!((heap.resident(), heap.threshold), (2 * MIB, 4 * MIB + PAGE));
         // From now on 2 MiB lie in the heap, and stay resident when they are freed below another block.
         let c = heap.take_written(2 * MIB, 1);
         heap.take_written(MIB, 1);
-        heap.give_back(b);
-        heap.give_back(c);
+        heap.free(b);
+        heap.free(c);
         assert_eq!((heap.resident() / MIB, heap.peak() / MIB), (3, 6));
     }
 
     #[test]
     fn a_large_top_is_given_back() {
-        let mut heap = GlibcHeap::new(Remainders::Joined);
+        let mut heap = GlibcHeap::new(SplitRemainder::Joined);
         let blocks = [(); 40].map(|()| heap.take_written(100_000, 1));
-        blocks.into_iter().for_each(|block| heap.give_back(block));
+        blocks.into_iter().for_each(|block| heap.free(block));
         assert!(heap.resident() <= 2 * FIRST_THRESHOLD, "{}", heap.resident());
     }
 
     #[test]
     fn a_hole_serves_an_aligned_request_of_the_same_size_unless_a_small_object_took_the_remainder() {
-        let resident = |remainders| {
-            let mut heap = GlibcHeap::new(remainders);
-            let first = heap.take(4 * MIB, 1);
-            heap.give_back(first);
+        let resident = |split_remainder| {
+            let mut heap = GlibcHeap::new(split_remainder);
+            let first = heap.malloc(4 * MIB, 1);
+            heap.free(first);
             let (a, _) = (heap.take_written(2 * MIB, 64), heap.take_written(MIB, 64));
-            heap.give_back(a);
+            heap.free(a);
             heap.take_written(2 * MIB, 64);
             heap.resident() / MIB
         };
-        assert_eq!(resident(Remainders::Joined), 3);
-        assert_eq!(resident(Remainders::Taken), 5);
+        assert_eq!(resident(SplitRemainder::Joined), 3);
+        assert_eq!(resident(SplitRemainder::Taken), 5);
     }
 
     #[test]
     fn a_thread_keeps_seven_small_blocks_of_a_length() {
-        let mut heap = GlibcHeap::new(Remainders::Joined);
+        let mut heap = GlibcHeap::new(SplitRemainder::Joined);
         let blocks: Vec<u64> = (0..9).map(|_| heap.take_written(500, 1)).collect();
-        blocks.iter().for_each(|&block| heap.give_back(block));
-        assert_eq!(heap.take(500, 1), blocks[6]);
+        blocks.iter().for_each(|&block| heap.free(block));
+        assert_eq!(heap.malloc(500, 1), blocks[6]);
         assert_eq!(heap.cached.values().map(Vec::len).collect::<Vec<_>>(), [6]);
     }
 
     #[test]
     fn huge_requests_and_unknown_addresses_are_harmless() {
-        let mut heap = GlibcHeap::new(Remainders::Taken);
+        let mut heap = GlibcHeap::new(SplitRemainder::Taken);
         let block = heap.take_written(u64::MAX, 64);
-        heap.give_back(block);
-        heap.give_back(block);
-        heap.give_back(77);
+        heap.free(block);
+        heap.free(block);
+        heap.free(77);
         assert_eq!(heap.resident(), 0);
     }
 }

@@ -5,4 +5,4 @@
 
 mod glibc_heap;
 
-pub(crate) use glibc_heap::{GlibcHeap, Object, Remainders, Start};
+pub(crate) use glibc_heap::{GlibcHeap, Object, SplitRemainder, Start};

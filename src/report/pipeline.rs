@@ -13,10 +13,10 @@ use crate::schedule::StorageClass;
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
-/// How a pipeline's report is to be told.
+/// What the report of a pipeline depends on apart from its run.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Telling {
+pub struct PipelineSubject {
     /// The folder, as the user named it.
     pub model: String,
     /// The vision tower stays loaded after it ran.
@@ -33,26 +33,26 @@ pub struct Telling {
 ///
 /// Cost: that of the parts' reports, and linear in moments times parts.
 #[must_use]
-pub fn build(run: &Run, telling: &Telling) -> Report {
+pub fn build(run: &Run, wanted: &PipelineSubject) -> Report {
     let subjects: Vec<Subject<'_>> = run
         .parts
         .iter()
         .enumerate()
         .map(|(index, walk)| Subject {
             graph: &walk.graph,
-            sha256: telling.sha256.get(index).cloned().unwrap_or_default(),
+            sha256: wanted.sha256.get(index).cloned().unwrap_or_default(),
             runtime: &*walk.runtime,
             planner: walk.planner,
             phases: &walk.phases,
-            by: telling.by,
-            full: telling.full,
+            by: wanted.by,
+            full: wanted.full,
         })
         .collect();
-    let parts: Vec<Held<'_>> = run
+    let parts: Vec<PartViews<'_>> = run
         .parts
         .iter()
         .zip(&subjects)
-        .map(|(walk, subject)| Held { walk, views: build::views(subject), by: telling.by })
+        .map(|(walk, subject)| PartViews { walk, views: build::views(subject), by: wanted.by })
         .collect();
     let components: Vec<Report> = run
         .parts
@@ -64,7 +64,7 @@ pub fn build(run: &Run, telling: &Telling) -> Report {
             Report { component: Some(component(walk)), totals, ..report }
         })
         .collect();
-    let moments = vlm::timeline(&run.parts, telling.keeps_vision);
+    let moments = vlm::timeline(&run.parts, wanted.keeps_vision);
     let all: Vec<model::Totals> = moments.iter().map(|moment| totals(&parts, moment)).collect();
     let highest = all.iter().enumerate().fold(None, |best: Option<usize>, (index, totals)| match best {
         Some(best) if all.get(best).is_some_and(|best| best.total_bytes >= totals.total_bytes) => Some(best),
@@ -73,7 +73,7 @@ pub fn build(run: &Run, telling: &Telling) -> Report {
     let sum = components.iter().map(|report| Bytes(report.totals.total_bytes)).sum::<Bytes>();
     let mut report = Report {
         phases: moments.iter().zip(&all).map(|(moment, totals)| phase(&parts, moment, totals)).collect(),
-        ..frame(run, telling, &components)
+        ..frame(run, wanted, &components)
     };
     if let Some((moment, totals)) = highest.and_then(|index| Some((moments.get(index)?, all.get(index)?))) {
         report.peak = peak(&parts, moment);
@@ -142,7 +142,7 @@ pub fn of_estimates(estimates: &[Estimate], sha256: &str) -> Report {
 }
 
 /// A part with its phases as the report sees them.
-struct Held<'a> {
+struct PartViews<'a> {
     walk: &'a Walk,
     views: Vec<View<'a>>,
     by: By,
@@ -151,7 +151,7 @@ struct Held<'a> {
 /// Which classes of a phase count.
 type Counts = fn(StorageClass) -> bool;
 
-impl Held<'_> {
+impl PartViews<'_> {
     fn name(&self) -> &str {
         &self.walk.part.name
     }
@@ -226,6 +226,15 @@ impl Held<'_> {
         totals
     }
 
+    /// How the resident set is known; that of a part that is not run is at least its weights.
+    fn resident_known(&self, holding: Holding) -> Known {
+        match self.view(holding) {
+            Some((view, _)) => view.phase().resident_known,
+            None if self.views.is_empty() => Known::LowerBound,
+            None => Known::Exact,
+        }
+    }
+
     /// Bytes that the user allocated for a phase, where they count.
     fn user_bytes(&self, holding: Holding) -> Bytes {
         match self.view(holding) {
@@ -281,13 +290,13 @@ fn role(of: Role) -> model::Role {
 }
 
 fn each<'a, 'b>(
-    parts: &'b [Held<'a>],
+    parts: &'b [PartViews<'a>],
     moment: &'b Moment,
-) -> impl Iterator<Item = (&'b Held<'a>, Holding)> + 'b {
+) -> impl Iterator<Item = (&'b PartViews<'a>, Holding)> + 'b {
     parts.iter().zip(moment.holdings.iter().copied())
 }
 
-fn totals(parts: &[Held<'_>], moment: &Moment) -> model::Totals {
+fn totals(parts: &[PartViews<'_>], moment: &Moment) -> model::Totals {
     let mut sum = model::Totals { known: Known::Exact, ..model::Totals::default() };
     for (part, holding) in each(parts, moment) {
         add(&mut sum, &part.totals(holding));
@@ -318,7 +327,7 @@ fn add(sum: &mut model::Totals, other: &model::Totals) {
     sum.known = sum.known.and(other.known);
 }
 
-fn phase(parts: &[Held<'_>], moment: &Moment, totals: &model::Totals) -> model::Phase {
+fn phase(parts: &[PartViews<'_>], moment: &Moment, totals: &model::Totals) -> model::Phase {
     let running = moment.part.and_then(|index| {
         let part = parts.get(index)?;
         Some((part, part.view(*moment.holdings.get(index)?)?.0))
@@ -336,6 +345,9 @@ fn phase(parts: &[Held<'_>], moment: &Moment, totals: &model::Totals) -> model::
         resident_peak_bytes: (file + anonymous).0,
         resident_peak_lower_bytes: None,
         resident_peak_upper_bytes: None,
+        resident_known: each(parts, moment)
+            .map(|(part, holding)| part.resident_known(holding))
+            .fold(Known::Exact, Known::and),
         file_resident_bytes: file.0,
         tokens: at.tokens,
         step: at.step,
@@ -347,7 +359,7 @@ fn phase(parts: &[Held<'_>], moment: &Moment, totals: &model::Totals) -> model::
 
 /// The resident set, file-backed and anonymous: each part leaves pages unread and memory untouched; libraries, and what the
 /// allocator keeps, are there once for the process.
-fn resident(parts: &[Held<'_>], moment: &Moment, file: Bytes, heap: Bytes) -> (Bytes, Bytes) {
+fn resident(parts: &[PartViews<'_>], moment: &Moment, file: Bytes, heap: Bytes) -> (Bytes, Bytes) {
     let mut once = (Bytes::ZERO, Bytes::ZERO);
     let mut resident = (file, heap);
     for (part, holding) in each(parts, moment) {
@@ -360,7 +372,7 @@ fn resident(parts: &[Held<'_>], moment: &Moment, file: Bytes, heap: Bytes) -> (B
 }
 
 /// What is alive while the highest moment's part is at its peak; of the others what fills the memory that they keep.
-fn peak(parts: &[Held<'_>], moment: &Moment) -> model::Peak {
+fn peak(parts: &[PartViews<'_>], moment: &Moment) -> model::Peak {
     let mut live = Vec::new();
     let mut at = model::Peak::default();
     for (index, (part, holding)) in each(parts, moment).enumerate() {
@@ -380,7 +392,7 @@ fn peak(parts: &[Held<'_>], moment: &Moment) -> model::Peak {
     model::Peak { phase: moment.name.to_owned(), live, ..at }
 }
 
-fn breakdown(parts: &[Held<'_>], moment: &Moment) -> Vec<model::Share> {
+fn breakdown(parts: &[PartViews<'_>], moment: &Moment) -> Vec<model::Share> {
     let mut shares: Vec<model::Share> = each(parts, moment)
         .flat_map(|(part, holding)| {
             part.shares(holding).into_iter().map(|share| named(share, part.name())).collect::<Vec<_>>()
@@ -440,7 +452,7 @@ fn blocks(components: &[Report]) -> Vec<model::Block> {
 }
 
 /// What the report says beside numbers.
-fn frame(run: &Run, telling: &Telling, components: &[Report]) -> Report {
+fn frame(run: &Run, wanted: &PipelineSubject, components: &[Report]) -> Report {
     let mut assumptions: Vec<model::Assumption> = run
         .assumptions
         .iter()
@@ -450,8 +462,8 @@ fn frame(run: &Run, telling: &Telling, components: &[Report]) -> Report {
         })
         .collect();
     assumptions.push(model::Assumption {
-        rule: if telling.keeps_vision { "parts-stay" } else { "vision-freed" }.to_owned(),
-        text: if telling.keeps_vision {
+        rule: if wanted.keeps_vision { "parts-stay" } else { "vision-freed" }.to_owned(),
+        text: if wanted.keeps_vision {
             "every part stays loaded with its request, as in OpenVINO GenAI: what a part's run leaves behind stays".to_owned()
         } else {
             "the vision tower is freed once it ran, all but its output; the other parts stay loaded".to_owned()
@@ -468,7 +480,7 @@ fn frame(run: &Run, telling: &Telling, components: &[Report]) -> Report {
         schema_version: SCHEMA_VERSION,
         tool: model::Tool::this(),
         model: model::Model {
-            path: telling.model.clone(),
+            path: wanted.model.clone(),
             format: "pipeline".to_owned(),
             sha256: String::new(),
             nodes: components.iter().map(|report| report.model.nodes).sum(),

@@ -10,8 +10,7 @@ use crate::units::Bytes;
 impl View<'_> {
     /// Bytes by storage.
     pub(super) fn totals(&self) -> model::Totals {
-        let known = self.allocations.iter().map(|held| held.known).fold(Known::Exact, Known::and);
-        let known = if self.phase.lowered.schedule().unknown_tensors > 0 { Known::LowerBound } else { known };
+        let known = self.known();
         model::Totals {
             weights_file_bytes: self.weights_file().0,
             weights_anonymous_bytes: self.weights_anonymous().0,
@@ -58,6 +57,12 @@ impl View<'_> {
         apart.map(|storage| storage.bytes).chain(inside).max().unwrap_or_default()
     }
 
+    /// How the sum of all allocations is known.
+    fn known(&self) -> Known {
+        let known = self.allocations.iter().map(|held| held.known).fold(Known::Exact, Known::and);
+        if self.phase.lowered.schedule().unknown_tensors > 0 { Known::LowerBound } else { known }
+    }
+
     /// The phase's peak.
     pub(super) fn phase(&self) -> model::Phase {
         let residency = &self.phase.outcome.residency;
@@ -75,6 +80,7 @@ impl View<'_> {
             resident_peak_bytes: (anonymous + file).0,
             resident_peak_lower_bytes: lower.map(|lower| (lower + file).0),
             resident_peak_upper_bytes: upper.map(|upper| (upper + file).0),
+            resident_known: self.known().and(residency.known).into(),
             file_resident_bytes: file.0,
             tokens: self.tokens(),
             step: step.map(|_| u64::from(self.peak_step)),

@@ -108,6 +108,8 @@ impl From<&Storage> for Allocation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Residency {
+    /// How the resident set is known; pages of libraries and of the allocator are estimates.
+    pub known: Known,
     /// Allocated and never written: no page is behind it.
     pub untouched_bytes: Bytes,
     /// Of [`StorageClass::WeightsFile`]: pages that are never read.

@@ -1,6 +1,6 @@
 //! Which items seem to belong together at one boundary between two sections.
 //!
-//! A **stack** is some items that start together and end together. A stack
+//! A **bundle** is some items that start together and end together. A bundle
 //! that ends at a boundary and one that starts there match if they are equally
 //! large: then they may lie in the same bytes.
 //!
@@ -22,26 +22,26 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 
-/// Up to how many items of a stack all subsets are compared.
+/// Up to how many items of a bundle all subsets are compared.
 const SUBSETS: usize = 12;
 
 /// So many items of one start or end can be chosen from freely.
 const MANY: usize = 6;
 
 /// Groups of one side that are chosen from.
-const CROWDS: usize = 2;
+const CANDIDATE_SETS: usize = 2;
 
-/// Stacks of a boundary that some of many may fill, and so many if whichever do.
+/// Bundles of a boundary that some of many may fill, and so many if whichever do.
 const TARGETS: usize = 64;
 const LAST_TARGETS: usize = 12;
 
-/// Subsets of many items that may fill a stack and that were not compared before, about.
+/// Subsets of many items that may fill a bundle and that were not compared before, about.
 const FILLINGS: usize = 1 << 12;
 
 /// A pinwheel is never surer than this, in 1/1024: its five sizes fit by themselves where items repeat.
 const SUREST_PINWHEEL: i64 = -5 * 1024;
 
-/// Stacks of one group among which pinwheels are looked for.
+/// Bundles of one group among which pinwheels are looked for.
 const WHEELS: usize = 64;
 
 /// Above the logarithm of any chance, in 1/1024: what is tried when nothing else is left.
@@ -56,24 +56,24 @@ pub(super) const STAGES: [Kind; 9] = [
     Kind::Pair(4096),
     Kind::Pinwheel(WHEELS),
     Kind::Pair(16384),
-    Kind::Filling,
+    Kind::SubsetSumMatch,
     Kind::AnyFilling,
 ];
 
 /// What a stage looks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    /// Two stacks, of about so many for all items of one start and end.
+    /// Two bundles, of about so many for all items of one start and end.
     Pair(usize),
-    /// Five stacks, of as many.
+    /// Five bundles, of as many.
     Pinwheel(usize),
-    /// A stack, and which of many items make up its size, where chance would hardly do it.
-    Filling,
-    /// A stack, and whichever of many items make up its size.
+    /// A bundle, and which of many items make up its size, where chance would hardly do it.
+    SubsetSumMatch,
+    /// A bundle, and whichever of many items make up its size.
     AnyFilling,
 }
 
-/// Stacks that fit together.
+/// Bundles that fit together.
 #[derive(Clone, Debug)]
 pub(super) struct Match {
     /// Their items, each with its distance from the lowest byte.
@@ -84,13 +84,13 @@ pub(super) struct Match {
 
 /// The chance of a match that a stage may find at a boundary, at least.
 ///
-/// It would be one of a single item and of a stack that the stages before did not compare.
+/// It would be one of a single item and of a bundle that the stages before did not compare.
 pub(super) fn least_chance(forest: &Forest, boundary: usize, stage: usize, pressure: u64) -> i64 {
     let (ending, starting) = (forest.ending(boundary).len(), forest.starting(boundary).len());
     let compared = match STAGES.get(stage) {
         Some(Kind::Pair(most)) => most / 8,
         Some(Kind::Pinwheel(_)) => ending.max(starting),
-        Some(Kind::Filling) => FILLINGS,
+        Some(Kind::SubsetSumMatch) => FILLINGS,
         Some(Kind::AnyFilling) | None => return LAST + ending as i64,
     };
     let single = ending.min(starting);
@@ -100,8 +100,8 @@ pub(super) fn least_chance(forest: &Forest, boundary: usize, stage: usize, press
 /// Looks for matches; keeps its memory from one boundary to the next.
 #[derive(Debug, Default)]
 pub(super) struct Finder {
-    ending: Stacks,
-    starting: Stacks,
+    ending: Bundles,
+    starting: Bundles,
     by_size: FxHashMap<u64, usize>,
 }
 
@@ -124,13 +124,13 @@ impl Finder {
                 self.fill(forest, boundary, most);
                 self.pinwheel(forest, most)
             }
-            Kind::Filling => {
+            Kind::SubsetSumMatch => {
                 self.fill(forest, boundary, 1);
-                self.filling(forest)
+                self.subset_sum_match(forest)
             }
             Kind::AnyFilling => {
                 self.fill(forest, boundary, 1);
-                self.any_filling(forest, random)
+                self.any_subset_sum_match(forest, random)
             }
         }
     }
@@ -139,25 +139,25 @@ impl Finder {
         self.ending.fill(forest, forest.ending(boundary), Side::Ending, most);
         self.starting.fill(forest, forest.starting(boundary), Side::Starting, most);
         self.by_size.clear();
-        for (index, stack) in self.ending.stacks.iter().enumerate() {
-            let entry = self.by_size.entry(stack.size).or_insert(index);
-            let other = &self.ending.stacks[*entry];
-            if self.ending.like(stack) < self.ending.like(other) {
+        for (index, bundle) in self.ending.bundles.iter().enumerate() {
+            let entry = self.by_size.entry(bundle.size).or_insert(index);
+            let other = &self.ending.bundles[*entry];
+            if self.ending.like(bundle) < self.ending.like(other) {
                 *entry = index;
             }
         }
     }
 
     fn pair(&self, forest: &Forest, noise: u64, random: &mut Random) -> Option<Match> {
-        let mut best: Option<(i64, &Stack, &Stack)> = None;
-        let classes = |side: &Stacks| (side.count.len() / BUCKETS) as f64;
+        let mut best: Option<(i64, &Bundle, &Bundle)> = None;
+        let classes = |side: &Bundles| (side.count.len() / BUCKETS) as f64;
         let classes = classes(&self.ending) * classes(&self.starting);
-        for right in &self.starting.stacks {
+        for right in &self.starting.bundles {
             let Some(&left) = self.by_size.get(&right.size) else { continue };
-            let left = &self.ending.stacks[left];
+            let left = &self.ending.bundles[left];
             let spread = if noise > 0 { random.below(noise) as i64 } else { 0 };
             let (fewer, more) = (left.len().min(right.len()), left.len().max(right.len()));
-            // Two large stacks may be parts that lie apart, and too many to tell.
+            // Two large bundles may be parts that lie apart, and too many to tell.
             let rank = if fewer >= 2 && more > SUBSETS {
                 LAST + (fewer + more) as i64
             } else {
@@ -174,12 +174,12 @@ impl Finder {
         })
     }
 
-    /// The stack, and some of the many items of one start or end on the other side that make up its size,
+    /// The bundle, and some of the many items of one start or end on the other side that make up its size,
     /// which chance would do least.
-    fn filling(&self, forest: &Forest) -> Option<Match> {
-        let mut best: Option<(i64, Filling<'_>)> = None;
-        for (crowd, others) in self.crowds() {
-            let sizes: Vec<u64> = crowd.iter().map(|member| member.size).collect();
+    fn subset_sum_match(&self, forest: &Forest) -> Option<Match> {
+        let mut best: Option<(i64, SubsetSumMatch<'_>)> = None;
+        for (candidates, others) in self.candidate_sets() {
+            let sizes: Vec<u64> = candidates.iter().map(|member| member.size).collect();
             let sums = SubsetSums::of_few(&sizes);
             let targets = others.targets(&sizes, TARGETS);
             for target in &targets {
@@ -190,38 +190,41 @@ impl Finder {
                 let ways = ways_near(&sizes, found.len(), target.size);
                 let chance = chance(ways * targets.len() as f64, 1.0);
                 if chance < best.as_ref().map_or(0, |best| best.0) {
-                    best = Some((chance, Filling { crowd, found, others, target }));
+                    best = Some((chance, SubsetSumMatch { candidates, found, others, target }));
                 }
             }
         }
-        best.map(|(chance, filling)| Match { parts: filling.parts(forest), chance })
+        best.map(|(chance, subset_sum_match)| Match { parts: subset_sum_match.parts(forest), chance })
     }
 
     /// The same with whichever items make up the size: which does not matter if there are enough.
-    fn any_filling(&self, forest: &Forest, random: &mut Random) -> Option<Match> {
-        self.crowds().into_iter().find_map(|(crowd, others)| {
-            let sizes: Vec<u64> = crowd.iter().map(|member| member.size).collect();
+    fn any_subset_sum_match(&self, forest: &Forest, random: &mut Random) -> Option<Match> {
+        self.candidate_sets().into_iter().find_map(|(candidates, others)| {
+            let sizes: Vec<u64> = candidates.iter().map(|member| member.size).collect();
             let sums = SubsetSums::of_smallest(&sizes);
             others.targets(&sizes, LAST_TARGETS).into_iter().find_map(|target| {
                 let found = sums.draw(target.size, random)?;
-                let parts = Filling { crowd, found, others, target }.parts(forest);
+                let parts = SubsetSumMatch { candidates, found, others, target }.parts(forest);
                 Some(Match { parts, chance: LAST })
             })
         })
     }
 
-    /// The largest groups of either side, with the stacks of the other.
-    fn crowds(&self) -> Vec<(&[Member], &Stacks)> {
+    /// The largest groups of either side, with the bundles of the other.
+    fn candidate_sets(&self) -> Vec<(&[Member], &Bundles)> {
         let mut all = Vec::new();
         for (many, others) in [(&self.ending, &self.starting), (&self.starting, &self.ending)] {
-            let mut crowds: Vec<&[Member]> = many.groups().filter(|group| group.len() >= MANY).collect();
-            crowds.sort_by_key(|crowd| Reverse(crowd.len()));
-            all.extend(crowds.into_iter().take(CROWDS).map(|crowd| (crowd, others)));
+            let mut candidate_sets: Vec<&[Member]> =
+                many.groups().filter(|group| group.len() >= MANY).collect();
+            candidate_sets.sort_by_key(|candidates| Reverse(candidates.len()));
+            all.extend(
+                candidate_sets.into_iter().take(CANDIDATE_SETS).map(|candidates| (candidates, others)),
+            );
         }
         all
     }
 
-    /// Five stacks, the middle of which starts at the boundary.
+    /// Five bundles, the middle of which starts at the boundary.
     ///
     /// ```text
     ///  ├──top──┬─────┤
@@ -231,31 +234,31 @@ impl Finder {
     /// ```
     fn pinwheel(&self, forest: &Forest, most: usize) -> Option<Match> {
         let (ending, starting) = (&self.ending, &self.starting);
-        let [mut tops, mut rights] = [Stacks::default(), Stacks::default()];
+        let [mut tops, mut rights] = [Bundles::default(), Bundles::default()];
         let mut far = None;
-        let by_far = |stack: &&Stack| Reverse(stack.far);
-        let mut middles: Vec<&Stack> = starting.stacks.iter().collect();
+        let by_far = |bundle: &&Bundle| Reverse(bundle.far);
+        let mut middles: Vec<&Bundle> = starting.bundles.iter().collect();
         middles.sort_by_key(by_far);
         for middle in &middles {
             for bottom in middles.iter().take_while(|bottom| bottom.far > middle.far) {
                 let Some(&left) = self.by_size.get(&(middle.size + bottom.size)) else { continue };
-                let left = &ending.stacks[left];
+                let left = &ending.bundles[left];
                 if far.replace(middle.far) != Some(middle.far) {
                     tops.fill(forest, forest.ending(middle.far), Side::Ending, most);
                     rights.fill(forest, forest.starting(middle.far), Side::Starting, most);
                 }
-                for top in tops.stacks.iter().filter(|top| top.far == left.far) {
+                for top in tops.bundles.iter().filter(|top| top.far == left.far) {
                     let fits =
-                        |right: &&Stack| right.far == bottom.far && right.size == middle.size + top.size;
-                    let Some(right) = rights.stacks.iter().find(fits) else { continue };
+                        |right: &&Bundle| right.far == bottom.far && right.size == middle.size + top.size;
+                    let Some(right) = rights.bundles.iter().find(fits) else { continue };
                     let mut parts = Parts::new();
                     pile(forest, &starting.members(bottom), 0, &mut parts);
                     pile(forest, &ending.members(left), 0, &mut parts);
                     pile(forest, &starting.members(middle), bottom.size, &mut parts);
                     pile(forest, &rights.members(right), bottom.size, &mut parts);
                     pile(forest, &tops.members(top), left.size, &mut parts);
-                    let pairs = ending.stacks.len() as f64 * (starting.stacks.len() as f64).powi(2);
-                    let pairs = pairs * tops.stacks.len() as f64 * rights.stacks.len() as f64;
+                    let pairs = ending.bundles.len() as f64 * (starting.bundles.len() as f64).powi(2);
+                    let pairs = pairs * tops.bundles.len() as f64 * rights.bundles.len() as f64;
                     let chance = chance(pairs, left.size as f64 * right.size as f64).max(SUREST_PINWHEEL);
                     return Some(Match { parts, chance });
                 }
@@ -265,17 +268,17 @@ impl Finder {
     }
 }
 
-/// A stack, and members of a crowd that make up its size.
-struct Filling<'a> {
-    crowd: &'a [Member],
+/// A bundle, and members of a candidates that make up its size.
+struct SubsetSumMatch<'a> {
+    candidates: &'a [Member],
     found: Vec<usize>,
-    others: &'a Stacks,
-    target: &'a Stack,
+    others: &'a Bundles,
+    target: &'a Bundle,
 }
 
-impl Filling<'_> {
+impl SubsetSumMatch<'_> {
     fn parts(self, forest: &Forest) -> Parts {
-        let chosen = self.found.into_iter().map(|at| self.crowd[at].node).collect();
+        let chosen = self.found.into_iter().map(|at| self.candidates[at].node).collect();
         smallest(forest, chosen, self.others.members(self.target))
     }
 }
@@ -312,12 +315,12 @@ fn width(size: u64) -> f64 {
 /// Of more items of one start and end, only so many, the largest, are chosen from.
 const MOST: usize = u128::BITS as usize;
 
-/// The class of a stack that is all that has its start and end.
+/// The class of a bundle that is all that has its start and end.
 const WHOLE: usize = 0;
 
 /// Some items that start together and end together.
 #[derive(Clone, Copy, Debug)]
-struct Stack {
+struct Bundle {
     /// Their other side: where those that end here start, and the other way round.
     far: usize,
     size: u64,
@@ -329,7 +332,7 @@ struct Stack {
     class: usize,
 }
 
-impl Stack {
+impl Bundle {
     fn len(&self) -> usize {
         self.chosen.count_ones() as usize
     }
@@ -350,20 +353,20 @@ enum Side {
     Starting,
 }
 
-/// The stacks on one side of a boundary.
+/// The bundles on one side of a boundary.
 #[derive(Debug, Default)]
-struct Stacks {
-    stacks: Vec<Stack>,
+struct Bundles {
+    bundles: Vec<Bundle>,
     /// All items of the side, those of one group side by side.
     members: Vec<Member>,
-    /// How many stacks there are of each class and [`bucket`].
+    /// How many bundles there are of each class and [`bucket`].
     count: Vec<f64>,
 }
 
-impl Stacks {
-    /// All stacks of few items, until there are more than `most` of a group, and of all items of each group.
+impl Bundles {
+    /// All bundles of few items, until there are more than `most` of a group, and of all items of each group.
     fn fill(&mut self, forest: &Forest, nodes: &[usize], side: Side, most: usize) {
-        self.stacks.clear();
+        self.bundles.clear();
         self.members.clear();
         self.members.extend(nodes.iter().map(|&node| {
             let item = forest.item(node);
@@ -375,13 +378,13 @@ impl Stacks {
         }));
         self.members.sort_unstable();
         self.count.clear();
-        let Stacks { stacks, members, count } = self;
+        let Bundles { bundles, members, count } = self;
         let mut first = 0;
         for whole in members.chunk_by(|a, b| a.far == b.far) {
             let (far, group) = (whole[0].far, first);
             first += whole.len();
             let mut push = |class: usize, size: u64, chosen: u128| {
-                stacks.push(Stack { far, size, group, chosen, class });
+                bundles.push(Bundle { far, size, group, chosen, class });
                 let at = class * BUCKETS + bucket(size);
                 if at >= count.len() {
                     count.resize((class + 1) * BUCKETS, 0.0);
@@ -404,25 +407,26 @@ impl Stacks {
         }
     }
 
-    /// How many stacks there are of its class and about its size.
-    fn like(&self, stack: &Stack) -> f64 {
-        self.count[stack.class * BUCKETS + bucket(stack.size)]
+    /// How many bundles there are of its class and about its size.
+    fn like(&self, bundle: &Bundle) -> f64 {
+        self.count[bundle.class * BUCKETS + bucket(bundle.size)]
     }
 
     /// The single items and whole groups that are smaller than all of these sizes together.
-    fn targets(&self, sizes: &[u64], most: usize) -> Vec<&Stack> {
+    fn targets(&self, sizes: &[u64], most: usize) -> Vec<&Bundle> {
         let total: u64 = sizes.iter().sum();
-        let is_target = |stack: &&Stack| (stack.class == WHOLE || stack.class == 1) && stack.size < total;
-        let mut targets: Vec<&Stack> = self.stacks.iter().filter(is_target).collect();
+        let is_target =
+            |bundle: &&Bundle| (bundle.class == WHOLE || bundle.class == 1) && bundle.size < total;
+        let mut targets: Vec<&Bundle> = self.bundles.iter().filter(is_target).collect();
         // The largest of those that are all of one start or end first.
-        targets.sort_by_key(|stack| (stack.class != WHOLE, Reverse(stack.size)));
+        targets.sort_by_key(|bundle| (bundle.class != WHOLE, Reverse(bundle.size)));
         targets.truncate(most);
         targets
     }
 
-    fn members(&self, stack: &Stack) -> Vec<usize> {
-        let group = self.members[stack.group..].iter().take(MOST).enumerate();
-        group.filter(|&(at, _)| stack.chosen >> at & 1 == 1).map(|(_, member)| member.node).collect()
+    fn members(&self, bundle: &Bundle) -> Vec<usize> {
+        let group = self.members[bundle.group..].iter().take(MOST).enumerate();
+        group.filter(|&(at, _)| bundle.chosen >> at & 1 == 1).map(|(_, member)| member.node).collect()
     }
 
     fn groups(&self) -> impl Iterator<Item = &[Member]> {
@@ -463,9 +467,9 @@ fn for_each_choice(group: &[Member], count: usize, mut call: impl FnMut(u64, u12
     }
 }
 
-/// Two stacks side by side: the fewest items of either that are as large as each other.
+/// Two bundles side by side: the fewest items of either that are as large as each other.
 ///
-/// Stacks that fit may be two smaller ones each, which lie apart and fit one by one.
+/// Bundles that fit may be two smaller ones each, which lie apart and fit one by one.
 fn smallest(forest: &Forest, mut left: Vec<usize>, mut right: Vec<usize>) -> Parts {
     if left.len().min(right.len()) >= 2 && left.len().max(right.len()) <= SUBSETS {
         let sums = |nodes: &[usize]| {
@@ -542,13 +546,17 @@ mod tests {
 
     #[test]
     fn gaps_are_filled_with_some_of_many() {
-        let crowd = (0..20).map(|k| (0, 1, 1 << k));
-        let items: Vec<_> = crowd.chain([(1, 2, 0b1011), (1, 3, 0xf_fff0)]).collect();
+        let candidates = (0..20).map(|k| (0, 1, 1 << k));
+        let items: Vec<_> = candidates.chain([(1, 2, 0b1011), (1, 3, 0xf_fff0)]).collect();
         assert!(find(&items, 1, Kind::Pair(64)).is_none());
         let found = find(&items, 1, Kind::AnyFilling).unwrap();
-        let mut filling: Vec<usize> = found.iter().map(|part| part.0).filter(|&node| node < 20).collect();
-        filling.sort_unstable();
-        assert!(filling == [0, 1, 3] || filling == (4..20).collect::<Vec<_>>(), "{filling:?}");
+        let mut subset_sum_match: Vec<usize> =
+            found.iter().map(|part| part.0).filter(|&node| node < 20).collect();
+        subset_sum_match.sort_unstable();
+        assert!(
+            subset_sum_match == [0, 1, 3] || subset_sum_match == (4..20).collect::<Vec<_>>(),
+            "{subset_sum_match:?}"
+        );
     }
 
     #[test]

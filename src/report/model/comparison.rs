@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 /// The written graph and the executed one, in the phase of the largest arena.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Comparison {
     /// The phase that is compared.
@@ -36,7 +35,6 @@ pub struct Comparison {
 
 /// An executed step and the written nodes that it stands for; one of the sides may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pair {
     /// The executed step; absent where the written node is gone.
@@ -57,7 +55,6 @@ pub struct Pair {
 
 /// All pairs of the same types.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FusionGroup {
     /// Type of the executed steps; absent where the written nodes are gone.

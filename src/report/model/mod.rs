@@ -18,7 +18,6 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// How much memory a run needs, when, and because of which node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Report {
     /// Version of this shape.
@@ -66,7 +65,6 @@ pub struct Report {
 
 /// The program that wrote a report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Tool {
     /// Its name.
@@ -85,7 +83,6 @@ impl Tool {
 
 /// A part of a pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Component {
     /// Its name: `vision_embeddings_merger`.
@@ -96,7 +93,6 @@ pub struct Component {
 
 /// The model that was analysed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Model {
     /// The file, as the user named it.
@@ -113,7 +109,6 @@ pub struct Model {
 
 /// What the run looks like.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Scenario {
     /// What kind of run it is.
@@ -138,7 +133,6 @@ pub struct Scenario {
 
 /// The rules that were applied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Profile {
     /// Name for `--profile`.
@@ -151,7 +145,6 @@ pub struct Profile {
 
 /// Something taken for granted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Assumption {
     /// Short, stable name.
@@ -162,7 +155,6 @@ pub struct Assumption {
 
 /// A problem that did not end the analysis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Diagnostic {
     /// Stable code.
@@ -177,7 +169,6 @@ pub struct Diagnostic {
 
 /// Bytes by storage. Every field up to `runtime_bytes` is a category; the categories add up to `total_bytes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Totals {
     /// Constants in pages of their file.
@@ -218,7 +209,6 @@ pub struct Totals {
 
 /// The peak of one phase.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Phase {
     /// `load`, `compile`, `prefill`, `decode` or `infer`; of a pipeline also `vision`, `projection`, `text_embedding`.
@@ -235,6 +225,9 @@ pub struct Phase {
     /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident_peak_upper_bytes: Option<u64>,
+    /// How the resident set is known.
+    #[serde(default)]
+    pub resident_known: Known,
     /// File-backed pages.
     pub file_resident_bytes: u64,
     /// Tokens of a sequence once the phase has run, those of earlier phases included; absent where nothing is generated.
@@ -254,7 +247,6 @@ pub struct Phase {
 
 /// The step of the highest pressure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Peak {
     /// Its phase.
@@ -269,7 +261,6 @@ pub struct Peak {
 
 /// Something alive at the peak.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Live {
     /// The tensor's name, if the file gives one.
@@ -284,7 +275,6 @@ pub struct Live {
 
 /// Allocations of one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Block {
     /// What they are for.
@@ -302,7 +292,6 @@ pub struct Block {
 
 /// What one node, operator, component or layer holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Share {
     /// What the breakdown groups by.
@@ -321,7 +310,6 @@ pub struct Share {
 
 /// How the arena was laid out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Planner {
     /// Its name.
@@ -340,7 +328,6 @@ pub struct Planner {
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Step {
     /// Its number.
@@ -357,7 +344,6 @@ pub struct Step {
 
 /// One planned buffer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Buffer {
     /// Its number.

@@ -2,13 +2,13 @@
 //!
 //! docs/calibration.md has the table. What these numbers miss together is in docs/accuracy-onnxruntime.md.
 
-use crate::process::{Remainders, Start};
+use crate::process::{SplitRemainder, Start};
 use crate::runtime::calibration::{Spread, Unit, fitted};
 
 /// How a creation mostly goes, and how it goes where the heap keeps the most.
 ///
 /// Seen in repeated creations of the measured models: equal processes differ by where small objects are.
-pub(super) const MODES: [Remainders; 2] = [Remainders::Joined, Remainders::Taken];
+pub(super) const MODES: [SplitRemainder; 2] = [SplitRemainder::Joined, SplitRemainder::Taken];
 
 /// How the heap may be when a run starts: at one of four places, and with free small blocks, or without. `malloc_info` of
 /// four sessions counts 3, 51, 55 and 132 blocks of 48 bytes; the place changes from process to process.

@@ -22,7 +22,7 @@ use super::initializers::{bytes_before, is_in_file, is_mapped, is_widened};
 use super::options::OnnxRuntimeCpu;
 use super::weights::{Objects, Own, Pack, Weights};
 use super::work::Work;
-use crate::process::{GlibcHeap, Remainders};
+use crate::process::{GlibcHeap, SplitRemainder};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 
@@ -56,9 +56,9 @@ pub(super) fn of(
     weights: &Weights,
     options: &OnnxRuntimeCpu,
     objects: Objects,
-    remainders: Remainders,
+    split_remainder: SplitRemainder,
 ) -> Creation {
-    let heap = GlibcHeap::new(remainders);
+    let heap = GlibcHeap::new(split_remainder);
     let mut session = Session { heap, live: 0, peak: 0, mapped_peak: 0, sizes: FxHashMap::default() };
     let mut tensors: FxHashMap<usize, u64> = FxHashMap::default();
     let while_reading = session.read(work, options, objects.graph, &mut tensors);
@@ -84,7 +84,7 @@ pub(super) fn of(
     let mut unread = Vec::new();
     for pack in weights.packs.iter().filter(|pack| !pack.is_blocked) {
         if !pack.is_in_arena {
-            let copy = session.take(pack.bytes, ALIGNMENT);
+            let copy = session.malloc(pack.bytes, ALIGNMENT);
             if pack.is_repeated {
                 session.free(copy);
             }
@@ -100,7 +100,7 @@ pub(super) fn of(
         }
     }
     for own in weights.own.iter().filter(|own| own.packed > 0) {
-        session.take(own.packed, ALIGNMENT);
+        session.malloc(own.packed, ALIGNMENT);
     }
     unread.into_iter().for_each(|tensor| session.free(tensor));
     if !options.prepacking {
@@ -109,7 +109,7 @@ pub(super) fn of(
             .iter()
             .filter(|held| !held.is_message)
             .map(|held| held.bytes.next_multiple_of(ALIGNMENT));
-        session.heap.take(held.fold(0, u64::saturating_add), ALIGNMENT);
+        session.heap.malloc(held.fold(0, u64::saturating_add), ALIGNMENT);
     }
     let after = session.heap.peak();
     let mapped = session.mapped_peak.saturating_sub(after);
@@ -151,16 +151,16 @@ impl Session {
             .filter_map(|value| Some((value, bytes_before(work, value)?)))
             .collect();
         let file = stored.iter().map(|&(_, bytes)| bytes).fold(0, u64::saturating_add);
-        let stream = self.heap.take(STREAM, 1);
+        let stream = self.heap.malloc(STREAM, 1);
         self.heap.write(stream, 0, STREAM.min(file));
         let strings: Vec<u64> =
-            stored.iter().map(|&(_, bytes)| self.take(bytes.saturating_add(1), 1)).collect();
+            stored.iter().map(|&(_, bytes)| self.malloc(bytes.saturating_add(1), 1)).collect();
         let while_reading = self.heap.peak();
-        self.heap.give_back(stream);
+        self.heap.free(stream);
         self.heap.forget_peak();
         self.heap.take_written(objects.0, 1);
         for (&(value, bytes), string) in stored.iter().zip(strings) {
-            tensors.insert(value, self.take(bytes, ALIGNMENT));
+            tensors.insert(value, self.malloc(bytes, ALIGNMENT));
             self.heap.take_written(fit::TENSOR.estimate().known().0, 1);
             self.free(string);
         }
@@ -171,14 +171,14 @@ impl Session {
         let used: Vec<usize> = (0..work.values.len()).filter(is_used).collect();
         for &value in used.iter().filter(|&&value| !work.values[value].is_stored) {
             if let Some(bytes) = bytes_before(work, value) {
-                tensors.insert(value, self.take(bytes, ALIGNMENT));
+                tensors.insert(value, self.malloc(bytes, ALIGNMENT));
             }
         }
         let mut originals = Vec::new();
         for &value in used.iter().filter(|&&value| is_widened(work, value)) {
             if let (Some(before), Some(bytes)) = (bytes_before(work, value), work.bytes(value)) {
-                let copy = self.take(before, ALIGNMENT);
-                originals.extend(tensors.insert(value, self.take(bytes, ALIGNMENT)));
+                let copy = self.malloc(before, ALIGNMENT);
+                originals.extend(tensors.insert(value, self.malloc(bytes, ALIGNMENT)));
                 self.free(copy);
             }
         }
@@ -189,26 +189,26 @@ impl Session {
     /// Makes a tensor of an initializer of a body, beside its string.
     fn copy(&mut self, own: &Own) {
         if let Some(message) = own.message {
-            self.take(message.saturating_add(1), 1);
+            self.malloc(message.saturating_add(1), 1);
         }
-        self.take(own.bytes, ALIGNMENT);
+        self.malloc(own.bytes, ALIGNMENT);
         self.heap.take_written(fit::TENSOR.estimate().known().0, 1);
     }
 
     /// Writes a filter in blocked layout.
     fn block(&mut self, work: &Work<'_>, pack: Pack, is_mapped: bool) {
         let plain = work.bytes(pack.value).unwrap_or(0);
-        let copy = self.take(plain, ALIGNMENT);
-        let reordered = self.take(pack.bytes, 1);
+        let copy = self.malloc(plain, ALIGNMENT);
+        let reordered = self.malloc(pack.bytes, 1);
         if is_mapped {
             self.read_mapped(plain);
         }
-        let string = self.take(pack.bytes.saturating_add(1), 1);
-        self.take(pack.bytes, ALIGNMENT);
+        let string = self.malloc(pack.bytes.saturating_add(1), 1);
+        self.malloc(pack.bytes, ALIGNMENT);
         [string, reordered, copy].into_iter().for_each(|block| self.free(block));
     }
 
-    fn take(&mut self, bytes: u64, alignment: u64) -> u64 {
+    fn malloc(&mut self, bytes: u64, alignment: u64) -> u64 {
         let address = self.heap.take_written(bytes, alignment);
         self.sizes.insert(address, bytes);
         self.live = self.live.saturating_add(bytes);
@@ -217,7 +217,7 @@ impl Session {
     }
 
     fn free(&mut self, address: u64) {
-        self.heap.give_back(address);
+        self.heap.free(address);
         self.live = self.live.saturating_sub(self.sizes.remove(&address).unwrap_or(0));
     }
 
@@ -255,7 +255,7 @@ mod tests {
             precision::widen(work);
             let weights = weights::of(work, &Settings::new(options));
             let objects = weights::objects(work, &weights);
-            let made = of(work, &weights, options, objects, Remainders::Joined);
+            let made = of(work, &weights, options, objects, SplitRemainder::Joined);
             (made.peak, made.stays)
         })
     }

@@ -47,7 +47,7 @@ use crate::ids::TensorId;
 use crate::machine::Machine;
 use crate::plan::{self, Planner, Shrunk};
 use crate::problem::{Plan, Problem};
-use crate::process::{Remainders, Start};
+use crate::process::{SplitRemainder, Start};
 use crate::schedule::{Draft, Known, NodeRef, Storage, StorageClass};
 use crate::shape::Shapes;
 use crate::units::Bytes;
@@ -185,6 +185,7 @@ impl<'a> Session<'a> {
         let own = allocation(StorageClass::Runtime, objects.all().0, NodeRef::default(), Known::Assumed);
         let memory = initializers.chain(unwritten).chain(reserved(work, order, options)).chain([own]);
         let residency = Residency {
+            known: Known::Assumed,
             unread_bytes: Bytes(weights::unread(work, order, options)),
             kept_bytes: Bytes(self.creations[0].heap.resident())
                 - Bytes(self.creations[0].stays)
@@ -204,11 +205,11 @@ impl<'a> Session<'a> {
         let has_arena = self.options.arena != Arena::Off;
         // Regions of an arena stay, at whatever addresses the heap is.
         let starts = if has_arena { &fit::STARTS[..1] } else { &fit::STARTS[..] };
-        let of_mode = |(mode, creation): (Remainders, &creation::Creation)| {
+        let of_mode = |(mode, creation): (SplitRemainder, &creation::Creation)| {
             let process = |&start: &Start| Process {
                 heap: creation.heap.clone(),
                 start,
-                is_usual: mode == Remainders::Joined,
+                is_usual: mode == SplitRemainder::Joined,
                 inputs: None,
                 user_bytes: Bytes::ZERO,
                 hosted: Vec::new(),
@@ -249,6 +250,7 @@ impl<'a> Session<'a> {
         memory.push(allocation(StorageClass::Runtime, objects.all().0, NodeRef::default(), Known::Assumed));
         memory.extend(arena_weights::first_region(&self.work, weights, options));
         let residency = Residency {
+            known: Known::Assumed,
             anonymous_bytes: Some(resident(session)),
             anonymous_lower_bytes: self.creations.iter().map(resident).min(),
             anonymous_upper_bytes: self.creations.iter().map(resident).max(),

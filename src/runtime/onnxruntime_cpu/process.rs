@@ -120,14 +120,14 @@ fn allocate_hosted(process: &mut Process, schedule: &Draft, hosted: &[StorageId]
         };
         process.hosted.push(block);
     }
-    before.into_iter().for_each(|(block, _)| process.heap.give_back(block));
+    before.into_iter().for_each(|(block, _)| process.heap.free(block));
 }
 
 /// Adds the regions that the arena did not have before, and writes what the phase writes.
 fn extend(process: &mut Process, plan: &Plan) {
     for block in plan.blocks.iter().skip(process.blocks.len()) {
         let bytes = block.bytes.end.saturating_sub(block.bytes.start);
-        let region = process.heap.take(bytes, process.alignment);
+        let region = process.heap.malloc(bytes, process.alignment);
         let table = process.heap.take_written(bytes / process.bytes_per_table_byte.max(1), 1);
         process.blocks.push((region, table));
     }
@@ -153,8 +153,8 @@ pub(super) fn shrink(processes: &mut [Process], kept: &[bool]) {
         let blocks = std::mem::take(&mut process.blocks);
         for (position, (region, table)) in blocks.into_iter().enumerate() {
             if kept.get(position) == Some(&false) {
-                process.heap.give_back(region);
-                process.heap.give_back(table);
+                process.heap.free(region);
+                process.heap.free(table);
             } else {
                 process.blocks.push((region, table));
             }
@@ -166,7 +166,7 @@ pub(super) fn shrink(processes: &mut [Process], kept: &[bool]) {
 fn use_workspace(process: &mut Process, lowered: &Lowered) {
     for workspace in lowered.allocations().filter(|held| held.class == StorageClass::Workspace) {
         let block = process.heap.take_written(workspace.bytes.0, process.alignment);
-        process.heap.give_back(block);
+        process.heap.free(block);
     }
 }
 
@@ -197,8 +197,8 @@ fn run(process: &mut Process, schedule: &Draft, problem: &Problem) -> Result<()>
     let mut kept: Vec<Object> = inputs.map(|_| heap.take_object(objects[0])).collect();
     let free = |heap: &mut GlibcHeap, block: Option<(u64, [Object; 2])>| {
         let Some((address, objects)) = block else { return };
-        heap.give_back(address);
-        objects.into_iter().for_each(|object| heap.give_back_object(object));
+        heap.free(address);
+        objects.into_iter().for_each(|object| heap.free_object(object));
     };
     for (step, views) in (0..).zip(views(schedule)) {
         while let Some(ended) = ending.next_if(|&index| buffers[index].live.end <= step) {
@@ -211,8 +211,8 @@ fn run(process: &mut Process, schedule: &Draft, problem: &Problem) -> Result<()>
         kept.extend((0..views).map(|_| heap.take_object(objects[0])));
     }
     ending.for_each(|index| free(heap, blocks[index].take()));
-    kept.into_iter().for_each(|object| heap.give_back_object(object));
-    pattern.into_iter().for_each(|block| heap.give_back(block));
+    kept.into_iter().for_each(|object| heap.free_object(object));
+    pattern.into_iter().for_each(|block| heap.free(block));
     Ok(())
 }
 

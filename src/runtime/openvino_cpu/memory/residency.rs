@@ -21,6 +21,7 @@ use crate::runtime::Residency;
 use crate::runtime::calibration::Estimate;
 use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, Port};
+use crate::schedule::Known;
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -48,7 +49,12 @@ pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Mom
         Moment::Compiled | Moment::Running => fit::KEPT.estimate() + fit::KEPT_NODE.per(nodes),
     };
     let ((kept, _), (library, _)) = (kept.known(), library.estimate().known());
-    Residency { kept_bytes: Bytes(kept), library_bytes: Bytes(library), ..Residency::default() }
+    Residency {
+        known: Known::Assumed,
+        kept_bytes: Bytes(kept),
+        library_bytes: Bytes(library),
+        ..Residency::default()
+    }
 }
 
 /// Bytes of each mapped table that nobody reads, by its constant's step.
