@@ -119,7 +119,7 @@ def setting_words(memgraph, command, record):
         "--dynamic-quantization-group": config.get("DYNAMIC_QUANTIZATION_GROUP_SIZE"),
         "--execution-mode": config.get("EXECUTION_MODE_HINT", "").lower() or None,
         "--mmap": "off" if (run.get("core_props") or {}).get("ENABLE_MMAP") is False else None,
-        "--cache-dir": ("import" if record["id"].endswith("2") else "first") if "CACHE_DIR" in config else None,
+        "--cache-dir": model_cache(record, config),
         "--runtime-version": version(record) if version(record) != "2026.4" else None,
     }
     made = []
@@ -128,6 +128,13 @@ def setting_words(memgraph, command, record):
             is_known = option != "--runtime-version" or memgraph.has(command, value)
             made += [option, value] if is_known else []
     return made
+
+
+def model_cache(record, config):
+    """What CACHE_DIR does in a run: the second run of a pair imports, but a cache without weights reads those of the model."""
+    if "CACHE_DIR" not in config:
+        return None
+    return "import" if record["id"].endswith("2") and config.get("CACHE_MODE") != "OPTIMIZE_SIZE" else "first"
 
 
 def phases(record):

@@ -12,13 +12,14 @@ use memgraph::schedule::StorageClass;
 use std::path::{Path, PathBuf};
 
 /// Fixtures whose doubling regions differ, and why.
-const DIFFERENT: &[(&str, &str)] = &[
-    ("generator", "not settled: 1.5 % more in sum is enough for one region more"),
-    (
-        "ocr-detection",
-        "not settled: the arena's first MiB is asked for in the creation, and blocked sums differ",
-    ),
-];
+const DIFFERENT: &[(&str, &str)] =
+    &[("generator", "not settled: 1.5 % more in sum is enough for one region more")];
+
+/// Fixtures whose regions as large as requests add up to more, and why.
+const DIFFERENT_IN_SUM: &[(&str, &str)] = &[(
+    "ocr-detection",
+    "not settled: of several free chunks the runtime takes the one of the lowest address",
+)];
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/onnx");
@@ -81,7 +82,8 @@ fn regions_that_double_are_those_of_the_runtime() {
 
 #[test]
 fn regions_as_requested_add_up_to_those_of_the_runtime_within_7_per_cent() {
-    let differs = |folder: &Path| DIFFERENT.iter().any(|(fixture, _)| *fixture == name(folder));
+    let differs =
+        |folder: &Path| DIFFERENT.iter().chain(DIFFERENT_IN_SUM).any(|(fixture, _)| *fixture == name(folder));
     for folder in fixtures().into_iter().filter(|folder| !differs(folder)) {
         let (own, logged) = regions(&folder, Arena::AsRequested);
         let (own, logged): (u64, u64) = (own.iter().sum(), logged.iter().sum());

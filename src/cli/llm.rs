@@ -25,9 +25,9 @@ pub(super) struct Args {
     /// Sequences side by side
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     batch: u64,
-    /// Which part of a generation
-    #[arg(long, value_enum, default_value = "prefill")]
-    phase: Phase,
+    /// Which part of a generation [default: prefill; with `--runner genai`, which runs whole generations, generate]
+    #[arg(long, value_enum)]
+    phase: Option<Phase>,
     /// Tokens that are generated, for `--phase generate`
     #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     new_tokens: u64,
@@ -55,7 +55,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.analysis.is_components()? {
         return components::language(&args.analysis, &args.binding, &args.model, args.seq);
     }
-    let part = match args.phase {
+    let default = if args.analysis.runs_generations() { Phase::Generate } else { Phase::Prefill };
+    let part = match args.phase.unwrap_or(default) {
         Phase::Prefill => Part::Prefill,
         Phase::Decode => Part::Decode,
         Phase::Generate => Part::Generate { new_tokens: args.new_tokens },

@@ -140,6 +140,11 @@ impl Analysis {
         self.runtime.is_components()
     }
 
+    /// Whether the program that runs the model runs whole generations.
+    pub(super) fn runs_generations(&self) -> bool {
+        self.runtime.runs_generations()
+    }
+
     /// Whether the report is wanted as JSON.
     pub(super) fn wants_json(&self) -> bool {
         self.json.is_some()

@@ -34,6 +34,11 @@ impl RuntimeArgs {
         }
     }
 
+    /// Whether the program that runs the model, OpenVINO GenAI, runs whole generations.
+    pub(super) fn runs_generations(&self) -> bool {
+        self.options.word("runner") == Some("genai")
+    }
+
     /// Adds runtime, options and planner to a request.
     pub(super) fn fill(&self, request: &mut Request) -> Result<()> {
         if self.profile.as_deref() == Some(COMPONENTS) {

@@ -102,13 +102,21 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part, runtime: &dyn Runtime) -
         let past = base.past.saturating_add(prompt).saturating_add(generated);
         Scenario { prompt: Some(1), past, ..prefill.clone() }
     };
+    let prefills = |prefill: &Scenario| -> Vec<(PhaseName, Scenario)> {
+        let chunks = chunks(prompt, runtime.longest_pass());
+        let of_chunk = |(before, tokens): (u64, u64)| {
+            let past = base.past.saturating_add(before);
+            (PhaseName::Prefill, Scenario { prompt: Some(tokens), past, ..prefill.clone() })
+        };
+        chunks.into_iter().map(of_chunk).collect()
+    };
     match part {
-        Part::Prefill => vec![(PhaseName::Prefill, prefill)],
+        Part::Prefill => prefills(&prefill),
         Part::Decode => vec![(PhaseName::Decode, decode_after(0))],
         // The prefill gives the first token, so the last pass has all but one of the new tokens behind it.
         Part::Generate { new_tokens } => {
             let limited = |scenario| Scenario { new_tokens: Some(new_tokens), ..scenario };
-            let mut phases = vec![(PhaseName::Prefill, limited(prefill.clone()))];
+            let mut phases = prefills(&limited(prefill.clone()));
             if let Some(last) = new_tokens.checked_sub(2) {
                 let generation = Generation { prompt: first_prompt, new_tokens: Some(new_tokens) };
                 let length = first_prompt.saturating_add(last).saturating_add(1);
@@ -122,6 +130,19 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part, runtime: &dyn Runtime) -
             phases
         }
     }
+}
+
+/// The passes of a prompt that is run in chunks, as tokens before and tokens of each: the first, the last full one and the
+/// rest, one of which is the highest.
+fn chunks(prompt: u64, longest: Option<u64>) -> Vec<(u64, u64)> {
+    let Some(longest) = longest.filter(|&longest| longest > 0 && longest < prompt) else {
+        return vec![(0, prompt)];
+    };
+    let full = prompt / longest;
+    let last_full = (full > 1).then(|| (longest * (full - 1), longest));
+    let rest = prompt - longest * full;
+    let rest = (rest > 0).then_some((longest * full, rest));
+    [Some((0, longest)), last_full, rest].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -150,6 +171,14 @@ mod tests {
         let phases = phases(&Scenario::default(), 10, generate, &crate::runtime::graph::Exported);
         // Prefill yields token 1; four decode passes follow, the last over 10 + 3 cached tokens.
         assert_eq!((phases[1].1.prompt, phases[1].1.past), (Some(1), 13));
+    }
+
+    #[test]
+    fn a_long_prompt_is_run_in_chunks() {
+        assert_eq!(chunks(1024, None), [(0, 1024)]);
+        assert_eq!(chunks(256, Some(256)), [(0, 256)]);
+        assert_eq!(chunks(1000, Some(256)), [(0, 256), (512, 256), (768, 232)]);
+        assert_eq!(chunks(300, Some(256)), [(0, 256), (256, 44)]);
     }
 
     #[test]

@@ -128,6 +128,11 @@ pub trait Runtime: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Tokens of a prompt that are run in one pass at most; `None`: any number.
+    fn longest_pass(&self) -> Option<u64> {
+        None
+    }
+
     /// The last length up to `length` tokens at which the KV cache grows, in a generation of `batch` sequences; `None` where
     /// it never does.
     fn last_growth(&self, _batch: u64, _generation: Generation, _length: u64) -> Option<u64> {

@@ -4,6 +4,7 @@
 //! or made from an export by `fuse`; `memory`, what the plugin holds in memory for it; `carry_over`, what stays from phase to
 //! phase; `calibration`, what was measured.
 
+mod assumptions;
 pub mod calibration;
 mod carry_over;
 // Public for the tests that compare with recorded graphs; not a part of the API.
@@ -11,9 +12,11 @@ mod carry_over;
 pub mod execution;
 #[doc(hidden)]
 pub mod fuse;
+mod host;
 mod memory;
 mod options;
 
+pub use host::{Host, ModelCache, Scheduler};
 pub use options::{Cache, OpenvinoCpu, REGISTRATION, Reshape};
 
 use super::{
@@ -71,12 +74,14 @@ impl Runtime for OpenvinoCpu {
         let at = |moment| -> Result<Lowered> {
             let generation = pass.generation();
             let lowered = memory::apply(&execution, self, generation, moment, &model, unknown, tensor_of)?;
-            Ok(lowered.with_assumptions(options::assumptions(self.machine)))
+            Ok(lowered.with_assumptions(assumptions::of_run(self.machine)))
         };
         if pass.is_first {
             phases.push((PhaseName::Compile, at(Moment::Compiled)?));
         }
-        phases.push((pass.name, at(Moment::Running)?));
+        let running = at(Moment::Running)?;
+        let running = if pass.is_first { carry_over::first_chunk(running)? } else { running };
+        phases.push((pass.name, running));
         Ok(phases)
     }
 
@@ -128,6 +133,13 @@ impl Runtime for OpenvinoCpu {
         Ok(Some(neutral(&execution)))
     }
 
+    fn longest_pass(&self) -> Option<u64> {
+        match self.host {
+            Host::GenAi(scheduler) => scheduler.chunk(),
+            Host::Plain => None,
+        }
+    }
+
     fn last_growth(&self, batch: u64, generation: Generation, length: u64) -> Option<u64> {
         memory::last_growth(self.cache, batch, generation, length)
     }
@@ -140,7 +152,7 @@ impl OpenvinoCpu {
             precision: self.precision(),
             is_dynamic: self.reshape != Some(Reshape::Static),
             last_logits: self.last_logits,
-            kv_precision: self.kv_precision,
+            kv_precision: self.state_hint(),
             is_paged: self.cache == Cache::Paged,
             machine: self.machine,
         }
@@ -205,7 +217,10 @@ pub fn executed(graph: &Graph, shapes: &Shapes, options: &OpenvinoCpu) -> Result
         fuse::execution_graph(graph, shapes, options.compiled())?
     };
     // Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h.
-    execution.kv_precision.get_or_insert(DType::U8);
+    let hint = *execution.kv_precision.get_or_insert(DType::U8);
+    if !execution::is_execution_graph(graph) {
+        execution.kv_precision = Some(options.state_precision(hint));
+    }
     let has_blocks = execution.nodes.iter().any(|node| node.kind == execution::Kind::PagedAttention);
     if has_blocks && execution.kv_precision == Some(DType::F32) && execution.precision != Precision::F32 {
         let precision = execution.precision.dtype();

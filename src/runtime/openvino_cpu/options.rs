@@ -2,14 +2,12 @@
 //!
 //! What a user can set, and what every run under the runtime assumes.
 
+use super::host::{Host, ModelCache, Scheduler};
 use crate::dtype::DType;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Format;
 use crate::machine::Machine;
-use crate::runtime::Assumption;
-use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::Precision;
-use crate::runtime::openvino_cpu::memory::{MAP, WINDOW};
 use crate::runtime::options::{
     ISA, KV_PRECISION, L2, LOGITS, OptionSpec, Options, Registration, THREADS, Values,
 };
@@ -34,6 +32,14 @@ pub struct OpenvinoCpu {
     pub last_logits: bool,
     /// Where keys and values lie between tokens.
     pub cache: Cache,
+    /// `EXECUTION_MODE_HINT=ACCURACY`: no precision is lowered but what is asked for.
+    pub is_accurate: bool,
+    /// `DYNAMIC_QUANTIZATION_GROUP_SIZE`; `None`: what the mode makes the default.
+    pub quantization_group: Option<u32>,
+    /// Whether a compiled model is written to `CACHE_DIR`, or read from it.
+    pub model_cache: ModelCache,
+    /// Who runs the model.
+    pub host: Host,
 }
 
 /// Where keys and values lie between tokens.
@@ -48,17 +54,64 @@ pub enum Cache {
 }
 
 impl OpenvinoCpu {
-    /// What matrix products compute in: what was asked for, else what the instruction set makes the default.
+    /// What matrix products compute in: what was asked for, else what the instruction set and the mode make the default.
     ///
-    /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.cpp.
+    /// f16 needs its instructions (AVX512_FP16, which every processor with AMX has): without them it is bf16, and without
+    /// those f32.
+    ///
+    /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.cpp (`readProperties`),
+    /// src/plugins/intel_cpu/src/utils/precision_support.cpp (`hasHardwareSupport`); a run with the hint f16 on AVX512_BF16 computes
+    /// in bf16.
     #[must_use]
     pub fn precision(&self) -> Precision {
+        let isa = self.machine.isa;
+        let bf16 = if isa.has_bf16() { Precision::Bf16 } else { Precision::F32 };
         match self.precision {
             Some(DType::BF16) => Precision::Bf16,
-            Some(DType::F16) => Precision::F16,
-            None if self.machine.isa.has_bf16() => Precision::Bf16,
+            Some(DType::F16) if isa.has_amx() => Precision::F16,
+            Some(DType::F16) => bf16,
+            None if !self.is_accurate => bf16,
             _ => Precision::F32,
         }
+    }
+
+    /// The element type of keys and values, for the hint that holds: of a state the plugin knows u8, half precision where it
+    /// does not compute in bf16, and else what it computes in. A paged cache has the type of the hint, but never half
+    /// precision where bf16 is computed in.
+    ///
+    /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/scaled_attn.cpp (`getKVCachePrecision`); for a paged cache
+    /// src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp (`format_cache_precision`).
+    #[must_use]
+    pub fn state_precision(&self, hint: DType) -> DType {
+        let computed = self.precision();
+        match (hint, computed, self.cache) {
+            (DType::U8, ..) => DType::U8,
+            (DType::F16, Precision::Bf16, _) => DType::BF16,
+            (DType::F16, ..) => DType::F16,
+            (hint, _, Cache::Paged) => hint,
+            (_, computed, Cache::Stateful) => computed.dtype(),
+        }
+    }
+
+    /// The hint for keys and values: what was asked for, else what the mode makes the default, if it makes one.
+    #[must_use]
+    pub fn state_hint(&self) -> Option<DType> {
+        self.kv_precision.or_else(|| self.is_accurate.then_some(DType::F32))
+    }
+
+    /// Numbers of the data of a product with quantized weights that are quantized together; `None`: they are not.
+    ///
+    /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h (32), config.cpp (`readProperties`),
+    /// src/plugins/intel_cpu/src/nodes/executors/dnnl/dnnl_fullyconnected_primitive.cpp (`useDynamicQuantizationImpl`).
+    #[must_use]
+    pub fn quantization_group(&self) -> Option<u64> {
+        const DEFAULT: u32 = 32;
+        const LEAST: u32 = 16;
+        let isa = self.machine.isa;
+        let has_tiles = isa.has_amx() && self.precision() != Precision::F32;
+        let group = self.quantization_group.unwrap_or(if self.is_accurate { 0 } else { DEFAULT });
+        let is_used = group >= LEAST && group.is_multiple_of(LEAST) && isa.has_vnni() && !has_tiles;
+        is_used.then_some(u64::from(group))
     }
 
     /// The options by name, as the report lists them.
@@ -85,6 +138,19 @@ impl OpenvinoCpu {
         if self.cache == Cache::Paged {
             entries.push(("attention", "paged".to_owned()));
         }
+        if self.is_accurate {
+            entries.push(("execution_mode", "accuracy".to_owned()));
+        }
+        if let Some(group) = self.quantization_group {
+            entries.push(("dynamic_quantization_group", group.to_string()));
+        }
+        let model_cache = MODEL_CACHES.iter().find(|(_, cache)| *cache == self.model_cache);
+        entries.extend(model_cache.map(|(name, _)| ("cache_dir", (*name).to_owned())));
+        if let Host::GenAi(Scheduler { cache, batched_tokens, has_prefix_cache }) = self.host {
+            entries.extend(cache.map(|cache| ("cache_size", cache.0.to_string())));
+            entries.extend(batched_tokens.map(|tokens| ("max_num_batched_tokens", tokens.to_string())));
+            entries.extend(has_prefix_cache.then(|| ("prefix_caching", "on".to_owned())));
+        }
         entries
     }
 }
@@ -100,79 +166,15 @@ impl Default for OpenvinoCpu {
             streams: 1,
             last_logits: false,
             cache: Cache::default(),
+            is_accurate: false,
+            quantization_group: None,
+            model_cache: ModelCache::default(),
+            host: Host::default(),
         }
     }
 }
 
-/// What every run under the runtime assumes, with the figures of [`fit`].
-pub(super) fn assumptions(machine: Machine) -> Vec<Assumption> {
-    let table = [
-        ("measured-machine", processor(machine)),
-        ("one-request", "one request at a time, on one socket".to_owned()),
-        (
-            "runtime-objects",
-            format!(
-                "nodes, primitives and code generators by count, fitted to measured heaps (measured less predicted: \
-                 {} of dynamic graphs, {} of static ones); the user's own copy of the model is released after compilation",
-                fit::DYNAMIC.deviation(),
-                fit::STATIC.deviation()
-            ),
-        ),
-        (
-            "generated-code",
-            format!(
-                "one map of {} KiB per generated kernel, counted by shapes and types (measured less predicted: {}); a page \
-                 or two of each is resident",
-                MAP.0 >> 10,
-                fit::KERNELS.deviation()
-            ),
-        ),
-        (
-            "resident-set",
-            format!(
-                "beside what is allocated: {} of library pages once products run, and {} and {} per node that the allocator \
-                 keeps; blocks that were outgrown may stay resident too, up to some 30 MiB",
-                fit::LIBRARY_RUN_PRODUCTS.iec(1),
-                fit::KEPT.iec(1),
-                fit::KEPT_NODE.iec(1)
-            ),
-        ),
-        (
-            "tokens-looked-up",
-            format!(
-                "of an embedding table that is looked up alone, the {} KiB around each row are resident; tokens are spread \
-                 over the first {} of the vocabulary",
-                WINDOW >> 10,
-                fit::FREQUENT_TOKENS
-            ),
-        ),
-        (
-            "kv-allocated-now",
-            "where no earlier phase is walked, a state of attention is taken for allocated at its present length, which its \
-             capacity is twice of"
-                .to_owned(),
-        ),
-    ];
-    table.into_iter().map(|(rule, text)| Assumption { rule, text }).collect()
-}
-
-/// What is assumed of the processor.
-fn processor(machine: Machine) -> String {
-    let Machine { isa, l1d, l2, .. } = machine;
-    let of_core = format!(
-        "{} KiB of L1 data and {} MiB of L2 cache per core",
-        l1d.0 >> 10,
-        l2.0 as f64 / f64::from(1 << 20)
-    );
-    let measured = Machine { cores: machine.cores, ..Machine::MEASURED };
-    if machine == measured {
-        return format!(
-            "padding, scratch and selection of kernels as measured on x86-64 with AVX-512 and BF16, {of_core}; other \
-             processors differ"
-        );
-    }
-    format!("padding, scratch and selection of kernels as on x86-64 with {}, {of_core}", isa.name())
-}
+const MODEL_CACHES: [(&str, ModelCache); 2] = [("first", ModelCache::First), ("import", ModelCache::Import)];
 
 /// Which dims are known when the model is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -205,7 +207,25 @@ impl Reshape {
 pub const REGISTRATION: Registration = Registration {
     name: "openvino-cpu",
     help: "OpenVINO's CPU plugin, one stream, one socket",
-    options: &[THREADS, ISA, L2, PRECISION, KV_PRECISION, RESHAPE, MMAP, STREAMS, LOGITS, ATTENTION, RUNNER],
+    options: &[
+        THREADS,
+        ISA,
+        L2,
+        PRECISION,
+        KV_PRECISION,
+        RESHAPE,
+        MMAP,
+        STREAMS,
+        LOGITS,
+        ATTENTION,
+        RUNNER,
+        EXECUTION_MODE,
+        QUANTIZATION_GROUP,
+        CACHE_DIR,
+        CACHE_SIZE,
+        BATCHED_TOKENS,
+        PREFIX_CACHING,
+    ],
     default_for: &[Format::OpenVino],
     make: |options| Ok(Box::new(parse(options)?)),
 };
@@ -242,10 +262,55 @@ const RUNNER: OptionSpec = OptionSpec {
            paged` [default: plain]",
 };
 
+const EXECUTION_MODE: OptionSpec = OptionSpec {
+    name: "execution-mode",
+    values: Values::OneOf(&["performance", "accuracy"]),
+    help: "Execution mode hint; `accuracy` lowers no precision, and quantizes neither data nor the KV cache [default: \
+           performance]",
+};
+const QUANTIZATION_GROUP: OptionSpec = OptionSpec {
+    name: "dynamic-quantization-group",
+    values: Values::Number(0, u32::MAX),
+    help: "Group size of dynamic quantization; 0: off [default: 32, and off with `--execution-mode accuracy`]",
+};
+const CACHE_DIR: OptionSpec = OptionSpec {
+    name: "cache-dir",
+    values: Values::OneOf(&["first", "import"]),
+    help: "A model cache (CACHE_DIR) that the compiled model is written to, or imported from [default: none]",
+};
+const CACHE_SIZE: OptionSpec = OptionSpec {
+    name: "cache-size",
+    values: Values::Size,
+    help: "KV cache that OpenVINO GenAI allocates at once (SchedulerConfig), such as 1GiB [default: it grows]",
+};
+const BATCHED_TOKENS: OptionSpec = OptionSpec {
+    name: "max-num-batched-tokens",
+    values: Values::Number(1, u32::MAX),
+    help: "Tokens that OpenVINO GenAI runs at once at most (SchedulerConfig) [default: any number; 256 where another option \
+           of the scheduler is given]",
+};
+const PREFIX_CACHING: OptionSpec = OptionSpec {
+    name: "prefix-caching",
+    values: Values::Flag,
+    help: "OpenVINO GenAI keeps the cache of earlier prompts (SchedulerConfig)",
+};
+
 /// Makes the runtime's options of what was given.
 fn parse(options: &Options) -> Result<OpenvinoCpu> {
     let default = OpenvinoCpu::default();
     let is_genai = options.word(RUNNER.name) == Some("genai");
+    let scheduler = Scheduler {
+        cache: options.size(CACHE_SIZE.name)?,
+        batched_tokens: options.number(BATCHED_TOKENS.name)?,
+        has_prefix_cache: options.flag(PREFIX_CACHING.name),
+    };
+    if scheduler != Scheduler::default() && !is_genai {
+        let message =
+            "an option of OpenVINO GenAI's scheduler was given, and the model is run by another program";
+        return Err(Error::new(ErrorKind::Usage, message).help("add `--runner genai`"));
+    }
+    let model_cache =
+        |word: &str| MODEL_CACHES.iter().find(|(name, _)| *name == word).map(|&(_, cache)| cache);
     Ok(OpenvinoCpu {
         machine: options.machine()?,
         precision: options.dtype(PRECISION.name)?,
@@ -259,6 +324,10 @@ fn parse(options: &Options) -> Result<OpenvinoCpu> {
             None if is_genai => Cache::Paged,
             _ => Cache::Stateful,
         },
+        is_accurate: options.word(EXECUTION_MODE.name) == Some("accuracy"),
+        quantization_group: options.number(QUANTIZATION_GROUP.name)?,
+        model_cache: options.parsed(CACHE_DIR.name, model_cache)?.unwrap_or_default(),
+        host: if is_genai { Host::GenAi(scheduler) } else { Host::Plain },
     })
 }
 
@@ -277,5 +346,36 @@ mod tests {
         assert_eq!(on(Isa::Avx512Bf16, Some(DType::F32)), Precision::F32);
         assert_eq!(on(Isa::Avx2, None), Precision::F32);
         assert_eq!(on(Isa::Avx2, Some(DType::BF16)), Precision::Bf16);
+        assert_eq!(on(Isa::Avx512Bf16, Some(DType::F16)), Precision::Bf16);
+        assert_eq!(on(Isa::Amx, Some(DType::F16)), Precision::F16);
+        assert_eq!(on(Isa::Avx2, Some(DType::F16)), Precision::F32);
+    }
+
+    #[test]
+    fn states_have_the_precision_that_the_plugin_makes_of_the_hint() {
+        let of = |precision, hint| {
+            let options = OpenvinoCpu { precision: Some(precision), ..OpenvinoCpu::default() };
+            options.state_precision(hint)
+        };
+        assert_eq!(of(DType::BF16, DType::F32), DType::BF16);
+        assert_eq!(of(DType::BF16, DType::F16), DType::BF16);
+        assert_eq!(of(DType::F32, DType::F16), DType::F16);
+        assert_eq!(of(DType::F32, DType::BF16), DType::F32);
+        assert_eq!(of(DType::F32, DType::U8), DType::U8);
+    }
+
+    #[test]
+    fn data_are_quantized_where_products_of_bytes_are_instructions_and_tiles_are_not() {
+        let of = |isa, group, is_accurate| {
+            let machine = Machine { isa, ..Machine::default() };
+            let options =
+                OpenvinoCpu { machine, quantization_group: group, is_accurate, ..OpenvinoCpu::default() };
+            options.quantization_group()
+        };
+        assert_eq!(of(Isa::Avx512Bf16, None, false), Some(32));
+        assert_eq!(of(Isa::Avx512Bf16, Some(128), false), Some(128));
+        assert_eq!(of(Isa::Avx512Bf16, Some(0), false), None);
+        assert_eq!(of(Isa::Avx512Bf16, None, true), None);
+        assert_eq!((of(Isa::Avx2, None, false), of(Isa::Amx, None, false)), (None, None));
     }
 }

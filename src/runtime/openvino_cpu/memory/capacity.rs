@@ -33,9 +33,17 @@ pub(super) struct Capacity {
     pub outgrown: Option<u64>,
 }
 
-/// Blocks of a paged cache, those of all sequences together.
-pub(super) fn in_blocks(attention: &Attention, generation: Option<Generation>) -> Capacity {
-    let prompt = generation.map_or(attention.keys, |generation| generation.prompt.min(attention.keys));
+/// Blocks of a paged cache, those of all sequences together; `given`: those of a cache of a given size.
+pub(super) fn in_blocks(
+    attention: &Attention,
+    generation: Option<Generation>,
+    given: Option<u64>,
+) -> Capacity {
+    if let Some(room) = given {
+        // Allocated, and allocated again for the plugin's own layout.
+        return Capacity { room, outgrown: (attention.queries > 1).then_some(room) };
+    }
+    let prompt = generation.map_or(attention.keys, |generation| generation.prompt);
     let new_tokens = generation.and_then(|generation| generation.new_tokens).unwrap_or(prompt);
     let of_tokens = |tokens: u64| product([attention.batch, tokens.div_ceil(BLOCK_TOKENS)]);
     let first = of_tokens(prompt.saturating_add(new_tokens.min(prompt)));
@@ -69,7 +77,7 @@ pub(in crate::runtime) fn last_growth(
                 .map_while(|before| length.div_ceil(BLOCK_TOKENS).saturating_sub(1).checked_sub(before));
             let lengths = asks.map(|blocks| blocks.saturating_mul(BLOCK_TOKENS).saturating_add(1));
             let mut lengths = lengths.filter(|&keys| keys > generation.prompt);
-            lengths.find(|&keys| in_blocks(&at(keys), Some(generation)).outgrown.is_some())
+            lengths.find(|&keys| in_blocks(&at(keys), Some(generation), None).outgrown.is_some())
         }
     }
 }
@@ -93,7 +101,11 @@ mod tests {
     #[test]
     fn blocks_are_allocated_for_twice_the_prompt_at_most() {
         let blocks = |batch, queries, keys, new| {
-            in_blocks(&attention(batch, queries, keys), Some(Generation { prompt: 1024, new_tokens: new }))
+            in_blocks(
+                &attention(batch, queries, keys),
+                Some(Generation { prompt: 1024, new_tokens: new }),
+                None,
+            )
         };
         assert_eq!(blocks(1, 1024, 1024, Some(4)).room, 33);
         assert_eq!(blocks(1, 1024, 1024, None).room, 64);

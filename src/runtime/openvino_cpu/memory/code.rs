@@ -111,6 +111,7 @@ fn shared(graph: &ExecutionGraph) -> (Estimate, Estimate) {
     }
     let has = |kind: Kind| graph.nodes.iter().any(|node| node.kind == kind);
     let attention = match (has(Kind::ScaledDotProductAttention), has(Kind::PagedAttention)) {
+        (_, true) if graph.precision == Precision::F32 => fit::KERNELS_PAGED_F32.estimate(),
         (_, true) => fit::KERNELS_PAGED.estimate(),
         (true, _) => fit::KERNELS_ATTENTION.estimate(),
         _ => Estimate::ZERO,

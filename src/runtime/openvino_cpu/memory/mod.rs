@@ -24,7 +24,8 @@ mod slices;
 mod state;
 mod weights;
 
-use super::OpenvinoCpu;
+use super::calibration as fit;
+use super::{Host, ModelCache, OpenvinoCpu};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::graph::WeightRange;
@@ -95,8 +96,9 @@ pub(in crate::runtime) fn apply(
             there.map(|region| Allocation::from(&storage(graph, region, &[], &FxHashMap::default()))),
         );
     }
-    if graph.nodes.iter().any(|node| node.kind == Kind::PagedAttention) {
+    if options.host != Host::Plain {
         assumptions.push(paged::assumption());
+        memory.push(paged::of_host());
     }
     memory.extend(held(graph, options, generation, moment, &constants));
     if moment == Moment::Compiled {
@@ -105,20 +107,10 @@ pub(in crate::runtime) fn apply(
     draft.unknown_tensors = draft.unknown_tensors.max(unknown);
     let cached = state::cached(graph);
     let further_pools = if graph.is_dynamic { 0 } else { options.streams.saturating_sub(1) };
-    let mut residency = {
-        let all = draft.storages.iter().map(Allocation::from).chain(memory.iter().copied());
-        let all: Vec<Allocation> = all.collect();
-        let residency = residency(graph, &all, cached, moment, model, generation);
-        if !options.mmap {
-            // Every constant of the model stays, also where the graph reads a converted copy.
-            memory.extend(in_heap(&all, model));
-        }
-        residency
-    };
-    if !options.mmap {
-        residency.is_file_in_heap = true;
-        residency.unread_bytes = Bytes::ZERO;
-    }
+    let all: Vec<Allocation> =
+        draft.storages.iter().map(Allocation::from).chain(memory.iter().copied()).collect();
+    let mut residency = residency(graph, options, &all, (cached, moment), model, generation);
+    memory.extend(of_file(&all, options, moment, model, &mut residency));
     let facts = Facts { residency, cached, further_pools };
     let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
     Ok(lowered.with_data(RuntimeData::new(facts)))
@@ -135,17 +127,49 @@ fn held(
     let machine = &options.machine;
     let threads = u64::from(machine.cores);
     let held = [
-        weights::packed(graph, constants, machine),
+        weights::packed(graph, constants, options),
         state::held(graph),
-        paged::held(graph, threads, generation),
+        paged::held(graph, options, generation),
         attention_scratch::held(graph, threads),
-        scratchpad::held(graph, machine).into_iter().collect(),
+        scratchpad::held(graph, machine, options.quantization_group()).into_iter().collect(),
         slices::held(graph),
         objects::held(graph, u64::from(options.streams)),
         code::held(graph, options.streams as usize),
     ];
     let there = held.iter().flatten().filter(|held| held.since <= moment && held.bytes > Bytes::ZERO);
     there.map(Held::allocation).collect()
+}
+
+/// What of the weights' file is there beside what the graph reads; sets how it is resident.
+fn of_file(
+    all: &[Allocation],
+    options: &OpenvinoCpu,
+    moment: Moment,
+    model: &Model,
+    residency: &mut Residency,
+) -> Vec<Allocation> {
+    let rest = in_heap(all, model);
+    match (options.mmap, options.model_cache, moment) {
+        // Every constant of the model stays, also where the graph reads a converted copy.
+        (false, ..) => {
+            residency.is_file_in_heap = true;
+            residency.unread_bytes = Bytes::ZERO;
+            rest
+        }
+        // Every page of the weights is read when the compiled model is written.
+        (true, ModelCache::First, _) => {
+            residency.unread_bytes = Bytes::ZERO;
+            rest
+        }
+        // Of the model, to find what was written for it, and of that, which is then mapped in its place.
+        (true, ModelCache::Import, Moment::Compiled) => {
+            residency.unread_bytes = Bytes::ZERO;
+            let of_file = |held: &&Allocation| held.class == StorageClass::WeightsFile;
+            let again: Vec<Allocation> = all.iter().filter(of_file).chain(&rest).copied().collect();
+            rest.into_iter().chain(again).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The constants of a model that is read into the heap, but for those that `counted` has: a block each.
@@ -168,9 +192,9 @@ fn in_heap(counted: &[Allocation], model: &Model) -> Vec<Allocation> {
 /// How the resident set differs from `all` allocations.
 fn residency(
     graph: &ExecutionGraph,
+    options: &OpenvinoCpu,
     all: &[Allocation],
-    cached: Cached,
-    moment: Moment,
+    (cached, moment): (Cached, Moment),
     model: &Model,
     generation: Option<Generation>,
 ) -> Residency {
@@ -178,11 +202,14 @@ fn residency(
     let of_class = |class| all.iter().filter(move |held| held.class == class);
     let code: Bytes = of_class(StorageClass::Code).map(|held| held.bytes).sum();
     let room: Bytes = if moment == Moment::Running && cached.total == 0 {
-        paged::untouched(graph, generation)
+        paged::untouched(graph, options, generation)
     } else {
         of_class(StorageClass::KvCache).map(|held| Bytes(held.bytes.0 / 2)).sum()
     };
     residency.untouched_bytes = code + room;
+    if options.host != Host::Plain {
+        residency.kept_bytes += Bytes(fit::GENAI_KEPT.estimate().known().0);
+    }
     match moment {
         Moment::Running => residency.unread_bytes = residency::unread(graph).into_values().sum(),
         // The model that is still there was counted with what its release leaves.

@@ -1,7 +1,7 @@
 //! The graph's scratchpad: one block that all nodes share, as large as the largest asks for.
 //!
-//! * A matrix product with quantized weights quantizes its input in groups of 32: `M K + M K/32 * 8`, M rows; each of T threads
-//!   unpacks weights into a buffer, whose length was measured.
+//! * A matrix product with quantized weights quantizes its input in groups of G, which is 32 by default: `M K + M K/G * 8`, M
+//!   rows, where that is done (`OpenvinoCpu::quantization_group`); each of T threads then unpacks weights into a buffer, whose length was measured.
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
 //!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
@@ -27,12 +27,12 @@ use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, Execution
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
 
-/// The block, if anything asks for one.
-pub(super) fn held(graph: &ExecutionGraph, machine: &Machine) -> Option<Held> {
+/// The block, if anything asks for one; `group`: numbers of data that are quantized together.
+pub(super) fn held(graph: &ExecutionGraph, machine: &Machine, group: Option<u64>) -> Option<Held> {
     let threads = u64::from(machine.cores);
     let asked = graph.nodes.iter().filter_map(|node| {
         let (bytes, known) = match node.kind {
-            Kind::FullyConnected => quantized_product(graph, node, threads)?.known(),
+            Kind::FullyConnected => quantized_product(graph, node, threads, group?)?.known(),
             Kind::GatherMatmul => (gathered_rows(graph, node)?, Known::Exact),
             Kind::Subgraph => (attention(node.attention.as_deref()?, graph, machine), Known::Exact),
             _ => return None,
@@ -44,12 +44,17 @@ pub(super) fn held(graph: &ExecutionGraph, machine: &Machine) -> Option<Held> {
     Some(Held { class: StorageClass::Workspace, bytes: Bytes(bytes), node, known, since })
 }
 
-fn quantized_product(graph: &ExecutionGraph, node: &ExecutedNode, threads: u64) -> Option<Estimate> {
+fn quantized_product(
+    graph: &ExecutionGraph,
+    node: &ExecutedNode,
+    threads: u64,
+    group: u64,
+) -> Option<Estimate> {
     let (data, weight) = (graph.input(node, 0)?, graph.input(node, 1)?);
     let (&columns, rows) = data.dims.split_last()?;
     let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
     let of_thread = if graph.precision == Precision::F32 { fit::UNPACKING_F32 } else { fit::UNPACKING };
-    let quantized = product([rows, columns]).saturating_add(product([rows, columns / 32, 8]));
+    let quantized = product([rows, columns]).saturating_add(product([rows, columns / group, 8]));
     is_quantized(weight.dtype).then(|| of_thread.per(threads) + quantized)
 }
 

@@ -11,7 +11,7 @@
 //! | u8, i8 | `ru(K,16) * ru(N,16)` |
 //! | u4, i4 | `K * N / 2` |
 //! | of several experts | as one, times the experts |
-//! | scales, zero points | once more: the executor's copy, zero points widened to bytes; scales that a Gather reads too are converted for it |
+//! | scales, zero points | once more: the executor's copy, zero points widened to bytes, or to f32 where data are not quantized, scales not where the compiled model is imported; scales that a Gather reads too are converted for it |
 //! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; large 1x1: some outputs more |
 //!
 //! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
@@ -27,12 +27,14 @@ use crate::machine::Machine;
 use crate::runtime::calibration::Estimate;
 use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
+use crate::runtime::openvino_cpu::{ModelCache, OpenvinoCpu};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashSet;
 
 /// The packed copies of a graph's weights.
-pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], machine: &Machine) -> Vec<Held> {
+pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], options: &OpenvinoCpu) -> Vec<Held> {
+    let machine = &options.machine;
     let has_cache =
         |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
     // `getModelType`, OpenVINO 2026.4, src/plugins/intel_cpu/src/plugin.cpp: the products of such a model keep f16 weights
@@ -66,10 +68,15 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], machine: &Machi
         held.push(Held { known, ..own(bytes, since) });
         let first_scale = if node.kind == Kind::GatherMatmul { 4 } else { 3 };
         if node.kind != Kind::Convolution && is_quantized(weight.dtype) {
-            // The copy of the scales, then that of the zero points, a byte each.
+            // The copy of the scales, then that of the zero points: a byte each where data are quantized too, else f32.
             let scales = graph.input(node, first_scale).and_then(Output::bytes).unwrap_or_default();
             let zero_points = graph.input(node, first_scale + 1).map(elements).unwrap_or_default();
-            held.extend([scales.0, zero_points].map(|bytes| own(bytes, Moment::Compiled)));
+            let element = if options.quantization_group().is_some() { 1 } else { 4 };
+            let is_mapped = options.model_cache == ModelCache::Import;
+            let scales = if is_mapped { 0 } else { scales.0 };
+            held.extend(
+                [scales, zero_points.saturating_mul(element)].map(|bytes| own(bytes, Moment::Compiled)),
+            );
         }
     }
     for node in &graph.nodes {
@@ -261,7 +268,7 @@ mod tests {
             nodes.push(node(Kind::ScaledDotProductAttention, activation, &[]));
         }
         let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
-        packed(&graph, &graph.constants(), &Machine::default()).iter().map(|held| held.bytes.0).collect()
+        packed(&graph, &graph.constants(), &OpenvinoCpu::default()).iter().map(|held| held.bytes.0).collect()
     }
 
     /// Blocks of measured runs; see the module's source.
@@ -300,7 +307,7 @@ mod tests {
         let inner = [output(DType::F16, &[512, 512])].into_iter().collect();
         let read = ExecutedNode { inner, ..node(Kind::MemoryInput, state, &[]) };
         let graph = ExecutionGraph { nodes: vec![read], is_dynamic: true, ..ExecutionGraph::default() };
-        let held = packed(&graph, &graph.constants(), &Machine::default());
+        let held = packed(&graph, &graph.constants(), &OpenvinoCpu::default());
         assert_eq!(held.iter().map(|held| held.bytes.0).collect::<Vec<_>>(), [524_288]);
     }
 
