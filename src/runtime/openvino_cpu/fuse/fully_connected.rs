@@ -42,6 +42,7 @@ fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
     };
     let stored = match transpose_b {
         true => weight.stored,
+        false if is_folded(work, of.input(1)?) => turned(work, weight.stored, &mut patch),
         false => transposed(work, node, weight.stored, "transpose_b", &mut patch),
     };
     weights::convert_scale(work, weight.scale, &mut patch);
@@ -77,6 +78,20 @@ fn is_matrix(work: &Work<'_>, factor: Edge) -> bool {
 /// Whether a factor is a matrix per expert, stored in another type than it is computed in (seen in one model).
 fn is_stack(work: &Work<'_>, factor: Edge) -> bool {
     work.tensor(factor).dims.len() == 3 && !work.nodes[factor.node].is_const()
+}
+
+/// Whether a weight is a constant as it is computed with: its transposition is one as well.
+fn is_folded(work: &Work<'_>, weight: Edge) -> bool {
+    work.nodes[weight.node].is_const() && work.tensor(weight).dtype == DType::F32
+}
+
+/// A constant weight with its last two dims swapped.
+fn turned(work: &Work<'_>, weight: Edge, patch: &mut Patch) -> Edge {
+    let mut tensor = work.tensor(weight).clone();
+    if let [.., rows, columns] = &mut tensor.dims[..] {
+        std::mem::swap(rows, columns);
+    }
+    patch.add_constant(tensor, None, work.nodes[weight.node].source)
 }
 
 /// A factor with its last two dims swapped: weights that are written with inputs first, when the model is compiled, and

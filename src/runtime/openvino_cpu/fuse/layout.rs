@@ -1,8 +1,9 @@
 //! The layouts that nodes write and read.
 //!
-//! * Convolutions and Interpolate: channels-last. Pooling, Reduce, Concat, StridedSlice, MVN of four or five dims, and Transpose
-//!   and Split of more than three dims follow their inputs; Reduce, Transpose and StridedSlice only where the type is the one
-//!   that they read. All others are plain, and so is a Pooling behind a Reshape.
+//! * Convolutions and Interpolate: channels-last. Pooling, Reduce, StridedSlice, MVN of four or five dims, and Transpose and Split
+//!   of more than three dims follow their inputs; Reduce and Transpose only where the type is the one that they read, else they
+//!   are plain, and a StridedSlice channels-last. A Concat has the layout of most of its inputs, channels-last between as
+//!   many. All others are plain, and so is a Pooling behind a Reshape.
 //! * Element-wise nodes of three to five dims: the layout that most inputs have already, in the type that is read; constants
 //!   behind the first input do not count. Between as many, channels-last in a model with convolutions and without
 //!   ScaledDotProductAttention, else plain. A Subgraph of known dims has the layout that fewer elements are reordered for, and
@@ -25,11 +26,7 @@ pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
     let follows = match of.kind {
         Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => return Layout::ChannelsLast,
         Kind::Eltwise | Kind::Subgraph if of.attention.is_none() => return elementwise(work, node),
-        Kind::Concat => {
-            let rank = rank_of(work, node);
-            let mut full = inputs.clone().filter(|edge| work.tensor(**edge).dims.len() == rank);
-            full.all(|edge| layout(edge) == Layout::ChannelsLast)
-        }
+        Kind::Concat => return joined(work, node),
         Kind::Transpose | Kind::Split if of.outputs.first().is_none_or(|tensor| tensor.dims.len() < 4) => {
             false
         }
@@ -41,8 +38,7 @@ pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
         Kind::Transpose | Kind::StridedSlice => slides(work, node),
         _ => false,
     };
-    let is_joined = of.kind == Kind::Concat && of.inputs().is_empty();
-    if follows && !is_joined { Layout::ChannelsLast } else { Layout::Plain }
+    if follows { Layout::ChannelsLast } else { Layout::Plain }
 }
 
 /// The rank of what a node writes.
@@ -63,12 +59,14 @@ fn keeps_type(work: &Work<'_>, node: usize) -> bool {
 fn slides(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let Some(input) = of.input(0).map(|edge| work.tensor(edge)) else { return false };
-    let least = if of.kind == Kind::Transpose { 4 } else { 3 };
+    let is_slice = of.kind == Kind::StridedSlice;
     let rank = input.dims.len();
-    (least..=5).contains(&rank)
-        && rank == rank_of(work, node)
-        && input.layout == Layout::ChannelsLast
-        && keeps_type(work, node)
+    let fits = (if is_slice { 3 } else { 4 }..=5).contains(&rank) && rank == rank_of(work, node);
+    // Where the input fits neither layout, the first is chosen: of a slice channels-last.
+    fits && match keeps_type(work, node) {
+        true => input.layout == Layout::ChannelsLast,
+        false => is_slice,
+    }
 }
 
 /// Whether a Reduce can read channels-last: only where its second dim is known and not 1.
@@ -120,6 +118,16 @@ fn reads_own_layout(work: &Work<'_>, node: usize, edge: Edge) -> bool {
     let is_elementwise = matches!(work.nodes[node].kind, Kind::Eltwise | Kind::Subgraph);
     let has_layout = work.tensor(edge).elements() > 1 && work.tensor(edge).dims.len() > 2;
     !work.nodes[edge.node].is_const() || is_elementwise && has_layout
+}
+
+/// The layout of a Concat: the one that most inputs have, of any type; channels-last between as many.
+///
+/// Source: `Concat::selectOptimalPrimitiveDescriptor`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/concat.cpp.
+fn joined(work: &Work<'_>, node: usize) -> Layout {
+    let inputs = || work.nodes[node].inputs().iter().flatten();
+    let is_channels_last = |edge: &&Edge| work.tensor(**edge).layout == Layout::ChannelsLast;
+    let (all, channels_last) = (inputs().count(), inputs().filter(is_channels_last).count());
+    if channels_last > 0 && channels_last * 2 >= all { Layout::ChannelsLast } else { Layout::Plain }
 }
 
 /// The layout of an element-wise node.

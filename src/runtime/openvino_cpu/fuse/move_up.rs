@@ -1,6 +1,6 @@
 //! Element-wise nodes move above what only moves data.
 //!
-//! An activation (not Swish) with one reader, or arithmetic with one constant number on the right, moves above the
+//! An activation (not Swish, and no LogicalNot) with one reader, or arithmetic with one constant number on the right, moves above the
 //! Reshape, Transpose or Gather that feeds it, if nobody else reads that. It gets a made-up name; those that move data
 //! keep theirs.
 //!
@@ -62,7 +62,10 @@ fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
         work.reads_const(node, input) && edge.is_some_and(|edge| work.tensor(edge).elements() == 1)
     };
     match work.nodes[node].op {
-        Op::Unary(unary) => (unary != Unary::Swish && work.nodes[node].inputs().len() == 1).then_some(0),
+        Op::Unary(unary) => {
+            let stays = matches!(unary, Unary::Swish | Unary::LogicalNot);
+            (!stays && work.nodes[node].inputs().len() == 1).then_some(0)
+        }
         Op::Binary(kind, _) if !kind.is_boolean() && is_number(1) => {
             (work.users(node).len() == 1 || matches!(kind, Binary::Multiply | Binary::Divide)).then_some(0)
         }

@@ -40,6 +40,19 @@ pub(super) const RULES: &[Rule] = &[
     rule("shape-name", |node| matches!(node.op, Op::ShapeOf { to: DType::I32, .. }), rename_shape),
 ];
 
+/// Removes two Reshapes of known dims that undo each other.
+pub(super) const UNDONE: Rule = rule(
+    "undone-reshapes",
+    |node| matches!(node.op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze),
+    |work, node| {
+        let first = work.producer(node, 0).filter(|&first| work.nodes[first].kind == Kind::Reshape)?;
+        let source = work.nodes[first].input(0)?;
+        let output = work.nodes[node].outputs.first()?;
+        let is_same = !output.is_free() && work.tensor(source).dims == output.dims;
+        if is_same { pass(work, node, source) } else { None }
+    },
+);
+
 const fn rule(name: &'static str, on: fn(&Node) -> bool, apply: Apply<OpenVino>) -> Rule {
     Rule {
         name,
@@ -122,6 +135,9 @@ fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
         return None;
     }
     let both_unsqueeze = [first, node].iter().all(|&node| matches!(work.nodes[node].op, Op::Unsqueeze));
+    if let Some(source) = undone(work, first, node) {
+        return pass(work, node, source);
+    }
     let is_only = work.only_user(first).is_some();
     let may_merge = if is_squeeze {
         !after.is_empty() && n_free < 2 || both_unsqueeze || is_plain(first) && is_plain(node)
@@ -138,6 +154,26 @@ fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     patch.change(node, |node| node.op = Op::Reshape(ReshapeZero::IsZero));
     patch.set_inputs(node, [source, pattern]);
     Some(patch)
+}
+
+/// What a Squeeze reads whose dims the Unsqueeze behind it puts back, or the other way round.
+///
+/// Source: `EliminateSqueezeUnsqueeze`, src/common/transformations/src/transformations/common_optimizations/nop_elimination.cpp.
+fn undone(work: &Work<'_>, first: usize, node: usize) -> Option<Edge> {
+    let is_pair = matches!(
+        (&work.nodes[first].op, &work.nodes[node].op),
+        (Op::Squeeze { .. }, Op::Unsqueeze) | (Op::Unsqueeze, Op::Squeeze { .. })
+    );
+    let source = work.nodes[first].input(0).filter(|_| is_pair)?;
+    let rank = work.tensor(source).dims.len().max(work.nodes[first].outputs.first()?.dims.len()) as i64;
+    let axes = |node: usize| -> Option<Vec<i64>> {
+        let axes = work.ints(node, 1)?.iter().map(|&axis| if axis < 0 { axis + rank } else { axis });
+        let mut axes: Vec<i64> = axes.collect();
+        axes.sort_unstable();
+        Some(axes)
+    };
+    let is_same = axes(first).is_some_and(|own| axes(node) == Some(own));
+    (is_same && work.tensor(source).dims == work.nodes[node].outputs.first()?.dims).then_some(source)
 }
 
 /// A Transpose behind another that it alone reads: one of both orders, or nothing.
@@ -260,5 +296,30 @@ mod tests {
         };
         assert_eq!(turned(&[0, 2, 1], &[FREE, 8, 4]), ["Softmax softmax f32"]);
         assert_eq!(turned(&[2, 0, 1], &[8, FREE, 4]), ["Transpose second f32", "Softmax softmax f32"]);
+    }
+
+    #[test]
+    fn an_unsqueeze_puts_back_what_a_squeeze_took() {
+        let of = |axis: i64| {
+            let mut net = Net::new();
+            let x = net.input("x", DType::F32, &[FREE, 1, FREE, 1]);
+            let first = net.ints("first_axis", &[1]);
+            let x = net.op(
+                "squeeze",
+                Op::Squeeze { allow_axis_skip: false },
+                &[x, first],
+                DType::F32,
+                &[FREE, FREE, 1],
+            );
+            let second = net.ints("second_axis", &[axis]);
+            let dims = if axis == 1 { [FREE, 1, FREE, 1] } else { [FREE, FREE, 1, 1] };
+            let x = net.op("unsqueeze", Op::Unsqueeze, &[x, second], DType::F32, &dims);
+            let softmax = Op::Softmax(crate::graph::op::AxisSpan::LAST);
+            let out = net.op("softmax", softmax, &[x], DType::F32, &dims);
+            net.result("out", out);
+            net.lines(DYNAMIC)
+        };
+        assert_eq!(of(1), ["Softmax softmax f32"]);
+        assert!(of(2).len() > 1);
     }
 }

@@ -5,9 +5,9 @@
 use super::work::{Order, Pass};
 use super::{
     attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
-    eltwise_chain, fully_connected, gelu, group_norm, initial_state, last_token, leaky_relu, mask,
+    eltwise_chain, fully_connected, gelu, group_norm, initial_state, last_token, leaky_relu, linear, mask,
     mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order, paged_attention, precision, product_scale,
-    reorder, rms, rope, rope_forms, sdpa_state, skipped, split, subgraph, subtract, symbol_sources,
+    reorder, rms, rope, rope_forms, sdpa_state, skipped, softmax, split, subgraph, subtract, symbol_sources,
     transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
@@ -39,6 +39,7 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&matmul_scale::RULE, Order::Model, &["constants"]),
     Pass::rules("no-ops", COMMON, no_ops::RULES, Order::Model, &["constants", "transpose-to-reshape"]),
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
+    Pass::rule(&softmax::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["no-ops"]),
     Pass::rule(&move_up::RULE, Order::Model, &["matmul-scale", "gelu"]),
     Pass::rule(&product_scale::RULE, Order::Model, &["matmul-scale"]),
@@ -57,6 +58,7 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
     Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
     Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
+    Pass::rules("linear-sequences", COMMON, linear::RULES, Order::Model, &["subtract"]),
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
     Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
@@ -75,6 +77,7 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&mask::PARAMETER, Order::Parameters, &["initial-states"]),
     Pass::rule(&mask::BOOLEAN, Order::Model, &["parameter-type"]),
     Pass::rule(&move_up::RULE, Order::Model, &["attention", "divide"]).named("move-up-again"),
+    Pass::rule(&no_ops::UNDONE, Order::Model, &["move-up-again"]),
     Pass::rule(&broadcast::RULE, Order::Model, &["boolean"]),
     Pass::rule(&mask_reshapes::SUMS, Order::Model, &["constants"]),
     Pass::rule(&mask_reshapes::RESHAPES, Order::Model, &["constant-sums"]).when(|work| !work.is_dynamic),

@@ -62,7 +62,7 @@ fn rewrite(work: &Work<'_>, node: usize, wants: impl Fn(DType) -> bool) -> Optio
     let product = Node::named(name, Op::Binary(Binary::Multiply, Broadcast::Numpy), Kind::Eltwise, source);
     let product = patch.add(product.writing(tensor.clone()), [data, minus_one]);
     patch.change(node, |node| node.op = Op::Binary(Binary::Add, Broadcast::Numpy));
-    patch.set_inputs(node, [Edge::of(product), first]);
+    patch.set_inputs(node, [first, Edge::of(product)]);
     Some(patch)
 }
 

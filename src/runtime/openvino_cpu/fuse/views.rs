@@ -187,7 +187,8 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
         let Some(producer) = work.producer(above, 0) else { return };
         above = producer;
     }
-    if work.nodes[above].kind == Kind::Split && work.nodes[above].is_view {
+    // What reads a Split itself is not in place: the Split has other readers.
+    if above != edge.node && work.nodes[above].kind == Kind::Split && work.nodes[above].is_view {
         copy(work, node, 0, edge);
     }
 }

@@ -516,7 +516,8 @@ fn node_of(
     });
     let op = super::kind::imported(&source.op);
     let kind = super::kind::of(&op, graph.node_type(id));
-    let is_mapped = matches!(&op, Op::Constant(Constant { range: Some(_), .. }));
+    let is_converted = graph.outputs(id).any(|tensor| shapes.tensor(tensor).dtype == DType::F64);
+    let is_mapped = !is_converted && matches!(&op, Op::Constant(Constant { range: Some(_), .. }));
     let node = Node { outputs, value, is_mapped, ..Node::named(graph.node_name(id), op, kind, id) };
     (node, inputs.collect())
 }
@@ -531,5 +532,8 @@ fn tensor_of(graph: &Graph, id: TensorId, shapes: &Shapes, is_dynamic: bool) -> 
         let is_known = declared.is_some_and(|dim| dim.as_known().is_some());
         Dim { size, is_free: is_dynamic && !is_known }
     });
-    Tensor { dtype: info.dtype, dims: dims.collect(), layout: Layout::Plain }
+    // Source: `ConvertPrecision` in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
+    let is_input = matches!(graph.node(graph.tensor(id).node).op, Op::Parameter);
+    let dtype = if info.dtype == DType::F64 && !is_input { DType::F32 } else { info.dtype };
+    Tensor { dtype, dims: dims.collect(), layout: Layout::Plain }
 }
