@@ -122,7 +122,12 @@ pub enum Op {
     /// `a`, `b` → each keeps its shape, both get the promoted type.
     ConvertPromoteTypes,
     /// `data`, `in_low`, `in_high`, `out_low`, `out_high` → data's shape.
-    FakeQuantize(Broadcast),
+    FakeQuantize {
+        /// How the limits are made equal to the data.
+        broadcast: Broadcast,
+        /// Number of values that are told apart.
+        levels: i64,
+    },
     /// `data`, `scale`, `shift` → data's shape.
     FakeConvert,
     /// `data`, `slope` → data's shape.

@@ -31,6 +31,8 @@ pub struct Interpolate {
     pub pads_begin: Ints,
     /// Padding of every dim after.
     pub pads_end: Ints,
+    /// Each element is one of the input's.
+    pub is_nearest: bool,
 }
 
 /// Inputs of [`Op::Interpolate`](super::Op::Interpolate).

@@ -167,7 +167,7 @@ macro_rules! operator_table {
             }
             /// Quantization, and operators over quantized data.
             Quantization {
-                FakeQuantize: Elementwise, 1 -> 1, (Op::FakeQuantize(_));
+                FakeQuantize: Elementwise, 1 -> 1, (Op::FakeQuantize { .. });
                 FakeConvert: Elementwise, 2 -> 1, (Op::FakeConvert);
                 QuantizeLinear: LikeInputs, 1 -> 1, (Op::QuantizeLinear { .. });
                 DequantizeLinear: LikeInputs, 1 -> 1, (Op::DequantizeLinear { .. });

@@ -27,6 +27,7 @@ const KEPT_RUNS: Option<u32> = Some(61);
 const MODEL_SOURCE: &str = "fit to the heap after read_model";
 const DYNAMIC_SOURCE: &str = "fit to what 120 runs had left of the heap after all tensors; 45 are recorded";
 const STATIC_SOURCE: &str = "fit to what 76 runs had left of the heap after all tensors; 19 are recorded";
+const RECURRENT_SOURCE: &str = "maps of gru_crnn and of seven nets of LSTM, GRU and RNN with 1 to 4 sequences, less those of other nodes";
 const CODE_SOURCE: &str = "kernels by name as oneDNN dumps them (ONEDNN_JIT_DUMP=1) for 20 graphs, rounded";
 const KEPT_SOURCE: &str =
     "anonymous pages beyond the heap; one more run had arrays of 402 MiB that were never written";
@@ -113,6 +114,10 @@ fitted! {
         "215 maps after the prompt of a model of 24 layers, 24 of them not of attention";
     /// Kernels of a graph with MVN.
     KERNELS_MVN = 3, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a recurrent sequence.
+    KERNELS_RECURRENT = 10, Unit::KernelsPer("recurrent sequence"), Some(10), Spread::Range(9, 12), RECURRENT_SOURCE;
+    /// The same in f32.
+    KERNELS_RECURRENT_F32 = 8, Unit::KernelsPer("recurrent sequence"), Some(10), Spread::Range(6, 10), RECURRENT_SOURCE;
     /// Kernels that Subgraphs share.
     KERNELS_SUBGRAPH = 13, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of each further shape of attention in Subgraphs.

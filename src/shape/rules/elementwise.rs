@@ -35,7 +35,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
             }
             Ok(())
         }
-        Op::FakeQuantize(mode) => fake_quantize(*mode, context),
+        Op::FakeQuantize { broadcast, .. } => fake_quantize(*broadcast, context),
         // PRelu, FakeConvert.
         _ => {
             context.emit_like(0)?;

@@ -269,7 +269,7 @@ mod tests {
 
     fn op(form: InterpolateForm, pads: [&[i64]; 2]) -> Op {
         let [pads_begin, pads_end] = pads.map(Into::into);
-        Op::Interpolate(Box::new(Interpolate { form, pads_begin, pads_end }))
+        Op::Interpolate(Box::new(Interpolate { form, pads_begin, pads_end, is_nearest: false }))
     }
 
     fn scales(values: &[f32]) -> Input {

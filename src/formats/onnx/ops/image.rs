@@ -1,6 +1,6 @@
 //! Resizing, sampling, suppression.
 
-use super::super::attributes::AttributeError;
+use super::super::attributes::{AttributeError, Layer, Result};
 use super::super::made::{Made, Slot, with};
 use super::{Entry, ms, op};
 use crate::DType;
@@ -14,21 +14,21 @@ pub(super) const TABLE: &[Entry] =
             let float = |name| layer.float(name)?.ok_or(AttributeError::Missing(name));
             let scales = [1.0, 1.0, float("height_scale")?, float("width_scale")?];
             let slots = [Slot::Input(0), Slot::Absent, Slot::Floats(scales[..].into())];
-            Ok(with(resize(None, 0, false), slots))
+            Ok(with(resize(layer, None, 0, false)?, slots))
         }),
         op(&[K::Interpolate], "Upsample", 7, |layer| {
             let scales = layer.floats("scales")?.ok_or(AttributeError::Missing("scales"))?;
             let scales = Slot::Floats(scales.iter().map(|&scale| f64::from(scale)).collect());
-            Ok(with(resize(None, 0, false), [Slot::Input(0), Slot::Absent, scales]))
+            Ok(with(resize(layer, None, 0, false)?, [Slot::Input(0), Slot::Absent, scales]))
         }),
-        op(&[K::Interpolate], "Upsample", 9, |_| Ok(by_scales())),
-        op(&[K::Interpolate], "Resize", 10, |_| Ok(by_scales())),
+        op(&[K::Interpolate], "Upsample", 9, by_scales),
+        op(&[K::Interpolate], "Resize", 10, by_scales),
         op(&[K::Interpolate], "Resize", 11, |layer| {
             let words = [("stretch", 0), ("not_larger", 1), ("not_smaller", 2)];
             let expected = "stretch, not_larger or not_smaller";
             let policy = layer.word("keep_aspect_ratio_policy", &words, 0, expected)?;
             let crops = layer.text("coordinate_transformation_mode")? == Some("tf_crop_and_resize");
-            Ok(resize(layer.ints("axes")?, policy, crops).into())
+            Ok(resize(layer, layer.ints("axes")?, policy, crops)?.into())
         }),
         op(&[K::GridSample], "GridSample", 16, |_| Ok(Op::GridSample.into())),
         op(&[K::AffineGrid], "AffineGrid", 20, |_| Ok(Op::AffineGrid.into())),
@@ -54,12 +54,14 @@ pub(super) const TABLE: &[Entry] =
         }),
     ];
 
-fn resize(axes: Option<Ints>, policy: u8, crop_and_resize: bool) -> Op {
+fn resize(layer: &Layer<'_>, axes: Option<Ints>, policy: u8, crop_and_resize: bool) -> Result<Op> {
     let form = InterpolateForm::Onnx { axes, policy, crop_and_resize };
-    Op::Interpolate(Box::new(Interpolate { form, pads_begin: Ints::new(), pads_end: Ints::new() }))
+    let is_nearest = layer.text("mode")?.unwrap_or("nearest") == "nearest";
+    let (pads_begin, pads_end) = (Ints::new(), Ints::new());
+    Ok(Op::Interpolate(Box::new(Interpolate { form, pads_begin, pads_end, is_nearest })))
 }
 
 /// Data and scales alone.
-fn by_scales() -> Made {
-    with(resize(None, 0, false), [Slot::Input(0), Slot::Absent, Slot::Input(1)])
+fn by_scales(layer: &Layer<'_>) -> Result<Made> {
+    Ok(with(resize(layer, None, 0, false)?, [Slot::Input(0), Slot::Absent, Slot::Input(1)]))
 }

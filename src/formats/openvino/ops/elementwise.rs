@@ -81,10 +81,14 @@ pub(super) const TABLE: &[Entry] = &[
     op(&[K::Convert], "Convert", 1, |layer| Ok(Op::Convert { to: layer.dtype("destination_type")? })),
     op(&[K::ConvertLike], "ConvertLike", 1, |_| Ok(Op::ConvertLike)),
     op(&[K::ConvertPromoteTypes], "ConvertPromoteTypes", 14, |_| Ok(Op::ConvertPromoteTypes)),
-    op(&[K::FakeQuantize], "FakeQuantize", 1, |layer| Ok(Op::FakeQuantize(auto_broadcast(layer)?))),
+    op(&[K::FakeQuantize], "FakeQuantize", 1, fake_quantize),
     op(&[K::FakeConvert], "FakeConvert", 13, |_| Ok(Op::FakeConvert)),
     op(&[K::PRelu], "PReLU", 1, |_| Ok(Op::PRelu)),
 ];
+
+fn fake_quantize(layer: &Attributes<'_, '_>) -> Result<Op> {
+    Ok(Op::FakeQuantize { broadcast: auto_broadcast(layer)?, levels: layer.int("levels")? })
+}
 
 fn binary(layer: &Attributes<'_, '_>, kind: Binary) -> Result<Op> {
     Ok(Op::Binary(kind, auto_broadcast(layer)?))

@@ -27,7 +27,8 @@ pub(super) const TABLE: &[Entry] = &[
 
 fn interpolate(layer: &Attributes<'_, '_>, form: InterpolateForm) -> Result<Op> {
     let (pads_begin, pads_end) = (layer.ints("pads_begin")?, layer.ints("pads_end")?);
-    Ok(Op::Interpolate(Box::new(Interpolate { form, pads_begin, pads_end })))
+    let is_nearest = layer.raw("mode") == Some("nearest");
+    Ok(Op::Interpolate(Box::new(Interpolate { form, pads_begin, pads_end, is_nearest })))
 }
 
 fn by_sizes(layer: &Attributes<'_, '_>) -> Result<bool> {

@@ -68,6 +68,8 @@ kinds! {
     Eltwise = "Eltwise";
     /// Sine, cosine and their like.
     Math = "Math";
+    /// A recurrent sequence.
+    RnnSequence = "RNNSeq";
     /// Softmax.
     Softmax = "Softmax" | "SoftMax";
     /// Mean-variance normalisation.
@@ -78,6 +80,8 @@ kinds! {
     Rope = "RoPE";
     /// Reduction.
     Reduce = "Reduce";
+    /// Quantization to a type of few bits, or to as many values.
+    FakeQuantize = "FakeQuantize";
     /// Change of element type.
     Convert = "Convert";
     /// Change of element type or layout that the runtime put in.

@@ -12,6 +12,7 @@
 use super::kind;
 use super::pattern::{is_binary, swaps_heads};
 use super::work::{Build, Edge, Node, Work};
+use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{AxisSpan, Binary, Broadcast};
 use crate::rewrite::{composed, swaps_last_two};
@@ -44,6 +45,10 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     let is_product = |node: usize| matches!(work.nodes[node].op, Op::MatMul { transpose_a: false, .. });
     if !is_product(product) || !matches!(work.nodes[product].op, Op::MatMul { transpose_b: false, .. }) {
         return None;
+    }
+    if let Some(mut scores) = scores_of_bytes(work, softmax) {
+        scores.names.push(work.nodes[softmax].name.clone());
+        return fuse_bytes(work, product, scores, precision);
     }
     let mut below = work.producer(softmax, 0)?;
     let mut mask = None;
@@ -99,6 +104,68 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     take_swap(work, &mut value, rank, &mut names);
     names.push(work.nodes[product].name.clone());
     let mask = mask.map(|(_, mask)| mask);
+    let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
+    let sizes = Attention { has_mask: mask.is_some(), ..sizes };
+    finish(work, product, inputs, names, sizes, precision);
+    Some(())
+}
+
+/// Scores of queries and keys in 8 bits.
+struct Scores {
+    product: usize,
+    mask: Option<Edge>,
+    /// The product and what follows it, the Softmax included.
+    names: SmallVec<[Box<str>; 1]>,
+}
+
+/// The scores that a Softmax reads if a product of bytes made them: behind it come products with constants and a mask.
+fn scores_of_bytes(work: &Work<'_>, softmax: usize) -> Option<Scores> {
+    let is_low = |edge: Edge| matches!(work.tensor(edge).dtype, DType::U8 | DType::I8);
+    let (mut below, mut mask) = (work.producer(softmax, 0)?, None);
+    let mut names: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    for _ in 0..4 {
+        work.only_user(below)?;
+        let of = &work.nodes[below];
+        names.push(of.name.clone());
+        if matches!(of.op, Op::MatMul { transpose_a: false, .. }) {
+            names.reverse();
+            let is_low = is_low(of.input(0)?) && is_low(of.input(1)?);
+            return is_low.then_some(Scores { product: below, mask, names });
+        }
+        let (first, second) = (of.input(0)?, of.input(1)?);
+        let is_scale = is_binary(work, below, Binary::Multiply) && work.nodes[second.node].is_const();
+        if !is_scale {
+            let is_mask = is_binary(work, below, Binary::Add) && mask.is_none();
+            mask = is_mask.then_some(second);
+            mask?;
+        }
+        below = first.node;
+    }
+    None
+}
+
+/// Fuses an attention of bytes: the keys stay as they are.
+fn fuse_bytes(work: &mut Work<'_>, product: usize, scores: Scores, precision: Precision) -> Option<()> {
+    // The kernel of bytes needs AVX-512, whose models are in bf16 but by request.
+    if precision == Precision::F32 {
+        return None;
+    }
+    let Scores { product: first, mask, names: originals } = scores;
+    let Op::MatMul { transpose_b, .. } = work.nodes[first].op else { return None };
+    let (query, key) = (work.nodes[first].input(0)?, work.nodes[first].input(1)?);
+    let value = work.nodes[product].input(1)?;
+    let rank = work.tensor(query).dims.len();
+    let sizes = sizes(work, query, key, value);
+    let sizes = match transpose_b {
+        true => sizes,
+        false => Attention { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
+    };
+    let mut names: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let (mut query, mut value) = (Some(query), Some(value));
+    take_swap(work, &mut query, rank, &mut names);
+    names.extend(originals);
+    take_swap(work, &mut value, rank, &mut names);
+    names.push(work.nodes[product].name.clone());
     let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
     let sizes = Attention { has_mask: mask.is_some(), ..sizes };
     finish(work, product, inputs, names, sizes, precision);

@@ -96,7 +96,8 @@ fn is_foldable(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     match &of.op {
         Op::Parameter | Op::Result | Op::ReadValue(_) | Op::Assign(_) => return false,
-        Op::Multinomial { .. } => return false,
+        // Weights stay quantized until a product takes them.
+        Op::Multinomial { .. } | Op::FakeQuantize { .. } => return false,
         Op::FromShape { fill, .. } if fill.value().is_none() => return false,
         op if op.is_opaque() => return false,
         Op::MatMul { .. } if !of.inputs().iter().flatten().all(|edge| work.nodes[edge.node].is_const()) => {
@@ -128,7 +129,7 @@ fn is_weight_conversion(work: &Work<'_>, node: usize) -> bool {
     match from {
         DType::U8 | DType::I8 | DType::U4 | DType::I4 | DType::NF4 | DType::U2 => {
             work.nodes[node].outputs.iter().any(|tensor| tensor.dtype.is_float())
-                && !reaches_convolution(work, node)
+                && (work.is_quantized || !reaches_convolution(work, node))
         }
         DType::F16 | DType::BF16 => work.users(node).iter().any(|&(user, input)| {
             let user = &work.nodes[user];

@@ -1,7 +1,7 @@
 //! Sums fused into convolutions.
 //!
 //! An Add of two tensors of equal dims is computed by the convolution that one of them comes from, in the bytes of the
-//! other. So the convolution must have the Add as its only reader and no post-operation yet, must not read the other
+//! other. So the convolution must have the Add as its only reader and, unless it computes in 8 bits, no post-operation yet, must not read the other
 //! operand itself, and every other reader of what made that operand must come before the Add: else it would find its bytes
 //! overwritten, as the skip of a U-Net or the lateral of a feature pyramid would be. The addend becomes the last input. Behind the
 //! sum, activations and arithmetic are fused as behind any convolution.
@@ -11,6 +11,7 @@
 
 use super::eltwise_chain::POST_OPERATIONS;
 use super::pattern::inputs;
+use super::types::computes_bytes;
 use super::work::{Edge, Patch, Work};
 use crate::graph::Op;
 use crate::graph::op::Binary;
@@ -64,10 +65,13 @@ fn candidate(work: &Work<'_>, add: usize) -> Option<(usize, Edge)> {
         let node = &work.nodes[edge.node];
         node.kind == Kind::Convolution
             && node.addend.is_none()
-            && node.n_fused == 0
+            && (node.n_fused == 0 || computes_bytes(work, edge.node))
             && work.only_user(edge.node).is_some()
     };
+    // Of two convolutions that of the floats takes the bytes of the other.
+    let is_byte = |edge: Edge| !work.tensor(edge).dtype.is_float();
     let (convolution, addend) = match (takes(first), takes(second)) {
+        (true, true) if is_byte(first) && !is_byte(second) => (second.node, first),
         (true, _) => (first.node, second),
         (false, true) => (second.node, first),
         _ => return None,

@@ -10,8 +10,8 @@
 use super::types::wanted_type;
 use super::work::{Dim, Edge, Patch, Rule, Work};
 use crate::DType;
-use crate::graph::Op;
 use crate::graph::op::{Binary, Unary};
+use crate::graph::{Op, OpKind};
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// Most inputs of the kernel of a chain.
@@ -92,12 +92,25 @@ fn embed_number(work: &Work<'_>, node: usize) -> Option<Patch> {
 }
 
 fn takes_post_operations(kind: &Kind) -> bool {
-    use Kind::{Convolution, FullyConnected, Interpolate, MatMul, Mvn, Reduce};
-    matches!(kind, FullyConnected | MatMul | Convolution | Reduce | Interpolate | Mvn)
+    use Kind::{Convolution, Deconvolution, FullyConnected, Interpolate, MatMul, Mvn, Pooling, Reduce};
+    matches!(
+        kind,
+        FullyConnected | MatMul | Convolution | Deconvolution | Reduce | Interpolate | Mvn | Pooling
+    )
 }
 
 fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
     let of = &work.nodes[reader];
+    let is_low = work.nodes[node].input(0).is_some_and(|edge| !work.tensor(edge).dtype.is_float());
+    if matches!(work.nodes[node].kind, Kind::Deconvolution | Kind::Pooling) && !is_low {
+        return false;
+    }
+    if of.kind == Kind::FakeQuantize {
+        return work.producer(reader, 0) == Some(node) && work.nodes[node].op.kind() != OpKind::MaxPool;
+    }
+    if work.nodes[node].kind == Kind::Pooling {
+        return false;
+    }
     if of.kind != Kind::Eltwise || of.n_fused > 0 {
         return false;
     }
@@ -192,7 +205,9 @@ fn join(work: &Work<'_>, node: usize) -> Option<Patch> {
         work.only_user(node).filter(|&(reader, input)| may_join(work, node, reader, input))?;
     let of = &work.nodes[reader];
     let others = of.inputs().iter().enumerate().filter(|&(index, _)| index != input);
-    let others = others.filter_map(|(_, edge)| *edge);
+    // The limits of a FakeQuantize are attributes.
+    let n_others = if of.kind == Kind::FakeQuantize { 0 } else { of.inputs().len() };
+    let others = others.filter_map(|(_, edge)| *edge).take(n_others);
     let (outputs, n_fused) = (of.outputs.clone(), of.n_fused);
     let mut patch = Patch::new(work);
     patch.set_inputs(node, work.nodes[node].inputs().iter().flatten().copied().chain(others));
@@ -207,6 +222,9 @@ fn join(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
     let (parent, child) = (&work.nodes[node], &work.nodes[reader]);
+    if child.kind == Kind::FakeQuantize {
+        return input == 0;
+    }
     let inputs = parent.inputs().len() + child.inputs().len().saturating_sub(1);
     if child.kind != Kind::Eltwise || child.n_fused > 0 || inputs > MOST_INPUTS {
         return false;

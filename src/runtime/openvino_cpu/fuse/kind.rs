@@ -31,6 +31,7 @@ pub(super) fn of(op: &Op, type_name: &str) -> Kind {
         Op::Assign(_) => Kind::MemoryOutput,
         Op::Unary(unary) => of_unary(*unary),
         Op::Binary(..) | Op::Select(_) | Op::Variadic(_) | Op::PRelu => Kind::Eltwise,
+        Op::FakeQuantize { .. } => Kind::FakeQuantize,
         Op::Convert { .. } | Op::ConvertLike => Kind::Convert,
         Op::Softmax(_) => Kind::Softmax,
         Op::Mvn(_) => Kind::Mvn,

@@ -5,14 +5,15 @@
 use super::work::{Order, Pass};
 use super::{
     attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
-    eltwise_chain, fully_connected, gelu, group_norm, initial_state, last_token, leaky_relu, linear, mask,
-    mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order, paged_attention, precision, product_scale,
-    reorder, rms, rope, rope_forms, sdpa_state, skipped, softmax, split, subgraph, subtract, symbol_sources,
-    transposes, unit_dims, views, weights,
+    eltwise_chain, fully_connected, gelu, group_norm, initial_state, last_token, leaky_relu, linear,
+    low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order, paged_attention,
+    precision, product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state, skipped, softmax, split,
+    subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
 const COMMON: &str = "src/common/transformations/src/transformations/common_optimizations";
+const LPT: &str = "src/common/low_precision_transformations/src";
 const OPTIMIZER: &str = "src/plugins/intel_cpu/src/graph_optimizer.cpp";
 const PLUGIN_GRAPH: &str = "src/plugins/intel_cpu/src/graph.cpp";
 const SYMBOLS: &str = "src/common/transformations/src/transformations/symbolic_transformations";
@@ -30,6 +31,7 @@ pub(super) const PASSES: &[Pass] = &[
     .when(|work| work.options.last_logits),
     Pass::whole("symbol-sources", SYMBOLS, symbol_sources::share, &["last-token"]),
     Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
+    Pass::rule(&recurrent::DIRECTIONS, Order::Model, &["constants"]),
     Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),
     Pass::whole("duplicates", COMMON, duplicates::merge, &["constants"]),
     Pass::whole("group-slices", COMMON, split::group, &["duplicates"]),
@@ -41,6 +43,27 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&softmax::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["no-ops"]),
+    Pass::rules("linear-of-quantized", LPT, linear::RULES, Order::Model, &["no-ops"])
+        .when(low_precision::applies),
+    Pass::rules(
+        "before-low-precision",
+        COMMON,
+        low_precision::BEFORE,
+        Order::Model,
+        &["linear-of-quantized"],
+    )
+    .when(low_precision::applies),
+    Pass::whole(
+        "low-precision-types",
+        LPT,
+        low_precision::choose,
+        &["before-low-precision", "subtract-from-constant"],
+    )
+    .when(low_precision::applies),
+    Pass::rules("low-precision", LPT, low_precision::RULES, Order::Model, &["low-precision-types"])
+        .when(low_precision::applies),
+    Pass::rules("low-precision-cleanup", LPT, low_precision::CLEANUP, Order::Model, &["low-precision"])
+        .when(low_precision::applies),
     Pass::rule(&move_up::RULE, Order::Model, &["matmul-scale", "gelu"]),
     Pass::rule(&product_scale::RULE, Order::Model, &["matmul-scale"]),
     Pass::whole("experts", COMMON, moe::fuse, &["gelu", "move-up"]),
@@ -58,7 +81,8 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
     Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
     Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
-    Pass::rules("linear-sequences", COMMON, linear::RULES, Order::Model, &["subtract"]),
+    Pass::rules("linear-sequences", COMMON, linear::RULES, Order::Model, &["subtract"])
+        .when(|work| !low_precision::applies(work)),
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
     Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
@@ -82,6 +106,10 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&mask_reshapes::SUMS, Order::Model, &["constants"]),
     Pass::rule(&mask_reshapes::RESHAPES, Order::Model, &["constant-sums"]).when(|work| !work.is_dynamic),
     Pass::rule(&fully_connected::RULE, Order::Model, &["gather-weights", "experts", "attention"]),
+    Pass::rule(&low_precision::plugin::LEGACY, Order::Model, &["fully-connected"])
+        .when(low_precision::applies),
+    Pass::rule(&low_precision::plugin::SCALES, Order::Model, &["fully-connected"])
+        .when(low_precision::applies),
     Pass::rules("convolutions", OPTIMIZER, convolution::RULES, Order::Model, &["constants"]),
     Pass::whole(
         "skipped",
@@ -90,6 +118,7 @@ pub(super) const PASSES: &[Pass] = &[
         &["fully-connected", "convolutions"],
     ),
     Pass::rule(&leaky_relu::RULE, Order::Model, &["skipped"]),
+    Pass::rule(&low_precision::plugin::LIMITS, Order::Execution, &["skipped"]).when(low_precision::applies),
     Pass::rule(
         &eltwise_chain::POST_OPERATIONS,
         Order::Execution,
@@ -105,7 +134,13 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&eltwise_chain::NUMBERS, Order::Execution, &["subgraphs"]),
     Pass::rule(&eltwise_chain::CONVERSIONS, Order::Execution, &["subgraphs"])
         .when(|work| work.options.precision == Precision::F32),
-    Pass::whole("precision", PLUGIN_GRAPH, precision::enforce, &["embed-numbers", "convert-into-arithmetic"]),
+    Pass::whole("recurrent-layouts", OPTIMIZER, recurrent::lay_out, &["recurrent-directions"]),
+    Pass::whole(
+        "precision",
+        PLUGIN_GRAPH,
+        precision::enforce,
+        &["recurrent-layouts", "embed-numbers", "convert-into-arithmetic"],
+    ),
     Pass::rule(&eltwise_chain::JOIN, Order::Execution, &["precision"]),
     Pass::whole("reorders", PLUGIN_GRAPH, reorder::insert, &["join-elementwise"]),
     Pass::rule(&transposes::BEFORE_REORDER, Order::Execution, &["reorders"]),

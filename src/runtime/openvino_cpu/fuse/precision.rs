@@ -8,7 +8,7 @@
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
 use super::initial_state;
-use super::types::computes_f32;
+use super::types::{computes_bytes, computes_f32};
 use super::work::{Edge, Work};
 use crate::DType;
 use crate::runtime::openvino_cpu::execution::{Kind, Precision};
@@ -56,7 +56,12 @@ pub(super) fn enforce(work: &mut Work<'_>) {
             {
                 continue;
             }
-            let n_computed = if of.kind == Kind::ScaledDotProductAttention { 1 } else { of.outputs.len() };
+            let n_computed = match of.kind {
+                Kind::ScaledDotProductAttention => 1,
+                // The state of an LSTM's cells stays f32.
+                Kind::RnnSequence => 2,
+                _ => of.outputs.len(),
+            };
             for tensor in of.outputs.iter_mut().take(n_computed).filter(|tensor| tensor.dtype == DType::F32) {
                 tensor.dtype = target;
             }
@@ -78,6 +83,11 @@ fn has_f32_weights(work: &Work<'_>, node: usize) -> bool {
         && of.input(1).is_some_and(|weight| work.tensor(weight).dtype == DType::F32)
 }
 
+/// Whether a product with weights computes in 8 bits.
+fn is_low(work: &Work<'_>, node: usize) -> bool {
+    work.nodes[node].kind == Kind::FullyConnected && computes_bytes(work, node)
+}
+
 /// Which nodes stay f32.
 fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
     let mut keeps = vec![false; work.nodes.len()];
@@ -89,8 +99,9 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
                 | Kind::MatMul
                 | Kind::Convolution
                 | Kind::ScaledDotProductAttention
+                | Kind::RnnSequence
                 | Kind::Interpolate
-        )
+        ) || is_of_sequence(work, node)
     };
     // Up from the results, until something significant.
     for &result in &work.results {
@@ -109,11 +120,21 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
     keeps
 }
 
+/// The Reshape that gives a sequence its directions back: it is part of the sequence.
+fn is_of_sequence(work: &Work<'_>, node: usize) -> bool {
+    let is_sequence = |node: usize| work.nodes[node].kind == Kind::RnnSequence;
+    let above = work.producer(node, 0).filter(|_| work.nodes[node].kind == Kind::Reshape);
+    above.is_some_and(|above| {
+        let of_reorder = work.producer(above, 0).filter(|_| work.nodes[above].kind == Kind::Reorder);
+        is_sequence(above) || of_reorder.is_some_and(is_sequence)
+    })
+}
+
 fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: impl Fn(usize) -> bool) {
     while let Some(node) = pending.pop() {
         // What was fused behind a convolution, or a product with weights of f32, lies on this side of it.
         let of = &work.nodes[node];
-        if stops(node) && of.n_fused > 0 && has_f32_weights(work, node) {
+        if stops(node) && of.n_fused > 0 && (has_f32_weights(work, node) || is_low(work, node)) {
             keeps[node] = true;
         }
         if stops(node) && of.kind == Kind::Convolution && (of.n_fused > 0 || of.addend.is_some()) {

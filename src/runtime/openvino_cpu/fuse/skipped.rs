@@ -96,7 +96,9 @@ fn goes_on(work: &Work<'_>, node: usize, chain: Chain, axis: i64, chains: &[Opti
             inputs.into_iter().any(is_convolution).then_some(Chain::Sum)
         }
         Chain::Convolution if work.nodes[node].op.kind() == OpKind::MaxPool => Some(chain),
-        Chain::Sum if is_activation(work, node) => Some(Chain::Convolution),
+        Chain::Sum if is_activation(work, node) || work.nodes[node].kind == Kind::FakeQuantize => {
+            Some(Chain::Convolution)
+        }
         _ => None,
     }
 }
@@ -118,7 +120,7 @@ fn is_activation(work: &Work<'_>, node: usize) -> bool {
 fn is_simple(work: &Work<'_>, node: usize, axis: i64) -> bool {
     use Unary::{Abs, Gelu, Sqrt, Tanh};
     is_activation(work, node)
-        || matches!(work.nodes[node].op, Op::Unary(Abs | Gelu | Sqrt | Tanh) | Op::FakeQuantize(_))
+        || matches!(work.nodes[node].op, Op::Unary(Abs | Gelu | Sqrt | Tanh) | Op::FakeQuantize { .. })
         || is_scale_or_shift(work, node, axis)
 }
 

@@ -149,7 +149,7 @@ fn is_token(work: &Work<'_>, node: usize, is_skipped: &[bool]) -> bool {
     let Some(output) = of.outputs.first().filter(|_| of.outputs.len() == 1) else { return false };
     match of.kind {
         Kind::Eltwise if is_reference(work, node) => false,
-        Kind::Eltwise => {
+        Kind::Eltwise | Kind::FakeQuantize => {
             let is_real = |edge: &Edge| !matches!(work.tensor(*edge).dtype, DType::I32 | DType::I64);
             !matches!(output.dtype, DType::I32 | DType::I64) && of.inputs().iter().flatten().all(is_real)
         }

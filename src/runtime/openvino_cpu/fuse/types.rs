@@ -32,11 +32,18 @@ pub(super) fn wanted_type(
     let is_significant = matches!(of.kind, Kind::FullyConnected | Kind::Convolution | Kind::Deconvolution);
     let is_filter = is_significant && input == 1;
     let is_constant = work.nodes[edge.node].is_const();
-    let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat;
+    let is_state = of.kind == Kind::RnnSequence && input + 4 < of.inputs().len();
+    let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat || is_state;
     let to = match of.kind {
         // A transposed convolution reads its bias in f32, whatever gives it.
         Kind::Deconvolution if input == 2 => return has,
+        // So does a convolution of bytes.
+        Kind::Convolution if input == 2 && computes_bytes(work, node) => return has,
+        // What quantizes alone computes in f32.
+        Kind::FakeQuantize => DType::F32,
         _ if is_constant && !wants_constant => return has,
+        // The state of an LSTM's cells.
+        Kind::RnnSequence if input == 2 => DType::F32,
         _ if is_filter => precision.dtype(),
         Kind::Output => DType::F32,
         Kind::Eltwise if computes_f32(work, node) => DType::F32,
@@ -62,6 +69,15 @@ pub(super) fn wanted_type(
         _ => own,
     };
     if to.is_float() { to } else { has }
+}
+
+/// Whether a product computes in 8 bits.
+pub(super) fn computes_bytes(work: &Work<'_>, node: usize) -> bool {
+    let is_byte = |input: usize| {
+        let edge = work.nodes[node].input(input);
+        edge.is_some_and(|edge| matches!(work.tensor(edge).dtype, DType::U8 | DType::I8))
+    };
+    is_byte(0) && is_byte(1)
 }
 
 /// Whether a node has a kernel of f32 alone.

@@ -5,6 +5,7 @@
 //! [`crate::rewrite`]; here is what this runtime knows of a node, and the roots of its graph.
 
 use super::options::Options;
+use super::quantized::{Quantized, is_quantized};
 use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Dims, Graph, Op, OpKind, Value};
@@ -131,6 +132,10 @@ pub(super) struct Work<'a> {
     pub free_dims: FreeDims,
     /// Attention is converted to read a cache of blocks.
     pub is_paged: bool,
+    /// It has a FakeQuantize that the low-precision transformations take.
+    pub is_quantized: bool,
+    /// By node, what a FakeQuantize of activations writes; empty before types are chosen.
+    pub quantized: Vec<Option<Quantized>>,
     /// By node, whether it is left out of Subgraphs; empty before the pass that finds them.
     pub is_skipped: Vec<bool>,
     /// By node, whether it stays f32; empty before types are settled.
@@ -381,6 +386,8 @@ impl<'a> Work<'a> {
             prefers_channels_last: prefers_channels_last(graph),
             free_dims: FreeDims::default(),
             is_paged: false,
+            is_quantized: is_quantized(graph),
+            quantized: Vec::new(),
             is_skipped: Vec::new(),
             keeps_f32: Vec::new(),
             rewritten: WorkGraph::new(nodes, graph.nodes().len(), roots),

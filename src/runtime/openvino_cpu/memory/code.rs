@@ -14,7 +14,7 @@
 //! | product of two activations in bf16 | their shapes |
 //! | convolution | shape of weight and output |
 //! | Transpose; Reorder that changes the layout | shape |
-//! | Reduce | node |
+//! | Reduce, recurrent sequence | node |
 //! | attention with a cache, stateful or paged; MVN; Subgraphs, further shapes of attention in them, odd head sizes | graph |
 //!
 //! How many: [`calibration`](crate::runtime::openvino_cpu::calibration).
@@ -97,6 +97,10 @@ fn shared(graph: &ExecutionGraph) -> (Estimate, Estimate) {
             (Kind::Reorder, _) if graph.input(node, 0).is_some_and(|input| input.layout != output.layout) => {
                 moved.insert((&output.dims, output.dtype));
             }
+            (Kind::RnnSequence, _) if graph.precision == Precision::F32 => {
+                kernels += fit::KERNELS_RECURRENT_F32.estimate();
+            }
+            (Kind::RnnSequence, _) => kernels += fit::KERNELS_RECURRENT.estimate(),
             (Kind::Reduce, _) if graph.precision == Precision::F32 => {
                 kernels += fit::KERNELS_REDUCE_F32.estimate()
             }

@@ -13,10 +13,12 @@ mod capacity;
 mod code;
 mod facts;
 mod held;
+mod int8;
 mod io;
 mod life;
 mod objects;
 mod paged;
+mod recurrent;
 mod regions;
 mod residency;
 mod scratchpad;
@@ -128,6 +130,7 @@ fn held(
     let threads = u64::from(machine.cores);
     let held = [
         weights::packed(graph, constants, options),
+        recurrent::held(graph),
         state::held(graph),
         paged::held(graph, options, generation),
         attention_scratch::held(graph, threads),

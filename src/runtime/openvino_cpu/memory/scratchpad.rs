@@ -55,7 +55,9 @@ fn quantized_product(
     let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
     let of_thread = if graph.precision == Precision::F32 { fit::UNPACKING_F32 } else { fit::UNPACKING };
     let quantized = product([rows, columns]).saturating_add(product([rows, columns / group, 8]));
-    is_quantized(weight.dtype).then(|| of_thread.per(threads) + quantized)
+    // Data of 8 bits meet weights of 8 bits.
+    let widens = is_quantized(weight.dtype) && data.dtype.is_float();
+    widens.then(|| of_thread.per(threads) + quantized)
 }
 
 fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {

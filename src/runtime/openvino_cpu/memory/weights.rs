@@ -22,6 +22,7 @@
 //! src/plugins/intel_cpu/src/nodes/executors.
 
 use super::held::{Held, Moment, product, round_up};
+use super::int8;
 use crate::dtype::DType;
 use crate::machine::Machine;
 use crate::runtime::calibration::Estimate;
@@ -50,7 +51,9 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], options: &Openv
             continue;
         }
         let product = Product { graph, node, weight, data, is_language_model, machine };
+        let is_low = int8::is_low(graph, node);
         let ((bytes, known), at_compile) = match node.kind {
+            _ if is_low => ((int8::packed(node, data, weight, machine), Known::Exact), false),
             Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
             Kind::Convolution => (product.convolution(), false),
             Kind::GatherMatmul => (product.of_experts(), true),
@@ -67,7 +70,7 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], options: &Openv
         };
         held.push(Held { known, ..own(bytes, since) });
         let first_scale = if node.kind == Kind::GatherMatmul { 4 } else { 3 };
-        if node.kind != Kind::Convolution && is_quantized(weight.dtype) {
+        if node.kind != Kind::Convolution && is_quantized(weight.dtype) && !is_low {
             // The copy of the scales, then that of the zero points: a byte each where data are quantized too, else f32.
             let scales = graph.input(node, first_scale).and_then(Output::bytes).unwrap_or_default();
             let zero_points = graph.input(node, first_scale + 1).map(elements).unwrap_or_default();

@@ -1,0 +1,222 @@
+//! Sums and products of two activations, of which one may stay bytes.
+//!
+//! * Sum: one side is read as bytes, the other is scaled to it; a Multiply follows. Which side: the one that is quantized
+//!   where the other is not; the one that no FakeQuantize writes directly; the one whose FakeQuantize has several
+//!   readers; at last, the second.
+//! * Sum with a constant, not a bias: the Multiply moves behind it.
+//! * Product: one side is read as bytes if it has no zero point, the other takes both scales.
+//!
+//! Source: `AddTransformation`, `MultiplyTransformation` and `EltwiseBaseTransformation::getNotEmpty`, OpenVINO 2026.4,
+//! src/common/low_precision_transformations/src.
+
+use super::super::work::{Build, Edge, Patch, Rule, Work};
+use super::dequantization::{Dequantization, add, constant, copy};
+use super::quantize::is_bias;
+use crate::graph::Op;
+use crate::graph::op::Binary;
+use crate::runtime::openvino_cpu::execution::Kind;
+use smallvec::SmallVec;
+
+/// Sums.
+pub(super) const SUM: Rule = Rule {
+    name: "quantized-sum",
+    source: "AddTransformation, src/common/low_precision_transformations/src/add.cpp",
+    on: |node| matches!(node.op, Op::Binary(Binary::Add, _)),
+    apply: sum,
+    repeats: false,
+};
+
+/// Products.
+pub(super) const PRODUCT: Rule = Rule {
+    name: "quantized-factors",
+    source: "MultiplyTransformation, src/common/low_precision_transformations/src/multiply.cpp",
+    on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+    apply: product,
+    repeats: false,
+};
+
+type Sides = [Option<Dequantization>; 2];
+
+fn sides(work: &Work<'_>, node: usize) -> Option<([Edge; 2], Sides)> {
+    let edges = [work.nodes[node].input(0)?, work.nodes[node].input(1)?];
+    Some((edges, edges.map(|edge| Dequantization::above(work, edge))))
+}
+
+fn sum(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (edges, sides) = sides(work, node)?;
+    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    if is_const(edges[0]) || is_const(edges[1]) {
+        let data = usize::from(is_const(edges[0]));
+        return shift(work, node, data, edges, sides[data]?);
+    }
+    if sides[0].is_some_and(|side| !side.is_per_channel(work))
+        || !sides.iter().flatten().any(|side| side.is_per_channel(work))
+    {
+        return None;
+    }
+    let full = full_path(work, edges, sides);
+    let bytes = sides[1 - full];
+    if bytes.is_some_and(|bytes| !bytes.is_low(work)) {
+        return None;
+    }
+    let of = &work.nodes[node];
+    let tensor = of.outputs.first()?;
+    let mut patch = Patch::new(work);
+    let dims = |side: Option<Dequantization>| -> SmallVec<[u64; 6]> {
+        let dims = side.map(|side| &work.tensor(side.multiply.constant).dims);
+        dims.into_iter().flatten().map(|dim| dim.size).collect()
+    };
+    // The other side is scaled, and shifted by both zero points.
+    let other = sides[full];
+    let from = other.map_or(edges[full], |other| other.data);
+    let has_zero_point = [bytes, other].into_iter().flatten().any(|side| side.subtract.is_some());
+    let subtract = has_zero_point
+        .then(|| (patch.fresh_name("Subtract"), constant(&mut patch, &dims(bytes.or(other)), of.source)));
+    let scale = (patch.fresh_name("Multiply"), constant(&mut patch, &dims(other.or(bytes)), of.source));
+    let scaled = add(&mut patch, work, from, work.tensor(from), subtract, scale);
+    let scale = match bytes {
+        Some(bytes) => copy(work, &mut patch, bytes.multiply.constant),
+        None => constant(&mut patch, &[], of.source),
+    };
+    let multiply = (patch.fresh_name("Multiply"), scale);
+    let below = add(&mut patch, work, Edge::of(node), tensor, None, multiply);
+    patch.set_input(node, 1 - full, bytes.map_or(edges[1 - full], |bytes| bytes.data));
+    patch.set_input(node, full, scaled.last);
+    patch.replace_except(Edge::of(node), below.last, &[below.first]);
+    Some(patch)
+}
+
+/// A sum with a constant: the Multiply behind it.
+fn shift(work: &Work<'_>, node: usize, data: usize, edges: [Edge; 2], side: Dequantization) -> Option<Patch> {
+    if is_bias(work, edges[data]) || side.subtract.is_some() || !side.is_per_channel(work) {
+        return None;
+    }
+    let of = &work.nodes[node];
+    let tensor = of.outputs.first()?;
+    let mut patch = Patch::new(work);
+    let multiply = (patch.fresh_name("Multiply"), copy(work, &mut patch, side.multiply.constant));
+    let below = add(&mut patch, work, Edge::of(node), tensor, None, multiply);
+    patch.set_input(node, data, side.data);
+    patch.replace_except(Edge::of(node), below.last, &[below.first]);
+    Some(patch)
+}
+
+fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (edges, sides) = sides(work, node)?;
+    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    if is_const(edges[0]) || is_const(edges[1]) {
+        let data = usize::from(is_const(edges[0]));
+        return scale(work, node, edges[1 - data], sides[data]?);
+    }
+    let [Some(first), Some(second)] = sides else { return None };
+    let full = full_path(work, edges, sides);
+    let (bytes, other) = if full == 0 { (second, first) } else { (first, second) };
+    if !bytes.is_low(work) || bytes.subtract.is_some() {
+        return None;
+    }
+    let mut patch = Patch::new(work);
+    let above = other.subtract.map_or(other.data, |subtract| Edge::of(subtract.node));
+    let scale = (patch.fresh_name("Multiply"), copy(work, &mut patch, other.multiply.constant));
+    let scaled = add(&mut patch, work, above, work.tensor(above), None, scale);
+    patch.set_input(node, 1 - full, bytes.data);
+    patch.set_input(node, full, scaled.last);
+    Some(patch)
+}
+
+/// A product with a constant: one scale for both.
+fn scale(work: &Work<'_>, node: usize, constant: Edge, side: Dequantization) -> Option<Patch> {
+    let is_float = work.tensor(constant).dtype.is_float();
+    if !is_float || !side.is_low(work) || work.tensor(constant).elements() != 1 {
+        return None;
+    }
+    let mut patch = Patch::new(work);
+    let scale = copy(work, &mut patch, side.multiply.constant);
+    patch.set_inputs(node, [side.subtract.map_or(side.data, |subtract| Edge::of(subtract.node)), scale]);
+    Some(patch)
+}
+
+/// Which input becomes floats.
+fn full_path(work: &Work<'_>, edges: [Edge; 2], sides: Sides) -> usize {
+    let is_low = sides.map(|side| side.is_some_and(|side| side.is_low(work)));
+    match is_low {
+        [true, false] => return 1,
+        [false, true] => return 0,
+        _ => {}
+    }
+    let data = [0, 1].map(|side| sides[side].map_or(edges[side], |found| found.data));
+    let is_quantize = data.map(|edge| work.nodes[edge.node].kind == Kind::FakeQuantize);
+    match is_quantize {
+        [true, false] => return 0,
+        [false, true] => return 1,
+        _ => {}
+    }
+    let n_readers = data.map(|edge| work.users(edge.node).len());
+    if is_quantize[0] {
+        match n_readers {
+            [1, second] if second > 1 => return 0,
+            [first, 1] if first > 1 => return 1,
+            _ => {}
+        }
+    }
+    let parents = data.map(|edge| behind_bias(work, edge));
+    let is_target = parents.map(|node| matches!(work.nodes[node].kind, Kind::Convolution | Kind::MatMul));
+    let is_same = is_target[0] == is_target[1];
+    if is_same && let Some(side) = [0, 1].into_iter().find(|&side| is_broadcast(work, parents[side])) {
+        return side;
+    }
+    let is_shared = [0, 1].map(|side| is_read_twice(work, data[side].node, parents[side]));
+    match is_shared {
+        [true, false] => return 1,
+        [false, true] => return 0,
+        _ => {}
+    }
+    if !is_same && is_target[1] { 1 } else { 0 }
+}
+
+/// The node above FakeQuantizes, and above the bias of a product the product.
+fn behind_bias(work: &Work<'_>, edge: Edge) -> usize {
+    let mut node = edge.node;
+    while work.nodes[node].kind == Kind::FakeQuantize
+        && let Some(above) = work.producer(node, 0)
+    {
+        node = above;
+    }
+    if matches!(work.nodes[node].op, Op::Binary(Binary::Add, _)) && work.reads_const(node, 1) {
+        let mut above = work.producer(node, 0);
+        for _ in 0..3 {
+            match above {
+                Some(found) if matches!(work.nodes[found].kind, Kind::Convolution | Kind::MatMul) => {
+                    return found;
+                }
+                Some(found) if work.reads_const(found, 1) => above = work.producer(found, 0),
+                _ => break,
+            }
+        }
+    }
+    node
+}
+
+/// Whether a tensor has one element per channel.
+fn is_broadcast(work: &Work<'_>, node: usize) -> bool {
+    let Some(tensor) = work.nodes[node].outputs.first() else { return false };
+    let from = match tensor.dims.len() {
+        rank @ 0..=2 => rank.saturating_sub(1),
+        _ => 2,
+    };
+    tensor.dims.iter().skip(from).all(|dim| !dim.is_free && dim.size == 1)
+}
+
+fn is_read_twice(work: &Work<'_>, mut node: usize, until: usize) -> bool {
+    loop {
+        if work.users(node).len() != 1 {
+            return true;
+        }
+        if node == until {
+            return false;
+        }
+        match work.producer(node, 0) {
+            Some(above) => node = above,
+            None => return false,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The Subtract and Multiply that give quantized data their values.
+
+use super::super::work::{Build, Edge, Node, Patch, Tensor, Work};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::{Binary, Broadcast};
+use crate::ids::NodeId;
+use crate::runtime::openvino_cpu::execution::Kind;
+
+/// A dequantization: `(data - zero point) * scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dequantization {
+    /// What it reads.
+    pub data: Edge,
+    /// The Subtract.
+    pub subtract: Option<Step>,
+    /// The Multiply.
+    pub multiply: Step,
+}
+
+/// A node with a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Position of the node.
+    pub node: usize,
+    /// Its constant.
+    pub constant: Edge,
+}
+
+impl Dequantization {
+    /// The dequantization that writes `edge`; arithmetic with constants counts, whoever wrote it.
+    ///
+    /// Source: `NetworkHelper::getDequantization`, src/common/low_precision_transformations/src/network_helper.cpp.
+    pub(super) fn above(work: &Work<'_>, edge: Edge) -> Option<Dequantization> {
+        let (multiply, above) = step(work, edge, Binary::Multiply)?;
+        let (subtract, data) = match step(work, above, Binary::Subtract) {
+            Some((subtract, data)) => (Some(subtract), data),
+            None => (None, above),
+        };
+        let data = match work.nodes[data.node].op {
+            Op::Convert { .. } => {
+                work.nodes[data.node].input(0).filter(|&from| is_low(work, from)).unwrap_or(data)
+            }
+            _ => data,
+        };
+        Some(Dequantization { data, subtract, multiply })
+    }
+
+    /// Whether its data are bytes.
+    pub(super) fn is_low(&self, work: &Work<'_>) -> bool {
+        is_low(work, self.data)
+    }
+
+    /// Its constants.
+    pub(super) fn constants(&self) -> impl Iterator<Item = Edge> {
+        self.subtract.map(|step| step.constant).into_iter().chain([self.multiply.constant])
+    }
+
+    /// Whether each constant is one number.
+    pub(super) fn is_per_tensor(&self, work: &Work<'_>) -> bool {
+        self.constants().all(|constant| work.tensor(constant).elements() == 1)
+    }
+
+    /// Whether the constants lie along the second dim of what it writes, or are one number.
+    ///
+    /// Source: `LayerTransformation::canBeTransformedStatic`.
+    pub(super) fn is_per_channel(&self, work: &Work<'_>) -> bool {
+        let rank = work.nodes[self.multiply.node].outputs.first().map_or(0, |tensor| tensor.dims.len());
+        self.constants().all(|constant| {
+            let dims = &work.tensor(constant).dims;
+            let Some(missing) = rank.checked_sub(dims.len()) else { return false };
+            let is_second = |(at, size): (usize, u64)| size == 1 || at + missing == 1;
+            work.tensor(constant).elements() == 1
+                || dims.len() == 1
+                || dims.iter().map(|dim| dim.size).enumerate().all(is_second)
+        })
+    }
+
+    /// Adds this dequantization behind `of`, which writes `tensor`; the constants are `subtract` and `multiply`.
+    ///
+    /// The nodes keep the names that they have above.
+    pub(super) fn add_below(
+        &self,
+        work: &Work<'_>,
+        patch: &mut Patch,
+        of: Edge,
+        tensor: &Tensor,
+        constants: (Option<Edge>, Edge),
+    ) -> Below {
+        // The one above goes on for its other readers, and keeps the names.
+        let is_shared = work.only_user(self.multiply.node).is_none();
+        let name = |step: Step| {
+            let node = &work.nodes[step.node];
+            if is_shared { format!("{}_0", node.name).into() } else { node.name.clone() }
+        };
+        let subtract = self.subtract.zip(constants.0);
+        let subtract = subtract.map(|(step, constant)| (name(step), constant));
+        add(patch, work, of, tensor, subtract, (name(self.multiply), constants.1))
+    }
+}
+
+/// A dequantization that was added.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Below {
+    /// The node that reads the data.
+    pub first: usize,
+    /// What it writes at last.
+    pub last: Edge,
+}
+
+/// Adds a Subtract, if there is one, and a Multiply behind `of`, each with its name and constant.
+pub(super) fn add(
+    patch: &mut Patch,
+    work: &Work<'_>,
+    of: Edge,
+    tensor: &Tensor,
+    subtract: Option<(Box<str>, Edge)>,
+    (name, scale): (Box<str>, Edge),
+) -> Below {
+    let source = work.nodes.len().checked_sub(1).map_or(NodeId::new(0), |_| source_of(work, of));
+    let float = Tensor { dtype: DType::F32, ..tensor.clone() };
+    let binary = |name: Box<str>, kind| {
+        Node::named(name, Op::Binary(kind, Broadcast::Numpy), Kind::Eltwise, source).writing(float.clone())
+    };
+    let subtract = subtract.map(|(name, constant)| patch.add(binary(name, Binary::Subtract), [of, constant]));
+    let above = subtract.map_or(of, Edge::of);
+    let multiply = patch.add(binary(name, Binary::Multiply), [above, scale]);
+    Below { first: subtract.unwrap_or(multiply), last: Edge::of(multiply) }
+}
+
+/// The node of the file behind a node; of one that the patch adds itself, the first.
+fn source_of(work: &Work<'_>, edge: Edge) -> NodeId {
+    if edge.node < work.nodes.len() { work.nodes[edge.node].source } else { NodeId::new(0) }
+}
+
+/// Whether a tensor has bytes for elements.
+pub(super) fn is_low(work: &Work<'_>, edge: Edge) -> bool {
+    matches!(work.tensor(edge).dtype, DType::U8 | DType::I8)
+}
+
+/// Arithmetic of this kind with a constant, and what else it reads.
+fn step(work: &Work<'_>, edge: Edge, kind: Binary) -> Option<(Step, Edge)> {
+    let node = &work.nodes[edge.node];
+    if !matches!(node.op, Op::Binary(own, _) if own == kind) || node.n_fused > 0 {
+        return None;
+    }
+    let (first, second) = (node.input(0)?, node.input(1)?);
+    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    match (is_const(first), is_const(second)) {
+        (false, true) => Some((Step { node: edge.node, constant: second }, first)),
+        (true, false) if kind == Binary::Multiply => {
+            Some((Step { node: edge.node, constant: first }, second))
+        }
+        _ => None,
+    }
+}
+
+/// A constant of as many numbers as `dims` has.
+pub(super) fn constant(patch: &mut impl Build, dims: &[u64], source: NodeId) -> Edge {
+    patch.add_constant(Tensor::fixed(DType::F32, dims), None, source)
+}
+
+/// A constant of its own with the numbers of another.
+pub(super) fn copy(work: &Work<'_>, patch: &mut Patch, of: Edge) -> Edge {
+    let node = &work.nodes[of.node];
+    patch.add_constant(work.tensor(of).clone(), node.value.clone(), node.source)
+}
+
+/// The number in a constant of one.
+pub(super) fn number(work: &Work<'_>, edge: Edge) -> Option<f64> {
+    let values = work.nodes[edge.node].value.as_ref()?.to_floats();
+    let first = *values.first()?;
+    values.iter().all(|&value| value == first).then_some(first)
+}

@@ -1,0 +1,190 @@
+//! Small quantized models: what the plugin executes of them.
+
+use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
+use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::{Binary, Broadcast, Convolution, FilterLayout, Pool, PoolKind, Unary, Window};
+use crate::ids::TensorId;
+
+const F32: DType = DType::F32;
+const IMAGE: [i64; 4] = [FREE, 4, 6, 6];
+
+fn quantized(net: &mut Net, name: &str, x: TensorId, limits: [f64; 2], dims: &[i64]) -> TensorId {
+    let [low, high] = limits.map(|limit| net.number("limit", limit));
+    let op = Op::FakeQuantize { broadcast: Broadcast::Numpy, levels: 256 };
+    net.op(name, op, &[x, low, high, low, high], F32, dims)
+}
+
+/// Weights as NNCF writes them.
+fn weights(net: &mut Net, dims: &[i64]) -> TensorId {
+    let stored = net.weight("stored", DType::I8, dims);
+    let wide = net.op("wide", Op::Convert { to: F32 }, &[stored], F32, dims);
+    let mut scales = vec![1; dims.len()];
+    scales[0] = dims[0];
+    let scale = net.weight("scale", F32, &scales);
+    net.op("scaled", Op::Binary(Binary::Multiply, Broadcast::Numpy), &[wide, scale], F32, dims)
+}
+
+fn convolved(net: &mut Net, name: &str, x: TensorId) -> TensorId {
+    let filters = weights(net, &[4, 4, 1, 1]);
+    let op = Convolution { filters: FilterLayout::Flat { groups: 1 }, ..Convolution::default() };
+    let made = net.op(name, Op::Convolution(Box::new(op)), &[x, filters], F32, &IMAGE);
+    let bias = net.weight("bias", F32, &[1, 4, 1, 1]);
+    net.op(&format!("{name}/bias"), add(), &[made, bias], F32, &IMAGE)
+}
+
+fn add() -> Op {
+    Op::Binary(Binary::Add, Broadcast::Numpy)
+}
+
+fn unary(net: &mut Net, name: &str, unary: Unary, x: TensorId) -> TensorId {
+    net.op(name, Op::Unary(unary), &[x], F32, &IMAGE)
+}
+
+/// What is executed, without Reorders and Reshapes of biases.
+fn executed(net: Net) -> Vec<String> {
+    let lines = net.lines(DYNAMIC).into_iter();
+    lines.filter(|line| !line.starts_with("Reorder") && !line.contains("flatten")).collect()
+}
+
+#[test]
+fn a_convolution_takes_bytes_and_writes_those_that_are_wanted() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [-1.0, 1.2], &IMAGE);
+    let x = convolved(&mut net, "first", x);
+    let x = unary(&mut net, "relu", Unary::Relu, x);
+    let x = quantized(&mut net, "middle", x, [0.0, 3.0], &IMAGE);
+    let x = convolved(&mut net, "second", x);
+    net.result("out", x);
+    let expected = [
+        "FakeQuantize fq u8",
+        "Convolution first,Multiply,first/bias,middle u8",
+        "Convolution second,Multiply,second/bias f32",
+    ];
+    assert_eq!(executed(net), expected);
+}
+
+#[test]
+fn weights_may_be_quantized_in_the_file() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.2], &IMAGE);
+    let stored = net.weight("filters", F32, &[4, 4, 1, 1]);
+    let filters = quantized(&mut net, "fq_filters", stored, [-1.0, 1.0], &[4, 4, 1, 1]);
+    let op = Convolution { filters: FilterLayout::Flat { groups: 1 }, ..Convolution::default() };
+    let x = net.op("conv", Op::Convolution(Box::new(op)), &[x, filters], F32, &IMAGE);
+    net.result("out", x);
+    let graph = net.execute(DYNAMIC);
+    let conv = graph.nodes.iter().find(|node| &*node.name == "conv").unwrap();
+    assert_eq!(graph.input(conv, 1).unwrap().dtype, DType::I8);
+}
+
+/// A product of bytes with limits, and its bias.
+fn product(limits: [f64; 2]) -> Vec<String> {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &[FREE, 8]);
+    let x = quantized(&mut net, "fq", x, limits, &[FREE, 8]);
+    let weights = weights(&mut net, &[16, 8]);
+    let op = Op::MatMul { transpose_a: false, transpose_b: true };
+    let x = net.op("mm", op, &[x, weights], F32, &[FREE, 16]);
+    let bias = net.weight("bias", F32, &[1, 16]);
+    let x = net.op("add", add(), &[x, bias], F32, &[FREE, 16]);
+    net.result("out", x);
+    executed(net)
+}
+
+#[test]
+fn a_product_is_named_after_its_scale_but_for_a_zero_point() {
+    let symmetric = [-1.0, 127.0 / 128.0];
+    let expected = ["FakeQuantize fq i8", "FullyConnected mm/DequantizationMultiply,add f32"];
+    assert_eq!(product(symmetric), expected);
+    let expected = [
+        "FakeQuantize fq u8",
+        "FullyConnected mm,mm/DequantizationSubtract,mm/DequantizationMultiply,add f32",
+    ];
+    assert_eq!(product([-1.0, 2.0]), expected);
+}
+
+#[test]
+fn a_residual_sum_reads_bytes_of_the_skipped_branch() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let made = convolved(&mut net, "first", x);
+    let made = quantized(&mut net, "middle", made, [0.0, 2.0], &IMAGE);
+    let made = convolved(&mut net, "conv", made);
+    let made = quantized(&mut net, "own", made, [-1.0, 1.5], &IMAGE);
+    let sum = net.op("sum", add(), &[made, x], F32, &IMAGE);
+    let sum = quantized(&mut net, "summed", sum, [-1.0, 2.5], &IMAGE);
+    let out = convolved(&mut net, "last", sum);
+    net.result("out", out);
+    let expected = [
+        "FakeQuantize fq u8",
+        "Convolution first,Multiply,first/bias,middle u8",
+        "Convolution conv,Multiply,conv/bias,own,sum,summed u8",
+        "Convolution last,Multiply,last/bias f32",
+    ];
+    let lines = executed(net);
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn pools_and_joins_are_of_bytes() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let x = convolved(&mut net, "conv", x);
+    let x = quantized(&mut net, "own", x, [0.0, 1.5], &IMAGE);
+    let pool = |kind| {
+        let window =
+            Window { pads_begin: [1, 1][..].into(), pads_end: [1, 1][..].into(), ..Window::default() };
+        Op::Pool(Box::new(Pool { kind, kernel: [3, 3][..].into(), window, ..Pool::default() }))
+    };
+    let most = net.op("most", pool(PoolKind::Max), &[x], F32, &IMAGE);
+    let mean = net.op("mean", pool(PoolKind::Average), &[x], F32, &IMAGE);
+    let mean = quantized(&mut net, "meant", mean, [0.0, 1.1], &IMAGE);
+    let both = net.op("both", Op::Concat { axis: 1 }, &[most, mean], F32, &[FREE, 8, 6, 6]);
+    let filters = weights(&mut net, &[4, 8, 1, 1]);
+    let op = Convolution { filters: FilterLayout::Flat { groups: 1 }, ..Convolution::default() };
+    let out = net.op("last", Op::Convolution(Box::new(op)), &[both, filters], F32, &IMAGE);
+    net.result("out", out);
+    let lines = executed(net);
+    for line in ["Pooling most u8", "Pooling mean,meant u8", "Concatenation both u8"] {
+        assert!(lines.iter().any(|own| own == line), "{line} in {lines:?}");
+    }
+}
+
+#[test]
+fn what_only_its_dequantization_reads_writes_floats() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let x = unary(&mut net, "sigmoid", Unary::Sigmoid, x);
+    net.result("out", x);
+    assert_eq!(executed(net), ["FakeQuantize fq f32", "Eltwise sigmoid f32"]);
+}
+
+#[test]
+fn bytes_that_floats_are_read_from_too_are_dequantized_for_them() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [-1.0, 2.0], &IMAGE);
+    let made = convolved(&mut net, "conv", x);
+    let bent = unary(&mut net, "sigmoid", Unary::Sigmoid, x);
+    net.result("a", made);
+    net.result("b", bent);
+    let lines = executed(net);
+    let expected = "Eltwise fq/DequantizationSubtract,fq/DequantizationMultiply,sigmoid f32";
+    assert!(lines.iter().any(|line| line == expected), "{lines:?}");
+}
+
+#[test]
+fn known_dims_quantize_in_a_subgraph() {
+    let mut net = Net::new();
+    let dims = [1, 4, 6, 6];
+    let x = net.input("x", F32, &dims);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &dims);
+    net.result("out", x);
+    assert_eq!(net.lines(STATIC), ["Subgraph fq f32"]);
+}
