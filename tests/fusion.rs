@@ -160,6 +160,29 @@ fn a_segmentation_network_with_skips() {
     check_small("unet-mini-fp16");
 }
 
+/// A model that scripts/export_quantized.py made, compiled with its free dims and with those of the run, in bf16.
+fn check_quantized(model: &str, dims: &[u64]) {
+    for (is_dynamic, run) in [(true, "dyn"), (false, "static")] {
+        let options = Options { precision: Precision::Bf16, is_dynamic, ..Options::default() };
+        check(&format!("{model}/openvino_model.xml"), &format!("{model}_{run}_def"), &[("x", dims)], options);
+    }
+}
+
+#[test]
+fn an_image_network_in_8_bits() {
+    check_quantized("ptq-image-mini", &[1, 3, 32, 32]);
+}
+
+#[test]
+fn weights_that_are_quantized_in_the_graph() {
+    check_quantized("ptq-image-mini-limits", &[1, 3, 32, 32]);
+}
+
+#[test]
+fn a_transformer_in_8_bits() {
+    check_quantized("ptq-text-mini", &[1, 12, 32]);
+}
+
 /// A transposed convolution reads its bias in f32, whatever it computes in.
 #[test]
 fn a_segmentation_network_in_bf16() {

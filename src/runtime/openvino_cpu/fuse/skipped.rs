@@ -91,8 +91,14 @@ fn goes_on(work: &Work<'_>, node: usize, chain: Chain, axis: i64, chains: &[Opti
     match chain {
         Chain::Convolution if is_binary(work, node, Binary::Add) && n_variable == 2 => {
             let inputs = work.nodes[node].inputs().iter().flatten();
-            let is_convolution =
-                |edge: &Edge| work.nodes[edge.node].kind == Kind::Convolution && chains[edge.node].is_some();
+            let is_convolution = |edge: &Edge| {
+                match work.nodes[edge.node].kind {
+                    Kind::Convolution => chains[edge.node].is_some(),
+                    // Behind a convolution of bytes.
+                    Kind::FakeQuantize => chains[edge.node] == Some(Chain::Convolution),
+                    _ => false,
+                }
+            };
             inputs.into_iter().any(is_convolution).then_some(Chain::Sum)
         }
         Chain::Convolution if work.nodes[node].op.kind() == OpKind::MaxPool => Some(chain),

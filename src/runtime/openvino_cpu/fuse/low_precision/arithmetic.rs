@@ -10,10 +10,10 @@
 //! src/common/low_precision_transformations/src.
 
 use super::super::work::{Build, Edge, Patch, Rule, Work};
-use super::dequantization::{Dequantization, add, constant, copy};
+use super::dequantization::{Dequantization, add, constant, copy, number};
 use super::quantize::is_bias;
-use crate::graph::Op;
 use crate::graph::op::Binary;
+use crate::graph::{Op, Value};
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::SmallVec;
 
@@ -126,11 +126,14 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
 /// A product with a constant: one scale for both.
 fn scale(work: &Work<'_>, node: usize, constant: Edge, side: Dequantization) -> Option<Patch> {
     let is_float = work.tensor(constant).dtype.is_float();
-    if !is_float || !side.is_low(work) || work.tensor(constant).elements() != 1 {
+    if !is_float || work.tensor(constant).elements() != 1 {
         return None;
     }
+    let own = side.multiply.constant;
+    let value =
+        number(work, own).zip(number(work, constant)).map(|(own, other)| Value::floats([own * other]));
     let mut patch = Patch::new(work);
-    let scale = copy(work, &mut patch, side.multiply.constant);
+    let scale = patch.add_constant(work.tensor(own).clone(), value, work.nodes[own.node].source);
     patch.set_inputs(node, [side.subtract.map_or(side.data, |subtract| Edge::of(subtract.node)), scale]);
     Some(patch)
 }
