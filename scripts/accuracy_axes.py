@@ -46,6 +46,9 @@ def axis(name, record):
         return f"version {records.version(record)}"
     if name == "public":
         return "published IR"
+    if name == "own":
+        precision = config.get("INFERENCE_PRECISION_HINT", "")
+        return f"validation{', static' if records.is_static(record) else ''}{', ' + precision if precision else ''}"
     if run.get("rt"):
         return "OpenVINO GenAI"
     settings = {
@@ -77,7 +80,7 @@ def compare(memgraph, split, measured, name, record, model):
     except RuntimeError as error:
         row["refused"] = str(error)
         return row
-    graph = measured / records.SETS[name][1] / f"{record['id']}.xml.gz"
+    graph = records.folder(measured, name) / records.SETS[name][1] / f"{record['id']}.xml.gz"
     if command == "graph" and graph.exists():
         row |= graph_differences(memgraph, words, graph)
     return row

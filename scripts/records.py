@@ -18,7 +18,10 @@ SETS = {
     "wide": ("openvino_cpu_wide.json", "exec-wide", "2MiB"),
     "public": ("openvino_cpu_public.json", "exec-public", "2MiB"),
     "versions": ("openvino_cpu_versions.json", "exec-versions", "2MiB"),
+    # Of this repository, with their models: scripts/validation_models.py made them, scripts/measure_openvino the records.
+    "own": ("openvino_cpu.json", "exec", None),
 }
+OWN = common.ROOT / "scripts/validation"
 # What a process was shown of the processor, in memgraph's words.
 ISA = {"avx2": "avx2", "avx2vnni": "avx2-vnni", "avx512core": "avx512", "avx512": "avx512-vnni", "avx512-bf16": "avx512-bf16",
        "amx": "amx"}
@@ -51,19 +54,25 @@ class Memgraph:
         return compare_execution.read_ours([self.path, "dump", *map(str, words), "--stage", "execution"])
 
 
+def folder(measured, name):
+    """Where the records of a set lie."""
+    return OWN if name == "own" else measured
+
+
 def read(measured, name):
     """The records of a set; none where its file is not there."""
-    path = measured / SETS[name][0]
+    path = folder(measured, name) / SETS[name][0]
     return json.loads(path.read_text()) if path.exists() else []
 
 
 def model_path(record, models):
     """The model of a record below one of the folders; `None` where it was not given."""
+    models = [OWN / "models", *models]
     return next((folder / record["model"] for folder in models if (folder / record["model"]).exists()), None)
 
 
 def is_static(record):
-    return bool(record["run"].get("reshape"))
+    return bool(record["run"].get("reshape") or record["run"].get("static"))
 
 
 def version(record):

@@ -15,9 +15,11 @@ pub mod fuse;
 mod host;
 mod memory;
 mod options;
+mod release;
 
 pub use host::{Host, ModelCache, Scheduler};
 pub use options::{Cache, OpenvinoCpu, REGISTRATION, Reshape};
+pub use release::Release;
 
 use super::{
     Allocation, Executed, ExecutedNode, ExecutedOutput, Generation, Lowered, Outcome, Pass, Phase, PhaseName,
@@ -41,7 +43,7 @@ impl Runtime for OpenvinoCpu {
     }
 
     fn version(&self) -> &'static str {
-        "2026.4.1"
+        self.release.wheel()
     }
 
     fn options(&self) -> Vec<(&'static str, String)> {
@@ -155,6 +157,7 @@ impl OpenvinoCpu {
             kv_precision: self.state_hint(),
             is_paged: self.cache == Cache::Paged,
             machine: self.machine,
+            release: self.release,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! What a user can set, and what every run under the runtime assumes.
 
 use super::host::{Host, ModelCache, Scheduler};
+use super::release::{Change, Release};
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Format;
@@ -40,6 +41,8 @@ pub struct OpenvinoCpu {
     pub model_cache: ModelCache,
     /// Who runs the model.
     pub host: Host,
+    /// Whose rules are applied.
+    pub release: Release,
 }
 
 /// Where keys and values lie between tokens.
@@ -110,7 +113,8 @@ impl OpenvinoCpu {
         let isa = self.machine.isa;
         let has_tiles = isa.has_amx() && self.precision() != Precision::F32;
         let group = self.quantization_group.unwrap_or(if self.is_accurate { 0 } else { DEFAULT });
-        let is_used = group >= LEAST && group.is_multiple_of(LEAST) && isa.has_vnni() && !has_tiles;
+        let has_kernel = isa.has_vnni() && !has_tiles && !self.release.has(Change::QuantizesNoData);
+        let is_used = group >= LEAST && group.is_multiple_of(LEAST) && has_kernel;
         is_used.then_some(u64::from(group))
     }
 
@@ -144,6 +148,9 @@ impl OpenvinoCpu {
         if let Some(group) = self.quantization_group {
             entries.push(("dynamic_quantization_group", group.to_string()));
         }
+        if self.release != Release::default() {
+            entries.push(("runtime_version", self.release.name().to_owned()));
+        }
         let model_cache = MODEL_CACHES.iter().find(|(_, cache)| *cache == self.model_cache);
         entries.extend(model_cache.map(|(name, _)| ("cache_dir", (*name).to_owned())));
         if let Host::GenAi(Scheduler { cache, batched_tokens, has_prefix_cache }) = self.host {
@@ -170,6 +177,7 @@ impl Default for OpenvinoCpu {
             quantization_group: None,
             model_cache: ModelCache::default(),
             host: Host::default(),
+            release: Release::default(),
         }
     }
 }
@@ -222,6 +230,7 @@ pub const REGISTRATION: Registration = Registration {
         EXECUTION_MODE,
         QUANTIZATION_GROUP,
         CACHE_DIR,
+        RUNTIME_VERSION,
         CACHE_SIZE,
         BATCHED_TOKENS,
         PREFIX_CACHING,
@@ -262,6 +271,11 @@ const RUNNER: OptionSpec = OptionSpec {
            paged` [default: plain]",
 };
 
+const RUNTIME_VERSION: OptionSpec = OptionSpec {
+    name: "runtime-version",
+    values: Values::OneOf(&Release::NAMES),
+    help: "Release of OpenVINO whose rules are applied [default: 2026.4]",
+};
 const EXECUTION_MODE: OptionSpec = OptionSpec {
     name: "execution-mode",
     values: Values::OneOf(&["performance", "accuracy"]),
@@ -327,6 +341,7 @@ fn parse(options: &Options) -> Result<OpenvinoCpu> {
         is_accurate: options.word(EXECUTION_MODE.name) == Some("accuracy"),
         quantization_group: options.number(QUANTIZATION_GROUP.name)?,
         model_cache: options.parsed(CACHE_DIR.name, model_cache)?.unwrap_or_default(),
+        release: options.parsed(RUNTIME_VERSION.name, Release::by_name)?.unwrap_or_default(),
         host: if is_genai { Host::GenAi(scheduler) } else { Host::Plain },
     })
 }

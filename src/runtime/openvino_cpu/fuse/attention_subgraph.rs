@@ -17,6 +17,7 @@ use crate::graph::Op;
 use crate::graph::op::{AxisSpan, Binary, Broadcast};
 use crate::rewrite::{composed, swaps_last_two};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Precision};
+use crate::runtime::openvino_cpu::release::Change;
 use smallvec::SmallVec;
 
 /// Fuses every attention that is left after those with state.
@@ -91,7 +92,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
             Some(number) => work.add_number(number, work.nodes[node].source),
             None => number,
         };
-        key = scale_key(work, key, (multiply, number), below);
+        key = scaled(work, key, (multiply, number), below);
     }
     let name = |node: usize| work.nodes[node].name.clone();
     let mut originals = vec![scale.map_or_else(|| name(below), |(node, _)| name(node))];
@@ -196,20 +197,25 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
             true => (Some(scale), None),
             false => (None, Some(scale)),
         });
-    let mut key = transposed_key(work, key?, node, moved.is_some());
+    let is_on_query = work.options.release.has(Change::ScalesQueries);
+    let is_scaled = moved.is_some() && !is_on_query;
+    let mut key = transposed_key(work, key?, node, is_scaled);
     if let Some(scale) = moved {
         let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
-        key = scale_key(work, key, (multiply, scale), node);
+        match is_on_query {
+            true => query = Some(scaled(work, query?, (multiply, scale), node)),
+            false => key = scaled(work, key, (multiply, scale), node),
+        }
     }
     let is_state =
         |edge: Option<Edge>| edge.is_some_and(|edge| work.nodes[edge.node].kind == Kind::MemoryInput);
     if inside.is_none() && is_state(work.nodes[node].input(1)) && is_state(value) {
-        write_out(work, node, [query?, key, value?], mask, moved.is_some());
+        write_out(work, node, [query?, key, value?], mask, is_scaled);
         return Some(());
     }
     let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
     take_swap(work, &mut query, rank, &mut originals);
-    originals.push(work.fresh_name(if moved.is_some() { "Multiply" } else { "MatMul" }));
+    originals.push(work.fresh_name(if is_scaled { "Multiply" } else { "MatMul" }));
     if inside.is_some() {
         originals.push(work.fresh_name("Multiply"));
     }
@@ -355,8 +361,8 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: b
     Edge::of(transpose)
 }
 
-/// Puts the scale on the keys, above the Reshapes and Transposes that nobody else reads; returns the scaled keys.
-fn scale_key(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention: usize) -> Edge {
+/// Puts the scale on the keys, or on the queries, above the Reshapes and Transposes that nobody else reads; returns them.
+fn scaled(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention: usize) -> Edge {
     let mut below = None;
     let mut data = key;
     loop {

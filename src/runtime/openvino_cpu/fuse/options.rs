@@ -3,6 +3,7 @@
 use crate::DType;
 use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::Precision;
+use crate::runtime::openvino_cpu::release::Release;
 
 /// How the model is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Options {
     pub is_paged: bool,
     /// The processor that it is compiled for.
     pub machine: Machine,
+    /// The release that compiles it.
+    pub release: Release,
 }
 
 impl Default for Options {
@@ -30,6 +33,7 @@ impl Default for Options {
             kv_precision: None,
             is_paged: false,
             machine: Machine::MEASURED,
+            release: Release::default(),
         }
     }
 }

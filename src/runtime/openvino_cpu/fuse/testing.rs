@@ -7,6 +7,7 @@ use crate::graph::{Builder, Dim, Format, Graph, NodeSpec, Op, PartialShape, Tens
 use crate::ids::{TensorId, VariableId};
 use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, Precision};
+use crate::runtime::openvino_cpu::release::Release;
 use crate::scenario::Scenario;
 use crate::shape::{self, Shapes};
 
@@ -126,6 +127,7 @@ pub(super) const DYNAMIC: Options = Options {
     kv_precision: None,
     is_paged: false,
     machine: Machine::MEASURED,
+    release: Release::V2026_4,
 };
 /// Dims are known, all floats are f32.
 pub(super) const STATIC: Options = Options { is_dynamic: false, ..DYNAMIC };

@@ -12,6 +12,7 @@ use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Binary;
 use crate::runtime::openvino_cpu::execution::Kind;
+use crate::runtime::openvino_cpu::release::Change;
 
 /// A weight as it lies in the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,11 +90,19 @@ fn gather(work: &Work<'_>, node: usize) -> Option<Patch> {
     let weight = behind(work, table)?;
     if weight.scale.is_some() {
         Some(gather_quantized(work, node, weight))
-    } else if matches!(work.tensor(weight.stored).dtype, DType::F16 | DType::BF16) {
+    } else if matches!(work.tensor(weight.stored).dtype, DType::F16 | DType::BF16)
+        && !is_converted_whole(work, table, weight.stored)
+    {
         gather_half(work, node, weight.stored)
     } else {
         None
     }
+}
+
+/// Whether the table is converted before it is looked up in, as older releases do where something else reads it too.
+fn is_converted_whole(work: &Work<'_>, table: Edge, stored: Edge) -> bool {
+    let is_shared = |edge: Edge| work.users(edge.node).len() > 1;
+    work.options.release.has(Change::ConvertsSharedTables) && (is_shared(table) || is_shared(stored))
 }
 
 fn gather_half(work: &Work<'_>, node: usize, table: Edge) -> Option<Patch> {

@@ -27,6 +27,7 @@ mod state;
 mod weights;
 
 use super::calibration as fit;
+use super::release::Change;
 use super::{Host, ModelCache, OpenvinoCpu};
 use crate::dtype::DType;
 use crate::error::Result;
@@ -210,6 +211,10 @@ fn residency(
         of_class(StorageClass::KvCache).map(|held| Bytes(held.bytes.0 / 2)).sum()
     };
     residency.untouched_bytes = code + room;
+    if options.release.has(Change::HasSmallerLibraries) {
+        let newer = Bytes(fit::LIBRARY_NEWER.estimate().known().0);
+        residency.library_bytes = residency.library_bytes - newer.min(residency.library_bytes);
+    }
     if options.host != Host::Plain {
         residency.kept_bytes += Bytes(fit::GENAI_KEPT.estimate().known().0);
     }

@@ -28,6 +28,7 @@ use crate::machine::Machine;
 use crate::runtime::calibration::Estimate;
 use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
+use crate::runtime::openvino_cpu::release::Change;
 use crate::runtime::openvino_cpu::{ModelCache, OpenvinoCpu};
 use crate::schedule::{Known, StorageClass};
 use crate::units::Bytes;
@@ -69,6 +70,10 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], options: &Openv
             since,
         };
         held.push(Held { known, ..own(bytes, since) });
+        let is_half = matches!(weight.dtype, DType::F16 | DType::BF16);
+        if node.kind == Kind::Convolution && is_half && options.release.has(Change::KeepsConvertedFilters) {
+            held.push(own(elements(weight).saturating_mul(4), Moment::Compiled));
+        }
         let first_scale = if node.kind == Kind::GatherMatmul { 4 } else { 3 };
         if node.kind != Kind::Convolution && is_quantized(weight.dtype) && !is_low {
             // The copy of the scales, then that of the zero points: a byte each where data are quantized too, else f32.
