@@ -25,7 +25,7 @@ pub(super) fn of_run(machine: Machine) -> Vec<Assumption> {
                 "one map of {} KiB per generated kernel, counted by shapes and types (measured less predicted: {}); a page \
                  or two of each is resident",
                 MAP.0 >> 10,
-                fit::KERNELS.deviation()
+                fit::KERNELS_PRODUCT.deviation()
             ),
         ),
         (

@@ -76,8 +76,6 @@ fitted! {
     CODE_GENERATORS = 2, Unit::Count("code generators per kind of pass"), Some(18), Spread::Equal,
         "heap blocks of runs with stateful attention";
 
-    /// Kernels of any graph: copies, conversions, Gather, the check for special values.
-    KERNELS = 10, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of a product whose rows are a multiple of `KERNEL_ROWS`.
     KERNELS_PRODUCT = 2, Unit::KernelsPer("product"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of a product whose rows are not such a multiple, and few.
@@ -98,8 +96,8 @@ fitted! {
     KERNELS_EXPERTS = 7, Unit::KernelsPer("product of experts"), Some(1), Spread::Equal, "one model";
     /// Kernels of a product of two activations in bf16.
     KERNELS_ACTIVATIONS = 4, Unit::KernelsPer("product of activations"), Some(3), Spread::Equal, "three models";
-    /// Kernels of a convolution.
-    KERNELS_CONVOLUTION = 3, Unit::KernelsPer("convolution"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a transposed convolution.
+    KERNELS_DECONVOLUTION = 3, Unit::KernelsPer("transposed convolution"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of a Reduce in half precision.
     KERNELS_REDUCE = 2, Unit::KernelsPer("Reduce"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of a Reduce in f32.
@@ -118,7 +116,7 @@ fitted! {
     KERNELS_RECURRENT = 10, Unit::KernelsPer("recurrent sequence"), Some(10), Spread::Range(9, 12), RECURRENT_SOURCE;
     /// The same in f32.
     KERNELS_RECURRENT_F32 = 8, Unit::KernelsPer("recurrent sequence"), Some(10), Spread::Range(6, 10), RECURRENT_SOURCE;
-    /// Kernels that Subgraphs share.
+    /// Kernels that attentions in Subgraphs share.
     KERNELS_SUBGRAPH = 13, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of each further shape of attention in Subgraphs.
     KERNELS_SUBGRAPH_SHAPE = 6, Unit::KernelsPer("further shape of attention"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
@@ -155,22 +153,6 @@ fitted! {
     UNPACKING = 12_288, Unit::BytesPer("thread"), Some(4), Spread::Equal, "heap blocks; with one thread 12,288 less";
     /// What a thread unpacks quantized weights into, computing in f32.
     UNPACKING_F32 = 4_096, Unit::BytesPer("thread"), Some(1), Spread::Equal, "heap blocks";
-    /// Quarters of a core's L2 that 64 columns of a weight must not exceed to be packed by 64, not 48.
-    WIDE_L2_QUARTERS = 3, Unit::Count("quarters of L2"), Some(3), Spread::Equal,
-        "weights of two shapes; stands for the search among blocks of 16 to 64 in oneDNN \
-         (brg_blocking_t::calc_blocks_1x1, src/cpu/x64/jit_brgemm_conv_utils.cpp)";
-    /// Columns that weights within are packed by.
-    WIDE_COLUMNS_FITTING = 64, Unit::Count("columns"), Some(5), Spread::Equal, "f16 weights of runs in f32";
-    /// Columns that weights beyond are packed by.
-    WIDE_COLUMNS = 48, Unit::Count("columns"), Some(3), Spread::Equal, "weights of two shapes";
-    /// Least weights of a 1x1 convolution that are padded.
-    PADDED_WEIGHTS = 1 << 20, Unit::Count("weights"), Some(6), Spread::Equal, "one model, ResNet-50";
-    /// Outputs that a large 1x1 convolution is padded by.
-    PADDED_OUTPUTS = 16, Unit::Count("outputs"), Some(6), Spread::Equal, "one model, ResNet-50";
-    /// Outputs of a smaller 1x1 convolution that is padded in half precision.
-    PADDED_PAIR_OUTPUTS = 512, Unit::Count("outputs"), Some(4), Spread::Equal, "one convolution of one model, ResNet-50";
-    /// Inputs of that convolution.
-    PADDED_PAIR_INPUTS = 1_024, Unit::Count("inputs"), Some(4), Spread::Equal, "one convolution of one model, ResNet-50";
 
     /// What OpenVINO GenAI has of its own on the heap: tokenizers, sampler, scheduler.
     GENAI = 12 * MIB, Unit::Bytes, Some(20), Spread::Range(8_900_000, 15_200_000),

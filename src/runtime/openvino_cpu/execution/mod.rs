@@ -17,6 +17,7 @@ pub use read::{is_execution_graph, read};
 
 use crate::dtype::DType;
 use crate::graph::Dims;
+use crate::graph::op::Window;
 use crate::runtime::Assumption;
 use crate::schedule::NodeRef;
 use crate::units::Bytes;
@@ -77,6 +78,8 @@ pub struct ExecutedNode {
     /// Sizes of an attention; there are some for [`Kind::ScaledDotProductAttention`], [`Kind::PagedAttention`] and for
     /// a [`Kind::Subgraph`] that holds a whole attention.
     pub attention: Option<Box<Attention>>,
+    /// [`Kind::Convolution`]: strides, dilations and pads, where the exported graph tells.
+    pub window: Option<Box<Window>>,
     /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
     pub is_mapped: bool,
     /// [`Kind::StridedSlice`]: pieces that it copies one by one, where the exported graph tells.

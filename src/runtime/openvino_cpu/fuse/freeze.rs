@@ -59,6 +59,10 @@ fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
         is_view: node.is_view,
         addend: node.addend.map(|input| input as u32),
         attention: node.attention.clone(),
+        window: match &node.op {
+            Op::Convolution(convolution) => Some(Box::new(convolution.window.clone())),
+            _ => None,
+        },
         is_mapped: node.is_mapped,
         inner: node.inner.iter().map(output).collect(),
         n_pieces: 0,

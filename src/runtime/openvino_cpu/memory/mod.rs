@@ -11,8 +11,10 @@
 mod attention_scratch;
 mod capacity;
 mod code;
+mod convolution;
 mod facts;
 mod held;
+mod inner_product;
 mod int8;
 mod io;
 mod life;
@@ -39,6 +41,7 @@ use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass
 use crate::units::Bytes;
 pub(in crate::runtime) use capacity::last_growth;
 pub(super) use code::MAP;
+use convolution::Convolutions;
 pub(super) use facts::Facts;
 use held::Held;
 pub(in crate::runtime) use held::Moment;
@@ -113,6 +116,10 @@ pub(in crate::runtime) fn apply(
     let all: Vec<Allocation> =
         draft.storages.iter().map(Allocation::from).chain(memory.iter().copied()).collect();
     let mut residency = residency(graph, options, &all, (cached, moment), model, generation);
+    if moment == Moment::Running || !graph.is_dynamic {
+        residency.untouched_bytes +=
+            scratchpad::untouched(graph, &options.machine, options.quantization_group());
+    }
     memory.extend(of_file(&all, options, moment, model, &mut residency));
     let facts = Facts { residency, cached, further_pools };
     let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
@@ -129,8 +136,9 @@ fn held(
 ) -> Vec<Allocation> {
     let machine = &options.machine;
     let threads = u64::from(machine.cores);
+    let convolutions = Convolutions::of(graph, machine);
     let held = [
-        weights::packed(graph, constants, options),
+        weights::packed(graph, constants, options, &convolutions),
         recurrent::held(graph),
         state::held(graph),
         paged::held(graph, options, generation),
@@ -138,7 +146,7 @@ fn held(
         scratchpad::held(graph, machine, options.quantization_group()).into_iter().collect(),
         slices::held(graph),
         objects::held(graph, u64::from(options.streams)),
-        code::held(graph, options.streams as usize),
+        code::held(graph, options.streams as usize, &convolutions, machine),
     ];
     let there = held.iter().flatten().filter(|held| held.since <= moment && held.bytes > Bytes::ZERO);
     there.map(Held::allocation).collect()

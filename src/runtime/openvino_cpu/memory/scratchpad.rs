@@ -1,17 +1,19 @@
 //! The graph's scratchpad: one block that all nodes share, as large as the largest asks for.
 //!
 //! * A matrix product with quantized weights quantizes its input in groups of G, which is 32 by default: `M K + M K/G * 8`, M
-//!   rows, where that is done (`OpenvinoCpu::quantization_group`); each of T threads then unpacks weights into a buffer, whose length was measured.
+//!   rows, where that is done (`OpenvinoCpu::quantization_group`); each of T threads then unpacks weights into a buffer,
+//!   whose length was measured.
+//! * Other products: [`super::inner_product`].
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
 //!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
 //!   up to 32:
 //!
-//! | | bf16 | f32 |
-//! |---|---|---|
-//! | keys | `2 ru(d,32) ru(L,32)` | `4 ru(d,16) ru(L,64)` |
-//! | values | `2 ru(L,2) dv` | `4 ru(L,16) ru(dv,64)` |
-//! | scores | `4 m L`, with a mask in a dynamic graph `+ 2 m L + 2 m min(d,64)` | `4 m L`, with such a mask twice |
+//! | | bf16 | f32 | f32 under AVX2 |
+//! |---|---|---|---|
+//! | keys | `2 ru(d,32) ru(L,32)` | `4 ru(d,16) ru(L,64)` | `4 ru(d,8) ru(L,24)` |
+//! | values | `2 ru(L,2) dv` | `4 ru(L,16) ru(dv,64)` | `4 ru(L,8) ru(dv,24)` |
+//! | scores | `4 m L`, with a mask in a dynamic graph `+ 2 m L + 2 m min(d,64)` | `4 m L`, with such a mask twice | as AVX-512 |
 //!
 //! Everything else asks for less than 128 KiB, which is not counted.
 //!
@@ -19,46 +21,105 @@
 //! src/plugins/intel_cpu/src/emitters/snippets; exact on the blocks of 190 runs but four.
 
 use super::held::{Held, Moment, product, round_up};
-use super::weights::is_quantized;
+use super::inner_product::InnerProduct;
+use super::weights::{is_mlas, is_quantized};
+use crate::dtype::DType;
 use crate::machine::Machine;
-use crate::runtime::calibration::Estimate;
 use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{Attention, ExecutedNode, ExecutionGraph, Kind, Precision};
-use crate::schedule::{Known, StorageClass};
+use crate::schedule::{Known, NodeRef, StorageClass};
 use crate::units::Bytes;
 
 /// The block, if anything asks for one; `group`: numbers of data that are quantized together.
 pub(super) fn held(graph: &ExecutionGraph, machine: &Machine, group: Option<u64>) -> Option<Held> {
-    let threads = u64::from(machine.cores);
-    let asked = graph.nodes.iter().filter_map(|node| {
-        let (bytes, known) = match node.kind {
-            Kind::FullyConnected => quantized_product(graph, node, threads, group?)?.known(),
-            Kind::GatherMatmul => (gathered_rows(graph, node)?, Known::Exact),
-            Kind::Subgraph => (attention(node.attention.as_deref()?, graph, machine), Known::Exact),
-            _ => return None,
-        };
-        Some((bytes, known, node.source))
-    });
-    let (bytes, known, node) = asked.max_by_key(|&(bytes, ..)| bytes)?;
+    let (asked, node) = requests(graph, machine, group).max_by_key(|(asked, _)| asked.bytes)?;
     let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
-    Some(Held { class: StorageClass::Workspace, bytes: Bytes(bytes), node, known, since })
+    let bytes = Bytes(asked.bytes);
+    Some(Held { class: StorageClass::Workspace, bytes, node, known: asked.known, since })
 }
 
-fn quantized_product(
+/// Bytes of the block that no node writes.
+pub(super) fn untouched(graph: &ExecutionGraph, machine: &Machine, group: Option<u64>) -> Bytes {
+    let all = requests(graph, machine, group);
+    let (most, written) =
+        all.fold((0, 0), |(most, written), (asked, _)| (asked.bytes.max(most), asked.written.max(written)));
+    Bytes(most.saturating_sub(written))
+}
+
+/// What a node asks for.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    bytes: u64,
+    /// How much of it is written.
+    written: u64,
+    known: Known,
+}
+
+fn requests<'a>(
+    graph: &'a ExecutionGraph,
+    machine: &'a Machine,
+    group: Option<u64>,
+) -> impl Iterator<Item = (Request, NodeRef)> + 'a {
+    graph.nodes.iter().filter_map(move |node| {
+        let exact = |bytes| Request { bytes, written: bytes, known: Known::Exact };
+        let request = match node.kind {
+            Kind::FullyConnected => product_of(graph, node, machine, group)?,
+            Kind::GatherMatmul => exact(gathered_rows(graph, node)?),
+            Kind::Subgraph => exact(attention(node.attention.as_deref()?, graph, machine)),
+            _ => return None,
+        };
+        Some((request, node.source))
+    })
+}
+
+/// The scratch of a product that oneDNN computes.
+fn product_of(
     graph: &ExecutionGraph,
     node: &ExecutedNode,
-    threads: u64,
-    group: u64,
-) -> Option<Estimate> {
-    let (data, weight) = (graph.input(node, 0)?, graph.input(node, 1)?);
+    machine: &Machine,
+    group: Option<u64>,
+) -> Option<Request> {
+    let (data, weight, output) = (graph.input(node, 0)?, graph.input(node, 1)?, node.outputs.first()?);
     let (&columns, rows) = data.dims.split_last()?;
     let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
-    let of_thread = if graph.precision == Precision::F32 { fit::UNPACKING_F32 } else { fit::UNPACKING };
-    let quantized = product([rows, columns]).saturating_add(product([rows, columns / group, 8]));
-    // Data of 8 bits meet weights of 8 bits.
-    let widens = is_quantized(weight.dtype) && data.dtype.is_float();
-    widens.then(|| of_thread.per(threads) + quantized)
+    let is_f32 = graph.precision == Precision::F32;
+    let unpacks = is_quantized(weight.dtype);
+    if !data.dtype.is_float() {
+        // Data of 8 bits meet weights of 8 bits.
+        return None;
+    }
+    if unpacks && let Some(group) = group {
+        let of_thread = if is_f32 { fit::UNPACKING_F32 } else { fit::UNPACKING };
+        let quantized = product([rows, columns]).saturating_add(product([rows, columns / group, 8]));
+        let (bytes, known) = (of_thread.per(u64::from(machine.cores)) + quantized).known();
+        return Some(Request { bytes, written: bytes, known });
+    }
+    if is_mlas(graph, node) {
+        return None;
+    }
+    // Products of a language model in f32 keep f16 weights, and unpack them as well.
+    let has_cache =
+        |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
+    let keeps_half = is_f32 && weight.dtype == DType::F16;
+    let unpacks = unpacks || keeps_half && graph.nodes.iter().any(has_cache);
+    let found = InnerProduct {
+        rows,
+        outputs: *output.dims.last()?,
+        inputs: columns,
+        size: if is_f32 { 4 } else { 2 },
+        writes_f32: output.dtype == DType::F32,
+        unpacks,
+    };
+    let bytes = found.scratch(machine);
+    let written = bytes.saturating_sub(found.unwritten(machine));
+    // The rest asks for less, which is not counted.
+    (bytes >= LEAST).then_some(Request { bytes, written, known: Known::Exact })
 }
+
+/// Least bytes that are counted.
+///
+/// Source: smaller blocks are not recorded one by one.
+const LEAST: u64 = 128 << 10;
 
 fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
     let &[.., rows, columns] = graph.input(node, 0)?.dims.as_slice() else { return None };
@@ -76,8 +137,9 @@ fn attention(attention: &Attention, graph: &ExecutionGraph, machine: &Machine) -
     let scores = product([4, rows, keys]);
     let has_mask = has_mask && graph.is_dynamic;
     let (element, packed_keys, packed_values, inner) = if graph.precision == Precision::F32 {
-        let packed_keys = product([4, round_up(key_size, 16), round_up(keys, 64)]);
-        let packed_values = product([4, round_up(keys, 16), round_up(value_size, 64)]);
+        let (lanes, columns) = if machine.isa.has_avx512() { (16, 64) } else { (8, 24) };
+        let packed_keys = product([4, round_up(key_size, lanes), round_up(keys, columns)]);
+        let packed_values = product([4, round_up(keys, lanes), round_up(value_size, columns)]);
         (4, packed_keys, packed_values, scores.saturating_mul(1 + u64::from(has_mask)))
     } else {
         let packed_keys = product([2, round_up(key_size, 32), round_up(keys, 32)]);

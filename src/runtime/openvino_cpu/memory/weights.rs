@@ -7,12 +7,14 @@
 //! |---|---|
 //! | f16, bf16, f32 computed in bf16 or f16 | `ru(K,16) * ru(N,64) * 2` (N up to 16, 32: that) |
 //! | f16 computed in f32, language model | `K * N * 2` |
-//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`, `ru(N,48)` where it runs as a 1x1 convolution of which 64 columns do not fit a part of a core's L2; `ru(N,16)` where the MLAS kernel takes it |
+//! | f16 or f32 computed in f32 | `K * ru(N,64) * 4`; in a convolution's blocks where it runs as one: [`super::convolution`]; `ru(N,16)` where the MLAS kernel takes it |
 //! | u8, i8 | `ru(K,16) * ru(N,16)` |
 //! | u4, i4 | `K * N / 2` |
+//! | under AMX, in half precision | K and N padded to 32 |
+//! | under AVX2 | N padded to 24 in each of these but MLAS, K to 8 in f32; with AVX-VNNI, bytes and half bytes as above |
 //! | of several experts | as one, times the experts |
 //! | scales, zero points | once more: the executor's copy, zero points widened to bytes, or to f32 where data are not quantized, scales not where the compiled model is imported; scales that a Gather reads too are converted for it |
-//! | convolution | `O * I * kernel` elements, with 3 input channels padded to 4 in bf16; large 1x1: some outputs more |
+//! | convolution | in blocks that oneDNN searches for: [`super::convolution`] |
 //!
 //! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
 //! Static graphs, MLAS and the products of experts pack when compiling, dynamic graphs at the first inference. Products
@@ -21,12 +23,11 @@
 //! Source: OpenVINO 2026.4.1, heap blocks of 76 static and 120 dynamic runs; padding and selection in
 //! src/plugins/intel_cpu/src/nodes/executors.
 
+use super::convolution::{self, Convolutions};
 use super::held::{Held, Moment, product, round_up};
 use super::int8;
 use crate::dtype::DType;
 use crate::machine::Machine;
-use crate::runtime::calibration::Estimate;
-use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
 use crate::runtime::openvino_cpu::release::Change;
 use crate::runtime::openvino_cpu::{ModelCache, OpenvinoCpu};
@@ -35,7 +36,12 @@ use crate::units::Bytes;
 use rustc_hash::FxHashSet;
 
 /// The packed copies of a graph's weights.
-pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], options: &OpenvinoCpu) -> Vec<Held> {
+pub(super) fn packed(
+    graph: &ExecutionGraph,
+    constants: &[bool],
+    options: &OpenvinoCpu,
+    convolutions: &Convolutions,
+) -> Vec<Held> {
     let machine = &options.machine;
     let has_cache =
         |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
@@ -45,7 +51,7 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], options: &Openv
         graph.nodes.iter().any(has_cache) && !graph.nodes.iter().any(|node| node.kind == Kind::Convolution);
     let mut seen: FxHashSet<Port> = FxHashSet::default();
     let mut held = Vec::new();
-    for node in &graph.nodes {
+    for (step, node) in (0_u32..).zip(&graph.nodes) {
         let Some(&port) = node.inputs.get(1) else { continue };
         let (Some(weight), Some(data)) = (graph.output(port), graph.input(node, 0)) else { continue };
         if constants.get(port.step as usize) != Some(&true) || !seen.insert(port) {
@@ -56,7 +62,10 @@ pub(super) fn packed(graph: &ExecutionGraph, constants: &[bool], options: &Openv
         let ((bytes, known), at_compile) = match node.kind {
             _ if is_low => ((int8::packed(node, data, weight, machine), Known::Exact), false),
             Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
-            Kind::Convolution => (product.convolution(), false),
+            Kind::Convolution => match convolutions.get(step) {
+                Some((_, made)) => ((made.weights, Known::Exact), false),
+                None => continue,
+            },
             Kind::GatherMatmul => (product.of_experts(), true),
             _ => continue,
         };
@@ -179,32 +188,44 @@ impl Product<'_> {
         }
     }
 
+    /// Returns the bytes of a packed matrix.
+    ///
+    /// Source: `get_desired_weights_tag`, oneDNN 3.13, src/cpu/x64/jit_brgemm_inner_product_utils.cpp, and heap blocks.
     fn matrix(&self, (n, k): (u64, u64)) -> (u64, Known) {
+        let isa = self.machine.isa;
+        let columns = round_up(n, if isa.has_avx512() { 64 } else { 24 });
         let bytes = match self.weight.dtype {
-            DType::U8 | DType::I8 => product([round_up(k, 16), round_up(n, 16)]),
-            DType::U4 | DType::I4 => product([k, n]).div_ceil(2),
-            DType::F16 if self.is_f32() && self.is_language_model => product([k, n, 2]),
-            _ if self.is_mlas() => product([round_up(n, 16), k, 4]),
-            _ if self.is_f32() && self.fits_convolution() => return self.wide((n, k)).known(),
-            _ if self.is_f32() => product([k, round_up(n, 64), 4]),
-            _ => {
-                let columns = match n {
-                    0..=16 => 16,
-                    _ if n <= 32 => 32,
-                    _ => round_up(n, 64),
-                };
-                product([round_up(k, 16), columns, 2])
+            DType::U8 | DType::I8 if isa.has_vnni() || isa.has_avx512() => {
+                product([round_up(k, 16), round_up(n, 16)])
             }
+            DType::U8 | DType::I8 => product([round_up(k, 16), columns]),
+            DType::U4 | DType::I4 if isa.has_vnni() || isa.has_avx512() => product([k, n]).div_ceil(2),
+            DType::U4 | DType::I4 => product([k, columns]).div_ceil(2),
+            DType::F16 if self.is_f32() && self.is_language_model && isa.has_avx512() => product([k, n, 2]),
+            DType::F16 if self.is_f32() && self.is_language_model => product([k, columns, 2]),
+            _ if self.is_mlas() => product([round_up(n, 16), k, 4]),
+            _ if self.is_f32() && !isa.has_avx512() => product([round_up(k, 8), columns, 4]),
+            _ if self.is_f32() && self.fits_convolution() => self.wide([n, k]),
+            _ if self.is_f32() => product([k, columns, 4]),
+            _ => product([round_up(k, if isa.has_amx() { 32 } else { 16 }), self.half_columns(n), 2]),
         };
         (bytes, Known::Exact)
     }
 
-    /// A weight of a product that runs as a 1x1 convolution.
-    fn wide(&self, (n, k): (u64, u64)) -> Estimate {
-        let most = fit::WIDE_L2_QUARTERS.per(self.machine.l2.0 / 4);
-        let fits = most.covers(product([64, k, 4]));
-        let columns = if fits { fit::WIDE_COLUMNS_FITTING } else { fit::WIDE_COLUMNS };
-        columns.rounded(n) * product([k, 4])
+    /// Columns of weights in half precision.
+    fn half_columns(&self, n: u64) -> u64 {
+        match n {
+            0..=16 => 16,
+            _ if n <= 32 => 32,
+            _ if self.machine.isa.has_amx() => round_up(n, 32),
+            _ => round_up(n, 64),
+        }
+    }
+
+    /// A weight of a product that runs as a convolution of one element.
+    fn wide(&self, n_k: [u64; 2]) -> u64 {
+        let made = convolution::of_product(&self.data.dims, n_k, self.machine);
+        made.map_or_else(|| product([n_k[0], n_k[1], 4]), |made| made.weights)
     }
 
     /// Whether MLAS multiplies.
@@ -222,31 +243,6 @@ impl Product<'_> {
         let rows = self.data.dims.len().checked_sub(2).and_then(|row| self.data.dims.get(row));
         let rows = rows.copied().unwrap_or(1);
         (2..=3136).contains(&rows) && (96..=4096).contains(&k) && n >= 96 && n <= k.saturating_mul(4)
-    }
-
-    /// Weights [O, I, kernel…], or [groups, O, I, kernel…].
-    fn convolution(&self) -> (u64, Known) {
-        let size = if self.is_f32() { 4 } else { 2 };
-        let grouped = self.weight.dims.len() > self.data.dims.len();
-        let (&[outputs, inputs, ..], false) = (self.weight.dims.as_slice(), grouped) else {
-            return (elements(self.weight).saturating_mul(size), Known::Exact);
-        };
-        let kernel = self.weight.dims.iter().skip(2).fold(1_u64, |product, &dim| product.saturating_mul(dim));
-        let is_padded = fit::PADDED_WEIGHTS.is_at_most(product([outputs, inputs]))
-            || !self.is_f32()
-                && fit::PADDED_PAIR_OUTPUTS.equals(outputs)
-                && fit::PADDED_PAIR_INPUTS.equals(inputs);
-        let padded_inputs = match inputs {
-            3 if !self.is_f32() => 4,
-            _ if !self.is_f32() => round_up(inputs, 2),
-            _ => inputs,
-        };
-        let of_output = product([padded_inputs, kernel, size]);
-        if kernel == 1 {
-            let padding = fit::PADDED_OUTPUTS.per(u64::from(is_padded));
-            return ((padding + outputs) * of_output).known();
-        }
-        (outputs.saturating_mul(of_output), Known::Exact)
     }
 }
 
@@ -276,7 +272,10 @@ mod tests {
             nodes.push(node(Kind::ScaledDotProductAttention, activation, &[]));
         }
         let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
-        packed(&graph, &graph.constants(), &OpenvinoCpu::default()).iter().map(|held| held.bytes.0).collect()
+        packed(&graph, &graph.constants(), &OpenvinoCpu::default(), &Convolutions::default())
+            .iter()
+            .map(|held| held.bytes.0)
+            .collect()
     }
 
     /// Blocks of measured runs; see the module's source.
@@ -288,7 +287,10 @@ mod tests {
         assert_eq!(matrix(Precision::Bf16, DType::F16, 3420, 1280, false), 8_847_360);
         assert_eq!(matrix(Precision::Bf16, DType::F16, 1280, 3420, false), 8_765_440);
         assert_eq!(matrix(Precision::Bf16, DType::F32, 1000, 768, false), 1_572_864);
-        assert_eq!(matrix(Precision::F32, DType::F16, 1000, 768, false), 3_145_728);
+        let head = |dtype| {
+            blocks(Kind::FullyConnected, Precision::F32, &[1, 768], output(dtype, &[1000, 768]), false)[0]
+        };
+        assert_eq!(head(DType::F16), 3_145_728);
         assert_eq!(matrix(Precision::F32, DType::F16, 1024, 4096, false), 17_301_504);
         assert_eq!(matrix(Precision::F32, DType::F16, 1280, 3420, false), 17_729_280);
         assert_eq!(matrix(Precision::F32, DType::F16, 768, 3072, false), 9_437_184);
@@ -296,6 +298,32 @@ mod tests {
         assert_eq!(matrix(Precision::F32, DType::F32, 1000, 2048, false), 1008 * 2048 * 4);
         assert_eq!(matrix(Precision::Bf16, DType::U8, 3420, 1280, false), 4_382_720);
         assert_eq!(matrix(Precision::Bf16, DType::U4, 8960, 1536, true), 6_881_280);
+    }
+
+    /// Blocks of runs under other instruction sets, on a processor with 2 MiB of L2 cache.
+    #[test]
+    fn instruction_sets_pad_by_their_own_vectors() {
+        let on = |isa, precision, dtype, [n, k]: [u64; 2], is_llm: bool| {
+            let activation = output(DType::F32, &[1, 128, k]);
+            let mut nodes = vec![
+                node(Kind::Input, activation.clone(), &[]),
+                node(Kind::Const, output(dtype, &[n, k]), &[]),
+                node(Kind::FullyConnected, activation.clone(), &[0, 1]),
+            ];
+            nodes.extend(is_llm.then(|| node(Kind::ScaledDotProductAttention, activation, &[])));
+            let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
+            let machine = Machine { isa, ..Machine::MEASURED };
+            let options = OpenvinoCpu { machine, ..OpenvinoCpu::default() };
+            packed(&graph, &graph.constants(), &options, &Convolutions::default())[0].bytes.0
+        };
+        use crate::machine::Isa;
+        assert_eq!(on(Isa::Avx2, Precision::F32, DType::F16, [4864, 896], true), 4872 * 896 * 2);
+        assert_eq!(on(Isa::Avx2, Precision::F32, DType::F16, [1280, 3420], false), 1296 * 3424 * 4);
+        assert_eq!(on(Isa::Avx2, Precision::F32, DType::U8, [896, 896], true), 912 * 896);
+        assert_eq!(on(Isa::Avx2Vnni, Precision::F32, DType::U8, [896, 896], true), 896 * 896);
+        assert_eq!(on(Isa::Avx2, Precision::F32, DType::U4, [1536, 8960], true), 1536 * 8960 / 2);
+        assert_eq!(on(Isa::Amx, Precision::Bf16, DType::F16, [3420, 1280], false), 3424 * 1280 * 2);
+        assert_eq!(on(Isa::Amx, Precision::Bf16, DType::F16, [1280, 3420], false), 3424 * 1280 * 2);
     }
 
     /// Eight experts of one layer, each a block of the heap.
@@ -315,19 +343,7 @@ mod tests {
         let inner = [output(DType::F16, &[512, 512])].into_iter().collect();
         let read = ExecutedNode { inner, ..node(Kind::MemoryInput, state, &[]) };
         let graph = ExecutionGraph { nodes: vec![read], is_dynamic: true, ..ExecutionGraph::default() };
-        let held = packed(&graph, &graph.constants(), &OpenvinoCpu::default());
+        let held = packed(&graph, &graph.constants(), &OpenvinoCpu::default(), &Convolutions::default());
         assert_eq!(held.iter().map(|held| held.bytes.0).collect::<Vec<_>>(), [524_288]);
-    }
-
-    #[test]
-    fn packed_convolutions_are_as_large_as_measured() {
-        let convolution = |precision, weight: &[u64]| {
-            let weight = output(DType::F16, weight);
-            blocks(Kind::Convolution, precision, &[1, 3, 224, 224], weight, false)[0]
-        };
-        assert_eq!(convolution(Precision::Bf16, &[768, 3, 16, 16]), 1_572_864);
-        assert_eq!(convolution(Precision::Bf16, &[768, 3, 14, 14]), 1_204_224);
-        assert_eq!(convolution(Precision::Bf16, &[2048, 512, 1, 1]), 2064 * 512 * 2);
-        assert_eq!(convolution(Precision::F32, &[512, 512, 3, 3]), 512 * 512 * 9 * 4);
     }
 }

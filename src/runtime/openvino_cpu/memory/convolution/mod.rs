@@ -1,0 +1,202 @@
+//! Convolutions as oneDNN computes them: how their weights are packed, and which kernels are generated for them.
+//!
+//! Three implementations cover what was measured (700 convolutions of recorded models, each on three instruction sets):
+//! depthwise, of one element, and general. The last two search for block sizes by a model of registers, threads and
+//! caches; weights are padded to the block of outputs that is found, so that their size depends on the processor.
+//!
+//! Source: oneDNN 3.13 (the version in OpenVINO 2026.4.1), src/cpu/x64/jit_brgemm_conv_utils.cpp,
+//! jit_brgemm_1x1_conv.cpp and jit_brdgmm_dw_conv.cpp.
+
+mod cost;
+mod depthwise;
+mod general;
+mod kernels;
+mod microkernel;
+mod node;
+mod pointwise;
+mod shape;
+mod state;
+
+use crate::machine::Machine;
+use crate::runtime::openvino_cpu::execution::ExecutionGraph;
+use rustc_hash::FxHashMap;
+use shape::{Core, Sizes, round_up};
+
+/// What the library makes for one convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    /// Bytes of the packed weights.
+    pub weights: u64,
+    /// Generated kernels.
+    pub kernels: u64,
+}
+
+/// The convolutions of a graph, by step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Convolutions {
+    of_step: FxHashMap<u32, (usize, Made)>,
+}
+
+impl Convolutions {
+    /// Searches the blocks of every convolution of `graph`, of equal ones once.
+    ///
+    /// Cost: some 60 µs for each distinct convolution.
+    pub(super) fn of(graph: &ExecutionGraph, machine: &Machine) -> Convolutions {
+        let mut known: FxHashMap<Sizes, (usize, Made)> = FxHashMap::default();
+        let mut of_step = FxHashMap::default();
+        for (step, node) in (0_u32..).zip(&graph.nodes) {
+            let Some(sizes) = node::sizes(graph, node) else { continue };
+            let next = known.len();
+            let found = *known.entry(sizes).or_insert_with_key(|sizes| (next, made(sizes, machine)));
+            of_step.insert(step, found);
+        }
+        Convolutions { of_step }
+    }
+
+    /// What is made for the convolution at a step, and which of the distinct ones it is.
+    pub(super) fn get(&self, step: u32) -> Option<(usize, Made)> {
+        self.of_step.get(&step).copied()
+    }
+}
+
+/// What the library makes for a product in f32 of `data` [… M, K] with weights [N, K] that runs as a convolution.
+pub(super) fn of_product(data: &[u64], n_k: [u64; 2], machine: &Machine) -> Option<Made> {
+    node::of_product(data, n_k).map(|sizes| made(&sizes, machine))
+}
+
+/// What the library makes for a convolution of these sizes.
+fn made(sizes: &Sizes, machine: &Machine) -> Made {
+    let core = Core::new(machine, sizes);
+    let bytes = |elements: i64| u64::try_from(elements.saturating_mul(sizes.bytes[1])).unwrap_or(0);
+    let kernel = |sizes: &Sizes| sizes.kernel.iter().product::<i64>();
+    if sizes.is_depthwise() {
+        let weights = bytes(round_up(sizes.groups, core.lanes) * kernel(sizes));
+        return Made { weights, kernels: depthwise::kernels(sizes, &core) };
+    }
+    let moved = sizes.clone().with_columns_as_channels(&core);
+    let is_pointwise = sizes.is_pointwise();
+    let found = if is_pointwise { pointwise::search(&moved, &core) } else { general::search(&moved, &core) };
+    let Some(state) = found else {
+        return Made {
+            weights: bytes(sizes.groups * sizes.outputs * sizes.inputs * kernel(sizes)),
+            kernels: 1,
+        };
+    };
+    let (block, step) = if state.moves_weights() {
+        (core.lanes, 1)
+    } else {
+        (state.output_block, sizes.granularity() * if state.pads_inputs { core.lanes } else { 1 })
+    };
+    let elements =
+        moved.groups * round_up(moved.outputs, block) * round_up(moved.inputs, step) * kernel(&moved);
+    let kernels = if is_pointwise { kernels::of_pointwise(&state) } else { kernels::of_general(&state) };
+    Made { weights: bytes(elements), kernels }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Isa;
+    use crate::units::Bytes;
+
+    /// A convolution of one image with a bias; `bytes` of input, weights and output.
+    fn convolution(input: [i64; 3], outputs: i64, kernel: i64, stride: i64, bytes: [i64; 3]) -> Sizes {
+        let [inputs, height, width] = input;
+        let pad = kernel / 2;
+        let size = |size: i64| (size + 2 * pad - kernel) / stride + 1;
+        Sizes {
+            batch: 1,
+            groups: 1,
+            outputs,
+            inputs,
+            input: [1, height, width],
+            output: [1, size(height), size(width)],
+            kernel: [1, kernel, kernel],
+            stride: [1, stride, stride],
+            dilation: [1; 3],
+            pad: [0, pad, pad],
+            n_spatial: 2,
+            is_grouped: false,
+            bytes,
+            has_post_operation: true,
+            has_sum: false,
+        }
+    }
+
+    fn on(isa: Isa, sizes: &Sizes) -> (u64, u64) {
+        let found = made(sizes, &Machine { isa, ..Machine::MEASURED });
+        (found.weights, found.kernels)
+    }
+
+    const BF16: [i64; 3] = [2, 2, 4];
+    const F32: [i64; 3] = [4; 3];
+
+    /// Formats of weights as `ONEDNN_VERBOSE=2` prints them, kernels as `ONEDNN_JIT_DUMP=1` writes them.
+    #[test]
+    fn blocks_are_those_of_the_library() {
+        // AcdB48a2b, Acdb16a, Acdb24a.
+        let wide = |bytes| convolution([512, 7, 7], 2048, 1, 1, bytes);
+        assert_eq!(on(Isa::Avx512Bf16, &wide(BF16)), (2064 * 512 * 2, 4));
+        let three = |bytes| convolution([128, 8, 8], 256, 3, 2, bytes);
+        assert_eq!(on(Isa::Avx512Bf16, &three(BF16)), (256 * 128 * 9 * 2, 1));
+        assert_eq!(on(Isa::Avx2, &three(F32)), (264 * 128 * 9 * 4, 2));
+        // An image of three channels: two and two in bf16.
+        let first = |bytes| convolution([3, 224, 224], 64, 7, 2, bytes);
+        assert_eq!(on(Isa::Avx512Bf16, &first(BF16)), (64 * 4 * 49 * 2, 1));
+    }
+
+    /// A sound of one channel is copied so that its kernel becomes channels.
+    #[test]
+    fn one_channel_is_copied() {
+        let sizes = Sizes {
+            input: [1, 1, 80_000],
+            output: [1, 1, 15_999],
+            kernel: [1, 1, 10],
+            stride: [1, 1, 5],
+            pad: [0; 3],
+            n_spatial: 1,
+            ..convolution([1, 1, 80_000], 512, 1, 1, BF16)
+        };
+        assert_eq!(on(Isa::Avx512Bf16, &sizes), (512 * 10 * 2, 3));
+    }
+
+    /// The position embedding of wav2vec2: a kernel for every number of rows that meets the border.
+    #[test]
+    fn borders_have_kernels_of_their_own() {
+        let sizes = Sizes {
+            groups: 16,
+            input: [1, 1, 249],
+            output: [1, 1, 250],
+            kernel: [1, 1, 128],
+            pad: [0, 0, 64],
+            n_spatial: 1,
+            is_grouped: true,
+            ..convolution([24, 1, 249], 24, 1, 1, BF16)
+        };
+        assert_eq!(on(Isa::Avx512Bf16, &sizes), (16 * 32 * 24 * 128 * 2, 132));
+        assert_eq!(on(Isa::Avx2, &Sizes { bytes: F32, ..sizes }), (16 * 24 * 24 * 128 * 4, 132));
+    }
+
+    #[test]
+    fn rows_of_depthwise_convolutions_divide_among_threads() {
+        let depthwise = |channels, size, stride| Sizes {
+            groups: channels,
+            inputs: 1,
+            outputs: 1,
+            is_grouped: true,
+            ..convolution([1, size, size], 1, 3, stride, BF16)
+        };
+        assert_eq!(on(Isa::Avx512Bf16, &depthwise(16, 112, 1)), (16 * 9 * 2, 1));
+        assert_eq!(on(Isa::Avx512Bf16, &depthwise(144, 38, 2)), (144 * 9 * 2, 4));
+        assert_eq!(on(Isa::Avx512Bf16, &depthwise(72, 150, 2)), (80 * 9 * 2, 8));
+    }
+
+    /// A cache of 2 MiB lets more be kept: weights of [256, 1024] in one block of inputs.
+    #[test]
+    fn the_cache_decides_blocks() {
+        let sizes = convolution([1024, 14, 14], 256, 1, 1, F32);
+        let with =
+            |l2| made(&sizes, &Machine { isa: Isa::Avx512, l2: Bytes(l2), ..Machine::MEASURED }).kernels;
+        assert!(with(256 << 10) >= with(8 << 20));
+    }
+}
