@@ -48,6 +48,8 @@ kinds! {
     MemoryOutput = "MemoryOutput" | "Assign";
     /// Matrix product with a constant, bias and post-ops fused.
     FullyConnected = "FullyConnected";
+    /// The three products of a gated MLP, computed in tiles.
+    LlmMlp = "LLMMLP";
     /// Matrix product of two activations.
     MatMul = "MatMul";
     /// Matrix products with those weights of several experts that an input chooses.

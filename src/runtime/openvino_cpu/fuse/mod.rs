@@ -19,6 +19,7 @@ mod eltwise_chain;
 mod free_dims;
 mod freeze;
 mod fully_connected;
+mod gated_mlp;
 mod gelu;
 mod group_norm;
 mod initial_state;

@@ -5,10 +5,10 @@
 use super::work::{Order, Pass};
 use super::{
     attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
-    eltwise_chain, fully_connected, gelu, group_norm, initial_state, last_token, leaky_relu, linear,
-    low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order, paged_attention,
-    precision, product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state, skipped, softmax, split,
-    subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
+    eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state, last_token, leaky_relu,
+    linear, low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order,
+    paged_attention, precision, product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state,
+    skipped, softmax, split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -110,6 +110,7 @@ pub(super) const PASSES: &[Pass] = &[
         .when(low_precision::applies),
     Pass::rule(&low_precision::plugin::SCALES, Order::Model, &["fully-connected"])
         .when(low_precision::applies),
+    Pass::rule(&gated_mlp::RULE, Order::Model, &["fully-connected"]).when(gated_mlp::has_tiles),
     Pass::rules("convolutions", OPTIMIZER, convolution::RULES, Order::Model, &["constants"]),
     Pass::whole(
         "skipped",

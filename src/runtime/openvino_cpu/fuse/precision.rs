@@ -96,6 +96,7 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
         matches!(
             work.nodes[node].kind,
             Kind::FullyConnected
+                | Kind::LlmMlp
                 | Kind::MatMul
                 | Kind::Convolution
                 | Kind::ScaledDotProductAttention

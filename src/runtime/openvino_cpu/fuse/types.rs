@@ -29,7 +29,8 @@ pub(super) fn wanted_type(
         return has;
     }
     let own = of.outputs.first().map_or(has, |tensor| tensor.dtype);
-    let is_significant = matches!(of.kind, Kind::FullyConnected | Kind::Convolution | Kind::Deconvolution);
+    let is_significant =
+        matches!(of.kind, Kind::FullyConnected | Kind::LlmMlp | Kind::Convolution | Kind::Deconvolution);
     let is_filter = is_significant && input == 1;
     let is_constant = work.nodes[edge.node].is_const();
     let is_state = of.kind == Kind::RnnSequence && input + 4 < of.inputs().len();
@@ -41,6 +42,7 @@ pub(super) fn wanted_type(
         Kind::Convolution if input == 2 && computes_bytes(work, node) => return has,
         // What quantizes alone computes in f32.
         Kind::FakeQuantize => DType::F32,
+        Kind::LlmMlp if input > 0 => return has,
         _ if is_constant && !wants_constant => return has,
         // The state of an LSTM's cells.
         Kind::RnnSequence if input == 2 => DType::F32,

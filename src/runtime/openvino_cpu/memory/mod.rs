@@ -26,6 +26,7 @@ mod residency;
 mod scratchpad;
 mod slices;
 mod state;
+mod tables;
 mod weights;
 
 use super::calibration as fit;
@@ -109,6 +110,7 @@ pub(in crate::runtime) fn apply(
     memory.extend(held(graph, options, generation, moment, &constants));
     if moment == Moment::Compiled {
         memory.push(objects::model(model.nodes).allocation());
+        memory.extend(early_peak(graph, model, &draft.storages, &memory));
     }
     draft.unknown_tensors = draft.unknown_tensors.max(unknown);
     let cached = state::cached(graph);
@@ -119,11 +121,38 @@ pub(in crate::runtime) fn apply(
     if moment == Moment::Running || !graph.is_dynamic {
         residency.untouched_bytes +=
             scratchpad::untouched(graph, &options.machine, options.quantization_group());
+        residency.kept_bytes += tables::kept(graph);
     }
     memory.extend(of_file(&all, options, moment, model, &mut residency));
     let facts = Facts { residency, cached, further_pools };
     let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
     Ok(lowered.with_data(RuntimeData::new(facts)))
+}
+
+/// What is allocated early while a model is compiled, before the rest, and is more than the rest: a table as f32. Of
+/// intermediate results, which share an arena, the largest is counted.
+fn early_peak(
+    graph: &ExecutionGraph,
+    model: &Model,
+    storages: &[Storage],
+    memory: &[Allocation],
+) -> Option<Allocation> {
+    let of_heap = storages.iter().filter(|storage| storage.class != StorageClass::WeightsFile);
+    let (arena, own): (Vec<&Storage>, Vec<&Storage>) =
+        of_heap.partition(|storage| storage.class == StorageClass::Activation);
+    let results = arena.iter().map(|storage| storage.bytes).max().unwrap_or(Bytes::ZERO);
+    let own: Bytes = own.iter().map(|storage| storage.bytes).sum();
+    let later = memory.iter().map(|held| held.bytes).sum::<Bytes>() + own + results;
+    let early = tables::converted(graph) + objects::model(model.nodes).bytes;
+    let bytes = if early > later { early - later } else { Bytes::ZERO };
+    let held = Held {
+        class: StorageClass::Workspace,
+        bytes,
+        node: NodeRef::default(),
+        known: Known::Exact,
+        since: Moment::Compiled,
+    };
+    (bytes > Bytes::ZERO).then(|| held.allocation())
 }
 
 /// Memory outside of the schedule that is allocated at `moment`.

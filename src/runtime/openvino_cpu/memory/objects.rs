@@ -8,7 +8,7 @@
 //! | the model as read, and while it is read its text and tree | model, node of the export |
 //! | dynamic, after compilation | graph, node, attention Subgraph |
 //! | dynamic, added by the first inference | graph, distinct weight shape (twice for one token after a prompt), node that is not a constant |
-//! | static | graph, node that is not a constant, constant, Subgraph, attention Subgraph; graph with a convolution |
+//! | static | graph, node that is not a constant, constant, Subgraph, attention Subgraph; convolution |
 //! | attention with a cache, in states or paged | two code generators per kernel: prompt, and one token |
 //!
 //! After compilation the objects exist once per stream, except those of convolutions.
@@ -60,8 +60,7 @@ pub(super) fn held(graph: &ExecutionGraph, streams: u64) -> Vec<Held> {
     };
     let compiled = own(StorageClass::Runtime, compiled * streams, Moment::Compiled);
     if !graph.is_dynamic {
-        let convolves = count(&|kind| *kind == Kind::Convolution) > 0;
-        let library = fit::STATIC_CONVOLUTION.per(u64::from(convolves));
+        let library = fit::STATIC_CONVOLUTION.per(count(&|kind| *kind == Kind::Convolution));
         return vec![compiled, own(StorageClass::Runtime, library, Moment::Compiled)];
     }
     let passes = if graph.has_past() { 2 } else { 1 };

@@ -4,6 +4,7 @@
 //!   rows, where that is done (`OpenvinoCpu::quantization_group`); each of T threads then unpacks weights into a buffer,
 //!   whose length was measured.
 //! * Other products: [`super::inner_product`].
+//! * A gated MLP in tiles: `M I 2 + M 2 I 4`, I columns of gate and up each.
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
 //!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
@@ -65,6 +66,7 @@ fn requests<'a>(
         let request = match node.kind {
             Kind::FullyConnected => product_of(graph, node, machine, group)?,
             Kind::GatherMatmul => exact(gathered_rows(graph, node)?),
+            Kind::LlmMlp => exact(gated(graph, node)?),
             Kind::Subgraph => exact(attention(node.attention.as_deref()?, graph, machine)),
             _ => return None,
         };
@@ -120,6 +122,16 @@ fn product_of(
 ///
 /// Source: smaller blocks are not recorded one by one.
 const LEAST: u64 = 128 << 10;
+
+/// Products of gate and up, f32, and what down reads, 16 bits.
+///
+/// Source: `LLMMLP::Executor`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/llm_mlp.cpp; the block of a run.
+fn gated(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
+    let (_, rows) = graph.input(node, 0)?.dims.split_last()?;
+    let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
+    let inner = *graph.input(node, 1)?.dims.first()?;
+    Some(product([rows, inner, 2]).saturating_add(product([rows, inner, 2, 4])))
+}
 
 fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
     let &[.., rows, columns] = graph.input(node, 0)?.dims.as_slice() else { return None };
