@@ -30,6 +30,14 @@ pub(super) const PASSES: &[Pass] = &[
     )
     .when(|work| work.options.last_logits),
     Pass::whole("symbol-sources", SYMBOLS, symbol_sources::share, &["last-token"]),
+    Pass::rules(
+        "linear-quantization",
+        "src/frontends/onnx/frontend/src/op",
+        low_precision::LINEAR_QUANTIZATION,
+        Order::Model,
+        &["symbol-sources"],
+    )
+    .when(low_precision::applies),
     Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
     Pass::rule(&recurrent::DIRECTIONS, Order::Model, &["constants"]),
     Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),

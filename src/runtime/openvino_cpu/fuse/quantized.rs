@@ -17,7 +17,8 @@ pub(super) struct Quantized {
 /// Source: `LowPrecision::isFunctionQuantized`, OpenVINO 2026.4,
 /// src/common/low_precision_transformations/src/low_precision.cpp.
 pub(super) fn is_quantized(graph: &Graph) -> bool {
-    graph.nodes().iter().any(|node| is_supported(&node.op))
+    let is_linear = |op: &Op| matches!(op, Op::QuantizeLinear { .. });
+    graph.nodes().iter().any(|node| is_supported(&node.op) || is_linear(&node.op))
 }
 
 /// Whether the values of a FakeQuantize fit 8 bits.

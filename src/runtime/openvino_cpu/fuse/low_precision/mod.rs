@@ -19,6 +19,7 @@ mod attention;
 mod cleanup;
 mod concat;
 mod dequantization;
+mod linear_quantization;
 mod moves;
 pub(super) mod plugin;
 mod products;
@@ -32,6 +33,9 @@ use super::work::{Rule, Work};
 
 /// Chooses the types that FakeQuantizes write.
 pub(super) use types::choose;
+
+/// Reads what ONNX models quantize with.
+pub(super) use linear_quantization::RULES as LINEAR_QUANTIZATION;
 
 /// Prepares FakeQuantize and what reads it.
 pub(super) const BEFORE: &[Rule] = &[quantize::RELU, attention::RULE];
