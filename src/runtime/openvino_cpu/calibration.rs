@@ -67,8 +67,10 @@ fitted! {
     STATIC_SUBGRAPH = 100_000, Unit::BytesPer("Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: an attention in a Subgraph.
     STATIC_ATTENTION = 860_000, Unit::BytesPer("attention Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a static graph with a convolution.
+    STATIC_CONVOLUTIONS = 1_000_000, Unit::Bytes, STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: a convolution.
-    STATIC_CONVOLUTION = 40_000, Unit::BytesPer("convolution"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    STATIC_CONVOLUTION = 30_000, Unit::BytesPer("convolution"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
 
     /// A code generator of attention with a cache.
     CODE_GENERATOR = 287_296, Unit::Bytes, Some(18), Spread::Equal, "heap blocks of runs with stateful attention";

@@ -60,7 +60,9 @@ pub(super) fn held(graph: &ExecutionGraph, streams: u64) -> Vec<Held> {
     };
     let compiled = own(StorageClass::Runtime, compiled * streams, Moment::Compiled);
     if !graph.is_dynamic {
-        let library = fit::STATIC_CONVOLUTION.per(count(&|kind| *kind == Kind::Convolution));
+        let convolutions = count(&|kind| *kind == Kind::Convolution);
+        let library =
+            fit::STATIC_CONVOLUTIONS.per(convolutions.min(1)) + fit::STATIC_CONVOLUTION.per(convolutions);
         return vec![compiled, own(StorageClass::Runtime, library, Moment::Compiled)];
     }
     let passes = if graph.has_past() { 2 } else { 1 };
