@@ -238,18 +238,18 @@ def run(out, path, identity):
     print(json.dumps({name: list(array.shape) for name, array in inputs.items()}))
 
 
-def strip(model, folder):
-    """Small constants are kept; larger ones get a place past the end of the file."""
+def strip(model, folder, kept_bytes=KEPT):
+    """Constants of up to `kept_bytes` are kept; larger ones get a place past the end of the file."""
     text, weights = model.read_bytes(), model.with_suffix(".bin").read_bytes()
     ranges = sorted({(int(found[2]), int(found[4])) for found in CONSTANT.finditer(text)})
     place, kept = {}, bytearray()
     for offset, size in ranges:
-        if size <= KEPT:
+        if size <= kept_bytes:
             place[offset, size] = len(kept)
             kept += weights[offset : offset + size]
     end = len(kept)
     for offset, size in ranges:
-        if size > KEPT:
+        if size > kept_bytes:
             place[offset, size] = end
             end += size
     text = CONSTANT.sub(lambda found: found[1] + b"%d" % place[int(found[2]), int(found[4])] + b"".join(found.groups()[2:]), text)
