@@ -46,7 +46,9 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("reduce-first", COMMON, unit_dims::REDUCE, Order::Model, &["duplicates"]),
     Pass::rule(&unit_dims::RESHAPE, Order::Model, &["reduce-first"]),
     Pass::rule(&unit_dims::SHAPE, Order::Model, &["transpose-to-reshape"]),
-    Pass::rule(&matmul_scale::RULE, Order::Model, &["constants"]),
+    Pass::rules("linear-sequences", COMMON, linear::RULES, Order::Model, &["constants"])
+        .when(|work| !low_precision::applies(work)),
+    Pass::rule(&matmul_scale::RULE, Order::Model, &["linear-sequences"]),
     Pass::rules("no-ops", COMMON, no_ops::RULES, Order::Model, &["constants", "transpose-to-reshape"]),
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&softmax::RULE, Order::Model, &["no-ops"]),
@@ -89,8 +91,6 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
     Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
     Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
-    Pass::rules("linear-sequences", COMMON, linear::RULES, Order::Model, &["subtract"])
-        .when(|work| !low_precision::applies(work)),
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
     Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
