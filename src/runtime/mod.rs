@@ -78,6 +78,19 @@ pub trait Runtime: Debug + Send + Sync {
     /// If the runtime has no rule for the graph, or refuses it under its options.
     fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>>;
 
+    /// Lowers a pass as [`lower`](Runtime::lower) does, with nothing computed in the bytes of what it reads; `None` where the
+    /// runtime has no such form.
+    ///
+    /// It is asked for when a plan breaks the schedule, so that a wrong rule for what is computed in place makes the total
+    /// too large instead of ending the analysis. What it returns states that as an assumption.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`lower`](Runtime::lower).
+    fn lower_apart(&self, _pass: &Pass<'_>) -> Result<Option<Vec<(PhaseName, Lowered)>>> {
+        Ok(None)
+    }
+
     /// Enlarges what a phase allocates by the memory that the phase before it retains.
     ///
     /// # Errors

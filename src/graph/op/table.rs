@@ -24,7 +24,7 @@ macro_rules! operator_table {
                 OptionalGetElement: Plumbing, 1 -> 1, (Op::OptionalGetElement);
                 OptionalHasElement: LikeInputs, 0 -> 1, (Op::OptionalHasElement);
                 ReadValue: Plumbing, 0 -> 1, (Op::ReadValue(_));
-                Assign: Plumbing, 1 -> 1, (Op::Assign(_));
+                Assign: Plumbing, 1 -> 0, (Op::Assign(_));
                 Opaque: Declared, 0 -> 0, (Op::Opaque);
                 Executed: Declared, 0 -> 0, (Op::Executed);
                 DynamicSlice: Declared, 0 -> 0, (Op::DynamicSlice);

@@ -5,6 +5,13 @@ use super::memory::{MAP, WINDOW};
 use crate::machine::Machine;
 use crate::runtime::Assumption;
 
+/// What is stated of a run in which nothing is computed in place.
+pub(super) fn nothing_in_place() -> Assumption {
+    let text = "a node that was to be computed in the bytes of what it reads would have overwritten what is read later, so that \
+                none is: buffers that the plugin shares are counted apart; please report the model";
+    Assumption { rule: "in-place-undone", text: text.to_owned() }
+}
+
 /// What every run under the runtime assumes, with the figures of [`fit`].
 pub(super) fn of_run(machine: Machine) -> Vec<Assumption> {
     let table = [

@@ -59,32 +59,11 @@ impl Runtime for OpenvinoCpu {
     }
 
     fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>> {
-        let Pass { graph, shapes, .. } = *pass;
-        let model = model(graph);
-        let mut phases = Vec::new();
-        if pass.is_first {
-            phases.push((PhaseName::Load, memory::loaded(&model, self)?));
-        }
-        let execution = executed(graph, shapes, self)?;
-        let tensor_of = |port: execution::Port| {
-            let node = execution.node(port.step)?.source.node;
-            graph.output(node, port.port as usize)
-        };
-        // Fusions make executed tensors of exported ones: each that has no size leaves the total without a part.
-        let unknown = shapes.tensors().iter().filter(|info| info.dims.is_none()).count();
-        let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
-        let at = |moment| -> Result<Lowered> {
-            let generation = pass.generation();
-            let lowered = memory::apply(&execution, self, generation, moment, &model, unknown, tensor_of)?;
-            Ok(lowered.with_assumptions(assumptions::of_run(self.machine)))
-        };
-        if pass.is_first {
-            phases.push((PhaseName::Compile, at(Moment::Compiled)?));
-        }
-        let running = at(Moment::Running)?;
-        let running = if pass.is_first { carry_over::first_chunk(running)? } else { running };
-        phases.push((pass.name, running));
-        Ok(phases)
+        lower(self, pass, false)
+    }
+
+    fn lower_apart(&self, pass: &Pass<'_>) -> Result<Option<Vec<(PhaseName, Lowered)>>> {
+        lower(self, pass, true).map(Some)
     }
 
     fn carry_over(&self, lowered: Lowered, before: &Phase, _planner: Planner) -> Result<Lowered> {
@@ -145,6 +124,40 @@ impl Runtime for OpenvinoCpu {
     fn last_growth(&self, batch: u64, generation: Generation, length: u64) -> Option<u64> {
         memory::last_growth(self.cache, batch, generation, length)
     }
+}
+
+/// Lowers a pass; `is_apart`: nothing is computed in the bytes of what it reads.
+fn lower(options: &OpenvinoCpu, pass: &Pass<'_>, is_apart: bool) -> Result<Vec<(PhaseName, Lowered)>> {
+    let Pass { graph, shapes, .. } = *pass;
+    let model = model(graph);
+    let mut phases = Vec::new();
+    if pass.is_first {
+        phases.push((PhaseName::Load, memory::loaded(&model, options)?));
+    }
+    let mut execution = executed(graph, shapes, options)?;
+    if is_apart {
+        execution.is_apart = true;
+        execution.assumptions.push(assumptions::nothing_in_place());
+    }
+    let tensor_of = |port: execution::Port| {
+        let node = execution.node(port.step)?.source.node;
+        graph.output(node, port.port as usize)
+    };
+    // Fusions make executed tensors of exported ones: each that has no size leaves the total without a part.
+    let unknown = shapes.tensors().iter().filter(|info| info.dims.is_none()).count();
+    let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
+    let at = |moment| -> Result<Lowered> {
+        let generation = pass.generation();
+        let lowered = memory::apply(&execution, options, generation, moment, &model, unknown, tensor_of)?;
+        Ok(lowered.with_assumptions(assumptions::of_run(options.machine)))
+    };
+    if pass.is_first {
+        phases.push((PhaseName::Compile, at(Moment::Compiled)?));
+    }
+    let running = at(Moment::Running)?;
+    let running = if pass.is_first { carry_over::first_chunk(running)? } else { running };
+    phases.push((pass.name, running));
+    Ok(phases)
 }
 
 impl OpenvinoCpu {

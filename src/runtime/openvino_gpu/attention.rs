@@ -25,15 +25,14 @@ const F16: u64 = 2;
 pub(super) fn lower(draft: &mut Draft, graph: &Graph, shapes: &Shapes, options: &OpenvinoGpu) {
     for index in 0..draft.steps.len() {
         let node = draft.steps[index].node;
-        let is_attention =
-            node.graph == 0 && matches!(graph.node(node.node).op, Op::ScaledDotProductAttention { .. });
+        // Nodes of bodies are counted from 0 as well.
+        if node.graph != 0 || !matches!(graph.node(node.node).op, Op::ScaledDotProductAttention { .. }) {
+            continue;
+        }
         let [Some(query), Some(key), Some(value)] = [0, 1, 2].map(|input| graph.input(node.node, input))
         else {
             continue;
         };
-        if !is_attention {
-            continue;
-        }
         if is_kept(graph, [query, key, value], options) {
             for repeated in [key, value].into_iter().filter_map(|tensor| repeated(graph, tensor)) {
                 drop_buffer(draft, repeated);

@@ -38,7 +38,11 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
 
 fn gather(batch_dims: i64, context: &mut Context<'_>) -> RuleResult {
     let (data, indices) = (context.shape(0)?, context.shape(1)?);
-    let axis = normalize_axis(context.int(2)?, data.len())?;
+    let axis = match context.int(2) {
+        // A list has one axis, known or not.
+        Err(RuleError::UnknownValue(_)) if data.len() == 1 => 0,
+        axis => normalize_axis(axis?, data.len())?,
+    };
     let batch = match usize::try_from(batch_dims) {
         Ok(batch) if batch == indices.len() => batch,
         _ => normalize_axis(batch_dims, indices.len().max(1))?,
@@ -344,6 +348,17 @@ mod tests {
             let inputs = [f32(&[2, 3, 4]), indices(own), scalar(axis)];
             assert_eq!(dims(op(batch_dims), &inputs), expected, "{own:?} {axis} {batch_dims}");
         }
+    }
+
+    #[test]
+    fn a_list_has_one_axis_whatever_its_value() {
+        let gathered = |data: &[u64]| {
+            let axis = tensor(DType::I64, &[]);
+            infer(Op::Gather { batch_dims: 0 }, &[f32(data), indices(&[2]), axis], 1)
+        };
+        assert_eq!(dims(Op::Gather { batch_dims: 0 }, &[f32(&[7]), indices(&[2]), scalar(0)]), [2]);
+        assert!(gathered(&[7]).is_ok());
+        assert!(gathered(&[7, 3]).is_err());
     }
 
     #[test]

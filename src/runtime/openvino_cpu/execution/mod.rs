@@ -37,6 +37,8 @@ pub struct ExecutionGraph {
     pub kv_precision: Option<DType>,
     /// What was taken for granted while the graph was made.
     pub assumptions: Vec<Assumption>,
+    /// Nothing is computed in the bytes of what it reads; views stay.
+    pub is_apart: bool,
 }
 
 /// The type that matrix products compute in.

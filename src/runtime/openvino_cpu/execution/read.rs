@@ -49,6 +49,7 @@ pub fn read(graph: &Graph, shapes: &Shapes, reshape: Option<Reshape>) -> Result<
         kv_precision: executed.iter().find_map(|node| node.kv_cache_precision),
         nodes,
         assumptions: Vec::new(),
+        is_apart: false,
     };
     let proof = proof_of_static(&execution);
     execution.is_dynamic = match reshape {

@@ -110,6 +110,7 @@ pub(super) fn execution_graph_after(
         precision: options.precision,
         kv_precision: options.kv_precision.or_else(|| exported_kv_precision(graph)),
         assumptions,
+        is_apart: false,
     })
 }
 

@@ -257,6 +257,21 @@ fn a_convolution_overwrites_the_addend_of_its_sum() {
 }
 
 #[test]
+fn nothing_is_overwritten_where_nodes_are_apart() {
+    for is_apart in [false, true] {
+        let mut net = Net::default();
+        net.graph.is_apart = is_apart;
+        let (data, sum) = (net.product(&[1, 4, 8, 8]), net.product(&[1, 4, 8, 8]));
+        let convolved = net.add(Kind::Convolution, &[data, sum], &[&[1, 4, 8, 8]]);
+        net.last().addend = Some(1);
+        let view = net.add(Kind::Reshape, &[convolved], &[&[4, 64]]);
+        net.read(view);
+        assert_eq!(net.shares(sum, convolved), !is_apart);
+        assert!(net.shares(convolved, view));
+    }
+}
+
+#[test]
 fn a_convolution_leaves_an_addend_that_is_read_later() {
     let mut net = Net::default();
     let (data, sum) = (net.product(&[1, 4, 8, 8]), net.product(&[1, 4, 8, 8]));
