@@ -34,7 +34,9 @@ pub(super) fn read_net(document: &[u8], path: &Path) -> Result<Graph> {
         return Err(cursor.place(error, net.start).help("re-export the model with OpenVINO 2022 or later"));
     }
     let name = xml::unescape(attribute(&cursor, &net, "name")?.unwrap_or_default());
-    let mut shared = Shared { path, weights: Weights::beside(path)?, nodes: 0, tensors: 0, edges: 0 };
+    let mut shared =
+        Shared { path, weights: Weights::beside(path)?, is_old: false, nodes: 0, tensors: 0, edges: 0 };
+    shared.is_old = version == "10";
     let body = read_graph(&mut cursor, &mut shared, &name, 0)?;
     match cursor.child()? {
         Some(tag) => Err(cursor.error(format!("element <{}> stands after the model", tag.name()), tag.start)),
@@ -47,6 +49,8 @@ pub(super) fn read_net(document: &[u8], path: &Path) -> Result<Graph> {
 struct Shared<'p> {
     path: &'p Path,
     weights: Weights,
+    /// An IR of version 10.
+    is_old: bool,
     nodes: usize,
     tensors: usize,
     edges: usize,
@@ -57,6 +61,9 @@ fn read_graph(cursor: &mut Cursor<'_>, shared: &mut Shared<'_>, name: &str, dept
     let mut builder = Builder::new(shared.path, Format::OpenVino);
     builder.set_name(name);
     builder.weight_file(shared.weights.file());
+    if shared.is_old {
+        builder.info("ir_version", "10");
+    }
     let mut reader = GraphReader {
         cursor,
         shared,

@@ -38,6 +38,7 @@ mod mvn;
 mod no_ops;
 mod options;
 mod order;
+mod pad;
 mod paged_attention;
 mod passes;
 mod pattern;

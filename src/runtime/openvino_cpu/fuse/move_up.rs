@@ -1,7 +1,7 @@
 //! Element-wise nodes move above what only moves data.
 //!
 //! An activation (not Swish, and no LogicalNot) with one reader, or arithmetic with one constant number on the right, moves above the
-//! Reshape, Transpose or Gather that feeds it, if nobody else reads that. It gets a made-up name; those that move data
+//! Reshapes, Transposes and Gathers that feed it, if nobody else reads any of them. It gets a made-up name; those that move data
 //! keep theirs.
 //!
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
@@ -30,6 +30,10 @@ fn elementwise(work: &Work<'_>, node: usize) -> Option<Patch> {
     while let Some(mover) = above.filter(|&mover| is_mover(work, mover)) {
         movers.push(mover);
         above = work.producer(mover, 0);
+    }
+    // What others read as well stops the whole move, not a part of it.
+    if above.is_some_and(|above| moves_data(work, above)) {
+        return None;
     }
     let (&last, &first) = (movers.first()?, movers.last()?);
     let source = work.nodes[first].input(0)?;
@@ -76,14 +80,18 @@ fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
 
 /// Whether a node only moves data, for one reader.
 fn is_mover(work: &Work<'_>, node: usize) -> bool {
-    let moves = match work.nodes[node].op {
+    moves_data(work, node) && work.only_user(node).is_some()
+}
+
+/// Whether a node only moves data.
+fn moves_data(work: &Work<'_>, node: usize) -> bool {
+    match work.nodes[node].op {
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Transpose => true,
         Op::Gather { .. } => {
             work.nodes[node].input(0).is_some_and(|data| weights::behind(work, data).is_none())
         }
         _ => false,
-    };
-    moves && work.only_user(node).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +122,21 @@ mod tests {
     fn swish_and_what_others_read_stay() {
         let stays = |name: &str| ["Transpose transpose f32".to_owned(), format!("Eltwise {name} f32")];
         assert_eq!(behind_transpose(Unary::Swish, false), stays("unary"));
+        assert!(behind_transpose(Unary::LogicalNot, false)[1].starts_with("Eltwise unary"));
         assert_eq!(behind_transpose(Unary::Gelu, true), stays("unary"));
+    }
+
+    #[test]
+    fn what_others_read_further_up_stops_the_whole_move() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8, 4]);
+        let (first, second) = (net.ints("first_order", &[1, 0, 2]), net.ints("second_order", &[2, 1, 0]));
+        let x = net.op("first", Op::Transpose, &[x, first], f32, &[8, FREE, 4]);
+        net.result("first_out", x);
+        let x = net.op("second", Op::Transpose, &[x, second], f32, &[4, FREE, 8]);
+        let out = net.op("gelu", Op::Unary(Unary::Gelu), &[x], f32, &[4, FREE, 8]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC).last().map(String::as_str), Some("Eltwise gelu f32"));
     }
 
     #[test]

@@ -81,14 +81,38 @@ fn identity(work: &Work<'_>, node: usize) -> Option<Patch> {
     }
 }
 
-/// A Concat of one input, or a Split of one output.
+/// A Concat of one input or of all parts of a Split in their order, or a Split of one output.
+///
+/// Source: `EliminateConcat`, `EliminateSplit` and `EliminateSplitConcat`,
+/// src/common/transformations/src/transformations/common_optimizations/nop_elimination.cpp.
 fn single(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[node];
+    if let Op::Concat { axis } = of.op
+        && let Some(whole) = whole(work, node, axis)
+    {
+        return pass(work, node, whole);
+    }
     let is_single = match of.op {
         Op::Concat { .. } => of.inputs().len() == 1,
         _ => of.outputs.len() == 1,
     };
     if is_single { pass_first(work, node) } else { None }
+}
+
+/// What is split, of a Concat of all parts along the same axis.
+fn whole(work: &Work<'_>, concat: usize, axis: i64) -> Option<Edge> {
+    let inputs = work.nodes[concat].inputs();
+    let split = work.producer(concat, 0)?;
+    let is_split = matches!(work.nodes[split].op, Op::Split { .. } | Op::VariadicSplit);
+    let parts = (0..work.nodes[split].outputs.len()).map(|port| Some(Edge { node: split, port }));
+    if !is_split || inputs.len() < 2 || !parts.eq(inputs.iter().copied()) {
+        return None;
+    }
+    let data = work.nodes[split].input(0)?;
+    let rank = work.tensor(data).dims.len() as i64;
+    let from_front = |axis: i64| if axis < 0 { axis + rank } else { axis };
+    let &[own] = work.ints(split, 1)? else { return None };
+    (from_front(own) == from_front(axis)).then_some(data)
 }
 
 fn rename_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
@@ -321,5 +345,24 @@ mod tests {
         };
         assert_eq!(of(1), ["Softmax softmax f32"]);
         assert!(of(2).len() > 1);
+    }
+
+    #[test]
+    fn all_parts_in_their_order_are_the_whole() {
+        let of = |order: [usize; 2]| {
+            let mut net = Net::new();
+            let x = net.input("x", DType::F32, &[FREE, 8]);
+            let axis = net.int("axis", 1);
+            let split = Op::Split { parts: 2, allow_uneven: false };
+            let parts = net.split("split", split, &[x, axis], DType::F32, &[&[FREE, 4], &[FREE, 4]]);
+            let x = order.map(|part| parts[part]);
+            let x = net.op("concat", Op::Concat { axis: 1 }, &x, DType::F32, &[FREE, 8]);
+            let softmax = Op::Softmax(crate::graph::op::AxisSpan::LAST);
+            let out = net.op("softmax", softmax, &[x], DType::F32, &[FREE, 8]);
+            net.result("out", out);
+            net.lines(DYNAMIC)
+        };
+        assert_eq!(of([0, 1]), ["Softmax softmax f32"]);
+        assert_eq!(of([1, 0]).len(), 3);
     }
 }

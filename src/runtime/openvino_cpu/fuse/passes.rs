@@ -6,7 +6,7 @@ use super::work::{Order, Pass};
 use super::{
     attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
     eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state, last_token, leaky_relu,
-    linear, low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order,
+    linear, low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order, pad,
     paged_attention, precision, product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state,
     skipped, softmax, split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
 };
@@ -50,6 +50,7 @@ pub(super) const PASSES: &[Pass] = &[
         .when(|work| !low_precision::applies(work)),
     Pass::rule(&matmul_scale::RULE, Order::Model, &["linear-sequences"]),
     Pass::rules("no-ops", COMMON, no_ops::RULES, Order::Model, &["constants", "transpose-to-reshape"]),
+    Pass::rule(&pad::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&softmax::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["no-ops"]),

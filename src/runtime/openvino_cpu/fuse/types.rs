@@ -31,6 +31,7 @@ pub(super) fn wanted_type(
     let own = of.outputs.first().map_or(has, |tensor| tensor.dtype);
     let is_significant =
         matches!(of.kind, Kind::FullyConnected | Kind::LlmMlp | Kind::Convolution | Kind::Deconvolution);
+    let is_kept = work.keeps_f32.get(node).copied().unwrap_or(false);
     let is_filter = is_significant && input == 1;
     let is_constant = work.nodes[edge.node].is_const();
     let is_state = of.kind == Kind::RnnSequence && input + 4 < of.inputs().len();
@@ -48,9 +49,11 @@ pub(super) fn wanted_type(
         Kind::RnnSequence if input == 2 => DType::F32,
         _ if is_filter => precision.dtype(),
         Kind::Output => DType::F32,
-        Kind::Eltwise if computes_f32(work, node) => DType::F32,
+        _ if computes_f32(work, node) => DType::F32,
         // What computes a state inside was compiled for f32.
         Kind::MemoryInput if of.n_fused > 0 => DType::F32,
+        // What leads to a rotation's angles stays f32, products included.
+        _ if is_significant && input == 0 && of.n_fused == 0 && is_kept => own,
         _ if is_significant && input == 0 => precision.dtype(),
         Kind::Eltwise if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
         Kind::Convert
@@ -66,7 +69,7 @@ pub(super) fn wanted_type(
         Kind::Rope if input > 0 => return has,
         Kind::ScaledDotProductAttention if input > 3 => return has,
         Kind::Gather if input > 2 => DType::F32,
-        Kind::Reduce if work.keeps_f32.get(node).copied().unwrap_or(false) => DType::F32,
+        Kind::Reduce if is_kept => DType::F32,
         Kind::Reduce => precision.dtype(),
         _ => own,
     };
@@ -84,11 +87,12 @@ pub(super) fn computes_bytes(work: &Work<'_>, node: usize) -> bool {
 
 /// Whether a node has a kernel of f32 alone.
 ///
-/// Source: `Math::initSupportedPrimitiveDescriptors` and `EltwiseRefExecutor`, OpenVINO 2026.4,
-/// src/plugins/intel_cpu/src/nodes.
+/// Source: `initSupportedPrimitiveDescriptors` of math.cpp, grid_sample.cpp, dft.cpp, rdft.cpp and stft.cpp, and
+/// `EltwiseRefExecutor`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes.
 pub(super) fn computes_f32(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
-    of.kind == Kind::Math || of.kind == Kind::Eltwise && matches!(of.op, Op::Unary(Unary::Log))
+    let is_log = of.kind == Kind::Eltwise && matches!(of.op, Op::Unary(Unary::Log));
+    of.kind == Kind::Math || is_log || matches!(of.op, Op::GridSample | Op::Dft(_) | Op::Stft { .. })
 }
 
 #[cfg(test)]

@@ -187,8 +187,9 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
         let Some(producer) = work.producer(above, 0) else { return };
         above = producer;
     }
-    // What reads a Split itself is not in place: the Split has other readers.
-    if above != edge.node && work.nodes[above].kind == Kind::Split && work.nodes[above].is_view {
+    // What reads a Split itself is not in place: the Split has other readers. A rotation in place is a view itself.
+    let is_part = above != edge.node && work.nodes[above].kind == Kind::Split && work.nodes[above].is_view;
+    if is_part || work.nodes[edge.node].kind == Kind::Rope && work.nodes[edge.node].is_view {
         copy(work, node, 0, edge);
     }
 }

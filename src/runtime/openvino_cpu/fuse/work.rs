@@ -523,10 +523,24 @@ fn node_of(
     });
     let op = super::kind::imported(&source.op);
     let kind = super::kind::of(&op, graph.node_type(id));
-    let is_converted = graph.outputs(id).any(|tensor| shapes.tensor(tensor).dtype == DType::F64);
+    let stored = graph.outputs(id).next().map(|tensor| shapes.tensor(tensor).dtype);
+    let is_converted = stored.is_some_and(|dtype| computed_type(graph, dtype, false) != dtype);
     let is_mapped = !is_converted && matches!(&op, Op::Constant(Constant { range: Some(_), .. }));
     let node = Node { outputs, value, is_mapped, ..Node::named(graph.node_name(id), op, kind, id) };
     (node, inputs.collect())
+}
+
+/// The type that the plugin imports a type as: f64 as f32, and f16 too in an IR of version 10, where it is no compression and
+/// whose interface is f32.
+///
+/// Source: `ConvertPrecision` in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp, and
+/// `ReadPreprocessing` of old models, src/inference/src/model_reader.cpp, OpenVINO 2026.4.
+fn computed_type(graph: &Graph, dtype: DType, is_input: bool) -> DType {
+    match dtype {
+        DType::F64 if !is_input => DType::F32,
+        DType::F16 if graph.info("ir_version") == Some("10") => DType::F32,
+        dtype => dtype,
+    }
 }
 
 /// A tensor of the file.
@@ -539,8 +553,7 @@ fn tensor_of(graph: &Graph, id: TensorId, shapes: &Shapes, is_dynamic: bool) -> 
         let is_known = declared.is_some_and(|dim| dim.as_known().is_some());
         Dim { size, is_free: is_dynamic && !is_known }
     });
-    // Source: `ConvertPrecision` in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
     let is_input = matches!(graph.node(graph.tensor(id).node).op, Op::Parameter);
-    let dtype = if info.dtype == DType::F64 && !is_input { DType::F32 } else { info.dtype };
+    let dtype = computed_type(graph, info.dtype, is_input);
     Tensor { dtype, dims: dims.collect(), layout: Layout::Plain }
 }
