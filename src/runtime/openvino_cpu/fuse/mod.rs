@@ -28,6 +28,7 @@ mod last_token;
 mod layout;
 mod leaky_relu;
 mod linear;
+mod log_softmax;
 mod low_precision;
 mod mask;
 mod mask_reshapes;

@@ -6,8 +6,8 @@ use super::work::{Order, Pass};
 use super::{
     attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
     eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state, last_token, leaky_relu,
-    linear, low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order, pad,
-    paged_attention, precision, product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state,
+    linear, log_softmax, low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order,
+    pad, paged_attention, precision, product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state,
     skipped, softmax, split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
@@ -92,6 +92,7 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
     Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
     Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
+    Pass::rule(&log_softmax::RULE, Order::Model, &["subtract"]),
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
     Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
