@@ -92,6 +92,9 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
     Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
     Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
+    // What a subtraction multiplies with -1 meets the factors before it.
+    Pass::rules("linear-sequences-again", COMMON, linear::RULES, Order::Model, &["subtract"])
+        .when(|work| !low_precision::applies(work)),
     Pass::rule(&log_softmax::RULE, Order::Model, &["subtract"]),
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
