@@ -37,16 +37,11 @@ NOT_COVERED = {
     "_nommap": "ENABLE_MMAP=False",
 }
 
-RESNET = "oneDNN pads one 1x1 weight [1024, 512] and four [512, 128] to blocks of 48 outputs; 0.1 MiB"
-
 # What is known to be missed from execution graphs, and why.
 KNOWN_EXECUTION = {}
 
 # What is known to be missed from exported models, and why.
 KNOWN_IR = {
-    "resnet50-fp32_B1_dyn_f32 weights": RESNET,
-    "resnet50-fp32_B1_static_f32 weights": RESNET,
-    "vit-base-p16-224-fp32_B1_static_f32 heap": "17 kernels fewer were generated than counted (4.2 MiB): MLAS multiplies, and f32 needs few copies",
     "dinov2-base-fp16_B8_dyn_def resident": "44 MiB of blocks were outgrown in the first inference, of which the allocator kept 29",
     "qwen2.5-vl-3b-full-fp16_merger_S7252_def resident": "the user's two masks of 201 MiB were allocated and never written, and are taken off as if they were resident",
 }

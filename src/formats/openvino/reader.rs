@@ -455,24 +455,35 @@ impl<'a> GraphReader<'_, '_, 'a> {
     }
 
     fn edges(&mut self) -> Result<()> {
-        while let Some(tag) = self.cursor.child()? {
+        let plain = ["from-layer", "from-port", "to-layer", "to-port"];
+        loop {
+            if let Some((start, [from_layer, from_port, to_layer, to_port])) =
+                self.cursor.plain_numbers("edge", plain)
+            {
+                let (from_layer, to_layer) = (from_layer.into(), to_layer.into());
+                self.connect(Edge { from_layer, from_port, to_layer, to_port }, start)?;
+                continue;
+            }
+            let Some(tag) = self.cursor.child()? else { return Ok(()) };
             if tag.name() == "edge" {
-                self.shared.edges += 1;
-                if self.shared.edges > limits::MAX_EDGES {
-                    let error = limits::exceeded("number of edges", self.shared.edges, limits::MAX_EDGES);
-                    return Err(self.cursor.place(error, tag.start));
-                }
                 let edge = self.edge(&tag)?;
-                if let Err(error) = self.wiring.connect(edge) {
-                    let error = self.cursor.error(error.to_string(), tag.start);
-                    return Err(error.help(
-                        "the IR is inconsistent; re-export it, or report the exporter with this line",
-                    ));
-                }
+                self.connect(edge, tag.start)?;
             }
             self.cursor.skip()?;
         }
-        Ok(())
+    }
+
+    fn connect(&mut self, edge: Edge, start: usize) -> Result<()> {
+        self.shared.edges += 1;
+        if self.shared.edges > limits::MAX_EDGES {
+            let error = limits::exceeded("number of edges", self.shared.edges, limits::MAX_EDGES);
+            return Err(self.cursor.place(error, start));
+        }
+        self.wiring.connect(edge).map_err(|error| {
+            self.cursor
+                .error(error.to_string(), start)
+                .help("the IR is inconsistent; re-export it, or report the exporter with this line")
+        })
     }
 
     fn edge(&self, tag: &Tag<'_>) -> Result<Edge> {

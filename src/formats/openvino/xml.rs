@@ -196,6 +196,35 @@ impl<'a> Cursor<'a> {
         Some(Tag { content: tag, name_len, start })
     }
 
+    /// The numbers of a tag that comes next and is written `<name a="1" b="2" />`, with these attributes in this order,
+    /// and the byte of its `<`; such a tag is passed over. `None`: the event parser must read it.
+    pub(super) fn plain_numbers<const N: usize>(
+        &mut self,
+        name: &str,
+        attributes: [&str; N],
+    ) -> Option<(usize, [u32; N])> {
+        if self.closes {
+            return None;
+        }
+        let rest = self.source.get(self.offset()..).filter(|_| self.is_behind_tag)?.as_bytes();
+        let text = rest.trim_ascii_start();
+        let mut left = text.strip_prefix(b"<")?.strip_prefix(name.as_bytes())?;
+        let mut numbers = [0; N];
+        for (number, attribute) in numbers.iter_mut().zip(attributes) {
+            left = left.strip_prefix(b" ")?.strip_prefix(attribute.as_bytes())?.strip_prefix(b"=\"")?;
+            let (value, after) = leading_number(left)?;
+            *number = value;
+            left = after.strip_prefix(b"\"")?;
+        }
+        left = left.strip_prefix(b" />")?;
+        let start = self.source.len() - text.len();
+        let passed = rest.len() - left.len();
+        let events = self.reader.get_mut();
+        *events = events.get(passed..)?;
+        self.skipped += passed;
+        Some((start, numbers))
+    }
+
     /// Byte after the last token.
     pub(super) fn offset(&self) -> usize {
         self.reader.buffer_position() as usize + self.skipped
@@ -345,9 +374,8 @@ impl<'a> Ports<'a> {
 /// What stands between `<port ` and `>` at the start of `text`, and what follows the tag.
 fn split_tag(text: &str) -> Option<(&str, &str)> {
     let content = text.strip_prefix("<port ")?;
-    let end = content.bytes().position(|byte| matches!(byte, b'>' | b'<'))?;
-    let (tag, after) = (content.get(..end)?, content.get(end..)?.strip_prefix('>')?);
-    is_whole(tag).then_some((tag, after))
+    let end = tag_end(content.as_bytes())?;
+    Some((content.get(..end)?, content.get(end + 1..)?))
 }
 
 /// Whether a tag that was cut at the first `>` is all of it: a `>` within a value leaves its quotes odd.
@@ -357,6 +385,59 @@ fn is_whole(tag: &str) -> bool {
         .map(|at| tag.as_bytes().get(at))
         .try_fold(0, |count, quote| (quote == Some(&b'"')).then_some(count + 1))
         .is_some_and(|count: usize| count.is_multiple_of(2))
+}
+
+/// The decimal number that comes first, and what follows.
+fn leading_number(text: &[u8]) -> Option<(u32, &[u8])> {
+    let mut value = 0_u32;
+    let mut len = 0;
+    while let Some(digit) = text.get(len).filter(|byte| byte.is_ascii_digit()) {
+        value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
+        len += 1;
+    }
+    Some((value, text.get(len..)?)).filter(|_| len > 0)
+}
+
+/// Bytes at which [`tag_end`] has something to decide.
+const MARKS: [bool; 256] = marks(b"\"'<>");
+/// Bytes that no name of an attribute has.
+const ENDS_NAME: [bool; 256] = {
+    let mut table = marks(b"=\"'");
+    let mut byte = 0;
+    while byte <= b' ' as usize {
+        table[byte] = true;
+        byte += 1;
+    }
+    table
+};
+
+const fn marks<const N: usize>(bytes: &[u8; N]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut index = 0;
+    while index < N {
+        table[bytes[index] as usize] = true;
+        index += 1;
+    }
+    table
+}
+
+/// Where the `>` of a tag is: the first outside of double quotes. `None` where a `<` or a single quote comes before it,
+/// which the event parser must judge.
+///
+/// Tags are short, and a plain loop beats a search.
+fn tag_end(bytes: &[u8]) -> Option<usize> {
+    let (mut start, mut is_quoted) = (0, false);
+    loop {
+        let rest = bytes.get(start..)?;
+        let at = rest.iter().position(|&byte| MARKS[usize::from(byte)])?;
+        match rest.get(at)? {
+            b'"' => is_quoted = !is_quoted,
+            b'>' if !is_quoted => return Some(start + at),
+            b'>' => {}
+            _ => return None,
+        }
+        start += at + 1;
+    }
 }
 
 /// What stands where an attribute should be.
@@ -381,12 +462,22 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
+/// Values up to this length are searched by a plain loop.
+const SHORT_VALUE: usize = 16;
+
 /// Name, value and the rest of `name="value" …`.
 ///
 /// Names of attributes are short, and a plain loop beats a search; values may be long.
 fn split_attribute(text: &str) -> Option<(&str, &str, &str)> {
     let bytes = text.as_bytes();
-    let name_len = bytes.iter().position(|&byte| byte <= b' ' || matches!(byte, b'=' | b'"' | b'\''))?;
+    let name_len = bytes.iter().position(|&byte| ENDS_NAME[usize::from(byte)])?;
+    if let Some([b'=', b'"', value @ ..]) = bytes.get(name_len..)
+        && let Some(len) = value.iter().take(SHORT_VALUE).position(|&byte| byte == b'"')
+        && name_len > 0
+    {
+        let open = name_len + 2;
+        return Some((text.get(..name_len)?, text.get(open..open + len)?, text.get(open + len + 1..)?));
+    }
     let mut equals = name_len;
     while bytes.get(equals)?.is_ascii_whitespace() {
         equals += 1;
@@ -433,6 +524,42 @@ mod tests {
         let mut cursor = Cursor::new(b"<a x=1>").unwrap();
         let tag = cursor.child().unwrap().unwrap();
         assert!(tag.attributes().next().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_tag_ends_outside_of_quotes() {
+        assert_eq!(tag_end(b"a b=\"1>2\"/> <c>"), Some(10));
+        assert_eq!(tag_end(b"a b=\"1\"/>"), Some(8));
+        assert_eq!(tag_end(b"a b='1'>"), None);
+        assert_eq!(tag_end(b"a b=\"1 <c>"), None);
+        assert_eq!(tag_end(b"a b"), None);
+    }
+
+    #[test]
+    fn plain_numbers_are_read_without_the_event_parser_and_nothing_else_is() {
+        let numbers = |tag: &str| {
+            let document = format!("<a>\n\t{tag}\n</a>");
+            let mut cursor = Cursor::new(document.as_bytes()).unwrap();
+            cursor.child().unwrap();
+            let found = cursor.plain_numbers("b", ["x", "y"]);
+            (found, cursor.child().unwrap().map(|tag| tag.start))
+        };
+        assert_eq!(numbers("<b x=\"1\" y=\"23\" />"), (Some((5, [1, 23])), None));
+        for other in ["<b y=\"1\" x=\"2\" />", "<b x=\"1\" y=\"-2\" />", "<b x=\"1\" y=\"\" />", "<b/>"] {
+            assert_eq!(numbers(other), (None, Some(5)), "{other}");
+        }
+        assert_eq!(numbers("<b x=\"1\" y=\"4294967296\" />"), (None, Some(5)));
+    }
+
+    #[test]
+    fn short_and_long_values_are_split_alike() {
+        let long = "x".repeat(100);
+        for value in ["", "1", "0123456789abcdef", &long] {
+            let text = format!("name=\"{value}\" rest");
+            assert_eq!(split_attribute(&text), Some(("name", value, " rest")));
+        }
+        assert_eq!(split_attribute("=\"1\""), None);
+        assert_eq!(split_attribute("name=\"1"), None);
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl ExecutionGraph {
     pub fn constants(&self) -> Vec<bool> {
         let mut constant = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let folds = matches!(node.kind, Kind::Reshape | Kind::Reorder | Kind::Convert);
+            let folds = matches!(node.kind, Kind::Reshape | Kind::Reorder | Kind::Convert | Kind::Transpose);
             let is_constant = |port: &Port| constant.get(port.step as usize).copied().unwrap_or(false);
             constant.push(node.is_const() || folds && node.inputs.iter().all(is_constant));
         }

@@ -80,9 +80,11 @@ fn is_stack(work: &Work<'_>, factor: Edge) -> bool {
     work.tensor(factor).dims.len() == 3 && !work.nodes[factor.node].is_const()
 }
 
-/// Whether a weight is a constant as it is computed with: its transposition is one as well.
+/// Whether a weight was computed by a pass: its transposition is as well. The file's own constants are transposed by a node
+/// that the plugin runs once, while it compiles (seen in the execution graphs of scripts/validation).
 fn is_folded(work: &Work<'_>, weight: Edge) -> bool {
-    work.nodes[weight.node].is_const() && work.tensor(weight).dtype == DType::F32
+    let of = &work.nodes[weight.node];
+    of.is_const() && !of.is_mapped && work.tensor(weight).dtype == DType::F32
 }
 
 /// A constant weight with its last two dims swapped.
@@ -108,6 +110,8 @@ fn transposed(work: &Work<'_>, node: usize, weight: Edge, suffix: &str, patch: &
     let (source, name) = (work.nodes[node].source, &work.nodes[node].name);
     let order = patch.add_ints(&order, source);
     let transpose = Node::named(format!("{name}/{suffix}"), Op::Transpose, Kind::Transpose, source);
+    // Of weights, nothing but the packed copy is left: the transposition counts as a view of the file's bytes.
+    let transpose = Node { is_view: work.nodes[weight.node].is_const(), ..transpose };
     Edge::of(patch.add(transpose.writing(output), [weight, order]))
 }
 
@@ -157,6 +161,20 @@ mod tests {
     #[test]
     fn a_number_is_no_bias_but_a_post_operation() {
         assert_eq!(product(DType::F32, 1).lines(DYNAMIC), ["FullyConnected matmul,add,swish f32"]);
+    }
+
+    #[test]
+    fn a_stored_weight_with_inputs_first_is_transposed_by_a_view() {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let weight = net.stored("weight", DType::F32, &[8, 16]);
+        let op = Op::MatMul { transpose_a: false, transpose_b: false };
+        let out = net.op("matmul", op, &[x, weight], DType::F32, &[FREE, 16]);
+        net.result("out", out);
+        let graph = net.execute(DYNAMIC);
+        let transpose = graph.nodes.iter().find(|node| node.kind == Kind::Transpose).unwrap();
+        assert!(transpose.is_view);
+        assert_eq!(&*transpose.name, "matmul/transpose_b");
     }
 
     #[test]

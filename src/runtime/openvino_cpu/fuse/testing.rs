@@ -2,7 +2,7 @@
 
 use super::{Options, execution_graph};
 use crate::DType;
-use crate::graph::op::Constant;
+use crate::graph::op::{Constant, WeightRange};
 use crate::graph::{Builder, Dim, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec, Value, Variable};
 use crate::ids::{TensorId, VariableId};
 use crate::machine::Machine;
@@ -50,6 +50,12 @@ impl Net {
 
     pub(super) fn number(&mut self, name: &str, value: f64) -> TensorId {
         self.builder.constant(name, DType::F32, &[], Value::floats([value]))
+    }
+
+    /// A constant of the file, too large to have a value.
+    pub(super) fn stored(&mut self, name: &str, dtype: DType, dims: &[i64]) -> TensorId {
+        let range = Some(WeightRange { file: 0, offset: 0, size: 0 });
+        self.op(name, Op::Constant(Constant { range, value: None }), &[], dtype, dims)
     }
 
     /// A constant too large to have a value.

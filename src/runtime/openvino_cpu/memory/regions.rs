@@ -183,7 +183,7 @@ impl Rules<'_> {
             Kind::ScaledDotProductAttention => return self.states(step, node, ports, union),
             Kind::Concat if node.is_view => return self.concat(step, node, ports, union, role_of),
             Kind::Reshape if self.is_constant_like(step, node) => Role::View,
-            Kind::Gather if node.is_view => Role::View,
+            Kind::Gather | Kind::Transpose if node.is_view => Role::View,
             // `MergeTransposeAndReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph_optimizer.cpp, names a Reorder so
             // that changes the description of its bytes alone.
             Kind::Reorder if node.name.ends_with("_fake") => Role::View,
