@@ -150,6 +150,19 @@ fn recorded(folder: &Path) -> Scenario {
     Scenario::default().with(|run| run.binds = binds)
 }
 
+/// The dims that an input declares; of those that are free, a batch of 2, images of 224 pixels, 16 of anything else.
+fn declared(graph: &Graph, position: usize) -> Vec<u64> {
+    let tensor = graph.tensor(graph.output(graph.parameters()[position], 0).unwrap());
+    let dims = tensor.shape.dims.as_deref().unwrap_or_default();
+    let free = |axis: usize| match (axis, dims.len()) {
+        (0, _) => 2,
+        (1, 4) => 3,
+        (_, 4) => 224,
+        _ => 16,
+    };
+    dims.iter().enumerate().map(|(axis, dim)| dim.as_known().unwrap_or_else(|| free(axis))).collect()
+}
+
 /// What the model's inputs ask for.
 fn scenario(graph: &Graph, base: &Scenario) -> Scenario {
     let names: Vec<&str> = graph.parameters().iter().map(|&id| input_name(graph, id)).collect();
@@ -169,8 +182,9 @@ fn scenario(graph: &Graph, base: &Scenario) -> Scenario {
             run.prompt = Some(PROMPT);
         });
     }
-    if has("x") {
-        return base.clone().with(|run| run.inputs = given("x", &[2, 3, 224, 224]));
+    if let Some(position) = names.iter().position(|&name| name == "x") {
+        let dims = declared(graph, position);
+        return base.clone().with(|run| run.inputs = given("x", &dims));
     }
     if has("pixel_values") && base.config.image_size.is_none() {
         return base.clone().with(|run| run.inputs = given("pixel_values", &[2, 3, 64, 64]));

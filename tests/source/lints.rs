@@ -28,6 +28,7 @@ const NAMES: &[(&str, &str)] = &[
     ),
     ("runtime/openvino_cpu/fuse/attention_subgraph.rs", "names of new nodes"),
     ("runtime/openvino_cpu/fuse/mask.rs", "names of new nodes"),
+    ("runtime/openvino_cpu/fuse/recurrent.rs", "names of new nodes"),
 ];
 
 /// Files that compare names of operators, or pass one to a function that does.

@@ -53,7 +53,7 @@ fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
             _ => halves(work, &mut patch, edge, axis)?,
         });
     }
-    let word = work.graph.node_type(of.source);
+    let word = word(spec.kind);
     let one = Op::Recurrent(Box::new(Recurrent { directions: 1, ..**spec }));
     let narrow = |tensor: &Tensor| {
         let mut tensor = tensor.clone();
@@ -159,6 +159,16 @@ fn add_results(work: &mut Work<'_>, node: usize) {
     }
 }
 
+/// The plugin's word in the names of the sequences that it makes.
+fn word(kind: RecurrentKind) -> &'static str {
+    match kind {
+        RecurrentKind::Rnn => "RNNSequence",
+        RecurrentKind::Gru => "GRUSequence",
+        RecurrentKind::Lstm => "LSTMSequence",
+        RecurrentKind::AuGru => "AUGRUSequence",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
@@ -196,16 +206,15 @@ mod tests {
 
     #[test]
     fn two_directions_are_two_sequences() {
-        // Named after what the file calls them, which is a word of the test.
         let expected = [
             "Reorder  f32",
             "Split Split f32",
-            "RNNSeq Other f32",
+            "RNNSeq GRUSequence f32",
             "Reorder  f32",
-            "Reshape Other f32",
-            "RNNSeq Other f32",
+            "Reshape GRUSequence f32",
+            "RNNSeq GRUSequence f32",
             "Reorder  f32",
-            "Reshape Other f32",
+            "Reshape GRUSequence f32",
             "Concatenation sequence.0 f32",
         ];
         assert_eq!(sequence(RecurrentKind::Gru, 2, DYNAMIC), expected);
