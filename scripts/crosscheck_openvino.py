@@ -128,6 +128,9 @@ def cases_of(model, config):
                 if "decoder_input_ids" in parameters:
                     # No role tells how long the encoder's output is.
                     roles |= {"encoder_hidden_states.0": batch, "encoder_hidden_states.1": ENCODED}
+                if "x" in parameters:
+                    # A name without a meaning has no roles.
+                    roles = {"x.0": batch, "x.1": length}
                 yield roles, bind(parameters, text_dims(batch, length))
 
 
@@ -141,6 +144,7 @@ def text_dims(batch, length):
         # M-RoPE has three position ids per token, in front.
         "position_ids": (..., batch, length),
         "inputs_embeds": (batch, length, None),
+        "x": (batch, length, None),
         "beam_idx": (batch,),
         "decoder_input_ids": (batch, length),
         # The encoder's output in fixtures/whisper-fp16-L1: the node has no better name.
