@@ -1,14 +1,10 @@
-//! Packed weights of products that compute in 8 bits.
+//! Packed weights of matrix products that compute in 8 bits; those of convolutions are in `convolution`.
 //!
-//! | weight | AVX-512 | AVX2 |
-//! |---|---|---|
-//! | matrix [N, K] | `ru(K,16) ru(N,64)` (N up to 16, 32: that), data in i8: 4 more per column | `K N` |
-//! | filters [O, I, kernel] | `ru(I,4) kernel` for each of O, in blocks of 64 or 48, of 1x1 32 as well, whichever pads less | `ru(I,4) ru(O,8) kernel` |
+//! A matrix [N, K] takes `ru(K,16) ru(N,64)` under AVX-512 (N up to 16 or 32: that), and 4 more per column if data are i8; `K N`
+//! under AVX2. `ru` rounds up.
 //!
-//! `ru` rounds up. Grouped filters are as large as they are stored.
-//!
-//! Source: OpenVINO 2026.4.1, heap blocks of resnet18-ptq, distilbert-ptqt and yolov8n-int8, and of convolutions and products
-//! of 40 widths on AVX-512 with VNNI. Of 24 widths of 3x3 filters five from 200 to 240 are one block of 16 larger.
+//! Source: OpenVINO 2026.4.1, heap blocks of resnet18-ptq and distilbert-ptqt, and of products of several widths on AVX-512 with
+//! VNNI.
 
 use super::held::{product, round_up};
 use crate::dtype::DType;
@@ -29,37 +25,23 @@ pub(super) fn is_low(graph: &ExecutionGraph, node: &ExecutedNode) -> bool {
 ///
 /// Source: blocks of columns in jit_brgemm_inner_product_utils.cpp and jit_brgemm_conv_utils.cpp, oneDNN, src/cpu/x64, as the
 /// runs of the module's source show them.
-pub(super) fn packed(node: &ExecutedNode, data: &Output, weight: &Output, machine: &Machine) -> u64 {
+pub(super) fn packed(data: &Output, weight: &Output, machine: &Machine) -> u64 {
     let has_avx512 = machine.isa.has_avx512();
     let (&outputs, rest) = match weight.dims.split_first() {
         Some(split) => split,
         None => return 0,
     };
-    if node.kind == Kind::FullyConnected {
-        let inputs = all(rest);
-        if !has_avx512 {
-            return product([outputs, inputs]);
-        }
-        let columns = match outputs {
-            0..=16 => 16,
-            17..=32 => 32,
-            _ => round_up(outputs, 64),
-        };
-        let sums = if data.dtype == DType::I8 { product([columns, 4]) } else { 0 };
-        return product([round_up(inputs, 16), columns]).saturating_add(sums);
+    let inputs = all(rest);
+    if !has_avx512 {
+        return product([outputs, inputs]);
     }
-    let is_grouped = weight.dims.len() > data.dims.len();
-    let Some((&inputs, kernel)) = rest.split_first().filter(|_| !is_grouped) else {
-        return all(&weight.dims);
+    let columns = match outputs {
+        0..=16 => 16,
+        17..=32 => 32,
+        _ => round_up(outputs, 64),
     };
-    let kernel = all(kernel);
-    let padded = match (has_avx512, kernel) {
-        (false, _) => round_up(outputs, 8),
-        (true, _) if outputs <= 64 => round_up(outputs, 16),
-        (true, 1) => [64, 48, 32].into_iter().map(|block| round_up(outputs, block)).min().unwrap_or(outputs),
-        (true, _) => round_up(outputs, 64).min(round_up(outputs, 48)),
-    };
-    product([padded, round_up(inputs, 4), kernel])
+    let sums = if data.dtype == DType::I8 { product([columns, 4]) } else { 0 };
+    product([round_up(inputs, 16), columns]).saturating_add(sums)
 }
 
 /// The product of dims; saturates.
@@ -73,40 +55,27 @@ mod tests {
     use crate::graph::Dims;
     use crate::machine::Isa;
 
-    fn bytes(kind: Kind, data: (DType, &[u64]), weight: &[u64], isa: Isa) -> u64 {
+    fn bytes(data: (DType, &[u64]), weight: &[u64], isa: Isa) -> u64 {
         let output = |dtype, dims: &[u64]| Output {
             dtype,
             dims: Dims::from_slice(dims),
             is_dynamic: false,
             layout: Default::default(),
         };
-        let node = ExecutedNode { kind, ..ExecutedNode::default() };
         let machine = Machine { isa, ..Machine::default() };
-        packed(&node, &output(data.0, data.1), &output(DType::I8, weight), &machine)
+        packed(&output(data.0, data.1), &output(DType::I8, weight), &machine)
     }
 
     /// Blocks of measured runs; see the module's source.
     #[test]
     fn packed_products_are_as_large_as_measured() {
-        let of = |dtype, n, k| bytes(Kind::FullyConnected, (dtype, &[1, 64, k]), &[n, k], Isa::Avx512Bf16);
+        let of = |dtype, n, k| bytes((dtype, &[1, 64, k]), &[n, k], Isa::Avx512Bf16);
         assert_eq!(of(DType::U8, 1000, 512), 524_288);
         assert_eq!(of(DType::U8, 256, 1500), 385_024);
         assert_eq!(of(DType::I8, 256, 1500), 386_048);
         assert_eq!(of(DType::I8, 384, 384), 148_992);
         assert_eq!(of(DType::U8, 24, 6000), 192_000);
-        let avx2 = bytes(Kind::FullyConnected, (DType::U8, &[1, 512]), &[1000, 512], Isa::Avx2);
+        let avx2 = bytes((DType::U8, &[1, 512]), &[1000, 512], Isa::Avx2);
         assert_eq!(avx2, 512_000);
-    }
-
-    #[test]
-    fn packed_filters_are_as_large_as_measured() {
-        let of =
-            |o, i, k| bytes(Kind::Convolution, (DType::U8, &[1, i, 20, 20]), &[o, i, k, k], Isa::Avx512Bf16);
-        assert_eq!(of(512, 512, 3), 2_359_296);
-        assert_eq!(of(80, 256, 3), 221_184);
-        assert_eq!(of(112, 256, 3), 294_912);
-        assert_eq!(of(136, 256, 3), 331_776);
-        assert_eq!(of(144, 250, 3), 326_592);
-        assert_eq!(of(208, 1536, 1), 344_064);
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn packed(
         let product = Product { graph, node, weight, data, is_language_model, machine };
         let is_low = int8::is_low(graph, node);
         let ((bytes, known), at_compile) = match node.kind {
-            _ if is_low => ((int8::packed(node, data, weight, machine), Known::Exact), false),
+            Kind::FullyConnected if is_low => ((int8::packed(data, weight, machine), Known::Exact), false),
             Kind::FullyConnected => (product.fully_connected(), product.is_mlas()),
             Kind::Convolution => match convolutions.get(step) {
                 Some((_, made)) => ((made.weights, Known::Exact), false),

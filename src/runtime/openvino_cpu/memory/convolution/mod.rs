@@ -145,6 +145,20 @@ mod tests {
         assert_eq!(on(Isa::Avx512Bf16, &first(BF16)), (64 * 4 * 49 * 2, 1));
     }
 
+    /// Heap blocks of measured runs: filters of bytes.
+    #[test]
+    fn blocks_of_bytes_are_as_large_as_measured() {
+        let of = |outputs, inputs, kernel| {
+            on(Isa::Avx512Bf16, &convolution([inputs, 20, 20], outputs, kernel, 1, [1; 3])).0
+        };
+        assert_eq!(of(512, 512, 3), 2_359_296);
+        assert_eq!(of(80, 256, 3), 221_184);
+        assert_eq!(of(112, 256, 3), 294_912);
+        assert_eq!(of(136, 256, 3), 331_776);
+        assert_eq!(of(144, 250, 3), 326_592);
+        assert_eq!(of(208, 1536, 1), 344_064);
+    }
+
     /// A sound of one channel is copied so that its kernel becomes channels.
     #[test]
     fn one_channel_is_copied() {
