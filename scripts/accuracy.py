@@ -49,7 +49,7 @@ KNOWN_IR = {
 
 def main():
     parser = common.records_parser(__doc__)
-    parser.add_argument("--more-models", type=pathlib.Path, help="the models of the other records (default: beside --models)")
+    parser.add_argument("--more-models", type=pathlib.Path, help="the models of the other records (default: next to --models)")
     parser.add_argument("--file", action="append", choices=records.SETS, help="sets of records (default: all)")
     parser.add_argument("--verbose", action="store_true", help="print what every run misses")
     arguments = parser.parse_args()

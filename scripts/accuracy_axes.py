@@ -39,7 +39,7 @@ def compare_all(memgraph, sets, measured, models, only):
 
 
 def axis(name, record):
-    """What a run varies, beside the model."""
+    """What a run varies, apart from the model."""
     run = record["run"]
     config = run.get("config") or {}
     if name == "versions":
@@ -199,7 +199,7 @@ def table(rows):
 def headline(rows):
     held = [row for row in rows if row["use"] == "validation"]
     if not held:
-        return ["No run of a model that no rule was derived from is among the records: there is no headline figure, and every "
+        return ["No record is of a model without derived rules: there is no headline figure, and every "
                 "count below is of calibration."]
     return [f"Of models that no rule was derived from: {sentence(held)}."]
 

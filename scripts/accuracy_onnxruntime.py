@@ -10,8 +10,8 @@ Needs ../shared/measured (or --measured), ../shared/models (or --models) and not
 * Records of kind `arena`: what the arena's log says that it grew by until the end of the second run of the first shapes,
   extension by extension, and the resident set at the peak of creation and of both runs.
 
-The resident set holds what the C library keeps of freed memory, which differs between equal processes: what is told is an
-interval, and the tables count how often the measured set lies in it, 3 % of it or 2 MiB allowed for on either side. With --write, the
+The resident set holds what the C library keeps of freed memory, which differs between equal processes: the report gives an
+interval, and the tables count how often the measured set is in it, 3 % of it or 2 MiB allowed for on either side. With --write, the
 tables go to docs/accuracy-onnxruntime.md, between the markers there.
 The exit status is 1 if a heap is off by more than 5 %, or an arena is off: by any
 extension where regions double, by 5 % in sum where they are as large as requests.
@@ -37,7 +37,7 @@ LEVELS = {"ORT_DISABLE_ALL": "disabled", "ORT_ENABLE_BASIC": "basic", "ORT_ENABL
 
 def main():
     parser = common.records_parser(__doc__)
-    parser.add_argument("--more-models", type=pathlib.Path, help="published models (default: models-more beside --models)")
+    parser.add_argument("--more-models", type=pathlib.Path, help="published models (default: models-more next to --models)")
     arguments = parser.parse_args()
     arguments.memgraph = common.find_memgraph(arguments.memgraph)
 
@@ -100,7 +100,7 @@ def is_near(row):
 
 
 def is_inside(row):
-    """Whether the measured resident set lies in the interval that is told, 3 % of it or 2 MiB allowed for on either side."""
+    """Whether the measured resident set is in the reported interval, 3 % of it or 2 MiB allowed for on either side."""
     slack = max(0.03 * row["resident"], 2 * MIB)
     return row["lower"] - slack <= row["resident"] <= row["upper"] + slack
 

@@ -1,4 +1,4 @@
-"""Measured runs of OpenVINO: the files of records, and how memgraph is told of a run."""
+"""Measured runs of OpenVINO: the files of records, and the command line of memgraph for a run."""
 
 import json
 import pathlib
@@ -55,7 +55,7 @@ class Memgraph:
 
 
 def folder(measured, name):
-    """Where the records of a set lie."""
+    """Where the records of a set are."""
     return OWN if name == "own" else measured
 
 
@@ -153,7 +153,7 @@ def phases(record):
 
 
 def user_bytes(record):
-    """What the user's arrays take beside the runtime's own blocks: nothing where the user wrote into those, as the runs of
+    """What the user's arrays take in addition to the runtime's own blocks: nothing where the user wrote into those, as the runs of
     static graphs did that were recorded first."""
     io = record["io_bytes"]
     is_in_place = is_static(record) and "isa" not in record

@@ -16,7 +16,7 @@ pub(super) struct Args {
     model: PathBuf,
     #[command(flatten)]
     vision: Vision,
-    /// Tokens of the prompt beside the image's
+    /// Tokens of the prompt apart from the image's
     #[arg(long, default_value_t = 0, value_name = "N")]
     text_tokens: u64,
     /// Tokens that are generated

@@ -51,7 +51,7 @@ pub struct Graph {
     order: Vec<NodeId>,
 }
 
-/// What a file's message holds beside nodes and tensors, bodies included: a runtime that keeps the message takes memory for
+/// What a file's message holds apart from nodes and tensors, bodies included: a runtime that keeps the message takes memory for
 /// it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessageCounts {
@@ -292,7 +292,7 @@ impl Graph {
         self.info.iter().find(|(own, _)| self.text(*own) == name).map(|&(_, value)| self.text(value))
     }
 
-    /// What the whole file's message holds beside nodes and tensors; of a format that is no message, nothing.
+    /// What the whole file's message holds apart from nodes and tensors; of a format that is not a message, nothing.
     #[must_use]
     pub fn message(&self) -> MessageCounts {
         self.message

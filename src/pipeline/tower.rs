@@ -17,7 +17,7 @@ pub struct Request {
     pub patches: Option<u64>,
     /// Of these so many tiles side by side, where the patches were given as a product.
     pub tiles: Option<u64>,
-    /// Tokens of the prompt beside the image's.
+    /// Tokens of the prompt apart from the image's.
     pub text_tokens: u64,
     /// Tokens that are generated.
     pub new_tokens: u64,

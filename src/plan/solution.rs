@@ -1,4 +1,4 @@
-//! What a planner is given beside the problem, and what it answers.
+//! What a planner is given apart from the problem, and what it answers.
 
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;

@@ -11,7 +11,7 @@
 //!
 //! A request for aligned memory takes room for the alignment as well, and frees what it does not need of that. Small
 //! objects may take these split_remainder, and then a block that is freed leaves a hole which no request of the same size
-//! fits into. Which of the two happens depends on where the heap's top lies modulo the alignment, see [`SplitRemainder`].
+//! fits into. Which of the two happens depends on where the heap's top is modulo the alignment, see [`SplitRemainder`].
 //!
 //! * a thread keeps seven small blocks of a length, and gives them to requests that need no alignment.
 //!

@@ -69,7 +69,7 @@ impl View<'_> {
         blocks
     }
 
-    /// Bytes of the constants that lie in each weights file.
+    /// Bytes of the constants in each weights file.
     fn bytes_by_file(&self) -> FxHashMap<u32, Bytes> {
         let mut by_file: FxHashMap<u32, Bytes> = FxHashMap::default();
         let storages = self.allocations.iter();

@@ -16,7 +16,7 @@
 //!
 //! A write may overwrite what the same step reads only in the same storage:
 //! that is how a schedule declares an operator in-place. Scratch is a value
-//! that nobody reads; writing it clobbers like any other write.
+//! that nothing reads; writing it clobbers like any other write.
 
 mod bytes;
 mod content;

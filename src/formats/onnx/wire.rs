@@ -72,7 +72,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
     Ok(counts)
 }
 
-/// Texts up to this length lie in their object.
+/// Texts up to this length are stored in their object.
 ///
 /// Source: `std::string` of libstdc++, which ONNX Runtime's names are.
 const SHORT_TEXT: u64 = 15;

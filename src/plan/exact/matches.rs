@@ -157,7 +157,7 @@ impl Finder {
             let left = &self.ending.bundles[left];
             let spread = if noise > 0 { random.below(noise) as i64 } else { 0 };
             let (fewer, more) = (left.len().min(right.len()), left.len().max(right.len()));
-            // Two large bundles may be parts that lie apart, and too many to tell.
+            // Two large bundles may be parts that are apart, and too many to tell.
             let rank = if fewer >= 2 && more > SUBSETS {
                 LAST + (fewer + more) as i64
             } else {
@@ -469,7 +469,7 @@ fn for_each_choice(group: &[Member], count: usize, mut call: impl FnMut(u64, u12
 
 /// Two bundles side by side: the fewest items of either that are as large as each other.
 ///
-/// Bundles that fit may be two smaller ones each, which lie apart and fit one by one.
+/// Bundles that fit may be two smaller ones each, which are apart and fit one by one.
 fn smallest(forest: &Forest, mut left: Vec<usize>, mut right: Vec<usize>) -> Parts {
     if left.len().min(right.len()) >= 2 && left.len().max(right.len()) <= SUBSETS {
         let sums = |nodes: &[usize]| {

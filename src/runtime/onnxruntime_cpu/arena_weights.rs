@@ -1,6 +1,6 @@
 //! Weights that kernels pack into the arena: those of ConvTranspose.
 //!
-//! Other kernels reserve memory for their packed weights beside the arena. Here the arena has its first region before the
+//! Other kernels reserve memory for their packed weights next to the arena. Here the arena has its first region before the
 //! first run, so that the regions of the runs are larger by a doubling.
 //!
 //! Source: ONNX Runtime, onnxruntime/core/providers/cpu/nn/conv_transpose.cc (`PrePack`), checked against the extensions

@@ -1,6 +1,6 @@
 //! Workspace of attention kernels.
 //!
-//! * Query, key and value are written anew with their heads apart, and once more where they are rotated within.
+//! * Query, key and value are written again with their heads apart, and once more where they are rotated within.
 //! * Where nothing asks for the scores as a whole, each thread has a block of them ("flash attention"): as many columns
 //!   as fit the second-level cache, at most all; as many rows as query and value of a head are wide, at most all. For
 //!   one new token it is one row, of all columns.

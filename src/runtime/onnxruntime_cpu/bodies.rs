@@ -202,7 +202,7 @@ mod tests {
         draft.op(op, &[condition, x])
     }
 
-    /// A loop that carries a tensor of 8 and stacks it, `trips` times; `None`: nobody knows how often.
+    /// A loop that carries a tensor of 8 and stacks it, `trips` times; `None`: how often is not known.
     fn iterations(kind: LoopKind, trips: Option<i64>) -> Draft {
         let mut draft = Draft::default();
         draft.scenario.allow_opaque = trips.is_none();

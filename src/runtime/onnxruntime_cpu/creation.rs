@@ -7,7 +7,7 @@
 //!   originals go when all copies are there, with the nodes and initializers that nothing reads any more.
 //! * A blocked convolution's filter is copied, reordered, made a string of a new message and copied into a tensor, and
 //!   all but the last are freed; the plain filters go when all are done.
-//! * In the order of nodes, kernels pack the matrices that they read; an original that nobody reads any more goes, but
+//! * In the order of nodes, kernels pack the matrices that they read; an original that nothing reads any more goes, but
 //!   not before all is packed where there are bodies: so it is in traces of two models, why is not known.
 //! * Without packing, one block for all initializers is allocated, and stays unwritten.
 //!

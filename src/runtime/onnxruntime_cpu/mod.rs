@@ -337,7 +337,7 @@ fn assumptions(work: &Work<'_>, order: &[usize], machine: &Machine) -> Vec<Assum
     }
     if any(&[Kernel::MatMulNBits]) {
         let text = "weights in blocks are packed as on x86-64 with AVX-512 and VNNI; the largest workspace of their \
-                    products, which lies beside the arena, counts throughout";
+                    products, which lies next to the arena, counts throughout";
         found.push(Assumption { rule: "block-weights-packing", text: text.to_owned() });
     }
     found
@@ -352,14 +352,14 @@ fn of_runner(runner: OnnxRunner) -> Option<Assumption> {
         "a present for each pass, which is the past of the next"
     };
     let text = format!(
-        "ONNX Runtime GenAI allocates logits and caches beside the arena, {cache}; its tokenizer, sampler and own objects \
+        "ONNX Runtime GenAI allocates logits and caches next to the arena, {cache}; its tokenizer, sampler and own objects \
          are not counted: {} MiB of these in a measured run",
         fit::GENAI.estimate().known().0 as f64 / f64::from(1 << 20)
     );
     Some(Assumption { rule: "genai-runner", text })
 }
 
-/// What kernels hold beside the arena while they run: the most of any node, as if it were there throughout.
+/// What kernels hold next to the arena while they run: the most of any node, as if it were there throughout.
 fn reserved(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Option<Allocation> {
     let of_node = |&node: &usize| Some((nbits::reserved(work, node, options.prepacking)?, node));
     let (bytes, node) =

@@ -1,4 +1,4 @@
-//! `MatMulNBits`: how its weights are packed, and what a run holds beside the arena.
+//! `MatMulNBits`: how its weights are packed, and what a run holds next to the arena.
 //!
 //! * With its data as integers (`accuracy_level` 4) every width is packed: the numbers, a scale for each block, a sum for
 //!   each block of rows padded to 16, and room to align two of these.
@@ -64,7 +64,7 @@ impl Weights {
         numbers.checked_add(blocks.checked_mul(4)?)?.checked_add(sums)?.checked_add(2 * ALIGNING)
     }
 
-    /// What a run with so many rows of data holds beside the arena.
+    /// What a run with so many rows of data holds next to the arena.
     fn reserved(&self, data_rows: u64, is_packed: bool) -> Option<u64> {
         let single = |columns: u64| data_rows.checked_mul(columns)?.checked_mul(4);
         let data = if self.is_half { single(self.columns)? } else { 0 };
@@ -98,7 +98,7 @@ pub(super) fn widened(work: &Work<'_>, node: usize, index: usize) -> Option<u64>
     work.bytes(value)?.checked_mul(2)
 }
 
-/// Bytes that a node holds beside the arena while it runs.
+/// Bytes that a node holds next to the arena while it runs.
 pub(super) fn reserved(work: &Work<'_>, node: usize, packs: bool) -> Option<u64> {
     let weights = Weights::of(work, node)?;
     let data = work.values[work.input(node, 0)?].dims.as_ref()?;

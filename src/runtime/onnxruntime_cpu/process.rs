@@ -162,7 +162,7 @@ pub(super) fn shrink(processes: &mut [Process], kept: &[bool]) {
     }
 }
 
-/// What kernels hold beside the arena, as if it were asked for when all of the arena is there.
+/// What kernels hold next to the arena, as if it were asked for when all of the arena is there.
 fn use_workspace(process: &mut Process, lowered: &Lowered) {
     for workspace in lowered.allocations().filter(|held| held.class == StorageClass::Workspace) {
         let block = process.heap.take_written(workspace.bytes.0, process.alignment);

@@ -6,7 +6,7 @@
 //!   where every reader packs it the original goes.
 //! * Of an initializer of a body, the node which has the body keeps the message, and the tensor stays though it is packed: so
 //!   in sessions of an `If` whose branches have eight matrices of 4 MiB each.
-//! * Filters of blocked convolutions are written anew, channels padded, once for all that read them.
+//! * Filters of blocked convolutions are written again, channels padded, once for all that read them.
 //! * The filter of a ConvTranspose is transposed into a buffer of the arena, which so has its first region when the session
 //!   is made.
 //!
@@ -287,7 +287,7 @@ pub(super) fn unread(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu)
 pub(super) struct Objects {
     /// Those of the graph, there before its initializers are copied.
     pub graph: Bytes,
-    /// Those beside initializers, which are allocated with them.
+    /// Those next to initializers, which are allocated with them.
     pub initializers: Bytes,
     /// Those of the session, there when it is made.
     pub session: Bytes,

@@ -159,7 +159,7 @@ fitted! {
     /// What OpenVINO GenAI has of its own on the heap: tokenizers, sampler, scheduler.
     GENAI = 12 * MIB, Unit::Bytes, Some(20), Spread::Range(8_900_000, 15_200_000),
         "openvino-genai 2026.4.1, LLMPipeline: heap less that of the model alone, bf16";
-    /// What stays resident beside that: pages of its libraries, freed memory.
+    /// What stays resident in addition: pages of its libraries, freed memory.
     GENAI_KEPT = 8 * MIB, Unit::Bytes, Some(20), Spread::NotRecorded,
         "openvino-genai 2026.4.1, LLMPipeline: resident set less that of the model alone";
 }

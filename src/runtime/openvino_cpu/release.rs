@@ -82,7 +82,7 @@ struct Difference {
 /// What releases do otherwise than the newest.
 ///
 /// Source: execution graphs and heap blocks of nine runs under 2025.4.1, 2026.0.0 and 2026.2.1, and of one under 2026.3.1 and
-/// 2026.4.0, beside the same runs under 2026.4.1. A table of 151,936 x 896 is a block of 272,269,312 bytes from the compilation
+/// 2026.4.0, compared with the same runs under 2026.4.1. A table of 151,936 x 896 is a block of 272,269,312 bytes from the compilation
 /// on until 2026.2; two models with zero points, in 4 and 8 bits, have no scratch for quantized data until then, and zero points
 /// in f32; until 2026.0 resident pages of files are 2 to 5 MiB fewer; under 2025.4 three patch embeddings have a copy in f32.
 const DIFFERENCES: &[Difference] = &[

@@ -41,7 +41,7 @@ pub enum Violation {
         /// The end of the arena.
         arena_size: Bytes,
     },
-    /// A view does not lie inside the value that it is a view of, or is a view of itself.
+    /// A view is not inside the value that it is a view of, or is a view of itself.
     LooseView {
         /// The view.
         value: ValueId,
@@ -111,7 +111,7 @@ impl fmt::Display for Violation {
                 write!(f, "value {} ends at {end}, past the arena of {arena} B", value.index())
             }
             Violation::LooseView { value } => {
-                write!(f, "value {} is a view, but lies outside the value that it shows", value.index())
+                write!(f, "value {} is a view, but is outside of the value that it shows", value.index())
             }
             Violation::LooseJoin { value } => {
                 write!(f, "value {} is joined, but its members do not fill it side by side", value.index())

@@ -1,4 +1,4 @@
-//! What a serialized execution graph says of a node beside its type and its ports: the attributes of its layer.
+//! What a serialized execution graph says of a node apart from its type and its ports: the attributes of its layer.
 //!
 //! Source: OpenVINO 2026.4, src/inference/dev_api/openvino/runtime/exec_model_info.hpp.
 

@@ -80,11 +80,11 @@ pub struct ExecutedNode {
     /// Sizes of an attention; there are some for [`Kind::ScaledDotProductAttention`], [`Kind::PagedAttention`] and for
     /// a [`Kind::Subgraph`] that holds a whole attention.
     pub attention: Option<Box<Attention>>,
-    /// [`Kind::Convolution`]: strides, dilations and pads, where the exported graph tells.
+    /// [`Kind::Convolution`]: strides, dilations and pads, where the exported graph states them.
     pub window: Option<Box<Window>>,
     /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
     pub is_mapped: bool,
-    /// [`Kind::StridedSlice`]: pieces that it copies one by one, where the exported graph tells.
+    /// [`Kind::StridedSlice`]: pieces that it copies one by one, where the exported graph states them.
     pub n_pieces: u64,
     /// [`Kind::MemoryInput`]: weights of the matrix products that compute its first content, in a graph of their own.
     /// A serialized execution graph does not show them.

@@ -2,7 +2,7 @@
 //!
 //! * A constant scale other than 1 is a Multiply on the keys, moved up through Transpose and Reshape to what computes
 //!   them; the keys' transpositions and that of the product are one Transpose outside. A computed scale is inside.
-//! * `[0,2,1,3]` transpositions of queries and values that nobody else reads are inside; in f32 that of the output too.
+//! * `[0,2,1,3]` transpositions of queries and values that nothing else reads are inside; in f32 that of the output too.
 //! * A mask is inside unless it is one constant number.
 //! * Keys and values straight from variables (cross-attention): the same operators, written out.
 //!
@@ -361,7 +361,7 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: b
     Edge::of(transpose)
 }
 
-/// Puts the scale on the keys, or on the queries, above the Reshapes and Transposes that nobody else reads; returns them.
+/// Puts the scale on the keys, or on the queries, above the Reshapes and Transposes that nothing else reads; returns them.
 fn scaled(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention: usize) -> Edge {
     let mut below = None;
     let mut data = key;

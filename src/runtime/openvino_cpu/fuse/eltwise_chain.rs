@@ -1,7 +1,7 @@
 //! Post-operations of matrix products, and chains of element-wise nodes.
 //!
 //! * FullyConnected, MatMul, Convolution, Reduce, Interpolate and MVN take their only reader if it is an activation, or arithmetic with a
-//!   constant that nobody else reads, one number or one per output.
+//!   constant that nothing else reads, one number or one per output.
 //! * An element-wise node takes its only reader, element-wise too, and its other inputs; names are appended.
 //!
 //! Source: `FuseFullyConnectedAndSimpleOperation`, `FuseEltwiseAndSimple`, OpenVINO 2026.4,
@@ -29,7 +29,7 @@ pub(super) const POST_OPERATIONS: Rule = Rule {
     repeats: true,
 };
 
-/// Takes the constants of arithmetic on floats with one number that nobody else reads: they are attributes.
+/// Takes the constants of arithmetic on floats with one number that nothing else reads: they are attributes.
 pub(super) const NUMBERS: Rule = Rule {
     name: "embed-numbers",
     source: "FuseEltwiseAndSimple, src/plugins/intel_cpu/src/graph_optimizer.cpp",

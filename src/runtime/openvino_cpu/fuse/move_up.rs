@@ -1,7 +1,7 @@
 //! Element-wise nodes move above what only moves data.
 //!
 //! An activation (not Swish, and no LogicalNot) with one reader, or arithmetic with one constant number on the right, moves above the
-//! Reshapes, Transposes and Gathers that feed it, if nobody else reads any of them. It gets a made-up name; those that move data
+//! Reshapes, Transposes and Gathers that feed it, if nothing else reads any of them. It gets a made-up name; those that move data
 //! keep theirs.
 //!
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,

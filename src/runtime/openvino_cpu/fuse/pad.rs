@@ -1,6 +1,6 @@
 //! Pads in front of convolutions and average pools.
 //!
-//! Zeros around the image, of a Pad that nobody else reads, are part of the window's own pads. An average takes them
+//! Zeros around the image, of a Pad that nothing else reads, are part of the window's own pads. An average takes them
 //! only if it has none of its own.
 //!
 //! Source: `PadFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations/pad_fusion.cpp.

@@ -4,7 +4,7 @@
 //!   joined under its name with the output's number. Weights of each are constants of their own.
 //! * One of one direction writes `[batch, time, hidden]`, which a Reshape `…_abc_a1bc_0` gives its directions back. It computes
 //!   with time first: unless the batch is known to be 1, its data and its first output are reordered.
-//! * An output that nobody reads is a result of the graph.
+//! * An output that nothing reads is a result of the graph.
 //!
 //! Source: `BidirectionalSequenceDecomposition`, src/common/transformations/src/transformations/op_conversions;
 //! `reshapeRnnSeq`, src/plugins/intel_cpu/src/graph_optimizer.cpp; `RNN::configurePortDataTypes` and
@@ -142,7 +142,7 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
     }
 }
 
-/// Makes results of the outputs that nobody reads.
+/// Makes results of the outputs that nothing reads.
 fn add_results(work: &mut Work<'_>, node: usize) {
     for port in 1..work.nodes[node].outputs.len() {
         let edge = Edge { node, port };

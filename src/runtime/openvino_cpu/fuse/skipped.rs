@@ -130,7 +130,7 @@ fn is_simple(work: &Work<'_>, node: usize, axis: i64) -> bool {
         || is_scale_or_shift(work, node, axis)
 }
 
-/// Arithmetic with constants that nobody else reads, of one number or one per channel.
+/// Arithmetic with constants that nothing else reads, of one number or one per channel.
 fn is_scale_or_shift(work: &Work<'_>, node: usize, axis: i64) -> bool {
     use Binary::{Add, Divide, Multiply, Subtract};
     let of = &work.nodes[node];

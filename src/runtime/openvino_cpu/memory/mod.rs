@@ -181,7 +181,7 @@ fn held(
     there.map(Held::allocation).collect()
 }
 
-/// What of the weights' file is there beside what the graph reads; sets how it is resident.
+/// What of the weights' file is there in addition to what the graph reads; sets how it is resident.
 fn of_file(
     all: &[Allocation],
     options: &OpenvinoCpu,

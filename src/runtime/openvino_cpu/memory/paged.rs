@@ -11,7 +11,7 @@
 //! | a prompt | `T 32 ru(L,32) 4`; `B n Hk 32 S e`; `B n Hk 32 ru(V,32) e` |
 //! | one token per sequence | `B H ru(L,32) 4`; `B n H V 4` where there are fewer sequences than threads |
 //!
-//! Where a run makes the cache grow, the old keys and values of all layers are there beside the new ones. A cache of a given
+//! Where a run makes the cache grow, the old keys and values of all layers are there together with the new ones. A cache of a given
 //! size is there twice until the first generation has ended.
 //!
 //! Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/kernels/scaled_attn/executor_pa.cpp and

@@ -15,7 +15,7 @@
 //! | Subgraph, Eltwise | input 0, if every producer has this one reader, input 0 is no Parameter and no constant, and dims and element size agree; a Subgraph must have one reader itself | yes | no |
 //! | MVN, Softmax, Pooling | input 0, if nobody else reads it, it is not constant, and sizes agree | yes | no |
 //!
-//! Where nothing is computed in place (`is_apart`), only views and states are joined. Everything else writes a new tensor. An output of several that nobody reads (the indices of MaxPool) has none.
+//! Where nothing is computed in place (`is_apart`), only views and states are joined. Everything else writes a new tensor. An output of several that nothing reads (the indices of MaxPool) has none.
 //!
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/graph.cpp (`FormMemoryRegions`, and
 //! `ResolveComplexInplaceConflicts` for what is read after it is overwritten) and the `initInPlace` of the

@@ -58,7 +58,7 @@ pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Mom
     }
 }
 
-/// Bytes of each mapped table that nobody reads, by its constant's step.
+/// Bytes of each mapped table that nothing reads, by its constant's step.
 ///
 /// Cost: linear in edges.
 pub(super) fn unread(graph: &ExecutionGraph) -> FxHashMap<u32, Bytes> {

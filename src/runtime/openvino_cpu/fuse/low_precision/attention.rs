@@ -70,7 +70,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
-/// Keys before a Transpose that nobody else needs, and the order that makes them transposed ones.
+/// Keys before a Transpose that nothing else needs, and the order that makes them transposed ones.
 fn swapped_order(work: &Work<'_>, key: Edge) -> Option<(Edge, Vec<i64>)> {
     let rank = work.tensor(key).dims.len();
     let mut order: Vec<i64> = (0..rank as i64).collect();

@@ -61,7 +61,7 @@ impl Dequantization {
         self.constants().all(|constant| work.tensor(constant).elements() == 1)
     }
 
-    /// Whether the constants lie along the second dim of what it writes, or are one number.
+    /// Whether the constants are along the second dim of what it writes, or are one number.
     ///
     /// Source: `LayerTransformation::canBeTransformedStatic`.
     pub(super) fn is_per_channel(&self, work: &Work<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! QuantizeLinear and DequantizeLinear, as OpenVINO's ONNX frontend reads them.
 //!
 //! A pair of both is a FakeQuantize with the name of the first, whose limits are those of the type that is written. A
-//! DequantizeLinear of a constant is a Convert and a Multiply with the scale, which lies along the first dim. The bias of a
+//! DequantizeLinear of a constant is a Convert and a Multiply with the scale, which is along the first dim. The bias of a
 //! convolution is an Add that has the convolution's name.
 //!
 //! Source: src/frontends/onnx/frontend/src/op/quantize_linear.cpp, dequantize_linear.cpp and conv.cpp;

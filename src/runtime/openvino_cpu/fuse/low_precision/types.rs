@@ -2,7 +2,7 @@
 //!
 //! Readers restrict it: a convolution with quantized filters takes u8, a product u8 or i8 first and i8 second, a
 //! recurrence u8. Restrictions hold for all FakeQuantizes that the same data-moving operators join. Of what is left,
-//! limits of both signs that lie evenly around 0 want i8, limits from 0 up u8, others take the first, with a zero point.
+//! limits of both signs that are symmetric around 0 want i8, limits from 0 up u8, others take the first, with a zero point.
 //!
 //! Source: `MarkupPrecisions`, `PropagatePrecisions`, `FakeQuantizeDecompositionTransformation` and
 //! `LayerTransformation::getPrecisionDetails`, OpenVINO 2026.4, src/common/low_precision_transformations/src; the

@@ -35,7 +35,7 @@ const FIRST: f32 = 1.0;
 const SECOND: f32 = 2.3;
 const BEYOND: f32 = 17.0;
 
-/// What the cost of a loop depends on beside the loop.
+/// What the cost of a loop depends on apart from the loop.
 pub(super) struct Context<'a> {
     pub core: &'a Core,
     pub bytes: [i64; 3],
