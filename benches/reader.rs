@@ -1,4 +1,4 @@
-//! Time to read an IR into a graph, beside a bare pass over its XML events.
+//! Time to read an IR into a graph, next to a bare pass over its XML events.
 //!
 //!     cargo bench --bench reader [FILE.xml …]
 

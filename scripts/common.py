@@ -1,4 +1,4 @@
-"""What the scripts share: which memgraph they run, how it is told of inputs, and the sections of documents they write."""
+"""What the scripts share: which memgraph they run, how it gets its inputs, and the sections of documents they write."""
 
 import argparse
 import os

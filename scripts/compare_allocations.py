@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the requests of a first run of ONNX Runtime, one by one, against those that memgraph tells.
+"""Compares the requests of a first run of ONNX Runtime, one by one, with those that memgraph reports.
 
     /path/to/venv/bin/python scripts/compare_allocations.py MODEL.onnx --bind batch=1 --bind seq=1 --level disabled
 

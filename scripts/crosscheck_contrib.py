@@ -4,7 +4,7 @@
     scripts/crosscheck_contrib.py [--memgraph PATH] [--only TEXT] [--keep DIR] [-v]
 
 One model of one node per operator and combination of attributes and optional inputs. ONNX Runtime runs it; memgraph is
-told the shapes of the inputs, and the numbers of small ones, as `crosscheck_onnx.py` does. The model declares nothing of
+given the shapes of the inputs, and the numbers of small ones, as `crosscheck_onnx.py` does. The model declares nothing of
 its outputs. Dims and element type of every output must be equal, or, where memgraph says that a shape depends on data,
 nowhere smaller.
 
@@ -279,7 +279,7 @@ def products():
         ((5,), (5, 7), {}),
     ):  # fmt: skip
         yield "FusedMatMul", f"{a} by {b}, {spec}", [f32(*a), f32(*b)], 1, spec
-    # The dims before the last stand one further left.
+    # The dims before the last are one further left.
     yield "FusedMatMul", "batch transposed A", [f32(3, 2, 5), f32(2, 5, 7)], 1, {"transBatchA": 1}
     yield "FusedMatMul", "batch transposed A of 4", [f32(2, 3, 4, 5), f32(3, 4, 5, 7)], 1, {"transBatchA": 1}
     yield "FusedMatMul", "batch transposed both", [f32(3, 2, 5), f32(5, 2, 7)], 1, {"transBatchA": 1, "transBatchB": 1}

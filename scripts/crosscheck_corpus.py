@@ -151,7 +151,7 @@ def fix_shape_inputs(model, values):
     """Turns those small inputs into constants without which more shapes would stay open."""
     constants = {}
     for parameter, value in values.items():
-        # bfloat16 is no kind that numpy knows of.
+        # numpy has no bfloat16.
         is_list = value.dtype.kind in "iub" or (value.dtype.kind in "fV" and value.ndim <= 1)
         if is_list and value.size <= MAX_CONSTANT_ELEMENTS:
             constants[parameter] = ov.op.Constant(parameter.get_element_type(), ov.Shape(value.shape), value.ravel().tolist())

@@ -7,7 +7,7 @@ Every node test of the `onnx` package whose inputs and outputs are tensors. Shap
 and numbers by `--value` where a user would know them too: integers and booleans of at most 64 elements, floats of at
 most 8. What the models declare of their outputs is taken away first, for memgraph believes it of operators that it
 does not know. What the test's outputs really have must be what memgraph says: the same dims and element type, or, where memgraph
-says that the shape depends on data, dims that are nowhere larger than memgraph's. Where it says that no shape can be told
+says that the shape depends on data, dims that are nowhere larger than memgraph's. Where it says that no shape can be derived
 without numbers that it has not, it is asked again with `--allow-opaque`, and must call them unknown.
 
 Exit status: 0 at least 99.5 % of the cases agree exactly or as bounds, 1 fewer do, 2 the check itself could not run.
@@ -130,7 +130,7 @@ def compare(memgraph, graph, path, inputs, outputs):
 
 
 def given(name, value):
-    """What the command line is told of an input."""
+    """The command line's arguments for an input."""
     yield from common.input_words({name: value.shape})
     if value.dtype.kind in "iub" and value.size <= MAX_INTEGERS:
         yield f"--value={name}={','.join(str(int(number)) for number in value.ravel())}"

@@ -165,7 +165,7 @@ def run(path, model, inputs):
 
 
 def copy_data(path, model, folder):
-    """External data beside the model: as it is, or as many zeros as are needed."""
+    """External data next to the model: as it is, or as many zeros as are needed."""
     ends = {}
     for tensor in itertools.chain(model.graph.initializer):
         entries = {entry.key: entry.value for entry in tensor.external_data}

@@ -5,7 +5,7 @@
 
 Takes every IR below fixtures/ and each --models folder through lengths 1, 7, 512, 1813, 8192 and batches 1 and 3; vision
 towers through their image sizes. Where OpenVINO's shape is static ours must be equal, element type too; where it is
-dynamic ours must lie within. Where OpenVINO refuses the input shapes, memgraph must refuse them too. For the comparison
+dynamic ours must be within. Where OpenVINO refuses the input shapes, memgraph must refuse them too. For the comparison
 every input's shape is given with `--input`; memgraph must bind the same shapes by role (`--bind batch=3 --bind seq=7`).
 
 Exit status: 0 all agree, 1 a port differs or was not compared, 2 the check itself could not run.
@@ -35,7 +35,7 @@ def main():
 
     memgraph = common.find_memgraph(args.memgraph)
     folders = [common.ROOT / "fixtures", *map(pathlib.Path, args.models)]
-    # An export that lies in several folders counts once.
+    # An export that is in several folders counts once.
     # What has no .bin is an execution graph, which OpenVINO writes and does not read.
     exports = {(xml.parent.name, xml.name): xml for folder in reversed(folders) for xml in folder.rglob("*.xml")
                if xml.with_suffix(".bin").exists()}
@@ -126,7 +126,7 @@ def cases_of(model, config):
             for length in LENGTHS:
                 roles = {"batch": batch, "seq": length}
                 if "decoder_input_ids" in parameters:
-                    # No role tells how long the encoder's output is.
+                    # No role says how long the encoder's output is.
                     roles |= {"encoder_hidden_states.0": batch, "encoder_hidden_states.1": ENCODED}
                 if "x" in parameters:
                     # A name without a meaning has no roles.
@@ -135,7 +135,7 @@ def cases_of(model, config):
 
 
 def text_dims(batch, length):
-    """Dims by parameter name for text models; None stands for the parameter's own static dim."""
+    """Dims by parameter name for text models; None represents the parameter's own static dim."""
     return {
         "input_ids": (batch, length),
         "input": (batch, length),

@@ -1,6 +1,6 @@
 /* Counts what a process allocates: a library to preload, built and read by scripts/measure_openvino.
  *
- * It stands in for malloc and its relatives and for mmap, passes every call on to glibc, and keeps under one lock:
+ * It replaces malloc, its relatives and mmap, passes every call on to glibc, and keeps under one lock:
  *
  *   heap      live bytes of malloc, as malloc_usable_size counts them, and their peak;
  *   anon      live bytes of anonymous mappings that the program asked for by name (generated code, Python's arenas;

@@ -47,7 +47,7 @@ for width, height in SIZES:
                      "pixel_values": [int(dim) for dim in shape], "tokens": int(tokens)})
 
     for family, settings in (("qwen2_5_vl", qwen2), ("qwen3_vl", qwen3)):
-        # The slow processor has its own bounds on pixels beside `size`; Qwen3-VL is published with the fast one.
+        # The slow processor has its own bounds on pixels in addition to `size`; Qwen3-VL is published with the fast one.
         processor = Qwen2VLImageProcessor if family == "qwen2_5_vl" else Qwen2VLImageProcessorFast
         out = processor(**settings)(images=[image], return_tensors="pt")
         add(family, settings, {"vision_config": {"patch_size": settings["patch_size"], "spatial_merge_size": 2}},

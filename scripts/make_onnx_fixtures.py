@@ -8,9 +8,9 @@ an error). Architectures
 are those of published models, reduced in width and depth; dims that a user chooses are symbolic. Initializers of more
 than 4 KiB become external data in a file that is not written.
 
-With --measure, each is also run twice by ONNX Runtime (weights of zeros), and `onnxruntime.json` beside it says by how
+With --measure, each is also run twice by ONNX Runtime (weights of zeros), and `onnxruntime.json` next to it says by how
 much the arena was extended in the creation, the first and the second run, under both growth strategies, and what was
-reserved beside it.
+reserved next to it.
 """
 
 import argparse
@@ -460,7 +460,7 @@ def masks_without_vmap():
 
 
 def strip(onnx, model):
-    """Takes the larger initializers out of the file; what remains tells where they would be."""
+    """Takes the larger initializers out of the file; what remains shows where they would be."""
     end = 0
     for tensor in model.graph.initializer:
         size = len(tensor.raw_data)

@@ -2,7 +2,7 @@
 
 Expected shapes come from OpenVINO alone (`expected_ports`), ours from `memgraph dump --stage shapes` alone
 (`dump_shapes`); this module never derives a shape itself. OpenVINO's side is `validate_nodes_and_infer_types` on the
-graph as it was read: `Model.reshape` would rewrite the graph first (it folds and fuses), so it is no oracle.
+graph as it was read: `Model.reshape` would rewrite the graph first (it folds and fuses), so it cannot be the reference.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ class Port:
         return self.dims is not None and all(least == most for least, most in self.dims)
 
     def holds(self, ours):
-        """Whether a tensor of the dump has this type and lies within these dims; an upper bound must be OpenVINO's, if
+        """Whether a tensor of the dump has this type and is within these dims; an upper bound must be OpenVINO's, if
         it gives one: a shape that depends on data must not come out too small. An unknown shape is right only where
         OpenVINO has no bound either."""
         if self.dtype not in ("dynamic", ours["dtype"]):

@@ -64,7 +64,7 @@ def figure(value, base):
 
 
 def fills(found, estimated):
-    """Where a prediction's bytes are, in MB, largest first, and beside what the estimate counts."""
+    """Where a prediction's bytes are, in MB, largest first, and the estimate's figures."""
     totals = found["totals"]
     groups = {}
     for live in found["peak"]["live"]:

@@ -169,7 +169,7 @@ def measured_figures(record):
 
 
 def inference(report):
-    """The phase of a report that a record's first inference is held against: the higher one, where tokens are generated."""
+    """The phase of a report that a record's first inference is compared with: the higher one, where tokens are generated."""
     found = [phase for phase in report["phases"] if phase["name"] in ("infer", "prefill", "decode")]
     return max(found, key=lambda phase: phase["heap_peak_bytes"])
 
@@ -233,7 +233,7 @@ def unpredicted(sizes, predicted):
 
 
 def predicted_blocks(report, *classes):
-    """Sizes of the blocks of at least 128 KiB of some classes; of all that are no file where none is named."""
+    """Sizes of the blocks of at least 128 KiB of some classes; of all but files if no class is named."""
     blocks = [block for block in report["blocks"] if block["bytes"] >= SMALL]
     held = [block for block in blocks if block["class"] in classes or not classes and block["class"] != "weights_file"]
     return [block["bytes"] for block in held for _ in range(block["count"])]

@@ -21,7 +21,7 @@ pub struct Buffer {
     pub size: Bytes,
     /// The offset must be a multiple of this; 1 for none.
     pub alignment: u64,
-    /// The size is not known when memory is divided: only the live range may decide where it lies.
+    /// The size is not known when memory is divided: placement may depend only on the live range.
     pub grows: bool,
 }
 
@@ -63,7 +63,7 @@ impl Problem {
     }
 }
 
-/// Where each buffer of a [`Problem`] lies.
+/// Where each buffer of a [`Problem`] is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
@@ -73,7 +73,7 @@ pub struct Plan {
     pub arena_size: Bytes,
     /// Parts of the arena that are allocations of their own, by offset; empty: the arena is one.
     pub blocks: Vec<Block>,
-    /// Bytes of the arena that were ever written to, sorted and disjoint, where a planner tells; empty: all of them.
+    /// Bytes of the arena that were ever written to, sorted and disjoint, where a planner lists them; empty: all of them.
     pub touched: Vec<Range<u64>>,
 }
 

@@ -35,7 +35,7 @@ pub struct Scenario {
     pub prompt: Option<u64>,
     /// Tokens cached already.
     pub past: u64,
-    /// Tokens of the generation's first pass, which caches are allocated for; `None`: this pass stands alone.
+    /// Tokens of the generation's first pass, which caches are allocated for; `None`: there is one pass only.
     pub first_prompt: Option<u64>,
     /// Most tokens that the generation may add, if a limit was set.
     pub new_tokens: Option<u64>,

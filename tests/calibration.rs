@@ -19,7 +19,7 @@ const FOLDERS: &[(&str, u128)] =
 /// Powers of two up to this are widths of types, vectors and blocks, as the formulas in the files' heads have them.
 const WIDEST: u128 = 64;
 
-/// What stands for a fact that needs no source, and why.
+/// What counts as a fact that needs no source, and why.
 const EXEMPT: &[(&str, &str)] = &[
     ("PAGE", "bytes of a page on x86-64"),
     ("MOST_ITERATIONS", "a limit of the model itself, not a fact of the runtime"),

@@ -1,4 +1,4 @@
-//! The written graph beside the executed one: nothing is counted twice, and nothing is lost.
+//! The written graph next to the executed one: nothing is counted twice, and nothing is lost.
 
 use memgraph::formats;
 use memgraph::phases;

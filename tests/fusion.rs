@@ -1,6 +1,6 @@
 //! Whole models against the execution graphs that OpenVINO 2026.4.1 serialized.
 //!
-//! `fixtures/execution/<run>.txt` has one line per node that is no constant, in execution order: kind, original layers,
+//! `fixtures/execution/<run>.txt` has one line per node that is not a constant, in execution order: kind, original layers,
 //! precision of the first output. Numbers in names that the runtime makes up are left away, there and here.
 
 #![cfg(feature = "openvino")]

@@ -1,4 +1,4 @@
-//! Image rules, held against the image processors of transformers (scripts/image_rules.py).
+//! Image rules, compared with the image processors of transformers (scripts/image_rules.py).
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails here.
 

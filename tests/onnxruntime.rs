@@ -1,4 +1,4 @@
-//! The arena of `onnxruntime-cpu` against runs of ONNX Runtime 1.31.1 that are recorded beside the fixtures.
+//! The arena of `onnxruntime-cpu` against runs of ONNX Runtime 1.31.1 that are recorded with the fixtures.
 
 use memgraph::formats;
 use memgraph::phases::{self, Phase, PhaseName};
@@ -48,7 +48,7 @@ fn run(folder: &Path, arena: Arena) -> Vec<Phase> {
     phases::run(&graph, &[(PhaseName::Infer, scenario)], &profile, profile.planner()).unwrap()
 }
 
-/// Lengths of the regions that the last phase leaves, and those that the log told of, each sorted.
+/// Lengths of the regions that the last phase leaves, and those that the log lists, each sorted.
 fn regions(folder: &Path, arena: Arena) -> (Vec<u64>, Vec<u64>) {
     let phases = run(folder, arena);
     let blocks = &phases.last().unwrap().plan.blocks;
@@ -105,7 +105,7 @@ fn a_run_has_three_phases_and_its_second_run_no_less_than_the_first() {
     }
 }
 
-/// Packed weights and their workspaces lie beside the arena; the log tells of them where it was recorded.
+/// Packed weights and their workspaces are next to the arena; the log lists them where it was recorded.
 #[test]
 fn what_is_reserved_beside_the_arena_is_what_the_runtime_reserves() {
     let mut compared = 0;
@@ -179,7 +179,7 @@ fn genai_has_the_arena_and_the_heap_that_were_measured() {
         let report = report::build(&subject);
         for phase in &report.phases {
             let (own, measured) = (phase.heap_peak_bytes, measured(&phase.name));
-            // The runner's own objects are not told.
+            // The runner's own objects are not reported.
             assert!(own <= measured && own * 100 >= measured * 95, "{}: {own}, {measured}", phase.name);
         }
         // Two heads of 32 floats, key and value of two layers: of all tokens once, or of a pass and the one before.

@@ -208,7 +208,7 @@ fn heads_that_suit_no_kernel_are_written_out_without_xmx() {
         let run = walk("gemma-3-4b-it-vision-fp16", &profile, Some(4096), None, 0);
         report(&run, true).totals.total_bytes
     };
-    // 72 is no multiple of 16: two matrices of scores, 16 heads of 4,096 patches squared.
+    // 72 is not a multiple of 16: two matrices of scores, 16 heads of 4,096 patches squared.
     let scores = 2 * 16 * 4096 * 4096 * 2;
     let differ = total(false) - total(true);
     assert!(differ.abs_diff(scores) < 16 << 20, "{differ} and {scores}");

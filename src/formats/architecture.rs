@@ -72,7 +72,7 @@ pub struct Vision {
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is over the cap, is no JSON, or states a size of 0.
+/// If the file cannot be read, is over the cap, is not JSON, or states a size of 0.
 pub fn read(path: &Path) -> Result<Architecture> {
     let json = json(path)?;
     let found = architecture(&json);

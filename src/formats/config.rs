@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is over the cap, or is no JSON.
+/// If the file cannot be read, is over the cap, or is not JSON.
 pub fn read(folder: &Path) -> Result<ModelConfig> {
     let path = folder.join("config.json");
     match path.try_exists() {
@@ -24,7 +24,7 @@ pub fn read(folder: &Path) -> Result<ModelConfig> {
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is over the cap, or is no JSON.
+/// If the file cannot be read, is over the cap, or is not JSON.
 pub fn read_file(path: &Path) -> Result<ModelConfig> {
     Ok(sizes(&json(path)?))
 }

@@ -31,7 +31,7 @@ pub struct GenAiConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window {
-    /// Tokens that such a layer's cache has room for, if `max_length` is no less.
+    /// Tokens that such a layer's cache has room for, if `max_length` is not less.
     pub length: u64,
     /// Which layers; empty: all.
     pub layers: Vec<u64>,
@@ -41,7 +41,7 @@ pub struct Window {
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is over the cap, or is no JSON.
+/// If the file cannot be read, is over the cap, or is not JSON.
 pub fn read(folder: &Path) -> Result<Option<GenAiConfig>> {
     let path = folder.join("genai_config.json");
     match path.try_exists() {

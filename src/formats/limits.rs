@@ -1,4 +1,4 @@
-//! Every cap on hostile input, in one place: what a file asks for is refused before memory is taken for it.
+//! Every cap on hostile input, in one place: what a file asks for is refused before memory is allocated for it.
 //!
 //! Each is at least ten times what any published export needs.
 

@@ -23,7 +23,7 @@ pub(super) fn by_key<K: Hash + Eq, E>(
     map
 }
 
-/// What a word stands for; words are compared without regard to case.
+/// What a word represents; words are compared without regard to case.
 pub(super) fn word<T: Copy>(words: &[(&str, T)], value: &str) -> Option<T> {
     words.iter().find(|(word, _)| value.eq_ignore_ascii_case(word)).map(|&(_, known)| known)
 }

@@ -40,7 +40,7 @@ impl AsRef<[u8]> for Mapping {
 
 /// # Safety argument
 ///
-/// A mapping is sound as long as nobody changes the file meanwhile. The bytes are only copied out as numbers, so a
+/// A mapping is sound as long as nothing changes the file meanwhile. The bytes are only copied out as numbers, so a
 /// file that another process rewrites gives other numbers, which every reader treats as hostile anyway. A file that
 /// another process cuts short during the read ends this process by a signal; model files are not written while they
 /// are analysed, and every runtime that maps its weights relies on the same.

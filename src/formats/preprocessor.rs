@@ -42,7 +42,7 @@ pub struct Preprocessor {
 ///
 /// # Errors
 ///
-/// If a file that is there cannot be read, is over the cap, or is no JSON.
+/// If a file that is there cannot be read, is over the cap, or is not JSON.
 pub fn read(folder: &Path, config: Option<&Path>) -> Result<Preprocessor> {
     let optional = |path: &Path| match path.try_exists() {
         Ok(true) => json(path),

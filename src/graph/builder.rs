@@ -49,7 +49,7 @@ pub struct NodeSpec<'a> {
     pub opset: &'a str,
     /// The file's own id; -1 for nodes that the reader adds.
     pub source_id: i64,
-    /// Where it stands in the file.
+    /// Its position in the file.
     pub position: Option<Position>,
     /// Part of a weight's decompression.
     pub is_decompression: bool,
@@ -189,7 +189,7 @@ impl Builder {
         id
     }
 
-    /// Adds a constant that stands in no file, for attributes that are inputs of the canonical operator.
+    /// Adds a constant that is in no file, for attributes that are inputs of the canonical operator.
     pub fn constant(&mut self, name: &str, dtype: DType, dims: &[u64], value: Value) -> TensorId {
         let op = Op::Constant(Constant { range: None, value: Some(value) });
         let node = self.node(NodeSpec { op, name, type_name: "Const", ..NodeSpec::default() });

@@ -2,7 +2,7 @@
 //!
 //! Knows no format and no runtime. A [`Graph`] is made by a [`Builder`], which
 //! checks it (`validate`) and fixes the execution order (`order`); it never
-//! changes afterwards. Texts lie in one arena, ports in one list, so a graph of
+//! changes afterwards. Texts are in one arena, ports in one list, so a graph of
 //! thousands of nodes is a handful of allocations.
 
 mod builder;
@@ -119,7 +119,7 @@ pub struct Node {
     pub opset: Text,
     /// The file's own id; -1 for nodes that the reader added.
     pub source_id: i64,
-    /// Where it stands in the file.
+    /// Its position in the file.
     pub position: Option<Position>,
     /// Marked as part of a weight's decompression (`decompression` in rt_info): never an activation.
     pub is_decompression: bool,
@@ -321,7 +321,7 @@ impl Graph {
         &self.order
     }
 
-    /// Where a node stands, for errors.
+    /// The position of a node, for errors.
     #[must_use]
     pub fn location(&self, id: NodeId, port: Option<Port>) -> Location {
         let node = self.node(id);

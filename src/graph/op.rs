@@ -125,7 +125,7 @@ pub enum Op {
     FakeQuantize {
         /// How the limits are made equal to the data.
         broadcast: Broadcast,
-        /// Number of values that are told apart.
+        /// Number of values that are distinguished.
         levels: i64,
     },
     /// `data`, `scale`, `shift` → data's shape.
@@ -409,7 +409,7 @@ pub enum Op {
     GatherQuantized {
         /// Axis of the rows.
         axis: i64,
-        /// Bits of an element; several may lie in one of the data's bytes, along the last dim.
+        /// Bits of an element; several may be in one of the data's bytes, along the last dim.
         bits: i64,
     },
     /// `data`, `indices` (same rank) → indices' shape.

@@ -33,7 +33,7 @@ pub(super) fn ports(graph: &Graph) -> Result<()> {
     Ok(())
 }
 
-/// The cycle that `node` lies on or reads from, in words.
+/// The cycle that contains `node` or that it reads from, in words.
 pub(super) fn cycle_through(graph: &Graph, node: NodeId) -> String {
     let mut path = vec![node];
     let mut seen = vec![usize::MAX; graph.nodes.len()];

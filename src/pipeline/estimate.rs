@@ -44,7 +44,7 @@ impl Estimate {
     }
 }
 
-/// The estimate of a language model that reads `tokens` tokens; `config` stands in for the folder's config.json.
+/// The estimate of a language model that reads `tokens` tokens; `config` replaces the folder's config.json.
 ///
 /// # Errors
 ///

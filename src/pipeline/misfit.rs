@@ -11,7 +11,7 @@ use crate::scenario::{Scenario, input_name};
 use crate::shape::{self, Shapes};
 use std::collections::BTreeMap;
 
-/// The error of a part of a tower, with what the part takes if that can be told.
+/// The error of a part of a tower, with the sizes that the part accepts if they are known.
 ///
 /// Errors of other kinds, and of runs that give neither patches nor an image, are handed through.
 ///

@@ -43,7 +43,7 @@ fn other_graph(model: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The folder that a model's config.json lies in.
+/// The folder that a model's config.json is in.
 #[must_use]
 pub fn folder(model: &Path) -> &Path {
     if model.is_dir() { model } else { model.parent().unwrap_or(Path::new("")) }

@@ -1,4 +1,4 @@
-//! A vision tower: the image that a number of patches stands for.
+//! A vision tower: the image that a number of patches represents.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::scenario::{ModelConfig, Scenario, Task};
@@ -29,7 +29,7 @@ pub fn scenario(base: &Scenario, patches: Option<u64>) -> Result<Scenario> {
         None if base.config.image_size.is_none() => Ok(scenario),
         None => Err(Error::new(
             ErrorKind::Usage,
-            format!("{patches} patches are no whole number of images, and no square image"),
+            format!("{patches} patches are not a whole number of images, and no square image"),
         )
         .note(format!(
             "the config says image_size {} and patch_size {patch}",

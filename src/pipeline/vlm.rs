@@ -52,7 +52,7 @@ pub struct Run {
     pub image_tokens: u64,
     /// Tokens of the prompt, the images' included; `None` without a language model.
     pub prompt: Option<u64>,
-    /// What was taken for granted about the pipeline as a whole.
+    /// Assumptions about the pipeline as a whole.
     pub assumptions: Vec<Assumption>,
 }
 

@@ -7,7 +7,7 @@
 //!
 //! A buffer that [`grows`](crate::problem::Buffer::grows) is asked for when it starts and given back when it ends.
 //! All others are known before the run (the memory pattern of an earlier run): they are one request at the start,
-//! within which each lies where a best-fit trace of their starts and ends puts it.
+//! within which each has the offset of a best-fit trace of their starts and ends.
 //!
 //! Of several equal chunks the one of the earliest region is taken; the runtime takes that of the lowest address.
 //!
@@ -81,7 +81,7 @@ pub(super) fn plan(problem: &Problem, extension: Extension, before: Option<&Plan
     }
 }
 
-/// The arena after a run without the regions in which no `held` buffer lies, and for each region whether it stays; of regions
+/// The arena after a run without the regions that contain no `held` buffer, and for each region whether it stays; of regions
 /// that double the first does.
 ///
 /// Source: `BFCArena::Shrink`, onnxruntime/core/framework/bfc_arena.cc.
@@ -375,7 +375,7 @@ mod tests {
         let (left, kept) = shrink(&first, &before, Extension::Doubled, |index| index == 2);
         assert_eq!((regions(&left), kept), (vec![1, 4], vec![true, false, true, false]));
         assert_eq!(left.touched, vec![0..MIB, MIB..5 * MIB]);
-        // The same again, where 2 MiB lie in the region of 4: the new ones are 2 MiB doubled, not twice the largest region.
+        // The same again, where 2 MiB are in the region of 4: the new ones are 2 MiB doubled, not twice the largest region.
         let after = plan(&first, Extension::Doubled, Some(&left), true);
         assert_eq!(regions(&after), [1, 4, 4, 8]);
         let (left, _) = shrink(&first, &before, Extension::AsRequested, |_| false);

@@ -2,7 +2,7 @@
 //!
 //! One buffer per line: `id,lower,upper,size` for a problem, with a fifth
 //! column `offset` for a plan. `lower..upper` is the half-open live range,
-//! `size` and `offset` are bytes. The header is required; columns may stand in
+//! `size` and `offset` are bytes. The header is required; columns may be in
 //! any order. Ids are free text without commas and are kept.
 //!
 //! Source: <https://github.com/google/minimalloc>, README, "File formats".
@@ -190,7 +190,7 @@ fn number_in<T: std::str::FromStr<Err = std::num::ParseIntError>>(
 ) -> Result<T> {
     field.parse().map_err(|error: std::num::ParseIntError| {
         let bits = 8 * size_of::<T>();
-        malformed(format!("{column} \"{}\" is no whole number of {bits} bits: {error}", clip(field)), line)
+        malformed(format!("{column} \"{}\" is not a whole number of {bits} bits: {error}", clip(field)), line)
     })
 }
 
@@ -247,8 +247,8 @@ mod tests {
             ("id,lower,upper,size\na,1,2,3\nb,1,2\n", "3 fields, but the header has 4\n  --> :3"),
             ("id,lower,upper,size\na,1,2,3,4,5\n", "6 fields, but the header has 4\n  --> :2"),
             ("id,lower,upper,size\na,2,2,3\n", "live range 2..2 is empty\n  --> :2"),
-            ("id,lower,upper,size\na,-1,2,3\n", "lower \"-1\" is no whole number of 32 bits"),
-            ("id,lower,upper,size\na,0,2,x\n", "size \"x\" is no whole number of 64 bits"),
+            ("id,lower,upper,size\na,-1,2,3\n", "lower \"-1\" is not a whole number of 32 bits"),
+            ("id,lower,upper,size\na,0,2,x\n", "size \"x\" is not a whole number of 64 bits"),
             ("id,lower,upper,size\na,0,2,3\na,0,2,3\n", "id \"a\" is on line 2 already\n  --> :3"),
             ("id,lower,upper,size\n,0,2,3\n", "an id of 0 bytes"),
             ("id,lower,upper,size,offset\na,0,1,2,18446744073709551615\n", "plus size 2 is past 2^64 - 1"),

@@ -1,7 +1,7 @@
 //! `first-fit`: in execution order, each buffer at the lowest offset that is free while it lives.
 //!
 //! It knows the whole life of a buffer when it places it, as an allocator at
-//! run time does not: a gap that is taken later is no gap. Ties: position in
+//! run time does not: a gap that is taken later is not a gap. Ties: position in
 //! the list.
 
 use super::occupancy::Occupancy;

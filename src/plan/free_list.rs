@@ -1,6 +1,6 @@
 //! An allocator at run time: blocks are taken when a buffer starts and given back when it ends.
 //!
-//! Free blocks are the gaps between live buffers; what lies above the highest
+//! Free blocks are the gaps between live buffers; what is above the highest
 //! live buffer is open. A request goes to the smallest gap that holds it, else
 //! to the open end. Nothing is known of the future.
 
@@ -17,7 +17,7 @@ pub(super) enum Ties {
     Highest,
 }
 
-/// Runs through the steps: buffers that end give back their block before those that start take one.
+/// Runs through the steps: buffers that end free their block before those that start take one.
 ///
 /// Sizes are padded to their alignment. At one step, buffers go by position.
 pub(super) fn offsets(buffers: &[Buffer], ties: Ties) -> Vec<u64> {

@@ -1,4 +1,4 @@
-//! `interval-coloring`: buffers that never live together share a block, one block beside the other.
+//! `interval-coloring`: buffers that never live together share a block; blocks are placed one after the other.
 //!
 //! In order of (start, end), each buffer goes to the first block, in order of
 //! creation, whose last buffer has ended; else to a new block. Sizes play no
@@ -36,7 +36,7 @@ pub(crate) fn blocks(problem: &Problem) -> Vec<Vec<BufferId>> {
     blocks
 }
 
-/// Offsets by buffer: the blocks lie side by side.
+/// Offsets by buffer: blocks are placed one after the other.
 pub(super) fn offsets(problem: &Problem) -> Vec<u64> {
     let mut offsets = vec![0; problem.buffers.len()];
     let mut end = 0;

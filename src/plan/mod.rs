@@ -130,7 +130,7 @@ impl Planner {
 /// Gives every buffer of `problem` an offset.
 ///
 /// Deterministic: the same problem gives the same plan. A buffer of no bytes
-/// lies at offset 0.
+/// is at offset 0.
 ///
 /// # Errors
 ///
@@ -153,11 +153,11 @@ pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
     solve_with(problem, planner, &Options::default()).map(|solution| solution.plan)
 }
 
-/// What is left of an arena that gave back what nothing lies in.
+/// What is left of an arena that freed its empty regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shrunk {
-    /// The blocks that stay, side by side anew.
+    /// The remaining blocks, moved together.
     pub plan: Plan,
     /// By block before, whether it stays.
     pub kept: Vec<bool>,

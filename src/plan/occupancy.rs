@@ -39,7 +39,7 @@ pub(super) struct Occupancy {
     room: Room,
 }
 
-/// The bytes taken by the buffers of one life: beside the others in memory, since most have one range.
+/// The bytes occupied by the buffers of one live range, stored inline because most have one range.
 #[derive(Clone, Copy, Debug, Default)]
 struct Taken {
     first: (u64, u64),

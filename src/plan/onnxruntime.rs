@@ -1,6 +1,6 @@
 //! `onnxruntime`: ONNX Runtime's buffer reuse, then its memory pattern.
 //!
-//! Two passes in execution order. First, a buffer takes over the most recently
+//! Two passes in execution order. First, a buffer reuses the most recently
 //! freed buffer of exactly its size, if there is one (the runtime asks for the
 //! same shape and element size, which a problem does not know); taken-over
 //! buffers are one block, held from the first start to the last end, idle time
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_block_is_held_while_it_is_idle() {
         // offset ↑       ┌─b─┐           The block of a and c is held from 0 to 6,
-        //           ┌─a──┴╌╌╌┴─c─┐       so b lies above it although a is dead.
+        //           ┌─a──┴╌╌╌┴─c─┐       so b is above it although a is dead.
         // time →    0    2   4   6
         let problem = Problem::default().with(0, 2, 4).with(2, 4, 3).with(4, 6, 4);
         assert_eq!(offsets(&problem), [0, 4, 0]);

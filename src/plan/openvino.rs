@@ -8,10 +8,10 @@
 //! with the order of libstdc++ 76 of 76. So [`introsort`] repeats its moves.
 //!
 //! Buffers that [grow](crate::problem::Buffer::grows) are not solved: they share blocks by
-//! [interval coloring](super::interval_coloring), and the blocks lie behind the pool.
+//! [interval coloring](super::interval_coloring), and the blocks are placed behind the pool.
 //!
 //! Source: OpenVINO 2026.4.1, `ov::MemorySolver` and the CPU plugin's
-//! `MemoryManagerStatic`; pools held against the heap blocks of 76 compiled graphs.
+//! `MemoryManagerStatic`; pools validated against the heap blocks of 76 compiled graphs.
 
 use super::occupancy::Occupancy;
 use super::{interval_coloring, introsort};

@@ -1,6 +1,6 @@
 //! The C library's allocator, as far as the resident set of a process depends on it.
 //!
-//! A freed block stays resident where it lies in the heap: whether it does, and whether a later request fits into the
+//! A freed block stays resident where it is in the heap: whether it does, and whether a later request fits into the
 //! hole, decides how much a process keeps. What is followed here, for large blocks:
 //!
 //! * a request goes to the smallest hole that holds it; else to the top of the heap; else, from the threshold for
@@ -20,7 +20,7 @@
 //! right after their bytes, of what the thread kept last. Of the heap in which a run starts, two things are not known,
 //! see [`Start`].
 //!
-//! Not followed: bins for small blocks. At creation these come from the top, since objects that nobody counts fill small
+//! Not followed: bins for small blocks. At creation these come from the top, since objects that are not counted fill small
 //! holes, in a run from such holes; arenas of further threads.
 //!
 //! Source: glibc 2.36, malloc/malloc.c (`sysmalloc`, `_int_malloc`, `_int_memalign`, `_int_free`, `systrim`, `munmap_chunk`),
@@ -44,7 +44,7 @@ const CACHED_COUNT: usize = 7;
 const FAST: u64 = 128;
 /// Alignment that every block has.
 const UNIT: u64 = 16;
-/// Where mapped blocks begin; the heap lies below.
+/// Where mapped blocks begin; the heap is below.
 const MAPPED: u64 = 1 << 60;
 /// Small blocks of a run, which are not followed.
 const ELSEWHERE: u64 = u64::MAX;
@@ -64,14 +64,14 @@ pub(crate) enum SplitRemainder {
 /// What is not known of the heap in which a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Start {
-    /// Where it lies modulo the alignment: a multiple of 16.
+    /// Where it is modulo the alignment: a multiple of 16.
     pub place: u64,
     /// There are small holes for objects, of which the thread keeps as many as it can when it takes one. Without, an object
     /// takes a hole of the next length.
     pub has_small_holes: bool,
 }
 
-/// Small blocks beside the blocks of a run.
+/// Small blocks other than those of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Run {
     start: Start,
@@ -102,7 +102,7 @@ pub(crate) struct GlibcHeap {
     by_length: BTreeSet<(u64, u64)>,
     /// Freed small blocks that the thread keeps for itself, by length; `None`: one somewhere below.
     cached: BTreeMap<u64, Vec<Option<u64>>>,
-    /// What lies beside the blocks of a run; `None`: it is not followed.
+    /// Other blocks than those of a run; `None`: it is not followed.
     run: Option<Run>,
     /// Mapped blocks: address to length.
     mapped: BTreeMap<u64, u64>,
@@ -158,7 +158,7 @@ impl GlibcHeap {
         self.peak
     }
 
-    /// Lets the peak begin anew.
+    /// Resets the peak.
     pub(crate) fn forget_peak(&mut self) {
         self.peak = self.resident;
     }
@@ -439,7 +439,7 @@ mod tests {
 
     #[test]
     fn what_lies_beside_a_block_decides_whether_its_hole_serves_again() {
-        // The rest before a block that starts 16 past a multiple of 64 is as long as an object of 32 bytes, which lies in
+        // The rest before a block that starts 16 past a multiple of 64 is as long as an object of 32 bytes, which is in
         // it: for good, and no hole serves again; or until the block is freed, and the thread keeps it.
         assert_eq!(resident_after(20, 16, true), 20);
         // Where nothing is left before a block, the thread keeps seven rests of 112 bytes; then holes serve.
@@ -462,7 +462,7 @@ mod tests {
         assert_eq!(heap.resident(), 6 * MIB);
         heap.free(a);
         assert_eq!((heap.resident(), heap.threshold), (2 * MIB, 4 * MIB + PAGE));
-        // From now on 2 MiB lie in the heap, and stay resident when they are freed below another block.
+        // From now on 2 MiB are in the heap, and stay resident when they are freed below another block.
         let c = heap.take_written(2 * MIB, 1);
         heap.take_written(MIB, 1);
         heap.free(b);

@@ -14,7 +14,7 @@ pub(crate) trait Arithmetic {
     /// The number in a constant of one element.
     fn constant_number(&self, source: Self::Source) -> Option<f64>;
 
-    /// Of both inputs, the constant one and the other; nothing if the runtime does not tell them apart.
+    /// Of both inputs, the constant one and the other; nothing if the runtime does not distinguish them.
     fn constant_operand(&self, node: usize, kind: Binary) -> Option<(Self::Source, Self::Source)>;
 }
 

@@ -13,7 +13,7 @@ pub struct Executed {
     pub is_dynamic: bool,
     /// Assumptions of the rules that made it.
     pub assumptions: Vec<String>,
-    /// Node `i` is step `i` of the schedule and carries the names of all exported nodes that it stands for.
+    /// Node `i` is step `i` of the schedule and carries the names of all exported nodes that it represents.
     pub nodes_are_steps: bool,
     /// The model's file is the executed graph itself.
     pub is_from_file: bool,
@@ -27,7 +27,7 @@ pub struct ExecutedNode {
     pub name: String,
     /// The runtime's word for what it does.
     pub kind: String,
-    /// Names of the exported nodes that it stands for.
+    /// Names of the exported nodes that it represents.
     pub originals: Vec<String>,
     /// Node and output of each input.
     pub inputs: Vec<(usize, usize)>,

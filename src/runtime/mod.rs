@@ -180,7 +180,7 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass that stands alone: the first of its run.
+    /// A single pass: the first of its run.
     #[must_use]
     pub fn first(graph: &'a Graph, shapes: &'a Shapes, scenario: &'a Scenario, name: PhaseName) -> Pass<'a> {
         Pass { graph, shapes, scenario, name, is_first: true }

@@ -1,4 +1,4 @@
-//! What the dims of a model's inputs stand for, told by input name and rank.
+//! What the dims of a model's inputs represent, from input names and ranks.
 //!
 //! Source: the input names of optimum-intel 1.27 and Optimum ONNX exports, of OpenVINO GenAI's VLM parts, and of
 //! ONNX Runtime GenAI; an input that is not here has no roles, and its free dims must be bound by name.
@@ -6,7 +6,7 @@
 use super::{Scenario, Task};
 use crate::graph::Value;
 
-/// What a dim stands for.
+/// What a dim represents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {

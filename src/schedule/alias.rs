@@ -9,7 +9,7 @@ use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
 use crate::shape::{Bound, Shapes, TensorInfo};
 
-/// An output that lies in an input.
+/// An output that is stored in an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct View {
     /// Which input.
@@ -85,7 +85,7 @@ fn moves_only_ones(data: &TensorInfo, order: Option<&TensorInfo>, output: &Tenso
     order.len() == out.len() && moved.is_sorted()
 }
 
-/// A box of `output`'s dims cut from `data` at `start`, if its elements lie side by side: one at most of each dim
+/// A box of `output`'s dims cut from `data` at `start`, if its elements are contiguous: one at most of each dim
 /// before some axis, all of each dim after it.
 fn part(data: &TensorInfo, output: &TensorInfo, start: impl Fn(usize) -> u64) -> Option<View> {
     let (from, to) = (data.dims.as_ref()?, output.dims.as_ref()?);

@@ -1,8 +1,8 @@
 //! The schedule of the written graph: one step per node that runs, in execution order, bodies spelt out.
 //!
-//! * A node whose outputs are all views is no step.
+//! * A node whose outputs are all views is not a step.
 //! * `ShapeOf` reads a shape, no bytes.
-//! * Both branches of an `If` that can run stand one after the other; a loop's body stands once, between a step that fills its
+//! * Both branches of an `If` that can run come one after the other; a loop's body comes once, between a step that fills its
 //!   carried and sliced parameters and one that collects its results.
 
 use super::fold::{self, Folding};
@@ -307,7 +307,7 @@ impl Scheduler {
         reads.extend(self.read_one(scope, tensor));
     }
 
-    /// The one value of a tensor; a folded tensor that is no weight is a constant of its own.
+    /// The one value of a tensor; a folded tensor that is not a weight is a constant of its own.
     fn read_one(&mut self, scope: &mut Scope<'_>, tensor: TensorId) -> Option<ValueId> {
         let known = scope.values[tensor.index()];
         if known.is_some() || !scope.folding.is_constant(scope.graph, tensor) {
@@ -404,7 +404,7 @@ impl Scheduler {
         let base = self.draft.value(of);
         let bytes = scope.shapes.tensor(tensor).bytes()?;
         let (storage, offset) = (base.storage, base.offset + view.offset);
-        // A folded weight in another form is shorter than the tensor that it stands for: no bytes to share.
+        // A folded weight in another form is shorter than the tensor that it represents: no bytes to share.
         (view.offset + bytes <= base.bytes).then_some(())?;
         Some(self.value(
             storage,

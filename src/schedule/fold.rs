@@ -1,10 +1,10 @@
-//! Constant folding: what depends on constants alone is no step of a run.
+//! Constant folding: what depends on constants alone is not a step of a run.
 
 use crate::graph::{Graph, Op, op};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::Shapes;
 
-/// Which nodes of a graph are computed before the run, and which nobody needs.
+/// Which nodes of a graph are computed before the run, and which nothing needs.
 #[derive(Debug)]
 pub(super) struct Folding {
     is_constant: Vec<bool>,

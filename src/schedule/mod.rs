@@ -44,7 +44,7 @@ pub struct Draft {
 /// One thing that runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
-    /// The source node that it stands for.
+    /// The source node that it represents.
     pub node: NodeRef,
     /// Values that must hold when it starts.
     pub reads: SmallVec<[ValueId; 4]>,
@@ -79,7 +79,7 @@ impl Default for NodeRef {
 /// A tensor as the runtime holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
-    /// The storage that it lies in.
+    /// The storage that it is in.
     pub storage: StorageId,
     /// Its place in the storage.
     pub offset: Bytes,
@@ -87,7 +87,7 @@ pub struct Value {
     pub bytes: Bytes,
     /// Where its content comes from.
     pub origin: Origin,
-    /// The tensor of the source graph that it stands for, if there is one.
+    /// The tensor of the source graph that it represents, if there is one.
     pub tensor: Option<TensorRef>,
 }
 
@@ -121,7 +121,7 @@ pub struct Storage {
     pub known: Known,
     /// It is held at least until after this step, though nothing may read it there.
     pub kept_until: u32,
-    /// Its size is not known when memory is divided, so that it lies in a block that grows.
+    /// Its size is unknown at planning time; the buffer is placed in a growable block.
     pub grows: bool,
 }
 
@@ -157,7 +157,7 @@ pub enum StorageClass {
     Runtime,
     /// Memory that the runtime generates machine code into.
     Code,
-    /// Model outputs that lie in the planned arena.
+    /// Model outputs that are in the planned arena.
     Output,
     /// Keys and values that a run returns, in the planned arena.
     PresentCache,

@@ -4,7 +4,7 @@ use super::{Draft, Origin, StorageClass};
 use crate::Bytes;
 use crate::ids::{StorageId, ValueId};
 
-/// The class of a model input or output of this name: caches that the caller keeps are no plain I/O.
+/// The class of a model input or output of this name: caches that the caller keeps are not plain I/O.
 ///
 /// Source: `past_key_values.N.key` and `present.N.key` of Optimum and ONNX Runtime GenAI exports.
 pub(crate) fn io_class(name: &str) -> StorageClass {

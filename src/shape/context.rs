@@ -28,7 +28,7 @@ pub(crate) enum RuleError {
     Mismatch(String),
 }
 
-/// What a rule gives back.
+/// What a rule returns.
 pub(crate) type RuleResult<T = ()> = Result<T, RuleError>;
 
 /// A mismatch whose text is formatted like `format!`.
@@ -223,7 +223,7 @@ impl<'a> Context<'a> {
         self.assumption = Some(text);
     }
 
-    /// What was taken for granted, if anything.
+    /// The assumption made, if any.
     pub(super) fn assumption(&self) -> Option<&'static str> {
         self.assumption
     }
@@ -328,7 +328,7 @@ impl<'a> Context<'a> {
     }
 
     /// Gives the output emitted last the elements of input `index` at these positions, in their order; none if one
-    /// lies outside.
+    /// is outside.
     pub(crate) fn pick_elements(&mut self, index: usize, offsets: &[usize]) {
         let Ok(input) = self.input(index) else { return };
         if let Some(value) = &input.value {

@@ -152,7 +152,7 @@ fn settle(
     Ok(())
 }
 
-/// A node whose rule cannot tell: the declared shapes where all are static, else unknown if that is allowed.
+/// A node whose rule cannot decide: the declared shapes where all are static, else unknown if that is allowed.
 fn fall_back(
     graph: &Graph,
     node: NodeId,

@@ -67,7 +67,7 @@ pub(super) fn offsets(dims: &[u64], start: i64, strides: &[i64]) -> Option<Offse
     }
 }
 
-/// The elements at these positions; `None` if one lies outside.
+/// The elements at these positions; `None` if one is outside.
 pub(super) fn pick(value: &Value, offsets: impl IntoIterator<Item = usize>) -> Option<Value> {
     let offsets = offsets.into_iter();
     let elements = match &value.elements {

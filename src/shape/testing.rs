@@ -118,7 +118,7 @@ pub(crate) fn message(op: Op, inputs: &[Input]) -> String {
     infer(op, inputs, 1).unwrap_err().message().to_owned()
 }
 
-/// Letters that stand for symbols in [`shaped`] and [`list`].
+/// Letters that represent symbols in [`shaped`] and [`list`].
 const LETTERS: &str = "abcdefgh";
 
 /// An f32 input of these dims: `"a,4,?"` is a symbol, a number and an unknown dim.

@@ -2,7 +2,7 @@
 //!
 //! What is proved: every buffer has one offset, a multiple of its alignment;
 //! it ends inside the arena; no two buffers that live together share a byte;
-//! and where the arena consists of blocks, these lie apart inside of it, and
+//! and where the arena consists of blocks, they do not overlap inside of it, and
 //! every buffer inside of one, which grows if the buffer does. What is not: that the live ranges are right. That is what
 //! [`super::replay`] is for.
 
@@ -34,7 +34,7 @@ pub enum Violation {
         /// Offsets of the plan.
         offsets: usize,
     },
-    /// An offset is no multiple of the buffer's alignment.
+    /// An offset is not a multiple of the buffer's alignment.
     Misaligned {
         /// The buffer.
         buffer: BufferId,
@@ -61,7 +61,7 @@ pub enum Violation {
         /// The end of the arena.
         arena_size: Bytes,
     },
-    /// A buffer lies in no block, or not whole in one, or one that grows in a block that does not.
+    /// A buffer is outside of all blocks, or not completely in one, or grows in a block that does not.
     OutOfBlock {
         /// The buffer.
         buffer: BufferId,
@@ -88,7 +88,7 @@ pub enum Violation {
 
 /// Every way in which `plan` breaks `problem`; none if the plan holds.
 ///
-/// At most [`MAX_VIOLATIONS`] are listed. A buffer of no bytes may lie anywhere.
+/// At most [`MAX_VIOLATIONS`] are listed. A buffer of 0 bytes may have any offset.
 ///
 /// Cost: O(n log n) time and O(n) memory for a plan that holds.
 ///
@@ -140,9 +140,9 @@ fn check_blocks(plan: &Plan, found: &mut Vec<Violation>) {
     }
 }
 
-/// Whether bytes lie in one block, of the kind that they need. Blocks are in order, else they are a violation.
+/// Whether bytes are in one block of the required kind. Blocks are in order, else they are a violation.
 ///
-/// A plan that tells what was touched is of an arena asked at run time, whose regions take buffers of both kinds.
+/// A plan that lists the touched bytes is of an arena asked at run time, whose regions take buffers of both kinds.
 fn is_in_block(plan: &Plan, bytes: &Range<u64>, grows: bool) -> bool {
     let next = plan.blocks.partition_point(|block| block.bytes.start <= bytes.start);
     let block = next.checked_sub(1).and_then(|index| plan.blocks.get(index));
@@ -235,7 +235,7 @@ impl Violation {
             }
             Violation::Count { buffers, offsets } => format!("{offsets} offsets for {buffers} buffers"),
             Violation::Misaligned { buffer, offset, alignment } => {
-                format!("buffer {} lies at {}, no multiple of {alignment}", name(*buffer), offset.0)
+                format!("offset {} of buffer {} is not a multiple of {alignment}", offset.0, name(*buffer))
             }
             Violation::Overflow { buffer, offset, size } => {
                 format!("buffer {} of {} B at {} ends past 2^64 - 1", name(*buffer), size.0, offset.0)
@@ -244,7 +244,7 @@ impl Violation {
                 format!("buffer {} ends at {}, past the arena of {} B", name(*buffer), end.0, arena_size.0)
             }
             Violation::OutOfBlock { buffer, bytes } => {
-                format!("buffer {} at bytes {bytes:?} lies in no block of its kind", name(*buffer))
+                format!("buffer {} at bytes {bytes:?} is not inside a block of its kind", name(*buffer))
             }
             Violation::MisplacedBlock { block, bytes } => {
                 format!("block {block} at bytes {bytes:?} overlaps the one before, or ends past the arena")

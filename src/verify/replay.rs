@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `Written` | its own bytes, from the end of each step that writes it |
 //! | `Resident` | its own bytes, from before the first step |
-//! | `View` | the bytes of the other value that lie at its place, unchanged |
+//! | `View` | the bytes of the other value at the same offset, unchanged |
 //! | `Joined` | the bytes of its members, which fill its place side by side |
 //!
 //! A write may overwrite what the same step reads only in the same storage:

@@ -66,7 +66,7 @@ impl std::fmt::Display for Case {
     }
 }
 
-/// All exports below fixtures/; execution graphs are no exports.
+/// All exports below fixtures/; execution graphs are not exports.
 pub fn exports() -> &'static [Export] {
     static EXPORTS: OnceLock<Vec<Export>> = OnceLock::new();
     EXPORTS.get_or_init(|| {

@@ -24,7 +24,7 @@ fn ten_gigabytes_beside_the_model() {
     data.set_len((TENSORS * SIDE * 4) as u64).unwrap();
 
     let before = resident_kib();
-    // Other tests run beside this one, so the best of several counts.
+    // Other tests run at the same time, so the best of several counts.
     let fastest = (0..5)
         .map(|_| {
             let started = Instant::now();
@@ -41,7 +41,7 @@ fn ten_gigabytes_beside_the_model() {
     }
 }
 
-/// The resident set of this process, where the system tells.
+/// The resident set of this process, where the system reports it.
 fn resident_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;

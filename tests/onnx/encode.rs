@@ -59,7 +59,7 @@ pub fn ints(name: &str, values: &[i64]) -> TensorProto {
     }
 }
 
-/// A float tensor in a file beside the model.
+/// A float tensor in a file next to the model.
 pub fn external(name: &str, dims: &[i64], entries: &[(&str, &str)]) -> TensorProto {
     let entry = |&(key, value): &(&str, &str)| StringStringEntryProto {
         key: key.to_owned(),
@@ -90,7 +90,7 @@ pub fn body(name: &str, graph: GraphProto) -> AttributeProto {
     AttributeProto { name: name.to_owned(), type_, g: MessageField::some(graph), ..AttributeProto::new() }
 }
 
-/// An attribute that stands for one of the function's.
+/// An attribute that represents one of the function's.
 pub fn reference(name: &str, of: &str) -> AttributeProto {
     let type_ = AttributeType::INT.into();
     AttributeProto { name: name.to_owned(), type_, ref_attr_name: of.to_owned(), ..AttributeProto::new() }

@@ -169,7 +169,7 @@ fn names_that_calls_make_are_bounded() {
         made.functions = vec![function];
         read(&made).unwrap_err()
     };
-    // Each of 10,000 uses of a name of two bytes is a name of a megabyte where the call stands.
+    // Each of 10,000 uses of a name of two bytes becomes a name of a megabyte at the call.
     let many = vec![node("Relu", &["a"], &["t"], vec![]), node("Sum", &["t"; 10_000], &["b"], vec![])];
     let started = Instant::now();
     let error = called(function(&["a"], many), 1, &"n".repeat(1 << 20));

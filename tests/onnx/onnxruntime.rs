@@ -34,7 +34,7 @@ fn branches(flag: Option<i64>) -> (Vec<String>, Lowered) {
     executed(&graph, &Scenario::default().with(|run| run.values = values))
 }
 
-/// The operators of a run, each by the last of the file's nodes that it stands for, and what they hold.
+/// The operators of a run, each by the last of the file's nodes that it represents, and what they hold.
 fn executed(graph: &Graph, scenario: &Scenario) -> (Vec<String>, Lowered) {
     let shapes = shape::infer(graph, scenario).unwrap();
     let lowered = running(graph, &shapes, scenario, &OnnxRuntimeCpu::default());
@@ -61,7 +61,7 @@ fn planned(lowered: &Lowered) -> Vec<u64> {
 fn the_branch_that_is_taken_is_spelt_out() {
     let (kinds, lowered) = branches(Some(1));
     assert_eq!(kinds, ["Neg", "Neg", "Exp", "If", "Log"]);
-    // The result lies where the node's output does, and is read after the branch.
+    // The result is stored where the node's output is, and is read after the branch.
     assert_eq!(planned(&lowered), [4096, 4096, 4096]);
     let (result, log) = (lowered.schedule().steps[2].writes[0], &lowered.schedule().steps[4]);
     assert_eq!(log.reads[..], [result]);
@@ -156,7 +156,7 @@ fn regions_of_a_loop(trips: i64, carries: bool, stacks: bool) -> Vec<u64> {
     blocks.iter().map(|block| (block.bytes.end - block.bytes.start) >> 20).collect()
 }
 
-/// As `Extended allocation by` tells of sessions of 1.31.1 with the same models.
+/// As `Extended allocation by` reports of sessions of 1.31.1 with the same models.
 #[test]
 fn a_loop_holds_what_it_stacks_until_its_end() {
     assert_eq!(regions_of_a_loop(8, true, true), [1, 2, 4, 8, 16]);
@@ -258,7 +258,7 @@ fn in_half(level: GraphOptimization) -> Vec<String> {
 fn a_softmax_in_half_precision_is_spelt_out_and_lone_nodes_join_their_neighbours() {
     let softmax = ["ReduceMax", "Sub", "Exp", "ReduceSum", "Div"];
     let kinds = in_half(GraphOptimization::All);
-    // The Transpose stands between nodes in single: no Cast is around it.
+    // The Transpose is between nodes in single: no Cast is around it.
     assert_eq!(kinds, [&["Cast"][..], &softmax, &["Transpose", "MatMul", "Cast"]].concat());
     // Below the highest level, initializers are cast in every run.
     let mut kinds = in_half(GraphOptimization::Extended);

@@ -14,7 +14,7 @@ use protobuf::MessageField;
 
 fn constant(graph: &memgraph::graph::Graph, name: &str) -> memgraph::graph::op::Constant {
     let found = graph.nodes().iter().find(|node| graph.text(node.name) == name).unwrap();
-    let Op::Constant(constant) = &found.op else { panic!("{name} is no constant") };
+    let Op::Constant(constant) = &found.op else { panic!("{name} is not a constant") };
     constant.clone()
 }
 

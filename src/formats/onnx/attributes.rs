@@ -132,7 +132,7 @@ impl<'r> Layer<'r> {
         Ok(self.of(name, Kind::Tensor, "a tensor")?.and_then(|attribute| attribute.t.as_deref()))
     }
 
-    /// An element type, if it is given and not 0, which stands for none.
+    /// An element type, if it is given and not 0, which means undefined.
     pub(super) fn dtype(&self, name: &'static str) -> Result<Option<DType>> {
         match self.int(name)? {
             None | Some(0) => Ok(None),
@@ -148,7 +148,7 @@ impl<'r> Layer<'r> {
         self.dtype(name)?.ok_or(AttributeError::Missing(name))
     }
 
-    /// The attribute, if it is there and of this kind; files before IR version 2 do not tell the kind.
+    /// The attribute, if it is there and of this kind; files before IR version 2 do not state the kind.
     fn of(
         &self,
         name: &'static str,

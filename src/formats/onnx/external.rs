@@ -1,4 +1,4 @@
-//! Files that hold a model's tensors: the model itself, and external data beside it.
+//! Files that hold a model's tensors: the model itself, and external data next to it.
 //!
 //! External data is named relative to the model's folder. A path out of that folder, by its root, by `..` or by a
 //! symbolic link, is refused: a model is data, and must not choose which files are opened. A file that is not there is
@@ -42,7 +42,7 @@ impl Files {
         &self.files
     }
 
-    /// Where external data lies that `entries` describe; `needed` bytes of it, if it does not say how many.
+    /// The place of the external data that `entries` describe; `needed` bytes of it, if it does not say how many.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Files {
         };
         let location = entry("location").ok_or_else(|| malformed("external data has no `location`"))?;
         let location = std::str::from_utf8(location)
-            .map_err(|_| malformed("`location` of external data is no UTF-8"))?;
+            .map_err(|_| malformed("`location` of external data is not UTF-8"))?;
         let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
         let size = length.or(needed).unwrap_or(0);
         if offset.checked_add(size).is_none() {
@@ -133,7 +133,7 @@ fn outside(location: &str, why: &str) -> Error {
         format!("external data at {location:?} is outside of the model's folder"),
     )
     .note(why.to_owned())
-    .help("put the data beside the model, and name it by its file name")
+    .help("put the data next to the model, and name it by its file name")
 }
 
 #[cold]

@@ -1,6 +1,6 @@
 //! Functions of a model: what a name means in a call, and the nodes of the function in the call's place.
 //!
-//! A function has operator sets, names and attributes of its own. Its formal inputs and outputs stand for the caller's
+//! A function has operator sets, names and attributes of its own. Its formal inputs and outputs represent the caller's
 //! tensors; all else in it is put behind a prefix that no other call has, so that names stay unique.
 
 use super::proto::{AttributeProto, FunctionProto, NodeProto, OperatorSetIdProto};
@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// What names and attributes mean where a node stands.
+/// What names and attributes mean at a node.
 #[derive(Debug)]
 pub(super) struct Scope<'s, 'm> {
     opsets: SmallVec<[(&'m str, i64); 4]>,
@@ -22,14 +22,14 @@ pub(super) struct Scope<'s, 'm> {
 #[derive(Debug)]
 pub(super) struct Call<'s, 'm> {
     pub scope: Scope<'s, 'm>,
-    /// Inputs that the function gives back as they are, and the names of the outputs that they become.
+    /// Inputs that the function returns unchanged, and the names of the outputs that they become.
     pub handed_through: Vec<(Cow<'m, str>, Cow<'m, str>)>,
 }
 
 /// What a call adds to the caller's scope.
 #[derive(Debug)]
 struct Frame<'s, 'm> {
-    /// Its formal inputs and outputs, and what they stand for outside.
+    /// Its formal inputs and outputs, and what they represent outside.
     names: FxHashMap<&'m str, Cow<'m, str>>,
     /// In front of all other names of its tensors.
     tensors: String,
@@ -130,7 +130,7 @@ impl<'m> Scope<'_, 'm> {
             }
         }
         let first = node.output.iter().find(|output| !output.is_empty()).map(|output| text(output));
-        // Calls that end in the same tensor lie within each other, and none is of a function that another is of.
+        // Calls that end in the same tensor are nested, and none is of a function that another is of.
         let first = self.tensor(first.transpose()?.unwrap_or_default());
         let tensors = format!("{first}/{}", text(&function.name)?);
         // A function that leaves its operator sets out uses the model's.

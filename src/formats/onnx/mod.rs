@@ -1,4 +1,4 @@
-//! ONNX, all operator sets: a protobuf file with the graph, and data in it or beside it.
+//! ONNX, all operator sets: a protobuf file with the graph, and data in it or next to it.
 //!
 //! The file is mapped, walked over once for its limits (`wire`) and decoded into messages whose texts and tensors point
 //! into the map (`proto`, generated from `proto/onnx.proto`), so no weight is ever copied or even touched. Nodes are
@@ -33,7 +33,7 @@ use crate::graph::Graph;
 use prost::bytes::Bytes;
 use std::path::Path;
 
-/// Reads the model at `path`; its external data lies beside it, and may be missing or short.
+/// Reads the model at `path`; its external data is next to it, and may be missing or short.
 ///
 /// Cost: linear in the size of the graph; weights are stepped over.
 ///
@@ -45,7 +45,7 @@ pub fn read(path: &Path) -> Result<Graph> {
     parse(Bytes::from_owner(Mapping::open(path)?), path)
 }
 
-/// Reads a model from memory; `path` names it in errors and tells where its external data is.
+/// Reads a model from memory; `path` names it in errors and gives the folder of its external data.
 ///
 /// # Errors
 ///

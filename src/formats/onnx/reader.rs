@@ -1,6 +1,6 @@
 //! From a decoded model to a [`Graph`]: initializers, inputs, nodes in file order, then their edges by name.
 //!
-//! A body of `If`, `Loop` or `Scan` is a graph of its own. It may read what lies outside of it by name alone; such a
+//! A body of `If`, `Loop` or `Scan` is a graph of its own. It may read what is outside of it by name alone; such a
 //! name becomes a parameter of the body and one more input of its node. A node that calls one of the model's functions
 //! is replaced by the function's nodes, with names of their own.
 
@@ -28,7 +28,7 @@ use std::borrow::Cow;
 /// Reads a whole model.
 pub(super) fn read_model(source: Source<'_>, counts: MessageCounts) -> Result<Graph> {
     let model = ModelProto::decode(source.bytes.clone()).map_err(|error| {
-        Error::new(ErrorKind::Malformed, format!("the file is no ONNX model: {error}"))
+        Error::new(ErrorKind::Malformed, format!("the file is not an ONNX model: {error}"))
             .help("the file is cut short or of another format; fetch or export it again")
     })?;
     let graph = model.graph.as_ref().ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The bytes of a model file, and where in it something stands.
+//! The bytes of a model file, and positions in it.
 
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::graph::WeightRange;
@@ -13,13 +13,13 @@ pub(super) struct Source<'m> {
 }
 
 impl Source<'_> {
-    /// Offset of a part of the file; `None` for what lies elsewhere, such as an absent text.
+    /// Offset of a part of the file; `None` for what is elsewhere, such as an absent text.
     pub(super) fn offset(&self, part: &[u8]) -> Option<u64> {
         let offset = part.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr())?;
         (!part.is_empty() && offset < self.bytes.len()).then_some(offset as u64)
     }
 
-    /// Where a part of the file stands, for errors.
+    /// The position of a part of the file, for errors.
     pub(super) fn position(&self, part: &[u8]) -> Option<Position> {
         self.offset(part).map(Position::Byte)
     }
@@ -34,17 +34,14 @@ impl Source<'_> {
 ///
 /// # Errors
 ///
-/// If it is no UTF-8, or holds a NUL, which separates names in a graph.
+/// If it is not UTF-8, or holds a NUL, which separates names in a graph.
 pub(super) fn text(bytes: &[u8]) -> Result<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => {
             let shown =
                 String::from_utf8_lossy(bytes.get(..bytes.len().min(60)).unwrap_or_default()).into_owned();
-            Err(Error::new(
-                ErrorKind::Malformed,
-                format!("the name {shown:?} is no text of UTF-8 without NUL"),
-            ))
+            Err(Error::new(ErrorKind::Malformed, format!("the name {shown:?} is not UTF-8 text without NUL")))
         }
     }
 }

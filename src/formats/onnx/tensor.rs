@@ -78,7 +78,7 @@ pub(super) fn read(proto: &TensorProto, source: &Source<'_>, files: &mut Files) 
     Ok(Tensor { constant: Constant { range, value }, dtype, dims })
 }
 
-/// Reads a sparse tensor as the dense one that it stands for: runtimes spell it out when they load it.
+/// Reads a sparse tensor as the dense one that it represents: runtimes spell it out when they load it.
 ///
 /// Source: ONNX Runtime 1.31, onnxruntime/core/graph/graph.cc, which turns sparse initializers into dense ones.
 ///
@@ -130,7 +130,7 @@ struct Numbers<'t> {
 
 #[derive(Clone, Copy)]
 enum Form {
-    /// As they lie in memory.
+    /// In little-endian bytes of fixed length.
     Fixed,
     /// In base 128, one per so many elements of a byte or less.
     Varint { elements: u64 },

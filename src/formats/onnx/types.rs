@@ -52,7 +52,7 @@ pub(super) struct Declared {
 }
 
 /// Reads a type. A sequence, an optional or a map is declared by its elements' type, with a shape of unknown rank: how
-/// many elements there are is for the run to tell.
+/// many elements there are is known only in the run.
 pub(super) fn declared(proto: Option<&TypeProto>) -> Declared {
     match proto.and_then(|proto| proto.value.as_ref()) {
         Some(TypeValue::TensorType(tensor)) => of_tensor(tensor.elem_type, tensor.shape.as_ref()),
@@ -82,7 +82,7 @@ fn of_tensor(elem_type: i32, shape: Option<&TensorShapeProto>) -> Declared {
             symbols.push(',');
         }
         dims.push(match &dim.value {
-            // A negative dim stands for an unknown one in some exports.
+            // A negative dim represents an unknown one in some exports.
             Some(DimValue::DimValue(size)) => u64::try_from(*size).map_or(Dim::ANY, Dim::known),
             Some(DimValue::DimParam(name)) => {
                 let name = std::str::from_utf8(name).unwrap_or_default();

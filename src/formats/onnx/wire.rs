@@ -2,7 +2,7 @@
 //!
 //! The decoder takes memory for every field that it meets: some hundred bytes for a message of two. So the fields are
 //! counted first, without taking memory for any, and a fault is found with its place in the file, which the decoder
-//! could not tell. Only fields that hold messages are entered; payloads are stepped over, so the cost is that of the
+//! could not know. Only fields that hold messages are entered; payloads are stepped over, so the cost is that of the
 //! graph, not of the weights.
 //!
 //! Source: <https://protobuf.dev/programming-guides/encoding/>.
@@ -15,7 +15,7 @@ use crate::graph::MessageCounts;
 ///
 /// # Errors
 ///
-/// If a field is cut short or is no field at all, or a cap is exceeded.
+/// If a field is cut short or is not a field at all, or a cap is exceeded.
 pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
     let mut counts = MessageCounts::default();
     let mut open = vec![(Message::Model, bytes.len())];
@@ -33,7 +33,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
         n_fields += 1;
         match wire_type {
             _ if number == 0 || number >= 1 << 29 => {
-                return Err(malformed(start, format!("{number} is no number of a field")));
+                return Err(malformed(start, format!("{number} is not a valid field number")));
             }
             0 => drop(varint(whole, &mut at)?),
             1 => skip(whole, &mut at, 8, start, number)?,
@@ -54,7 +54,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
                     }
                 }
             }
-            _ => return Err(malformed(start, format!("{wire_type} is no wire type of ONNX"))),
+            _ => return Err(malformed(start, format!("{wire_type} is not a wire type of ONNX"))),
         }
         let cap = limits::MAX_PROTOBUF_FIELDS;
         if n_fields > cap {
@@ -181,7 +181,7 @@ fn place(at: usize) -> Location {
 fn malformed(at: usize, message: String) -> Error {
     Error::new(ErrorKind::Malformed, message)
         .at(place(at))
-        .help("the file is no ONNX model, or is cut short; fetch or export it again")
+        .help("the file is not an ONNX model, or is cut short; fetch or export it again")
 }
 
 #[cfg(test)]
@@ -232,7 +232,7 @@ mod tests {
         );
         assert!(fault(&[0x3a, 2, 0x0a, 3, 0, 0, 0]).contains("field 1 claims 3 bytes, and 0 are left"));
         assert!(fault(&[0x3b]).contains("wire type"));
-        assert!(fault(&[0x02, 0]).contains("0 is no number of a field"));
+        assert!(fault(&[0x02, 0]).contains("0 is not a valid field number"));
     }
 
     #[test]

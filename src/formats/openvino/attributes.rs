@@ -30,7 +30,7 @@ pub(super) struct Attributes<'l, 'a> {
 }
 
 impl<'a> Attributes<'_, 'a> {
-    /// The raw value; entities stand as they are.
+    /// The raw value; entities are not resolved.
     pub(super) fn raw(&self, name: &'static str) -> Option<&'a str> {
         self.pairs.iter().find(|(own, _)| *own == name).map(|&(_, value)| value)
     }

@@ -204,6 +204,6 @@ fn outer(ports: &FxHashMap<i64, u32>, label: i64, side: &str) -> Result<u32> {
 fn inner(layers: &FxHashMap<i64, u32>, id: i64, kind: &str) -> Result<u32> {
     let number = layers.get(&id).copied();
     number.ok_or_else(|| {
-        malformed(format!("the port map names layer {id} of the body, which is no {kind} of it"))
+        malformed(format!("the port map names layer {id} of the body, which is not a {kind} of it"))
     })
 }

@@ -50,7 +50,7 @@ pub fn read(path: &Path) -> Result<Graph> {
     parse(&document, path)
 }
 
-/// Reads an IR from memory; `path` names it in errors and tells where its `.bin` is.
+/// Reads an IR from memory; `path` names it in errors and gives the folder of its `.bin`.
 ///
 /// # Errors
 ///

@@ -23,7 +23,9 @@ pub(super) fn read_net(document: &[u8], path: &Path) -> Result<Graph> {
     let mut cursor = Cursor::new(document)?;
     let net = cursor.child()?.filter(|tag| tag.name() == "net");
     let net = net.ok_or_else(|| {
-        cursor.error("the XML is no OpenVINO IR: its root is not <net>", 0).help("give the model's own .xml")
+        cursor
+            .error("the XML is not an OpenVINO IR: its root is not <net>", 0)
+            .help("give the model's own .xml")
     })?;
     let version = attribute(&cursor, &net, "version")?.unwrap_or_default();
     if !matches!(version, "10" | "11") {
@@ -39,7 +41,7 @@ pub(super) fn read_net(document: &[u8], path: &Path) -> Result<Graph> {
     shared.is_old = version == "10";
     let body = read_graph(&mut cursor, &mut shared, &name, 0)?;
     match cursor.child()? {
-        Some(tag) => Err(cursor.error(format!("element <{}> stands after the model", tag.name()), tag.start)),
+        Some(tag) => Err(cursor.error(format!("element <{}> is after the model", tag.name()), tag.start)),
         None => Ok(body.graph),
     }
 }
@@ -304,7 +306,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 "id" => label = Some(value),
                 "precision" | "element_type" => {
                     output.dtype = text::dtype(value).ok_or_else(|| {
-                        let message = format!("\"{}\" is no element type", cut(value));
+                        let message = format!("\"{}\" is not an element type", cut(value));
                         self.cursor.error(message, tag.start)
                     })?;
                 }

@@ -9,7 +9,7 @@ pub(super) fn attribute<'a>(cursor: &Cursor<'a>, tag: &Tag<'a>, name: &str) -> R
     named(cursor, tag, tag.attributes(), name)
 }
 
-/// The raw value of one of `attributes`, which stand in `tag`.
+/// The raw value of one of `attributes`, in `tag`.
 pub(super) fn named<'a>(
     cursor: &Cursor<'a>,
     tag: &Tag<'_>,

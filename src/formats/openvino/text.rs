@@ -79,7 +79,7 @@ pub(super) fn tensor_names(raw: &str) -> Cow<'_, str> {
     Cow::Owned(names)
 }
 
-/// Numbers separated by commas; empty is no number; `None` if one is not a number.
+/// Numbers separated by commas; empty is not a number; `None` if one is not a number.
 pub(super) fn list<T: std::str::FromStr, const N: usize>(text: &str) -> Option<SmallVec<[T; N]>>
 where
     [T; N]: smallvec::Array<Item = T>,

@@ -1,4 +1,4 @@
-//! The `.bin` beside an IR: where constants are, and the few whose values drive shapes.
+//! The `.bin` next to an IR: where constants are, and the few whose values drive shapes.
 
 use super::attributes::{AttributeError, Attributes, invalid};
 use super::text;
@@ -64,7 +64,7 @@ impl Weights {
         let elements = dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim));
         let elements = elements.or_else(|| dims.contains(&0).then_some(0));
         let elements = elements.ok_or_else(|| ConstantError::Elements(shape.to_string()))?;
-        // As in OpenVINO, more bytes than the elements need are no fault: it writes one for a constant without elements,
+        // As in OpenVINO, more bytes than the elements need are not an error: it writes one for a constant without elements,
         // and units of three bytes for u3 and u6. A type without a fixed size holds what it holds.
         // Source: OpenVINO 2026.4, src/core/src/op/constant.cpp, src/core/src/memory_util.cpp, and its IR reader.
         let needed = dtype.bytes(elements).map_or(size, |bytes| bytes.0);

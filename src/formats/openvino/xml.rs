@@ -18,7 +18,7 @@ pub(super) struct Cursor<'a> {
     depth: usize,
     /// The last tag was `<a/>`, which closes without a tag of its own.
     closes: bool,
-    /// The event parser stands behind a tag, not before the `<` that ended a text: bytes may go past it.
+    /// The event parser is behind a tag, not before the `<` that ended a text: bytes may go past it.
     is_behind_tag: bool,
     /// Bytes that went past the event parser.
     skipped: usize,
@@ -28,7 +28,7 @@ pub(super) struct Cursor<'a> {
 /// A start tag.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag<'a> {
-    /// What stands between `<` and `>`.
+    /// The text between `<` and `>`.
     content: &'a str,
     name_len: usize,
     /// Byte of the `<`.
@@ -40,7 +40,7 @@ pub(super) struct Tag<'a> {
 struct Counted {
     bytes: usize,
     lines: u32,
-    /// First byte of the line that `bytes` lies in.
+    /// First byte of the line that `bytes` is in.
     line_start: usize,
 }
 
@@ -118,7 +118,7 @@ impl<'a> Cursor<'a> {
                 Token::Text(part) => text.to_mut().push_str(&part),
                 Token::Close => return Ok(text),
                 Token::Open(tag) => {
-                    let message = format!("element <{}> stands where text should be", tag.name());
+                    let message = format!("element <{}> is where text should be", tag.name());
                     return Err(self.error(message, tag.start));
                 }
                 Token::End => return Err(self.truncated()),
@@ -312,7 +312,7 @@ impl<'a> Tag<'a> {
         self.content.get(..self.name_len).unwrap_or_default()
     }
 
-    /// Names and raw values of the attributes, in order; what is no attribute ends the list with `Err`.
+    /// Names and raw values of the attributes, in order; what is not an attribute ends the list with `Err`.
     pub(super) fn attributes(&self) -> Attributes<'a> {
         Attributes { rest: self.content.get(self.name_len..).unwrap_or_default() }
     }
@@ -333,7 +333,7 @@ pub(super) struct Ports<'a> {
     is_open: bool,
 }
 
-/// What stands next among [`Ports`].
+/// The next item among [`Ports`].
 #[derive(Debug)]
 pub(super) enum PlainPort<'a> {
     /// A port's attributes; its dims follow.
@@ -371,7 +371,7 @@ impl<'a> Ports<'a> {
     }
 }
 
-/// What stands between `<port ` and `>` at the start of `text`, and what follows the tag.
+/// The text between `<port ` and `>` at the start of `text`, and what follows the tag.
 fn split_tag(text: &str) -> Option<(&str, &str)> {
     let content = text.strip_prefix("<port ")?;
     let end = tag_end(content.as_bytes())?;
@@ -440,7 +440,7 @@ fn tag_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// What stands where an attribute should be.
+/// The text in the place of an attribute.
 #[derive(Debug, thiserror::Error)]
 #[error("an attribute must be name=\"value\", and here is `{0}`")]
 pub(super) struct BadAttribute(String);

@@ -36,7 +36,7 @@ pub struct Window {
 /// Attributes of [`Op::Convolution`](super::Op::Convolution).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Convolution {
-    /// What it is beside a convolution.
+    /// What it is in addition to a convolution.
     pub form: ConvolutionForm,
     /// Strides and pads.
     pub window: Window,
@@ -44,7 +44,7 @@ pub struct Convolution {
     pub filters: FilterLayout,
 }
 
-/// What a [`Convolution`] is beside one.
+/// What a [`Convolution`] is in addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ConvolutionForm {

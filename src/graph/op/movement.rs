@@ -88,7 +88,7 @@ impl Fill {
     }
 }
 
-/// What a [`Op::Scatter`](super::Op::Scatter) writes; told apart for value propagation.
+/// What a [`Op::Scatter`](super::Op::Scatter) writes; distinguished for value propagation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scatter {
@@ -115,6 +115,6 @@ pub struct StridedSlice {
     pub new_axis_mask: Ints,
     /// 1: the dim is cut to one element and dropped.
     pub shrink_axis_mask: Ints,
-    /// 1: stands for all dims not spelt out.
+    /// 1: ignored; it replaces the dims that are not listed.
     pub ellipsis_mask: Ints,
 }

@@ -52,7 +52,7 @@ pub struct GroupNorm {
 /// Attributes of [`Op::Mvn`](super::Op::Mvn).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mvn {
-    /// The axes where they are no input (ONNX; OpenVINO opset1 has them by `across_channels`).
+    /// The axes where they are not an input (ONNX; OpenVINO opset1 has them by `across_channels`).
     pub axes: Option<Ints>,
     /// The mean alone is subtracted.
     pub keeps_variance: bool,

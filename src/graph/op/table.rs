@@ -2,7 +2,7 @@
 //! and the form of `Op` that it is.
 //!
 //! The rows are tokens: `kind.rs` makes [`OpKind`](super::OpKind) of the names, `classify.rs` makes
-//! [`Op::kind`](super::Op::kind) of the forms. A row without a form is told apart by the attributes of its family. The
+//! [`Op::kind`](super::Op::kind) of the forms. A row without a form is distinguished by the attributes of its family. The
 //! shape dispatcher, the check of ports, the documentation and the completeness tests derive from these. What each format
 //! calls an operator is in `formats/<format>/ops`, keyed by `OpKind`, since this module knows no format;
 //! `tests/supported_ops.rs` proves that each operator has a name in one.

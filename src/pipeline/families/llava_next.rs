@@ -15,7 +15,7 @@ pub(super) fn tiles(settings: &Preprocessor, (width, height): (u64, u64)) -> Opt
     let base = side.checked_mul(side)?;
     let (wide, high) = (columns.checked_mul(side)?, rows.checked_mul(side)?);
     let (width, height) = (width as f64, height as f64);
-    // Padding lies on both sides of the image, so an odd row of it stays.
+    // Padding is on both sides of the image, so an odd row of it stays.
     let kept = |whole: u64, needed: f64| {
         let needed = ((needed * 1e7).round() / 1e7) as u64;
         whole - 2 * (whole.saturating_sub(needed) / 2)

@@ -1,6 +1,6 @@
 //! Items fused into larger ones, and taken apart again.
 //!
-//! Each tree is a guess of what lies together, and its root is an item like
+//! Each tree is a guess of which items are adjacent, and its root is an item like
 //! any other. All edits since the last one that was kept can be undone.
 
 use super::parts::Item;

@@ -82,7 +82,7 @@ impl Fusion {
         fusion
     }
 
-    /// How many items are left that do not span all sections. Others can lie in any order.
+    /// How many items are left that do not span all sections. Others can be in any order.
     pub(super) fn open(&self) -> usize {
         self.forest.open()
     }
@@ -222,7 +222,7 @@ impl Fusion {
         }
     }
 
-    /// Has a boundary looked at from the first stage on, if it lies between full sections.
+    /// Has a boundary looked at from the first stage on, if it is between full sections.
     fn enqueue(&mut self, boundary: usize, queue: &mut BinaryHeap<Reverse<Entry>>) {
         if self.is_full[boundary] {
             self.versions[boundary] = self.versions[boundary].wrapping_add(1);

@@ -2,7 +2,7 @@
 //!
 //! A **bundle** is some items that start together and end together. A bundle
 //! that ends at a boundary and one that starts there match if they are equally
-//! large: then they may lie in the same bytes.
+//! large: then they may be in the same bytes.
 //!
 //! ```text
 //! offset ↑   ├──x──┼──z──┤      ├─────────┤      the end of x and y, of sizes 2 and 1,
@@ -157,7 +157,7 @@ impl Finder {
             let left = &self.ending.bundles[left];
             let spread = if noise > 0 { random.below(noise) as i64 } else { 0 };
             let (fewer, more) = (left.len().min(right.len()), left.len().max(right.len()));
-            // Two large bundles may be parts that are apart, and too many to tell.
+            // Two large bundles may be parts that are apart, and too many to compare.
             let rank = if fewer >= 2 && more > SUBSETS {
                 LAST + (fewer + more) as i64
             } else {

@@ -34,7 +34,7 @@ const THREADS: usize = 2;
 /// Stack of a search per item, with a margin for unoptimised builds.
 const FRAME_BYTES: usize = 8 << 10;
 
-/// Searches that may lie on one stack: a thread that waits for a search takes up another.
+/// Searches that may be on one stack: a thread that waits for a search takes up another.
 const NESTED: usize = 4;
 
 /// The best plan found within the time limit, and the best bound proved.

@@ -3,12 +3,12 @@
 //! Every plan can be pushed down until each item rests on the bottom or on
 //! another item, so only such plans are looked for. They grow from below. The
 //! tops of what is placed are a skyline over the sections; in a **valley**, a
-//! stretch of one level between higher walls, the items that can lie at that
+//! stretch of one level between higher walls, the items that can be placed at that
 //! level are those inside it. For one section of one valley the search
-//! branches over what lies there at this level: one of those items, or nothing.
+//! branches over what to place there at this level: one of those items, or nothing.
 //!
 //! ```text
-//! offset ↑  █████           ██████    Items that cross a wall lie above it.
+//! offset ↑  █████           ██████    Items that cross a wall are above it.
 //!           █████  valley   ██████    If nothing starts at this level over a
 //!           ███████████████████████   section, the next item there rests on
 //! time →                              a wall or on an item of the valley.
@@ -45,7 +45,7 @@ pub(super) enum Verdict {
     Found,
     /// There is none.
     Infeasible,
-    /// It ran out of nodes or time, or was told to stop.
+    /// It ran out of nodes or time, or was stopped.
     Stopped,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Search<'a> {
     /// The lowest floor below each item.
     lowest: Vec<u64>,
     placed: Vec<bool>,
-    /// Where each item lies once it is found.
+    /// Where each item is once it is found.
     pub(super) offsets: Vec<u64>,
     trail: Vec<Change>,
     /// Which item is tried first; larger is earlier.
@@ -213,7 +213,7 @@ impl<'a> Search<'a> {
 
     /// Puts items that span the whole part on top of it; the height left below them, if there are any.
     ///
-    /// What lies above such an item in some plan can change places with it.
+    /// What is above such an item in some plan can change places with it.
     fn place_spanning(&mut self, start: usize, end: usize, height: u64) -> Option<u64> {
         let spans = |&&item: &&usize| {
             !self.placed[item] && self.items[item].start <= start && self.items[item].end >= end
@@ -227,7 +227,7 @@ impl<'a> Search<'a> {
         (!spanning.is_empty()).then_some(lower)
     }
 
-    /// Branches over what lies at one section of one valley.
+    /// Branches over the items for one section of one valley.
     fn branch(&mut self, start: usize, end: usize, height: u64, limits: Limits<'_>) -> Verdict {
         loop {
             let (valleys, candidates, choices) = self.survey(start, end, height);
@@ -312,7 +312,7 @@ impl<'a> Search<'a> {
         verdict
     }
 
-    /// The valleys, the items that can lie in them at their level, and how many of these each section has.
+    /// The valleys, the items that fit into them at their level, and how many of these each section has.
     fn survey(&self, start: usize, end: usize, height: u64) -> (Vec<Valley>, Vec<usize>, Vec<i64>) {
         let mut valleys: Vec<Valley> = Vec::new();
         let mut candidates = Vec::new();
@@ -355,7 +355,7 @@ impl<'a> Search<'a> {
             && self.hollow[item.start..item.end].iter().any(|hollow| !hollow)
     }
 
-    /// Raises sections at which nothing can lie. Some(false) if that leaves too little room.
+    /// Raises sections that no item fits into. Some(false) if that leaves too little capacity.
     fn give_up_empty(
         &mut self,
         valleys: &[Valley],

@@ -42,7 +42,7 @@ impl Runtime for Exported {
 const ASSUMPTIONS: &[(&str, &str)] = &[
     (
         "constants-folded",
-        "what depends on constants alone is computed before the run; a weight's decompression is no buffer",
+        "what depends on constants alone is computed before the run; a weight's decompression is not a buffer",
     ),
     (
         "views-aliased",

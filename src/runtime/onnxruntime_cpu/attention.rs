@@ -25,7 +25,7 @@ use crate::machine::Machine;
 const PRODUCT: u64 = 64;
 const F32: u64 = 4;
 
-/// The requests of a node, in their order; empty: it is no attention, or its sizes are unknown.
+/// The requests of a node, in their order; empty if it is not an attention, or its sizes are unknown.
 pub(super) fn workspace(work: &Work<'_>, node: usize, machine: &Machine) -> Vec<u64> {
     let own = &work.nodes[node];
     let requests = match (own.kind, &work.graph.node(own.source).op) {
@@ -127,7 +127,7 @@ fn multi_head(
     let dims = |index: usize| work.input(node, index).and_then(|value| work.values[value].dims.as_deref());
     let &[batch, length, width] = dims(0)? else { return None };
     let heads = u64::try_from(spec.query_heads).ok().filter(|&heads| heads > 0)?;
-    // Columns of the scores that are new, width over all heads, and whether the heads lie together.
+    // New columns of the scores, width over all heads, and whether the heads are contiguous.
     let operand = |index: usize| match *dims(index)? {
         [_, new, width] => Some((new, width, true)),
         [_, heads, new, size] => Some((new, heads.checked_mul(size)?, false)),

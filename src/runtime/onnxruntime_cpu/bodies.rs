@@ -1,11 +1,11 @@
 //! Bodies of control flow in the runtime: graphs of their own, optimized and planned apart, which run in the same arena.
 //!
 //! Of an `If` the branch that runs is spelt out step by step; where the condition is not known, the one that needs more.
-//! Its results are written where the node's outputs lie. What the node reads is held until the branch has ended.
+//! Its results are written where the node's outputs are. What the node reads is held until the branch has ended.
 //!
 //! Of a `Loop` the first iteration is spelt out; the others are one step, for which the body has a memory pattern. What an
 //! iteration gives to be stacked is held until the last has ended, and copied then; what is carried is there twice, as the
-//! body reads it and as it writes it. A `Scan` writes where its outputs lie, so that it is one step with what its body
+//! body reads it and as it writes it. A `Scan` writes where its outputs are, so that it is one step with what its body
 //! holds at its highest step.
 //!
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/providers/cpu/controlflow/if.cc and core/framework/utils.cc
@@ -76,7 +76,7 @@ fn taken(work: &Work<'_>, node: usize) -> Option<bool> {
 
 /// The bodies of a node whose shapes are known, run or not.
 ///
-/// What a loop carries or slices is not passed, and its results are nobody's: they differ from iteration to iteration.
+/// What a loop carries or slices is not passed, and its results belong to no node: they differ from iteration to iteration.
 pub(super) fn all<'a>(work: &Work<'a>, node: usize) -> Vec<Body<'a>> {
     let id = work.nodes[node].source;
     let graph = work.graph;

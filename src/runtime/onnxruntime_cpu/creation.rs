@@ -46,7 +46,7 @@ pub(super) struct Creation {
     pub stays: u64,
     /// The most that was resident while the file was read, and after.
     pub resident_peaks: (u64, u64),
-    /// Of the mapped file, bytes read beside the most resident memory.
+    /// Bytes of the mapped file that are resident at the peak.
     pub mapped: u64,
 }
 
@@ -186,7 +186,7 @@ impl Session {
         while_reading
     }
 
-    /// Makes a tensor of an initializer of a body, beside its string.
+    /// Makes a tensor of an initializer of a body, in addition to its string.
     fn copy(&mut self, own: &Own) {
         if let Some(message) = own.message {
             self.malloc(message.saturating_add(1), 1);

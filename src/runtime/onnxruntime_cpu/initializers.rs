@@ -13,7 +13,7 @@ pub(super) fn is_in_file(work: &Work<'_>, value: usize) -> bool {
 
 /// Whether an initializer is read where its file is mapped.
 ///
-/// A data file that is not there tells nothing; see [`OnnxRuntimeCpu::external_weights`].
+/// A missing data file gives no information; see [`OnnxRuntimeCpu::external_weights`].
 pub(super) fn is_mapped(work: &Work<'_>, value: usize, options: &OnnxRuntimeCpu) -> bool {
     let node = work.graph.tensor(work.values[value].tensor).node;
     let Op::Constant(constant) = &work.graph.node(node).op else { return false };

@@ -1,9 +1,9 @@
-//! The kernels of the CPU provider: one per operator that this runtime's rules tell apart, and which of them compute in
+//! The kernels of the CPU provider: one per operator that this runtime's rules distinguish, and which of them compute in
 //! place or take half precision.
 //!
 //! Source: ONNX Runtime 1.31.1, CPU. In place: the requests that its arena logs for one node at a time, for 70
 //! operators; the names of the rules are those of onnxruntime/core/framework/kernel_def_builder.h (`Alias`,
-//! `MayInplace`). Half precision: what the wheel for x86-64 tells of its CPU provider (`get_all_opkernel_def`).
+//! `MayInplace`). Half precision: what the wheel for x86-64 says of its CPU provider (`get_all_opkernel_def`).
 
 use crate::graph::OpKind;
 
@@ -223,7 +223,7 @@ impl Kernel {
         .then_some(0)
     }
 
-    /// The input whose buffer the first output may take over where nothing else needs it (`MayInplace`).
+    /// The input whose buffer the first output may reuse if nothing else needs it (`MayInplace`).
     ///
     /// Add, Mul, Exp, Erf and the other arithmetic kernels are not among them.
     pub(super) fn in_place(self) -> Option<usize> {
@@ -288,7 +288,7 @@ impl Nchwc {
         }
     }
 
-    /// The pool on blocks that stands for a plain one.
+    /// The pool on blocks that represents a plain one.
     pub(super) fn pool(kernel: Kernel) -> Option<Nchwc> {
         Some(match kernel {
             Kernel::AveragePool => Nchwc::AveragePool,

@@ -1,6 +1,6 @@
 //! What the runtime knows of dims when it plans: numbers, names of free dims, or nothing.
 //!
-//! A buffer is taken over only where every dim of the two tensors is known to be the same, so that it matters what
+//! A buffer is reused only where every dim of the two tensors is known to be the same, so that it matters what
 //! ONNX Runtime's own inference finds, not what a run has. It is the shape engine's symbolic pass, less what this
 //! runtime does not follow: [`is_followed`] is the table. Its inference carries no values, so that a shape computed by
 //! other nodes is not known; a free dim without a name is not known to be equal to any other.

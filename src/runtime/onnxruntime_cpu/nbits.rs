@@ -3,7 +3,7 @@
 //! * With its data as integers (`accuracy_level` 4) every width is packed: the numbers, a scale for each block, a sum for
 //!   each block of rows padded to 16, and room to align two of these.
 //! * Else 4 bits are packed as they are, and other widths are written out in single in each run.
-//! * Zero points of another type than u8, reordered columns and weights that are no constants are written out too.
+//! * Zero points of another type than u8, reordered columns and weights that are not constants are written out too.
 //! * Half precision: scales and bias have a copy in single; so has the data, and where weights are written out the result.
 //!
 //! Source: onnxruntime/contrib_ops/cpu/quantization/matmul_nbits.cc, mlas/lib/qnbitgemm.cpp and

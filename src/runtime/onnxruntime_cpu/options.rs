@@ -10,7 +10,7 @@ use crate::runtime::Assumption;
 use crate::runtime::options::{ISA, OptionSpec, Options, Registration, THREADS, Values};
 use crate::scenario::Scenario;
 
-/// What a run under the CPU provider depends on beside the model; the names are those of `SessionOptions`.
+/// What a run under the CPU provider depends on, other than the model; the names are those of `SessionOptions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OnnxRuntimeCpu {
@@ -18,7 +18,7 @@ pub struct OnnxRuntimeCpu {
     pub machine: Machine,
     /// `graph_optimization_level`.
     pub optimization: GraphOptimization,
-    /// Buffers of dead tensors are taken over (`enable_mem_reuse`).
+    /// Buffers of dead tensors are reused (`enable_mem_reuse`).
     pub memory_reuse: bool,
     /// A second run with the same shapes has one block for all buffers (`enable_mem_pattern`).
     pub memory_pattern: bool,
@@ -26,12 +26,12 @@ pub struct OnnxRuntimeCpu {
     pub prepacking: bool,
     /// Initializers outside of the model's file are mapped; `None`: where that file is there.
     ///
-    /// A data file that is not there was taken away to share the model, and does not tell whether the model that runs
+    /// A data file that is not there was taken away to share the model, and does not show whether the model that runs
     /// has its weights inside; below 2 GB exporters write them so.
     pub external_weights: Option<bool>,
     /// How the CPU arena grows.
     pub arena: Arena,
-    /// After each run the arena gives back the regions in which nothing lies (`memory.enable_memory_arena_shrinkage`).
+    /// After each run the arena frees the regions that contain no buffer (`memory.enable_memory_arena_shrinkage`).
     pub shrinks_arena: bool,
     /// Who runs the session.
     pub runner: OnnxRunner,
@@ -187,7 +187,7 @@ pub(super) fn assumptions() -> Vec<Assumption> {
         ),
         (
             "missing-data-embedded",
-            "initializers whose data file is not there lie in the model's own file, as exporters write them below 2 GB; \
+            "initializers whose data file is not there are in the model's own file, as exporters write them below 2 GB; \
              `--weights external` for a mapped file"
                 .to_owned(),
         ),
@@ -205,7 +205,7 @@ pub(super) fn assumptions() -> Vec<Assumption> {
         (
             "resident-heap",
             "the resident set follows glibc 2.36 through the creation and the runs; equal processes differ by where small \
-             objects lie: the figure is the frequent case, without an arena the middle of eight, \"from\" and \"up to\" \
+             objects are: the figure is the frequent case, without an arena the middle of eight, \"from\" and \"up to\" \
              those that keep the least and the most"
                 .to_owned(),
         ),

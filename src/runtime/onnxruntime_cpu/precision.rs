@@ -1,7 +1,7 @@
 //! Half precision: on x86-64 most kernels have none, so the runtime computes in single around them.
 //!
 //! * A Softmax is spelt out first: it is a function of the standard's, and its kernel has no half precision.
-//! * What a kernel without half precision reads or writes is in single; a Cast stands where half precision comes in or goes
+//! * What a kernel without half precision reads or writes is in single; a Cast is inserted where half precision comes in or goes
 //!   out. A kernel that has it joins them where all its neighbours are such.
 //! * Rewrites of level `extended` and above are made after that, so that `basic` and `extended` leave every Cast in place,
 //!   those of initializers too; `all` folds the Cast of an initializer that one node reads.
@@ -70,7 +70,7 @@ fn needs_single(work: &Work<'_>, node: usize) -> bool {
     work.is_alive(node) && !own.kind.takes_half() && values.any(|&value| is_half(work, value))
 }
 
-/// Whether a node of a kernel with half precision stands between such as have none.
+/// Whether a node with a half-precision kernel is between nodes without one.
 fn is_isolated(work: &Work<'_>, node: usize, needs: &[bool]) -> bool {
     let own = &work.nodes[node];
     let has_body = matches!(work.graph.node(own.source).op, Op::If(_) | Op::Loop(_));

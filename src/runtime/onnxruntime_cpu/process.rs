@@ -1,6 +1,6 @@
 //! What a phase allocates, in the order in which it does, in the heap of a process that a profile follows.
 //!
-//! The user's arrays are there before the first run, and lie in holes of the heap like everything else; what became
+//! The user's arrays are allocated before the first run, in holes of the heap like everything else; what became
 //! resident for them is not the runtime's. Regions of an arena are blocks that stay, each with a table of its chunks.
 //! Without an arena every buffer is a block of its own, but those that are known before the run, which are one.
 
@@ -29,9 +29,9 @@ pub(super) struct Facts {
 pub(super) struct Process {
     /// The heap.
     pub heap: GlibcHeap,
-    /// What is taken for granted of the heap when a run starts.
+    /// Assumptions about the heap at the start of a run.
     pub start: Start,
-    /// It is one of those whose middle is told; the others count for the upper bound alone.
+    /// It is one of those whose median is reported; the others count for the upper bound alone.
     pub is_usual: bool,
     /// The user's arrays; `None`: they are still to be allocated.
     pub inputs: Option<Vec<u64>>,
@@ -41,7 +41,7 @@ pub(super) struct Process {
     pub hosted: Vec<(u64, Bytes)>,
     /// The blocks of the arena, in the order of the plan's, each with its table.
     pub blocks: Vec<(u64, u64)>,
-    /// Buffers lie in an arena; else each is a block of its own.
+    /// Buffers are in an arena; else each is a block of its own.
     pub has_arena: bool,
     /// What the runtime aligns its blocks to.
     pub alignment: u64,
@@ -216,7 +216,7 @@ fn run(process: &mut Process, schedule: &Draft, problem: &Problem) -> Result<()>
     Ok(())
 }
 
-/// By step, how many tensors lie in buffers that are there already: their objects stay until the run ends.
+/// By step, how many tensors share existing buffers: their objects stay until the run ends.
 fn views(schedule: &Draft) -> Vec<usize> {
     let mut is_there = vec![false; schedule.storages.len()];
     let mut is_view = |storage: StorageId| std::mem::replace(&mut is_there[storage.index()], true);

@@ -25,7 +25,7 @@ pub(super) enum Origin {
     Allocated,
     /// The bytes of an input, untouched.
     Aliased(usize),
-    /// The buffer of another value, written anew.
+    /// The buffer of another value, written again.
     Reused,
     /// Nothing left reads or writes it.
     Unused,
@@ -40,7 +40,7 @@ pub(super) struct Reuse {
     pub buffer: Vec<usize>,
 }
 
-/// Plans buffers for nodes in execution order; without `reuses`, freed buffers are not taken over.
+/// Plans buffers for nodes in execution order; without `reuses`, freed buffers are not reused.
 pub(super) fn plan(work: &Work<'_>, order: &[usize], reuses: bool) -> Reuse {
     let count = work.values.len();
     let mut uses: Vec<u32> = (0..count).map(|value| u32::from(work.writer(value).is_none())).collect();

@@ -14,11 +14,11 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 
-/// The number of the iteration and the condition, which a loop keeps beside its body.
+/// The number of the iteration and the condition, which a loop keeps next to its body.
 const COUNTER: u64 = 8;
 const CONDITION: u64 = 1;
 
-/// Requests that stand for what the iterations of a loop give to be stacked, at the most.
+/// Maximum number of requests that represent the outputs of a loop's iterations that are stacked.
 const MOST_ITERATIONS: u64 = 16;
 
 /// What holds for all graphs of a model.
@@ -191,7 +191,7 @@ impl<'a> Emitter<'a> {
         let bytes_of = |value: usize| work.bytes(value).unwrap_or(0);
         let mut requests = vec![pattern];
         requests.extend(iterated.carried.iter().map(|&value| bytes_of(value)));
-        // Where they are many, a request stands for several iterations.
+        // Where they are many, a request represents several iterations.
         let blocks = others.min(MOST_ITERATIONS);
         for &value in &iterated.stacked {
             let block = bytes_of(value).saturating_mul(others).div_ceil(blocks);
@@ -313,7 +313,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Of a present that is written where its past lies, that storage.
+    /// The storage of a present that is written in the place of its past.
     fn past_of(&self, value: usize, bytes: u64) -> Option<StorageId> {
         if self.settings.options.runner != (OnnxRunner::GenAi { shares_cache: true }) {
             return None;
@@ -395,7 +395,7 @@ mod tests {
         draft.with(|work| run(work, &order::of(work), &Settings::new(&options)))
     }
 
-    /// The value that stands for a tensor.
+    /// The value that represents a tensor.
     fn value(lowered: &Draft, tensor: TensorId) -> &Value {
         let is_it = |value: &&Value| value.tensor == Some(TensorRef { graph: 0, tensor });
         lowered.values.iter().find(is_it).unwrap()

@@ -1,4 +1,4 @@
-//! Initializers, of bodies too: where they lie once the session is made.
+//! Initializers, of bodies too: where they are once the session is made.
 //!
 //! * In the model's own file: copied into tensors.
 //! * In a file of their own: mapped, and read where they are.

@@ -18,7 +18,7 @@ use std::ops::{Deref, DerefMut};
 /// One tensor.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
-    /// The tensor of the file that it stands for.
+    /// The tensor of the file that it represents.
     pub tensor: TensorId,
     /// Element type.
     pub dtype: DType,
@@ -39,7 +39,7 @@ pub(super) struct Value {
 pub(super) struct Node {
     /// The kernel that runs.
     pub kind: Kernel,
-    /// The node of the file that it stands for.
+    /// The node of the file that it represents.
     pub source: NodeId,
     /// What it writes.
     pub outputs: SmallVec<[usize; 1]>,
@@ -345,7 +345,7 @@ impl<'a> Work<'a> {
         alive.into_iter()
     }
 
-    /// The node that stands for one of the file, if it is still there.
+    /// The node that represents one of the file, if it is still there.
     pub(super) fn node_of(&self, source: NodeId) -> Option<usize> {
         let writer = self.graph.outputs(source).find_map(|tensor| self.writer(tensor.index()))?;
         (self.is_alive(writer) && self.nodes[writer].source == source).then_some(writer)

@@ -5,7 +5,7 @@
 //! products around a Softmax: the scores before it and after it are there at once, B · H · L · S elements of f16 each,
 //! the mask fused into the first product. The vision tower of Qwen2.5-VL is exported with three dims.
 //!
-//! Keys and values that are repeated for groups of heads are read where they lie.
+//! Keys and values that are repeated for groups of heads are read without a copy.
 //!
 //! Source: openvino src/plugins/intel_gpu/src/plugin/transformations_pipeline.cpp, the callback of
 //! `ScaledDotProductAttentionDecomposition`, and unsqueeze_broadcast_reshape_sdpa_fusion.cpp, 2025.

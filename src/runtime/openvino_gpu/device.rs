@@ -1,4 +1,4 @@
-//! The device's types, and what lies where.
+//! Element types on the device, and where each tensor is stored.
 //!
 //! * Floats become f16 and 64-bit integers 32 bits wide; model inputs and outputs keep their type in host memory, and
 //!   have a converted copy on the device.
@@ -70,7 +70,7 @@ pub(super) fn narrow(draft: &mut Draft, bodies: &[&Graph]) {
     rescale(draft, &ratios);
 }
 
-/// Constants lie on the device, f32 as f16.
+/// Constants are on the device, f32 as f16.
 pub(super) fn upload(draft: &mut Draft, bodies: &[&Graph]) {
     let ratios: Vec<(u64, u64)> = draft
         .storages
@@ -206,7 +206,7 @@ pub(super) fn outputs(draft: &mut Draft, bodies: &[&Graph]) {
     }
 }
 
-/// Bytes that one step writes and nobody reads.
+/// Bytes that one step writes and nothing reads.
 pub(super) fn scratch(draft: &mut Draft, node: NodeRef, bytes: Bytes) -> ValueId {
     own(draft, node, bytes, StorageClass::Scratch)
 }

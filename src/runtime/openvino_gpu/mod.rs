@@ -2,7 +2,7 @@
 //! or written out, weights uploaded, and states with room to grow.
 //!
 //! The plugin fuses element-wise operators into their producers; here each keeps its buffer, which its pool gives to
-//! the next one. Peaks of language models and vision towers lie at attention, MLP and logits, which no fusion removes.
+//! the next one. Peaks of language models and vision towers are at attention, MLP and logits, which no fusion removes.
 
 mod attention;
 mod carry_over;

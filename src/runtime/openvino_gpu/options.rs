@@ -1,13 +1,13 @@
 //! `openvino-gpu`: OpenVINO's GPU plugin, dynamic shapes, one stream.
 //!
-//! What a user can set, and what every run under the runtime assumes. No machine at hand has the device: the
+//! What a user can set, and what every run under the runtime assumes. No measured machine has the device: the
 //! rules are read from the plugin's source and stated as assumptions.
 
 use crate::dtype::DType;
 use crate::runtime::Assumption;
 use crate::runtime::options::{KV_PRECISION, LOGITS, OptionSpec, Registration, Values};
 
-/// What a run under the GPU plugin depends on beside the model.
+/// What a run under the GPU plugin depends on, other than the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenvinoGpu {
@@ -51,12 +51,12 @@ impl OpenvinoGpu {
 const ASSUMPTIONS: &[(&str, &str)] = &[
     (
         "gpu-not-measured",
-        "no rule of this profile is held against a device: they are read from the plugin's source, version 2025.2",
+        "no rule of this profile has been validated on a device: all come from the plugin's source, version 2025.2",
     ),
     (
         "f16-on-device",
         "floats are f16 on the device and 64-bit integers 32 bits wide; inputs and outputs keep their own type in host \
-         memory beside, and are converted",
+         memory as well, and are converted",
     ),
     (
         "weights-on-device-once",

@@ -28,7 +28,7 @@ impl Trips {
     }
 }
 
-/// More trips than this are no count but "until the condition fails".
+/// More trips than this are not a count but mean "until the condition fails".
 const MAX_TRIPS: i64 = 1 << 31;
 
 pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
@@ -91,7 +91,7 @@ pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) ->
 /// Loops within a loop up to which what it carries may grow.
 const MOST_NESTED: usize = 4;
 
-/// Rounds of a body: fewer the more loops lie inside, so that their product stays small.
+/// Rounds of a body: fewer the more loops are inside, so that their product stays small.
 fn max_rounds(body: &Graph) -> u64 {
     match nesting(body) {
         0 => 32,
@@ -106,7 +106,7 @@ fn nesting(graph: &Graph) -> usize {
     inner.map(|(_, body)| 1 + nesting(body)).max().unwrap_or(0)
 }
 
-/// Trips as the count, the first condition and the sliced inputs tell.
+/// Trips as the count, the first condition and the sliced inputs say.
 fn trips_from_inputs(spec: &Loop, context: &Context<'_>) -> Result<Trips> {
     let mut sliced = None;
     for input in &spec.inputs {

@@ -74,7 +74,7 @@ fn scaled_dot_product(causal: bool, context: &Context<'_>) -> RuleResult<DimList
     let mut batch = join_heads(&join_heads(batch, key_batch)?, value_batch)?;
     if context.has(3) && !causal {
         let mask = context.shape(3)?;
-        // A scalar stands for no mask.
+        // A scalar means that there is no mask.
         if !mask.is_empty() {
             let (mask_batch, rows, columns) = matrix(&mask, "attention mask")?;
             if columns.differs(key_length) && columns != Dim::Known(1) && key_length != Dim::Known(1) {
@@ -128,7 +128,7 @@ fn paged(context: &mut Context<'_>) -> RuleResult {
     }
 
     let block_size = context.dims(3)?.get(2).copied().filter(|&size| size > 0);
-    // Every token that is attended to lies in a listed block.
+    // Every token that is attended to is in a listed block.
     let capacity = match (block_size, context.dims(7)?) {
         (Some(size), &[blocks]) => blocks.checked_mul(size),
         _ => None,

@@ -207,7 +207,7 @@ fn pad(begin: &[i64], end: &[i64], (mode, fill): (PadMode, usize), context: &mut
     Ok(())
 }
 
-/// Where in the data each element of the padded tensor lies; `None` for those around it.
+/// Where in the data each element of the padded tensor is; `None` for those around it.
 fn sources(data: &[u64], begin: &[i64], dims: &[u64]) -> Option<Vec<Option<usize>>> {
     let strides = layout::strides(data);
     let source = |mut position: u64| {

@@ -1,7 +1,7 @@
 //! Convolutions.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/convolution/convolution-1.html>
-//! (beside it `group-convolution-1`, `convolution-backprop-data-1`, `group-convolution-backprop-data-1`,
+//! (also `group-convolution-1`, `convolution-backprop-data-1`, `group-convolution-backprop-data-1`,
 //! `binary-convolution-1`, `deformable-convolution-1` and `-8`); ONNX `Conv`, `ConvTranspose`, `DeformConv`,
 //! <https://onnx.ai/onnx/operators/>.
 //! Opset history: unchanged since opset 1; opset 8 gives the deformable form a mask.

@@ -1,7 +1,7 @@
 //! Resizing and sampling of images.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/image/interpolate-11.html>
-//! (beside it `interpolate-1`, `-4`, `grid-sample-9`, `nv12-to-rgb-8`, `nv12-to-bgr-8`, `i420-to-rgb-8`,
+//! (also `interpolate-1`, `-4`, `grid-sample-9`, `nv12-to-rgb-8`, `nv12-to-bgr-8`, `i420-to-rgb-8`,
 //! `i420-to-bgr-8`, and the opset 17 operators that go the other way); ONNX `Resize`, `GridSample`, <https://onnx.ai/onnx/operators/>.
 //! Opset history: opset 1 takes sizes alone and does not pad; 4 adds scales and pads; 11 merges sizes and scales into
 //! one input; ONNX 18 adds axes and aspect ratio policies.

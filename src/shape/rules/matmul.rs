@@ -123,7 +123,7 @@ fn larger(a: &[Dim], b: &[Dim]) -> DimList {
 fn gemm(transpose_a: bool, transpose_b: bool, context: &mut Context<'_>) -> RuleResult {
     let (a, b) = (context.shape(0)?, context.shape(1)?);
     let (&[a_rows, a_columns], &[b_rows, b_columns]) = (&a[..], &b[..]) else {
-        return Err(mismatch!("no general product of {} and {}, which are no matrices", text(&a), text(&b)));
+        return Err(mismatch!("no general product of {} and {}, which are not matrices", text(&a), text(&b)));
     };
     let (m, k) = if transpose_a { (a_columns, a_rows) } else { (a_rows, a_columns) };
     let (b_k, n) = if transpose_b { (b_columns, b_rows) } else { (b_rows, b_columns) };
@@ -193,7 +193,7 @@ impl Sizes {
             if *size == Dim::Known(1) || (!is_exact && is_larger) {
                 *size = dim;
             } else if size.differs(dim) && dim != Dim::Known(1) && is_exact {
-                return Err(mismatch!("label {letter} stands for both {size} and {dim}"));
+                return Err(mismatch!("label {letter} represents both {size} and {dim}"));
             } else if *size != dim && dim != Dim::Known(1) && size.known().is_none() {
                 *size = if dim.known().is_some() { dim } else { Dim::Unknown };
             }
@@ -230,7 +230,7 @@ fn einsum(equation: &str, context: &mut Context<'_>) -> RuleResult {
     }
     let output = match output {
         Some(output) => Labels::parse(output)?,
-        // Without an output: the ellipsis, then every label that stands only once, in alphabetical order.
+        // Without an output: the ellipsis, then every label that occurs only once, in alphabetical order.
         None => {
             let all =
                 operands.iter().flat_map(|labels| labels.before.iter().chain(labels.after.iter().flatten()));
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(dims(gemm(true, true), &[f32(&[3, 2]), f32(&[5, 3])]), [2, 5]);
         let error = message(gemm(false, true), &[f32(&[2, 3]), f32(&[3, 5])]);
         assert_eq!(error, "rows of 3 and columns of 5 cannot be multiplied: [2,3] by [3,5]");
-        assert!(message(gemm(false, false), &[f32(&[2, 3, 4]), f32(&[3, 5])]).contains("no matrices"));
+        assert!(message(gemm(false, false), &[f32(&[2, 3, 4]), f32(&[3, 5])]).contains("not matrices"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pools.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/pooling/max-pool-14.html>
-//! (beside it `max-pool-1`, `-8`, `avg-pool-1`, `-14`, `-16`, `adaptive-avg-pool-8`, `adaptive-max-pool-8`); ONNX
+//! (also `max-pool-1`, `-8`, `avg-pool-1`, `-14`, `-16`, `adaptive-avg-pool-8`, `adaptive-max-pool-8`); ONNX
 //! `MaxPool`, `AveragePool`, `LpPool`, `Global*Pool`, <https://onnx.ai/onnx/operators/>.
 //! Opset history: 8 adds dilations and indices to MaxPool, 14 adds `ceil_torch`, 16 adds dilations to AvgPool.
 //!

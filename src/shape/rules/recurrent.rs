@@ -1,7 +1,7 @@
 //! RNN, GRU and LSTM, one step or a sequence.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/sequence/lstm-sequence-1.html>
-//! (beside it `lstm-cell-1`, `gru-cell-3`, `gru-sequence-5`, `rnn-cell-3`, `rnn-sequence-5`); ONNX `RNN`, `GRU`,
+//! (also `lstm-cell-1`, `gru-cell-3`, `gru-sequence-5`, `rnn-cell-3`, `rnn-sequence-5`); ONNX `RNN`, `GRU`,
 //! `LSTM`, <https://onnx.ai/onnx/operators/>.
 //! Opset history: outputs have the same shapes in all versions; ONNX 14 adds `layout`.
 //!

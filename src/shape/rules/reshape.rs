@@ -108,7 +108,7 @@ pub(crate) fn reshaped(
     Ok(dims)
 }
 
-/// The size that a -1 at `rest` stands for, where all others are known.
+/// The size that a -1 at `rest` represents, where all others are known.
 fn rest_of(
     (left, product): (u64, u64),
     rest: Option<usize>,
@@ -198,7 +198,7 @@ fn unsqueeze(context: &mut Context<'_>) -> RuleResult<DimList> {
 
 fn flatten(axis: i64, context: &mut Context<'_>) -> RuleResult<DimList> {
     let data = context.shape(0)?;
-    // The axis may stand behind the last dim.
+    // The axis may be behind the last dim.
     let axis = if axis == data.len() as i64 { data.len() } else { normalize_axis(axis, data.len())? };
     let (outer, inner) = data.split_at(axis.min(data.len()));
     let product = |dims: &[Dim]| {

@@ -1,7 +1,7 @@
 //! Embedding bags, segments, CTC, strings.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/sparse/embedding-bag-offsets-15.html>
-//! (beside it `embedding-bag-offsets-sum-3`, `embedding-bag-packed-15`, `-sum-3`, `embedding-segments-sum-3`,
+//! (also `embedding-bag-offsets-sum-3`, `embedding-bag-packed-15`, `-sum-3`, `embedding-segments-sum-3`,
 //! `segment-max-16`, `sparse-fill-empty-rows-16`, `sequence/ctc-greedy-decoder-1`, `-seq-len-6`, `ctc-loss-4`,
 //! `movement/reverse-sequence-1`, `type/string-tensor-pack-15`, `-unpack-15`).
 //! Opset history: opset 15 adds reductions other than the sum to embedding bags; shapes are those of opset 3.
@@ -14,7 +14,7 @@
 //!   where the indices are not known at most rows - 1 are (all, if n is 0);
 //! * CTCGreedyDecoder: `[T, N, C] → [N, T, 1, 1]`; with lengths `[N, T, C] → [N, T], [N]`; CTCLoss: `[N, T, C] → [N]`;
 //! * ReverseSequence: data's shape; StringTensorPack: that of begins; Unpack: that of strings twice, and a number of
-//!   bytes that no shape tells.
+//!   bytes that no shape determines.
 
 use crate::DType;
 use crate::graph::op::{Ctc, EmbeddingBag};

@@ -1,7 +1,7 @@
 //! Fourier transforms.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/signals/dft-7.html>
-//! (beside it `idft-7`, `rdft-9`, `irdft-9`, `stft-15`, `istft-16`).
+//! (also `idft-7`, `rdft-9`, `irdft-9`, `stft-15`, `istft-16`).
 //! Opset history: one version each.
 //!
 //! Shapes; a signal size of -1 leaves a dim as it is:

@@ -210,7 +210,7 @@ fn positions<T>(values: &[T], test: impl Fn(&T) -> bool) -> SmallVec<[usize; 8]>
     values.iter().enumerate().filter(|(_, value)| test(value)).map(|(at, _)| at).collect()
 }
 
-/// With `gives_first` the second output is where each value stands first; without it that output is not there.
+/// With `gives_first` the second output is where each value occurs first; without it that output is not there.
 fn unique([index_type, count_type]: [DType; 2], gives_first: bool, context: &mut Context<'_>) -> RuleResult {
     let input = context.input(0)?;
     let data = context.dims(0)?;
@@ -264,7 +264,7 @@ fn one_hot(axis: i64, context: &mut Context<'_>) -> RuleResult {
     let &[depth] = depth else {
         return Err(mismatch!("input 1 must have one element, and has {}", depth.len()));
     };
-    // The bound of the depth, if it is one, is told.
+    // If the depth is a bound, it is reported as one.
     context.value(1);
     dims.insert(axis.min(rank), Dim::Known(dim(depth)?));
     let known: Option<Dims> = dims.iter().map(|dim| dim.known()).collect();

@@ -1,7 +1,7 @@
 //! Moves between depth, space and batch, and patches.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/movement/depth-to-space-1.html>
-//! (beside it `space-to-depth-1`, `batch-to-space-2`, `space-to-batch-2`, `extract-image-patches-3`, `col2im-15`,
+//! (also `space-to-depth-1`, `batch-to-space-2`, `space-to-batch-2`, `extract-image-patches-3`, `col2im-15`,
 //! `detection/reorg-yolo-1`); ONNX `DepthToSpace`, `SpaceToDepth`, `Col2Im`, <https://onnx.ai/onnx/operators/>.
 //! Opset history: one version each.
 //!

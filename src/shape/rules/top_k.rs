@@ -1,11 +1,11 @@
-//! `TopK`: the k largest or smallest elements along an axis, and where they lie.
+//! `TopK`: the k largest or smallest elements along an axis, and where they are.
 //!
 //! Sources: OpenVINO
 //! <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/sort/top-k-11.html> (and
 //! `-1`, `-3`); ONNX <https://onnx.ai/onnx/operators/onnx__TopK.html> (1; k as an input since 10, `largest` and `sorted`
 //! since 11).
 //!
-//! Both outputs are data with k at the axis. Numbers are carried where their order is told: ONNX gives equal elements by
+//! Both outputs are data with k at the axis. Numbers are carried where their order is specified: ONNX gives equal elements by
 //! their index, OpenVINO where it is asked to be stable.
 
 use crate::DType;
@@ -56,7 +56,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     Ok(())
 }
 
-/// How the elements along the axis lie in a tensor of row-major order.
+/// The layout of the elements along the axis in row-major order.
 struct Lane {
     outer: usize,
     size: usize,

@@ -78,7 +78,7 @@ pub(super) fn is_same(auto_pad: AutoPad) -> bool {
     matches!(auto_pad, AutoPad::SameUpper | AutoPad::SameLower)
 }
 
-/// Where the channels of data stand.
+/// The axis of the channels of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Channels {
     /// [N, C, spatial…].

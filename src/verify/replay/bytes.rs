@@ -1,4 +1,4 @@
-//! Whose bytes lie where in one address space.
+//! The owner of each byte of one address space.
 
 use crate::ids::ValueId;
 use std::collections::BTreeMap;

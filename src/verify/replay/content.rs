@@ -1,4 +1,4 @@
-//! Where each value lies, and whose bytes it must hold there.
+//! Where each value is, and which bytes it must hold there.
 
 use super::Violation;
 use crate::ids::{StorageId, ValueId};
@@ -14,7 +14,7 @@ pub(super) struct Contents {
     pieces: Vec<Rc<[Piece]>>,
 }
 
-/// Where a value lies.
+/// Where a value is.
 pub(super) struct Place {
     /// 0 for the arena, else 1 + the storage's index.
     pub(super) space: usize,
@@ -55,7 +55,7 @@ impl Contents {
         contents
     }
 
-    /// Where `value` lies, if it has a place.
+    /// Where `value` is, if it has a place.
     pub(super) fn place(&self, value: ValueId) -> Option<&Place> {
         self.places.get(value.index())?.as_ref()
     }
@@ -102,7 +102,7 @@ impl Contents {
     }
 }
 
-/// Where every value lies; those that lie nowhere are violations.
+/// Where every value is; those that are nowhere are violations.
 fn places(schedule: &Draft, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Option<Place>> {
     let mut bases = vec![None; schedule.storages.len()];
     let mut planned = 0;

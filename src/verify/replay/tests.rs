@@ -108,7 +108,7 @@ fn in_place_is_declared_by_the_storage() {
     let (mut schedule, _) = chain();
     schedule.values[1].storage = StorageId::new(0);
     assert_eq!(check(&schedule, &plan(&[0, 8, 4], 12)), []);
-    // But then nobody may read the old value any more.
+    // But then nothing may read the old value any more.
     schedule.steps[2].reads.push(value(0));
     let expected = Violation::Lost { step: 2, value: value(0), bytes: 0..4, found: Some(value(1)) };
     assert_eq!(check(&schedule, &plan(&[0, 8, 4], 12)), [expected]);

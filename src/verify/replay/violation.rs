@@ -59,7 +59,7 @@ pub enum Violation {
         value: ValueId,
         /// The first such bytes, in the arena or in the storage.
         bytes: Range<u64>,
-        /// Whose bytes are there; nobody's if they were never written.
+        /// The owner of the bytes; none if they were never written.
         found: Option<ValueId>,
     },
     /// A step writes over bytes that it reads, in another storage than it reads.

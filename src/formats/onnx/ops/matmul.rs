@@ -18,7 +18,7 @@ pub(super) const TABLE: &[Entry] = &[
     ms(&[K::FusedGemm], "FusedGemm", |layer| gemm(layer, true)),
     ms(&[K::FusedMatMul], "FusedMatMul", fused),
     ms(&[K::FusedMatMul], "TransposeMatMul", fused),
-    // Letters of words by an embedding for each word; the tables tell the type.
+    // The letters of words, with an embedding for each word; the tables have the type.
     ms(&[K::WordConvEmbedding], "WordConvEmbedding", |layer| {
         Ok(Op::WordConvEmbedding { outputs: layer.int_needed("embedding_size")? }.into())
     }),

@@ -1,6 +1,6 @@
 //! What each operator of each operator set becomes: one table per family.
 //!
-//! A model imports one version of each operator set. The entry that counts is the newest that is no newer than that; a
+//! A model imports one version of each operator set. The entry that counts is the newest that is not newer than that; a
 //! version that changes only types or adds what matters to no shape has no entry of its own. A set newer than the tables
 //! is read by their newest entries.
 //!

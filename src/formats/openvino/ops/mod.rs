@@ -1,7 +1,7 @@
 //! What each operator of the IR becomes: one table per family.
 //!
 //! A layer names the operator set that introduced its operator, or a later one that contains it: the entry that
-//! counts is the newest that is no newer than the layer's set.
+//! counts is the newest that is not newer than the layer's set.
 //!
 //! Source: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets.html>, opset1 to opset17.
 

@@ -1,9 +1,9 @@
-//! Level 3: convolutions and what lies between them on blocks of channels.
+//! Level 3: convolutions and the nodes between them on blocks of channels.
 //!
 //! Channels are padded to the block (16 with AVX-512, else 8). A convolution of fewer input channels than a block reads
 //! the plain image; all other inputs are reordered, once, and outputs are reordered back where a plain node reads them.
 //! Sums and activations go into the convolution before them. Of what a blocked node writes the memory planner knows the dims
-//! that are numbers: where the input's sides have none, it takes over no buffer and gives none.
+//! that are numbers: where the input's sides have none, it reuses no buffer and passes none on.
 //!
 //! Source: onnxruntime/core/optimizer/nchwc_transformer.cc; dims: onnxruntime/core/graph/contrib_ops/nchwc_schema_defs.cc.
 

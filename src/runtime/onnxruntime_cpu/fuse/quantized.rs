@@ -176,7 +176,7 @@ mod tests {
         draft.returns(scaled);
         draft.returns(scale);
         assert_eq!(both(draft), apart);
-        // The first of the two scales is taken for that of the data.
+        // The first of the two scales is assumed to be that of the data.
         let Product { mut draft, scaled, .. } = product(DType::F32, false);
         draft.returns(scaled);
         assert_eq!(both(draft), apart);

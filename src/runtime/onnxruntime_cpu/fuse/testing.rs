@@ -74,13 +74,13 @@ impl Draft {
         output
     }
 
-    /// A constant of f32 whose numbers nobody knows, made by the reader of an attribute.
+    /// A constant of f32 of unknown values, made by the reader of an attribute.
     pub(crate) fn weight(&mut self, dims: &[u64]) -> TensorId {
         let op = Op::Constant(Constant { range: None, value: None });
         self.add(op, DType::F32, PartialShape::known(dims), &[])
     }
 
-    /// An initializer in the model's own file, whose numbers nobody knows.
+    /// An initializer in the model's own file, of unknown values.
     pub(crate) fn stored(&mut self, dtype: DType, dims: &[u64]) -> TensorId {
         let size = dtype.bytes(dims.iter().product()).unwrap().0;
         let range = WeightRange { file: 0, offset: 0, size };

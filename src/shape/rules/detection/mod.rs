@@ -1,7 +1,7 @@
 //! Regions of interest, prior boxes, detection outputs.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/detection/detectionoutput-8.html>
-//! (beside it `detectionoutput-1`, `prior-box-1`, `-8`, `prior-box-clustered-1`, `proposal-1`, `-4`,
+//! (also `detectionoutput-1`, `prior-box-1`, `-8`, `prior-box-clustered-1`, `proposal-1`, `-4`,
 //! `experimental-detectron-*-6`, `generate-proposals-9`, `roi-align-3`, `-9`, `roi-align-rotated-15`,
 //! `roi-pooling-1`, `psroi-pooling-1`, `deformable-psroi-pooling-1`, `region-yolo-1`); non-maximum suppression: [`nms`].
 //! Opset history: opset 8 reads the classes of DetectionOutput off its inputs; Proposal 4 adds probabilities.

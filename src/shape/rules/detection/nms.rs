@@ -1,7 +1,7 @@
 //! Non-maximum suppression: how many boxes can be left.
 //!
 //! Specifications: <https://docs.openvino.ai/2026/documentation/openvino-ir-format/operation-sets/operation-specs/sort/non-max-suppression-9.html>
-//! (beside it `non-max-suppression-1`, `-3`, `-4`, `-5`, `nms-rotated-13`, `matrix-non-max-suppression-8`,
+//! (also `non-max-suppression-1`, `-3`, `-4`, `-5`, `nms-rotated-13`, `matrix-non-max-suppression-8`,
 //! `multiclass-non-max-suppression-8`, `-9`); ONNX `NonMaxSuppression`, <https://onnx.ai/onnx/operators/>.
 //! Opset history: 1 and 3 size the output without the batch; 4 with it; 5 makes the size data-dependent and adds
 //! scores and their number; MulticlassNms 9 takes boxes of all images in a row.
