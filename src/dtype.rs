@@ -1,4 +1,8 @@
-//! Element types of tensors, those of OpenVINO and ONNX together.
+//! Element types of tensors, those of OpenVINO and ONNX together; `ggml` has those of GGUF files.
+
+mod ggml;
+
+pub use ggml::GgmlType;
 
 use crate::Bytes;
 use std::fmt;

@@ -44,12 +44,16 @@ pub const MAX_LIST: usize = 1 << 12;
 pub const MAX_INT_ELEMENTS: u64 = 4096;
 /// Elements of a float constant that is read: scales and bounds, never weights.
 pub const MAX_FLOAT_ELEMENTS: u64 = 64;
+/// Settings of one GGUF file. Published ones have some 50.
+pub const MAX_SETTINGS: u64 = 1 << 14;
+/// Files that one GGUF model is split into. The largest have some 50.
+pub const MAX_SPLITS: u64 = 1 << 10;
 /// Bytes of a config.json: published ones have at most some hundred KiB.
 pub const MAX_CONFIG_BYTES: u64 = 64 << 20;
 
 /// The error for `what` beyond its cap.
 #[cold]
-#[cfg_attr(not(any(feature = "openvino", feature = "onnx")), allow(dead_code))] // Without a reader nothing reaches a cap.
+#[cfg_attr(not(any(feature = "openvino", feature = "onnx", feature = "gguf")), allow(dead_code))] // Without a reader nothing reaches a cap.
 pub(crate) fn exceeded(what: &str, found: impl std::fmt::Display, cap: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Limit, format!("{what}: {found}, over the limit of {cap}"))
         .help("no known export comes near this limit; check that the file is what it should be")

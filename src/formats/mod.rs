@@ -4,10 +4,12 @@ pub mod architecture;
 pub mod config;
 mod digest;
 pub mod genai;
+#[cfg(feature = "gguf")]
+pub mod gguf;
 pub mod limits;
 #[cfg(any(feature = "onnx", feature = "openvino"))]
 mod lookup;
-#[cfg(any(feature = "onnx", feature = "openvino"))]
+#[cfg(any(feature = "gguf", feature = "onnx", feature = "openvino"))]
 mod mapping;
 #[cfg(feature = "onnx")]
 pub mod onnx;
@@ -26,6 +28,9 @@ use std::path::Path;
 /// Bytes at the start of a file that tell its format.
 const HEAD_BYTES: u64 = 64;
 
+/// The first bytes of a GGUF file.
+const GGUF_MAGIC: &[u8] = b"GGUF";
+
 /// Reads a model file, told by its content.
 ///
 /// Weights are never read, apart from small constants that drive shapes.
@@ -40,6 +45,9 @@ pub fn open(path: &Path) -> Result<Graph> {
     let mut head = Vec::new();
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     file.take(HEAD_BYTES).read_to_end(&mut head).map_err(|error| Error::io(path, error))?;
+    if head.starts_with(GGUF_MAGIC) {
+        return open_gguf(path);
+    }
     if is_xml(&head) {
         return open_xml(path);
     }
@@ -47,6 +55,18 @@ pub fn open(path: &Path) -> Result<Graph> {
         return open_onnx(path);
     }
     Err(unknown(path, &head))
+}
+
+#[cfg(feature = "gguf")]
+fn open_gguf(path: &Path) -> Result<Graph> {
+    gguf::read(path)
+}
+
+#[cfg(not(feature = "gguf"))]
+fn open_gguf(path: &Path) -> Result<Graph> {
+    Err(Error::new(ErrorKind::Unsupported, "this build has no GGUF reader")
+        .in_file(path)
+        .help("build with `--features gguf`"))
 }
 
 #[cfg(feature = "onnx")]
@@ -92,7 +112,7 @@ fn folder(path: &Path) -> Error {
     let error = Error::new(ErrorKind::Usage, "this is a folder, and one model file is needed").in_file(path);
     let models = models_in(path);
     if models.is_empty() {
-        error.help("give an .xml or .onnx file; this folder holds none")
+        error.help("give an .xml, .onnx or .gguf file; this folder holds none")
     } else {
         error.help(format!("give one of its models: {}", models.join(", ")))
     }
@@ -129,7 +149,7 @@ fn unknown(path: &Path, head: &[u8]) -> Error {
     if path.extension().is_some_and(|extension| extension == "bin") && xml.is_file() {
         error.help(format!("this file holds weights; give the model: {}", xml.display()))
     } else {
-        error.help("known formats: OpenVINO IR (.xml), ONNX (.onnx)")
+        error.help("known formats: OpenVINO IR (.xml), ONNX (.onnx), GGUF (.gguf)")
     }
 }
 

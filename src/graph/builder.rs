@@ -2,12 +2,14 @@
 
 use super::op::{Constant, Op, Variable};
 use super::{
-    Format, Graph, MessageCounts, Node, PartialShape, Tensor, Text, Value, WeightFile, order, validate,
+    Format, Graph, MessageCounts, Node, PartialShape, Stored, Tensor, Text, Value, WeightFile, order,
+    validate,
 };
 use crate::DType;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::ids::{NodeId, TensorId, VariableId};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Makes a [`Graph`]: nodes first, then their inputs, then [`Builder::finish`].
 ///
@@ -103,6 +105,11 @@ impl Builder {
     /// Sets what the whole file's message holds; see [`Graph::message`].
     pub fn set_message(&mut self, message: MessageCounts) {
         self.graph.message = message;
+    }
+
+    /// Sets what a file without a graph contains; see [`Graph::stored`].
+    pub fn set_stored(&mut self, stored: Arc<Stored>) {
+        self.graph.stored = Some(stored);
     }
 
     /// Adds what the export says to the runtime that loads it; see [`Graph::info`].

@@ -9,18 +9,21 @@ mod builder;
 pub mod op;
 mod order;
 mod partial_shape;
+mod stored;
 mod validate;
 mod value;
 
 pub use builder::{Builder, NodeSpec, TensorSpec};
 pub use op::{Op, OpKind, Variable, WeightRange};
 pub use partial_shape::{Dim, Dims, PartialShape};
+pub use stored::{Setting, Stored, StoredTensor};
 pub use value::{Elements, Value};
 
 use crate::DType;
 use crate::error::{Layer, Location, Port, Position};
 use crate::ids::{NodeId, TensorId, VariableId};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A text in the graph's arena; read it with [`Graph::text`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +50,7 @@ pub struct Graph {
     info: Vec<(Text, Text)>,
     node_info: Vec<(NodeId, Text, Text)>,
     message: MessageCounts,
+    stored: Option<Arc<Stored>>,
     number: u32,
     order: Vec<NodeId>,
 }
@@ -296,6 +300,12 @@ impl Graph {
     #[must_use]
     pub fn message(&self) -> MessageCounts {
         self.message
+    }
+
+    /// What a file without a graph contains; `None` where the file has a graph.
+    #[must_use]
+    pub fn stored(&self) -> Option<&Arc<Stored>> {
+        self.stored.as_ref()
     }
 
     /// What the file of a runtime's own graph says of a node under `name`.
