@@ -4,6 +4,7 @@
 //! comparisons. The command line is made of these two.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::identify::Folder;
 use crate::formats::{self, preprocessor};
 use crate::graph::Graph;
 use crate::phases::{self, PhaseName};
@@ -163,7 +164,7 @@ pub fn analyze(model: &Path, request: &Request) -> Result<Report> {
 pub fn run(model: &Path, request: &Request) -> Result<Analysis> {
     match &request.task {
         Task::Graph => {
-            let graph = formats::open(model)?;
+            let graph = formats::open(&Folder::only_model(model)?)?;
             let scenario = request.scenario(model)?;
             let walked = walk(&graph, &[(PhaseName::Infer, scenario)], request)?;
             single(graph, walked, request)
@@ -319,6 +320,9 @@ fn language(
     let graph = formats::open(&llm::file(model)?)?;
     let base = request.scenario(model)?;
     llm::check_length(&graph, &base, tokens)?;
+    if part != llm::Part::Decode {
+        llm::check_inputs(&graph, &base, tokens)?;
+    }
     let runtime = request.runtime(&graph)?;
     let base = if runtime.reads_genai_config() {
         let new_tokens = match part {
@@ -359,8 +363,12 @@ fn vision(model: &Path, request: &Request, tower: vlm::Request, part: Option<&st
     };
     let base = request.scenario(model)?;
     let tower = with_settings(tower, model, request)?;
-    let (scenario, assumptions) = vlm::vision(&base, &tower)?;
     let graph = formats::open(&only.file)?;
+    misfit::check_is_vision(&graph, model)?;
+    if tower.patches.is_none() && base.image.is_none() {
+        misfit::check_is_fixed(&graph, &base)?;
+    }
+    let (scenario, assumptions) = vlm::vision(&base, &tower)?;
     misfit::check(&graph, &base, &tower, &scenario)?;
     let walked = walk(&graph, &[(PhaseName::Infer, scenario)], request);
     let walked = walked.map_err(|error| misfit::explain(error, &graph, &base, &tower))?;

@@ -6,6 +6,7 @@ use super::{EXIT_STATUS, Outcome, output};
 use clap::ValueEnum;
 use memgraph::analysis::{Request, Task};
 use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::formats::identify::Folder;
 use memgraph::phases::{self, PhaseName};
 use memgraph::plan::csv;
 use memgraph::problem::Problem;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct Args {
-    /// An .xml or an .onnx
+    /// A model file (.xml, .onnx or .gguf), or a folder with one
     file: PathBuf,
     /// Which box
     #[arg(long, value_enum)]
@@ -54,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         return Err(Error::new(ErrorKind::Usage, "`--after` is for `--stage execution`")
             .help("leave `--after` away: no pass rewrites the other stages"));
     }
-    let graph = formats::open(&args.file)?;
+    let graph = formats::open(&Folder::only_model(&args.file)?)?;
     if args.stage == Stage::Graph {
         return done(&dump::graph(&graph));
     }

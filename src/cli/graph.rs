@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(super) struct Args {
-    /// An .xml or an .onnx
+    /// A model file (.xml, .onnx or .gguf), or a folder with one
     file: PathBuf,
     #[command(flatten)]
     binding: Binding,

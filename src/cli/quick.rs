@@ -5,6 +5,7 @@ use clap::ArgGroup;
 use memgraph::closed_form::quick::{self, Context};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::formats::architecture;
+use memgraph::formats::identify::{self, Kind};
 use memgraph::{Bytes, pipeline};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     seq: Option<u64>,
     /// Sequences side by side
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_count)]
     batch: u64,
     /// Layers, for the KV cache [default: the config's]
     #[arg(long, value_name = "N", requires = "hidden", requires = "seq")]
@@ -54,6 +55,12 @@ fn is_config(path: &Path) -> bool {
 }
 
 fn length(path: &Path) -> Result<Bytes> {
+    if path.is_file() {
+        let kind = identify::identify(path)?;
+        if !kind.is_model() && kind != Kind::Weights {
+            return Err(identify::refusal(path, &kind));
+        }
+    }
     let refused = |message| {
         let help = "give a file of weights or a config.json; or `--params N`, `--file-size BYTES`";
         Error::new(ErrorKind::Usage, message).in_file(path).help(help)

@@ -153,8 +153,10 @@ pub struct Tensor {
 pub struct WeightFile {
     /// The file.
     pub path: PathBuf,
-    /// Its length on disk; `None`: there is no such file.
+    /// Its length on disk; `None`: there is no such file, or a git-lfs pointer in its place.
     pub len: Option<u64>,
+    /// A git-lfs pointer is in its place.
+    pub is_pointer: bool,
 }
 
 impl Graph {

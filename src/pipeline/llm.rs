@@ -5,6 +5,7 @@ use crate::formats::genai;
 use crate::graph::{Dims, Graph};
 use crate::phases::PhaseName;
 use crate::runtime::{Generation, Runtime};
+use crate::scenario::roles::{self, Role};
 use crate::scenario::{Scenario, Task, input_name};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +88,42 @@ pub fn check_length(graph: &Graph, base: &Scenario, prompt: u64) -> Result<()> {
     .in_file(graph.file())
     .note(format!("the inputs are {}", shown.collect::<Vec<_>>().join(", ")))
     .help("use `memgraph vit` for a vision tower, or `memgraph graph` for any other model"))
+}
+
+/// Refuses a shape that the user gives to an input and that contradicts the length or the batch of the run.
+///
+/// # Errors
+///
+/// If one does.
+pub fn check_inputs(graph: &Graph, base: &Scenario, prompt: u64) -> Result<()> {
+    let batch = base.batch.unwrap_or(1);
+    for (name, dims) in &base.inputs {
+        let node = graph.parameters().iter().find(|&&node| input_name(graph, node) == name);
+        let roles = node.and_then(|_| roles::of_input(name, dims.len(), Task::Llm)).unwrap_or_default();
+        let mut contradicts = Vec::new();
+        for (&role, &dim) in roles.iter().zip(dims) {
+            let (expected, what) = match role {
+                Role::Batch => (batch, format!("batch {batch}")),
+                Role::Prompt => (prompt, format!("SEQ {prompt}")),
+                Role::Total => {
+                    (prompt.saturating_add(base.past), format!("SEQ {prompt} after {} tokens", base.past))
+                }
+                _ => continue,
+            };
+            let is_bound = base.binds.iter().any(|(bound, _)| bound == role.name());
+            if dim != expected && !is_bound {
+                contradicts.push(what);
+            }
+        }
+        if !contradicts.is_empty() {
+            let shape = dims.iter().map(u64::to_string).collect::<Vec<_>>().join("x");
+            let message = format!("`--input {name}={shape}` contradicts {}", contradicts.join(" and "));
+            return Err(Error::new(ErrorKind::Usage, message)
+                .in_file(graph.file())
+                .help("remove it: SEQ, `--batch` and `--past` give the shapes of these inputs"));
+        }
+    }
+    Ok(())
 }
 
 /// The phases of a run over `prompt` tokens; `base` gives everything else, its `past` included.

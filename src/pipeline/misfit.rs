@@ -7,9 +7,11 @@
 use super::tower::{self, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Dims, Graph, Op};
+use crate::ids::NodeId;
 use crate::scenario::{Scenario, input_name};
 use crate::shape::{self, Shapes};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The error of a part of a tower, with the sizes that the part accepts if they are known.
 ///
@@ -31,6 +33,58 @@ pub(crate) fn explain(error: Error, graph: &Graph, base: &Scenario, request: &Re
         .note(error.message())
         .note(fact)
         .help(help)
+}
+
+/// Refuses a text model: it has tokens as inputs, and no image.
+///
+/// # Errors
+///
+/// If it is one.
+pub(crate) fn check_is_vision(graph: &Graph, model: &Path) -> Result<()> {
+    const TOKENS: [&str; 3] = ["input_ids", "inputs_embeds", "decoder_input_ids"];
+    let names = || graph.parameters().iter().map(|&node| input_name(graph, node));
+    let is_image = |node: &NodeId| {
+        let tensor = graph.output(*node, 0).map(|tensor| &graph.tensor(tensor).shape);
+        let rank = tensor.and_then(|shape| shape.dims.as_ref()).map_or(0, |dims| dims.len());
+        let name = input_name(graph, *node);
+        !name.contains("past") && !name.contains("mask") && rank >= 4
+    };
+    if !names().any(|name| TOKENS.contains(&name)) || graph.parameters().iter().any(is_image) {
+        return Ok(());
+    }
+    let inputs: Vec<&str> = names().filter(|name| !name.contains("past_key_values")).collect();
+    Err(Error::new(ErrorKind::Usage, "this is a text model, and `vit` analyzes vision towers")
+        .in_file(graph.file())
+        .note(format!("its inputs are {}", inputs.join(", ")))
+        .help(format!("use `memgraph llm {} SEQ`", model.display())))
+}
+
+/// Refuses a run without patches or an image, unless the inputs have fixed shapes apart from the batch, or the user binds
+/// them by name.
+///
+/// # Errors
+///
+/// If a dim of an input depends on the image.
+pub(crate) fn check_is_fixed(graph: &Graph, base: &Scenario) -> Result<()> {
+    if !base.inputs.is_empty() || !base.binds.is_empty() {
+        return Ok(());
+    }
+    for &node in graph.parameters() {
+        let Some(tensor) = graph.output(node, 0) else { continue };
+        let declared = &graph.tensor(tensor).shape;
+        let dims = declared.dims.as_deref().unwrap_or_default();
+        let is_free = dims.iter().skip(1).any(|dim| dim.as_known().is_none());
+        if is_free || declared.dims.is_none() {
+            let name = input_name(graph, node);
+            let message =
+                format!("SEQ or `--image WxH` is needed: input \"{name}\" has the shape {declared}");
+            let side = base.config.image_size.unwrap_or(224);
+            return Err(Error::new(ErrorKind::Usage, message)
+                .in_file(graph.file())
+                .help(format!("give the number of patches, or an image such as `--image {side}x{side}`")));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses patches or an image that change nothing, since all inputs were exported with fixed dims, unless they are what

@@ -10,37 +10,21 @@ mod tower;
 pub mod vit;
 pub mod vlm;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::formats;
+use crate::error::Result;
+use crate::formats::identify::Folder;
 use std::path::{Path, PathBuf};
 
-/// The graph file of a model: the file itself, or the first of `names` that the folder holds.
+/// The graph file of a model: the file itself, the first of `names` that the folder holds, or else its only graph.
 ///
 /// # Errors
 ///
-/// If the folder holds none of them; the error lists what it looked for.
+/// If the folder holds no graph, or several under other names; the error says what it holds.
 pub(crate) fn graph_file(model: &Path, names: &[&str]) -> Result<PathBuf> {
     if !model.is_dir() {
         return Ok(model.to_owned());
     }
     let found = names.iter().map(|name| model.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Usage, "the folder holds no model that this command reads")
-            .in_file(model)
-            .note(format!("looked for {}", names.join(", ")));
-        match other_graph(model) {
-            Some(other) => error.help(format!("name the file itself, such as {}", other.display())),
-            None => error.help("name the file itself, or use `memgraph graph FILE`"),
-        }
-    })
-}
-
-/// Another graph file of a folder or of its `onnx` subfolder.
-fn other_graph(model: &Path) -> Option<PathBuf> {
-    [model.to_owned(), model.join("onnx")].into_iter().find_map(|folder| {
-        let first = formats::graph_files(&folder).into_iter().next()?;
-        Some(folder.join(first))
-    })
+    found.map_or_else(|| Folder::only_model(model), Ok)
 }
 
 /// The folder that a model's config.json is in.

@@ -2,7 +2,7 @@
 
 use super::graph_file;
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats;
+use crate::formats::identify;
 use std::path::{Path, PathBuf};
 
 /// What a part does in a pipeline.
@@ -131,7 +131,7 @@ fn in_folder(model: &Path) -> Vec<Part> {
     let folders = [model.to_owned(), model.join("onnx")];
     let files = folders
         .iter()
-        .flat_map(|folder| formats::graph_files(folder).into_iter().map(move |name| folder.join(name)));
+        .flat_map(|folder| identify::graph_files(folder).into_iter().map(move |name| folder.join(name)));
     let mut parts: Vec<(usize, Part)> = files
         .filter_map(|file| {
             let name = part_name(&file);

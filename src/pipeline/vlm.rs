@@ -72,6 +72,10 @@ pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'
     let graphs = parts.iter().map(|part| formats::open(&part.file)).collect::<Result<Vec<Graph>>>()?;
     base.check_names_of(&graphs.iter().collect::<Vec<_>>())?;
 
+    if request.patches.is_none() && base.image.is_none() {
+        let towers = parts.iter().zip(&graphs).filter(|(part, _)| part.role == Role::Vision);
+        towers.into_iter().try_for_each(|(_, graph)| misfit::check_is_fixed(graph, base))?;
+    }
     let has_one_tower = parts.iter().filter(|part| part.role == Role::Vision).count() == 1;
     let mut walked: Vec<Walk> = Vec::with_capacity(parts.len());
     let mut rows: Option<Dims> = None;

@@ -3,7 +3,7 @@
 use super::context::{Context, MAX_VALUE_ELEMENTS, RuleError, text};
 use super::shapes::{Options, Shapes};
 use super::start::Start;
-use super::{Bound, TensorInfo, control, rules};
+use super::{Bound, TensorInfo, control, rules, unread};
 use crate::error::{Diagnostic, Error, ErrorKind, Port, Result, Severity};
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
@@ -25,7 +25,8 @@ const MAX_TENSOR_BYTES: u64 = 1 << 43;
 pub fn infer(graph: &Graph, scenario: &Scenario) -> Result<Shapes> {
     let binding = scenario.bind(graph)?;
     let options = Options { strict: scenario.strict, allow_opaque: scenario.allow_opaque };
-    let shapes = infer_graph(graph, &Start::of(&binding), options)?;
+    let mut shapes = infer_graph(graph, &Start::of(&binding), options)?;
+    shapes.diagnostics.extend(unread::diagnostics(graph));
     Ok(Shapes { binding, ..shapes })
 }
 
@@ -178,6 +179,13 @@ fn fall_back(
     let is_opaque = graph.node(node).op.is_opaque();
     let what = if is_opaque { "the operator has no shape rule".to_owned() } else { reason.to_string() };
     if !options.allow_opaque {
+        let unread = match reason {
+            RuleError::UnknownValue(port) => unread::error(graph, node, *port),
+            _ => None,
+        };
+        if let Some(error) = unread {
+            return Err(error.note(input_shapes(graph, node, shapes)));
+        }
         let kind = if is_opaque { ErrorKind::Unsupported } else { ErrorKind::UnboundDim };
         return Err(Error::new(kind, format!("cannot size the outputs: {what}"))
             .at(location)

@@ -20,6 +20,7 @@ mod start;
 mod symbolic;
 #[cfg(test)]
 mod testing;
+mod unread;
 
 pub use context::text;
 pub use dim::{Dim, Element, Symbol};

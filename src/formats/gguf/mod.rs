@@ -78,7 +78,7 @@ fn build(path: &Path, files: Vec<(std::path::PathBuf, Header)>, lengths: Vec<Opt
     let mut builder = Builder::new(path, Format::Gguf);
     let mut stored = Stored::default();
     for ((path, header), len) in files.into_iter().zip(lengths) {
-        let file = builder.weight_file(WeightFile { path, len });
+        let file = builder.weight_file(WeightFile { path, len, is_pointer: false });
         if stored.settings.is_empty() {
             stored.settings = header.settings;
         }

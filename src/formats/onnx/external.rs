@@ -8,6 +8,7 @@
 
 use super::proto::StringStringEntryProto;
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::identify::lfs_pointer;
 use crate::formats::mapping::Mapping;
 use crate::graph::{WeightFile, WeightRange};
 use rustc_hash::FxHashMap;
@@ -31,7 +32,7 @@ impl Files {
                 .filter(|folder| !folder.as_os_str().is_empty())
                 .unwrap_or(Path::new("."))
                 .to_owned(),
-            files: vec![WeightFile { path: model.to_owned(), len: Some(len) }],
+            files: vec![WeightFile { path: model.to_owned(), len: Some(len), is_pointer: false }],
             mappings: vec![None],
             by_location: FxHashMap::default(),
         }
@@ -74,25 +75,12 @@ impl Files {
         Ok(WeightRange { file: self.file(location)?, offset, size })
     }
 
-    /// The bytes of a range of external data; `None` where the file is missing or too short.
-    ///
-    /// # Errors
-    ///
-    /// If the file is there and cannot be mapped.
-    pub(super) fn bytes(&mut self, range: WeightRange) -> Result<Option<&[u8]>> {
-        let index = range.file as usize;
-        let (Some(file), Some(mapping)) = (self.files.get(index), self.mappings.get_mut(index)) else {
-            return Ok(None);
-        };
-        let end = range.offset.saturating_add(range.size);
-        if file.len.is_none_or(|len| len < end) {
-            return Ok(None);
-        }
-        if mapping.is_none() {
-            *mapping = Some(Mapping::open(&file.path)?);
-        }
-        let range = usize::try_from(range.offset).ok().zip(usize::try_from(end).ok());
-        Ok(mapping.as_ref().zip(range).and_then(|(mapping, (start, end))| mapping.bytes().get(start..end)))
+    /// The bytes of a range of external data; `None` where the file is missing, too short, or a git-lfs pointer.
+    pub(super) fn bytes(&self, range: WeightRange) -> Option<&[u8]> {
+        let mapping = self.mappings.get(range.file as usize)?.as_ref()?;
+        let start = usize::try_from(range.offset).ok()?;
+        let end = usize::try_from(range.offset.saturating_add(range.size)).ok()?;
+        mapping.bytes().get(start..end)
     }
 
     fn file(&mut self, location: &str) -> Result<u32> {
@@ -117,9 +105,11 @@ impl Files {
             }
             Err(_) => None,
         };
+        let mapping = len.map(|_| Mapping::open(&path)).transpose()?;
+        let is_pointer = mapping.as_ref().is_some_and(|found| lfs_pointer(found.bytes()).is_some());
         let number = self.files.len() as u32;
-        self.files.push(WeightFile { path, len });
-        self.mappings.push(None);
+        self.files.push(WeightFile { path, len: len.filter(|_| !is_pointer), is_pointer });
+        self.mappings.push(mapping.filter(|_| !is_pointer));
         self.by_location.insert(location.to_owned(), number);
         Ok(number)
     }
@@ -165,12 +155,22 @@ mod tests {
         let range =
             files.range(&entries(&[("location", "m.data"), ("offset", "1"), ("length", "2")]), None).unwrap();
         assert_eq!(range, WeightRange { file: 1, offset: 1, size: 2 });
-        assert_eq!(files.bytes(range).unwrap(), Some(&[2, 3][..]));
+        assert_eq!(files.bytes(range), Some(&[2, 3][..]));
         let whole = files.range(&entries(&[("location", "m.data")]), Some(8)).unwrap();
         assert_eq!(whole, WeightRange { file: 1, offset: 0, size: 8 });
-        assert_eq!(files.bytes(whole).unwrap(), None);
+        assert_eq!(files.bytes(whole), None);
         let missing = files.range(&entries(&[("location", "other")]), Some(8)).unwrap();
-        assert_eq!((missing.file, files.list()[2].len, files.bytes(missing).unwrap()), (2, None, None));
+        assert_eq!((missing.file, files.list()[2].len, files.bytes(missing)), (2, None, None));
+    }
+
+    #[test]
+    fn a_pointer_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 16\n";
+        std::fs::write(folder.path().join("m.data"), pointer).unwrap();
+        let mut files = Files::new(&folder.path().join("m.onnx"), 0);
+        let range = files.range(&entries(&[("location", "m.data")]), Some(8)).unwrap();
+        assert_eq!((files.bytes(range), files.list()[1].is_pointer, files.list()[1].len), (None, true, None));
     }
 
     #[test]

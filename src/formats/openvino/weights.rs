@@ -4,6 +4,7 @@ use super::attributes::{AttributeError, Attributes, invalid};
 use super::text;
 use crate::DType;
 use crate::error::Result;
+use crate::formats::identify::lfs_pointer;
 use crate::formats::limits;
 use crate::formats::mapping::Mapping;
 use crate::graph::op::Constant;
@@ -31,7 +32,8 @@ pub(super) enum ConstantError {
 }
 
 impl Weights {
-    /// The `.bin` that belongs to the IR at `xml`: same name, other extension. It may be missing.
+    /// The `.bin` that belongs to the IR at `xml`: same name, other extension. It may be missing; a git-lfs
+    /// pointer counts as that.
     ///
     /// # Errors
     ///
@@ -40,7 +42,10 @@ impl Weights {
         let path = xml.with_extension("bin");
         let len = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
         let mapping = len.map(|_| Mapping::open(&path)).transpose()?;
-        Ok(Weights { file: WeightFile { path, len }, mapping })
+        let is_pointer = mapping.as_ref().is_some_and(|found| lfs_pointer(found.bytes()).is_some());
+        let mapping = mapping.filter(|_| !is_pointer);
+        let len = len.filter(|_| !is_pointer);
+        Ok(Weights { file: WeightFile { path, len, is_pointer }, mapping })
     }
 
     /// The file, for the graph.
@@ -118,6 +123,12 @@ mod tests {
     fn short_file_has_sizes_and_no_values() {
         let made = of("i64", "2", "0", "16", &[0; 15]).unwrap();
         assert_eq!((made.value, made.range.map(|range| range.size)), (None, Some(16)));
+    }
+
+    #[test]
+    fn a_pointer_is_not_read() {
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 16\n";
+        assert_eq!(of("i64", "1", "0", "8", pointer).unwrap().value, None);
     }
 
     #[test]
