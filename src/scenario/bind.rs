@@ -168,7 +168,17 @@ struct Binder<'a> {
     scenario: &'a Scenario,
     graph: &'a Graph,
     binding: Binding,
-    unbound: Vec<(NodeId, String)>,
+    unbound: Vec<Unbound>,
+}
+
+/// A dim of an input that nothing gives a size.
+struct Unbound {
+    node: NodeId,
+    /// `input_ids.1`; empty where the input's rank is unknown.
+    dim: String,
+    /// What binds it as well: the name of its role, or else its symbol.
+    alias: Option<String>,
+    role: Option<Role>,
 }
 
 impl Binder<'_> {
@@ -234,7 +244,7 @@ impl Binder<'_> {
                     Dims::from_slice(&[value.len() as u64])
                 });
             }
-            self.unbound.push((node, format!("--input {name}=… (unknown rank)")));
+            self.unbound.push(Unbound { node, dim: String::new(), alias: None, role: None });
             return None;
         };
         let roles = roles::of_input(name, dims.len(), self.scenario.task);
@@ -251,6 +261,9 @@ impl Binder<'_> {
                 })
                 .or_else(|| role.and_then(|role| self.by_role(role)))
                 .or_else(|| value.filter(|_| dims.len() == 1).map(|value| value.len() as u64));
+            let symbol = symbol(graph, tensor, axis);
+            let role = role.or_else(|| symbol.and_then(roles::of_symbol));
+            let size = size.or_else(|| role.and_then(|role| self.by_role(role)));
             match size {
                 Some(size) => {
                     if dim.as_known().is_none() {
@@ -259,9 +272,8 @@ impl Binder<'_> {
                     bound.push(size);
                 }
                 None => {
-                    let symbol = symbol(graph, tensor, axis).map(|symbol| format!(" (or `{symbol}`)"));
-                    let role = role.map(|role| format!(" (or by role `{}`)", role.name()));
-                    self.unbound.push((node, format!("{free}{}", role.or(symbol).unwrap_or_default())));
+                    let alias = role.map(Role::name).or(symbol).map(str::to_owned);
+                    self.unbound.push(Unbound { node, dim: free, alias, role });
                 }
             }
         }
@@ -290,24 +302,94 @@ impl Binder<'_> {
     }
 
     fn finish(self) -> Result<Binding> {
-        let Some((node, _)) = self.unbound.first() else { return Ok(self.binding) };
-        let names: Vec<&str> = self.unbound.iter().map(|(_, name)| name.as_str()).collect();
-        let input = input_name(self.graph, *node);
-        let declared = self.graph.output(*node, 0).map(|tensor| self.graph.tensor(tensor).shape.to_string());
-        Err(Error::new(
-            ErrorKind::UnboundDim,
-            format!(
-                "cannot size input \"{input}\": its shape {} has unbound dims",
-                declared.unwrap_or_default()
-            ),
-        )
-        .at(self.graph.location(*node, Some(Port::Output(0))))
-        .note(format!("unbound: {}", names.join(", ")))
-        .help(match self.scenario.task {
-            Task::Vision => format!(
-                "give `--image WxH`, bind each with `--bind NAME=N`, or a whole input with `--input {input}=1x2x3`"
-            ),
-            _ => format!("bind each with `--bind NAME=N`, or a whole input with `--input {input}=1x2x3`"),
-        }))
+        let Some(Unbound { node, .. }) = self.unbound.first() else { return Ok(self.binding) };
+        let node = *node;
+        let input = input_name(self.graph, node);
+        let declared = self.graph.output(node, 0).map(|tensor| self.graph.tensor(tensor).shape.to_string());
+        let message = format!(
+            "cannot size input \"{input}\": its shape {} has unbound dims",
+            declared.unwrap_or_default()
+        );
+        let whole = format!("`--input {input}={}`", self.example_of(node));
+        let binds = self.example_binds();
+        let has_image = self.unbound.iter().any(|dim| matches!(dim.role, Some(Role::Height | Role::Width)));
+        let image = match self.scenario.task {
+            Task::Vision if has_image => "give `--image 224x224`, or ",
+            _ => "",
+        };
+        Err(Error::new(ErrorKind::UnboundDim, message)
+            .at(self.graph.location(node, Some(Port::Output(0))))
+            .note(format!("unbound: {}", self.unbound_names()))
+            .help(match binds.is_empty() {
+                true => format!("{image}give the whole shape, such as {whole}"),
+                false => format!("{image}bind the dims, such as `{binds}`, or a whole input: {whole}"),
+            }))
+    }
+
+    /// The unbound dims, those together that one name binds.
+    fn unbound_names(&self) -> String {
+        const MOST: usize = 6;
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for Unbound { node, dim, alias, .. } in &self.unbound {
+            let dim = if dim.is_empty() { input_name(self.graph, *node) } else { dim };
+            let name = alias.as_deref().unwrap_or(dim);
+            match groups.iter_mut().find(|(group, _)| *group == name) {
+                Some((_, dims)) => dims.push(dim),
+                None => groups.push((name, vec![dim])),
+            }
+        }
+        let shorten = |names: Vec<String>| {
+            let more = names.len().saturating_sub(MOST);
+            let mut shown: Vec<String> = names.into_iter().take(MOST).collect();
+            shown.extend((more > 0).then(|| format!("{more} more")));
+            shown.join(", ")
+        };
+        let texts = groups.into_iter().map(|(name, dims)| match dims[..] {
+            [only] if only == name => name.to_owned(),
+            _ => format!("`{name}` ({})", shorten(dims.into_iter().map(str::to_owned).collect())),
+        });
+        shorten(texts.collect())
+    }
+
+    /// A shape that fits an input: its own sizes, and usual ones for the unbound dims.
+    fn example_of(&self, node: NodeId) -> String {
+        let tensor = self.graph.output(node, 0);
+        let dims = tensor.and_then(|tensor| self.graph.tensor(tensor).shape.dims.as_ref());
+        let Some(dims) = dims else { return "1x3x224x224".to_owned() };
+        let name = input_name(self.graph, node);
+        let sizes = dims.iter().enumerate().map(|(axis, dim)| {
+            let free = format!("{name}.{axis}");
+            let bound = self.binding.bound.iter().find(|(dim, _)| *dim == free).map(|(_, size)| *size);
+            let role = self.unbound.iter().find(|unbound| unbound.dim == free).and_then(|dim| dim.role);
+            dim.as_known().or(bound).unwrap_or_else(|| usual(role)).to_string()
+        });
+        sizes.collect::<Vec<_>>().join("x")
+    }
+
+    /// Options that bind every unbound dim to a usual size.
+    fn example_binds(&self) -> String {
+        let has = |role| self.unbound.iter().any(|dim| dim.role == Some(role));
+        let mut binds: Vec<String> = Vec::new();
+        for Unbound { dim, alias, role, .. } in &self.unbound {
+            // Past and prompt give the total.
+            let follows = *role == Some(Role::Total) && has(Role::Prompt);
+            let bind = format!("--bind {}={}", alias.as_deref().unwrap_or(dim), usual(*role));
+            if !follows && !dim.is_empty() && !binds.contains(&bind) && binds.len() < 4 {
+                binds.push(bind);
+            }
+        }
+        binds.join(" ")
+    }
+}
+
+/// A size that a dim of this role often has, for examples.
+fn usual(role: Option<Role>) -> u64 {
+    match role {
+        Some(Role::Prompt | Role::Total) => 128,
+        Some(Role::Past) => 0,
+        Some(Role::Channels | Role::PositionAxes) => 3,
+        Some(Role::Height | Role::Width) => 224,
+        Some(Role::Patches | Role::MergedPatches | Role::PatchesPerImage) => 256,
+        _ => 1,
     }
 }

@@ -154,6 +154,33 @@ impl Role {
     }
 }
 
+/// The role that a symbol of a dim names, in the spellings that exporters use: `sequence_length`, `past_seq_len`,
+/// `past_sequence_length + 1`.
+///
+/// Source: the symbols of Optimum ONNX (optimum/exporters/onnx/base.py and model_configs.py), of ONNX Runtime GenAI's model
+/// builder and of `torch.onnx.export` as its documents use it.
+#[must_use]
+pub fn of_symbol(symbol: &str) -> Option<Role> {
+    let plain = symbol.trim().to_ascii_lowercase();
+    let is_sum_of_past = plain.contains('+') && plain.starts_with("past");
+    let sizes = ["_length", "_len", "_size", "_dim"];
+    let stem = sizes.iter().find_map(|size| plain.strip_suffix(size)).unwrap_or(&plain);
+    let stem = stem.strip_prefix("decoder_").unwrap_or(stem).replace("decoder_", "");
+    Some(match stem.as_str() {
+        _ if is_sum_of_past => Role::Total,
+        "batch" | "bs" | "n_batch" | "num_batch" | "batchsize" => Role::Batch,
+        "seq" | "sequence" | "seqlen" | "prompt" | "tokens" | "num_tokens" | "n_tokens" => Role::Prompt,
+        "past" | "past_seq" | "past_sequence" | "past_kv" | "past_tokens" | "cache" | "kv" => Role::Past,
+        "total" | "total_seq" | "total_sequence" | "total_tokens" => Role::Total,
+        "encoder_sequence" | "encoder_seq" | "source" => Role::Source,
+        "channels" | "num_channels" => Role::Channels,
+        "height" | "image_height" => Role::Height,
+        "width" | "image_width" => Role::Width,
+        "num_patches" | "patches" => Role::Patches,
+        _ => return None,
+    })
+}
+
 /// The value of an input that follows from the scenario: whether a merged decoder of Optimum takes its branch with a
 /// past.
 pub(super) fn value_of(name: &str, scenario: &Scenario) -> Option<Value> {
@@ -203,6 +230,25 @@ pub fn of_input(name: &str, rank: usize, task: Task) -> Option<&'static [Role]> 
 mod tests {
     use super::*;
     use crate::scenario::ModelConfig;
+
+    #[test]
+    fn symbols_have_the_spellings_of_exporters() {
+        let cases = [
+            ("batch_size", Some(Role::Batch)),
+            ("seq", Some(Role::Prompt)),
+            ("sequence_length", Some(Role::Prompt)),
+            ("past", Some(Role::Past)),
+            ("past_sequence_length", Some(Role::Past)),
+            ("past_decoder_sequence_length", Some(Role::Past)),
+            ("past_sequence_length + 1", Some(Role::Total)),
+            ("total_sequence_length", Some(Role::Total)),
+            ("encoder_sequence_length", Some(Role::Source)),
+            ("unk__12", None),
+        ];
+        for (symbol, role) in cases {
+            assert_eq!(of_symbol(symbol), role, "{symbol}");
+        }
+    }
 
     #[test]
     fn a_decoder_of_encoded_input_takes_its_source_from_the_config_or_the_user() {
