@@ -35,6 +35,42 @@ impl Bytes {
         }
     }
 
+    /// Parses a size: a number of bytes, or a number with a unit (kB, MB, GB, TB of 1000; KiB, MiB, GiB, TiB of 1024).
+    ///
+    /// Fractions of a unit and `_` between digits are allowed; 0 is not a size.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use memgraph::Bytes;
+    ///
+    /// assert_eq!(Bytes::parse("16GiB"), Some(Bytes(16 << 30)));
+    /// assert_eq!(Bytes::parse("1.5 GB"), Some(Bytes(1_500_000_000)));
+    /// assert_eq!(Bytes::parse("16 apples"), None);
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Bytes> {
+        const UNITS: [(&str, u64); 10] = [
+            ("", 1),
+            ("b", 1),
+            ("kb", 1000),
+            ("kib", 1 << 10),
+            ("mb", 1_000_000),
+            ("mib", 1 << 20),
+            ("gb", 1_000_000_000),
+            ("gib", 1 << 30),
+            ("tb", 1_000_000_000_000),
+            ("tib", 1 << 40),
+        ];
+        let at = text.find(char::is_alphabetic).unwrap_or(text.len());
+        let (number, unit) = text.split_at_checked(at)?;
+        let unit = unit.trim().to_ascii_lowercase();
+        let (_, scale) = *UNITS.iter().find(|(name, _)| *name == unit)?;
+        let number: f64 = number.trim().replace('_', "").parse().ok()?;
+        let bytes = number * scale as f64;
+        (bytes.is_finite() && (1.0..9.0e15).contains(&bytes)).then_some(Bytes(bytes as u64))
+    }
+
     /// Mebibytes with two decimals and no unit, as the published component tables print them.
     #[must_use]
     pub fn mb(self) -> String {
@@ -82,5 +118,21 @@ impl fmt::Display for Bytes {
             unit += 1;
         }
         write!(f, "{value:.2} {}", UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(Bytes::parse("2MiB"), Some(Bytes(2 << 20)));
+        assert_eq!(Bytes::parse("1.25 MiB"), Some(Bytes(1_310_720)));
+        assert_eq!(Bytes::parse("512_000"), Some(Bytes(512_000)));
+        assert_eq!(Bytes::parse("4kB"), Some(Bytes(4000)));
+        for bad in ["0", "-1MiB", "2XB", "", "GiB"] {
+            assert_eq!(Bytes::parse(bad), None, "{bad}");
+        }
     }
 }

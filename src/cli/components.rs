@@ -40,7 +40,7 @@ pub(super) fn pipeline(
 /// The error for an image where the formulas need patches.
 #[cold]
 pub(super) fn needs_patches() -> Error {
-    Error::new(ErrorKind::Usage, "the component formulas need SEQ, and only `--image` was given")
+    Error::new(ErrorKind::Usage, "the component formulas need SEQ, a number of patches")
         .help("give the patches over all images, such as 577 or 5*577")
 }
 

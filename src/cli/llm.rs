@@ -1,7 +1,7 @@
 //! `memgraph llm`: one language model.
 
 use super::options::{Analysis, Binding};
-use super::parse::parse_length;
+use super::parse::{parse_count, parse_length, parse_number};
 use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
@@ -20,20 +20,20 @@ pub(super) struct Args {
     #[arg(value_parser = parse_length)]
     seq: u64,
     /// Tokens cached before the prompt
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = parse_number)]
     past: u64,
     /// Sequences side by side
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_count)]
     batch: u64,
     /// Which part of a generation [default: prefill; with `--runner genai`, which runs whole generations, generate]
     #[arg(long, value_enum)]
     phase: Option<Phase>,
     /// Tokens that are generated, for `--phase generate`
-    #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 128, value_name = "N", value_parser = parse_count)]
     new_tokens: u64,
     /// Tokens that a generation of ONNX Runtime GenAI ends at, and that its shared caches have room for [default: the
     /// genai_config.json's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     max_length: Option<u64>,
     #[command(flatten)]
     binding: Binding,

@@ -12,11 +12,12 @@ mod plan;
 mod quick;
 mod runtime;
 mod schema;
+mod tips;
 mod verify;
 mod vit;
 mod vlm;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use outcome::{EXIT_STATUS, Outcome};
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = tips::with_tip(error, &Cli::command());
             let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
             return match error.print() {
                 Ok(()) => code,

@@ -5,7 +5,7 @@ use super::runtime::RuntimeArgs;
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::analysis::{self, Request, Task};
-use memgraph::error::Result;
+use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::graph::{Dims, Value};
 use memgraph::report::{self, By, model::Report, svg::Chart, text::Heading};
 use memgraph::scenario::Scenario;
@@ -37,10 +37,10 @@ pub(super) struct Binding {
 /// What a vision tower sees.
 #[derive(Debug, Args)]
 pub(super) struct Vision {
-    /// Vision patches over all images; a product such as 5*577 is taken too
-    #[arg(value_parser = parse_tiles, required_unless_present = "image")]
+    /// Vision patches over all images, such as 577 or 5*577; not needed where the inputs have fixed shapes
+    #[arg(value_parser = parse_tiles)]
     seq: Option<Length>,
-    /// Width and height of one image in pixels; the family's image processor says what becomes of it
+    /// Width and height of one image in pixels, resized as the model's image processor would
     #[arg(long, value_name = "WxH", value_parser = parse_image, conflicts_with = "seq")]
     pub(super) image: Option<(u64, u64)>,
 }
@@ -159,7 +159,27 @@ impl Analysis {
         request.by = self.by();
         request.full = self.json_full;
         request.digest = self.wants_json();
+        self.check_outputs()?;
         Ok(request)
+    }
+
+    /// Refuses two outputs on standard output: neither could be read.
+    fn check_outputs(&self) -> Result<()> {
+        let targets = [("--svg", &self.svg), ("--json", &self.json), ("--csv", &self.csv)];
+        let to_stdout =
+            targets.into_iter().filter(|(_, target)| target.as_deref().is_some_and(output::is_stdout));
+        let names: Vec<&str> = to_stdout.map(|(name, _)| name).collect();
+        match names[..] {
+            [] | [_] => Ok(()),
+            [first, second, ..] => {
+                let message = format!("`{first} -` and `{second} -` both write to standard output");
+                let help = format!(
+                    "give a file to one of them, such as `{second} report{}`",
+                    second.replace("--", ".")
+                );
+                Err(Error::new(ErrorKind::Usage, message).help(help))
+            }
+        }
     }
 
     /// Analyses a model and writes the report wherever the options ask for it.

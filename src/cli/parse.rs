@@ -1,5 +1,6 @@
 //! How numbers, lengths, images, shapes and values are written on the command line.
 
+use memgraph::Bytes;
 use memgraph::graph::{Dims, Value};
 
 /// A length, and its first factor where it was given as a product.
@@ -12,32 +13,57 @@ pub(super) struct Length {
 /// Parses a length as [`parse_length`] does, and keeps the number of tiles of `5*577`.
 pub(super) fn parse_tiles(text: &str) -> Result<Length, String> {
     let total = parse_length(text)?;
-    let tiles = text.split_once('*').and_then(|(tiles, _)| tiles.trim().parse().ok());
+    let tiles = text.split_once('*').and_then(|(tiles, _)| parse_number(tiles).ok());
     Ok(Length { total, tiles })
 }
 
 /// Parses a length: a number, or a product such as `5*577`.
 pub(super) fn parse_length(text: &str) -> Result<u64, String> {
-    let factors = text.split('*').map(|factor| factor.trim().parse::<u64>());
-    let product = factors.into_iter().try_fold(1_u64, |product, factor| {
-        let factor = factor.map_err(|error| format!("{error}; give a number, or a product such as 5*577"))?;
-        product.checked_mul(factor).ok_or_else(|| "the product does not fit 64 bits".to_owned())
+    let product = text.split('*').try_fold(1_u64, |product, factor| {
+        product
+            .checked_mul(parse_number(factor)?)
+            .ok_or_else(|| "the product does not fit 64 bits".to_owned())
     })?;
     if product == 0 { Err("the length must be at least 1".to_owned()) } else { Ok(product) }
+}
+
+/// Parses a number: `1813`, `1_024`, or `4k` of 4 x 1024.
+pub(super) fn parse_number(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let fault = || format!("\"{text}\" is not a number; write it as 1813, 1_024 or 4k (4096)");
+    let (digits, scale) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 1024),
+        None => (text, 1),
+    };
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) || digits.ends_with('_') {
+        return Err(fault());
+    }
+    let number: Option<u64> = digits.replace('_', "").parse().ok();
+    number.and_then(|number| number.checked_mul(scale)).ok_or_else(fault)
+}
+
+/// Parses a number of at least 1.
+pub(super) fn parse_count(text: &str) -> Result<u64, String> {
+    let number = parse_number(text)?;
+    if number == 0 { Err("give a number of at least 1".to_owned()) } else { Ok(number) }
+}
+
+/// Parses a size: bytes, or a number with a unit.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let fault = || format!("\"{text}\" is not a size; write it as 16GiB, 1.5GB, 512MiB or a number of bytes");
+    Bytes::parse(text).map(|bytes| bytes.0).ok_or_else(fault)
 }
 
 /// Parses `WxH`.
 pub(super) fn parse_image(text: &str) -> Result<(u64, u64), String> {
     let (width, height) = text.split_once(['x', 'X']).ok_or("give width and height, such as 1024x682")?;
-    let number =
-        |text: &str| text.parse::<u64>().ok().filter(|&side| side > 0).ok_or("sides are numbers of pixels");
-    Ok((number(width)?, number(height)?))
+    Ok((parse_count(width)?, parse_count(height)?))
 }
 
 /// Parses `NAME=N`.
 pub(super) fn parse_bind(text: &str) -> Result<(String, u64), String> {
     let (name, size) = split(text)?;
-    Ok((name, size.parse().map_err(|error| format!("{error}; give a number of at least 0"))?))
+    Ok((name, parse_number(size)?))
 }
 
 /// Parses `NAME=1x3x224x224`.
@@ -46,8 +72,8 @@ pub(super) fn parse_input(text: &str) -> Result<(String, Dims), String> {
     if dims.is_empty() {
         return Ok((name, Dims::new()));
     }
-    let dims = dims.split(['x', 'X', ',']).map(str::parse).collect::<Result<Dims, _>>();
-    Ok((name, dims.map_err(|error| format!("{error}; give a shape such as 1x3x224x224"))?))
+    let dims = dims.split(['x', 'X', ',']).map(parse_number).collect::<Result<Dims, _>>();
+    Ok((name, dims.map_err(|_| format!("\"{text}\" is not a shape; write it as NAME=1x3x224x224"))?))
 }
 
 /// Parses `NAME=1,2,3`.
@@ -60,8 +86,9 @@ pub(super) fn parse_value(text: &str) -> Result<(String, Value), String> {
     if let Ok(ints) = numbers.iter().map(|number| number.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
         return Ok((name, Value::ints(ints)));
     }
-    let floats = numbers.iter().map(|number| number.parse::<f64>()).collect::<Result<Vec<_>, _>>();
-    Ok((name, Value::floats(floats.map_err(|error| format!("{error}; give numbers such as 1,2,3"))?)))
+    let floats: Option<Vec<f64>> = numbers.iter().map(|number| number.parse().ok()).collect();
+    let fault = || format!("\"{text}\" has something that is not a number; write it as NAME=1,2,3");
+    Ok((name, Value::floats(floats.ok_or_else(fault)?)))
 }
 
 fn split(text: &str) -> Result<(String, &str), String> {
@@ -76,12 +103,19 @@ mod tests {
     #[test]
     fn lengths_are_numbers_or_products() {
         assert_eq!(parse_length("7252"), Ok(7252));
+        assert_eq!(
+            (parse_length("1k"), parse_length("4K"), parse_length("1_024")),
+            (Ok(1024), Ok(4096), Ok(1024))
+        );
         assert_eq!(parse_length("5*577"), Ok(2885));
         assert_eq!(parse_tiles("5*577"), Ok(Length { total: 2885, tiles: Some(5) }));
         assert_eq!(parse_tiles("2885"), Ok(Length { total: 2885, tiles: None }));
-        for bad in ["", "0", "5*", "-1", "1e3", "9999999999*9999999999"] {
+        for bad in ["", "0", "5*", "-1", "+1", "_1", "1_", "k", "9999999999*9999999999", "99999999999999999k"]
+        {
             assert!(parse_length(bad).is_err(), "{bad}");
         }
+        assert!(parse_length("1e3").unwrap_err().starts_with("\"1e3\" is not a number"));
+        assert!(parse_bind("seq=abc").unwrap_err().starts_with("\"abc\" is not a number"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `memgraph plan`: a planner alone, on a problem as CSV.
 
+use super::parse::{parse_number, parse_size};
 use super::{EXIT_STATUS, Outcome, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
@@ -18,17 +19,17 @@ pub(super) struct Args {
     /// Who places the buffers: a planner's name, or `all` for a table of all of them
     #[arg(long, value_name = "PLANNER", default_value = "greedy-by-size")]
     planner: String,
-    /// Exit with status 1 if the arena is larger than this many bytes
-    #[arg(long, value_name = "BYTES")]
+    /// Exit with status 1 if the arena is larger than this, such as 16MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     capacity: Option<u64>,
     /// Write the plan, the problem with a column offset, to this file; `-` is standard output, then without text
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// When a planner that searches returns its best plan so far
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = parse_seconds)]
     time_limit: f64,
     /// Where random choices start
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_number)]
     seed: u64,
 }
 
@@ -70,6 +71,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         output::write(target, &csv::write(&table.ids, &table.problem, Some(&best.plan)))?;
     }
     super::verify::within(best.plan.arena_size, args.capacity)
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is not a number of seconds; write it as 0.5"))
 }
 
 /// Arena, distance from the bound, and whether it is proved.

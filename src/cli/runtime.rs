@@ -1,5 +1,6 @@
 //! `--profile` and the options of runtimes: made of the registry, so that a runtime's options are named in its folder only.
 
+use super::parse::parse_number;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -79,11 +80,16 @@ fn argument(spec: &'static OptionSpec) -> Arg {
         Values::OneOf(words) => arg.value_name("VALUE").value_parser(words.to_vec()),
         Values::Size => arg.value_name("SIZE"),
         Values::Number(least, most) => {
-            let range = i64::from(least)..=i64::from(most);
-            arg.value_name("N").value_parser(clap::value_parser!(u32).range(range))
+            arg.value_name("N").value_parser(move |text: &str| number_within(text, least, most))
         }
         _ => arg.action(ArgAction::SetTrue),
     }
+}
+
+fn number_within(text: &str, least: u32, most: u32) -> std::result::Result<u32, String> {
+    let number = u32::try_from(parse_number(text)?).ok();
+    let range = if most == u32::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
+    number.filter(|number| (least..=most).contains(number)).ok_or_else(|| format!("give a number of {range}"))
 }
 
 impl Args for RuntimeArgs {
@@ -135,6 +141,9 @@ impl FromArgMatches for RuntimeArgs {
             let mut raw = matches.get_raw(spec.name).into_iter().flatten();
             let word = match spec.values {
                 Values::Flag => "true".to_owned(),
+                Values::Number(..) => {
+                    matches.get_one::<u32>(spec.name).map_or_else(String::new, ToString::to_string)
+                }
                 _ => raw.next().unwrap_or_default().to_string_lossy().into_owned(),
             };
             self.options = std::mem::take(&mut self.options).with(spec.name, word);

@@ -1,5 +1,6 @@
 //! `memgraph verify`: the geometry checker alone, on a plan as CSV.
 
+use super::parse::parse_size;
 use super::{EXIT_STATUS, Outcome, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
@@ -13,8 +14,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Args {
     /// A .csv with the columns id, lower, upper, size, offset
     plan: PathBuf,
-    /// Exit with status 1 if the arena is larger than this many bytes
-    #[arg(long, value_name = "BYTES")]
+    /// Exit with status 1 if the arena is larger than this, such as 16MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     capacity: Option<u64>,
 }
 

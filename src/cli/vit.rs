@@ -1,6 +1,7 @@
 //! `memgraph vit`: a vision tower.
 
 use super::options::{Analysis, Binding, Vision};
+use super::parse::parse_count;
 use super::{EXIT_STATUS, Outcome, components};
 use memgraph::analysis::Task;
 use memgraph::error::Result;
@@ -16,7 +17,7 @@ pub(super) struct Args {
     #[command(flatten)]
     vision: Vision,
     /// Images side by side
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     batch: Option<u64>,
     /// Which part of a tower in several files, by file name
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,7 @@
 //! `memgraph vlm`: a vision-language pipeline.
 
 use super::options::{Analysis, Binding, Vision};
+use super::parse::{parse_count, parse_number};
 use super::{EXIT_STATUS, Outcome, components};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
@@ -17,10 +18,10 @@ pub(super) struct Args {
     #[command(flatten)]
     vision: Vision,
     /// Tokens of the prompt apart from the image's
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = parse_number)]
     text_tokens: u64,
     /// Tokens that are generated
-    #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 128, value_name = "N", value_parser = parse_count)]
     new_tokens: u64,
     /// Whether the vision tower stays loaded after it ran, as OpenVINO GenAI has it
     #[arg(long, value_enum, default_value = "yes")]
