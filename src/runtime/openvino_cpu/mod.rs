@@ -88,9 +88,13 @@ impl Runtime for OpenvinoCpu {
             known: Known::Exact,
         };
         let pools = Bytes(arena.0.saturating_mul(facts.further_pools.into()));
+        let first = facts.growth.as_ref().filter(|_| placed.before.is_none());
+        let superseded = first.and_then(|growth| growth.superseded(placed));
+        // Where a block replaces another, nothing is written to it before the other is freed.
+        let unwritten = pools + superseded.map(|held| held.bytes).unwrap_or_default();
         let residency =
-            Residency { untouched_bytes: facts.residency.untouched_bytes + pools, ..facts.residency };
-        let memory = (0..facts.further_pools).map(|_| pool).collect();
+            Residency { untouched_bytes: facts.residency.untouched_bytes + unwritten, ..facts.residency };
+        let memory = (0..facts.further_pools).map(|_| pool).chain(superseded).collect();
         Ok(Outcome { residency, memory, carried: RuntimeData::default() })
     }
 

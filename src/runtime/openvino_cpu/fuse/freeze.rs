@@ -61,6 +61,7 @@ fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
         attention: node.attention.clone(),
         window: match &node.op {
             Op::Convolution(convolution) => Some(Box::new(convolution.window.clone())),
+            Op::ConvolutionBackpropData(convolution) => Some(Box::new(convolution.window.clone())),
             _ => None,
         },
         is_mapped: node.is_mapped,

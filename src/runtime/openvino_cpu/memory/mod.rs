@@ -13,6 +13,7 @@ mod capacity;
 mod code;
 mod convolution;
 mod facts;
+mod growth;
 mod held;
 mod inner_product;
 mod int8;
@@ -44,6 +45,7 @@ pub(in crate::runtime) use capacity::last_growth;
 pub(super) use code::MAP;
 use convolution::Convolutions;
 pub(super) use facts::Facts;
+use growth::Growth;
 use held::Held;
 pub(in crate::runtime) use held::Moment;
 use regions::{Holder, Region, Regions, Role};
@@ -51,6 +53,7 @@ pub(super) use residency::WINDOW;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 pub(super) use state::Cached;
+use std::sync::Arc;
 
 /// Lowers an execution graph as it is at `moment`; `tensor_of` gives the source graph's tensor of a port, for reports.
 ///
@@ -107,7 +110,14 @@ pub(in crate::runtime) fn apply(
         assumptions.push(paged::assumption());
         memory.push(paged::of_host());
     }
-    memory.extend(held(graph, options, generation, moment, &constants));
+    let convolutions = Convolutions::of(graph, &options.machine);
+    let beside = held(graph, options, generation, moment, &constants, &convolutions);
+    memory.extend(beside.iter().map(Held::allocation));
+    let growth = (graph.is_dynamic && moment == Moment::Running).then(|| {
+        let scratch =
+            scratchpad::growth(graph, &convolutions, &options.machine, options.quantization_group());
+        Arc::new(Growth::new(graph, &constants, &beside, scratch))
+    });
     if moment == Moment::Compiled {
         memory.push(objects::model(model.nodes).allocation());
         memory.extend(early_peak(graph, model, &draft.storages, &memory));
@@ -120,11 +130,11 @@ pub(in crate::runtime) fn apply(
     let mut residency = residency(graph, options, &all, (cached, moment), model, generation);
     if moment == Moment::Running || !graph.is_dynamic {
         residency.untouched_bytes +=
-            scratchpad::untouched(graph, &options.machine, options.quantization_group());
+            scratchpad::untouched(graph, &convolutions, &options.machine, options.quantization_group());
         residency.kept_bytes += tables::kept(graph);
     }
     memory.extend(of_file(&all, options, moment, model, &mut residency));
-    let facts = Facts { residency, cached, further_pools };
+    let facts = Facts { residency, cached, further_pools, growth };
     let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
     Ok(lowered.with_data(RuntimeData::new(facts)))
 }
@@ -162,23 +172,23 @@ fn held(
     generation: Option<Generation>,
     moment: Moment,
     constants: &[bool],
-) -> Vec<Allocation> {
+    convolutions: &Convolutions,
+) -> Vec<Held> {
     let machine = &options.machine;
     let threads = u64::from(machine.cores);
-    let convolutions = Convolutions::of(graph, machine);
     let held = [
-        weights::packed(graph, constants, options, &convolutions),
+        weights::packed(graph, constants, options, convolutions),
         recurrent::held(graph),
         state::held(graph),
         paged::held(graph, options, generation),
         attention_scratch::held(graph, threads),
-        scratchpad::held(graph, machine, options.quantization_group()).into_iter().collect(),
+        scratchpad::held(graph, convolutions, machine, options.quantization_group()).into_iter().collect(),
         slices::held(graph),
         objects::held(graph, u64::from(options.streams)),
-        code::held(graph, options.streams as usize, &convolutions, machine),
+        code::held(graph, options.streams as usize, convolutions, machine),
     ];
-    let there = held.iter().flatten().filter(|held| held.since <= moment && held.bytes > Bytes::ZERO);
-    there.map(Held::allocation).collect()
+    let there = held.into_iter().flatten();
+    there.filter(|held| held.since <= moment && held.bytes > Bytes::ZERO).collect()
 }
 
 /// What of the weights' file is there in addition to what the graph reads; sets how it is resident.

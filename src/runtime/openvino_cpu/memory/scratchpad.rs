@@ -3,7 +3,7 @@
 //! * A matrix product with quantized weights quantizes its input in groups of G, which is 32 by default: `M K + M K/G * 8`, M
 //!   rows, where that is done (`OpenvinoCpu::quantization_group`); each of T threads then unpacks weights into a buffer,
 //!   whose length was measured.
-//! * Other products: [`super::inner_product`].
+//! * Other products: [`super::inner_product`]; convolutions and transposed ones: [`super::convolution`].
 //! * A gated MLP in tiles: `M I 2 + M 2 I 4`, I columns of gate and up each.
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
@@ -21,6 +21,7 @@
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/dnnl_scratch_pad.h and
 //! src/plugins/intel_cpu/src/emitters/snippets; exact on the blocks of 190 runs but four.
 
+use super::convolution::{Convolutions, Scratch, scratch_of_deconvolution};
 use super::held::{Held, Moment, product, round_up};
 use super::inner_product::InnerProduct;
 use super::weights::{is_mlas, is_quantized};
@@ -32,19 +33,47 @@ use crate::schedule::{Known, NodeRef, StorageClass};
 use crate::units::Bytes;
 
 /// The block, if anything asks for one; `group`: numbers of data that are quantized together.
-pub(super) fn held(graph: &ExecutionGraph, machine: &Machine, group: Option<u64>) -> Option<Held> {
-    let (asked, node) = requests(graph, machine, group).max_by_key(|(asked, _)| asked.bytes)?;
+pub(super) fn held(
+    graph: &ExecutionGraph,
+    convolutions: &Convolutions,
+    machine: &Machine,
+    group: Option<u64>,
+) -> Option<Held> {
+    let (_, asked, node) =
+        requests(graph, convolutions, machine, group).max_by_key(|(_, asked, _)| asked.bytes)?;
     let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
     let bytes = Bytes(asked.bytes);
     Some(Held { class: StorageClass::Workspace, bytes, node, known: asked.known, since })
 }
 
 /// Bytes of the block that no node writes.
-pub(super) fn untouched(graph: &ExecutionGraph, machine: &Machine, group: Option<u64>) -> Bytes {
-    let all = requests(graph, machine, group);
-    let (most, written) =
-        all.fold((0, 0), |(most, written), (asked, _)| (asked.bytes.max(most), asked.written.max(written)));
+pub(super) fn untouched(
+    graph: &ExecutionGraph,
+    convolutions: &Convolutions,
+    machine: &Machine,
+    group: Option<u64>,
+) -> Bytes {
+    let all = requests(graph, convolutions, machine, group);
+    let (most, written) = all
+        .fold((0, 0), |(most, written), (_, asked, _)| (asked.bytes.max(most), asked.written.max(written)));
     Bytes(most.saturating_sub(written))
+}
+
+/// The steps at which the block is replaced by a larger one, and its length from then on.
+pub(super) fn growth(
+    graph: &ExecutionGraph,
+    convolutions: &Convolutions,
+    machine: &Machine,
+    group: Option<u64>,
+) -> Vec<(u32, Bytes)> {
+    let mut most = 0;
+    let asked = requests(graph, convolutions, machine, group);
+    let grown = asked.filter_map(|(step, asked, _)| {
+        let grows = asked.bytes > most;
+        most = most.max(asked.bytes);
+        grows.then_some((step, Bytes(asked.bytes)))
+    });
+    grown.collect()
 }
 
 /// What a node asks for.
@@ -58,19 +87,22 @@ struct Request {
 
 fn requests<'a>(
     graph: &'a ExecutionGraph,
+    convolutions: &'a Convolutions,
     machine: &'a Machine,
     group: Option<u64>,
-) -> impl Iterator<Item = (Request, NodeRef)> + 'a {
-    graph.nodes.iter().filter_map(move |node| {
+) -> impl Iterator<Item = (u32, Request, NodeRef)> + 'a {
+    (0_u32..).zip(&graph.nodes).filter_map(move |(step, node)| {
         let exact = |bytes| Request { bytes, written: bytes, known: Known::Exact };
         let request = match node.kind {
             Kind::FullyConnected => product_of(graph, node, machine, group)?,
             Kind::GatherMatmul => exact(gathered_rows(graph, node)?),
             Kind::LlmMlp => exact(gated(graph, node)?),
+            Kind::Convolution => of_convolution(convolutions.get(step)?.1.scratch)?,
+            Kind::Deconvolution => of_convolution(scratch_of_deconvolution(graph, node, machine)?)?,
             Kind::Subgraph => exact(attention(node.attention.as_deref()?, graph, machine)),
             _ => return None,
         };
-        Some((request, node.source))
+        Some((step, request, node.source))
     })
 }
 
@@ -115,6 +147,11 @@ fn product_of(
     let bytes = found.scratch(machine);
     let written = bytes.saturating_sub(found.unwritten(machine));
     // The rest asks for less, which is not counted.
+    (bytes >= LEAST).then_some(Request { bytes, written, known: Known::Exact })
+}
+
+fn of_convolution(scratch: Scratch) -> Option<Request> {
+    let Scratch { bytes, written } = scratch;
     (bytes >= LEAST).then_some(Request { bytes, written, known: Known::Exact })
 }
 

@@ -8,18 +8,22 @@
 //! jit_brgemm_1x1_conv.cpp and jit_brdgmm_dw_conv.cpp.
 
 mod cost;
+mod deconvolution;
 mod depthwise;
 mod general;
 mod kernels;
 mod microkernel;
 mod node;
 mod pointwise;
+mod scratch;
 mod shape;
 mod state;
 
 use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::ExecutionGraph;
+pub(super) use deconvolution::scratch as scratch_of_deconvolution;
 use rustc_hash::FxHashMap;
+pub(super) use scratch::Scratch;
 use shape::{Core, Sizes, round_up};
 
 /// What the library makes for one convolution.
@@ -29,6 +33,7 @@ pub(super) struct Made {
     pub weights: u64,
     /// Generated kernels.
     pub kernels: u64,
+    pub scratch: Scratch,
 }
 
 /// The convolutions of a graph, by step.
@@ -71,7 +76,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let kernel = |sizes: &Sizes| sizes.kernel.iter().product::<i64>();
     if sizes.is_depthwise() {
         let weights = bytes(round_up(sizes.groups, core.lanes) * kernel(sizes));
-        return Made { weights, kernels: depthwise::kernels(sizes, &core) };
+        return Made { weights, kernels: depthwise::kernels(sizes, &core), scratch: Scratch::default() };
     }
     let moved = sizes.clone().with_columns_as_channels(&core);
     let is_pointwise = sizes.is_pointwise();
@@ -80,6 +85,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
         return Made {
             weights: bytes(sizes.groups * sizes.outputs * sizes.inputs * kernel(sizes)),
             kernels: 1,
+            scratch: Scratch::default(),
         };
     };
     let (block, step) = if state.moves_weights() {
@@ -90,7 +96,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let elements =
         moved.groups * round_up(moved.outputs, block) * round_up(moved.inputs, step) * kernel(&moved);
     let kernels = if is_pointwise { kernels::of_pointwise(&state) } else { kernels::of_general(&state) };
-    Made { weights: bytes(elements), kernels }
+    Made { weights: bytes(elements), kernels, scratch: Scratch::of(&state, is_pointwise) }
 }
 
 #[cfg(test)]
