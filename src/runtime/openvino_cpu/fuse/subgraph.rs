@@ -9,6 +9,9 @@
 //!
 //! Source: `SnippetsTokenization`, OpenVINO 2026.4, src/common/snippets/src/pass/collapse_subgraph.cpp.
 
+mod groups;
+
+use self::groups::Groups;
 use super::eltwise_chain::is_reference;
 use super::work::{Build, Edge, Node, Tensor, Work};
 use crate::DType;
@@ -25,105 +28,36 @@ const MOST_POINTERS: usize = 11;
 pub(super) fn tokenize(work: &mut Work<'_>) {
     let is_skipped = std::mem::take(&mut work.is_skipped);
     let order = work.model_order();
-    let mut groups =
-        Groups { of: vec![None; work.nodes.len()], all: Vec::new(), position: vec![0; work.nodes.len()] };
-    for (index, &node) in order.iter().enumerate() {
-        groups.position[node] = index;
-    }
+    let mut groups = Groups::new(work, &order);
     for &node in &order {
-        if work.is_alive(node) && is_token(work, node, &is_skipped) {
-            groups.add(work, node);
+        if work.is_alive(node) {
+            if is_token(work, node, &is_skipped) {
+                groups.add(work, node);
+            }
+            groups.pass(work, node);
         }
     }
-    let mut all: Vec<Vec<usize>> = groups.all.into_iter().filter(|group| !group.is_empty()).collect();
-    all.sort_by_key(|group| group.last().map(|&last| groups.position[last]));
-    for group in all {
-        fuse(work, &group);
+    let groups = groups.finish();
+    let mut group_of = vec![None; work.nodes.len()];
+    for (number, group) in groups.iter().enumerate() {
+        group.iter().for_each(|&member| group_of[member] = Some(number));
+    }
+    for (number, group) in groups.iter().enumerate() {
+        fuse(work, group, &|node| group_of.get(node).copied().flatten() == Some(number));
     }
 }
 
-/// Which nodes are in which Subgraph.
-#[derive(Debug)]
-struct Groups {
-    /// Per node, its group.
-    of: Vec<Option<usize>>,
-    /// Members of each group, the one that joined last at the end; empty if it was taken in.
-    all: Vec<Vec<usize>>,
-    /// Per node, its place in the model.
-    position: Vec<usize>,
-}
-
-impl Groups {
-    /// The place of a node, or of the Subgraph that it is in.
-    fn place(&self, node: usize) -> usize {
-        let last = self.of[node].and_then(|group| self.all[group].last()).copied().unwrap_or(node);
-        self.position[last]
-    }
-
-    /// Puts a node in a Subgraph together with those that it reads, or in one of its own.
-    fn add(&mut self, work: &Work<'_>, node: usize) {
-        let joined = self.joined(work, node).unwrap_or_default();
-        let mut members: Vec<usize> = Vec::new();
-        for group in joined {
-            members.append(&mut self.all[group]);
-        }
-        members.push(node);
-        let group = self.all.len();
-        members.iter().for_each(|&member| self.of[member] = Some(group));
-        self.all.push(members);
-    }
-
-    /// The Subgraphs that a node joins; `None` if it must not join any.
-    fn joined(&self, work: &Work<'_>, node: usize) -> Option<Vec<usize>> {
-        let mut bounds = (0, usize::MAX);
-        self.narrow(work, &[node], node, &mut bounds);
-        let mut joined: Vec<usize> = Vec::new();
-        for edge in work.nodes[node].inputs().iter().flatten() {
-            let Some(group) = self.of[edge.node] else { continue };
-            if !joined.contains(&group) {
-                let mut narrowed = bounds;
-                if !self.narrow(work, &self.all[group], node, &mut narrowed) {
-                    continue;
-                }
-                bounds = narrowed;
-                joined.push(group);
-            }
-        }
-        let members: Vec<usize> =
-            joined.iter().flat_map(|&group| self.all[group].iter().copied()).chain([node]).collect();
-        let n_outputs = outputs(work, &members).len().max(1);
-        let results = members.iter().flat_map(|&member| work.users(member));
-        let n_results = results.filter(|&&(user, _)| work.nodes[user].kind == Kind::Output).count();
-        (inputs(work, &members).len() + n_outputs <= MOST_POINTERS && n_results < 2).then_some(joined)
-    }
-
-    /// Narrows the places between which `members` can run together with `node`; false if there are none.
-    fn narrow(&self, work: &Work<'_>, members: &[usize], node: usize, bounds: &mut (usize, usize)) -> bool {
-        for &member in members {
-            for edge in work.nodes[member].inputs().iter().flatten() {
-                let is_source = matches!(work.nodes[edge.node].kind, Kind::Const | Kind::Input);
-                if !is_source && !members.contains(&edge.node) {
-                    bounds.0 = bounds.0.max(self.place(edge.node) + 1);
-                }
-            }
-            for &(user, _) in work.users(member) {
-                let is_result = work.nodes[user].kind == Kind::Output;
-                if !is_result && user != node && !members.contains(&user) {
-                    bounds.1 = bounds.1.min(self.place(user) + 1);
-                }
-            }
-        }
-        bounds.0 < bounds.1
-    }
+/// Whether an edge reads a constant of one number, which is inside of a Subgraph.
+fn is_number(work: &Work<'_>, edge: Edge) -> bool {
+    work.nodes[edge.node].is_const() && work.tensor(edge).elements() == 1
 }
 
 /// What a Subgraph of these nodes reads, in the order of its members; not constants of one number.
-fn inputs(work: &Work<'_>, members: &[usize]) -> Vec<Edge> {
+fn inputs(work: &Work<'_>, members: &[usize], is_member: &dyn Fn(usize) -> bool) -> Vec<Edge> {
     let mut inputs: Vec<Edge> = Vec::new();
     for &member in members {
         for edge in work.nodes[member].inputs().iter().flatten() {
-            let is_number = work.nodes[edge.node].is_const() && work.tensor(*edge).elements() == 1;
-            if !members.contains(&edge.node) && !is_number && !inputs.contains(edge) {
+            if !is_member(edge.node) && !is_number(work, *edge) && !inputs.contains(edge) {
                 inputs.push(*edge);
             }
         }
@@ -132,8 +66,8 @@ fn inputs(work: &Work<'_>, members: &[usize]) -> Vec<Edge> {
 }
 
 /// The members that others read.
-fn outputs(work: &Work<'_>, members: &[usize]) -> Vec<usize> {
-    let is_read = |&&member: &&usize| work.users(member).iter().any(|&(user, _)| !members.contains(&user));
+fn outputs(work: &Work<'_>, members: &[usize], is_member: &dyn Fn(usize) -> bool) -> Vec<usize> {
+    let is_read = |&&member: &&usize| work.users(member).iter().any(|&(user, _)| !is_member(user));
     members.iter().filter(is_read).copied().collect()
 }
 
@@ -164,13 +98,13 @@ fn is_token(work: &Work<'_>, node: usize, is_skipped: &[bool]) -> bool {
     }
 }
 
-fn fuse(work: &mut Work<'_>, group: &[usize]) {
+fn fuse(work: &mut Work<'_>, group: &[usize], is_member: &dyn Fn(usize) -> bool) {
     let Some(&last) = group.last() else { return };
     let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
     for &part in group {
         originals.extend(work.nodes[part].originals.iter().cloned());
     }
-    let written = outputs(work, group);
+    let written = outputs(work, group, is_member);
     let fused = Node {
         op: Op::Opaque,
         kind: Kind::Subgraph,
@@ -181,9 +115,9 @@ fn fuse(work: &mut Work<'_>, group: &[usize]) {
         n_fused: group.len() - 1,
         ..Node::default()
     };
-    let fused = work.add(fused, inputs(work, group));
+    let fused = work.add(fused, inputs(work, group, is_member));
     for (port, &part) in written.iter().enumerate() {
-        let is_outside = |user: usize| user != fused && !group.contains(&user);
+        let is_outside = |user: usize| user != fused && !is_member(user);
         work.replace_for(Edge::of(part), Edge { node: fused, port }, is_outside);
     }
 }
