@@ -1,6 +1,7 @@
 //! The pass over the graph: each node's rule in execution order.
 
 use super::context::{Context, MAX_VALUE_ELEMENTS, RuleError, text};
+use super::layout::MAX_ALL_VALUES;
 use super::shapes::{Options, Shapes};
 use super::start::Start;
 use super::{Bound, TensorInfo, control, rules, unread};
@@ -39,6 +40,7 @@ pub(super) fn infer_graph(graph: &Graph, start: &Start, options: Options) -> Res
         binding: Binding::default(),
         diagnostics: Vec::new(),
         is_refused: false,
+        value_elements: 0,
     };
     for (&parameter, info) in graph.parameters().iter().zip(&start.parameters) {
         if let Some(tensor) = graph.output(parameter, 0) {
@@ -140,6 +142,13 @@ fn settle(
     }
     if info.value.as_ref().is_some_and(|value| value.len() as u64 > MAX_VALUE_ELEMENTS) {
         info.value = None;
+    }
+    shapes.value_elements += info.value.as_ref().map_or(0, |value| value.len() as u64);
+    if shapes.value_elements > MAX_ALL_VALUES {
+        let message = format!("the values of small tensors have over {MAX_ALL_VALUES} elements in all");
+        return Err(Error::new(ErrorKind::Limit, message)
+            .at(graph.location(node, Some(Port::Output(port))))
+            .help("no known export comes near this limit; check that the file is what it should be"));
     }
     if info.dims.is_none() {
         shapes.diagnostics.push(Diagnostic {

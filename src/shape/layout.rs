@@ -7,6 +7,9 @@ use smallvec::SmallVec;
 /// elements; position tables of 2,048 still fit.
 pub(crate) const MAX_VALUE_ELEMENTS: u64 = 4096;
 
+/// Largest number of elements of all values of one graph together: 128 MiB. Exports have some 10^5.
+pub(super) const MAX_ALL_VALUES: u64 = 1 << 24;
+
 /// Positions of elements in a tensor's row-major order.
 pub(super) type Offsets = SmallVec<[usize; 8]>;
 

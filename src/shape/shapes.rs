@@ -24,6 +24,8 @@ pub struct Shapes {
     pub(super) binding: Binding,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) is_refused: bool,
+    /// Elements of all values that are stored.
+    pub(super) value_elements: u64,
 }
 
 impl Shapes {
@@ -71,6 +73,7 @@ impl Shapes {
             bodies: BTreeMap::new(),
             binding: Binding::default(),
             is_refused: true,
+            value_elements: 0,
             diagnostics: vec![Diagnostic {
                 code: "MG0003",
                 severity: Severity::Note,

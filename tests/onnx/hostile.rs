@@ -255,3 +255,52 @@ fn files_that_are_no_model() {
         assert!(memgraph::formats::open(&path).is_err(), "{name}");
     }
 }
+
+#[test]
+fn branches_without_inputs() {
+    let with = GraphProto {
+        node: vec![node("Identity", &["a"], &["i"], vec![])],
+        input: vec![floats("a", &[2])],
+        output: vec![named("i")],
+        ..GraphProto::new()
+    };
+    let branches = vec![body("then_branch", with.clone()), body("else_branch", with)];
+    let inputs = vec![value("flag", 9, &[]), floats("x", &[2])];
+    let message = fault(&model(graph(inputs, vec![node("If", &["flag"], &["y"], branches)], &["y"])));
+    assert!(message.contains("the then branch has 1 inputs, and the node needs 0"), "{message}");
+}
+
+#[test]
+fn bounds_that_disagree_are_not_a_view() {
+    // At most 16 places of 2 numbers, and 10,000 numbers by the pattern: it cannot run, and is analysed as bounds.
+    let mut found = graph(
+        vec![floats("x", &[4, 4])],
+        vec![
+            node("NonZero", &["x"], &["n"], vec![]),
+            node("Reshape", &["n", "pattern"], &["r"], vec![]),
+            node("Neg", &["r"], &["y"], vec![]),
+        ],
+        &["y"],
+    );
+    found.initializer = vec![ints("pattern", &[100, 100])];
+    let request = memgraph::Request::new(memgraph::Task::Graph);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bounds-that-disagree.onnx");
+    std::fs::write(&path, bytes(&model(found))).unwrap();
+    let report = memgraph::analyze(&path, &request).unwrap();
+    assert!(report.totals.total_bytes >= 80_000);
+}
+
+#[test]
+fn values_of_small_tensors_are_capped_in_all() {
+    let sums: Vec<_> = (0..4100)
+        .map(|at| {
+            let (from, to) = (format!("v{at}"), format!("v{}", at + 1));
+            node("Add", &[&from, "one"], &[&to], vec![])
+        })
+        .collect();
+    let mut found = graph(vec![], sums, &["v4100"]);
+    found.initializer = vec![ints("v0", &vec![1; 4096]), ints("one", &[1])];
+    let graph = opened(&model(found));
+    let error = memgraph::shape::infer(&graph, &memgraph::scenario::Scenario::default()).unwrap_err();
+    assert!(error.to_string().contains("over 16777216 elements in all"), "{error}");
+}

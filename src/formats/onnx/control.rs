@@ -52,9 +52,13 @@ pub(super) fn node<'m>(
     let mut maps = maps.into_iter();
     let op = match make {
         Make::If => {
-            let (Some((then_body, _)), Some((else_body, _))) = (bodies.next(), bodies.next()) else {
+            let (Some((then_body, then_inputs)), Some((else_body, else_inputs))) =
+                (bodies.next(), bodies.next())
+            else {
                 return Err(malformed("an `If` needs two bodies".to_owned()));
             };
+            needs(then_inputs == 0, "the then branch", "inputs", then_inputs, 0)?;
+            needs(else_inputs == 0, "the else branch", "inputs", else_inputs, 0)?;
             let outputs = |body: &Graph| -> Result<Vec<(u32, u32)>> {
                 needs(
                     body.results().len() >= layer.outputs,

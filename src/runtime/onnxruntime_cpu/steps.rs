@@ -267,8 +267,21 @@ impl<'a> Emitter<'a> {
             reuse::Origin::Given | reuse::Origin::Unused => return None,
             reuse::Origin::Aliased(input) => {
                 let from = self.read(input)?;
-                let storage = self.draft.value(from).storage;
-                self.push(storage, bytes, Origin::View(from), Some(value))
+                let (fits, storage) = {
+                    let viewed = self.draft.value(from);
+                    (viewed.bytes >= Bytes(bytes), viewed.storage)
+                };
+                if fits {
+                    self.push(storage, bytes, Origin::View(from), Some(value))
+                } else {
+                    // Sizes that depend on data may be bounds that disagree: such an output counts by itself.
+                    let class = self.inner_class;
+                    let storage = Storage {
+                        grows: true,
+                        ..Storage::new(class, Bytes(bytes), source, self.known(value))
+                    };
+                    self.value(storage, bytes, Origin::Written, Some(value))
+                }
             }
             reuse::Origin::Reused => {
                 let owner = self.values.get(&self.reuse.buffer[value]).copied()?;
