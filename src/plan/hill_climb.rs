@@ -18,7 +18,7 @@ const PLACEMENTS: usize = 2_000_000;
 
 /// Offsets by buffer.
 pub(super) fn offsets(problem: &Problem, options: &Options) -> Vec<u64> {
-    let deadline = Instant::now() + options.time_limit;
+    let deadline = options.deadline();
     let height = |offsets: &[u64]| {
         let ends = problem.buffers.iter().zip(offsets).map(|(buffer, offset)| offset + buffer.size.0);
         ends.max().unwrap_or(0)

@@ -2,7 +2,7 @@
 
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What bounds the planners that search.
 #[derive(Clone, Debug)]
@@ -12,6 +12,15 @@ pub struct Options {
     pub time_limit: Duration,
     /// Where random choices start.
     pub seed: u64,
+}
+
+impl Options {
+    /// When to stop, counted from now. A limit beyond the clock's range is as good as a year.
+    pub(super) fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        let year = Duration::from_secs(365 * 24 * 3600);
+        now.checked_add(self.time_limit).or_else(|| now.checked_add(year)).unwrap_or(now)
+    }
 }
 
 impl Default for Options {

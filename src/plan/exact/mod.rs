@@ -39,7 +39,7 @@ const NESTED: usize = 4;
 
 /// The best plan found within the time limit, and the best bound proved.
 pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
-    let deadline = Instant::now() + options.time_limit;
+    let deadline = options.deadline();
     let bound = lower_bound(problem);
     let greedy = finish(problem, greedy_by_size::offsets(problem));
     let Some((unit, parts)) = parts::split(problem).filter(|_| greedy.arena_size > bound) else {
