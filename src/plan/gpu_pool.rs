@@ -13,50 +13,57 @@
 //! Source: openvino src/plugins/intel_gpu/src/runtime/memory_pool.cpp, `get_from_non_padded_pool`, 2025.
 
 use crate::ids::BufferId;
-use crate::problem::{Block, LiveRange, Plan, Problem};
+use crate::problem::{Block, Plan, Problem};
 use crate::units::Bytes;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
-/// Blocks by size and number: the users' live ranges, sorted, and the members.
-type Blocks = BTreeMap<(u64, usize), (BTreeMap<u32, u32>, Vec<BufferId>)>;
+/// The members of one block, whose size is that of the first.
+type Members = Vec<BufferId>;
+
+/// Blocks that are not used at the current step, by size and number, and when the others are free.
+#[derive(Debug, Default)]
+struct Pool {
+    free: BTreeSet<(u64, usize)>,
+    busy: BinaryHeap<Reverse<(u32, u64, usize)>>,
+}
 
 /// One block behind the other.
 ///
-/// Cost: O(n · b) in buffers and blocks that are large enough, each looked at in O(log n).
+/// Cost: O(n log n) in buffers.
 pub(super) fn plan(problem: &Problem) -> Plan {
     let mut order: Vec<usize> =
         (0..problem.buffers.len()).filter(|&index| problem.buffers[index].size > Bytes::ZERO).collect();
     order.sort_by_key(|&index| (problem.buffers[index].live.start, index));
-    let mut blocks: Blocks = BTreeMap::new();
+    let mut blocks: Vec<Members> = Vec::new();
+    // Buffers that grow have blocks of their own.
+    let mut pools = [Pool::default(), Pool::default()];
     for index in order {
         let buffer = &problem.buffers[index];
+        let pool = &mut pools[usize::from(buffer.grows)];
+        while let Some(&Reverse((end, size, block))) = pool.busy.peek() {
+            if end > buffer.live.start {
+                break;
+            }
+            pool.busy.pop();
+            pool.free.insert((size, block));
+        }
         let size = buffer.size.0;
-        let most = size.saturating_mul(2);
-        let found = blocks
-            .range((size, 0)..(most, 0))
-            .find(|(_, (users, members))| {
-                let is_of_kind = |&id: &BufferId| problem.buffer(id).grows == buffer.grows;
-                is_free(users, &buffer.live) && members.iter().take(1).all(is_of_kind)
-            })
-            .map(|(&key, _)| key);
-        let key = found.unwrap_or((size, blocks.len()));
-        let (users, members) = blocks.entry(key).or_default();
-        users.insert(buffer.live.start, buffer.live.end);
-        members.push(BufferId::new(index));
+        let found = pool.free.range((size, 0)..(size.saturating_mul(2), 0)).next().copied();
+        let (size, block) = found.unwrap_or((size, blocks.len()));
+        if pool.free.remove(&(size, block)) {
+            blocks[block].push(BufferId::new(index));
+        } else {
+            blocks.push(vec![BufferId::new(index)]);
+        }
+        pool.busy.push(Reverse((buffer.live.end, size, block)));
     }
     placed(problem, blocks)
 }
 
-/// Whether none of the sorted, disjoint users lives with `live`.
-fn is_free(users: &BTreeMap<u32, u32>, live: &LiveRange) -> bool {
-    users.range(..live.end).next_back().is_none_or(|(_, &end)| end <= live.start)
-}
-
-fn placed(problem: &Problem, blocks: Blocks) -> Plan {
+fn placed(problem: &Problem, blocks: Vec<Members>) -> Plan {
     let mut plan = Plan { offsets: vec![Bytes::ZERO; problem.buffers.len()], ..Plan::default() };
-    let mut ordered: Vec<_> = blocks.into_iter().collect();
-    ordered.sort_by_key(|&((_, number), _)| number);
-    for (_, (_, members)) in ordered {
+    for members in blocks {
         let start = plan.arena_size;
         let mut end = start;
         let grows = members.iter().any(|&id| problem.buffer(id).grows);

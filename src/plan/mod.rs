@@ -8,6 +8,7 @@ mod best_fit;
 mod bfc_arena;
 pub mod csv;
 mod exact;
+mod filled;
 mod first_fit;
 mod free_list;
 mod gpu_pool;

@@ -8,12 +8,16 @@
 //! found, the lowest fit takes linear time: they are put into buckets by their
 //! start, and only those below the fit are put in order.
 
+use super::filled::Filled;
 use crate::problem::Problem;
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
 
 /// Live ranges per leaf of the tree: short stretches are faster to scan than to descend.
 const STRETCH: usize = 32;
+
+/// Live ranges from which on [`Filled`] is faster than a look at everything that overlaps.
+const MANY: usize = 2048;
 
 /// Fewer byte ranges than this are faster to sort than to put into buckets.
 const FEW: usize = 64;
@@ -31,8 +35,12 @@ pub(super) struct Occupancy {
     more: FxHashMap<usize, Vec<(u64, u64)>>,
     /// Latest end of what is placed below each node; node 1 is the root, node `i` has children `2i` and `2i + 1`.
     latest: Vec<u32>,
+    /// Highest end of a byte range below each node.
+    highest: Vec<u64>,
     leaves: usize,
     top: u64,
+    /// Where there are many live ranges.
+    filled: Option<Filled>,
     /// Room for one search.
     ranges: Vec<(u64, u64)>,
     stack: Vec<(usize, usize)>,
@@ -75,13 +83,15 @@ impl Occupancy {
             life_of,
             taken: vec![Taken::default(); lives.len()],
             more: FxHashMap::default(),
-            lives,
             latest: vec![0; 2 * leaves],
+            highest: vec![0; 2 * leaves],
+            filled: (lives.len() >= MANY).then(|| Filled::new(&lives)),
             leaves,
             top: 0,
             ranges: Vec::new(),
             stack: Vec::new(),
             room: Room::default(),
+            lives,
         }
     }
 
@@ -91,17 +101,19 @@ impl Occupancy {
     /// start within one k-th of the arena.
     pub(super) fn place_lowest(&mut self, index: usize, size: u64, alignment: u64) -> u64 {
         let life = self.life_of[index];
-        self.gather(life);
+        let floor = self.filled.as_ref().map_or(0, |filled| filled.floor(self.lives[life]));
+        self.gather(life, floor);
         let count = self.ranges.len();
+        let floor = Bytes(floor).align_up(alignment).0;
         let offset = if count <= FEW {
             self.ranges.sort_unstable();
-            let mut offset = 0;
+            let mut offset = floor;
             raise(&mut offset, &self.ranges, size, alignment);
             offset
         } else if self.top >> size.ilog2() < 4 * count as u64 {
-            lowest_by_buckets(&self.ranges, &mut self.room, self.top, size, alignment)
+            lowest_by_buckets(&self.ranges, &mut self.room, self.top, size, alignment, floor)
         } else {
-            lowest_by_sorting(&self.ranges, &mut self.room, self.top, size, alignment)
+            lowest_by_sorting(&self.ranges, &mut self.room, self.top, size, alignment, floor)
         };
         self.take(life, offset, offset + size);
         offset
@@ -118,14 +130,18 @@ impl Occupancy {
             merge_in(self.more.entry(life).or_default(), start, end);
         }
         let mut node = life / STRETCH + self.leaves;
-        while node >= 1 && self.latest[node] < last_step {
-            self.latest[node] = last_step;
+        while node >= 1 && (self.latest[node] < last_step || self.highest[node] < end) {
+            self.latest[node] = self.latest[node].max(last_step);
+            self.highest[node] = self.highest[node].max(end);
             node /= 2;
+        }
+        if let Some(filled) = &mut self.filled {
+            filled.take(self.lives[life], start, end);
         }
     }
 
-    /// Fills `ranges` with the bytes taken by buffers that overlap an entry of `lives`.
-    fn gather(&mut self, life: usize) {
+    /// Fills `ranges` with the bytes above `floor` taken by buffers that overlap an entry of `lives`.
+    fn gather(&mut self, life: usize, floor: u64) {
         let (start, end) = self.lives[life];
         let count = self.lives.partition_point(|other| other.0 < end);
         self.ranges.clear();
@@ -133,7 +149,7 @@ impl Occupancy {
         self.stack.push((1, self.leaves));
         while let Some((node, width)) = self.stack.pop() {
             let first = (node * width - self.leaves) * STRETCH;
-            if self.latest[node] <= start || first >= count {
+            if self.latest[node] <= start || first >= count || self.highest[node] <= floor {
                 continue;
             }
             if width > 1 {
@@ -143,9 +159,11 @@ impl Occupancy {
             let end = count.min(first + STRETCH);
             for (other, taken) in (first..end).zip(&self.taken[first..end]) {
                 if taken.end > start {
-                    self.ranges.push(taken.first);
+                    self.ranges.extend((taken.first.1 > floor).then_some(taken.first));
                     if taken.has_more {
-                        self.ranges.extend(self.more.get(&other).into_iter().flatten());
+                        // Sorted by start and disjoint, so by end as well.
+                        let more = self.more.get(&other).map_or(&[][..], Vec::as_slice);
+                        self.ranges.extend(&more[more.partition_point(|range| range.1 <= floor)..]);
                     }
                 }
             }
@@ -189,7 +207,14 @@ fn raise(offset: &mut u64, ranges: &[(u64, u64)], size: u64, alignment: u64) -> 
 /// A gap that fits is at least as long as a bucket. So it ends with the first
 /// range that starts in its bucket, and began where the ranges of all earlier
 /// buckets end: starts and ends within one bucket need no order.
-fn lowest_by_buckets(ranges: &[(u64, u64)], room: &mut Room, top: u64, size: u64, alignment: u64) -> u64 {
+fn lowest_by_buckets(
+    ranges: &[(u64, u64)],
+    room: &mut Room,
+    top: u64,
+    size: u64,
+    alignment: u64,
+    floor: u64,
+) -> u64 {
     let shift = size.ilog2();
     let buckets = &mut room.buckets;
     buckets.clear();
@@ -199,7 +224,7 @@ fn lowest_by_buckets(ranges: &[(u64, u64)], room: &mut Room, top: u64, size: u64
         *first_start = start.min(*first_start);
         *last_end = end.max(*last_end);
     }
-    let mut offset = 0;
+    let mut offset = floor;
     for bucket in buckets.iter().filter(|bucket| bucket.1 > 0) {
         if raise(&mut offset, std::slice::from_ref(bucket), size, alignment) {
             break;
@@ -209,7 +234,14 @@ fn lowest_by_buckets(ranges: &[(u64, u64)], room: &mut Room, top: u64, size: u64
 }
 
 /// The same, with about one range in each bucket, which are sorted up to the first fit.
-fn lowest_by_sorting(ranges: &[(u64, u64)], room: &mut Room, top: u64, size: u64, alignment: u64) -> u64 {
+fn lowest_by_sorting(
+    ranges: &[(u64, u64)],
+    room: &mut Room,
+    top: u64,
+    size: u64,
+    alignment: u64,
+    floor: u64,
+) -> u64 {
     let shift = (top / ranges.len() as u64).max(1).ilog2();
     let Room { ends, sorted, .. } = room;
     ends.clear();
@@ -227,7 +259,7 @@ fn lowest_by_sorting(ranges: &[(u64, u64)], room: &mut Room, top: u64, size: u64
         sorted[*place] = range;
         *place += 1;
     }
-    let mut offset = 0;
+    let mut offset = floor;
     let mut first = 0;
     for &end in ends.iter() {
         let bucket = &mut sorted[first..end];
@@ -299,12 +331,12 @@ mod tests {
                 ranges.swap(last, random.below(last as u64 + 1) as usize);
             }
             let room = &mut Room::default();
-            let found = lowest_by_buckets(&ranges, room, end, size, alignment);
+            let found = lowest_by_buckets(&ranges, room, end, size, alignment, 0);
             assert_eq!(found, expected, "{ranges:?}, {size} bytes at multiples of {alignment}");
             if ranges.is_empty() {
                 continue;
             }
-            let found = lowest_by_sorting(&ranges, room, end, size, alignment);
+            let found = lowest_by_sorting(&ranges, room, end, size, alignment, 0);
             assert_eq!(found, expected, "{ranges:?}, {size} bytes at multiples of {alignment}");
         }
     }
