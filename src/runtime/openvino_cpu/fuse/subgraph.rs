@@ -11,18 +11,13 @@
 
 mod groups;
 
-use self::groups::Groups;
+use self::groups::{Groups, is_number};
 use super::eltwise_chain::is_reference;
 use super::work::{Build, Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::SmallVec;
-
-/// What a kernel has registers for: inputs and outputs of one Subgraph.
-///
-/// Source: `data_ptr_gpr_count` for x86-64 in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
-const MOST_POINTERS: usize = 11;
 
 /// Joins element-wise nodes.
 pub(super) fn tokenize(work: &mut Work<'_>) {
@@ -45,11 +40,6 @@ pub(super) fn tokenize(work: &mut Work<'_>) {
     for (number, group) in groups.iter().enumerate() {
         fuse(work, group, &|node| group_of.get(node).copied().flatten() == Some(number));
     }
-}
-
-/// Whether an edge reads a constant of one number, which is inside of a Subgraph.
-fn is_number(work: &Work<'_>, edge: Edge) -> bool {
-    work.nodes[edge.node].is_const() && work.tensor(edge).elements() == 1
 }
 
 /// What a Subgraph of these nodes reads, in the order of its members; not constants of one number.

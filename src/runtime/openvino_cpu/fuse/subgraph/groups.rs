@@ -5,10 +5,14 @@
 //! joins together take O(n log n) in nodes and edges.
 
 use super::super::work::{Edge, Work};
-use super::{MOST_POINTERS, is_number};
 use crate::runtime::openvino_cpu::execution::Kind;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+/// What a kernel has registers for: inputs and outputs of one Subgraph.
+///
+/// Source: `data_ptr_gpr_count` for x86-64 in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
+const MOST_POINTERS: usize = 11;
 
 /// Which nodes are in which group.
 #[derive(Debug)]
@@ -230,4 +234,9 @@ impl Groups {
 /// Results of the model that read a node.
 fn n_results(work: &Work<'_>, node: usize) -> usize {
     work.users(node).iter().filter(|&&(user, _)| work.nodes[user].kind == Kind::Output).count()
+}
+
+/// Whether an edge reads a constant of one number, which is inside of a Subgraph.
+pub(super) fn is_number(work: &Work<'_>, edge: Edge) -> bool {
+    work.nodes[edge.node].is_const() && work.tensor(edge).elements() == 1
 }
