@@ -96,7 +96,7 @@ fn symbols_bind_dims_of_that_name() {
     let result = graph.input(graph.results()[0], 0).unwrap();
     assert_eq!(shapes.tensor(result).dims.as_deref(), Some(&[3, 5][..]));
     let error = memgraph::shape::infer(&graph, &Scenario::default()).unwrap_err().to_string();
-    assert!(error.contains("x.0 (or `batch`)") && error.contains("x.1 (or `width`)"), "{error}");
+    assert!(error.contains("`batch` (x.0, y.0), `width` (x.1)"), "{error}");
 }
 
 #[test]
