@@ -235,22 +235,16 @@ impl Analysis {
         self.single.as_ref().map_or(&[], |single| &single.phases)
     }
 
-    /// Draws a chart as SVG. Of a pipeline there are its phases and its breakdown; of an analysis without a graph, the
-    /// breakdown.
+    /// Draws charts as SVG: of a pipeline its phases and its breakdown, of an analysis without a graph the breakdown.
     ///
     /// # Errors
     ///
-    /// If the chart cannot be drawn.
+    /// If a chart was asked for that the analysis does not have.
     #[cfg(feature = "svg")]
-    pub fn chart(&self, chart: report::svg::Chart) -> Result<String> {
-        use report::svg::{self, Chart};
-        match (&self.single, chart) {
-            (Some(single), chart) => svg::render(&single.subject(), chart),
-            (None, Chart::Breakdown) => svg::breakdown(&self.report),
-            (None, _) if self.report.components.iter().all(|part| part.phases.is_empty()) => {
-                svg::breakdown(&self.report)
-            }
-            (None, _) => svg::phases(&self.report),
+    pub fn chart(&self, drawing: &report::svg::Drawing) -> Result<String> {
+        match &self.single {
+            Some(single) => report::svg::render(&single.subject(), drawing),
+            None => report::svg::render_report(&self.report, drawing),
         }
     }
 

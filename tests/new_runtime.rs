@@ -40,7 +40,7 @@ fn a_language_model_has_all_reports_and_stages() {
     assert!(report::csv::render(report).lines().count() > 2);
     assert!(report::json::render(report).contains("\"per-tensor\""));
     for chart in [Chart::Pressure, Chart::Arena, Chart::Breakdown] {
-        assert!(found.chart(chart).unwrap().starts_with("<svg"));
+        assert!(found.chart(&chart.into()).unwrap().starts_with("<svg"));
     }
     let graph = formats::open(&folder.join("openvino_model.xml")).unwrap();
     assert!(dump::lowered(&graph, phase).contains("\"storages\""));

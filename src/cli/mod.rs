@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Uses the public API only; nothing else prints.
 
+mod chart;
 mod components;
 mod dump;
 mod graph;

@@ -1,5 +1,6 @@
 //! Options that several commands share, and what they mean.
 
+use super::chart::ChartArgs;
 use super::parse::{Length, parse_bind, parse_image, parse_input, parse_tiles, parse_value};
 use super::runtime::RuntimeArgs;
 use super::{Outcome, output};
@@ -7,7 +8,7 @@ use clap::{Args, ValueEnum};
 use memgraph::analysis::{self, Request, Task};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::graph::{Dims, Value};
-use memgraph::report::{self, By, model::Report, svg::Chart, text::Heading};
+use memgraph::report::{self, By, model::Report, text::Heading};
 use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
 
@@ -80,12 +81,8 @@ pub(super) struct Analysis {
     /// Write the breakdown as CSV; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Draw a chart as SVG; `-` is standard output, without the text
-    #[arg(long, value_name = "FILE")]
-    svg: Option<PathBuf>,
-    /// What `--svg` draws; of a pipeline its phases, or the breakdown
-    #[arg(long, value_enum, default_value = "pressure", requires = "svg")]
-    chart: Drawing,
+    #[command(flatten)]
+    chart: ChartArgs,
     /// Print the totals only
     #[arg(short, long)]
     quiet: bool,
@@ -96,16 +93,6 @@ pub(super) struct Analysis {
 enum Other {
     /// The graph as written
     Graph,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Drawing {
-    /// Bytes alive over the steps, by storage class
-    Pressure,
-    /// The planned buffers as boxes over steps and addresses
-    Arena,
-    /// Who holds the memory at the peak: see `--by`
-    Breakdown,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -203,16 +190,7 @@ impl Analysis {
     /// Writes a report wherever the options ask for it.
     pub(super) fn deliver(&self, found: &analysis::Analysis, heading: Heading) -> Result<Outcome> {
         let report = &found.report;
-        let chart = match self.chart {
-            Drawing::Pressure => Chart::Pressure,
-            Drawing::Arena => Chart::Arena,
-            Drawing::Breakdown => Chart::Breakdown,
-        };
-        let mut wants_text = true;
-        if let Some(target) = &self.svg {
-            output::write(target, &found.chart(chart)?)?;
-            wants_text &= !output::is_stdout(target);
-        }
+        let mut wants_text = !self.chart.deliver(found)?;
         for (target, render) in [
             (&self.json, report::json::render as fn(&Report) -> String),
             (&self.csv, report::csv::render as fn(&Report) -> String),

@@ -47,6 +47,7 @@ impl View<'_> {
         for id in self.alive() {
             at_peak[id.index()] = true;
         }
+        let is_mapped = !self.phase.outcome.residency.is_file_in_heap;
         let mut shares: FxHashMap<String, model::Share> = FxHashMap::default();
         let mut add = |key: String, storage: (StorageClass, u64), is_at_peak: bool| {
             let share = shares.entry(key).or_insert_with_key(|key| model::Share {
@@ -54,11 +55,15 @@ impl View<'_> {
                 key: key.clone(),
                 bytes: 0,
                 weights_bytes: 0,
+                weights_file_bytes: 0,
                 state_bytes: 0,
                 at_peak_bytes: 0,
             });
             let (class, bytes) = storage;
             share.bytes += bytes;
+            if class == StorageClass::WeightsFile && is_mapped {
+                share.weights_file_bytes += bytes;
+            }
             match class {
                 StorageClass::WeightsFile | StorageClass::WeightsAnonymous => share.weights_bytes += bytes,
                 StorageClass::KvCache | StorageClass::State => share.state_bytes += bytes,

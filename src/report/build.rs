@@ -50,7 +50,7 @@ impl<'a> Subject<'a> {
 #[must_use]
 pub fn build(subject: &Subject<'_>) -> Report {
     let views = views(subject);
-    let Some(highest) = views.iter().reduce(higher) else {
+    let Some(highest) = highest(&views).and_then(|index| views.get(index)) else {
         return empty(subject);
     };
     let mut totals = highest.totals();
@@ -79,19 +79,14 @@ pub fn build(subject: &Subject<'_>) -> Report {
     }
 }
 
-/// The phase that a report tells in full.
-#[cfg(feature = "svg")]
-pub(super) fn highest<'a>(subject: &Subject<'a>) -> Option<View<'a>> {
-    views(subject).into_iter().reduce(higher)
+/// Position of the phase that a report details: the first of the most bytes.
+pub(super) fn highest(views: &[View<'_>]) -> Option<usize> {
+    (0..views.len()).reduce(|best, next| if views[next].total() > views[best].total() { next } else { best })
 }
 
 /// Every phase of a run.
 pub(super) fn views<'a>(subject: &Subject<'a>) -> Vec<View<'a>> {
     subject.phases.iter().map(|phase| View::of(subject.graph, phase)).collect()
-}
-
-fn higher<'a, V: std::borrow::Borrow<View<'a>>>(best: V, next: V) -> V {
-    if next.borrow().total() > best.borrow().total() { next } else { best }
 }
 
 /// The parts that do not depend on sizes.

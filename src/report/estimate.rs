@@ -42,6 +42,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
             key: name.to_owned(),
             bytes,
             weights_bytes: if name == "weights" { bytes } else { 0 },
+            weights_file_bytes: if name == "weights" { bytes } else { 0 },
             state_bytes: if name == "kv_cache" { bytes } else { 0 },
             at_peak_bytes: bytes,
         })

@@ -249,6 +249,7 @@ impl PartViews<'_> {
             key: key.to_owned(),
             bytes,
             weights_bytes,
+            weights_file_bytes: weights_bytes,
             state_bytes: 0,
             at_peak_bytes: bytes,
         };
@@ -339,6 +340,11 @@ fn phase(parts: &[PartViews<'_>], moment: &Moment, totals: &model::Totals) -> mo
     let held: BTreeMap<String, u64> = each(parts, moment)
         .map(|(part, holding)| (part.name().to_owned(), part.totals(holding).total_bytes))
         .collect();
+    let weights = each(parts, moment).map(|(part, holding)| {
+        let totals = part.totals(holding);
+        (part.name().to_owned(), totals.weights_file_bytes.saturating_add(totals.weights_anonymous_bytes))
+    });
+    let held_weights = weights.filter(|(_, bytes)| *bytes > 0).collect();
     model::Phase {
         name: moment.name.to_owned(),
         heap_peak_bytes: heap.0,
@@ -354,6 +360,7 @@ fn phase(parts: &[PartViews<'_>], moment: &Moment, totals: &model::Totals) -> mo
         node: at.node,
         component: running.map(|(part, _)| part.name().to_owned()),
         held,
+        held_weights,
     }
 }
 

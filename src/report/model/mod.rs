@@ -243,6 +243,9 @@ pub struct Phase {
     /// Of a pipeline: all bytes that each part holds, inputs and file-backed pages included.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<String, u64>,
+    /// Of these: weights, mapped and anonymous.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_weights: BTreeMap<String, u64>,
 }
 
 /// The step of the highest pressure.
@@ -302,6 +305,9 @@ pub struct Share {
     pub bytes: u64,
     /// Of these: weights.
     pub weights_bytes: u64,
+    /// Of the weights: those in mapped pages of their file.
+    #[serde(default)]
+    pub weights_file_bytes: u64,
     /// Of these: key/value cache and state.
     pub state_bytes: u64,
     /// What of `bytes` is held at the peak; sums to the total.

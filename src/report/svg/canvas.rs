@@ -1,81 +1,21 @@
-//! What the charts share: colours, text that fits, legends and axes.
+//! A document in the making: shapes with a class of the colour table, text that fits, and titles to hover over.
 //!
-//! The SVG backend measures no fonts, so widths are estimates, on the wide side for a common sans-serif.
+//! Nothing here measures fonts, so widths of text are estimates, on the wide side for a common sans-serif.
 
-use super::super::build::Subject;
-use super::super::view::View;
-use crate::scenario::Task;
-use crate::schedule::StorageClass;
-use plotters::coord::Shift;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-/// The whole document, or a part of it.
-pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-
-/// What drawing gives back.
-pub(super) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
-
-type Draw<'a> = dyn for<'b> Fn(&Area<'b>) -> Drawn + 'a;
-
-/// A chart that waits to be drawn.
-pub(super) struct Picture<'a> {
-    /// Width and height in pixels.
-    pub(super) size: (u32, u32),
-    /// Its name, for readers that do not see it.
-    pub(super) title: String,
-    /// What it shows, in words and numbers.
-    pub(super) desc: String,
-    /// Draws it.
-    pub(super) draw: Box<Draw<'a>>,
-}
+use std::fmt::Write;
 
 /// Width of every chart in pixels.
 pub(super) const WIDTH: i32 = 800;
 /// Pixels kept free at the left and right edge.
 pub(super) const MARGIN: i32 = 12;
-/// Font size of all text but the title.
+/// Font size of all text but titles and captions.
 pub(super) const FONT: i32 = 12;
+/// Font size of a title.
+pub(super) const TITLE: i32 = 16;
+/// Font size of a caption, and of labels in small boxes.
+pub(super) const SMALL: i32 = 10;
 
-/// Font size of the title.
-const TITLE: i32 = 16;
-
-pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-pub(super) const GREY: RGBColor = RGBColor(0x66, 0x66, 0x66);
-pub(super) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
-pub(super) const BAND: RGBColor = RGBColor(0xF3, 0xF3, 0xF3);
-pub(super) const MARK: RGBColor = RGBColor(0xB0, 0x1E, 0x1E);
-
-/// Colours of things that have no colour of their own, most important first; and of what comes after them.
-pub(super) const PALETTE: [RGBColor; 6] = [
-    RGBColor(0x00, 0x72, 0xB2),
-    RGBColor(0xE6, 0x9F, 0x00),
-    RGBColor(0x00, 0x9E, 0x73),
-    RGBColor(0xCC, 0x79, 0xA7),
-    RGBColor(0x56, 0xB4, 0xE9),
-    RGBColor(0xD5, 0x5E, 0x00),
-];
-pub(super) const OTHER: RGBColor = RGBColor(0x99, 0x99, 0x99);
-
-/// Colour and name of a storage class. The colours are told apart by people who do not see red or green.
-///
-/// Source: Okabe and Ito, <https://jfly.uni-koeln.de/color/>.
-pub(super) fn class_style(class: StorageClass) -> (RGBColor, &'static str) {
-    match class {
-        StorageClass::WeightsFile => (RGBColor(0x99, 0x99, 0x99), "weights, file-backed"),
-        StorageClass::WeightsAnonymous => (RGBColor(0x55, 0x55, 0x55), "weights, copied"),
-        StorageClass::Activation => (RGBColor(0x00, 0x72, 0xB2), "activations"),
-        StorageClass::Scratch => (RGBColor(0x56, 0xB4, 0xE9), "scratch"),
-        StorageClass::Io | StorageClass::Output => (RGBColor(0xE6, 0x9F, 0x00), "inputs and outputs"),
-        StorageClass::KvCache | StorageClass::PresentCache => (RGBColor(0x00, 0x9E, 0x73), "KV cache"),
-        StorageClass::State => (RGBColor(0xCC, 0x79, 0xA7), "state"),
-        StorageClass::Workspace => (RGBColor(0xD5, 0x5E, 0x00), "workspace"),
-        StorageClass::Runtime => (RGBColor(0xF0, 0xE4, 0x42), "runtime objects"),
-        StorageClass::Code => (RGBColor(0xDD, 0xCC, 0x77), "generated code"),
-    }
-}
-
-/// Where text is held.
+/// The side of a text that its position is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Left,
@@ -83,42 +23,108 @@ pub(super) enum Anchor {
     Right,
 }
 
-/// Draws one line of text whose vertical centre is at `y`.
-pub(super) fn text(
-    area: &Area<'_>,
-    words: &str,
-    (x, y): (i32, i32),
-    size: i32,
-    color: RGBColor,
-    anchor: Anchor,
-) -> Drawn {
-    let hpos = match anchor {
-        Anchor::Left => HPos::Left,
-        Anchor::Middle => HPos::Center,
-        Anchor::Right => HPos::Right,
-    };
-    // The backend divides by 1.24 (plotters-svg 0.3.7, svg.rs): from the height of a line to that of its letters.
-    let font = ("sans-serif", f64::from(size) * 1.24).into_font();
-    area.draw_text(&clean(words), &font.color(&color).pos(Pos::new(hpos, VPos::Center)), (x, y))
+/// Left, top, right, bottom in pixels.
+pub(super) type Frame = (i32, i32, i32, i32);
+
+/// The shapes of one chart, in the order in which they are drawn.
+#[derive(Debug, Default)]
+pub(super) struct Canvas {
+    body: String,
 }
 
-/// Pixels that a line of text takes at a font size; an estimate on the wide side.
+impl Canvas {
+    /// The elements that were drawn.
+    pub(super) fn into_body(self) -> String {
+        self.body
+    }
+
+    /// Draws a rectangle; `hover` is what a browser shows over it.
+    pub(super) fn rect(&mut self, class: &str, (left, top, right, bottom): Frame, hover: &str) {
+        let (width, height) = (right - left, bottom - top);
+        let open = format!(r#"<rect class="{class}" x="{left}" y="{top}" width="{width}" height="{height}""#);
+        self.shape(&open, "rect", hover);
+    }
+
+    /// Draws an area; `hover` is what a browser shows over it.
+    pub(super) fn polygon(&mut self, class: &str, points: &[(i32, i32)], hover: &str) {
+        let open = format!(r#"<polygon class="{class}" points="{}""#, joined(points));
+        self.shape(&open, "polygon", hover);
+    }
+
+    /// Draws a line through points.
+    pub(super) fn line(&mut self, class: &str, points: &[(i32, i32)]) {
+        let open = format!(r#"<polyline class="{class}" points="{}""#, joined(points));
+        self.shape(&open, "polyline", "");
+    }
+
+    /// Draws a dot.
+    pub(super) fn dot(&mut self, class: &str, (x, y): (i32, i32), radius: i32) {
+        self.shape(&format!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{radius}""#), "circle", "");
+    }
+
+    /// Draws one line of text whose vertical centre is at `y`.
+    pub(super) fn text(&mut self, class: &str, words: &str, at: (i32, i32), anchor: Anchor) {
+        self.sized(class, words, at, anchor, FONT);
+    }
+
+    /// Draws one line of text in another size.
+    pub(super) fn sized(&mut self, class: &str, words: &str, (x, y): (i32, i32), anchor: Anchor, size: i32) {
+        let anchor = match anchor {
+            Anchor::Left => "start",
+            Anchor::Middle => "middle",
+            Anchor::Right => "end",
+        };
+        // From the centre of the letters to the line that they are on.
+        let base = y + (size * 36 + 50) / 100;
+        let words = escaped(words);
+        let written = writeln!(
+            self.body,
+            r#"<text class="{class}" x="{x}" y="{base}" font-size="{size}" text-anchor="{anchor}">{words}</text>"#
+        );
+        debug_assert!(written.is_ok(), "a string takes all that is written");
+    }
+
+    /// Appends another canvas, moved down by `y`.
+    pub(super) fn append(&mut self, body: &str, y: i32) {
+        self.body += &format!("<g transform=\"translate(0,{y})\">\n{body}</g>\n");
+    }
+
+    fn shape(&mut self, open: &str, name: &str, hover: &str) {
+        self.body += open;
+        self.body += &match hover {
+            "" => "/>\n".to_owned(),
+            hover => format!("><title>{}</title></{name}>\n", escaped(hover)),
+        };
+    }
+}
+
+fn joined(points: &[(i32, i32)]) -> String {
+    let points: Vec<String> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
+    points.join(" ")
+}
+
+/// Widths of the printable ASCII characters from the space on, in thousandths of the font size.
+///
+/// Source: Adobe's metrics of Helvetica, which Arial and Liberation Sans share.
+const WIDTHS: [u16; 95] = [
+    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556,
+    556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278,
+    500, 667, 556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469,
+    556, 333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500,
+    278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
+];
+
+/// Pixels that a line of text takes at a font size: an estimate, a little on the wide side.
 pub(super) fn width(words: &str, size: i32) -> i32 {
-    let thousandths: i64 = words
-        .chars()
-        .map(|c| match c {
-            'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '\'' | '!' => 320,
-            'f' | 't' | 'r' | '/' | '-' | '(' | ')' | '[' | ']' | ' ' | 'I' => 400,
-            'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 1000,
-            'A'..='Z' | '&' => 740,
-            c if c.is_ascii() => 620,
-            _ => 1000,
-        })
-        .sum();
-    i32::try_from(thousandths * i64::from(size) / 1000).unwrap_or(i32::MAX)
+    let of = |c: char| {
+        let at = (c as usize).checked_sub(' ' as usize);
+        at.and_then(|at| WIDTHS.get(at)).copied().unwrap_or(1000)
+    };
+    let thousandths: i64 = words.chars().map(|c| i64::from(of(c))).sum();
+    i32::try_from(thousandths * i64::from(size) * 104 / 100_000 + 1).unwrap_or(i32::MAX)
 }
 
-/// Text cut at its front until it takes at most `room` pixels: the end of a node's path tells the most.
+/// Text cut at its front until it takes at most `room` pixels: the end of a node's path says the most.
 pub(super) fn fitted(words: &str, room: i32) -> String {
     if width(words, FONT) <= room {
         return words.to_owned();
@@ -129,73 +135,29 @@ pub(super) fn fitted(words: &str, room: i32) -> String {
     fitting.next().unwrap_or_default()
 }
 
-/// Draws the title, the line below it, and nothing else; returns the first free line's centre.
-pub(super) fn heading(
-    area: &Area<'_>,
-    title: &str,
-    below: &str,
-) -> Result<i32, DrawingAreaErrorKind<std::io::Error>> {
-    area.fill(&WHITE)?;
-    let room = (WIDTH - 2 * MARGIN) * FONT / TITLE;
-    text(area, &fitted(title, room), (MARGIN, 18), TITLE, INK, Anchor::Left)?;
-    text(area, &fitted(below, WIDTH - 2 * MARGIN), (MARGIN, 38), FONT, GREY, Anchor::Left)?;
-    Ok(60)
-}
-
-/// Draws coloured squares with their names in one line, as many as there is room for.
-pub(super) fn legend(area: &Area<'_>, entries: &[(RGBColor, String)], y: i32) -> Drawn {
-    let mut x = MARGIN;
-    for (color, name) in entries {
-        let end = x + 16 + width(name, FONT);
-        if end > WIDTH - MARGIN {
-            break;
-        }
-        area.draw(&Rectangle::new([(x, y - 5), (x + 10, y + 5)], color.filled()))?;
-        text(area, name, (x + 16, y), FONT, INK, Anchor::Left)?;
-        x = end + 14;
+/// Text cut at its end until it takes at most `room` pixels.
+pub(super) fn clipped(words: &str, room: i32, size: i32) -> String {
+    if width(words, size) <= room {
+        return words.to_owned();
     }
-    Ok(())
+    let mut kept = words.to_owned();
+    while kept.pop().is_some() && width(&kept, size) + size > room {}
+    if kept.is_empty() { kept } else { format!("{}…", kept.trim_end()) }
 }
 
-/// Round numbers from 0 up to `end`, at most `count` after the first.
-pub(super) fn ticks(end: f64, count: u32) -> Vec<f64> {
-    let raw = end / f64::from(count);
-    let power = 10_f64.powf(raw.log10().floor());
-    let round = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|step| *step >= raw);
-    let step = round.unwrap_or(raw);
-    (0..=count)
-        .map(|index| (f64::from(index) * step * 1e6).round() / 1e6)
-        .filter(|tick| *tick <= end)
-        .collect()
-}
-
-/// The unit that an axis up to `most` bytes is labelled in.
-pub(super) fn unit(most: u64) -> (f64, &'static str) {
-    const UNITS: [(f64, &str); 5] = [
-        ((1_u64 << 40) as f64, "TiB"),
-        ((1_u64 << 30) as f64, "GiB"),
-        ((1_u64 << 20) as f64, "MiB"),
-        (1024.0, "KiB"),
-        (1.0, "B"),
-    ];
-    UNITS.into_iter().find(|(size, _)| most as f64 >= *size).unwrap_or((1.0, "B"))
-}
-
-/// What the charts say about the run: model, phase, sizes that were bound, rules.
-pub(super) fn run_of(subject: &Subject<'_>, view: &View<'_>) -> (String, String) {
-    let path: Vec<_> = subject.graph.file().iter().map(|part| part.to_string_lossy()).collect();
-    let tail = path.get(path.len().saturating_sub(2)..).unwrap_or_default().join("/");
-    let scenario = &view.phase.scenario;
-    let is_vision = scenario.task == Task::Vision;
-    let past = (scenario.past > 0).then(|| format!("past {}", scenario.past));
-    let said = [
-        Some(view.phase.name.name().to_owned()),
-        scenario.prompt.map(|count| format!("{count} {}", if is_vision { "patches" } else { "tokens" })),
-        past,
-        scenario.batch.filter(|&batch| batch > 1).map(|batch| format!("batch {batch}")),
-        Some(format!("profile {}", subject.runtime.name())),
-    ];
-    (tail, said.into_iter().flatten().collect::<Vec<_>>().join(", "))
+/// Breaks words into lines of at most `room` pixels.
+pub(super) fn wrapped(words: &str, room: i32, size: i32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split(' ') {
+        match lines.last_mut() {
+            Some(line) if width(line, size) + width(" ", size) + width(word, size) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter().map(|line| clipped(&line, room, size)).collect()
 }
 
 /// Text as XML content.
@@ -203,9 +165,9 @@ pub(super) fn escaped(words: &str) -> String {
     clean(words).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Text without the characters that no XML document may hold: a node's name may be anything.
+/// Text without the characters that no XML document may contain: a node's name may be anything.
 fn clean(words: &str) -> String {
-    let is_foul = |c: char| c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    let is_foul = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{FFFE}' | '\u{FFFF}');
     words.chars().map(|c| if is_foul(c) { '\u{FFFD}' } else { c }).collect()
 }
 
@@ -224,10 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_and_few() {
-        assert_eq!(ticks(1.14, 6), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
-        assert_eq!(ticks(1411.0, 8), [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0, 1400.0]);
-        assert_eq!(ticks(1.0, 6).first(), Some(&0.0));
+    fn clipped_text_keeps_its_start() {
+        let cut = clipped("FullyConnected with a bias", 100, FONT);
+        assert!(cut.starts_with("Fully") && cut.ends_with('…') && width(&cut, FONT) <= 100, "{cut}");
+        assert_eq!(clipped("Add", 100, FONT), "Add");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let lines = wrapped("memgraph llm model 128 --chart all --svg all.svg", 150, FONT);
+        assert!(lines.len() > 1 && lines.iter().all(|line| width(line, FONT) <= 150), "{lines:?}");
+        assert_eq!(lines.join(" "), "memgraph llm model 128 --chart all --svg all.svg");
     }
 
     #[test]

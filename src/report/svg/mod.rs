@@ -1,91 +1,158 @@
-//! SVG: one chart of a run's highest phase, 800 pixels wide.
+//! SVG: charts of a run, 800 pixels wide, in the colours of the reader's light or dark theme.
 //!
-//! A chart is self-contained (no script, no font, no link), says in its title and description what it shows, and is the
-//! same byte for byte whenever its run is.
+//! A document is self-contained (no script, no font, no link), states in its title, description and caption what it shows
+//! and how it was made, and is the same byte for byte whenever its run is.
 
 mod arena;
 mod breakdown;
 mod canvas;
+mod colors;
+mod page;
 mod phases;
 mod plot;
 mod pressure;
+mod siblings;
 mod timeline;
 
 use super::build::{self, Subject};
-use super::model::Report;
+use super::model::{Report, Tool};
 use crate::error::{Error, ErrorKind, Result};
-use canvas::Picture;
-use plotters::prelude::{IntoDrawingArea, SVGBackend};
+use crate::units::Bytes;
+use canvas::{Anchor, Canvas, MARGIN, SMALL, WIDTH};
+use page::Picture;
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Chart {
-    /// Bytes alive over the steps, by storage class.
+    /// Memory over the steps of every phase, by what it is for; of a pipeline its phases.
     #[default]
     Pressure,
     /// The planned buffers as boxes: life from left to right, addresses upwards.
     Arena,
-    /// Who holds the memory at the peak, weights, states and buffers apart.
+    /// What holds the memory at the peak, weights, states and buffers apart.
     Breakdown,
 }
 
 impl Chart {
     /// Every chart.
     pub const ALL: [Chart; 3] = [Chart::Pressure, Chart::Arena, Chart::Breakdown];
-}
 
-/// Draws a chart of the phase that the report tells in full.
-///
-/// Cost: linear in steps and storages; the document is at most a few hundred KiB, whatever the model.
-///
-/// # Errors
-///
-/// If there is no phase to draw. Of kind [`Internal`](ErrorKind::Internal) if the drawing fails, which is a bug of this
-/// crate.
-pub fn render(subject: &Subject<'_>, chart: Chart) -> Result<String> {
-    let view = build::highest(subject)
-        .ok_or_else(|| Error::new(ErrorKind::Usage, "a run without phases has nothing to draw"))?;
-    let picture = match chart {
-        Chart::Pressure => pressure::picture(subject, &view),
-        Chart::Arena => arena::picture(subject, &view),
-        Chart::Breakdown => breakdown::picture(subject, &view),
-    };
-    document(&picture)
-}
-
-/// Draws who holds the memory of a report that stands for no single graph.
-///
-/// # Errors
-///
-/// Of kind [`Internal`](ErrorKind::Internal) if the drawing fails, which is a bug of this crate.
-pub fn breakdown(report: &Report) -> Result<String> {
-    document(&breakdown::of_report(report))
-}
-
-/// Draws the phases of a pipeline: a bar for each, a colour for each part.
-///
-/// # Errors
-///
-/// Of kind [`Internal`](ErrorKind::Internal) if the drawing fails, which is a bug of this crate.
-pub fn phases(report: &Report) -> Result<String> {
-    document(&phases::picture(report))
-}
-
-/// The document, with the title and description that the SVG backend knows nothing of.
-fn document(picture: &Picture<'_>) -> Result<String> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::Internal, format!("the chart cannot be drawn: {error}"))
-            .help("report it with the command line; `--json FILE --json-full` has the same numbers")
-    };
-    let mut text = String::new();
-    {
-        let root = SVGBackend::with_string(&mut text, picture.size).into_drawing_area();
-        (picture.draw)(&root).map_err(|error| failed(&error))?;
-        root.present().map_err(|error| failed(&error))?;
+    /// Its word on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Chart::Pressure => "pressure",
+            Chart::Arena => "arena",
+            Chart::Breakdown => "breakdown",
+        }
     }
-    let (open, rest) = text.split_once('\n').ok_or_else(|| failed(&"empty document"))?;
-    let open = open.replacen("<svg", "<svg role=\"img\"", 1);
-    let (title, desc) = (canvas::escaped(&picture.title), canvas::escaped(&picture.desc));
-    Ok(format!("{open}\n<title>{title}</title>\n<desc>{desc}</desc>\n{rest}"))
+}
+
+/// What is drawn, and what is stated with it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Drawing {
+    /// The charts, one below the other; empty: all that there are of the run.
+    pub charts: Vec<Chart>,
+    /// A limit that a line is drawn at.
+    pub budget: Option<Bytes>,
+    /// The command that draws the same, for the caption.
+    pub command: Option<String>,
+}
+
+impl From<Chart> for Drawing {
+    fn from(chart: Chart) -> Drawing {
+        Drawing { charts: vec![chart], ..Drawing::default() }
+    }
+}
+
+/// Draws charts of a run.
+///
+/// Cost: linear in steps and storages, and in boxes times narrow boxes; the document is at most a few hundred KiB, whatever
+/// the model.
+///
+/// # Errors
+///
+/// If there is no phase to draw.
+pub fn render(subject: &Subject<'_>, drawing: &Drawing) -> Result<String> {
+    let views = build::views(subject);
+    let highest = build::highest(&views)
+        .ok_or_else(|| Error::new(ErrorKind::Usage, "a run without phases has nothing to draw"))?;
+    let charts = if drawing.charts.is_empty() { &Chart::ALL[..] } else { &drawing.charts };
+    let pictures: Vec<Picture> = charts
+        .iter()
+        .map(|chart| match chart {
+            Chart::Pressure => pressure::picture(subject, &views, highest, drawing.budget),
+            Chart::Arena => arena::picture(subject, &views, highest),
+            Chart::Breakdown => breakdown::picture(subject, &views[highest]),
+        })
+        .collect();
+    Ok(document(&pictures, (subject.runtime.name(), subject.runtime.version()), drawing))
+}
+
+/// Draws charts of a report that has no single graph: a pipeline's phases and its breakdown, an estimate's breakdown.
+///
+/// # Errors
+///
+/// If a chart was asked for that needs one graph.
+pub fn render_report(report: &Report, drawing: &Drawing) -> Result<String> {
+    let has_phases = report.phases.iter().any(|phase| !phase.held.is_empty());
+    let all: &[Chart] = if has_phases { &[Chart::Pressure, Chart::Breakdown] } else { &[Chart::Breakdown] };
+    let charts = if drawing.charts.is_empty() { all } else { &drawing.charts };
+    let pictures = charts.iter().map(|chart| match chart {
+        Chart::Pressure if has_phases => Ok(phases::picture(report, drawing.budget)),
+        Chart::Pressure | Chart::Breakdown => Ok(breakdown::of_report(report)),
+        Chart::Arena => Err(without_graph(report, *chart)),
+    });
+    let pictures = pictures.collect::<Result<Vec<_>>>()?;
+    Ok(document(&pictures, (&report.profile.name, &report.profile.version), drawing))
+}
+
+fn without_graph(report: &Report, chart: Chart) -> Error {
+    let what = if report.components.is_empty() { "an estimate without a graph" } else { "a pipeline" };
+    let error = Error::new(ErrorKind::Usage, format!("{what} has no {} chart", chart.name()));
+    match report.components.is_empty() {
+        true => error.help("draw `--chart breakdown`, or choose a runtime that reads the graph"),
+        false => error.help("draw `--chart pressure` or `breakdown`, or analyse one of its parts (`vit --part`, `llm`, `graph`)"),
+    }
+}
+
+/// The document: charts one below the other, and the caption.
+fn document(pictures: &[Picture], (runtime, version): (&str, &str), drawing: &Drawing) -> String {
+    let mut canvas = Canvas::default();
+    let mut height = 0;
+    for picture in pictures {
+        canvas.append(&picture.body, height);
+        height += picture.height + 8;
+    }
+    for line in caption(runtime, version, drawing) {
+        canvas.sized("soft", &line, (MARGIN, height + 2), Anchor::Left, SMALL);
+        height += 14;
+    }
+    height += 6;
+    let join = |text: fn(&Picture) -> &str, separator: &str| {
+        let texts: Vec<&str> = pictures.iter().map(text).collect();
+        canvas::escaped(&texts.join(separator))
+    };
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" class=\"memgraph\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\" font-family=\"-apple-system,'Segoe UI',Helvetica,Arial,sans-serif\">\n\
+         <title>{}</title>\n<desc>{}</desc>\n{}\n\
+         <rect class=\"page\" x=\"0\" y=\"0\" width=\"{WIDTH}\" height=\"{height}\"/>\n{}</svg>\n",
+        join(|picture| &picture.title, "; "),
+        join(|picture| &picture.desc, " "),
+        colors::style(),
+        canvas.into_body(),
+    )
+}
+
+/// What made the picture: program, runtime, command.
+fn caption(runtime: &str, version: &str, drawing: &Drawing) -> Vec<String> {
+    let tool = Tool::this();
+    let mut words = format!("{} {} · {runtime} {version}", tool.name, tool.version);
+    if let Some(command) = &drawing.command {
+        words = format!("{words} · {command}");
+    }
+    canvas::wrapped(&words, WIDTH - 2 * MARGIN, SMALL)
 }

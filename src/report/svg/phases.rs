@@ -1,42 +1,86 @@
-//! A pipeline's phases: a bar for each, the parts that hold memory stacked in it, the highest marked.
+//! A pipeline's phases: a bar for each, stacked by part, weights and everything else apart, the highest marked.
 
 use super::super::model::{Phase, Report};
-use super::canvas::{self, Anchor, Area, Drawn, FONT, MARGIN, Picture, WIDTH};
+use super::canvas::{self, Anchor, Canvas, FONT, MARGIN, WIDTH};
+use super::colors;
+use super::page::{self, Picture};
 use crate::units::Bytes;
-use plotters::prelude::*;
 
-/// Pixels for the names.
-const NAMES: i32 = 120;
-/// Pixels for the numbers behind the bars.
-const NUMBERS: i32 = 110;
-const TOP: i32 = 92;
+/// Pixels for the names of phases.
+const NAMES: i32 = 96;
 const ROW: i32 = 34;
-/// Parts that have a colour of their own.
-const PARTS: usize = canvas::PALETTE.len();
+/// Half of a bar's height.
+const HALF: i32 = 11;
 
-pub(super) fn picture(report: &Report) -> Picture<'static> {
-    let title = format!("Memory of {} by phase", report.model.path);
-    let scenario = &report.scenario;
-    let said = [
-        scenario.patches.map(|count| format!("{count} patches")),
-        scenario.prompt.map(|count| format!("prompt of {count} tokens")),
-        Some(format!("profile {}", report.profile.name)),
-    ];
-    let below = said.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let phases = report.phases.clone();
+/// Columns of a range of bytes.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    left: i32,
+    right: i32,
+    most: u64,
+}
+
+impl Scale {
+    fn column(&self, bytes: u64) -> i32 {
+        let share = bytes as f64 / self.most.max(1) as f64;
+        self.left + (f64::from(self.right - self.left) * share).round() as i32
+    }
+}
+
+pub(super) fn picture(report: &Report, budget: Option<Bytes>) -> Picture {
+    let (model, run) = page::run_of_report(report);
+    let title = format!("Memory of {model} by phase");
+    let phases = &report.phases;
     let names = parts(report);
-    let words = phases.iter().map(|phase| format!("{} {}", phase.name, Bytes(total(phase))));
+    let highest = highest(phases);
+    let words = phases.iter().map(|phase| {
+        let weights: u64 = phase.held_weights.values().sum();
+        format!("{} {} of which weights {}", phase.name, Bytes(total(phase)), Bytes(weights))
+    });
     let desc =
-        format!("{below}. A bar per phase, a colour per part. {}.", words.collect::<Vec<_>>().join(", "));
-    let heading = title.clone();
-    let rows = phases.len() as i32;
-    let draw = move |area: &Area<'_>| {
-        let y = canvas::heading(area, &heading, &below)?;
-        let colors = names.iter().enumerate().map(|(index, name)| (color(index), name.clone()));
-        canvas::legend(area, &colors.collect::<Vec<_>>(), y)?;
-        bars(area, &phases, &names)
-    };
-    Picture { size: (WIDTH as u32, (TOP + rows * ROW + 4) as u32), title, desc, draw: Box::new(draw) }
+        format!("{run}. A bar per phase, a colour per part. {}.", words.collect::<Vec<_>>().join(", "));
+    let mut canvas = Canvas::default();
+    let below = format!("{run}; pale: weights, full colour: everything else");
+    let mut y = page::heading(&mut canvas, &title, &below);
+    let legend: Vec<_> = names.iter().map(|name| (colors::part(name), name.clone())).collect();
+    y = page::legend(&mut canvas, &legend, y);
+    let most = phases.iter().map(total).max().unwrap_or(0);
+    let budget = budget.filter(|budget| budget.0 / 2 <= most);
+    let labels: Vec<String> =
+        phases.iter().enumerate().map(|(index, phase)| label(phase, index == highest)).collect();
+    let widest = labels.iter().map(|label| canvas::width(label, FONT)).max().unwrap_or(0);
+    let right = WIDTH - MARGIN - widest - 8;
+    let scale =
+        Scale { left: MARGIN + NAMES + 8, right, most: budget.map_or(most, |budget| budget.0.max(most)) };
+    y += if budget.is_some() { 26 } else { 10 };
+    let bottom = y + ROW * phases.len() as i32 - ROW / 2 + 4;
+    axis(&mut canvas, &scale, (y - ROW / 2, bottom));
+    for (index, phase) in phases.iter().enumerate() {
+        let class = if index == highest { "mark" } else { "soft" };
+        canvas.text("ink", &phase.name, (scale.left - 8, y), Anchor::Right);
+        let end = bar(&mut canvas, phase, &names, &scale, y);
+        canvas.text(class, &labels[index], (end + 6, y), Anchor::Left);
+        y += ROW;
+    }
+    if let Some(budget) = budget {
+        let (x, top) = (scale.column(budget.0), bottom - ROW * phases.len() as i32 - 8);
+        canvas.line("limit-line", &[(x, top), (x, bottom)]);
+        canvas.text("limit", &page::budget_words(budget), (x - 6, top + 2), Anchor::Right);
+    }
+    Picture { height: bottom + 30, title, desc, body: canvas.into_body() }
+}
+
+/// What is written after a bar: all of it, and what of it is weights.
+fn label(phase: &Phase, is_highest: bool) -> String {
+    let weights: u64 = phase.held_weights.values().sum();
+    let highest = if is_highest { ", highest" } else { "" };
+    format!("{}, weights {}{highest}", Bytes(total(phase)), Bytes(weights))
+}
+
+/// The first phase with the most bytes.
+fn highest(phases: &[Phase]) -> usize {
+    let totals = phases.iter().map(total).enumerate();
+    totals.fold((0, 0), |best, (index, bytes)| if bytes > best.1 { (index, bytes) } else { best }).0
 }
 
 /// The parts, those of most bytes first.
@@ -48,39 +92,44 @@ fn parts(report: &Report) -> Vec<String> {
             None => most.push((bytes, name.clone())),
         }
     }
+    most.retain(|(bytes, _)| *bytes > 0);
     most.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     most.into_iter().map(|(_, name)| name).collect()
-}
-
-fn color(index: usize) -> RGBColor {
-    canvas::PALETTE.get(index).copied().unwrap_or(canvas::OTHER)
 }
 
 fn total(phase: &Phase) -> u64 {
     phase.held.values().fold(0, |sum, &bytes| sum.saturating_add(bytes))
 }
 
-fn bars(area: &Area<'_>, phases: &[Phase], names: &[String]) -> Drawn {
-    let most = phases.iter().map(total).max().unwrap_or(0).max(1);
-    let left = MARGIN + NAMES + 8;
-    let room = f64::from(WIDTH - MARGIN - NUMBERS - left);
-    for (phase, y) in phases.iter().zip((TOP..).step_by(ROW as usize)) {
-        canvas::text(area, &phase.name, (left - 8, y), FONT, canvas::INK, Anchor::Right)?;
-        let mut sum = 0_u64;
-        let mut from = left;
-        // Parts beyond the palette share the last colour.
-        for (index, name) in names.iter().enumerate() {
-            sum = sum.saturating_add(phase.held.get(name).copied().unwrap_or(0));
-            let to = left + (room * sum as f64 / most as f64).round() as i32;
-            if to > from {
-                area.draw(&Rectangle::new([(from, y - 11), (to, y + 11)], color(index.min(PARTS)).filled()))?;
-            }
-            from = to;
-        }
-        let is_highest = sum == most;
-        let words = format!("{}{}", Bytes(sum), if is_highest { " highest" } else { "" });
-        let ink = if is_highest { canvas::MARK } else { canvas::GREY };
-        canvas::text(area, &words, (from + 6, y), FONT, ink, Anchor::Left)?;
+fn axis(canvas: &mut Canvas, scale: &Scale, (top, bottom): (i32, i32)) {
+    let count = ((scale.right - scale.left) / 80).clamp(2, 8) as u32;
+    for (bytes, label) in page::byte_ticks(scale.most as f64, count) {
+        let x = scale.column(bytes);
+        canvas.line("grid", &[(x, top), (x, bottom)]);
+        canvas.text("soft", &label, (x, bottom + 14), Anchor::Middle);
     }
-    Ok(())
+    canvas.line("axis", &[(scale.left, bottom), (scale.right, bottom)]);
+}
+
+/// Draws a bar: every part's weights, then the rest of every part; returns the column where it ends.
+fn bar(canvas: &mut Canvas, phase: &Phase, names: &[String], scale: &Scale, y: i32) -> i32 {
+    let of = |name: &String| {
+        let all = phase.held.get(name).copied().unwrap_or(0);
+        let weights = phase.held_weights.get(name).copied().unwrap_or(0).min(all);
+        (weights, all - weights)
+    };
+    let weights = names.iter().map(|name| (name, of(name).0, "weights", " pale"));
+    let rest = names.iter().map(|name| (name, of(name).1, "everything but weights", ""));
+    let (mut sum, mut from) = (0_u64, scale.left);
+    for (name, bytes, what, paleness) in weights.chain(rest) {
+        sum = sum.saturating_add(bytes);
+        let to = scale.column(sum);
+        if to > from {
+            let class = format!("{}{paleness}", colors::part(name));
+            let hover = format!("{name}: {what} {}\nin {}", Bytes(bytes), phase.name);
+            canvas.rect(&class, (from, y - HALF, to, y + HALF), &hover);
+        }
+        from = to;
+    }
+    from
 }

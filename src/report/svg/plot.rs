@@ -1,51 +1,57 @@
-//! A plot over the steps: bytes upwards, attention blocks as bands, steps below.
+//! A plot over steps: bytes upwards, attention blocks as bands, steps below.
 
 use super::super::component;
 use super::super::view::View;
-use super::canvas::{self, Anchor, Area, Drawn, FONT, MARGIN, WIDTH};
-use plotters::prelude::*;
+use super::canvas::{self, Anchor, Canvas, FONT, MARGIN, WIDTH};
+use super::page;
+use crate::units::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Height of every chart over the steps, in pixels.
-pub(super) const HEIGHT: i32 = 440;
-/// Pixels left of the plot, for the labels of the byte axis.
-const LEFT: i32 = 78;
-const BOTTOM: i32 = HEIGHT - 44;
+/// Pixels left of a plot, for the labels of the byte axis.
+pub(super) const LEFT: i32 = 78;
+/// Pixels below a plot, for the step axis.
+pub(super) const BELOW: i32 = 44;
 
-/// Where steps and bytes lie in pixels.
-#[derive(Debug)]
-pub(super) struct Plot {
+/// Columns of the steps of one phase.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
     /// First column.
     pub(super) left: i32,
-    /// Column behind the last step.
+    /// Column after the last step.
     pub(super) right: i32,
+    /// Number of steps, at least 1.
+    pub(super) steps: usize,
+}
+
+/// Rows of a range of bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
     /// Row of the highest byte.
     pub(super) top: i32,
     /// Row of no bytes.
     pub(super) bottom: i32,
-    steps: usize,
     most: u64,
 }
 
-/// A step that is pointed at, and what is said about it.
+/// A point with a label.
+#[derive(Clone, Debug)]
 pub(super) struct Mark {
-    /// The step.
-    pub(super) step: usize,
-    /// Where on the byte axis.
-    pub(super) bytes: u64,
-    /// What is said.
+    /// Its column.
+    pub(super) x: i32,
+    /// Its row.
+    pub(super) y: i32,
+    /// The label.
     pub(super) words: String,
 }
 
 /// An attention block and its steps.
 pub(super) type Layer = (u32, Range<usize>);
 
-impl Plot {
-    /// A plot of so many steps and up to `most` bytes, with `after` pixels right of the last step.
-    pub(super) fn new(steps: usize, most: u64, top: i32, after: i32) -> Plot {
-        let right = WIDTH - MARGIN - after;
-        Plot { left: LEFT, right, top, bottom: BOTTOM, steps: steps.max(1), most: most.max(1) }
+impl Span {
+    /// The columns of so many steps.
+    pub(super) fn new(left: i32, right: i32, steps: usize) -> Span {
+        Span { left, right, steps: steps.max(1) }
     }
 
     /// The column where a step begins.
@@ -54,90 +60,105 @@ impl Plot {
         self.left + (f64::from(self.right - self.left) * share).round() as i32
     }
 
-    /// The row of a number of bytes.
-    pub(super) fn row(&self, bytes: u64) -> i32 {
-        let share = bytes as f64 / self.height();
-        self.bottom - (f64::from(self.bottom - self.top) * share).round() as i32
-    }
-
-    /// Bytes at the upper end of the axis: a little more than the most.
-    fn height(&self) -> f64 {
-        self.most as f64 * 1.04
-    }
-
-    /// Every other block's band, and the blocks' numbers where they fit.
-    pub(super) fn bands(&self, area: &Area<'_>, layers: &[Layer]) -> Drawn {
-        let y = self.top - 8;
-        let mut free = self.left - 8;
-        for (index, (layer, run)) in layers.iter().enumerate() {
-            let (from, to) = (self.column(run.start), self.column(run.end));
-            if index % 2 == 0 {
-                area.draw(&Rectangle::new(
-                    [(from, self.top - 16), (to, self.bottom)],
-                    canvas::BAND.filled(),
-                ))?;
+    /// Draws the axis below, with as many numbers as there is space for.
+    pub(super) fn axis(&self, canvas: &mut Canvas, bottom: i32) {
+        canvas.line("axis", &[(self.left, bottom), (self.right, bottom)]);
+        let count = ((self.right - self.left) / 80).clamp(1, 8) as u32;
+        for tick in page::ticks(self.steps as f64, count).into_iter().filter(|tick| tick.fract() == 0.0) {
+            let (x, label) = (self.column(tick as usize), tick.to_string());
+            let half = canvas::width(&label, FONT) / 2;
+            if x + half < self.right && x - half > self.left - 8 {
+                canvas.line("axis", &[(x, bottom), (x, bottom + 5)]);
+                canvas.text("soft", &label, (x, bottom + 14), Anchor::Middle);
             }
+        }
+        canvas.text("soft", "step", ((self.left + self.right) / 2, bottom + 32), Anchor::Middle);
+    }
+
+    /// Draws every other block's band over some rows, and the blocks' numbers above where they fit.
+    pub(super) fn bands(&self, canvas: &mut Canvas, layers: &[Layer], rows: (i32, i32)) {
+        let y = rows.0 - 12;
+        let mut free = self.left - 2;
+        for (_, run) in layers.iter().step_by(2) {
+            canvas.rect("band", (self.column(run.start), rows.0 - 20, self.column(run.end), rows.1), "");
+        }
+        for (layer, run) in layers {
+            let (from, to) = (self.column(run.start), self.column(run.end));
             let every = 1 + canvas::width("000", FONT) / (to - from).max(1);
             let (name, middle) = (layer.to_string(), (from + to) / 2);
             let half = canvas::width(&name, FONT) / 2;
-            if i64::from(*layer) % i64::from(every) == 0 && middle - half > free {
-                canvas::text(area, &name, (middle, y), FONT, canvas::GREY, Anchor::Middle)?;
-                free = middle + half;
+            if i64::from(*layer) % i64::from(every) == 0 && middle - half > free && middle + half < self.right
+            {
+                canvas.text("soft", &name, (middle, y), Anchor::Middle);
+                free = middle + half + 4;
             }
         }
-        if !layers.is_empty() {
-            canvas::text(area, "layer", (self.left - 8, y), FONT, canvas::GREY, Anchor::Right)?;
-        }
-        Ok(())
+    }
+}
+
+impl Scale {
+    /// Rows up to a little more than `most` bytes.
+    pub(super) fn new(top: i32, bottom: i32, most: u64) -> Scale {
+        Scale { top, bottom, most: most.max(1) }
     }
 
-    /// Lines at round numbers of bytes, labelled.
-    pub(super) fn byte_axis(&self, area: &Area<'_>) -> Drawn {
-        let (unit, name) = canvas::unit(self.most);
-        for tick in canvas::ticks(self.height() / unit, 6) {
-            let y = self.row((tick * unit) as u64);
-            area.draw(&PathElement::new([(self.left, y), (WIDTH - MARGIN, y)], canvas::GRID))?;
-            let label = format!("{tick} {name}");
-            canvas::text(area, &label, (self.left - 8, y), FONT, canvas::GREY, Anchor::Right)?;
-        }
-        Ok(())
+    /// The row of a number of bytes.
+    pub(super) fn row(&self, bytes: u64) -> i32 {
+        let share = bytes as f64 / self.end();
+        self.bottom - (f64::from(self.bottom - self.top) * share).round() as i32
     }
 
-    /// The axis below, and its labels up to the last step.
-    pub(super) fn step_axis(&self, area: &Area<'_>) -> Drawn {
-        area.draw(&PathElement::new([(self.left, self.bottom), (WIDTH - MARGIN, self.bottom)], canvas::INK))?;
-        let y = self.bottom + 14;
-        for tick in canvas::ticks(self.steps as f64, 8).into_iter().filter(|tick| tick.fract() == 0.0) {
-            let (x, label) = (self.column(tick as usize), tick.to_string());
-            if x + canvas::width(&label, FONT) / 2 < self.right {
-                area.draw(&PathElement::new([(x, self.bottom), (x, self.bottom + 5)], canvas::INK))?;
-                canvas::text(area, &label, (x, y), FONT, canvas::GREY, Anchor::Middle)?;
-            }
+    /// Draws lines at round numbers of bytes, labelled.
+    pub(super) fn axis(&self, canvas: &mut Canvas) {
+        let count = ((self.bottom - self.top) / 34).clamp(2, 6) as u32;
+        for (bytes, label) in page::byte_ticks(self.end(), count) {
+            let y = self.row(bytes);
+            canvas.line("grid", &[(LEFT, y), (WIDTH - MARGIN, y)]);
+            canvas.text("soft", &label, (LEFT - 8, y), Anchor::Right);
         }
-        let middle = (self.left + self.right) / 2;
-        canvas::text(area, "step", (middle, self.bottom + 32), FONT, canvas::GREY, Anchor::Middle)
     }
 
-    /// Each mark's words in a line of its own from row `y` down, and a line to its point.
-    pub(super) fn marks(&self, area: &Area<'_>, marks: &[Mark], y: i32) -> Drawn {
-        let points: Vec<_> =
-            marks.iter().map(|mark| (self.column(mark.step), self.row(mark.bytes))).collect();
-        for (index, (mark, &(x, tip))) in marks.iter().zip(&points).enumerate() {
-            let y = y + 18 * index as i32;
-            // Words stay clear of the lines that come down from above.
-            let above = points.iter().take(index).map(|point| point.0);
-            let from = above.clone().filter(|&line| line <= x).max().unwrap_or(0) + MARGIN;
-            let to = above.filter(|&line| line > x).min().unwrap_or(WIDTH) - MARGIN;
-            area.draw(&PathElement::new([(x, y), (x, tip)], canvas::MARK))?;
-            area.draw(&Circle::new((x, tip), 3, canvas::MARK.filled()))?;
-            let (anchor, edge, room) = if to - x >= x - from {
-                (Anchor::Left, x + 6, to - x - 6)
-            } else {
-                (Anchor::Right, x - 6, x - 6 - from)
-            };
-            canvas::text(area, &canvas::fitted(&mark.words, room), (edge, y), FONT, canvas::MARK, anchor)?;
+    /// Draws a dashed line at a budget, and its label where nothing else is.
+    pub(super) fn budget(&self, canvas: &mut Canvas, budget: Bytes) {
+        let y = self.row(budget.0);
+        canvas.line("limit-line", &[(LEFT, y), (WIDTH - MARGIN, y)]);
+        canvas.text("limit", &page::budget_words(budget), (LEFT + 6, y - 8), Anchor::Left);
+    }
+
+    /// Bytes at the upper end.
+    fn end(&self) -> f64 {
+        self.most as f64 * 1.04
+    }
+}
+
+/// Draws each mark's words in a line of its own from row `y` down, and a line to its point.
+pub(super) fn marks(canvas: &mut Canvas, marks: &[Mark], y: i32) {
+    for (index, mark) in marks.iter().enumerate() {
+        let y = y + 18 * index as i32;
+        // Words stay clear of the lines that come down from above.
+        let above = marks.iter().take(index).map(|mark| mark.x);
+        let from = above.clone().filter(|&line| line < mark.x).max().unwrap_or(0) + MARGIN;
+        let to = above.filter(|&line| line > mark.x).min().unwrap_or(WIDTH) - MARGIN;
+        canvas.line("mark-line", &[(mark.x, y), (mark.x, mark.y)]);
+        canvas.dot("mark", (mark.x, mark.y), 4);
+        let (anchor, edge, space) = if to - mark.x >= mark.x - from {
+            (Anchor::Left, mark.x + 7, to - mark.x - 7)
+        } else {
+            (Anchor::Right, mark.x - 7, mark.x - 7 - from)
+        };
+        canvas.text("mark", &shortened(&mark.words, space), (edge, y), anchor);
+    }
+}
+
+/// A label whose last words, a node's path, are cut at their front.
+pub(super) fn shortened(words: &str, space: i32) -> String {
+    match words.rsplit_once(", ") {
+        Some((first, node)) if canvas::width(words, FONT) > space => {
+            let left = space - canvas::width(first, FONT) - canvas::width(", ", FONT);
+            let node = canvas::fitted(node, left);
+            if node.is_empty() { canvas::clipped(first, space, FONT) } else { format!("{first}, {node}") }
         }
-        Ok(())
+        _ => words.to_owned(),
     }
 }
 

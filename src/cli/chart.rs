@@ -1,0 +1,78 @@
+//! Options of charts.
+
+use super::output;
+use clap::{Args, ValueEnum};
+use memgraph::analysis::Analysis;
+use memgraph::error::Result;
+use memgraph::report::svg::{Chart, Drawing};
+use std::path::{Path, PathBuf};
+
+/// What is drawn, and where it is written.
+#[derive(Debug, Args)]
+pub(super) struct ChartArgs {
+    /// Draw charts as SVG; `-` is standard output, without the text
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// What `--svg` draws; a pipeline has the first, by phase, and the breakdown
+    #[arg(long, value_enum, default_value = "pressure", requires = "svg")]
+    chart: Which,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// Memory over the steps of every phase, by what it is for
+    Pressure,
+    /// The planned buffers as boxes over steps and addresses
+    Arena,
+    /// What holds the memory at the peak: see `--by`
+    Breakdown,
+    /// All of them, one below the other
+    All,
+}
+
+impl ChartArgs {
+    /// Draws what was asked for; whether it went to standard output.
+    pub(super) fn deliver(&self, found: &Analysis) -> Result<bool> {
+        let Some(target) = &self.svg else { return Ok(false) };
+        output::write(target, &found.chart(&self.drawing())?)?;
+        Ok(output::is_stdout(target))
+    }
+
+    fn drawing(&self) -> Drawing {
+        let mut drawing = Drawing::default();
+        drawing.charts = match self.chart {
+            Which::Pressure => vec![Chart::Pressure],
+            Which::Arena => vec![Chart::Arena],
+            Which::Breakdown => vec![Chart::Breakdown],
+            Which::All => Vec::new(),
+        };
+        drawing.command = Some(command(std::env::args().skip(1)));
+        drawing
+    }
+}
+
+/// The command line without the folders of this machine.
+fn command(args: impl Iterator<Item = String>) -> String {
+    let words = args.map(|arg| {
+        let path = Path::new(&arg);
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        match parts.get(parts.len().saturating_sub(2)..) {
+            Some(tail) if path.is_absolute() => tail.join("/").trim_start_matches('/').to_owned(),
+            _ if arg.contains(' ') => format!("\"{arg}\""),
+            _ => arg,
+        }
+    });
+    std::iter::once("memgraph".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_no_folders_of_this_machine() {
+        let args = ["llm", "/home/me/models/qwen", "128", "--svg", "/tmp/a b.svg", "--bind", "a b=1"];
+        let words = command(args.map(str::to_owned).into_iter());
+        assert_eq!(words, "memgraph llm models/qwen 128 --svg tmp/a b.svg --bind \"a b=1\"");
+    }
+}
