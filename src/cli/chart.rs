@@ -31,6 +31,11 @@ enum Which {
 }
 
 impl ChartArgs {
+    /// Where the charts are written.
+    pub(super) fn target(&self) -> Option<&Path> {
+        self.svg.as_deref()
+    }
+
     /// Draws what was asked for; whether it went to standard output.
     pub(super) fn deliver(&self, found: &Analysis) -> Result<bool> {
         let Some(target) = &self.svg else { return Ok(false) };

@@ -152,9 +152,9 @@ impl Analysis {
 
     /// Refuses two outputs on standard output: neither could be read.
     fn check_outputs(&self) -> Result<()> {
-        let targets = [("--svg", &self.svg), ("--json", &self.json), ("--csv", &self.csv)];
-        let to_stdout =
-            targets.into_iter().filter(|(_, target)| target.as_deref().is_some_and(output::is_stdout));
+        let (json, csv) = (self.json.as_deref(), self.csv.as_deref());
+        let targets = [("--svg", self.chart.target()), ("--json", json), ("--csv", csv)];
+        let to_stdout = targets.into_iter().filter(|(_, target)| target.is_some_and(output::is_stdout));
         let names: Vec<&str> = to_stdout.map(|(name, _)| name).collect();
         match names[..] {
             [] | [_] => Ok(()),
