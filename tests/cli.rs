@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Trial::test("no_golden_is_left_over", no_golden_is_left_over),
         Trial::test("every_help_states_the_exit_status", every_help_states_the_exit_status),
         Trial::test("a_closed_pipe_is_not_an_error", a_closed_pipe_is_not_an_error),
+        Trial::test("shells_and_man_have_pages", shells_and_man_have_pages),
     ];
     libtest_mimic::run(&Arguments::from_args(), golden.chain(others).collect()).exit_code()
 }
@@ -145,6 +146,23 @@ fn every_help_states_the_exit_status() -> Result<(), Failed> {
         let text = String::from_utf8(output.stdout)?;
         assert!(output.status.success() && text.contains("Exit status:"), "{command}: {text}");
     }
+    Ok(())
+}
+
+fn shells_and_man_have_pages() -> Result<(), Failed> {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = memgraph(&["completions", shell]);
+        let text = String::from_utf8(output.stdout)?;
+        assert!(output.status.success() && text.contains("kv-precision"), "{shell}");
+    }
+    let folder = tempfile::tempdir()?;
+    let output = memgraph(&["man", "--out-dir", folder.path().to_str().unwrap_or_default()]);
+    assert!(output.status.success());
+    let page = fs::read_to_string(folder.path().join("memgraph-llm.1"))?;
+    assert!(page.contains(".TH memgraph-llm 1") && page.contains("Examples:"), "{page}");
+    let printed = String::from_utf8(memgraph(&["man", "llm"]).stdout)?;
+    assert_eq!(printed, page);
+    assert_eq!(memgraph(&["man", "nothing"]).status.code(), Some(2));
     Ok(())
 }
 

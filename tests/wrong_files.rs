@@ -335,3 +335,29 @@ fn fault(row: &Row) -> Option<String> {
         format!("`memgraph {}`: status {status:?}, without {missing:?}, says\n{text}", row.args)
     })
 }
+
+#[test]
+fn a_pointer_as_external_data_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixtures().join("onnx/embedder/model.onnx");
+    fs::copy(model, folder.path().join("model.onnx")).unwrap();
+    let Bytes(pointer) = POINTER else { panic!("a pointer is bytes") };
+    let external = external_data(&folder.path().join("model.onnx"));
+    fs::write(folder.path().join(external), pointer).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memgraph"));
+        command.args(args).args(["--bind", "batch=1", "--bind", "sequence=64", "--json", "-"]);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (status, text) = run(&["graph", "."]);
+    assert_eq!(status, Some(0));
+    assert!(text.contains("is a git-lfs pointer, not the weights"), "{text}");
+}
+
+/// The name of the first file of external data of a model.
+fn external_data(model: &Path) -> String {
+    let graph = memgraph::formats::open(model).unwrap();
+    let file = graph.weight_files().iter().find(|file| file.path != model).unwrap();
+    file.path.file_name().unwrap().to_string_lossy().into_owned()
+}

@@ -2,7 +2,7 @@
 
 use super::options::Binding;
 use super::runtime::RuntimeArgs;
-use super::{EXIT_STATUS, Outcome, output};
+use super::{Outcome, help, output};
 use clap::ValueEnum;
 use memgraph::analysis::{Request, Task};
 use memgraph::error::{Error, ErrorKind, Result};
@@ -15,11 +15,25 @@ use memgraph::runtime::Runtime;
 use memgraph::{formats, shape};
 use std::path::{Path, PathBuf};
 
+/// Examples for help.
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
+    ("Every tensor's shape", "memgraph dump resnet50 --stage shapes --input x=1x3x224x224"),
+    (
+        "The graph that the runtime executes",
+        "memgraph dump minilm-l6-v2 --stage execution --bind batch=1 --bind seq=128",
+    ),
+    (
+        "The plan as CSV, for other planners and tools",
+        "memgraph dump resnet50 --stage plan --input x=1x3x224x224 --csv plan.csv",
+    ),
+];
+
 /// One box of the line as JSON: the graph, its shapes, what is executed, the schedule, the planning problem, the plan
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_STATUS)]
+#[command(after_help = help(EXAMPLES), next_help_heading = "Run")]
 pub(super) struct Args {
     /// A model file (.xml, .onnx or .gguf), or a folder with one
+    #[arg(help_heading = "Arguments")]
     file: PathBuf,
     /// Which box
     #[arg(long, value_enum)]

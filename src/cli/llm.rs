@@ -2,7 +2,7 @@
 
 use super::options::{Analysis, Binding};
 use super::parse::{parse_count, parse_length, parse_number};
-use super::{EXIT_STATUS, Outcome, components};
+use super::{Outcome, components, help};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
 use memgraph::error::Result;
@@ -10,14 +10,29 @@ use memgraph::pipeline::llm::Part;
 use memgraph::report::text::Heading;
 use std::path::PathBuf;
 
+/// Examples for help.
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
+    ("A prompt of 4,096 tokens", "memgraph llm qwen2.5-0.5b-fp16 4k"),
+    (
+        "A whole generation, as OpenVINO GenAI runs it",
+        "memgraph llm qwen2.5-0.5b-fp16 4k --runner genai --new-tokens 256",
+    ),
+    (
+        "One decode step of an ONNX model, as JSON",
+        "memgraph llm model.onnx 1 --past 1024 --phase decode --json -",
+    ),
+];
+
 /// One language model: the memory of a prefill of SEQ tokens, of a decode, or of a whole generation
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_STATUS)]
+#[command(after_help = help(EXAMPLES), next_help_heading = "Run")]
 pub(super) struct Args {
-    /// A folder with an export, an .xml or an .onnx; a folder with a genai_config.json is run as ONNX Runtime GenAI does
+    /// A folder with an export, or a model file (.xml, .onnx or .gguf); a folder with a genai_config.json is run as ONNX
+    /// Runtime GenAI runs it
+    #[arg(help_heading = "Arguments")]
     model: PathBuf,
     /// Tokens of the prompt
-    #[arg(value_parser = parse_length)]
+    #[arg(value_parser = parse_length, help_heading = "Arguments")]
     seq: u64,
     /// Tokens cached before the prompt
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = parse_number)]

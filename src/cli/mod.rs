@@ -1,10 +1,12 @@
 //! The command line: one file per subcommand. Uses the public API only; nothing else prints.
 
 mod chart;
+mod completions;
 mod components;
 mod dump;
 mod graph;
 mod llm;
+mod man;
 mod options;
 mod outcome;
 mod output;
@@ -19,15 +21,22 @@ mod vit;
 mod vlm;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use outcome::{EXIT_STATUS, Outcome};
+use outcome::{Outcome, help};
 use std::process::ExitCode;
+
+/// Examples for help.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("A language model and a prompt of 4,096 tokens", "memgraph llm qwen2.5-0.5b-fp16 4k"),
+    ("A vision-language pipeline", "memgraph vlm qwen2.5-vl-3b --image 1024x768 --text-tokens 64"),
+    ("Any other model", "memgraph graph model.onnx --input pixel_values=1x3x224x224"),
+];
 
 /// How much memory will this model need, when, and because of which node?
 ///
 /// Reads an OpenVINO IR or an ONNX model without running it and without its weights, infers every shape, simulates
 /// every buffer, and prints the peak with its proof.
 #[derive(Debug, Parser)]
-#[command(name = "memgraph", version, after_help = EXIT_STATUS, propagate_version = true)]
+#[command(name = "memgraph", version, after_help = help(EXAMPLES), propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -44,6 +53,8 @@ enum Command {
     Verify(verify::Args),
     Quick(quick::Args),
     Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Parses the arguments, runs the command, and turns its outcome into the exit status of `CLI.md`.
@@ -69,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Quick(args) => quick::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
@@ -79,5 +92,46 @@ pub fn main() -> ExitCode {
             output::complain(&error);
             ExitCode::from(2)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_three_examples_that_are_understood() {
+        let all = [
+            EXAMPLES,
+            llm::EXAMPLES,
+            vit::EXAMPLES,
+            vlm::EXAMPLES,
+            graph::EXAMPLES,
+            dump::EXAMPLES,
+            plan::EXAMPLES,
+            verify::EXAMPLES,
+            quick::EXAMPLES,
+            schema::EXAMPLES,
+            completions::EXAMPLES,
+            man::EXAMPLES,
+        ];
+        assert_eq!(Cli::command().get_subcommands().count() + 1, all.len());
+        for (purpose, command) in all.into_iter().flat_map(|examples| {
+            assert!(examples.len() >= 3);
+            examples
+        }) {
+            let start = command.find("memgraph").unwrap_or_default();
+            let end = command.find([')', '|', '>', '&']).unwrap_or(command.len());
+            let words = command.get(start..end).unwrap_or_default().split_whitespace();
+            if words.clone().next() == Some("memgraph") {
+                assert!(Cli::try_parse_from(words).is_ok(), "{purpose}: {command}");
+            }
+            assert!(command.len() + 2 <= 80, "{command}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// How inputs are bound.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Shapes")]
 pub(super) struct Binding {
     /// Bind a free dim: `batch=4`, `seq=128`, `input_ids.1=128`, or a symbol of the model
     #[arg(long, value_name = "NAME=N", value_parser = parse_bind)]
@@ -37,9 +38,10 @@ pub(super) struct Binding {
 
 /// What a vision tower sees.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
 pub(super) struct Vision {
     /// Vision patches over all images, such as 577 or 5*577; not needed where the inputs have fixed shapes
-    #[arg(value_parser = parse_tiles)]
+    #[arg(value_parser = parse_tiles, help_heading = "Arguments")]
     seq: Option<Length>,
     /// Width and height of one image in pixels, resized as the model's image processor would
     #[arg(long, value_name = "WxH", value_parser = parse_image, conflicts_with = "seq")]
@@ -58,8 +60,9 @@ impl Vision {
     }
 }
 
-/// How the model is analysed and told.
+/// How the model is analysed, and where the report goes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(super) struct Analysis {
     #[command(flatten)]
     runtime: RuntimeArgs,

@@ -1,7 +1,7 @@
 //! `memgraph plan`: a planner alone, on a problem as CSV.
 
 use super::parse::{parse_number, parse_size};
-use super::{EXIT_STATUS, Outcome, output};
+use super::{Outcome, help, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::{self, Options, Planner, Solution, csv};
@@ -10,9 +10,16 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// Examples for help.
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
+    ("One planner", "memgraph plan problem.csv --planner exact --out plan.csv"),
+    ("All of them, side by side", "memgraph plan problem.csv --planner all"),
+    ("Exit with status 1 if the arena is over 16 MiB", "memgraph plan problem.csv --capacity 16MiB"),
+];
+
 /// Place the buffers of a problem: CSV `id,lower,upper,size`, live ranges half-open, as MiniMalloc has it
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_STATUS)]
+#[command(after_help = help(EXAMPLES))]
 pub(super) struct Args {
     /// A .csv with the columns id, lower, upper, size
     problem: PathBuf,

@@ -1,6 +1,6 @@
 //! `memgraph quick`: rules of thumb, without a graph.
 
-use super::{EXIT_STATUS, Outcome, output};
+use super::{Outcome, help, output};
 use clap::ArgGroup;
 use memgraph::closed_form::quick::{self, Context};
 use memgraph::error::{Error, ErrorKind, Result};
@@ -10,9 +10,16 @@ use memgraph::{Bytes, pipeline};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+/// Examples for help.
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
+    ("From a config.json, with a KV cache of 32,768 tokens", "memgraph quick qwen2.5-0.5b-fp16 --seq 32k"),
+    ("From a number of parameters", "memgraph quick --params 7B --bits 4"),
+    ("From the length of a file", "memgraph quick model.gguf"),
+];
+
 /// Rules of thumb from a parameter count, a config.json, or the length of a weights file
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_STATUS, group = ArgGroup::new("source").required(true).args(["model", "params", "file_size"]))]
+#[command(after_help = help(EXAMPLES), group = ArgGroup::new("source").required(true).args(["model", "params", "file_size"]))]
 pub(super) struct Args {
     /// A config.json or a folder with one; or a weights file (.onnx, .gguf, .bin …), whose length counts
     model: Option<PathBuf>,

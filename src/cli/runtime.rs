@@ -65,17 +65,32 @@ fn specs() -> Vec<&'static OptionSpec> {
     specs
 }
 
-/// The heading of an option in help: the runtimes that have it.
+/// The heading of an option in help: its runtime, if only one has it.
 fn heading(spec: &OptionSpec) -> String {
+    match owners(spec)[..] {
+        [only] => format!("Runtime {only}"),
+        _ => "Several runtimes".to_owned(),
+    }
+}
+
+/// Names of the runtimes that have an option.
+fn owners(spec: &OptionSpec) -> Vec<&'static str> {
     let has = |found: &&memgraph::runtime::options::Registration| {
         found.options.iter().any(|option| option.name == spec.name)
     };
-    let names: Vec<&str> = registry::RUNTIMES.iter().filter(has).map(|found| found.name).collect();
-    format!("Options of {}", names.join(" and "))
+    registry::RUNTIMES.iter().filter(has).map(|found| found.name).collect()
+}
+
+/// What an option sets, with its runtimes where there are several.
+fn description(spec: &OptionSpec) -> String {
+    match owners(spec)[..] {
+        [_] => spec.help.to_owned(),
+        ref several => format!("{} ({})", spec.help, several.join(", ")),
+    }
 }
 
 fn argument(spec: &'static OptionSpec) -> Arg {
-    let arg = Arg::new(spec.name).long(spec.name).help(spec.help).help_heading(heading(spec));
+    let arg = Arg::new(spec.name).long(spec.name).help(description(spec)).help_heading(heading(spec));
     match spec.values {
         Values::OneOf(words) => arg.value_name("VALUE").value_parser(words.to_vec()),
         Values::Size => arg.value_name("SIZE"),
@@ -105,11 +120,13 @@ impl Args for RuntimeArgs {
         let profile = Arg::new("profile")
             .long("profile")
             .value_name("PROFILE")
+            .help_heading("Run")
             .value_parser(PossibleValuesParser::new(names))
             .help(format!("Runtime to model [default: {}]", defaults.join(", ")));
         let planner = Arg::new("planner")
             .long("planner")
             .value_name("PLANNER")
+            .help_heading("Run")
             .help("Memory planner [default: the runtime's]");
         let command = command.arg(profile).arg(planner);
         specs().into_iter().fold(command, |command, spec| command.arg(argument(spec)))

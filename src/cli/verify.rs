@@ -1,16 +1,23 @@
 //! `memgraph verify`: the geometry checker alone, on a plan as CSV.
 
 use super::parse::parse_size;
-use super::{EXIT_STATUS, Outcome, output};
+use super::{Outcome, help, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::csv;
 use memgraph::verify::geometry;
 use std::path::{Path, PathBuf};
 
+/// Examples for help.
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
+    ("Two buffers that overlap are named", "memgraph verify plan.csv"),
+    ("The arena's size as well", "memgraph verify plan.csv --capacity 16MiB"),
+    ("After a planner", "memgraph plan problem.csv --out plan.csv && memgraph verify plan.csv"),
+];
+
 /// Check a plan: no two buffers that live together may share a byte
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_STATUS)]
+#[command(after_help = help(EXAMPLES))]
 pub(super) struct Args {
     /// A .csv with the columns id, lower, upper, size, offset
     plan: PathBuf,

@@ -2,17 +2,25 @@
 
 use super::options::{Analysis, Binding, Vision};
 use super::parse::parse_count;
-use super::{EXIT_STATUS, Outcome, components};
+use super::{Outcome, components, help};
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::report::text::Heading;
 use std::path::PathBuf;
 
+/// Examples for help.
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
+    ("One image of 224x224 pixels", "memgraph vit vit-base-p16-224-fp16 --image 224x224"),
+    ("Five tiles of 577 patches", "memgraph vit llava-1.5-7b-vision-fp16 5*577"),
+    ("A tower whose inputs have fixed shapes, with a chart", "memgraph vit siglip-mini-fp16 --svg tower.svg"),
+];
+
 /// A vision tower of SEQ patches over all images, or of one image of WxH pixels
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_STATUS)]
+#[command(after_help = help(EXAMPLES), next_help_heading = "Run")]
 pub(super) struct Args {
-    /// A folder with an export, an .xml or an .onnx
+    /// A folder with an export, or a model file (.xml or .onnx)
+    #[arg(help_heading = "Arguments")]
     model: PathBuf,
     #[command(flatten)]
     vision: Vision,

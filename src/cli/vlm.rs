@@ -2,18 +2,32 @@
 
 use super::options::{Analysis, Binding, Vision};
 use super::parse::{parse_count, parse_number};
-use super::{EXIT_STATUS, Outcome, components};
+use super::{Outcome, components, help};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::report::text::Heading;
 use std::path::PathBuf;
 
+/// Examples for help.
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "An image and 64 tokens of text, as OpenVINO GenAI runs them",
+        "memgraph vlm qwen2.5-vl-3b --image 1024x768 --text-tokens 64",
+    ),
+    (
+        "7,252 patches, the vision tower freed before the text",
+        "memgraph vlm qwen2.5-vl-3b 7252 --keep-vision no",
+    ),
+    ("The same without a host application", "memgraph vlm qwen2.5-vl-3b 7252 --runner plain"),
+];
+
 /// A vision-language pipeline: SEQ patches over all images, or an image of WxH pixels, and a text
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_STATUS)]
+#[command(after_help = help(EXAMPLES), next_help_heading = "Run")]
 pub(super) struct Args {
     /// A folder with the parts of an export
+    #[arg(help_heading = "Arguments")]
     model: PathBuf,
     #[command(flatten)]
     vision: Vision,
