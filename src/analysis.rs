@@ -182,7 +182,7 @@ pub fn run(model: &Path, request: &Request) -> Result<Analysis> {
                     .help("give the folder that holds them"));
             }
             let asked = vlm::Request { patches, tiles, text_tokens, new_tokens, ..vlm::Request::default() };
-            several(model, parts::of_pipeline(model)?, request, asked, keeps_vision)
+            several(model, parts::of_pipeline(model)?, request, asked, Whole::Pipeline { keeps_vision })
         }
     }
 }
@@ -347,7 +347,7 @@ fn vision(model: &Path, request: &Request, tower: vlm::Request, part: Option<&st
     let is_asked = |found: &parts::Part| part.is_none_or(|asked| file_name(&found.file) == asked);
     let mut wanted: Vec<parts::Part> = all.into_iter().filter(is_asked).collect();
     if wanted.len() > 1 {
-        return several(model, wanted, request, tower, true);
+        return several(model, wanted, request, tower, Whole::Tower);
     }
     let Some(only) = wanted.pop() else {
         let message = format!("the tower has no part \"{}\"", part.unwrap_or_default());
@@ -371,18 +371,37 @@ fn vision(model: &Path, request: &Request, tower: vlm::Request, part: Option<&st
     Ok(found)
 }
 
+/// What several parts make together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    /// A vision tower.
+    Tower,
+    /// A pipeline, which the host application of pipelines runs.
+    Pipeline { keeps_vision: bool },
+}
+
 /// Several parts, one after the other.
 fn several(
     model: &Path,
     parts: Vec<parts::Part>,
     request: &Request,
     asked: vlm::Request,
-    keeps_vision: bool,
+    whole: Whole,
 ) -> Result<Analysis> {
     let base = request.scenario(model)?;
     let asked = with_settings(asked, model, request)?;
+    let generators = parts.iter().filter(|part| part.role == parts::Role::Language);
+    let generators: Vec<PathBuf> = generators.map(|part| part.file.clone()).collect();
     let rules = |graph: &Graph| {
-        let runtime = request.runtime(graph)?;
+        let name = request.profile.as_deref();
+        let options = match whole {
+            Whole::Tower => request.options.clone(),
+            Whole::Pipeline { .. } => {
+                let generates = generators.iter().any(|file| file == graph.file());
+                registry::part_options(graph, name, &request.options, generates)
+            }
+        };
+        let runtime: Arc<dyn Runtime> = Arc::from(registry::for_graph(graph, name, &options)?);
         let planner = request.planner(&*runtime);
         Ok((runtime, planner))
     };
@@ -391,7 +410,7 @@ fn several(
     let sha256 = files.map(|walk| formats::sha256(&walk.part.file)).collect::<Result<Vec<_>>>()?;
     let subject = PipelineSubject {
         model: model.display().to_string(),
-        keeps_vision,
+        keeps_vision: whole != Whole::Pipeline { keeps_vision: false },
         by: request.by,
         full: request.full,
         sha256,

@@ -2,18 +2,22 @@
 
 use super::model::Report;
 
-/// The breakdown as CSV with a header; keys are quoted where they need it.
+/// The breakdown as CSV with a header; keys are quoted where they need it. A pipeline's has a column `part`.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let mut text = String::from("by,key,bytes,weights_bytes,state_bytes,at_peak_bytes\n");
+    let is_pipeline = !report.components.is_empty();
+    let part = if is_pipeline { "part," } else { "" };
+    let mut text = format!("{part}by,key,bytes,weights_bytes,state_bytes,at_peak_bytes\n");
     for share in &report.breakdown {
-        text.push_str(&format!(
-            "{},{},{},{}",
-            share.by,
-            quoted(&share.key),
-            share.bytes,
-            share.weights_bytes
-        ));
+        // The keys of a pipeline start with the part.
+        let (part, key) = match share.key.split_once(": ") {
+            Some((part, key)) if is_pipeline => (part, key),
+            _ => ("", share.key.as_str()),
+        };
+        if is_pipeline {
+            text.push_str(&format!("{},", quoted(part)));
+        }
+        text.push_str(&format!("{},{},{},{}", share.by, quoted(key), share.bytes, share.weights_bytes));
         text.push_str(&format!(",{},{}\n", share.state_bytes, share.at_peak_bytes));
     }
     text

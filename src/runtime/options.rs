@@ -120,6 +120,13 @@ impl Options {
         self
     }
 
+    /// Removes options.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Options {
+        self.given.retain(|name, _| !names.contains(&name.as_str()));
+        self
+    }
+
     /// The names of the options that were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.given.keys().map(String::as_str)

@@ -73,6 +73,31 @@ pub fn for_graph(graph: &Graph, name: Option<&str>, options: &Options) -> Result
     Ok(runtime)
 }
 
+/// Options of the language model of a pipeline unless they are given: OpenVINO GenAI runs the pipelines of its exports.
+const OF_GENERATORS: &[(&str, &str)] = &[("runner", "genai")];
+
+/// Options of what generates tokens, which the other parts of a pipeline do not have.
+const GENERATION: &[&str] =
+    &["runner", "logits", "attention", "cache-size", "max-num-batched-tokens", "prefix-caching"];
+
+/// The options of a part of a pipeline. Its language model has those that were given, and the host application's where the
+/// graph's runtime has them; every other part has those that are not about a generation.
+#[must_use]
+pub fn part_options(graph: &Graph, name: Option<&str>, options: &Options, generates: bool) -> Options {
+    if !generates {
+        return options.clone().without(GENERATION);
+    }
+    let named = |found: &&Registration| name == Some(found.name);
+    let fits = |found: &&Registration| name.is_none() && found.default_for.contains(&graph.format());
+    let Some(found) = RUNTIMES.iter().find(|found| named(found) || fits(found)) else {
+        return options.clone();
+    };
+    let missing = OF_GENERATORS.iter().filter(|(option, _)| {
+        options.word(option).is_none() && found.options.iter().any(|spec| spec.name == *option)
+    });
+    missing.fold(options.clone(), |options, &(option, value)| options.with(option, value))
+}
+
 /// The error of an option that a runtime does not have; it names those that have it.
 #[must_use]
 pub fn unsupported(option: &str, runtime: &str) -> Error {
@@ -110,6 +135,21 @@ mod tests {
         let error = make("onnxruntime-cpu", &options).unwrap_err();
         assert_eq!(error.message(), "`--xmx` has no effect under profile onnxruntime-cpu");
         assert!(make("openvino-gpu", &options).is_ok());
+    }
+
+    #[test]
+    fn only_the_language_model_of_a_pipeline_is_a_generator() {
+        let graph =
+            crate::graph::Builder::new("m".as_ref(), crate::graph::Format::OpenVino).finish().unwrap();
+        let words = |options: &Options, name, generates| {
+            let found = part_options(&graph, name, options, generates);
+            [found.word("runner"), found.word("logits")].map(|word| word.unwrap_or("").to_owned())
+        };
+        let given = Options::default().with("logits", "last");
+        assert_eq!(words(&given, None, true), ["genai", "last"]);
+        assert_eq!(words(&given, None, false), ["", ""]);
+        assert_eq!(words(&given, Some("openvino-gpu"), true), ["", "last"]);
+        assert_eq!(words(&given.with("runner", "plain"), None, true), ["plain", "last"]);
     }
 
     #[test]

@@ -268,7 +268,7 @@ const RUNNER: OptionSpec = OptionSpec {
     name: "runner",
     values: Values::OneOf(&["plain", "genai"]),
     help: "Host application: `plain` runs the file as it is, `genai` is OpenVINO GenAI, as `--logits last --attention \
-           paged` [default: plain]",
+           paged` [default: plain; of `vlm`: genai]",
 };
 
 const RUNTIME_VERSION: OptionSpec = OptionSpec {
