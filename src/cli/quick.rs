@@ -1,5 +1,6 @@
 //! `memgraph quick`: rules of thumb, without a graph.
 
+use super::parse::parse_number;
 use super::{Outcome, help, output};
 use clap::ArgGroup;
 use memgraph::closed_form::quick::{self, Context};
@@ -33,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
     bits: u64,
     /// Tokens in the KV cache
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
     seq: Option<u64>,
     /// Sequences side by side
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_count)]
