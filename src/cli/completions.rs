@@ -1,7 +1,7 @@
 //! `memgraph completions`: what a shell completes.
 
-use super::{Cli, Outcome, help, output};
-use clap::CommandFactory;
+use super::{Outcome, help, output};
+use clap::Command;
 use clap_complete::Shell;
 use memgraph::error::Result;
 
@@ -21,9 +21,10 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+/// Prints the script for the commands of `program`.
+pub(super) fn run(args: &Args, mut program: Command) -> Result<Outcome> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "memgraph", &mut script);
+    clap_complete::generate(args.shell, &mut program, "memgraph", &mut script);
     output::print(&String::from_utf8_lossy(&script))?;
     Ok(Outcome::Fine)
 }

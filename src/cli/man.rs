@@ -1,7 +1,7 @@
 //! `memgraph man`: man pages, one per command.
 
-use super::{Cli, Outcome, help, output};
-use clap::CommandFactory;
+use super::{Outcome, help, output};
+use clap::Command;
 use memgraph::error::{Error, ErrorKind, Result};
 use std::path::PathBuf;
 
@@ -23,8 +23,8 @@ pub(super) struct Args {
     out_dir: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let mut program = Cli::command();
+/// Prints or writes the pages of `program`.
+pub(super) fn run(args: &Args, mut program: Command) -> Result<Outcome> {
     program.build();
     if let Some(folder) = &args.out_dir {
         let commands = program.get_subcommands().filter(|command| !command.is_hide_set());
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let asked = match &args.command {
         None => &program,
         Some(name) => program.find_subcommand(name).ok_or_else(|| {
-            let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+            let names: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
             Error::new(ErrorKind::Usage, format!("there is no command \"{name}\""))
                 .help(format!("commands: {}", names.join(", ")))
         })?,
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// One page as roff.
-fn page(command: &clap::Command) -> Result<String> {
+fn page(command: &Command) -> Result<String> {
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
     rendered
