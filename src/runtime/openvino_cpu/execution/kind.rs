@@ -92,6 +92,8 @@ kinds! {
     Reshape = "Reshape";
     /// Permutation.
     Transpose = "Transpose";
+    /// Exchange of the channels of groups.
+    ShuffleChannels = "ShuffleChannels";
     /// Gather.
     Gather = "Gather";
     /// Split and VariadicSplit.

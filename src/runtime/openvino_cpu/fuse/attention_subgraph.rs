@@ -20,6 +20,9 @@ use crate::runtime::openvino_cpu::execution::{Attention, Kind, Precision};
 use crate::runtime::openvino_cpu::release::Change;
 use smallvec::SmallVec;
 
+/// Masks and biases that are looked for behind scores: models have one of each.
+const MOST_MASKS: usize = 2;
+
 /// Fuses every attention that is left after those with state.
 pub(super) fn fuse(work: &mut Work<'_>) {
     let precision = work.options.precision;
@@ -39,8 +42,8 @@ fn is_softmax(work: &Work<'_>, node: usize) -> bool {
     matches!(work.nodes[node].op, Op::Softmax(_))
 }
 
-/// Attention that was written out: `MatMul → [Divide or Multiply by one number] → [Add mask] → Softmax → MatMul`, each
-/// step the only reader of the one before, keys and values no constants. The scale moves to the keys.
+/// Attention that was written out: `MatMul → [Divide or Multiply by one number] → [Add mask or bias]… → Softmax → MatMul`,
+/// each step the only reader of the one before, keys and values no constants. The scale moves to the keys.
 fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Option<()> {
     let (product, 0) = work.only_user(softmax)? else { return None };
     let is_product = |node: usize| matches!(work.nodes[node].op, Op::MatMul { transpose_a: false, .. });
@@ -52,15 +55,18 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
         return fuse_bytes(work, product, scores, precision);
     }
     let mut below = work.producer(softmax, 0)?;
-    let mut mask = None;
-    if is_binary(work, below, Binary::Add) {
+    let mut masks: SmallVec<[(usize, Edge); 2]> = SmallVec::new();
+    while is_binary(work, below, Binary::Add) && masks.len() < MOST_MASKS {
         let (first, second) = (work.nodes[below].input(0)?, work.nodes[below].input(1)?);
-        let is_scores = |edge: Edge| is_product(edge.node) || scale_of(work, edge.node).is_some();
-        let (scores, added) = if is_scores(first) { (first, second) } else { (second, first) };
+        let (scores, added) = match is_scores(work, first, MOST_MASKS) {
+            true => (first, second),
+            false => (second, first),
+        };
         work.only_user(below)?;
-        mask = Some((below, added));
+        masks.push((below, added));
         below = scores.node;
     }
+    masks.reverse();
     let mut scale = None;
     if let Some((scores, number)) = scale_of(work, below) {
         work.only_user(below)?;
@@ -96,7 +102,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     }
     let name = |node: usize| work.nodes[node].name.clone();
     let mut originals = vec![scale.map_or_else(|| name(below), |(node, _)| name(node))];
-    originals.extend(mask.map(|(add, _)| name(add)));
+    originals.extend(masks.iter().map(|&(add, _)| name(add)));
     originals.push(name(softmax));
     let mut names: SmallVec<[Box<str>; 1]> = SmallVec::new();
     let (mut query, mut value) = (Some(query), Some(value));
@@ -104,11 +110,22 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     names.extend(originals);
     take_swap(work, &mut value, rank, &mut names);
     names.push(work.nodes[product].name.clone());
-    let mask = mask.map(|(_, mask)| mask);
-    let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
-    let sizes = Attention { has_mask: mask.is_some(), ..sizes };
+    let sizes = Attention { has_mask: !masks.is_empty(), ..sizes };
+    let added = masks.into_iter().map(|(_, added)| added);
+    let inputs: Vec<Edge> = query.into_iter().chain([key]).chain(added).chain(value).collect();
     finish(work, product, inputs, names, sizes, precision);
     Some(())
+}
+
+/// Whether something is scores: a product, with a scale or not, and sums of it.
+fn is_scores(work: &Work<'_>, edge: Edge, n_masks: usize) -> bool {
+    let is_product = matches!(work.nodes[edge.node].op, Op::MatMul { transpose_a: false, .. });
+    let is_sum = |node: usize| is_binary(work, node, Binary::Add) && work.only_user(node).is_some();
+    is_product
+        || scale_of(work, edge.node).is_some()
+        || n_masks > 0
+            && is_sum(edge.node)
+            && work.nodes[edge.node].inputs().iter().flatten().any(|&edge| is_scores(work, edge, n_masks - 1))
 }
 
 /// Scores of queries and keys in 8 bits.
@@ -470,8 +487,8 @@ mod tests {
         assert!(lines[subgraph + 1].starts_with("Transpose out_t"), "{lines:?}");
     }
 
-    /// Scores, a division, a mask, Softmax and a product; keys are transposed by `order`.
-    fn written_out(order: &[i64], key_dims: &[i64]) -> Vec<String> {
+    /// Scores, a division, so many masks, Softmax and a product; keys are transposed by `order`.
+    fn written_out(order: &[i64], key_dims: &[i64], n_masks: usize) -> Vec<String> {
         let (mut net, f32, scores) = (Net::new(), DType::F32, [1, 2, FREE, FREE]);
         let [q, v] = ["q", "v"].map(|name| net.input(name, f32, &[1, 2, FREE, 8]));
         let k = net.input("k", f32, key_dims);
@@ -483,7 +500,10 @@ mod tests {
         let made = net.op("scores", product(), &[q, k], f32, &scores);
         let root = net.number("root", 2.0);
         let made = net.op("div", binary(Binary::Divide), &[made, root], f32, &scores);
-        let made = net.op("add", binary(Binary::Add), &[made, mask], f32, &scores);
+        let mut made = made;
+        for mask_name in ["add", "bias"].into_iter().take(n_masks) {
+            made = net.op(mask_name, binary(Binary::Add), &[made, mask], f32, &scores);
+        }
         let made = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[made], f32, &scores);
         let out = net.op("out", product(), &[made, v], f32, &[1, 2, FREE, 8]);
         net.result("result", out);
@@ -494,8 +514,11 @@ mod tests {
     fn what_was_written_out_is_the_same_subgraph() {
         let scaled = "Eltwise Multiply f32";
         let subgraph = "Subgraph div,add,softmax,out f32";
-        assert_eq!(written_out(&[0, 2, 3, 1], &[1, FREE, 2, 8]), [scaled, "Transpose k_t f32", subgraph]);
+        assert_eq!(written_out(&[0, 2, 3, 1], &[1, FREE, 2, 8], 1), [scaled, "Transpose k_t f32", subgraph]);
         // A product swaps the last two dims of its keys itself.
-        assert_eq!(written_out(&[0, 1, 3, 2], &[1, 2, FREE, 8]), [scaled, subgraph]);
+        assert_eq!(written_out(&[0, 1, 3, 2], &[1, 2, FREE, 8], 1), [scaled, subgraph]);
+        // A bias of positions is one more sum.
+        let subgraph = "Subgraph div,add,bias,softmax,out f32";
+        assert_eq!(written_out(&[0, 1, 3, 2], &[1, 2, FREE, 8], 2), [scaled, subgraph]);
     }
 }

@@ -64,6 +64,7 @@ pub(super) fn of(op: &Op, type_name: &str) -> Kind {
         Op::PagedAttention => Kind::PagedAttention,
         Op::Rope(_) => Kind::Rope,
         Op::Rms => Kind::Rms,
+        Op::ShuffleChannels { .. } => Kind::ShuffleChannels,
         _ => Kind::Other(type_name.into()),
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
         }
         Kind::Reduce if !reduces_channels_last(work, node) || !keeps_type(work, node) => false,
         Kind::Mvn if !(4..=5).contains(&rank_of(work, node)) => false,
-        Kind::Mvn | Kind::Pooling | Kind::Reduce | Kind::Split => {
+        Kind::Mvn | Kind::Pooling | Kind::Reduce | Kind::ShuffleChannels | Kind::Split => {
             inputs.next().is_some_and(|edge| layout(edge) == Layout::ChannelsLast)
         }
         Kind::Transpose | Kind::StridedSlice => slides(work, node),
@@ -69,13 +69,12 @@ fn slides(work: &Work<'_>, node: usize) -> bool {
     }
 }
 
-/// Whether a Reduce can read channels-last: only where its second dim is known and not 1.
+/// Whether a Reduce can read channels-last: only with four or five dims, the second of them known and not 1.
 ///
 /// Source: `Reduce::initSupportedPrimitiveDescriptors`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/reduce.cpp.
 fn reads_channels_last(work: &Work<'_>, node: usize) -> bool {
-    let input = work.nodes[node].input(0);
-    let channels = input.and_then(|edge| work.tensor(edge).dims.get(1));
-    channels.is_some_and(|dim| !dim.is_free && dim.size > 1)
+    let Some(dims) = work.nodes[node].input(0).map(|edge| &work.tensor(edge).dims) else { return false };
+    (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| !dim.is_free && dim.size > 1)
 }
 
 /// Whether it writes what it reads so: dims that are gone leave no layout.
@@ -100,7 +99,7 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
             Layout::Plain
         }
         Kind::Mvn if input == 0 && (4..=5).contains(&rank_of(work, node)) => has.layout,
-        Kind::Reduce | Kind::Pooling if input == 0 => has.layout,
+        Kind::Reduce | Kind::Pooling | Kind::ShuffleChannels if input == 0 => has.layout,
         Kind::Split if input == 0 && has.dims.len() > 3 => has.layout,
         Kind::Transpose | Kind::StridedSlice if input == 0 && slides(work, node) => Layout::ChannelsLast,
         Kind::Eltwise | Kind::Concat | Kind::Subgraph if reads_own_layout(work, node, edge) => of

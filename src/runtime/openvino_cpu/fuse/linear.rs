@@ -1,10 +1,11 @@
 //! Products and sums with constants on top of each other.
 //!
 //! A sum with a constant that is multiplied with one is multiplied first: both factors meet, and the shift is scaled. Of two
-//! products, and of two sums, with a constant each, one is left, under the name of the last. What is in between must have one
-//! reader.
+//! products, and of two sums, with a constant each, one is left, under the name of the last; a division by a constant is a
+//! product by then. What is in between must have one reader.
 //!
-//! Source: `AddMultiplyFusion`, `AddAddFusion` and `MultiplyMultiplyFusion`, OpenVINO 2026.4,
+//! Source: `ConvertDivideWithConstant`, src/common/transformations/src/transformations/op_conversions/convert_divide.cpp;
+//! `AddMultiplyFusion`, `AddAddFusion` and `MultiplyMultiplyFusion`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/lin_op_sequence_fusion.cpp.
 
 use super::pattern::constant_and_other;
@@ -41,11 +42,38 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "multiply-multiply",
         source: SOURCE,
-        on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
-        apply: |work, node| join(work, node, Binary::Multiply),
+        on: |node| matches!(node.op, Op::Binary(Binary::Multiply | Binary::Divide, _)),
+        apply: join_factors,
         repeats: true,
     },
 ];
+
+/// The same behind what subtractions became: their -1 meets the factors before it.
+///
+/// Other factors that are next to a sum by now moved there later (`MoveEltwiseUpThroughDataMov`), and stay.
+pub(super) const OF_SUBTRACTIONS: &[Rule] = &[
+    Rule {
+        name: "add-multiply-of-subtraction",
+        source: SOURCE,
+        on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+        apply: |work, node| is_of_subtraction(work, node).then(|| multiply_first(work, node))?,
+        repeats: false,
+    },
+    Rule {
+        name: "multiply-multiply-of-subtraction",
+        source: SOURCE,
+        on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+        apply: |work, node| is_of_subtraction(work, node).then(|| join_factors(work, node))?,
+        repeats: true,
+    },
+];
+
+/// Whether a product, or what it multiplies, was a subtraction in the file.
+fn is_of_subtraction(work: &Work<'_>, node: usize) -> bool {
+    let subtracts =
+        |node: usize| matches!(work.graph.node(work.nodes[node].source).op, Op::Binary(Binary::Subtract, _));
+    subtracts(node) || floats(work, node, Binary::Multiply).is_some_and(|(_, data)| subtracts(data.node))
+}
 
 /// Of `(x + shift) · factor`: `x · factor + shift · factor`, named as the product.
 fn multiply_first(work: &Work<'_>, node: usize) -> Option<Patch> {
@@ -66,11 +94,26 @@ fn multiply_first(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
-/// Of two operations of a kind with a constant each, one.
+/// Of two sums with a constant each, one.
 fn join(work: &Work<'_>, node: usize, kind: Binary) -> Option<Patch> {
-    let (second, inner) = floats(work, node, kind)?;
+    joined(work, node, |node| floats(work, node, kind))
+}
+
+/// Of two products with a constant each, or divisions by one, a product.
+fn join_factors(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let mut patch = joined(work, node, |node| {
+        let divided = floats(work, node, Binary::Divide).filter(|_| !work.reads_const(node, 0));
+        divided.or_else(|| floats(work, node, Binary::Multiply))
+    })?;
+    patch.change(node, |node| node.op = Op::Binary(Binary::Multiply, Broadcast::Numpy));
+    Some(patch)
+}
+
+/// Of two operations, of which `parts` finds the constant and what it is applied to, one.
+fn joined(work: &Work<'_>, node: usize, parts: impl Fn(usize) -> Option<(Edge, Edge)>) -> Option<Patch> {
+    let (second, inner) = parts(node)?;
     work.only_user(inner.node)?;
-    let (first, data) = floats(work, inner.node, kind)?;
+    let (first, data) = parts(inner.node)?;
     let mut patch = Patch::new(work);
     let constant = folded(work, &mut patch, first, second, &work.nodes[node])?;
     patch.set_inputs(node, [data, constant]);
@@ -140,10 +183,28 @@ mod tests {
     }
 
     #[test]
+    fn the_factor_of_a_subtraction_is_joined() {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 8]);
+        let [x, y] = ["x", "y"].map(|name| net.input(name, f32, &dims));
+        let y = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[y], f32, &dims);
+        let weight = net.weight("weight", f32, &[1, 8]);
+        let op = |kind| Op::Binary(kind, Broadcast::Numpy);
+        let y = net.op("scaled", op(Binary::Multiply), &[y, weight], f32, &dims);
+        let out = net.op("difference", op(Binary::Subtract), &[x, y], f32, &dims);
+        net.result("out", out);
+        let lines = net.lines(DYNAMIC);
+        assert_eq!(lines, ["Softmax softmax f32", "Eltwise Multiply,difference f32"]);
+    }
+
+    #[test]
     fn what_others_read_stays() {
         let of = sequence(&[Binary::Add, Binary::Multiply], true);
         assert_eq!(of, ["Softmax softmax f32", "Eltwise op0 f32", "Eltwise op1 f32"]);
-        let of = sequence(&[Binary::Divide, Binary::Divide], false);
-        assert_eq!(of, ["Softmax softmax f32", "Eltwise op0,op1 f32"]);
+    }
+
+    #[test]
+    fn a_division_by_a_constant_is_a_product() {
+        let of = sequence(&[Binary::Divide, Binary::Multiply], false);
+        assert_eq!(of, ["Softmax softmax f32", "Eltwise op1 f32"]);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! * Two constants of equal dims that are added one after the other are one sum, named as the second.
 //! * With static dims, `[Add →] Reshape → Add mask → Reshape → Softmax` with the first and the last shape equal and one
-//!   reader each: the mask takes the other shape when the model is compiled, and both Reshapes are gone.
+//!   reader each: the mask, which nothing else may read (seen in two models), takes the other shape when the model is compiled, and
+//!   both Reshapes are gone.
 //!
 //! Source: `AddAddFusion`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations, and
 //! `ExtractReshapesFromMHA`, src/common/snippets/src/pass/extract_reshapes_from_mha.cpp.
@@ -57,6 +58,8 @@ fn extract(work: &Work<'_>, softmax: usize) -> Option<Patch> {
     let add = work.producer(last, 0)?;
     work.only_user(add)?;
     let (mask, data) = constant_and_other(work, add, Binary::Add)?;
+    // A mask that several layers share keeps its shape.
+    work.only_user(mask.node)?;
     let first = Some(data.node).filter(|&node| is_reshape(node))?;
     let source = work.nodes[first].input(0)?;
     let tensor = work.nodes[last].outputs.first()?.clone();

@@ -2,13 +2,17 @@
 //!
 //! * Writers of variables come in the order in which the file reads the variables.
 //! * An output that nobody reads of a node with several outputs, and a parameter that nobody reads, end in an Output
-//!   of their own.
+//!   of their own. So do the indices of a MaxPool that rounds as torch does: another is one without indices by then. They are
+//!   integers in the model and of the pool's type in its kernel, so a Reorder is between.
 //!
-//! Source: `Graph::Replicate` and `Graph::SortTopologically`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
+//! Source: `ConvertMaxPool14ToMaxPool8` and its callback in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp;
+//! `Graph::Replicate` and `Graph::SortTopologically`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
-use super::work::{Build, Edge, Node, Work};
+use super::work::{Build, Edge, Node, Tensor, Work};
+use crate::DType;
 use crate::graph::Op;
-use crate::runtime::openvino_cpu::execution::Kind;
+use crate::graph::op::Rounding;
+use crate::runtime::openvino_cpu::execution::{Kind, Layout};
 
 /// Settles the roots.
 pub(super) fn settle(work: &mut Work<'_>) {
@@ -24,7 +28,8 @@ pub(super) fn settle(work: &mut Work<'_>) {
         let n_outputs = work.nodes[node].outputs.len();
         let may_stub = match work.nodes[node].kind {
             Kind::Input => true,
-            Kind::ScaledDotProductAttention | Kind::MemoryOutput | Kind::Output | Kind::Pooling => false,
+            Kind::ScaledDotProductAttention | Kind::MemoryOutput | Kind::Output => false,
+            Kind::Pooling => rounds_as_torch(&work.nodes[node].op),
             _ => n_outputs > 1,
         };
         for port in 0..if may_stub { n_outputs } else { 0 } {
@@ -35,8 +40,58 @@ pub(super) fn settle(work: &mut Work<'_>) {
             if !is_read {
                 let name = format!("stub_{port}_{}", work.nodes[node].name).into();
                 let output = Node::nameless(Op::Result, Kind::Output, work.nodes[node].source);
-                work.add(Node { name, ..output }, [Edge { node, port }]);
+                let edge = match work.nodes[node].kind {
+                    Kind::Pooling => integers(work, Edge { node, port }),
+                    _ => Edge { node, port },
+                };
+                work.add(Node { name, ..output }, [edge]);
             }
         }
+    }
+}
+
+/// Whether a pool keeps its output of indices.
+fn rounds_as_torch(op: &Op) -> bool {
+    matches!(op, Op::Pool(pool) if pool.rounding == Rounding::CeilTorch)
+}
+
+/// The indices of a pool, which are computed in the type of its maxima, as integers.
+fn integers(work: &mut Work<'_>, indices: Edge) -> Edge {
+    let pool = &mut work.nodes[indices.node];
+    let (dtype, source) = (pool.outputs[0].dtype, pool.source);
+    pool.outputs[indices.port].dtype = dtype;
+    pool.outputs[indices.port].layout = Layout::Plain;
+    let tensor = Tensor { dtype: DType::I32, ..pool.outputs[indices.port].clone() };
+    work.add_reorder(indices, tensor, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::Pool;
+
+    /// A pool of two outputs, of which the first is a result.
+    fn pooled(rounding: Rounding) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 2, 4, 4]);
+        let pool = Pool {
+            kernel: [2, 2].into_iter().collect(),
+            rounding,
+            indices: Some(DType::I64),
+            ..Pool::default()
+        };
+        let dims: &[i64] = &[FREE, 2, 3, 3];
+        let out = net.split("pool", Op::Pool(Box::new(pool)), &[x], f32, &[dims, dims]);
+        net.result("out", out[0]);
+        let graph = net.execute(DYNAMIC);
+        let kinds = graph.nodes.iter().map(|node| node.kind.name().to_owned());
+        kinds.filter(|kind| kind == "Reorder" || kind == "Output").collect()
+    }
+
+    #[test]
+    fn indices_of_a_pool_that_rounds_as_torch_does_have_an_output() {
+        assert_eq!(pooled(Rounding::CeilTorch), ["Output", "Reorder", "Output"]);
+        assert_eq!(pooled(Rounding::Ceil), ["Output"]);
     }
 }

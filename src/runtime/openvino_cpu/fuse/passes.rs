@@ -6,9 +6,10 @@ use super::work::{Order, Pass};
 use super::{
     attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
     eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state, last_token, leaky_relu,
-    linear, log_softmax, low_precision, mask, mask_reshapes, matmul_scale, moe, move_up, mvn, no_ops, order,
-    pad, paged_attention, precision, product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state,
-    skipped, softmax, split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
+    linear, log_softmax, low_precision, mask, mask_reshapes, matmul_scale, matmul_transposes, moe, move_up,
+    mvn, no_ops, order, pad, paged_attention, precision, product_scale, recurrent, reorder, rms, rope,
+    rope_forms, sdpa_state, shuffle_channels, skipped, softmax, split, subgraph, subtract, symbol_sources,
+    transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -46,11 +47,13 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("reduce-first", COMMON, unit_dims::REDUCE, Order::Model, &["duplicates"]),
     Pass::rule(&unit_dims::RESHAPE, Order::Model, &["reduce-first"]),
     Pass::rule(&unit_dims::SHAPE, Order::Model, &["transpose-to-reshape"]),
+    Pass::rule(&matmul_transposes::RULE, Order::Model, &["constants"]),
     Pass::rules("linear-sequences", COMMON, linear::RULES, Order::Model, &["constants"])
         .when(|work| !low_precision::applies(work)),
     Pass::rule(&matmul_scale::RULE, Order::Model, &["linear-sequences"]),
     Pass::rules("no-ops", COMMON, no_ops::RULES, Order::Model, &["constants", "transpose-to-reshape"]),
     Pass::rule(&pad::RULE, Order::Model, &["no-ops"]),
+    Pass::rule(&shuffle_channels::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&softmax::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["no-ops"]),
@@ -92,8 +95,7 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("interleaved-rotations", COMMON, rope_forms::INTERLEAVED, Order::Model, &["rotations"]),
     Pass::rule(&sdpa_state::RULE, Order::Model, &["rotations", "no-ops"]),
     Pass::rule(&subtract::OF_VARIABLES, Order::Model, &["rotations-in-halves"]),
-    // What a subtraction multiplies with -1 meets the factors before it.
-    Pass::rules("linear-sequences-again", COMMON, linear::RULES, Order::Model, &["subtract"])
+    Pass::rules("linear-sequences-again", COMMON, linear::OF_SUBTRACTIONS, Order::Model, &["subtract"])
         .when(|work| !low_precision::applies(work)),
     Pass::rule(&log_softmax::RULE, Order::Model, &["subtract"]),
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),

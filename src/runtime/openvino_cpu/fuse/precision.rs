@@ -2,7 +2,7 @@
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
 //! stay f32; so do what feeds a rotation's cos and sin, states of attention and what initialises them, what repeats a
-//! constant, a Reduce without post-operations, which accumulates in its output, and constants. Trigonometry and logarithms
+//! constant, a Reduce without post-operations that accumulates in its output (not that of a maximum), and constants. Trigonometry and logarithms
 //! compute in f32 alone. All other floats are bf16.
 //!
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
@@ -11,6 +11,8 @@ use super::initial_state;
 use super::types::{computes_bytes, computes_f32};
 use super::work::{Edge, Work};
 use crate::DType;
+use crate::graph::Op;
+use crate::graph::op::Reduce;
 use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 
 /// Settles the type of every tensor, and finds which nodes stay f32 by their place.
@@ -45,7 +47,9 @@ pub(super) fn enforce(work: &mut Work<'_>) {
                 Kind::MemoryInput => is_of_attention[node],
                 _ => false,
             };
-            let accumulates = of.kind == Kind::Reduce && of.n_fused == 0;
+            // A choice of one element needs no wider accumulator.
+            let chooses = matches!(of.op, Op::Reduce { kind: Reduce::Max | Reduce::Min, .. });
+            let accumulates = of.kind == Kind::Reduce && of.n_fused == 0 && !chooses;
             if is_fixed
                 || computes_f32[node]
                 || keeps[node]
@@ -221,16 +225,16 @@ mod tests {
         let x = net.input("x", DType::F32, &[FREE, 8]);
         let x = softmax(&mut net, "before", x);
         let axes = net.ints("axes", &[1]);
-        let op = Op::Reduce { kind: Reduce::Max, keep_dims: true, noop_with_empty_axes: false };
-        let most = net.op("most", op, &[x, axes], DType::F32, &[FREE, 1]);
-        let sum = Op::Binary(Binary::Add, Broadcast::Numpy);
-        let x = net.op("sum", sum, &[x, most], DType::F32, &[FREE, 8]);
+        let op = |kind| Op::Reduce { kind, keep_dims: true, noop_with_empty_axes: false };
+        let most = net.op("most", op(Reduce::Max), &[x, axes], DType::F32, &[FREE, 1]);
+        let mean = net.op("mean", op(Reduce::Mean), &[x, axes], DType::F32, &[FREE, 1]);
+        let sum = || Op::Binary(Binary::Add, Broadcast::Numpy);
+        let x = net.op("sum", sum(), &[x, most], DType::F32, &[FREE, 8]);
+        let x = net.op("sum of both", sum(), &[x, mean], DType::F32, &[FREE, 8]);
         let x = product(&mut net, "product", x);
         net.result("out", x);
         let lines = net.lines(BF16);
-        assert_eq!(
-            (of(&lines, "before").unwrap(), of(&lines, "most").unwrap()),
-            ("bf16".to_owned(), "f32".to_owned())
-        );
+        let types = ["before", "most", "mean"].map(|name| of(&lines, name).unwrap());
+        assert_eq!(types, ["bf16", "bf16", "f32"]);
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn settle(work: &mut Work<'_>) {
                 copy_part(work, node);
                 copy_sum(work, node);
             }
+            Kind::Subgraph if is_in_place(work, node) => copy_reshaped_part(work, node),
             Kind::Eltwise => copy_sum(work, node),
             _ => {}
         }
@@ -194,6 +195,29 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
     }
 }
 
+/// An attention in place on a part of a Split that has other dims by then.
+fn copy_reshaped_part(work: &mut Work<'_>, node: usize) {
+    let Some(edge) = work.nodes[node].input(0) else { return };
+    if work.nodes[edge.node].kind != Kind::Reshape || !is_part_of_another(work, edge.node) {
+        return;
+    }
+    copy(work, node, 0, edge);
+}
+
+/// Whether a Subgraph of known dims writes over its first input: nothing else reads any of its inputs.
+///
+/// Source: `Subgraph::canBeInPlace`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/subgraph.cpp.
+fn is_in_place(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let is_only = |edge: &Edge| work.only_user(edge.node).is_some();
+    let (Some(first), Some(output)) = (of.input(0), of.outputs.first()) else { return false };
+    !work.is_dynamic
+        && work.nodes[first.node].kind != Kind::Input
+        && work.only_user(node).is_some()
+        && of.inputs().iter().flatten().all(is_only)
+        && work.tensor(first).dims == output.dims
+}
+
 /// Arithmetic in place on a sum that a convolution wrote over its addend, seen through views and norms in place.
 ///
 /// Both ends want the bytes between them: the views take the convolution's, and the arithmetic gets a copy.
@@ -230,10 +254,10 @@ fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
     use super::*;
     use crate::DType;
-    use crate::graph::op::AxisSpan;
+    use crate::graph::op::{AxisSpan, ReshapeZero};
 
     fn gathered(dims: &[i64], axis: i64, out: &[i64]) -> bool {
         let (mut net, f32) = (Net::new(), DType::F32);
@@ -252,5 +276,31 @@ mod tests {
         assert!(gathered(&[1, 4, FREE], 1, &[1, FREE]));
         assert!(!gathered(&[FREE, 8], 0, &[8]));
         assert!(!gathered(&[FREE, 4, 8], 1, &[FREE, 8]));
+    }
+
+    /// A Subgraph of an attention, of known dims, whose queries are a reshaped part of a Split.
+    fn parted() -> usize {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[3, 1, 2, 5, 8]);
+        let x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &[3, 1, 2, 5, 8]);
+        let axis = net.int("axis", 0);
+        let part: &[i64] = &[1, 1, 2, 5, 8];
+        let parts =
+            net.split("parts", Op::Split { parts: 3, allow_uneven: false }, &[x, axis], f32, &[part; 3]);
+        let heads = net.ints("heads", &[1, 2, 5, 8]);
+        let reshape = || Op::Reshape(ReshapeZero::IsZero);
+        let [q, k, v]: [_; 3] = std::array::from_fn(|at| {
+            net.op(&format!("part{at}"), reshape(), &[parts[at], heads], f32, &[1, 2, 5, 8])
+        });
+        let op = Op::ScaledDotProductAttention { causal: false };
+        let out = net.op("sdpa", op, &[q, k, v], f32, &[1, 2, 5, 8]);
+        let out = net.op("behind", Op::Softmax(AxisSpan::LAST), &[out], f32, &[1, 2, 5, 8]);
+        net.result("out", out);
+        net.lines(STATIC).iter().filter(|line| line.starts_with("Reorder")).count()
+    }
+
+    #[test]
+    fn an_attention_in_place_on_a_part_reads_a_copy() {
+        assert_eq!(parted(), 1);
     }
 }
