@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""Exports decoders and encoder-decoders of many families, and records what OpenVINO executes of them.
+"""Exports models of many families, and records what OpenVINO executes of them.
 
     export_families.py OUT [NAME[:QUANTIZATION] ...] [--layers N] [--strip DIR] [--list]
 
-Weights are random, widths small, structure as published: configuration classes of transformers, no download. Each model
-is exported by optimum-intel with its state inside (fp16), quantized by nncf if asked (int8, int8sym, int4sym, int4asym),
-and compiled and run once for 128 tokens in a fresh process, with bf16 and with f32. Writes
+Weights are random, widths small, structure as published: configuration classes of transformers, no download. Each decoder
+is exported by optimum-intel with its state inside (fp16), each family of encoder_families.py by openvino.convert_model; it is
+quantized by nncf if asked (int8, int8sym, int4sym, int4asym), and compiled and run once for 128 tokens, or with the family's
+own shapes, in a fresh process, with bf16 and with f32. Writes
 
 * OUT/models/NAME-QUANTIZATION/openvino_*.xml
 * OUT/exec/ID.xml.gz, the serialized execution graphs
 * OUT/openvino_cpu.json, records for `compare_execution.py --measured OUT --models OUT/models`
 * with --strip, DIR/NAME/…: the exports without constants of more than 16 KiB, as the fixtures are
 
-Pinned: torch 2.15.0, transformers 4.57.6, optimum-intel 1.27.0, nncf 3.4.0, openvino 2026.4.1. Instructions are limited to
-AVX-512 with BF16, as for the recorded runs.
+Pinned: torch 2.15.0, transformers 4.57.6, diffusers 0.39.0, optimum-intel 1.27.0, nncf 3.4.0, openvino 2026.4.1. Instructions
+are limited to AVX-512 with BF16, as for the recorded runs.
 """
 
 import argparse
@@ -25,6 +26,8 @@ import re
 import shutil
 import subprocess
 import sys
+
+import encoder_families
 
 TOKENS, BATCH = 128, 1
 CONSTANT = re.compile(rb'(<data\b[^>]*?\boffset=")(\d+)("[^>]*?\bsize=")(\d+)(")')
@@ -111,10 +114,10 @@ def main():
     parser.add_argument("--run", nargs=2, metavar=("XML", "ID"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.list:
-        return print("\n".join(FAMILIES))
+        return print("\n".join([*FAMILIES, *encoder_families.ENCODERS]))
     if arguments.run:
         return run(arguments.out, pathlib.Path(arguments.run[0]), arguments.run[1])
-    for name in arguments.names or FAMILIES:
+    for name in arguments.names or [*FAMILIES, *encoder_families.ENCODERS]:
         family, _, quantization = name.partition(":")
         folder = arguments.out / "models" / f"{family}-{quantization or 'fp16'}"
         if not folder.exists():
@@ -130,7 +133,9 @@ def main():
 def export(family, layers, folder):
     """A model with random weights, as optimum-intel exports it."""
     if folder.exists():
-        return
+        return None
+    if family in encoder_families.ENCODERS:
+        return encoder_families.export(family, folder)
     import torch
     import transformers
     from optimum.exporters.openvino import main_export
@@ -217,7 +222,7 @@ def run(out, path, identity):
         config["INFERENCE_PRECISION_HINT"] = "f32"
     model = openvino.Core().read_model(path)
     compiled = openvino.Core().compile_model(model, "CPU", config)
-    inputs = {}
+    inputs, given = {}, encoder_families.ENCODERS.get(identity.split("-fp16")[0], (None, {}))[1]
     for port in compiled.inputs:
         dims = [dim.get_length() if dim.is_static else None for dim in port.partial_shape]
         known = {"beam_idx": [BATCH], "cache_position": [TOKENS]}
@@ -225,6 +230,7 @@ def run(out, path, identity):
         if port.any_name == "encoder_hidden_states" and "whisper" in identity:
             free[1] = 1500
         shape = known.get(port.any_name, [dim or own for dim, own in zip(dims, free)])
+        shape = given.get(port.any_name, (None, shape))[1]
         fill = numpy.ones if "mask" in port.any_name else numpy.zeros
         inputs[port.any_name] = fill(shape, port.element_type.to_dtype())
     compiled.create_infer_request().infer(inputs)
