@@ -2,8 +2,8 @@
 //!
 //! * A node that reads constants alone. Not folded: a widening Convert of quantised weights, and one of f16 that feeds
 //!   a MatMul or a Gather's table; both are taken in with the weight later, and a MatMul of such a weight runs.
-//! * ShapeOf of known dims, and what picks known elements of one, or of a list that is joined of numbers; of a Split of
-//!   one, the outputs that are known.
+//! * ShapeOf of known dims, and what picks known elements of one, or of a list that is joined of numbers, where inference asks for
+//!   them; of a Split of one, the outputs that are known.
 //!
 //! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
 
@@ -82,7 +82,8 @@ fn split_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
     let shape = work.producer(node, 0).filter(|_| matches!(work.nodes[node].op, Op::Split { .. }))?;
     let Op::ShapeOf { .. } = work.nodes[shape].op else { return None };
     let dims = &work.tensor(work.nodes[shape].input(0)?).dims;
-    if dims.len() != work.nodes[node].outputs.len() || dims.iter().all(|dim| dim.is_free) {
+    let is_known = dims.iter().any(|dim| !dim.is_free) && work.is_asked(node);
+    if dims.len() != work.nodes[node].outputs.len() || !is_known {
         return None;
     }
     let mut patch = Patch::new(work);
@@ -161,7 +162,7 @@ fn known(work: &Work<'_>, node: usize) -> Option<Value> {
             let is_fixed = dims.iter().all(|dim| !dim.is_free);
             is_fixed.then(|| Value::ints(dims.iter().map(|dim| dim.size as i64)))
         }
-        Op::Gather { batch_dims: 0 } => {
+        Op::Gather { batch_dims: 0 } if work.is_asked(node) => {
             let source = work.producer(node, 0)?;
             if matches!(work.nodes[source].op, Op::Concat { .. }) {
                 return known_part(work, node, source);

@@ -75,9 +75,9 @@ fn is_matrix(work: &Work<'_>, factor: Edge) -> bool {
     work.tensor(factor).dims.iter().filter(|dim| dim.is_free || dim.size != 1).count() <= 2
 }
 
-/// Whether a factor is a matrix per expert, stored in another type than it is computed in (seen in one model).
+/// Whether a factor is a matrix per expert or head (seen in two models).
 fn is_stack(work: &Work<'_>, factor: Edge) -> bool {
-    work.tensor(factor).dims.len() == 3 && !work.nodes[factor.node].is_const()
+    work.tensor(factor).dims.len() == 3
 }
 
 /// Whether a weight was computed by a pass: its transposition is as well. The file's own constants are transposed by a node

@@ -6,8 +6,10 @@
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/transformations and src/plugins/intel_cpu/src/graph_optimizer.cpp,
 //! and the execution graphs of 69 runs.
 
+mod asked;
 mod assumptions;
 mod attention_subgraph;
+mod branches;
 mod broadcast;
 mod constants;
 mod convolution;

@@ -2,14 +2,14 @@
 //!
 //! `needs` names what must have happened before: the order has more freedom than the table shows.
 
-use super::work::{Order, Pass};
+use super::work::{Order, Pass, Rule};
 use super::{
-    attention_subgraph, broadcast, constants, convolution, convolution_sum, dereshape, divide, duplicates,
-    eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state, last_token, leaky_relu,
-    linear, log_softmax, low_precision, mask, mask_reshapes, matmul_scale, matmul_transposes, moe, move_up,
-    mvn, no_ops, order, pad, paged_attention, precision, product_scale, recurrent, reorder, rms, rope,
-    rope_forms, sdpa_state, shuffle_channels, skipped, softmax, split, subgraph, subtract, symbol_sources,
-    transposes, unit_dims, views, weights,
+    attention_subgraph, branches, broadcast, constants, convolution, convolution_sum, dereshape, divide,
+    duplicates, eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state, last_token,
+    leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_scale, matmul_transposes,
+    moe, move_up, mvn, no_ops, order, pad, paged_attention, precision, product_scale, recurrent, reorder,
+    rms, rope, rope_forms, sdpa_state, shuffle_channels, skipped, softmax, split, subgraph, subtract,
+    symbol_sources, transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -18,6 +18,9 @@ const LPT: &str = "src/common/low_precision_transformations/src";
 const OPTIMIZER: &str = "src/plugins/intel_cpu/src/graph_optimizer.cpp";
 const PLUGIN_GRAPH: &str = "src/plugins/intel_cpu/src/graph.cpp";
 const SYMBOLS: &str = "src/common/transformations/src/transformations/symbolic_transformations";
+
+/// What is known before the model runs: what a decided branch hands on may be a constant too.
+const CONSTANTS: &[Rule] = &[branches::RULE, constants::RULE];
 
 /// What is done to a model, first to last.
 ///
@@ -39,7 +42,7 @@ pub(super) const PASSES: &[Pass] = &[
         &["symbol-sources"],
     )
     .when(low_precision::applies),
-    Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
+    Pass::rules("constants", COMMON, CONSTANTS, Order::Model, &["symbol-sources"]),
     Pass::rule(&recurrent::DIRECTIONS, Order::Model, &["constants"]),
     Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),
     Pass::whole("duplicates", COMMON, duplicates::merge, &["constants"]),

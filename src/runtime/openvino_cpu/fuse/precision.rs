@@ -1,9 +1,9 @@
 //! Which type each tensor has.
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
-//! stay f32; so do what feeds a rotation's cos and sin, states of attention and what initialises them, what repeats a
-//! constant, a Reduce without post-operations that accumulates in its output (not that of a maximum), and constants. Trigonometry and logarithms
-//! compute in f32 alone. All other floats are bf16.
+//! stay f32; so do what feeds a rotation's cos and sin, what it takes a length of (upwards as from a Result), states of attention
+//! and what initialises them, what repeats a constant, a Reduce without post-operations that accumulates in its output (not that
+//! of a maximum), and constants. Trigonometry and logarithms compute in f32 alone. All other floats are bf16.
 //!
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
@@ -121,6 +121,12 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
         pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
     }
     walk(work, &mut keeps_all, pending, |node| work.nodes[node].kind == Kind::ShapeOf);
+    // What they take a length of, as from the results.
+    let is_shape = |edge: &&Edge| work.nodes[edge.node].kind == Kind::ShapeOf;
+    let kept = keeps_all.iter().enumerate().filter(|(_, is_kept)| **is_kept);
+    let shapes = kept.flat_map(|(node, _)| work.nodes[node].inputs().iter().flatten().filter(is_shape));
+    let pending: Vec<usize> = shapes.filter_map(|edge| work.producer(edge.node, 0)).collect();
+    walk(work, &mut keeps, pending, stops);
     keeps.iter_mut().zip(keeps_all).for_each(|(keep, other)| *keep |= other);
     keeps
 }

@@ -5,9 +5,13 @@
 //! along it; without one it is the source itself. Users of the other form (a scalar or a list of one) share one Reshape.
 //! Lists of equal symbols and sizes are one list, the first.
 //!
+//! A number is known to be a symbol only where inference asks for it: on the way to a shape, an axis, a range or a condition.
+//! The length of a sequence that is data, such as the lengths a recurrent net reads, stays as exported.
+//!
 //! Source: `OptimizeSymbolsUsedAsValues`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations/symbol_optimization.cpp.
 
+use super::asked;
 use super::work::{Build, Dim, Edge, FreeDims, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
@@ -37,6 +41,7 @@ struct Source {
 pub(super) fn share(work: &mut Work<'_>) {
     let order = work.model_order();
     let facts = FreeDims::of(work);
+    work.is_asked = asked::find(work, &order);
     let visits: Vec<(usize, SmallVec<[Edge; 4]>)> = by_depth(work, &order)
         .into_iter()
         .map(|node| (node, work.nodes[node].inputs().iter().flatten().copied().collect()))
@@ -48,7 +53,7 @@ pub(super) fn share(work: &mut Work<'_>) {
     let mut lists: BTreeMap<ElementList, Edge> = BTreeMap::new();
     let mut shapes_of = BTreeMap::new();
     for (node, inputs) in visits {
-        if !work.nodes[node].is_const() {
+        if !work.nodes[node].is_const() && work.is_asked(node) {
             for port in 0..work.nodes[node].outputs.len() {
                 let edge = Edge { node, port };
                 if let Some(elements) = facts.integers(work, edge) {

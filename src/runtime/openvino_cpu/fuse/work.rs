@@ -130,6 +130,8 @@ pub(super) struct Work<'a> {
     pub prefers_channels_last: bool,
     /// What the symbols pass found of free dims.
     pub free_dims: FreeDims,
+    /// By node of the file, whether shape inference asks for its numbers; empty before symbols are found.
+    pub is_asked: Vec<bool>,
     /// Attention is converted to read a cache of blocks.
     pub is_paged: bool,
     /// It has a FakeQuantize that the low-precision transformations take.
@@ -385,6 +387,7 @@ impl<'a> Work<'a> {
             is_dynamic,
             prefers_channels_last: prefers_channels_last(graph),
             free_dims: FreeDims::default(),
+            is_asked: Vec::new(),
             is_paged: false,
             is_quantized: is_quantized(graph),
             quantized: Vec::new(),
@@ -425,6 +428,11 @@ impl<'a> Work<'a> {
     /// The only reader of a node, and which of its inputs.
     pub(super) fn only_user(&self, index: usize) -> Option<(usize, usize)> {
         self.only_use(index)
+    }
+
+    /// Whether shape inference asks for the numbers that a node writes; what a pass made is always followed.
+    pub(super) fn is_asked(&self, node: usize) -> bool {
+        self.is_asked.get(node).copied().unwrap_or(true)
     }
 
     /// What an output holds.
