@@ -42,10 +42,12 @@ pub(super) const PASSES: &[Pass] = &[
         &["symbol-sources"],
     )
     .when(low_precision::applies),
-    Pass::rules("constants", COMMON, CONSTANTS, Order::Model, &["symbol-sources"]),
+    Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
     Pass::rule(&recurrent::DIRECTIONS, Order::Model, &["constants"]),
     Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),
     Pass::whole("duplicates", COMMON, duplicates::merge, &["constants"]),
+    // What is behind different branches is not merged.
+    Pass::rules("branches", COMMON, CONSTANTS, Order::Model, &["duplicates"]),
     Pass::whole("group-slices", COMMON, split::group, &["duplicates"]),
     Pass::rules("reduce-first", COMMON, unit_dims::REDUCE, Order::Model, &["duplicates"]),
     Pass::rule(&unit_dims::RESHAPE, Order::Model, &["reduce-first"]),
@@ -59,7 +61,8 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&shuffle_channels::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&softmax::RULE, Order::Model, &["no-ops"]),
-    Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["no-ops"]),
+    Pass::rule(&subtract::OF_NEGATIVES, Order::Model, &["no-ops"]),
+    Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["subtract-negatives"]),
     Pass::rules("linear-of-quantized", LPT, linear::RULES, Order::Model, &["no-ops"])
         .when(low_precision::applies),
     Pass::rules(

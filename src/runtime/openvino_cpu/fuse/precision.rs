@@ -9,7 +9,7 @@
 
 use super::initial_state;
 use super::types::{computes_bytes, computes_f32};
-use super::work::{Edge, Work};
+use super::work::{Build, Edge, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Reduce;
@@ -72,7 +72,28 @@ pub(super) fn enforce(work: &mut Work<'_>) {
         }
     }
     join_table(work);
+    widen_integers(work);
     work.keeps_f32 = keeps;
+}
+
+/// Trigonometry and its like of integers is computed in f32, and a copy is an integer again.
+///
+/// Source: `Math::initSupportedPrimitiveDescriptors`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/math.cpp.
+fn widen_integers(work: &mut Work<'_>) {
+    for node in work.order() {
+        let of = &work.nodes[node];
+        let Some(output) = of.outputs.first().filter(|output| !output.dtype.is_float()) else { continue };
+        if of.kind != Kind::Math {
+            continue;
+        }
+        let (integers, source) = (output.clone(), of.source);
+        work.nodes[node].outputs[0].dtype = DType::F32;
+        let users: Vec<(usize, usize)> = work.users(node).to_vec();
+        let reorder = work.add_reorder(Edge::of(node), integers, source);
+        for (user, input) in users {
+            work.set_input(user, input, reorder);
+        }
+    }
 }
 
 /// A product that is a Result itself and has weights of f32 writes f32.

@@ -1,10 +1,13 @@
 //! A subtraction of x is x times -1, then the Add that keeps the name.
 //!
-//! Of floats from a constant before anything is fused; of all signed numbers after rotations and attentions are.
+//! Of floats from a constant before anything is fused; of all signed numbers after rotations and attentions are. A sum with x
+//! times -1 is a subtraction in between: the product loses its name.
 //!
-//! Source: `ConvertSubtract`, OpenVINO 2026.4,
+//! Source: `SubtractFusion`, src/common/transformations/src/transformations/common_optimizations/subtract_fusion.cpp, and
+//! `ConvertSubtract`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/op_conversions/convert_subtract.cpp.
 
+use super::pattern::{constant_and_other, inputs};
 use super::work::{Build, Edge, Node, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::Op;
@@ -13,6 +16,37 @@ use crate::runtime::openvino_cpu::execution::Kind;
 
 const SOURCE: &str =
     "ConvertSubtract, src/common/transformations/src/transformations/op_conversions/convert_subtract.cpp";
+
+/// Makes a subtraction of a sum with what is multiplied with -1.
+pub(super) const OF_NEGATIVES: Rule = Rule {
+    name: "subtract-negatives",
+    source: "SubtractFusion, src/common/transformations/src/transformations/common_optimizations/subtract_fusion.cpp",
+    on: |node| matches!(node.op, Op::Binary(Binary::Add, _)),
+    apply: fuse,
+    repeats: false,
+};
+
+fn fuse(work: &Work<'_>, add: usize) -> Option<Patch> {
+    let (first, second) = inputs(work, add, Binary::Add)?;
+    let subtrahend = |edge: Edge| {
+        let (_, data) = constant_and_other(work, edge.node, Binary::Multiply)?;
+        let constant = if work.reads_const(edge.node, 1) { 1 } else { 0 };
+        (work.number(edge.node, constant) == Some(-1.0)).then_some(data)
+    };
+    let (minuend, data) = match (subtrahend(second), subtrahend(first)) {
+        (Some(data), _) => (first, data),
+        (None, Some(data)) => (second, data),
+        (None, None) => return None,
+    };
+    // What is subtracted is broadcast to the sum's dims either way, and has its type.
+    if work.tensor(minuend).dtype != work.tensor(data).dtype {
+        return None;
+    }
+    let mut patch = Patch::new(work);
+    patch.change(add, |node| node.op = Op::Binary(Binary::Subtract, Broadcast::Numpy));
+    patch.set_inputs(add, [minuend, data]);
+    Some(patch)
+}
 
 /// Rewrites subtractions from a constant.
 pub(super) const FROM_CONSTANT: Rule = Rule {
@@ -87,5 +121,17 @@ mod tests {
     fn from_a_constant_it_is_a_product_and_a_sum() {
         assert_eq!(difference(true), ["Eltwise Multiply,sub f32"]);
         assert_eq!(difference(false), ["Eltwise sub f32"]);
+    }
+
+    #[test]
+    fn a_sum_with_a_negative_is_one() {
+        let mut net = Net::new();
+        let [x, y] = ["x", "y"].map(|name| net.input(name, DType::F32, &[FREE]));
+        let minus_one = net.number("minus one", -1.0);
+        let op = |kind| Op::Binary(kind, Broadcast::Numpy);
+        let negative = net.op("negative", op(Binary::Multiply), &[x, minus_one], DType::F32, &[FREE]);
+        let out = net.op("sum", op(Binary::Add), &[negative, y], DType::F32, &[FREE]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC), ["Eltwise Multiply,sum f32"]);
     }
 }

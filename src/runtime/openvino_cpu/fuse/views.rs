@@ -1,8 +1,7 @@
 //! Which Gathers, Splits and Concats share bytes with what they read, and the copies that in-place nodes need.
 //!
 //! * Gather: one constant index, a known axis dim, 1s before it, no change of type. Split: the same for its axis and
-//!   parts. Concat: the same, no constant input, no input twice. Dims count as they were known when the model was
-//!   compiled.
+//!   parts. Concat: the same, no constant input. Dims count as they were known when the model was compiled.
 //! * What shares bytes with both what it reads and what reads it gets a Reorder; so do a norm behind a view and arithmetic on
 //!   a part of a Split or on views of a convolution's sum, all with static dims alone.
 //!
@@ -10,6 +9,7 @@
 //! `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src. The copies rest on single cases.
 
 use super::work::{Build, Dim, Edge, Work};
+use crate::DType;
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::{Kind, Layout};
 
@@ -52,7 +52,10 @@ fn is_gather_view(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let (Some(data), Some(&[axis])) = (of.input(0), work.ints(node, 2)) else { return false };
     let is_one_index = work.ints(node, 1).is_some_and(|indices| indices.len() == 1);
-    let same_type = of.outputs.first().is_some_and(|output| output.dtype == work.tensor(data).dtype);
+    // Integers of the model are of 32 bits by now.
+    let narrowed = |dtype: DType| if dtype == DType::I64 { DType::I32 } else { dtype };
+    let same_type =
+        of.outputs.first().is_some_and(|output| narrowed(output.dtype) == narrowed(work.tensor(data).dtype));
     is_one_index
         && same_type
         && of.inputs().len() == 3
@@ -76,12 +79,9 @@ fn is_outermost_of(dims: &[Dim], axis: i64) -> bool {
 fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let (Op::Concat { axis }, Some(output)) = (&of.op, of.outputs.first()) else { return false };
-    let mut producers: Vec<Edge> = of.inputs().iter().flatten().copied().collect();
-    let n_inputs = producers.len();
+    let producers: Vec<Edge> = of.inputs().iter().flatten().copied().collect();
     let reads_const = producers.iter().any(|edge| is_constant(work, edge.node));
     let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
-    producers.sort_unstable();
-    producers.dedup();
     // Channels-last, all other dims lie outside the channels.
     let rank = output.dims.len() as i64;
     let (mut dims, mut axis) = (output.dims.clone(), if *axis < 0 { *axis + rank } else { *axis });
@@ -93,7 +93,7 @@ fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
             axis => axis - 1,
         };
     }
-    is_outermost(&dims, axis) && !reads_const && !reads_empty && producers.len() == n_inputs
+    is_outermost(&dims, axis) && !reads_const && !reads_empty
 }
 
 /// A constant, or one that was reordered.
@@ -256,7 +256,6 @@ fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) {
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
     use super::*;
-    use crate::DType;
     use crate::graph::op::{AxisSpan, ReshapeZero};
 
     fn gathered(dims: &[i64], axis: i64, out: &[i64]) -> bool {
