@@ -207,6 +207,23 @@ const ROWS: &[Row] = &[
         says: &["this is a safetensors file"],
     },
     Row { files: &[("m.txt", Bytes(b"hello"))], args: "quick m.txt", says: &["no known model format"] },
+    // Options that a rule of thumb does not have.
+    Row {
+        files: &[],
+        args: "quick --params 7B --seq 4096",
+        says: &["`--seq` has no effect here", "--layers N --hidden N"],
+    },
+    Row {
+        files: &[],
+        args: "quick --file-size 4.7GB --seq 8192 --layers 32 --hidden 4096",
+        says: &["`--seq` has no effect here", "config.json"],
+    },
+    Row {
+        files: &[],
+        args: "quick FIXTURES/qwen2.5-0.5b-fp16 --seq 4k --layers 3 --hidden 9",
+        says: &["`--layers` has no effect here"],
+    },
+    Row { files: &[], args: "quick --params lots", says: &["\"lots\" is not a number"] },
     // The wrong command for a model.
     Row {
         files: &[],
@@ -286,6 +303,11 @@ const ROWS: &[Row] = &[
         says: &["`--xmx` has no effect under profile onnxruntime-cpu", "openvino-gpu"],
     },
     // Outputs.
+    Row {
+        files: &[],
+        args: "vlm FIXTURES/qwen2.5-vl-3b-v8-L4-fp16 1024 --svg a.svg --chart arena",
+        says: &["a pipeline has no arena chart", "--part"],
+    },
     Row {
         files: &[],
         args: "llm FIXTURES/qwen2.5-0.5b-fp16 128 --json - --csv -",

@@ -5,6 +5,8 @@ use super::{Outcome, help, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::{self, Options, Planner, Solution, csv};
+use memgraph::report::json;
+use memgraph::report::model::{PlannerRow, PlannerTable};
 use memgraph::{problem, verify};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -32,6 +34,9 @@ pub(super) struct Args {
     /// Write the plan, the problem with a column offset, to this file; `-` is standard output, then without text
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write the table as JSON; `-` is standard output, without the text
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// When a planner that searches returns its best plan so far
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = parse_seconds)]
     time_limit: f64,
@@ -51,10 +56,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         "all" => Planner::ALL.to_vec(),
         name => vec![Planner::by_name(name)?],
     };
+    if [&args.out, &args.json].iter().all(|target| target.as_deref().is_some_and(output::is_stdout)) {
+        let message = "`--out -` and `--json -` both write to standard output";
+        return Err(Error::new(ErrorKind::Usage, message).help("give a file to one of them"));
+    }
     let table = super::verify::read(&args.problem)?;
 
     let mut best: Option<Solution> = None;
-    let mut text = format!("lower bound {}\n\n", exact(problem::lower_bound(&table.problem)));
+    let bound = problem::lower_bound(&table.problem);
+    let problem = args.problem.display().to_string();
+    let mut report = PlannerTable::new(problem, table.problem.buffers.len() as u64, bound.0);
+    let mut text = format!("lower bound {}\n\n", exact(bound));
     for &planner in &planners {
         let start = Instant::now();
         let solution =
@@ -66,18 +78,34 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             let _ = text.pop();
             let _ = writeln!(text, "  {:.3} s", elapsed.as_secs_f64());
         }
+        report.plans.push(row(planner, &solution));
         if best.as_ref().is_none_or(|best| solution.plan.arena_size < best.plan.arena_size) {
             best = Some(solution);
         }
     }
     let Some(best) = best else { return Ok(Outcome::Fine) };
-    if !args.out.as_deref().is_some_and(output::is_stdout) {
+    if let Some(target) = &args.json {
+        report.capacity_bytes = args.capacity;
+        report.ok = args.capacity.is_none_or(|capacity| best.plan.arena_size.0 <= capacity);
+        output::write(target, &json::planners(&report))?;
+    }
+    let is_stdout = |target: &Option<PathBuf>| target.as_deref().is_some_and(output::is_stdout);
+    if !is_stdout(&args.out) && !is_stdout(&args.json) {
         output::print(&text)?;
     }
     if let Some(target) = &args.out {
         output::write(target, &csv::write(&table.ids, &table.problem, Some(&best.plan)))?;
     }
     super::verify::within(best.plan.arena_size, args.capacity)
+}
+
+fn row(planner: Planner, solution: &Solution) -> PlannerRow {
+    let mut row = PlannerRow::default();
+    row.planner = planner.name().to_owned();
+    row.arena_bytes = solution.plan.arena_size.0;
+    row.bound_bytes = solution.bound.0;
+    row.is_optimal = solution.is_optimal();
+    row
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {

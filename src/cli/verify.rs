@@ -5,6 +5,8 @@ use super::{Outcome, help, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::csv;
+use memgraph::report::json;
+use memgraph::report::model::Verification;
 use memgraph::verify::geometry;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub(super) const EXAMPLES: &[(&str, &str)] = &[
     ("Two buffers that overlap are named", "memgraph verify plan.csv"),
     ("The arena's size as well", "memgraph verify plan.csv --capacity 16MiB"),
-    ("After a planner", "memgraph plan problem.csv --out plan.csv && memgraph verify plan.csv"),
+    ("As JSON", "memgraph verify plan.csv --json -"),
 ];
 
 /// Check a plan: no two buffers that live together may share a byte
@@ -24,6 +26,9 @@ pub(super) struct Args {
     /// Exit with status 1 if the arena is larger than this, such as 16MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     capacity: Option<u64>,
+    /// Write what was found as JSON; `-` is standard output, without the text
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 /// Most bytes that a CSV file may have.
@@ -36,17 +41,29 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             .in_file(&args.plan)
             .help("this is a problem; `memgraph plan PROBLEM.csv --out PLAN.csv` makes a plan of it"));
     };
-    let violations = geometry::check(&table.problem, plan);
-    if violations.is_empty() {
-        let (count, arena) = (table.ids.len(), plan.arena_size);
-        output::print(&format!("{count} buffers in an arena of {} B: no two share a byte\n", arena.0))?;
-        return within(arena, args.capacity);
-    }
     let name = |buffer: memgraph::ids::BufferId| {
         table.ids.get(buffer.index()).map_or_else(|| buffer.index().to_string(), |id| format!("\"{id}\""))
     };
-    let lines: String = violations.iter().map(|violation| violation.text(name) + "\n").collect();
-    output::print(&lines)?;
+    let violations = geometry::check(&table.problem, plan);
+    let violations: Vec<String> = violations.iter().map(|violation| violation.text(name)).collect();
+    let (count, arena) = (table.ids.len(), plan.arena_size);
+    if let Some(target) = &args.json {
+        let mut report = Verification::new(args.plan.display().to_string(), count as u64, arena.0);
+        report.ok = violations.is_empty() && args.capacity.is_none_or(|capacity| arena.0 <= capacity);
+        report.capacity_bytes = args.capacity;
+        report.violations.clone_from(&violations);
+        output::write(target, &json::verification(&report))?;
+    }
+    let has_text = !args.json.as_deref().is_some_and(output::is_stdout);
+    if violations.is_empty() {
+        if has_text {
+            output::print(&format!("{count} buffers in an arena of {} B: no two share a byte\n", arena.0))?;
+        }
+        return within(arena, args.capacity);
+    }
+    if has_text {
+        output::print(&(violations.join("\n") + "\n"))?;
+    }
     Ok(Outcome::Failed)
 }
 

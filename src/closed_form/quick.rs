@@ -26,8 +26,9 @@ pub const TIERS: [(&str, u64, u64); 4] =
 pub struct Context {
     /// Layers.
     pub layers: u64,
-    /// Width of the hidden state; the rule knows no grouped heads.
-    pub hidden_size: u64,
+    /// Numbers of a token's keys in one layer: key/value heads times the size of a head. The folk rule has the hidden size
+    /// here, and so does not know grouped heads.
+    pub width: u64,
     /// Tokens.
     pub tokens: u64,
     /// Sequences side by side.
@@ -68,10 +69,19 @@ impl Inference {
 /// ```
 #[must_use]
 pub fn inference(params: u64, bits: u64, context: Option<Context>) -> Inference {
-    let weights = params as f64 * bits as f64 / 8.0;
+    estimate(params as f64 * bits as f64 / 8.0, context)
+}
+
+/// The same for weights of known length.
+#[must_use]
+pub fn of_weights(weights: Bytes, context: Option<Context>) -> Inference {
+    estimate(weights.0 as f64, context)
+}
+
+fn estimate(weights: f64, context: Option<Context>) -> Inference {
     let kv_cache = match context {
-        Some(Context { layers, hidden_size, tokens, batch }) => {
-            [4, layers, hidden_size, tokens, batch].iter().map(|&factor| factor as f64).product()
+        Some(Context { layers, width, tokens, batch }) => {
+            [4, layers, width, tokens, batch].iter().map(|&factor| factor as f64).product()
         }
         None => KV_SHARE * weights,
     };
@@ -147,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_long_form_counts_keys_and_values_at_two_bytes() {
-        let context = Context { layers: 36, hidden_size: 2048, tokens: 1000, batch: 2 };
+        let context = Context { layers: 36, width: 2048, tokens: 1000, batch: 2 };
         assert_eq!(inference(B, 8, Some(context)).kv_cache.0, 2 * 2 * 36 * 2048 * 1000 * 2);
     }
 

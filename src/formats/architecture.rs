@@ -1,6 +1,7 @@
 //! The sizes of a model folder that the published formulas ask for: its config.json, and the lengths of its weight files.
 
 use super::config::json;
+use super::identify;
 use crate::error::{Error, ErrorKind, Result};
 use crate::units::Bytes;
 use serde_json::Value;
@@ -149,6 +150,45 @@ pub fn weights_bytes(path: &Path) -> Result<Option<Bytes>> {
     Ok(Some(Bytes(stated.unwrap_or(length).max(length))))
 }
 
+/// The weights that a folder holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FolderWeights {
+    /// Their files, sorted.
+    pub files: Vec<String>,
+    /// Their bytes together.
+    pub total: Bytes,
+    /// Those of the language model alone, where a file has its name.
+    pub language: Option<Bytes>,
+}
+
+/// The weights of a folder: those of its IRs, or else its safetensors; `None` if it holds neither.
+///
+/// # Errors
+///
+/// If a file that is there cannot be read.
+pub fn folder_weights(folder: &Path) -> Result<Option<FolderWeights>> {
+    let mut found = FolderWeights::default();
+    let graphs = identify::graph_files(folder).into_iter().filter(|name| name.ends_with(".xml"));
+    for name in graphs.filter(|name| !name.contains("tokenizer")) {
+        let file = Path::new(&name).with_extension("bin");
+        if let Some(bytes) = weights_bytes(&folder.join(&file))? {
+            if name.contains("language_model") || name == "openvino_model.xml" {
+                found.language = Some(bytes);
+            }
+            found.total += bytes;
+            found.files.push(file.display().to_string());
+        }
+    }
+    if found.files.is_empty() {
+        for name in identify::safetensors(folder) {
+            found.total += weights_bytes(&folder.join(&name))?.unwrap_or_default();
+            found.files.push(name);
+        }
+    }
+    Ok(Some(found).filter(|found| found.total > Bytes::ZERO))
+}
+
 /// The bytes that a stripped model's last line states.
 fn stripped(mut file: File) -> std::io::Result<Option<u64>> {
     let length = file.seek(SeekFrom::End(0))?;
@@ -191,6 +231,24 @@ mod tests {
         let text = "<net/>\n<!-- weights stripped; full .bin size: 6171877821 bytes -->\n";
         std::fs::write(folder.path().join("m.xml"), text).unwrap();
         assert_eq!(weights_bytes(&bin).unwrap(), Some(Bytes(6_171_877_821)));
+    }
+
+    #[test]
+    fn a_folder_has_the_weights_of_its_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, bytes: usize| std::fs::write(folder.path().join(name), vec![0; bytes]).unwrap();
+        assert_eq!(folder_weights(folder.path()).unwrap(), None);
+        write("model-00001.safetensors", 7);
+        assert_eq!(folder_weights(folder.path()).unwrap().unwrap().total, Bytes(7));
+        for (name, bytes) in
+            [("openvino_language_model", 5), ("openvino_vision_model", 3), ("openvino_tokenizer", 9)]
+        {
+            write(&format!("{name}.xml"), 1);
+            write(&format!("{name}.bin"), bytes);
+        }
+        let found = folder_weights(folder.path()).unwrap().unwrap();
+        assert_eq!((found.total, found.language, found.files.len()), (Bytes(8), Some(Bytes(5)), 2));
     }
 
     #[test]

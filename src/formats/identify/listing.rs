@@ -15,6 +15,12 @@ pub fn graph_files(path: &Path) -> Vec<String> {
     names(path).into_iter().filter(is_graph).collect()
 }
 
+/// The names of a folder's safetensors files, sorted; none where it cannot be read.
+#[must_use]
+pub fn safetensors(path: &Path) -> Vec<String> {
+    names(path).into_iter().filter(|name| name.ends_with(".safetensors")).collect()
+}
+
 /// Names of the files of a folder, sorted.
 pub(super) fn names(path: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();

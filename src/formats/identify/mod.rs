@@ -14,7 +14,7 @@ mod zip;
 
 pub use folder::{Folder, without_model};
 pub use kind::{Kind, Pointer};
-pub use listing::graph_files;
+pub use listing::{graph_files, safetensors};
 pub use magic::lfs_pointer;
 pub use refusal::refusal;
 pub use sniff::identify;

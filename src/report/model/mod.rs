@@ -4,9 +4,11 @@
 
 mod comparison;
 pub mod dump;
+mod tables;
 mod words;
 
 pub use comparison::{Comparison, FusionGroup, Pair};
+pub use tables::{PlannerRow, PlannerTable, QuickEstimate, Verification};
 pub use words::{By, Class, Known, Role, Severity, Task};
 
 use schemars::JsonSchema;
