@@ -193,7 +193,7 @@ fn overlap(a: &Frame, b: &Frame) -> bool {
 /// Where a text element is, by the mean width of a letter in common sans-serif fonts.
 fn frame(text: &Element) -> Frame {
     let size = text.number("font-size");
-    let width = text.text.chars().count() as f64 * size * 0.48;
+    let width = text.text.chars().count() as f64 * size * 0.46;
     let (x, y) = (text.number("x"), text.number("y") - size * 0.36 + text.down);
     let left = match text.attributes["text-anchor"].as_str() {
         "start" => x,
@@ -337,6 +337,67 @@ fn the_areas_reach_up_to_the_peak() {
     }
 }
 
+/// A block states where each output is: the KV cache has memory of its own, the next block writes to the same regions.
+#[test]
+fn a_block_shows_its_operators_and_where_they_write() {
+    let text = qwen(llm::Part::Prefill, OpenvinoCpu::default()).chart(Chart::Block);
+    let words: Vec<String> = elements(&text)
+        .into_iter()
+        .filter(|element| element.name == "text")
+        .map(|element| element.text)
+        .collect();
+    let has = |wanted: &str| words.iter().any(|words| words == wanted);
+    for wanted in [
+        "RMS",
+        "RoPE",
+        "ScaledDotProductAttention",
+        "FullyConnected",
+        "mlp.gate_proj + Swish",
+        "1x1813x4864 bf16",
+    ] {
+        assert!(has(wanted), "no {wanted} in {words:?}");
+    }
+    assert_eq!(words.iter().filter(|words| *words == "own: KV cache").count(), 2);
+    assert!(words.iter().any(|words| words.starts_with("R1 at ")) && has("x24"), "{words:?}");
+    assert!(has("then layer 2, in the same memory"), "{words:?}");
+    assert!(text.contains("class=\"shade\"") && text.contains("class=\"own\""));
+    assert!(desc(&text).contains("of what layer 2 writes is in bytes that layer 1 wrote to before"));
+}
+
+/// Bars of buffers that are alive together have no pixel in common.
+#[test]
+fn bars_of_a_block_share_no_pixel() {
+    for (name, run) in runs() {
+        let elements = elements(&run.chart(Chart::Block));
+        let bars = elements.iter().filter(|element| element.name == "rect" && element.color().is_some());
+        let frames: Vec<Frame> = bars
+            .map(|rect| {
+                let (x, y) = (rect.number("x"), rect.number("y"));
+                [x, y, x + rect.number("width"), y + rect.number("height")]
+            })
+            .collect();
+        for (index, one) in frames.iter().enumerate() {
+            for other in &frames[..index] {
+                assert!(!overlap(one, other), "{name}: {one:?} over {other:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_block_that_is_not_there_is_an_error_with_those_that_are() {
+    let run = vit();
+    let graph = formats::open(&run.file).unwrap();
+    let phases = phases::run(&graph, &run.passes, &*run.runtime, run.runtime.planner()).unwrap();
+    let subject = Subject::new(&graph, &*run.runtime, run.runtime.planner(), &phases);
+    let mut drawing = Drawing::from(Chart::Block);
+    drawing.layer = Some(11);
+    assert!(svg::render(&subject, &drawing).unwrap().contains(">Layer 11 of "));
+    drawing.layer = Some(12);
+    let error = svg::render(&subject, &drawing).unwrap_err();
+    assert!(error.to_string().contains("from 0 (layer 0) to 11 (layer 11)"), "{error}");
+}
+
 #[test]
 fn the_arena_of_a_generation_is_not_empty() {
     let elements = elements(&generate().chart(Chart::Arena));
@@ -442,6 +503,13 @@ fn the_picture_in_the_docs_is_of_today() {
     let command = "memgraph llm fixtures/qwen2.5-0.5b-fp16 1813 --svg pressure.svg";
     let run = qwen(llm::Part::Prefill, OpenvinoCpu::default());
     check_document("pressure.svg", &run.draw(&drawing(Chart::Pressure, command)).0);
+}
+
+#[test]
+fn the_picture_of_a_block_is_of_today() {
+    let command = "memgraph llm fixtures/qwen2.5-0.5b-fp16 1813 --chart block --svg block.svg";
+    let run = qwen(llm::Part::Prefill, OpenvinoCpu::default());
+    check_document("block.svg", &run.draw(&drawing(Chart::Block, command)).0);
 }
 
 /// The pipeline that the README shows.

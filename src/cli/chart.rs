@@ -16,6 +16,10 @@ pub(super) struct ChartArgs {
     /// What `--svg` draws; a pipeline has the first, by phase, and the breakdown
     #[arg(long, value_enum, default_value = "pressure", requires = "svg")]
     chart: Which,
+    /// The block that `--chart block` draws: an attention block, or the N-th module of a model without them [default: the
+    /// second]
+    #[arg(long, value_name = "N", requires = "svg")]
+    layer: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,6 +30,8 @@ enum Which {
     Arena,
     /// What holds the memory at the peak: see `--by`
     Breakdown,
+    /// One block as executed: operators, outputs, and the memory that blocks use again
+    Block,
     /// All of them, one below the other
     All,
 }
@@ -49,8 +55,10 @@ impl ChartArgs {
             Which::Pressure => vec![Chart::Pressure],
             Which::Arena => vec![Chart::Arena],
             Which::Breakdown => vec![Chart::Breakdown],
+            Which::Block => vec![Chart::Block],
             Which::All => Vec::new(),
         };
+        drawing.layer = self.layer;
         drawing.command = Some(command(std::env::args().skip(1)));
         drawing
     }

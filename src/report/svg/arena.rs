@@ -2,15 +2,16 @@
 //!
 //! Both edges of a box are rounded to whole pixels the same way, so boxes that share no byte share no pixel. A tall box of less
 //! than three pixels is widened where nothing is next to it; a box of less than a pixel is not drawn, and the line below the
-//! title counts those that are. Drawn is the phase whose buffers need most.
+//! title counts those that are.
 
 use super::super::build::Subject;
 use super::super::model::By;
 use super::super::view::View;
+use super::addresses::Addresses;
 use super::canvas::{Anchor, Canvas, Frame, MARGIN, WIDTH};
 use super::colors;
 use super::page::{self, Picture};
-use super::plot::{self, BELOW, LEFT, Mark, Scale, Span};
+use super::plot::{self, BELOW, LEFT, Mark, Span};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
@@ -24,10 +25,7 @@ const TOO_MUCH: f64 = 0.6;
 /// A drawn buffer, by its position in the problem.
 type Drawn = (Frame, usize);
 
-pub(super) fn picture(subject: &Subject<'_>, views: &[View<'_>], highest: usize) -> Picture {
-    let needs = |view: &View<'_>| view.peak_pressure;
-    let view = views.iter().reduce(|best, next| if needs(next) > needs(best) { next } else { best });
-    let view = view.unwrap_or(&views[highest]);
+pub(super) fn picture(subject: &Subject<'_>, view: &View<'_>) -> Picture {
     let (keys, names) = keys(view);
     let (plan, problem) = (&view.phase.plan, &view.phase.problem);
     let (model, run) = page::run_of(subject, view);
@@ -36,16 +34,16 @@ pub(super) fn picture(subject: &Subject<'_>, views: &[View<'_>], highest: usize)
     let title = format!("Addresses of {model}'s arena over its steps");
     let steps = view.phase.lowered.schedule().steps.len();
     let span = Span::new(LEFT, WIDTH - MARGIN, steps);
-    let flat = Scale::new(0, HIGH, used(view).0);
-    let drawn = widened(frames(view, &span, flat));
+    let rows = |top: i32| Addresses::new(problem, plan, steps, (top, top + HIGH));
+    let drawn = widened(frames(view, &span, &rows(0)));
     let below = format!("{run}; {} of {count} buffers are large enough to see", drawn.len());
     let mut y = page::heading(&mut canvas, &title, &below);
     let legend: Vec<_> = names.iter().map(|name| (colors::part(name), name.clone())).collect();
     y = page::legend(&mut canvas, &legend, y);
-    let marks = marks(view, &span, Scale::new(y + 70, y + 70 + HIGH, used(view).0));
+    let marks = marks(view, &span, &rows(y + 70));
     let label = y;
     y += 70;
-    let scale = Scale::new(y, y + HIGH, used(view).0);
+    let scale = rows(y);
     let layers = plot::layers(view);
     span.bands(&mut canvas, &layers, (scale.top, scale.bottom));
     if !layers.is_empty() {
@@ -82,7 +80,7 @@ fn used(view: &View<'_>) -> Bytes {
 }
 
 /// What is marked: the arena's height where it is reached, and the step with the most bytes alive.
-fn marks(view: &View<'_>, span: &Span, scale: Scale) -> Vec<Mark> {
+fn marks(view: &View<'_>, span: &Span, scale: &Addresses) -> Vec<Mark> {
     let placed = view.phase.problem.buffers.iter().zip(&view.phase.plan.offsets);
     let highest = used(view);
     let reaching = placed.clone().find(|(buffer, offset)| **offset + buffer.size == highest);
@@ -128,7 +126,7 @@ fn ranked(view: &View<'_>, keys: &[String]) -> (Vec<String>, f64) {
     (names.into_iter().map(|(name, _)| name.clone()).collect(), share)
 }
 
-fn frames(view: &View<'_>, span: &Span, scale: Scale) -> Vec<Drawn> {
+fn frames(view: &View<'_>, span: &Span, scale: &Addresses) -> Vec<Drawn> {
     let placed = view.phase.problem.buffers.iter().zip(&view.phase.plan.offsets).enumerate();
     let frames = placed.map(|(index, (buffer, &offset))| {
         let (start, end) = (buffer.live.start as usize, buffer.live.end as usize);

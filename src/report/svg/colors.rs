@@ -60,24 +60,24 @@ pub(super) fn row(class: StorageClass) -> usize {
 }
 
 /// Colours of parts and of memory regions; legible on both pages.
-const PALETTE: [&str; 12] = [
+const PALETTE: [&str; 16] = [
     "#2F7EBB", "#E69F00", "#17A07A", "#CC79A7", "#62B5E5", "#D9641E", "#8E70C4", "#A9A23A", "#A8623C",
-    "#3FB5AD", "#C9506F", "#7D8FA3",
+    "#3FB5AD", "#C9506F", "#7D8FA3", "#5B5EA6", "#E8837C", "#7FB069", "#B5838D",
 ];
 
 /// Parts with a colour of their own; any other takes one by its name.
 const PARTS: &[(&str, usize)] = &[
-    ("attention_mask", 11),
+    ("attention_mask", 15),
     ("classifier", 5),
     ("embed_tokens", 6),
-    ("final_norm", 8),
+    ("final_norm", 13),
     ("input_layernorm", 7),
     ("k_proj", 3),
     ("kv_cache", 2),
     ("language", 0),
     ("lm_head", 5),
     ("mlp", 0),
-    ("o_proj", 9),
+    ("o_proj", 14),
     ("other", 11),
     ("patch_embed", 6),
     ("post_attention_layernorm", 8),
@@ -85,8 +85,8 @@ const PARTS: &[(&str, usize)] = &[
     ("q_proj", 1),
     ("qkv_proj", 1),
     ("resampler", 2),
-    ("residual", 11),
-    ("rotary_emb", 2),
+    ("residual", 12),
+    ("rotary_emb", 9),
     ("scaled_dot_product_attention", 10),
     ("text_embeddings", 6),
     ("v_proj", 4),
@@ -120,6 +120,7 @@ fn hashed(name: &str) -> usize {
 const INKS: &[(&str, &str, &str, &str)] = &[
     ("page", "fill", "#FFFFFF", "#0D1117"),
     ("band", "fill", "#F4F5F7", "#161B22"),
+    ("shade", "fill", "#E3EEFC", "#17283F"),
     ("ink", "fill", "#1F2328", "#E6EDF3"),
     ("soft", "fill", "#5E666E", "#9198A1"),
     ("mark", "fill", "#B01E1E", "#FF7B72"),

@@ -3,7 +3,9 @@
 //! A document is self-contained (no script, no font, no link), states in its title, description and caption what it shows
 //! and how it was made, and is the same byte for byte whenever its run is.
 
+mod addresses;
 mod arena;
+mod block;
 mod breakdown;
 mod canvas;
 mod colors;
@@ -32,11 +34,13 @@ pub enum Chart {
     Arena,
     /// What holds the memory at the peak, weights, states and buffers apart.
     Breakdown,
+    /// One block as executed: its operators, what each writes, and the memory that the next block uses again.
+    Block,
 }
 
 impl Chart {
     /// Every chart.
-    pub const ALL: [Chart; 3] = [Chart::Pressure, Chart::Arena, Chart::Breakdown];
+    pub const ALL: [Chart; 4] = [Chart::Pressure, Chart::Arena, Chart::Breakdown, Chart::Block];
 
     /// Its word on the command line.
     #[must_use]
@@ -45,6 +49,7 @@ impl Chart {
             Chart::Pressure => "pressure",
             Chart::Arena => "arena",
             Chart::Breakdown => "breakdown",
+            Chart::Block => "block",
         }
     }
 }
@@ -55,6 +60,8 @@ impl Chart {
 pub struct Drawing {
     /// The charts, one below the other; empty: all that there are of the run.
     pub charts: Vec<Chart>,
+    /// The block that [`Chart::Block`] draws; without it the second, since the first may compute what all of them share.
+    pub layer: Option<u32>,
     /// A limit that a line is drawn at.
     pub budget: Option<Bytes>,
     /// The command that draws the same, for the caption.
@@ -79,15 +86,21 @@ pub fn render(subject: &Subject<'_>, drawing: &Drawing) -> Result<String> {
     let views = build::views(subject);
     let highest = build::highest(&views)
         .ok_or_else(|| Error::new(ErrorKind::Usage, "a run without phases has nothing to draw"))?;
-    let charts = if drawing.charts.is_empty() { &Chart::ALL[..] } else { &drawing.charts };
+    let needs = |index: usize| views[index].peak_pressure;
+    let busiest =
+        (0..views.len()).fold(highest, |best, next| if needs(next) > needs(best) { next } else { best });
+    let runs = !views[busiest].phase.lowered.schedule().steps.is_empty();
+    let all: Vec<Chart> = Chart::ALL.into_iter().filter(|&chart| runs || chart != Chart::Block).collect();
+    let charts = if drawing.charts.is_empty() { &all } else { &drawing.charts };
     let pictures: Vec<Picture> = charts
         .iter()
         .map(|chart| match chart {
-            Chart::Pressure => pressure::picture(subject, &views, highest, drawing.budget),
-            Chart::Arena => arena::picture(subject, &views, highest),
-            Chart::Breakdown => breakdown::picture(subject, &views[highest]),
+            Chart::Pressure => Ok(pressure::picture(subject, &views, highest, drawing.budget)),
+            Chart::Arena => Ok(arena::picture(subject, &views[busiest])),
+            Chart::Breakdown => Ok(breakdown::picture(subject, &views[highest])),
+            Chart::Block => block::picture(subject, &views[busiest], drawing.layer),
         })
-        .collect();
+        .collect::<Result<_>>()?;
     Ok(document(&pictures, (subject.runtime.name(), subject.runtime.version()), drawing))
 }
 
@@ -103,7 +116,7 @@ pub fn render_report(report: &Report, drawing: &Drawing) -> Result<String> {
     let pictures = charts.iter().map(|chart| match chart {
         Chart::Pressure if has_phases => Ok(phases::picture(report, drawing.budget)),
         Chart::Pressure | Chart::Breakdown => Ok(breakdown::of_report(report)),
-        Chart::Arena => Err(without_graph(report, *chart)),
+        Chart::Arena | Chart::Block => Err(without_graph(report, *chart)),
     });
     let pictures = pictures.collect::<Result<Vec<_>>>()?;
     Ok(document(&pictures, (&report.profile.name, &report.profile.version), drawing))

@@ -32,7 +32,7 @@ pub(super) fn heading(canvas: &mut Canvas, title: &str, below: &str) -> i32 {
     let title = canvas::clipped(title, room, TITLE);
     canvas.sized("ink bold", &title, (MARGIN, 20), Anchor::Left, TITLE);
     let mut y = 42;
-    for line in canvas::wrapped(below, room, FONT) {
+    for line in canvas::wrapped(below, room - 30, FONT) {
         canvas.text("soft", &line, (MARGIN, y), Anchor::Left);
         y += LINE;
     }
@@ -72,10 +72,16 @@ pub(super) fn ticks(end: f64, count: u32) -> Vec<f64> {
 
 /// Round numbers of bytes up to `end`, with their labels.
 pub(super) fn byte_ticks(end: f64, count: u32) -> Vec<(u64, String)> {
-    let (unit, name) = unit(end as u64);
-    let ticks = ticks(end / unit, count).into_iter();
-    let label = |tick: f64| if tick == 0.0 { "0".to_owned() } else { format!("{tick} {name}") };
-    ticks.map(|tick| ((tick * unit) as u64, label(tick))).collect()
+    let (unit, _) = unit(end as u64);
+    let ticks = ticks(end / unit, count).into_iter().map(|tick| (tick * unit) as u64);
+    ticks.map(|bytes| (bytes, byte_label(bytes, end as u64))).collect()
+}
+
+/// The label of a number of bytes on an axis up to `most`.
+pub(super) fn byte_label(bytes: u64, most: u64) -> String {
+    let (unit, name) = unit(most);
+    let number = (bytes as f64 / unit * 1000.0).round() / 1000.0;
+    if bytes == 0 { "0".to_owned() } else { format!("{number} {name}") }
 }
 
 /// The unit that an axis up to `most` bytes is labelled in.

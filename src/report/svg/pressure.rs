@@ -100,9 +100,13 @@ fn capital(words: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
+/// Steps that are drawn: those of a phase that runs the model.
+fn steps(view: &View<'_>) -> usize {
+    if view.phase.name.runs() { view.phase.lowered.schedule().steps.len() } else { 0 }
+}
+
 /// The phases side by side: those that run share what the others leave.
 fn segments<'a>(subject: &Subject<'_>, views: &'a [View<'a>]) -> Vec<Segment<'a>> {
-    let steps = |view: &View<'_>| view.phase.lowered.schedule().steps.len();
     let running = views.iter().filter(|view| steps(view) > 0).count();
     let still = (views.len() - running) as i32;
     let wide = (WIDTH - MARGIN - AFTER - LEFT - still * STILL) / (running.max(1) as i32);
@@ -118,7 +122,10 @@ fn segments<'a>(subject: &Subject<'_>, views: &'a [View<'a>]) -> Vec<Segment<'a>
         let span = Span::new(left, right, steps(view));
         left = right;
         let retains = subject.runtime.retains_buffers();
-        let timeline = timeline::timeline(view, retains, is_first);
+        let mut timeline = timeline::timeline(view, retains, is_first);
+        if steps(view) == 0 {
+            timeline.keep_highest();
+        }
         is_first &= steps(view) == 0;
         Segment { view, timeline, span }
     });
@@ -138,7 +145,7 @@ fn legend(most: &Sample) -> Vec<(String, String)> {
 }
 
 fn bands(canvas: &mut Canvas, segments: &[Segment<'_>], scale: Scale, bottom: i32) {
-    for segment in segments {
+    for segment in segments.iter().filter(|segment| steps(segment.view) > 0) {
         segment.span.bands(canvas, &plot::layers(segment.view), (scale.top, bottom));
     }
     if segments.iter().any(|segment| !plot::layers(segment.view).is_empty()) {
@@ -166,7 +173,7 @@ fn phase_words(view: &View<'_>) -> String {
 /// The step axes, and what is drawn after the last step.
 fn axes(canvas: &mut Canvas, segments: &[Segment<'_>], bottom: i32) {
     for segment in segments {
-        match segment.view.phase.lowered.schedule().steps.is_empty() {
+        match steps(segment.view) == 0 {
             true => canvas.line("axis", &[(segment.span.left, bottom), (segment.span.right, bottom)]),
             false => segment.span.axis(canvas, bottom),
         }

@@ -67,6 +67,17 @@ pub(super) fn timeline(view: &View<'_>, retains_arena: bool, is_first: bool) -> 
     Timeline { all: all.collect(), arena }
 }
 
+impl Timeline {
+    /// Leaves the sample with the most in use, for a phase in which no step of the model runs.
+    pub(super) fn keep_highest(&mut self) {
+        for samples in [&mut self.all, &mut self.arena] {
+            let best = samples.iter().copied().max_by_key(used);
+            samples.clear();
+            samples.extend(best);
+        }
+    }
+}
+
 /// What begins and ends at every step.
 struct Changes {
     steps: usize,
