@@ -3,7 +3,7 @@
 //! [`analyze`] runs the stages that the crate's first page shows; [`run`] keeps what the stages made, for charts and
 //! comparisons. The command line is made of these two.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
 use crate::formats::identify::Folder;
 use crate::formats::{self, preprocessor};
 use crate::graph::Graph;
@@ -318,13 +318,13 @@ fn language(
         llm::check_inputs(&graph, &base, tokens)?;
     }
     let runtime = request.runtime(&graph)?;
+    let new_tokens = match part {
+        llm::Part::Prefill => 0,
+        llm::Part::Decode => 1,
+        llm::Part::Generate { new_tokens } => new_tokens,
+    };
+    let all = base.past.saturating_add(tokens).saturating_add(new_tokens);
     let base = if runtime.reads_genai_config() {
-        let new_tokens = match part {
-            llm::Part::Prefill => 0,
-            llm::Part::Decode => 1,
-            llm::Part::Generate { new_tokens } => new_tokens,
-        };
-        let all = base.past.saturating_add(tokens).saturating_add(new_tokens);
         match genai::of(model, &graph, max_length, all)? {
             Some((genai, beams)) => {
                 let batch = base.batch.map(|batch| batch.saturating_mul(beams));
@@ -337,8 +337,23 @@ fn language(
         base
     };
     let passes = llm::phases(&base, tokens, part, &*runtime);
-    let walked = walk(&graph, &passes, request)?;
-    single(graph, walked, request)
+    let walked = walk(&graph, &passes, request).map_err(|error| llm::explain_length(error, &base, all))?;
+    let mut found = single(graph, walked, request)?;
+    found.report.diagnostics.extend(llm::over_limit(&base, all).iter().map(Into::into));
+    if let Ok(parts) = parts::of_pipeline(model) {
+        found.report.diagnostics.push((&of_pipeline(model, &parts)).into());
+    }
+    Ok(found)
+}
+
+/// Says that a language model alone was analysed, of a folder with a pipeline.
+fn of_pipeline(model: &Path, parts: &[parts::Part]) -> Diagnostic {
+    let text = format!(
+        "the folder holds a pipeline of {} parts, and its language model alone was analysed; `memgraph vlm` analyses all",
+        parts.len()
+    );
+    let location = Location { file: Some(model.display().to_string()), ..Location::default() };
+    Diagnostic { code: "MG0007", severity: Severity::Note, location, text }
 }
 
 fn vision(model: &Path, request: &Request, tower: vlm::Request, part: Option<&str>) -> Result<Analysis> {
@@ -415,7 +430,12 @@ fn several(
         full: request.full,
         sha256,
     };
-    Ok(Analysis::of_report(report::pipeline::build(&run, &subject)))
+    let mut report = report::pipeline::build(&run, &subject);
+    let new_tokens = if whole == Whole::Tower { 0 } else { asked.new_tokens };
+    let tokens = run.prompt.map(|prompt| prompt.saturating_add(new_tokens));
+    let warning = tokens.and_then(|tokens| llm::over_limit(&base, tokens));
+    report.diagnostics.extend(warning.iter().map(Into::into));
+    Ok(Analysis::of_report(report))
 }
 
 /// The request with what the image processor's files say.

@@ -126,6 +126,8 @@ pub struct ModelConfig {
     pub model_type: Option<String>,
     /// `hidden_size` of the text part.
     pub hidden_size: Option<u64>,
+    /// `max_position_embeddings` of the text part: the longest text that the model was made for.
+    pub max_positions: Option<u64>,
     /// `num_key_value_heads` of the text part.
     pub kv_heads: Option<u64>,
     /// `head_dim`, or hidden size / heads, of the text part.

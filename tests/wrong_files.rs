@@ -262,6 +262,11 @@ const ROWS: &[Row] = &[
         args: "graph FIXTURES/resnet50-fp32 --bind height=224 width=224",
         says: &["tip: each pair needs its own option", "`--bind width=224`"],
     },
+    Row {
+        files: &[],
+        args: "llm FIXTURES/minilm-l6-v2-fp16 1024",
+        says: &["the model takes at most 512 tokens, and the run has 1024", "give 512 tokens or fewer"],
+    },
     // Numbers.
     Row {
         files: &[],
@@ -375,6 +380,22 @@ fn a_pointer_as_external_data_is_a_warning() {
     let (status, text) = run(&["graph", "."]);
     assert_eq!(status, Some(0));
     assert!(text.contains("is a git-lfs pointer, not the weights"), "{text}");
+}
+
+#[test]
+fn a_length_over_the_limit_is_a_warning() {
+    let model = fixtures().join("qwen2.5-0.5b-fp16").display().to_string();
+    let run = |length: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_memgraph"))
+            .args(["llm", &model, length, "-q"])
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run("32k"), (Some(0), String::new()));
+    let (status, text) = run("32_769");
+    assert_eq!(status, Some(0));
+    assert!(text.starts_with("warning: the run has 32769 tokens"), "{text}");
 }
 
 /// The name of the first file of external data of a model.

@@ -12,6 +12,9 @@ use memgraph::report::{self, By, model::Report, text::Heading};
 use memgraph::scenario::Scenario;
 use std::path::{Path, PathBuf};
 
+/// Code of the diagnostic that a run is longer than the model was made for: `-q` prints it as well.
+const OVER_LIMIT: &str = "MG0006";
+
 /// How inputs are bound.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Shapes")]
@@ -175,6 +178,10 @@ impl Analysis {
     /// Analyses a model and writes the report wherever the options ask for it.
     pub(super) fn run(&self, model: &Path, request: &Request, heading: Heading) -> Result<Outcome> {
         let mut found = analysis::run(model, request)?;
+        let over_limit = found.report.diagnostics.iter().find(|found| found.code == OVER_LIMIT);
+        if let Some(diagnostic) = over_limit {
+            output::warn(&diagnostic.text);
+        }
         if let Some(Other::Graph) = self.compare {
             found.report.comparison = Some(found.compare(self.top)?);
         }

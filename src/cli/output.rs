@@ -38,6 +38,11 @@ pub(super) fn is_broken_pipe(error: &Error) -> bool {
     cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }
 
+/// Prints a warning to standard error; there is nowhere to report that this failed.
+pub(super) fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr(), "warning: {text}");
+}
+
 /// Prints an error to standard error; there is nowhere to report that this failed.
 pub(super) fn complain(error: &Error) {
     let _ = writeln!(std::io::stderr(), "error: {error}");

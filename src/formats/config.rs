@@ -61,6 +61,7 @@ fn sizes(json: &Value) -> ModelConfig {
         source_positions: size(json, &["max_source_positions"]).filter(|_| is_whisper),
         model_type,
         hidden_size,
+        max_positions: size(text, &["max_position_embeddings", "n_positions", "max_sequence_length"]),
         kv_heads: size(text, &["num_key_value_heads"]).or(heads),
         head_size: size(text, &["head_dim"]).or_else(|| hidden_size?.checked_div(heads?)),
         image_size: size(vision, &["image_size"]),

@@ -1,6 +1,6 @@
 //! One language model: prefill, decode, or a whole generation.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
 use crate::formats::genai;
 use crate::graph::{Dims, Graph};
 use crate::phases::PhaseName;
@@ -126,6 +126,30 @@ pub fn check_inputs(graph: &Graph, base: &Scenario, prompt: u64) -> Result<()> {
     Ok(())
 }
 
+/// Says that a run of `tokens` tokens, past and new ones included, is longer than the model was made for; `None` if it is
+/// not, or no limit is known.
+#[must_use]
+pub fn over_limit(base: &Scenario, tokens: u64) -> Option<Diagnostic> {
+    let limit = base.config.max_positions.filter(|&limit| tokens > limit)?;
+    let text = format!(
+        "the run has {tokens} tokens, and the model was made for {limit} at most (max_position_embeddings {limit})"
+    );
+    Some(Diagnostic { code: "MG0006", severity: Severity::Warning, location: Location::default(), text })
+}
+
+/// The error of a model that does not take `tokens` tokens: where that is over the limit of its config, it states the
+/// limit. Other errors are handed through.
+#[must_use]
+pub fn explain_length(error: Error, base: &Scenario, tokens: u64) -> Error {
+    let limit = base.config.max_positions.filter(|&limit| tokens > limit);
+    let (ErrorKind::Shape, Some(limit)) = (error.kind(), limit) else { return error };
+    Error::new(ErrorKind::Shape, format!("the model takes at most {limit} tokens, and the run has {tokens}"))
+        .at(error.location().clone())
+        .note(error.message())
+        .note(format!("the config says max_position_embeddings {limit}"))
+        .help(format!("give {limit} tokens or fewer, those after the prompt included"))
+}
+
 /// The phases of a run over `prompt` tokens; `base` gives everything else, its `past` included.
 ///
 /// A generation is its prefill, the decode that last makes `runtime`'s cache of keys and values grow, and the last
@@ -200,6 +224,18 @@ mod tests {
         std::fs::write(folder.path().join("genai_config.json"), config).unwrap();
         assert_eq!(file(folder.path()).unwrap(), folder.path().join("text.onnx"));
         assert_eq!(file(Path::new("other.onnx")).unwrap(), Path::new("other.onnx"));
+    }
+
+    #[test]
+    fn a_length_over_the_configs_limit_is_named() {
+        let mut base = Scenario::default();
+        assert_eq!(over_limit(&base, 1 << 40), None);
+        base.config.max_positions = Some(512);
+        assert_eq!(over_limit(&base, 512), None);
+        assert!(over_limit(&base, 513).unwrap().text.contains("512 at most"));
+        let shape = || Error::new(ErrorKind::Shape, "do not broadcast");
+        assert_eq!(explain_length(shape(), &base, 512).message(), "do not broadcast");
+        assert!(explain_length(shape(), &base, 513).to_string().contains("give 512 tokens or fewer"));
     }
 
     #[test]

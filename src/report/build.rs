@@ -104,12 +104,7 @@ fn empty(subject: &Subject<'_>) -> Report {
     let diagnostics = subject.phases.iter().flat_map(|phase| phase.shapes.diagnostics());
     let mut told = FxHashSet::default();
     let diagnostics: Vec<_> = diagnostics
-        .map(|found| model::Diagnostic {
-            code: found.code.to_owned(),
-            severity: found.severity.into(),
-            r#where: found.location.to_string(),
-            text: found.text.clone(),
-        })
+        .map(model::Diagnostic::from)
         .filter(|found| told.insert((found.code.clone(), found.r#where.clone(), found.text.clone())))
         .collect();
     Report {

@@ -11,6 +11,7 @@ pub use comparison::{Comparison, FusionGroup, Pair};
 pub use tables::{PlannerRow, PlannerTable, QuickEstimate, Verification};
 pub use words::{By, Class, Known, Role, Severity, Task};
 
+use crate::error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -167,6 +168,17 @@ pub struct Diagnostic {
     pub r#where: String,
     /// One sentence.
     pub text: String,
+}
+
+impl From<&error::Diagnostic> for Diagnostic {
+    fn from(found: &error::Diagnostic) -> Diagnostic {
+        Diagnostic {
+            code: found.code.to_owned(),
+            severity: found.severity.into(),
+            r#where: found.location.to_string(),
+            text: found.text.clone(),
+        }
+    }
 }
 
 /// Bytes by storage. Every field up to `runtime_bytes` is a category; the categories add up to `total_bytes`.
