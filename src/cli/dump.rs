@@ -1,4 +1,4 @@
-//! `memgraph dump`: one box of the line.
+//! `memgraph dump`: one stage of the pipeline.
 
 use super::options::Binding;
 use super::runtime::RuntimeArgs;
@@ -28,14 +28,14 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// One box of the line as JSON: the graph, its shapes, what is executed, the schedule, the planning problem, the plan
+/// One pipeline stage as JSON: the graph, its shapes, what is executed, the schedule, the planning problem, the plan
 #[derive(Debug, clap::Args)]
 #[command(after_help = help(EXAMPLES), next_help_heading = "Run")]
 pub(super) struct Args {
     /// A model file (.xml, .onnx or .gguf), or a folder with one
     #[arg(help_heading = "Arguments")]
     file: PathBuf,
-    /// Which box
+    /// Which stage
     #[arg(long, value_enum)]
     stage: Stage,
     /// Write `problem` or `plan` as CSV to this file instead; `-` is standard output

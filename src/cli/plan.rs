@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut options = Options::default();
     options.seed = args.seed;
     options.time_limit = Duration::try_from_secs_f64(args.time_limit).map_err(|error| {
-        let message = format!("time limit {} is no number of seconds: {error}", args.time_limit);
+        let message = format!("time limit {} is not a number of seconds: {error}", args.time_limit);
         Error::new(ErrorKind::Usage, message)
     })?;
     let planners = match args.planner.as_str() {

@@ -4,7 +4,7 @@
 //! ONNX exports by `/model/layers.3/self_attn/q_proj/MatMul`. The words of the path decide. A node without a path
 //! (`Multiply_1234`, made by a pass) belongs to the node that reads it first, else to the one that it reads.
 //!
-//! The components are those of the published per-part estimates, so that a breakdown can be held against them.
+//! The components are those of the published per-part estimates, so that a breakdown can be compared with them.
 
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;

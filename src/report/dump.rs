@@ -148,7 +148,7 @@ fn graph_of(graph: &Graph) -> dump::Graph {
     }
 }
 
-/// The operator with its attributes; bodies are told apart.
+/// The operator with its attributes; bodies are separate.
 fn op_text(op: &Op) -> String {
     match op {
         Op::If(_) => "If".to_owned(),

@@ -1,4 +1,4 @@
-//! The kinds of files that are told apart.
+//! The kinds of files.
 
 use crate::units::Bytes;
 

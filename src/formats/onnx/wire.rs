@@ -54,7 +54,12 @@ pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
                     }
                 }
             }
-            _ => return Err(malformed(start, format!("{wire_type} is not a wire type of ONNX"))),
+            _ => {
+                return Err(malformed(
+                    start,
+                    format!("not a valid ONNX (protobuf) file: wire type {wire_type}"),
+                ));
+            }
         }
         let cap = limits::MAX_PROTOBUF_FIELDS;
         if n_fields > cap {

@@ -321,7 +321,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
     /// The next dim of the output that was added last.
     fn output_dim(&mut self, tag: &Tag<'_>, text: &str) -> Result<()> {
         let dim = text::dim(text)
-            .ok_or_else(|| self.cursor.error(format!("\"{}\" is no dim", cut(text)), tag.start))?;
+            .ok_or_else(|| self.cursor.error(format!("\"{}\" is not a dim", cut(text)), tag.start))?;
         if let Some(output) = self.layer.outputs.last_mut() {
             let dims = output.shape.dims.get_or_insert_default();
             if dims.len() == limits::MAX_RANK {

@@ -48,7 +48,7 @@ pub struct Report {
     pub peak: Peak,
     /// What is allocated at the peak, equal sizes together.
     pub blocks: Vec<Block>,
-    /// Who holds the memory.
+    /// Memory by component, operator, layer or node.
     pub breakdown: Vec<Share>,
     /// How the arena was laid out.
     pub planner: Planner,

@@ -19,7 +19,7 @@
 //!
 //! Source: OpenVINO 2026.4.1, src/plugins/intel_cpu/src/graph.cpp (`FormMemoryRegions`, and
 //! `ResolveComplexInplaceConflicts` for what is read after it is overwritten) and the `initInPlace` of the
-//! nodes named; held against the pools of 76 static and the blocks of 120 dynamic runs.
+//! nodes named; validated against the pools of 76 static and the blocks of 120 dynamic runs.
 
 #[cfg(test)]
 mod tests;
