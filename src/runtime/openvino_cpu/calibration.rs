@@ -27,6 +27,7 @@ const KEPT_RUNS: Option<u32> = Some(61);
 const MODEL_SOURCE: &str = "fit to the heap after read_model";
 const DYNAMIC_SOURCE: &str = "fit to what 120 runs had left of the heap after all tensors; 45 are recorded";
 const STATIC_SOURCE: &str = "fit to what 76 runs had left of the heap after all tensors; 19 are recorded";
+const CONCAT_SOURCE: &str = "heaps of nets that differ in one Concat, of 8 inputs or of 40";
 const RECURRENT_SOURCE: &str = "maps of gru_crnn and of seven nets of LSTM, GRU and RNN with 1 to 4 sequences, less those of other nodes";
 const CODE_SOURCE: &str = "kernels by name as oneDNN dumps them (ONEDNN_JIT_DUMP=1) for 20 graphs, rounded";
 const KEPT_SOURCE: &str =
@@ -49,6 +50,16 @@ fitted! {
     DYNAMIC_NODE = 9_000, Unit::BytesPer("node"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
     /// Objects of a compiled dynamic graph: an attention in a Subgraph.
     DYNAMIC_ATTENTION = 930_000, Unit::BytesPer("attention Subgraph"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// The same under AVX2, with a mask: in addition.
+    DYNAMIC_ATTENTION_MASKED_AVX2 = 690_000, Unit::BytesPer("attention Subgraph"), Some(5), Spread::Range(670_000, 700_000),
+        "heaps of five compiled models under AVX2 and AVX-512 with BF16";
+    /// The same under AVX2, without one: in addition.
+    DYNAMIC_ATTENTION_AVX2 = 370_000, Unit::BytesPer("attention Subgraph"), Some(7), Spread::Range(120_000, 600_000),
+        "heaps of seven compiled models under AVX2 and AVX-512 with BF16";
+    /// Objects of a compiled dynamic graph: an input of a Concat beyond two.
+    DYNAMIC_INPUT = 4_400, Unit::BytesPer("input of a Concat"), Some(2), Spread::Range(3_700, 4_400), CONCAT_SOURCE;
+    /// Objects that the first inference of a dynamic graph adds: an input of a Concat beyond two.
+    FIRST_INFERENCE_INPUT = 5_900, Unit::BytesPer("input of a Concat"), Some(2), Spread::Range(5_700, 5_900), CONCAT_SOURCE;
     /// Objects that the first inference of a dynamic graph adds: any.
     FIRST_INFERENCE = 350_000, Unit::Bytes, DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
     /// Objects that the first inference of a dynamic graph adds: a weight's shape; once more for one token after a prompt.
@@ -67,6 +78,8 @@ fitted! {
     STATIC_SUBGRAPH = 100_000, Unit::BytesPer("Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: an attention in a Subgraph.
     STATIC_ATTENTION = 860_000, Unit::BytesPer("attention Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a compiled static graph: an input of a Concat beyond two.
+    STATIC_INPUT = 10_500, Unit::BytesPer("input of a Concat"), Some(1), Spread::Range(10_300, 10_600), CONCAT_SOURCE;
     /// Objects of a static graph with a convolution.
     STATIC_CONVOLUTIONS = 1_000_000, Unit::Bytes, STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: a convolution.
@@ -99,11 +112,12 @@ fitted! {
     /// Kernels of a product of two activations in bf16.
     KERNELS_ACTIVATIONS = 4, Unit::KernelsPer("product of activations"), Some(3), Spread::Equal, "three models";
     /// Kernels of a transposed convolution.
-    KERNELS_DECONVOLUTION = 3, Unit::KernelsPer("transposed convolution"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
-    /// Kernels of a Reduce in half precision.
+    KERNELS_DECONVOLUTION = 5, Unit::KernelsPer("transposed convolution"), Some(4), Spread::Range(4, 5),
+        "kernels by name as oneDNN dumps them (ONEDNN_JIT_DUMP=1) for two graphs";
+    /// Kernels of a Reduce in two stages.
     KERNELS_REDUCE = 2, Unit::KernelsPer("Reduce"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
-    /// Kernels of a Reduce in f32.
-    KERNELS_REDUCE_F32 = 1, Unit::KernelsPer("Reduce"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of a Reduce in one stage.
+    KERNELS_REDUCE_ONE = 1, Unit::KernelsPer("Reduce"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of stateful attention.
     KERNELS_ATTENTION = 12, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of paged attention in f32.
@@ -112,8 +126,8 @@ fitted! {
     /// Kernels of paged attention in bf16: three products, for 1 to 32 rows, twice.
     KERNELS_PAGED = 192, Unit::Kernels, Some(1), Spread::Range(191, 192),
         "215 maps after the prompt of a model of 24 layers, 24 of them not of attention";
-    /// Kernels of a graph with MVN.
-    KERNELS_MVN = 3, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    /// Kernels of an MVN: two that sum, and one that scales.
+    KERNELS_MVN = 3, Unit::KernelsPer("MVN of other types or channels"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of a recurrent sequence.
     KERNELS_RECURRENT = 10, Unit::KernelsPer("recurrent sequence"), Some(10), Spread::Range(9, 12), RECURRENT_SOURCE;
     /// The same in f32.
@@ -121,7 +135,8 @@ fitted! {
     /// Kernels that attentions in Subgraphs share.
     KERNELS_SUBGRAPH = 13, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
     /// Kernels of each further shape of attention in Subgraphs.
-    KERNELS_SUBGRAPH_SHAPE = 6, Unit::KernelsPer("further shape of attention"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
+    KERNELS_SUBGRAPH_SHAPE = 7, Unit::KernelsPer("further shape of attention"), Some(7), Spread::Range(6, 7),
+        "kernels by name as oneDNN dumps them (ONEDNN_JIT_DUMP=1) for a graph of eight shapes";
     /// Kernels of attentions in Subgraphs, if a head is not a multiple of 32 wide.
     KERNELS_SUBGRAPH_ODD = 14, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
 

@@ -77,11 +77,15 @@ pub struct ExecutedNode {
     pub is_view: bool,
     /// Input that is overwritten by a sum fused into a convolution.
     pub addend: Option<u32>,
+    /// [`Kind::Convolution`]: its data are bytes with a zero point. A serialized execution graph does not show it.
+    pub has_zero_point: bool,
     /// Sizes of an attention; there are some for [`Kind::ScaledDotProductAttention`], [`Kind::PagedAttention`] and for
     /// a [`Kind::Subgraph`] that holds a whole attention.
     pub attention: Option<Box<Attention>>,
-    /// [`Kind::Convolution`]: strides, dilations and pads, where the exported graph states them.
+    /// [`Kind::Convolution`], [`Kind::Deconvolution`]: strides, dilations and pads, where the exported graph states them.
     pub window: Option<Box<Window>>,
+    /// [`Kind::Reduce`]: what it computes can be computed of parts first. A serialized execution graph does not show it.
+    pub has_parts: bool,
     /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
     pub is_mapped: bool,
     /// [`Kind::StridedSlice`]: pieces that it copies one by one, where the exported graph states them.

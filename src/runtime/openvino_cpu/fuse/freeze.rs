@@ -3,6 +3,7 @@
 use super::work::{Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
+use crate::graph::op::Reduce;
 use crate::rewrite::Vertex;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, Kind, Output, Port};
 use crate::schedule::NodeRef;
@@ -58,16 +59,25 @@ fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
         },
         is_view: node.is_view,
         addend: node.addend.map(|input| input as u32),
+        has_zero_point: node.has_zero_point,
         attention: node.attention.clone(),
         window: match &node.op {
             Op::Convolution(convolution) => Some(Box::new(convolution.window.clone())),
             Op::ConvolutionBackpropData(convolution) => Some(Box::new(convolution.window.clone())),
             _ => None,
         },
+        has_parts: matches!(node.op, Op::Reduce { kind, .. } if has_parts(kind)),
         is_mapped: node.is_mapped,
         inner: node.inner.iter().map(output).collect(),
         n_pieces: 0,
     }
+}
+
+/// Whether a reduction of parts, reduced again, is that of the whole.
+///
+/// Source: `support_split`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/reduce.cpp.
+fn has_parts(kind: Reduce) -> bool {
+    !matches!(kind, Reduce::L2 | Reduce::LogSumExp | Reduce::SumSquare)
 }
 
 /// The type that the plugin computes in where it does not have the file's.

@@ -90,6 +90,8 @@ pub(super) struct Node {
     pub n_fused: usize,
     /// Input overwritten by a fused sum.
     pub addend: Option<usize>,
+    /// The zero point of its data is an attribute.
+    pub has_zero_point: bool,
     /// Outputs lie in the input's bytes.
     pub is_view: bool,
     /// Sizes of an attention.
@@ -245,6 +247,7 @@ impl Default for Node {
             is_mapped: false,
             n_fused: 0,
             addend: None,
+            has_zero_point: false,
             is_view: false,
             attention: None,
             inner: SmallVec::new(),

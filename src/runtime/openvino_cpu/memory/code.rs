@@ -11,15 +11,16 @@
 //! | Subgraph, RoPE: when compiled | node |
 //! | Subgraph without attention | sizes and length |
 //! | Eltwise | kind |
-//! | the reorder that packs a weight | its shape |
-//! | product: by whether its rows fill the kernel's tiles, few rows apart; one more that unpacks quantized weights. The MLAS kernel is not generated | shape of the weight, rows and what is fused |
+//! | the reorder that packs a weight | its shape, and the block that it is packed in |
+//! | product: [`super::inner_product`]; of quantized weights by whether its rows fill the kernel's tiles, few rows apart, and one more that unpacks. The MLAS kernel is not generated | shape of the weight, rows and what is fused |
 //! | product of chosen experts, whose rows are any number | shape of the weights |
 //! | product of two activations in bf16 | their shapes |
-//! | convolution: [`super::convolution`] | sizes and what is fused |
+//! | convolution: [`super::convolution`] | sizes and what is fused; node, where data are bytes |
 //! | transposed convolution | shape of weight and output |
 //! | Transpose; Reorder that changes the layout; Pooling; Softmax | shape |
-//! | Reduce, recurrent sequence | node |
-//! | attention with a cache, stateful or paged; MVN; attention in Subgraphs, further shapes of attention in them, odd head sizes | graph |
+//! | MVN | layout and types; channels, where anything is fused |
+//! | Reduce: one more where the type changes, and it may be done in two stages; recurrent sequence | node |
+//! | attention with a cache, stateful or paged; attention in Subgraphs, further shapes of attention in them, odd head sizes | graph |
 //!
 //! How many: [`calibration`](crate::runtime::openvino_cpu::calibration).
 //!
@@ -28,14 +29,15 @@
 
 use super::convolution::Convolutions;
 use super::held::{Held, Moment};
-use super::weights::{is_mlas, is_quantized};
+use super::scratchpad::inner_product;
+use super::weights::{is_convolution, is_mlas, is_quantized};
 use crate::dtype::DType;
 use crate::graph::Dims;
-use crate::machine::{Isa, Machine};
+use crate::machine::Machine;
 use crate::runtime::calibration::Estimate;
 use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{
-    Attention, ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision,
+    Attention, ExecutedNode, ExecutionGraph, Kind, Layout, Output, Port, Precision,
 };
 use crate::schedule::StorageClass;
 use crate::units::Bytes;
@@ -61,7 +63,7 @@ pub(super) fn held(
     };
     let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
     let per_node = graph.nodes.iter().filter(|node| matches!(node.kind, Kind::Subgraph | Kind::Rope)).count();
-    let (shared, of_graph) = shared(graph, known, machine.isa);
+    let (shared, of_graph) = shared(graph, known, machine);
     // The library keeps its kernels for the process, the plugin's own are there once per graph: per stream. Of the streams
     // of a dynamic graph one runs.
     let early = Estimate::ZERO + compiled(graph) + per_node.saturating_mul(streams) as u64;
@@ -114,10 +116,10 @@ fn elements(output: &Output) -> u64 {
 }
 
 /// Kernels that nodes share: oneDNN's, and the plugin's own.
-fn shared(graph: &ExecutionGraph, known: &Convolutions, isa: Isa) -> (Estimate, Estimate) {
+fn shared(graph: &ExecutionGraph, known: &Convolutions, machine: &Machine) -> (Estimate, Estimate) {
     let mut seen = Seen { constants: graph.constants(), ..Seen::default() };
     for (step, node) in (0_u32..).zip(&graph.nodes) {
-        seen.product(graph, (known, isa), step, node);
+        seen.product(graph, (known, machine), step, node);
         seen.copy(graph, node);
         seen.computation(graph, node);
     }
@@ -128,10 +130,10 @@ fn shared(graph: &ExecutionGraph, known: &Convolutions, isa: Isa) -> (Estimate, 
         (true, _) => fit::KERNELS_ATTENTION.estimate(),
         _ => Estimate::ZERO,
     };
-    let norm = fit::KERNELS_MVN.per(u64::from(has(Kind::Mvn)));
-    let once = [Kind::Convert, Kind::Rms, Kind::Reduce].into_iter().filter(|kind| has(kind.clone())).count();
+    let norm = fit::KERNELS_MVN.per(seen.norms.len() as u64);
+    let once = [Kind::Convert, Kind::Rms].into_iter().filter(|kind| has(kind.clone())).count();
     let copies = seen.weights.len() + seen.converted.len();
-    let own = seen.elementwise.len() + seen.moved.len() + once;
+    let own = seen.elementwise.len() + seen.moved.len() + seen.reduced.len() + once;
     (seen.kernels + attention + copies as u64, norm + seen.subgraphs() + own as u64)
 }
 
@@ -141,12 +143,17 @@ struct Seen<'a> {
     /// By step: computed from constants alone.
     constants: Vec<bool>,
     kernels: Estimate,
-    weights: FxHashSet<(&'a Dims, DType)>,
+    /// With the block that convolutions are packed in.
+    weights: FxHashSet<(&'a Dims, DType, i64)>,
     products: FxHashSet<(&'a Dims, DType, u64, usize, usize)>,
-    convolutions: FxHashSet<(usize, usize)>,
+    convolutions: FxHashSet<(usize, usize, Option<u32>)>,
     transposed: FxHashSet<(&'a Dims, &'a Dims, usize)>,
     elementwise: FxHashSet<(usize, Vec<DType>, DType)>,
     moved: FxHashSet<(&'a Dims, DType)>,
+    /// Layout, types, how many operations are one, and the channels of more than one.
+    norms: FxHashSet<(Layout, [DType; 2], usize, u64)>,
+    /// Layout and types of what ends a Reduce.
+    reduced: FxHashSet<(Layout, [DType; 2])>,
     converted: FxHashSet<Conversion<'a>>,
     attentions: FxHashSet<&'a Attention>,
     chains: FxHashSet<(usize, Vec<(&'a Dims, DType)>)>,
@@ -157,19 +164,19 @@ impl<'a> Seen<'a> {
     fn product(
         &mut self,
         graph: &'a ExecutionGraph,
-        (known, isa): (&Convolutions, Isa),
+        (known, machine): (&Convolutions, &Machine),
         step: u32,
         node: &'a ExecutedNode,
     ) {
         let (Some(output), Some(weight)) = (node.outputs.first(), graph.input(node, 1)) else { return };
-        let packed = (&weight.dims, weight.dtype);
+        let packed = (&weight.dims, weight.dtype, 0);
         let n_originals = node.originals.len();
         match node.kind {
             Kind::FullyConnected => {
                 self.weights.insert(packed);
                 let key = (packed.0, packed.1, rows(graph, node), n_originals, node.inputs.len());
                 if self.products.insert(key) && !is_mlas(graph, node) {
-                    self.kernels += of_product(graph, node, weight, isa);
+                    self.kernels += of_product(graph, node, weight, machine);
                 }
             }
             Kind::GatherMatmul if self.weights.insert(packed) => {
@@ -182,12 +189,16 @@ impl<'a> Seen<'a> {
                 self.kernels += fit::KERNELS_ACTIVATIONS.estimate();
             }
             Kind::Convolution => {
-                self.weights.insert(packed);
-                let found =
-                    known.get(step).filter(|&(sizes, _)| self.convolutions.insert((sizes, n_originals)));
+                let made = known.get(step);
+                self.weights.insert((packed.0, packed.1, made.map_or(0, |(_, made)| made.block)));
+                // Each has scales of its own where data are bytes.
+                let is_low = graph.input(node, 0).is_some_and(|data| !data.dtype.is_float());
+                let own = if is_low { Some(step) } else { None };
+                let found = made.filter(|&(sizes, _)| self.convolutions.insert((sizes, n_originals, own)));
                 self.kernels = self.kernels + found.map_or(0, |(_, made)| made.kernels);
             }
             Kind::Deconvolution if self.transposed.insert((packed.0, &output.dims, n_originals)) => {
+                self.weights.insert(packed);
                 self.kernels += fit::KERNELS_DECONVOLUTION.estimate();
             }
             _ => {}
@@ -219,10 +230,20 @@ impl<'a> Seen<'a> {
                 self.kernels += fit::KERNELS_RECURRENT_F32.estimate();
             }
             (Kind::RnnSequence, _) => self.kernels += fit::KERNELS_RECURRENT.estimate(),
-            (Kind::Reduce, _) if graph.precision == Precision::F32 => {
-                self.kernels += fit::KERNELS_REDUCE_F32.estimate();
+            (Kind::Reduce, _) => {
+                let Some(input) = inputs().next() else { return };
+                self.reduced.insert((input.layout, [input.dtype, output.dtype]));
+                self.kernels += match has_two_stages(graph, node, input, output) {
+                    true => fit::KERNELS_REDUCE.estimate(),
+                    false => fit::KERNELS_REDUCE_ONE.estimate(),
+                };
             }
-            (Kind::Reduce, _) => self.kernels += fit::KERNELS_REDUCE.estimate(),
+            (Kind::Mvn, _) => {
+                let Some(input) = inputs().next() else { return };
+                let n_originals = node.originals.len();
+                let channels = if n_originals > 1 { input.dims.get(1).copied().unwrap_or(0) } else { 0 };
+                self.norms.insert((input.layout, [input.dtype, output.dtype], n_originals, channels));
+            }
             (Kind::Subgraph, Some(attention)) => {
                 self.attentions.insert(attention);
             }
@@ -250,11 +271,32 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Whether a Reduce has a kernel for a second stage, which reduces what the first has made in the output's type: in half precision,
+/// where its dims are not known when it is made; else if it changes the type, its channels come last and it reduces all rows
+/// and columns.
+///
+/// Source: `Reduce::createPrimitive` and `create_opt_working_memory`, OpenVINO 2026.4,
+/// src/plugins/intel_cpu/src/nodes/reduce.cpp.
+fn has_two_stages(graph: &ExecutionGraph, node: &ExecutedNode, input: &Output, output: &Output) -> bool {
+    let reduces = |axis: usize| input.dims.get(axis) > Some(&1) && output.dims.get(axis) == Some(&1);
+    let is_split = input.layout == Layout::ChannelsLast
+        && node.has_parts
+        && input.dims.len() == 4
+        && output.dims.get(1) == input.dims.get(1)
+        && reduces(2)
+        && reduces(3);
+    graph.precision != Precision::F32 && (graph.is_dynamic || is_split && input.dtype != output.dtype)
+}
+
 /// Counts the kernels of one product.
 ///
 /// Source: kernels by name as oneDNN dumps them for 20 graphs; blocks of columns as in `super::weights`.
-fn of_product(graph: &ExecutionGraph, node: &ExecutedNode, weight: &Output, isa: Isa) -> Estimate {
-    let rows = rows(graph, node);
+fn of_product(graph: &ExecutionGraph, node: &ExecutedNode, weight: &Output, machine: &Machine) -> Estimate {
+    let (rows, isa) = (rows(graph, node), machine.isa);
+    let has_rule = !is_quantized(weight.dtype) && !graph.has_past() && !is_convolution(graph, node, machine);
+    if has_rule && let Some(product) = inner_product(graph, node) {
+        return Estimate::ZERO + product.kernels(machine);
+    }
     let own = if fit::FEW_ROWS.covers(rows) {
         // One token after a prompt: the prompt's kernels are there too.
         fit::KERNELS_PRODUCT_TOKEN.per(if graph.has_past() { 2 } else { 1 })
@@ -318,9 +360,9 @@ mod tests {
             held(&graph(rows, dtype), 1, &Convolutions::default(), &Machine::MEASURED).len() - base() - 1
         };
         assert_eq!(kernels(1024, DType::F16), 3);
-        assert_eq!(kernels(1813, DType::F16), 6);
-        assert_eq!(kernels(200, DType::F16), 4);
-        assert_eq!(kernels(1, DType::F16), 4);
+        assert_eq!(kernels(1813, DType::F16), 5);
+        assert_eq!(kernels(200, DType::F16), 3);
+        assert_eq!(kernels(1, DType::F16), 3);
         assert_eq!(kernels(1024, DType::U4), 4);
     }
 

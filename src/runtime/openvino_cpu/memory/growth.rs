@@ -8,6 +8,7 @@
 //! Source: OpenVINO 2026.4.1, `MemoryBlockWithReuse::resize`, src/plugins/intel_cpu/src/cpu_memory.cpp, and `UpdateNodes`,
 //! src/plugins/intel_cpu/src/graph.cpp; heap blocks at the peak of six runs.
 
+use super::code::MAP;
 use super::held::{Held, Moment};
 use super::life;
 use crate::problem::{Block, Plan, Problem};
@@ -27,7 +28,7 @@ pub(in crate::runtime::openvino_cpu) struct Growth {
     prepared: Vec<(u32, u64)>,
     /// Lengths of the scratchpad.
     scratch: Vec<(u32, u64)>,
-    /// Objects and kernels, which all steps make.
+    /// Objects, which all steps make.
     everywhere: u64,
 }
 
@@ -51,6 +52,8 @@ impl Growth {
         for held in held.iter().filter(|held| held.since == Moment::Running) {
             match held.class {
                 StorageClass::Workspace if Some(held.bytes) == largest => {}
+                // Maps are not of the heap, whose peak is taken apart from theirs.
+                StorageClass::Code if held.bytes == MAP => {}
                 StorageClass::WeightsAnonymous => {
                     let step = step_of.get(&held.node).copied().unwrap_or(0);
                     growth.prepared.push((step, held.bytes.0));
@@ -123,7 +126,7 @@ impl State {
         }
     }
 
-    /// Objects and kernels up to a step: taken to be made evenly.
+    /// Objects up to a step: taken to be made evenly.
     fn everywhere(&mut self, growth: &Growth, step: u32) {
         let share = u128::from(growth.everywhere) * u128::from(step) / u128::from(growth.steps.max(1));
         let share = u64::try_from(share).unwrap_or(growth.everywhere).max(self.spread);

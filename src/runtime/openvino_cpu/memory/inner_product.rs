@@ -62,6 +62,26 @@ impl InnerProduct {
         parts.into_iter().fold(aligned, u64::saturating_add)
     }
 
+    /// Kernels: for the rows, columns and inputs of whole blocks and of remainders, that begin sums and that add to them. One
+    /// block of inputs that is left over is asked for twice.
+    ///
+    /// Source: `brgemm_inner_product_fwd_t::pd_t::init` and `get_brg_kernel_index`, oneDNN 3.13,
+    /// src/cpu/x64/jit_brgemm_inner_product.hpp.
+    pub(super) fn kernels(&self, machine: &Machine) -> u64 {
+        let parts = |all: u64, block: u64| {
+            let block = block.max(1);
+            u64::from(all >= block) + u64::from(!all.is_multiple_of(block))
+        };
+        let step = self.step(machine);
+        let blocks = if self.run(machine) >= self.inputs {
+            self.inputs.div_ceil(step)
+        } else {
+            self.run(machine) / step
+        };
+        let of_inputs = parts(self.inputs / step, blocks) + 2 * u64::from(!self.inputs.is_multiple_of(step));
+        2 * parts(self.rows, self.row_block(machine)) * parts(self.outputs, self.block(machine)) * of_inputs
+    }
+
     /// Bytes of the workspace that are not written: sums of all outputs, where one run takes all inputs and writes the
     /// output itself.
     pub(super) fn unwritten(&self, machine: &Machine) -> u64 {
@@ -83,13 +103,18 @@ impl InnerProduct {
         }
     }
 
-    /// Inputs of a run.
-    fn run(&self, machine: &Machine) -> u64 {
-        let block = match machine.isa.has_avx512() {
+    /// Inputs of a block.
+    fn step(&self, machine: &Machine) -> u64 {
+        match machine.isa.has_avx512() {
             true if self.has_tiles(machine) => 32,
             true => 16,
             false => 8,
-        };
+        }
+    }
+
+    /// Inputs of a run.
+    fn run(&self, machine: &Machine) -> u64 {
+        let block = self.step(machine);
         let blocks = self.inputs.div_ceil(block);
         if blocks <= MOST_BLOCKS {
             return self.inputs;
@@ -155,6 +180,19 @@ mod tests {
     /// A heap block is up to a page larger than what was asked for, where it is mapped, and up to 96 bytes elsewhere.
     fn fits(block: u64, asked: u64) -> bool {
         asked <= block && (block <= asked + 96 || block == (asked + 104).next_multiple_of(4096) - 64)
+    }
+
+    /// Kernels as `ONEDNN_JIT_DUMP=1` writes them, by rows, inputs and outputs.
+    #[test]
+    fn kernels_are_those_of_the_library() {
+        let kernels = |[rows, inputs, outputs]: [u64; 3]| {
+            let product = InnerProduct { rows, outputs, inputs, size: 2, writes_f32: false, unpacks: false };
+            product.kernels(&Machine { isa: Isa::Avx512Bf16, ..Machine::MEASURED })
+        };
+        assert_eq!(kernels([1, 1024, 1000]), 4);
+        assert_eq!(kernels([1, 1512, 1000]), 16);
+        assert_eq!(kernels([249, 384, 384]), 4);
+        assert_eq!(kernels([249, 1536, 384]), 4);
     }
 
     /// Blocks of measured runs.

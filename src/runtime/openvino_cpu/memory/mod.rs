@@ -184,7 +184,7 @@ fn held(
         attention_scratch::held(graph, threads),
         scratchpad::held(graph, convolutions, machine, options.quantization_group()).into_iter().collect(),
         slices::held(graph),
-        objects::held(graph, u64::from(options.streams)),
+        objects::held(graph, u64::from(options.streams), machine.isa),
         code::held(graph, options.streams as usize, convolutions, machine),
     ];
     let there = held.into_iter().flatten();

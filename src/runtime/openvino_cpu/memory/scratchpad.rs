@@ -113,7 +113,7 @@ fn product_of(
     machine: &Machine,
     group: Option<u64>,
 ) -> Option<Request> {
-    let (data, weight, output) = (graph.input(node, 0)?, graph.input(node, 1)?, node.outputs.first()?);
+    let (data, weight) = (graph.input(node, 0)?, graph.input(node, 1)?);
     let (&columns, rows) = data.dims.split_last()?;
     let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
     let is_f32 = graph.precision == Precision::F32;
@@ -136,18 +136,25 @@ fn product_of(
         |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
     let keeps_half = is_f32 && weight.dtype == DType::F16;
     let unpacks = unpacks || keeps_half && graph.nodes.iter().any(has_cache);
-    let found = InnerProduct {
-        rows,
-        outputs: *output.dims.last()?,
-        inputs: columns,
-        size: if is_f32 { 4 } else { 2 },
-        writes_f32: output.dtype == DType::F32,
-        unpacks,
-    };
+    let found = InnerProduct { unpacks, ..inner_product(graph, node)? };
     let bytes = found.scratch(machine);
     let written = bytes.saturating_sub(found.unwritten(machine));
     // The rest asks for less, which is not counted.
     (bytes >= LEAST).then_some(Request { bytes, written, known: Known::Exact })
+}
+
+/// The sizes of a product that oneDNN computes, whose weights are not unpacked.
+pub(super) fn inner_product(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<InnerProduct> {
+    let (data, output) = (graph.input(node, 0)?, node.outputs.first()?);
+    let (&inputs, rows) = data.dims.split_last()?;
+    Some(InnerProduct {
+        rows: rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim)),
+        outputs: *output.dims.last()?,
+        inputs,
+        size: if graph.precision == Precision::F32 { 4 } else { 2 },
+        writes_f32: output.dtype == DType::F32,
+        unpacks: false,
+    })
 }
 
 fn of_convolution(scratch: Scratch) -> Option<Request> {

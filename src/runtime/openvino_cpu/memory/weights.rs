@@ -161,6 +161,13 @@ pub(super) fn is_quantized(dtype: DType) -> bool {
     matches!(dtype, DType::U8 | DType::I8 | DType::U4 | DType::I4)
 }
 
+/// Whether a matrix product of f32 runs as a convolution of one element.
+pub(super) fn is_convolution(graph: &ExecutionGraph, node: &ExecutedNode, machine: &Machine) -> bool {
+    let (Some(data), Some(weight)) = (graph.input(node, 0), graph.input(node, 1)) else { return false };
+    let product = Product { graph, node, weight, data, is_language_model: false, machine };
+    product.is_f32() && machine.isa.has_avx512() && product.fits_convolution()
+}
+
 /// Whether MLAS computes a matrix product, instead of a kernel that oneDNN generates.
 pub(super) fn is_mlas(graph: &ExecutionGraph, node: &ExecutedNode) -> bool {
     let (Some(data), Some(weight)) = (graph.input(node, 0), graph.input(node, 1)) else { return false };

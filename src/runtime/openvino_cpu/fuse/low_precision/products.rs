@@ -54,6 +54,9 @@ fn convolution(work: &Work<'_>, node: usize) -> Option<Patch> {
     let filters = weights.edge(work, node, &mut patch)?;
     patch.set_input(node, 0, data.data);
     patch.set_input(node, 1, filters);
+    if data.subtract.is_some() {
+        patch.change(node, |node| node.has_zero_point = true);
+    }
     let scale = constant(&mut patch, &dims, of.source);
     let name = patch.fresh_name("Multiply");
     let below = add(&mut patch, work, Edge::of(node), output, None, (name, scale));

@@ -10,9 +10,13 @@ use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph};
 
 /// What aligns a booking inside of another.
+///
+/// Source: `default_alignment`, oneDNN 3.13, src/common/memory_tracking.hpp.
 const NESTED: u64 = 128;
 
 /// Elements that buffers are rounded up to.
+///
+/// Source: `init_conf` (`P4K`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_bwd_utils.cpp.
 const PAGE: i64 = 4096;
 
 /// Bytes of workspace of a transposed convolution; `None` where its strides are 1, which is computed as a convolution.

@@ -3,6 +3,7 @@
 //! Source: `pd_t::init`, `add_brg_descriptor`, `init` and `add_po_kernels`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv.cpp;
 //! `pd_t::init`, src/cpu/x64/jit_brgemm_1x1_conv.cpp. Kernels of equal parameters are one.
 
+use super::shape::Sizes;
 use super::state::{Method, Relocated, State};
 use std::collections::BTreeSet;
 
@@ -44,6 +45,13 @@ pub(super) fn of_general(state: &State<'_>) -> u64 {
     let widths = distinct(columns).len();
     (heights.len() * widths * passes + finishing.len() * widths + copies + usize::from(state.moves_weights()))
         as u64
+}
+
+/// Whether a kernel sums the weights that meet the image, for each way to meet its border: those are times the zero point.
+///
+/// Source: `init_conf` (`req_cal_comp_pad`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+pub(super) fn has_compensation(sizes: &Sizes) -> bool {
+    sizes.has_zero_point && (0..3).any(|axis| sizes.pad[axis] != 0 || sizes.end_pad(axis) != 0)
 }
 
 /// The rows of products at the borders, and the rows of operations behind them: how many, and whether they are the last.

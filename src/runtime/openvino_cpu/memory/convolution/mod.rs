@@ -31,6 +31,8 @@ use shape::{Core, Sizes, round_up};
 pub(super) struct Made {
     /// Bytes of the packed weights.
     pub weights: u64,
+    /// Output channels of a block of them.
+    pub block: i64,
     /// Generated kernels.
     pub kernels: u64,
     pub scratch: Scratch,
@@ -76,7 +78,8 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let kernel = |sizes: &Sizes| sizes.kernel.iter().product::<i64>();
     if sizes.is_depthwise() {
         let weights = bytes(round_up(sizes.groups, core.lanes) * kernel(sizes));
-        return Made { weights, kernels: depthwise::kernels(sizes, &core), scratch: Scratch::default() };
+        let kernels = depthwise::kernels(sizes, &core);
+        return Made { weights, block: core.lanes, kernels, scratch: Scratch::default() };
     }
     let moved = sizes.clone().with_columns_as_channels(&core);
     let is_pointwise = sizes.is_pointwise();
@@ -84,6 +87,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let Some(state) = found else {
         return Made {
             weights: bytes(sizes.groups * sizes.outputs * sizes.inputs * kernel(sizes)),
+            block: 1,
             kernels: 1,
             scratch: Scratch::default(),
         };
@@ -96,7 +100,15 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let elements =
         moved.groups * round_up(moved.outputs, block) * round_up(moved.inputs, step) * kernel(&moved);
     let kernels = if is_pointwise { kernels::of_pointwise(&state) } else { kernels::of_general(&state) };
-    Made { weights: bytes(elements), kernels, scratch: Scratch::of(&state, is_pointwise) }
+    let kernels = kernels + u64::from(kernels::has_compensation(sizes));
+    // What the zero point adds to each output is kept behind the weights.
+    let added = if sizes.has_zero_point { 4 * moved.groups * round_up(moved.outputs, block) } else { 0 };
+    Made {
+        weights: bytes(elements) + u64::try_from(added).unwrap_or(0),
+        block,
+        kernels,
+        scratch: Scratch::of(&state, is_pointwise),
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +138,7 @@ mod tests {
             bytes,
             has_post_operation: true,
             has_sum: false,
+            has_zero_point: false,
         }
     }
 
@@ -163,6 +176,18 @@ mod tests {
         assert_eq!(of(136, 256, 3), 331_776);
         assert_eq!(of(144, 250, 3), 326_592);
         assert_eq!(of(208, 1536, 1), 344_064);
+    }
+
+    /// A zero point of the data: heap blocks of a measured run, and the kernel that sums weights at the borders.
+    #[test]
+    fn zero_points_add_a_number_per_output() {
+        let of = |outputs, inputs, kernel| {
+            let sizes = convolution([inputs, 20, 20], outputs, kernel, 1, [1; 3]);
+            on(Isa::Avx512Bf16, &Sizes { has_zero_point: true, ..sizes })
+        };
+        assert_eq!(of(128, 128, 3).0 + 8, 147_976);
+        assert_eq!(of(80, 256, 3).0 + 8, 221_576);
+        assert_eq!([of(64, 64, 3).1, of(64, 64, 1).1], [2, 1]);
     }
 
     /// A sound of one channel is copied so that its kernel becomes channels.

@@ -33,6 +33,7 @@ pub(super) fn sizes(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<Sizes
         bytes: [size(data.dtype), size(data.dtype), size(output.dtype)],
         has_post_operation: node.inputs.len() > 2 || node.originals.len() > 1,
         has_sum: node.addend.is_some(),
+        has_zero_point: node.has_zero_point,
     };
     for index in 0..n_spatial {
         let axis = 3 - n_spatial + index;
@@ -73,6 +74,7 @@ pub(super) fn of_product(data: &[u64], [outputs, inputs]: [u64; 2]) -> Option<Si
         bytes: [4; 3],
         has_post_operation: true,
         has_sum: false,
+        has_zero_point: false,
     })
 }
 

@@ -17,6 +17,8 @@ use super::shape::{Sizes, div_up, round_up};
 use super::state::{Method, Relocated, State};
 
 /// What separates and aligns parts.
+///
+/// Source: `P4K`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 const PAGE: i64 = 4096;
 
 /// An address of each operand, the padding around it, and a flag.
@@ -107,6 +109,9 @@ fn copies(state: &State<'_>, relocated: Relocated) -> Vec<i64> {
     parts
 }
 
+/// Weights in the order of the copied input.
+///
+/// Source: `init_scratchpad` (`wei_buffer_size`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 fn moved_weights(state: &State<'_>, joins_rows: bool, height: i64, width: i64) -> i64 {
     let Sizes { inputs, outputs, groups, .. } = *state.sizes;
     let (read, times) = if joins_rows { (height * width * inputs, 1) } else { (width * inputs, height) };
@@ -140,6 +145,7 @@ mod tests {
             bytes: [2, 2, 2],
             has_post_operation: true,
             has_sum: true,
+            has_zero_point: false,
         };
         let core = Core::new(&Machine { isa: Isa::Avx512Bf16, ..Machine::MEASURED }, &sizes);
         let state = general::search(&sizes, &core);

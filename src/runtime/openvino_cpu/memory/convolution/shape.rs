@@ -28,6 +28,8 @@ pub(in crate::runtime::openvino_cpu) struct Sizes {
     pub has_post_operation: bool,
     /// The sum with another tensor is fused.
     pub has_sum: bool,
+    /// Data are bytes with a zero point.
+    pub has_zero_point: bool,
 }
 
 /// What of the processor decides block sizes.
