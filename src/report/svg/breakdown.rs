@@ -20,6 +20,8 @@ const NAMES: (i32, i32) = (150, 330);
 const ROW: i32 = 22;
 /// What the name of the share contains that is the part of the arena without a buffer.
 const FRAGMENTATION: &str = "fragmentation";
+/// What its name begins with if a phase before needed that part.
+const KEPT: &str = "kept from ";
 
 /// A bar's sections in the order in which they are drawn, with the words of the legend where the colour table's do not fit.
 const SECTIONS: [(StorageClass, &str); 4] = [
@@ -92,7 +94,7 @@ fn style(key: &str, section: usize) -> (&'static str, &'static str) {
     let (class, name) = SECTIONS[section];
     match own {
         Some(kind) => (kind.class, kind.name),
-        None if section + 1 == SECTIONS.len() && key.contains(FRAGMENTATION) => {
+        None if section + 1 == SECTIONS.len() && (key.contains(FRAGMENTATION) || key.starts_with(KEPT)) => {
             (KINDS[FREE].class, KINDS[FREE].name)
         }
         None => (KINDS[colors::row(class)].class, name),
@@ -138,9 +140,12 @@ fn bars(canvas: &mut Canvas, rows: &[Row], total: Bytes, top: i32) -> i32 {
 
 /// A row's name: how many it stands for, and the end of what they are called.
 fn label(row: &Row, space: i32) -> String {
-    let count = if row.count > 1 { format!("{} x ", row.count) } else { String::new() };
-    let left = space.saturating_sub(canvas::width(&count, FONT));
-    format!("{count}{}", canvas::fitted(&short(&row.name), left))
+    let name = short(&row.name);
+    if row.count == 1 {
+        return canvas::fitted(&name, space);
+    }
+    let count = format!("{} x ", row.count);
+    format!("{count}{}", canvas::fitted(&name, space.saturating_sub(canvas::width(&count, FONT))))
 }
 
 /// A node's name without the words that every node has, and without the steps between its module and its operation.
