@@ -127,6 +127,20 @@ impl Request {
         registry::for_graph(graph, self.profile.as_deref(), &self.options).map(Arc::from)
     }
 
+    /// Reads a model; a graph that its runtime builds in code is built.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`formats::open`] and of [`Runtime::expand`].
+    pub fn open(&self, file: &Path) -> Result<Graph> {
+        let graph = formats::open(file)?;
+        if graph.stored().is_none() {
+            return Ok(graph);
+        }
+        let expanded = self.runtime(&graph)?.expand(&graph)?;
+        Ok(expanded.unwrap_or(graph))
+    }
+
     /// The planner that places buffers under `runtime`.
     #[must_use]
     pub fn planner(&self, runtime: &dyn Runtime) -> Planner {
@@ -164,7 +178,7 @@ pub fn analyze(model: &Path, request: &Request) -> Result<Report> {
 pub fn run(model: &Path, request: &Request) -> Result<Analysis> {
     match &request.task {
         Task::Graph => {
-            let graph = formats::open(&Folder::only_model(model)?)?;
+            let graph = request.open(&Folder::only_model(model)?)?;
             let scenario = request.scenario(model)?;
             let walked = walk(&graph, &[(PhaseName::Infer, scenario)], request)?;
             single(graph, walked, request)
@@ -311,7 +325,7 @@ fn language(
     part: llm::Part,
     max_length: Option<u64>,
 ) -> Result<Analysis> {
-    let graph = formats::open(&llm::file(model)?)?;
+    let graph = request.open(&llm::file(model)?)?;
     let base = request.scenario(model)?;
     llm::check_length(&graph, &base, tokens)?;
     if part != llm::Part::Decode {
@@ -372,7 +386,7 @@ fn vision(model: &Path, request: &Request, tower: vlm::Request, part: Option<&st
     };
     let base = request.scenario(model)?;
     let tower = with_settings(tower, model, request)?;
-    let graph = formats::open(&only.file)?;
+    let graph = request.open(&only.file)?;
     misfit::check_is_vision(&graph, model)?;
     if tower.patches.is_none() && base.image.is_none() {
         misfit::check_is_fixed(&graph, &base)?;

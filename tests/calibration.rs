@@ -1,7 +1,7 @@
 //! Fitted numbers: their table in docs/calibration.md, and that there are none elsewhere.
 
 use memgraph::runtime::calibration::Fitted;
-use memgraph::runtime::{onnxruntime_cpu, openvino_cpu};
+use memgraph::runtime::{llama_cpp, onnxruntime_cpu, openvino_cpu};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,7 @@ fn the_document_has_every_fitted_number() {
     let tables = [
         table("openvino-cpu", openvino_cpu::calibration::ALL),
         table("onnxruntime-cpu", onnxruntime_cpu::calibration::ALL),
+        table("llama-cpp", llama_cpp::calibration::ALL),
     ];
     let made = format!("{before}{BEGIN}{}{END}{after}", tables.join("\n"));
     if std::env::var_os("BLESS").is_some() {
@@ -68,7 +69,8 @@ fn the_document_has_every_fitted_number() {
 
 #[test]
 fn every_fitted_number_says_where_it_is_from() {
-    for number in openvino_cpu::calibration::ALL.iter().chain(onnxruntime_cpu::calibration::ALL) {
+    let all = openvino_cpu::calibration::ALL.iter().chain(onnxruntime_cpu::calibration::ALL);
+    for number in all.chain(llama_cpp::calibration::ALL) {
         assert!(!number.source().is_empty() && !number.meaning().is_empty(), "{}", number.name());
         assert_ne!(number.runs(), Some(0), "{}", number.name());
     }

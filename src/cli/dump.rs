@@ -12,7 +12,7 @@ use memgraph::plan::csv;
 use memgraph::problem::Problem;
 use memgraph::report::dump;
 use memgraph::runtime::Runtime;
-use memgraph::{formats, shape};
+use memgraph::shape;
 use std::path::{Path, PathBuf};
 
 /// Examples for help.
@@ -69,11 +69,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         return Err(Error::new(ErrorKind::Usage, "`--after` is for `--stage execution`")
             .help("leave `--after` away: no pass rewrites the other stages"));
     }
-    let graph = formats::open(&Folder::only_model(&args.file)?)?;
+    let mut request = Request::new(Task::Graph);
+    args.runtime.fill(&mut request)?;
+    let graph = request.open(&Folder::only_model(&args.file)?)?;
     if args.stage == Stage::Graph {
         return done(&dump::graph(&graph));
     }
-    let mut request = Request::new(Task::Graph);
     request.base = args.binding.scenario();
     request.config = args.binding.config().map(Path::to_owned);
     let scenario = request.scenario(&args.file)?;
@@ -83,7 +84,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let is_complete = shapes.tensors().iter().all(|info| info.dims.is_some());
         return Ok(if is_complete { Outcome::Fine } else { Outcome::Incomplete });
     }
-    args.runtime.fill(&mut request)?;
     let runtime = request.runtime(&graph)?;
     if args.stage == Stage::Execution {
         let executed = match &args.after {

@@ -5,7 +5,7 @@ use super::view::View;
 use crate::graph::Graph;
 use crate::phases::Phase;
 use crate::plan::Planner;
-use crate::runtime::Runtime;
+use crate::runtime::{BufferRow, BufferTypes, Runtime};
 use crate::scenario::input_name;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
@@ -73,6 +73,7 @@ pub fn build(subject: &Subject<'_>) -> Report {
         blocks: highest.blocks(),
         breakdown: highest.breakdown(subject.by),
         planner: highest.planner(subject.planner, subject.phases),
+        llama_cpp: highest.phase.outcome.buffers.as_ref().map(buffer_types),
         steps: subject.full.then(|| highest.steps()),
         buffers: subject.full.then(|| highest.buffers()),
         ..frame
@@ -149,10 +150,27 @@ fn empty(subject: &Subject<'_>) -> Report {
         blocks: Vec::new(),
         breakdown: Vec::new(),
         planner: model::Planner::default(),
+        llama_cpp: None,
         components: Vec::new(),
         comparison: None,
         steps: None,
         buffers: None,
+    }
+}
+
+fn buffer_types(found: &BufferTypes) -> model::BufferTypes {
+    let row = |row: &BufferRow| model::BufferRow {
+        buffer_type: row.buffer_type.to_owned(),
+        model_bytes: row.model.0,
+        context_bytes: row.context.0,
+        compute_bytes: row.compute.0,
+    };
+    model::BufferTypes {
+        breakdown: found.rows.iter().map(row).collect(),
+        output_bytes: found.output.0,
+        work_bytes: found.work.0,
+        graph_nodes: found.nodes,
+        graph_leafs: found.leafs,
     }
 }
 

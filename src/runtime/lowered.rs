@@ -138,6 +138,38 @@ pub struct Outcome {
     pub memory: Vec<Allocation>,
     /// The state of the process that the next phase begins with.
     pub carried: RuntimeData,
+    /// Memory by type of buffer, where the runtime itself reports it so.
+    pub buffers: Option<BufferTypes>,
+}
+
+/// Memory by type of buffer, as a runtime itself reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BufferTypes {
+    /// One row per type.
+    pub rows: Vec<BufferRow>,
+    /// Bytes of the buffer for results.
+    pub output: Bytes,
+    /// Bytes of the work buffer that kernels share.
+    pub work: Bytes,
+    /// Nodes of the graph that memory is reserved for.
+    pub nodes: u64,
+    /// Its inputs, weights and caches.
+    pub leafs: u64,
+}
+
+/// Memory in buffers of one type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BufferRow {
+    /// The type, as the runtime names it.
+    pub buffer_type: &'static str,
+    /// Bytes of weights.
+    pub model: Bytes,
+    /// Bytes of caches.
+    pub context: Bytes,
+    /// Bytes for intermediate results.
+    pub compute: Bytes,
 }
 
 /// An assumption of a runtime's rules.

@@ -7,6 +7,7 @@
 pub mod calibration;
 mod executed;
 pub mod graph;
+pub mod llama_cpp;
 mod lowered;
 pub mod onnxruntime_cpu;
 pub mod openvino_cpu;
@@ -19,7 +20,7 @@ pub mod registry;
 
 pub use executed::{Executed, ExecutedNode, ExecutedOutput};
 use lowered::assumptions;
-pub use lowered::{Allocation, Assumption, Lowered, Outcome, Residency, RuntimeData};
+pub use lowered::{Allocation, Assumption, BufferRow, BufferTypes, Lowered, Outcome, Residency, RuntimeData};
 pub use phase::{Phase, PhaseName};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -66,6 +67,17 @@ pub trait Runtime: Debug + Send + Sync {
         let message =
             format!("profile {} was given, and this runtime does not load {}", self.name(), format.words());
         Err(Error::new(ErrorKind::Usage, message).in_file(graph.file()))
+    }
+
+    /// The graph that the runtime builds in code from a file without one; `None` where the file has a graph.
+    ///
+    /// Later stages and reports see this graph. It has the file's tensors as its first nodes, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime does not know how the file's model is built.
+    fn expand(&self, _graph: &Graph) -> Result<Option<Graph>> {
+        Ok(None)
     }
 
     /// Lowers one pass over a graph. Before a run's first pass come the phases that prepare it; after it may come others

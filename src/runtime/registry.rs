@@ -1,7 +1,7 @@
 //! The runtimes that exist: one line each.
 
 use super::options::{Options, Registration};
-use super::{Runtime, graph, onnxruntime_cpu, openvino_cpu, openvino_gpu};
+use super::{Runtime, graph, llama_cpp, onnxruntime_cpu, openvino_cpu, openvino_gpu};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 
@@ -11,6 +11,7 @@ pub const RUNTIMES: &[Registration] = &[
     openvino_cpu::REGISTRATION,
     openvino_gpu::REGISTRATION,
     onnxruntime_cpu::REGISTRATION,
+    llama_cpp::REGISTRATION,
 ];
 
 /// Runtimes that tests use, which no help text lists.

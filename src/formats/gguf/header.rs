@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
 /// The first four bytes of a file.
-const MAGIC: &[u8; 4] = b"GGUF";
+pub(super) const MAGIC: &[u8; 4] = b"GGUF";
 
 /// Bytes of a tensor's name at most, the final 0 included.
 const MAX_NAME: usize = 64;

@@ -59,6 +59,11 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Graph> {
     build(path, vec![(path.to_owned(), header)], vec![Some(bytes.len() as u64)])
 }
 
+/// Whether a file is a GGUF, as its first bytes tell.
+pub(super) fn is_gguf(path: &Path) -> Result<bool> {
+    Ok(Mapping::open(path)?.bytes().starts_with(header::MAGIC))
+}
+
 /// Bytes of a file's header, which is what identifies the model: its data may be absent.
 ///
 /// # Errors

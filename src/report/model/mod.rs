@@ -52,6 +52,9 @@ pub struct Report {
     pub breakdown: Vec<Share>,
     /// How the arena was laid out.
     pub planner: Planner,
+    /// Memory by type of buffer, as llama.cpp reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llama_cpp: Option<BufferTypes>,
     /// The reports of a pipeline's parts, in the order in which they run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<Report>,
@@ -344,6 +347,36 @@ pub struct Planner {
     pub best_name: String,
     /// The arena that it needs.
     pub best_arena_bytes: u64,
+}
+
+/// Memory by type of buffer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct BufferTypes {
+    /// What `llama_get_memory_breakdown` gives, one row per type.
+    pub breakdown: Vec<BufferRow>,
+    /// The buffer for results.
+    pub output_bytes: u64,
+    /// The work buffer that kernels share.
+    pub work_bytes: u64,
+    /// Nodes of the reserved graph.
+    pub graph_nodes: u64,
+    /// Its inputs, weights and caches.
+    pub graph_leafs: u64,
+}
+
+/// Memory in buffers of one type.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct BufferRow {
+    /// The type, as llama.cpp names it.
+    pub buffer_type: String,
+    /// Weights.
+    pub model_bytes: u64,
+    /// Caches.
+    pub context_bytes: u64,
+    /// Intermediate results.
+    pub compute_bytes: u64,
 }
 
 /// One step.

@@ -25,7 +25,7 @@ impl Runtime for Exported {
     }
 
     fn formats(&self) -> &'static [Format] {
-        &[Format::OpenVino, Format::Onnx, Format::Gguf]
+        &[Format::OpenVino, Format::Onnx]
     }
 
     fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>> {
@@ -65,6 +65,6 @@ pub const REGISTRATION: Registration = Registration {
     name: "graph",
     help: "The graph as exported, before any runtime's optimization",
     options: &[],
-    default_for: &[Format::Gguf],
+    default_for: &[],
     make: |_| Ok(Box::new(Exported)),
 };

@@ -90,7 +90,7 @@ pub(super) fn follow(placed: &Placed<'_>, facts: &Facts, mut processes: Vec<Proc
         None => facts.residency,
     };
     let memory = tables.into_iter().collect();
-    Ok(Outcome { residency, memory, carried: RuntimeData::new(processes) })
+    Ok(Outcome { residency, memory, carried: RuntimeData::new(processes), ..Outcome::default() })
 }
 
 /// Lets the user allocate and write the arrays of the first run.

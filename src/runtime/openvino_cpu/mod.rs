@@ -95,7 +95,7 @@ impl Runtime for OpenvinoCpu {
         let residency =
             Residency { untouched_bytes: facts.residency.untouched_bytes + unwritten, ..facts.residency };
         let memory = (0..facts.further_pools).map(|_| pool).chain(superseded).collect();
-        Ok(Outcome { residency, memory, carried: RuntimeData::default() })
+        Ok(Outcome { residency, memory, carried: RuntimeData::default(), ..Outcome::default() })
     }
 
     fn executed(&self, graph: &Graph, shapes: &Shapes) -> Result<Option<Executed>> {

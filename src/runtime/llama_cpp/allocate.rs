@@ -1,0 +1,150 @@
+//! From which node to which each tensor has memory, and which tensors share it: ggml's graph allocator without its
+//! addresses. The planner `best-fit` gives those.
+//!
+//! Source: ggml 0.25.3, ggml/src/ggml-alloc.c (`ggml_gallocr_alloc_graph_impl`, `ggml_gallocr_allocate_node`,
+//! `ggml_gallocr_free_node`).
+
+use super::tensor::{Graph, Id, Op, Place};
+
+/// Memory of one or more tensors, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Buffer {
+    /// Its bytes, with those up to the next tensor.
+    pub(super) bytes: u64,
+    /// The tensor that is there first.
+    pub(super) first: Id,
+    /// Number of the node before which it is allocated; leafs are allocated before the first.
+    pub(super) start: usize,
+    /// Number of the last node that it is allocated for.
+    pub(super) end: usize,
+}
+
+/// The buffers of a graph.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Allocation {
+    /// Buffers, in the order in which they are allocated.
+    pub(super) buffers: Vec<Buffer>,
+    /// By tensor, the buffer that its bytes are in.
+    pub(super) of_tensor: Vec<Option<u32>>,
+}
+
+/// What the allocator knows of a tensor.
+#[derive(Clone, Copy, Debug, Default)]
+struct Uses {
+    children: u32,
+    views: u32,
+    is_allocated: bool,
+}
+
+/// Walks the graph as ggml's allocator does.
+///
+/// Cost: linear in tensors and sources.
+pub(super) fn allocate(graph: &Graph) -> Allocation {
+    let mut walk = Walk {
+        graph,
+        uses: vec![Uses::default(); graph.tensors.len()],
+        made: Allocation { buffers: Vec::new(), of_tensor: vec![None; graph.tensors.len()] },
+        last: graph.nodes.len().saturating_sub(1),
+    };
+    for &leaf in &graph.leafs {
+        walk.place(leaf, 0);
+    }
+    for &node in &graph.nodes {
+        let tensor = graph.get(node);
+        if let Some((root, _)) = tensor.view {
+            walk.uses[root.index()].views += 1;
+        }
+        // A cast is a source of itself.
+        for source in &tensor.sources {
+            walk.uses[source.index()].children += 1;
+        }
+    }
+    for (number, &node) in graph.nodes.iter().enumerate() {
+        for index in 0..graph.get(node).sources.len() {
+            walk.place(graph.get(node).sources[index], number);
+        }
+        walk.place(node, number);
+        for index in 0..graph.get(node).sources.len() {
+            walk.release(graph.get(node).sources[index], number);
+        }
+    }
+    walk.made
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    uses: Vec<Uses>,
+    made: Allocation,
+    last: usize,
+}
+
+impl Walk<'_> {
+    /// Gives a tensor memory: that of a source which nothing else reads, or its own.
+    fn place(&mut self, id: Id, number: usize) {
+        let tensor = self.graph.get(id);
+        let is_own = tensor.place == Place::Compute && tensor.view.is_none();
+        if !is_own || self.uses[id.index()].is_allocated {
+            return;
+        }
+        self.uses[id.index()].is_allocated = true;
+        if tensor.op.is_in_place()
+            && let Some(source) = self.reusable(id)
+        {
+            self.uses[source.index()].is_allocated = false;
+            let buffer = self.made.of_tensor[source.index()];
+            self.made.of_tensor[id.index()] = buffer;
+            if let Some(buffer) = buffer {
+                self.made.buffers[buffer as usize].end = self.last;
+            }
+            return;
+        }
+        self.made.of_tensor[id.index()] = Some(self.made.buffers.len() as u32);
+        self.made.buffers.push(Buffer { bytes: tensor.padded(), first: id, start: number, end: self.last });
+    }
+
+    /// The first source whose memory a tensor may take: allocated itself, so no view and no weight, of the same layout,
+    /// and read by nothing else.
+    fn reusable(&self, id: Id) -> Option<Id> {
+        let tensor = self.graph.get(id);
+        tensor.sources.iter().copied().find(|&source| {
+            let (own, uses) = (self.graph.get(source), self.uses[source.index()]);
+            let is_alike = own.dtype == tensor.dtype && own.ne == tensor.ne && own.nb == tensor.nb;
+            uses.is_allocated && !own.is_output && is_alike && uses.children == 1 && uses.views == 0
+        })
+    }
+
+    /// A node has read a source: the last to do so frees it.
+    fn release(&mut self, id: Id, number: usize) {
+        let uses = &mut self.uses[id.index()];
+        uses.children = uses.children.saturating_sub(1);
+        if uses.children > 0 || uses.views > 0 {
+            return;
+        }
+        match self.graph.get(id).view {
+            Some((root, _)) => {
+                let uses = &mut self.uses[root.index()];
+                uses.views = uses.views.saturating_sub(1);
+                if uses.views == 0 && uses.children == 0 && uses.is_allocated {
+                    self.free(root, number);
+                }
+            }
+            None if uses.is_allocated => self.free(id, number),
+            None => {}
+        }
+    }
+
+    fn free(&mut self, id: Id, number: usize) {
+        if self.graph.get(id).is_output {
+            return;
+        }
+        self.uses[id.index()].is_allocated = false;
+        if let Some(buffer) = self.made.of_tensor[id.index()] {
+            self.made.buffers[buffer as usize].end = number;
+        }
+    }
+}
+
+/// Whether a node computes nothing.
+pub(super) fn is_no_op(op: Op) -> bool {
+    matches!(op, Op::None | Op::View | Op::Reshape | Op::Permute | Op::Transpose)
+}

@@ -1,0 +1,58 @@
+//! Norms, with weight and bias where the file has them.
+//!
+//! Source: llama.cpp 0.5.0, src/llama-graph.cpp (`build_norm`).
+
+use crate::runtime::llama_cpp::build::Build;
+use crate::runtime::llama_cpp::tensor::{Id, Op};
+
+/// Kind of norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::runtime::llama_cpp) enum Norm {
+    /// Mean and variance.
+    Layer,
+    /// Root mean square.
+    Rms,
+}
+
+impl Build<'_> {
+    /// A norm with the weight and the bias of this whole name, without the ending.
+    pub(in crate::runtime::llama_cpp) fn norm(&mut self, x: Id, kind: Norm, name: &str) -> Id {
+        let weight = self.find(&format!("{name}.weight")).or_else(|| self.find(name));
+        let bias = self.find(&format!("{name}.bias"));
+        self.norm_with(x, kind, weight, bias)
+    }
+
+    /// A norm with the weight and the bias of a layer.
+    pub(in crate::runtime::llama_cpp) fn layer_norm(
+        &mut self,
+        x: Id,
+        kind: Norm,
+        layer: u64,
+        name: &'static str,
+    ) -> Id {
+        let made = self.norm(x, kind, &format!("blk.{layer}.{name}"));
+        self.graph.name(made, name)
+    }
+
+    /// A norm with this weight and bias.
+    pub(in crate::runtime::llama_cpp) fn norm_with(
+        &mut self,
+        x: Id,
+        kind: Norm,
+        weight: Option<Id>,
+        bias: Option<Id>,
+    ) -> Id {
+        let op = match kind {
+            Norm::Layer => Op::Norm,
+            Norm::Rms => Op::RmsNorm,
+        };
+        let mut x = self.graph.apply(op, x);
+        if let Some(weight) = weight {
+            x = self.graph.mul(x, weight);
+        }
+        if let Some(bias) = bias {
+            x = self.graph.add(x, bias);
+        }
+        x
+    }
+}

@@ -1,0 +1,282 @@
+//! Options of llama.cpp, named as it names them.
+
+use crate::dtype::GgmlType;
+use crate::error::{Error, ErrorKind, Result};
+use crate::machine::Machine;
+use crate::runtime::options::{ISA, OptionSpec, Options, Registration, THREADS, Values};
+
+/// The program that hosts llama.cpp; it decides defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrontEnd {
+    /// A program on the library, such as llama-cpp-python.
+    Library,
+    /// `llama-cli`.
+    Cli,
+    /// `llama-server`.
+    #[default]
+    Server,
+}
+
+/// llama.cpp on the CPU, under its options.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LlamaCpp {
+    /// The host program.
+    pub front_end: FrontEnd,
+    /// Tokens of the context; `None`: those that the model was trained with.
+    pub context: Option<u64>,
+    /// Tokens of a logical batch at most.
+    pub batch: u64,
+    /// Tokens of one pass at most.
+    pub ubatch: u64,
+    /// Sequences at most; `None`: the host program's default.
+    pub parallel: Option<u64>,
+    /// Sequences share cells; `None`: the host program's default.
+    pub is_unified: Option<bool>,
+    /// Attention is one operator.
+    pub flash_attention: bool,
+    /// Type of cached keys.
+    pub key_type: GgmlType,
+    /// Type of cached values.
+    pub value_type: GgmlType,
+    /// Weights are mapped.
+    pub mmap: bool,
+    /// Mapped pages are pinned.
+    pub mlock: bool,
+    /// Weights may be stored in other layouts.
+    pub repack: bool,
+    /// A window's cache has cells for all tokens.
+    pub swa_full: bool,
+    /// Hidden states are returned.
+    pub embedding: bool,
+    /// How hidden states become one, by its number in llama.h; `None`: as the file says.
+    pub pooling: Option<u64>,
+    /// Outputs of a batch at most; `None`: the host program's default.
+    pub outputs: Option<u64>,
+    /// The processor.
+    pub machine: Machine,
+}
+
+impl Default for LlamaCpp {
+    fn default() -> LlamaCpp {
+        LlamaCpp {
+            front_end: FrontEnd::default(),
+            context: None,
+            batch: 2048,
+            ubatch: 512,
+            parallel: None,
+            is_unified: None,
+            flash_attention: true,
+            key_type: GgmlType::F16,
+            value_type: GgmlType::F16,
+            mmap: true,
+            mlock: false,
+            repack: true,
+            swa_full: false,
+            embedding: false,
+            pooling: None,
+            outputs: None,
+            machine: Machine::MEASURED,
+        }
+    }
+}
+
+impl LlamaCpp {
+    /// Sequences at most.
+    ///
+    /// Source: llama.cpp 0.5.0, tools/server/server.cpp: a server that was given no number has four slots.
+    pub(super) fn parallel(&self) -> u64 {
+        let default = if self.front_end == FrontEnd::Server { 4 } else { 1 };
+        self.parallel.unwrap_or(default).max(1)
+    }
+
+    /// Whether sequences share cells.
+    ///
+    /// Source: llama.cpp 0.5.0, tools/server/server.cpp: slots share cells where their number was not given.
+    pub(super) fn kv_unified(&self) -> bool {
+        self.is_unified.unwrap_or(self.front_end == FrontEnd::Server && self.parallel.is_none())
+    }
+
+    /// Makes the runtime of options.
+    fn of(options: &Options) -> Result<LlamaCpp> {
+        let default = LlamaCpp::default();
+        let number = |name: &str| Ok::<_, Error>(options.number(name)?.map(u64::from));
+        let cache_type = |name: &str| -> Result<GgmlType> {
+            Ok(options.parsed(name, GgmlType::from_name)?.unwrap_or(GgmlType::F16))
+        };
+        let front_end = match options.word(FRONT_END.name) {
+            Some("library") => FrontEnd::Library,
+            Some("cli") => FrontEnd::Cli,
+            _ => FrontEnd::Server,
+        };
+        let pooling =
+            options.word(POOLING.name).and_then(|word| POOLINGS.iter().position(|&own| own == word));
+        let flash_attention = options.word(FLASH_ATTENTION.name) != Some("off");
+        let (key_type, value_type) = (cache_type(KEY_TYPE.name)?, cache_type(VALUE_TYPE.name)?);
+        if value_type.is_quantized() && !flash_attention {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("llama.cpp refuses cached values of {} without flash attention", value_type.name()),
+            )
+            .help("use `--flash-attn on`, or `--cache-type-v f16`"));
+        }
+        Ok(LlamaCpp {
+            front_end,
+            context: number(CONTEXT.name)?.filter(|&context| context > 0),
+            batch: number(BATCH.name)?.unwrap_or(default.batch),
+            ubatch: number(UBATCH.name)?.unwrap_or(default.ubatch),
+            parallel: number(PARALLEL.name)?,
+            is_unified: options.flag(UNIFIED.name).then_some(true),
+            flash_attention,
+            key_type,
+            value_type,
+            mmap: !options.flag(NO_MMAP.name),
+            mlock: options.flag(MLOCK.name),
+            repack: !options.flag(NO_REPACK.name),
+            swa_full: options.flag(SWA_FULL.name),
+            embedding: options.flag(EMBEDDING.name),
+            pooling: pooling.map(|number| number as u64),
+            outputs: number(OUTPUTS.name)?.filter(|&outputs| outputs > 0),
+            machine: options.machine()?,
+        })
+    }
+
+    /// Options that differ from the defaults of llama-server, and those that every report lists.
+    pub(super) fn entries(&self) -> Vec<(&'static str, String)> {
+        let front_end = match self.front_end {
+            FrontEnd::Library => "library",
+            FrontEnd::Cli => "cli",
+            FrontEnd::Server => "server",
+        };
+        let mut entries = vec![
+            (FRONT_END.name, front_end.to_owned()),
+            (BATCH.name, self.batch.to_string()),
+            (UBATCH.name, self.ubatch.to_string()),
+            (PARALLEL.name, self.parallel().to_string()),
+            (UNIFIED.name, self.kv_unified().to_string()),
+            (FLASH_ATTENTION.name, if self.flash_attention { "on" } else { "off" }.to_owned()),
+            (KEY_TYPE.name, self.key_type.name().to_owned()),
+            (VALUE_TYPE.name, self.value_type.name().to_owned()),
+            (THREADS.name, self.machine.cores.to_string()),
+            (ISA.name, self.machine.isa.name().to_owned()),
+        ];
+        let optional = [(CONTEXT.name, self.context), (OUTPUTS.name, self.outputs)];
+        entries.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?.to_string()))));
+        let pooling = self.pooling.and_then(|number| POOLINGS.get(number as usize));
+        entries.extend(pooling.map(|word| (POOLING.name, (*word).to_owned())));
+        let flags = [
+            (NO_MMAP.name, !self.mmap),
+            (MLOCK.name, self.mlock),
+            (NO_REPACK.name, !self.repack),
+            (SWA_FULL.name, self.swa_full),
+            (EMBEDDING.name, self.embedding),
+        ];
+        entries
+            .extend(flags.into_iter().filter(|&(_, given)| given).map(|(name, _)| (name, "true".to_owned())));
+        entries
+    }
+}
+
+const fn flag(name: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec { name, values: Values::Flag, help }
+}
+
+const fn number(name: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec { name, values: Values::Number(0, 1 << 30), help }
+}
+
+const fn one_of(name: &'static str, words: &'static [&'static str], help: &'static str) -> OptionSpec {
+    OptionSpec { name, values: Values::OneOf(words), help }
+}
+
+/// Types that a cache may have.
+///
+/// Source: llama.cpp 0.5.0, common/arg.cpp (`kv_cache_types`).
+const CACHE_TYPES: &[&str] = &["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"];
+
+/// Ways to make one hidden state of many, by number.
+///
+/// Source: llama.cpp 0.5.0, include/llama.h (`llama_pooling_type`).
+const POOLINGS: &[&str] = &["none", "mean", "cls", "last", "rank"];
+
+const FRONT_END: OptionSpec = one_of(
+    "front-end",
+    &["library", "cli", "server"],
+    "Program that hosts llama.cpp; it decides defaults [default: server]",
+);
+const CONTEXT: OptionSpec =
+    number("ctx-size", "Tokens of the context [default: those of the model's training]");
+const BATCH: OptionSpec = number("batch-size", "Tokens of a logical batch at most [default: 2048]");
+const UBATCH: OptionSpec = number("ubatch-size", "Tokens of one pass at most [default: 512]");
+const PARALLEL: OptionSpec = OptionSpec {
+    name: "parallel",
+    values: Values::Number(1, 256),
+    help: "Sequences at most [default: 4 for the server, else 1]",
+};
+const UNIFIED: OptionSpec = flag("kv-unified", "Sequences share the cells of the cache");
+const FLASH_ATTENTION: OptionSpec = one_of(
+    "flash-attn",
+    &["on", "off", "auto"],
+    "Attention as one operator [default: auto, which is on for a CPU]",
+);
+const KEY_TYPE: OptionSpec = one_of("cache-type-k", CACHE_TYPES, "Type of cached keys [default: f16]");
+const VALUE_TYPE: OptionSpec = one_of("cache-type-v", CACHE_TYPES, "Type of cached values [default: f16]");
+const NO_MMAP: OptionSpec = flag("no-mmap", "Read the weights instead of mapping them");
+const MLOCK: OptionSpec = flag("mlock", "Pin the pages of the weights");
+const NO_REPACK: OptionSpec = flag("no-repack", "Leave weights in the layout of the file");
+const SWA_FULL: OptionSpec = flag("swa-full", "Cells for all tokens in the caches of sliding windows");
+const EMBEDDING: OptionSpec = flag("embedding", "Return hidden states");
+const POOLING: OptionSpec =
+    one_of("pooling", POOLINGS, "How hidden states become one [default: as the file says]");
+const OUTPUTS: OptionSpec =
+    number("outputs-max", "Outputs of a batch at most [default: the server's slots, else the batch]");
+
+/// The runtime for the registry.
+pub const REGISTRATION: Registration = Registration {
+    name: "llama-cpp",
+    help: "llama.cpp's CPU backend",
+    options: &[
+        FRONT_END,
+        CONTEXT,
+        BATCH,
+        UBATCH,
+        PARALLEL,
+        UNIFIED,
+        FLASH_ATTENTION,
+        KEY_TYPE,
+        VALUE_TYPE,
+        NO_MMAP,
+        MLOCK,
+        NO_REPACK,
+        SWA_FULL,
+        EMBEDDING,
+        POOLING,
+        OUTPUTS,
+        THREADS,
+        ISA,
+    ],
+    default_for: &[crate::graph::Format::Gguf],
+    make: |options| Ok(Box::new(LlamaCpp::of(options)?)),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_program_decides_defaults() {
+        let of = |front_end: &str| LlamaCpp::of(&Options::default().with("front-end", front_end)).unwrap();
+        let (server, library) = (of("server"), of("library"));
+        assert_eq!((server.parallel(), server.kv_unified()), (4, true));
+        assert_eq!((library.parallel(), library.kv_unified()), (1, false));
+        let slots = LlamaCpp::of(&Options::default().with("parallel", "2")).unwrap();
+        assert_eq!((slots.parallel(), slots.kv_unified()), (2, false));
+    }
+
+    #[test]
+    fn quantized_values_need_flash_attention() {
+        let options = Options::default().with("cache-type-v", "q8_0").with("flash-attn", "off");
+        assert!(LlamaCpp::of(&options).unwrap_err().message().contains("refuses cached values of q8_0"));
+    }
+}
