@@ -44,7 +44,7 @@ impl Case {
     pub fn again(&self) -> Case {
         let export = Box::leak(Box::new(Export {
             file: self.export.file.clone(),
-            graph: formats::open(&self.export.file).unwrap(),
+            graph: open(&self.export.file),
             scenario: self.export.scenario.clone(),
         }));
         Case::new(export, make(self.runtime.name()), self.runtime.planner())
@@ -74,6 +74,7 @@ pub fn exports() -> &'static [Export] {
         let mut files: Vec<PathBuf> =
             folders(&root).iter().flat_map(|folder| models(folder, "xml")).collect();
         files.extend(folders(&root.join("onnx")).iter().flat_map(|folder| models(folder, "onnx")));
+        files.extend(models(&root.join("gguf"), "gguf"));
         files.sort();
         files.into_iter().map(Export::open).collect()
     })
@@ -116,11 +117,28 @@ fn models(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found.filter(|path| path.extension().is_some_and(|own| own == extension)).collect()
 }
 
+/// Reads a model; a graph that its runtime builds in code is built.
+fn open(file: &Path) -> Graph {
+    let graph = formats::open(file).unwrap();
+    let runtime = registry::for_graph(&graph, None, &Options::default()).unwrap();
+    runtime.expand(&graph).unwrap().unwrap_or(graph)
+}
+
 impl Export {
+    /// How many runtimes load it at least: a file without a graph is loaded by the one that builds it.
+    pub fn least_runtimes(&self) -> usize {
+        if self.graph.stored().is_some() { 1 } else { 2 }
+    }
+
     fn open(file: PathBuf) -> Export {
-        let graph = formats::open(&file).unwrap();
+        let graph = open(&file);
         let folder = file.parent().unwrap();
-        let scenario = if file.extension().is_some_and(|end| end == "onnx") {
+        let scenario = if graph.stored().is_some() {
+            Scenario::default().with(|run| {
+                run.task = Task::Llm;
+                run.prompt = Some(PROMPT);
+            })
+        } else if file.extension().is_some_and(|end| end == "onnx") {
             recorded(folder)
         } else {
             let config = formats::config::read(folder).unwrap();
@@ -131,7 +149,7 @@ impl Export {
 
     /// One pass; of a model with a cache a prefill and two decodes.
     fn runs(&self, runtime: &dyn Runtime) -> Vec<(PhaseName, Scenario)> {
-        let has_cache = !self.graph.variables().is_empty();
+        let has_cache = !self.graph.variables().is_empty() || self.graph.stored().is_some();
         match self.scenario.prompt {
             Some(prompt) if has_cache && self.scenario.task == Task::Llm => {
                 pipeline::llm::phases(&self.scenario, prompt, Part::Generate { new_tokens: 3 }, runtime)

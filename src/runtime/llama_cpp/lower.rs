@@ -135,7 +135,8 @@ impl Lowering<'_> {
         let held = self.values[root.index()]?;
         let value = self.draft.value(held);
         let (storage, whole, start) = (value.storage, value.bytes.0, value.offset.0);
-        if is_no_op(tensor.op) {
+        // A write of no bytes, as of states that no sequence has, leaves the root as it is.
+        if is_no_op(tensor.op) || tensor.bytes() == 0 {
             let bytes = tensor.bytes().min(whole.saturating_sub(offset));
             return Some(self.push_value(storage, (start + offset, bytes), Origin::View(held)));
         }

@@ -12,7 +12,13 @@ use crate::runtime::llama_cpp::cache::Layout;
 
 /// `bert`: positions have an embedding.
 pub(super) const BERT: Architecture =
-    Architecture { layout: Layout::none, is_encoder: true, ..Architecture::decoder("bert", bert) };
+    Architecture { layout: Layout::none, ..Architecture::decoder("bert", bert) };
+
+/// `nomic-bert`: positions are rotary.
+pub(super) const NOMIC_BERT: Architecture = Architecture {
+    layout: Layout::none,
+    ..Architecture::decoder("nomic-bert", |build| encoder(build, true))
+};
 
 fn bert(build: &mut Build<'_>) -> Result<()> {
     encoder(build, false)

@@ -1,14 +1,27 @@
 //! The architectures whose graphs are known: one file each, which builds the graph as llama.cpp's code does.
 
 mod bert;
+mod deepseek2;
 mod dense;
+mod falcon_h1;
 mod gemma2;
 mod gemma3;
+mod gemma3n;
+mod glm4;
+mod gpt2;
+mod gpt_oss;
+mod granite;
+mod lfm2;
 mod llama;
+mod mamba;
+mod mistral3;
+mod olmo2;
+mod parallel;
 mod phi3;
 mod qwen2;
 mod qwen2moe;
 mod qwen3;
+mod qwen3vl;
 
 use super::build::Build;
 use super::cache::Layout;
@@ -26,29 +39,48 @@ pub(super) struct Architecture {
     pub(super) layout: fn(&Model<'_>) -> Layout,
     /// Builds the graph.
     pub(super) build: fn(&mut Build<'_>) -> Result<()>,
-    /// The model has no logits, and its passes are whole texts.
-    pub(super) is_encoder: bool,
 }
 
 impl Architecture {
     /// An architecture that caches keys and values of all tokens in every layer.
     const fn decoder(name: &'static str, build: fn(&mut Build<'_>) -> Result<()>) -> Architecture {
-        Architecture { name, prepare: |_| {}, layout: Layout::attention, build, is_encoder: false }
+        Architecture { name, prepare: |_| {}, layout: Layout::attention, build }
     }
 }
 
 /// Every architecture.
 const ALL: &[Architecture] = &[
     llama::LLAMA,
+    mistral3::MISTRAL3,
     qwen2::QWEN2,
     qwen2::QWEN2VL,
     qwen2moe::QWEN2MOE,
     qwen3::QWEN3,
     qwen3::QWEN3MOE,
+    qwen3vl::QWEN3VL,
+    qwen3vl::QWEN3VLMOE,
     gemma2::GEMMA2,
     gemma3::GEMMA3,
+    gemma3n::GEMMA3N,
     phi3::PHI3,
+    gpt_oss::GPT_OSS,
+    deepseek2::DEEPSEEK2,
+    granite::GRANITE,
+    granite::GRANITEMOE,
+    granite::GRANITEHYBRID,
+    mamba::MAMBA,
+    mamba::MAMBA2,
+    falcon_h1::FALCON_H1,
+    lfm2::LFM2,
+    gpt2::GPT2,
+    gpt2::STARCODER2,
+    glm4::GLM4,
+    olmo2::OLMO2,
+    parallel::COMMAND_R,
+    parallel::FALCON,
+    parallel::STABLELM,
     bert::BERT,
+    bert::NOMIC_BERT,
 ];
 
 /// The architecture of a model.

@@ -6,3 +6,4 @@ pub(super) mod head;
 pub(super) mod mixture;
 pub(super) mod norm;
 pub(super) mod projection;
+pub(super) mod recurrent;
