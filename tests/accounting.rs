@@ -136,7 +136,7 @@ fn the_exported_graph_shows_what_is_alive_at_the_peak() {
 
 #[test]
 fn no_reuse_needs_more_than_reuse() {
-    for export in exports() {
+    for export in exports().iter().filter(|export| export.graph.stored().is_none()) {
         let of = |planner| Case::new(export, make(EXPORTED), planner).report(By::Component).totals;
         let (naive, greedy) = (of(Planner::Naive), of(Planner::GreedyBySize));
         assert!(naive.arena_bytes >= greedy.arena_bytes, "{}", export.file.display());

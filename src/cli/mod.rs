@@ -15,6 +15,7 @@ mod plan;
 mod quick;
 mod runtime;
 mod schema;
+mod spelling;
 mod tips;
 mod verify;
 mod vit;
@@ -59,7 +60,14 @@ enum Command {
 
 /// Parses the arguments, runs the command, and turns its outcome into the exit status of `CLI.md`.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments = match spelling::settle(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            output::complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let error = tips::with_tip(error, &Cli::command());

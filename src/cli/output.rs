@@ -47,3 +47,8 @@ pub(super) fn warn(text: &str) {
 pub(super) fn complain(error: &Error) {
     let _ = writeln!(std::io::stderr(), "error: {error}");
 }
+
+/// Prints a note to standard error; there is nowhere to report that this failed.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "note: {text}");
+}

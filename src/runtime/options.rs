@@ -37,6 +37,24 @@ pub struct Registration {
     pub default_for: &'static [Format],
     /// Makes the runtime of its options.
     pub make: fn(&Options) -> Result<Box<dyn Runtime>>,
+    /// Short spellings of options, such as `-ub`, and their names.
+    pub short: &'static [(&'static str, &'static str)],
+    /// Reads a command line of the program that hosts the runtime; `None` if it is another program's.
+    pub read_command: fn(&[String]) -> Result<Option<Pasted>>,
+}
+
+/// A command line of a program that hosts a runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pasted {
+    /// The model's file.
+    pub model: String,
+    /// Tokens of a prompt that fills what the command reserves.
+    pub tokens: u64,
+    /// Options by name, with their values; a flag has the value `true`.
+    pub options: Vec<(String, String)>,
+    /// Options that are not modelled, as they were given.
+    pub unknown: Vec<String>,
 }
 
 /// The values that an option takes.
@@ -103,7 +121,7 @@ pub const KV_PRECISION: OptionSpec = OptionSpec {
 pub const LOGITS: OptionSpec = OptionSpec {
     name: "logits",
     values: Values::OneOf(&["all", "last"]),
-    help: "Logits of every token, or of the last one only [default: all]",
+    help: "Logits of every token, or of the last one only [default: all; llama-cpp: last]",
 };
 
 /// Options that were given, by name; what is not in it has its default.

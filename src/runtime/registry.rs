@@ -99,6 +99,13 @@ pub fn part_options(graph: &Graph, name: Option<&str>, options: &Options, genera
     missing.fold(options.clone(), |options, &(option, value)| options.with(option, value))
 }
 
+/// The name of the option with this short spelling, if a runtime has one.
+#[must_use]
+pub fn long_option(short: &str) -> Option<&'static str> {
+    let all = RUNTIMES.iter().flat_map(|found| found.short);
+    all.into_iter().find(|(own, _)| *own == short).map(|(_, name)| *name)
+}
+
 /// The error of an option that a runtime does not have; it names those that have it.
 #[must_use]
 pub fn unsupported(option: &str, runtime: &str) -> Error {

@@ -67,4 +67,6 @@ pub const REGISTRATION: Registration = Registration {
     options: &[],
     default_for: &[],
     make: |_| Ok(Box::new(Exported)),
+    short: &[],
+    read_command: |_| Ok(None),
 };

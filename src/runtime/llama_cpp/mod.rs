@@ -17,6 +17,7 @@ mod blocks;
 mod build;
 mod cache;
 pub mod calibration;
+mod command;
 mod context;
 mod expand;
 mod lower;
@@ -29,7 +30,8 @@ mod tensor;
 mod weights;
 mod work;
 
-pub use options::{FrontEnd, LlamaCpp, REGISTRATION};
+pub use command::REGISTRATION;
+pub use options::{FrontEnd, LlamaCpp};
 
 use super::{
     Allocation, BufferRow, BufferTypes, Lowered, Outcome, Pass, PhaseName, Placed, Runtime, RuntimeData,
@@ -175,7 +177,7 @@ impl<'a> Session<'a> {
     }
 
     /// The graph of a pass as it runs.
-    fn actual(&self, scenario: &Scenario) -> Result<crate::runtime::llama_cpp::tensor::Graph> {
+    fn actual(&self, scenario: &Scenario) -> Result<tensor::Graph> {
         let settings = &self.context.settings;
         let tokens = scenario.prompt.unwrap_or(1).max(1);
         let used = scenario.past.saturating_add(tokens);
@@ -193,12 +195,28 @@ impl<'a> Session<'a> {
                 format!("{sequences} sequences are asked for, and the context has {}", settings.sequences);
             return Err(Error::new(ErrorKind::Usage, message).help(format!("use `--parallel {sequences}`")));
         }
-        self.context.graph(Batch { tokens: tokens.min(batch.tokens), sequences: 1, outputs: 1 })
+        let tokens = tokens.min(batch.tokens);
+        let outputs = if self.options.all_logits { tokens } else { 1 };
+        self.check_outputs(self.outputs(scenario))?;
+        self.context.graph(Batch { tokens, sequences: 1, outputs, used: Some(used) })
+    }
+
+    /// Refuses more results than the context has.
+    fn check_outputs(&self, outputs: u64) -> Result<()> {
+        let most = self.context.settings.outputs;
+        if outputs <= most {
+            return Ok(());
+        }
+        let message =
+            format!("{outputs} results of a batch are asked for, and the context has {most} at most");
+        Err(Error::new(ErrorKind::Usage, message)
+            .help(format!("use `--outputs-max {outputs}`, or `--logits last`")))
     }
 
     /// Results that a logical batch gives.
-    fn outputs(&self, _scenario: &Scenario) -> u64 {
-        1
+    fn outputs(&self, scenario: &Scenario) -> u64 {
+        let tokens = scenario.first_prompt.or(scenario.prompt).unwrap_or(1);
+        if self.options.all_logits { tokens.min(self.context.settings.batch) } else { 1 }
     }
 
     /// Bytes of the output buffer, which holds logits, and hidden states where they are returned.
@@ -229,7 +247,10 @@ impl<'a> Session<'a> {
         });
         let tokens = self.context.model.stored.list("tokenizer.ggml.tokens").map_or(0, |(len, _)| len);
         let (bytes, known) = fit::TOKEN.per(tokens).known();
-        weights.chain([self.memory(StorageClass::Runtime, bytes, None, known)]).collect()
+        let gaps = self.weights.gaps.iter().map(|&(tensor, bytes)| {
+            self.memory(StorageClass::WeightsFile, bytes, Some(tensor), Known::Exact)
+        });
+        weights.chain(gaps).chain([self.memory(StorageClass::Runtime, bytes, None, known)]).collect()
     }
 
     fn memory(&self, class: StorageClass, bytes: u64, tensor: Option<u32>, known: Known) -> Allocation {

@@ -154,11 +154,6 @@ impl<'a> Model<'a> {
         self.stored.bool(&format!("{}.{name}", self.architecture))
     }
 
-    /// A text of the architecture.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.stored.text(&format!("{}.{name}", self.architecture))
-    }
-
     /// A stored tensor by its whole name.
     pub(super) fn tensor(&self, name: &str) -> Option<(u32, &'a StoredTensor)> {
         let &index = self.by_name.get(name)?;

@@ -3,7 +3,7 @@
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::machine::Machine;
-use crate::runtime::options::{ISA, OptionSpec, Options, Registration, THREADS, Values};
+use crate::runtime::options::{ISA, LOGITS, OptionSpec, Options, THREADS, Values};
 
 /// The program that hosts llama.cpp; it decides defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct LlamaCpp {
     pub pooling: Option<u64>,
     /// Outputs of a batch at most; `None`: the host program's default.
     pub outputs: Option<u64>,
+    /// Results of every token of a batch are wanted, not of the last only.
+    pub all_logits: bool,
     /// The processor.
     pub machine: Machine,
 }
@@ -77,6 +79,7 @@ impl Default for LlamaCpp {
             embedding: false,
             pooling: None,
             outputs: None,
+            all_logits: false,
             machine: Machine::MEASURED,
         }
     }
@@ -99,7 +102,7 @@ impl LlamaCpp {
     }
 
     /// Makes the runtime of options.
-    fn of(options: &Options) -> Result<LlamaCpp> {
+    pub(super) fn of(options: &Options) -> Result<LlamaCpp> {
         let default = LlamaCpp::default();
         let number = |name: &str| Ok::<_, Error>(options.number(name)?.map(u64::from));
         let cache_type = |name: &str| -> Result<GgmlType> {
@@ -138,6 +141,7 @@ impl LlamaCpp {
             embedding: options.flag(EMBEDDING.name),
             pooling: pooling.map(|number| number as u64),
             outputs: number(OUTPUTS.name)?.filter(|&outputs| outputs > 0),
+            all_logits: options.word(LOGITS.name) == Some("all"),
             machine: options.machine()?,
         })
     }
@@ -172,6 +176,7 @@ impl LlamaCpp {
             (SWA_FULL.name, self.swa_full),
             (EMBEDDING.name, self.embedding),
         ];
+        entries.extend(self.all_logits.then(|| (LOGITS.name, "all".to_owned())));
         entries
             .extend(flags.into_iter().filter(|&(_, given)| given).map(|(name, _)| (name, "true".to_owned())));
         entries
@@ -232,33 +237,28 @@ const POOLING: OptionSpec =
 const OUTPUTS: OptionSpec =
     number("outputs-max", "Outputs of a batch at most [default: the server's slots, else the batch]");
 
-/// The runtime for the registry.
-pub const REGISTRATION: Registration = Registration {
-    name: "llama-cpp",
-    help: "llama.cpp's CPU backend",
-    options: &[
-        FRONT_END,
-        CONTEXT,
-        BATCH,
-        UBATCH,
-        PARALLEL,
-        UNIFIED,
-        FLASH_ATTENTION,
-        KEY_TYPE,
-        VALUE_TYPE,
-        NO_MMAP,
-        MLOCK,
-        NO_REPACK,
-        SWA_FULL,
-        EMBEDDING,
-        POOLING,
-        OUTPUTS,
-        THREADS,
-        ISA,
-    ],
-    default_for: &[crate::graph::Format::Gguf],
-    make: |options| Ok(Box::new(LlamaCpp::of(options)?)),
-};
+/// Every option.
+pub(super) const ALL: &[OptionSpec] = &[
+    FRONT_END,
+    CONTEXT,
+    BATCH,
+    UBATCH,
+    PARALLEL,
+    UNIFIED,
+    FLASH_ATTENTION,
+    KEY_TYPE,
+    VALUE_TYPE,
+    NO_MMAP,
+    MLOCK,
+    NO_REPACK,
+    SWA_FULL,
+    EMBEDDING,
+    POOLING,
+    OUTPUTS,
+    LOGITS,
+    THREADS,
+    ISA,
+];
 
 #[cfg(test)]
 mod tests {

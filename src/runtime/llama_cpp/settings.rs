@@ -49,6 +49,17 @@ pub(super) struct Batch {
     pub(super) sequences: u64,
     /// Tokens whose results are wanted.
     pub(super) outputs: u64,
+    /// Tokens in the cache once the pass has run; `None`: as many as there are cells.
+    pub(super) used: Option<u64>,
+}
+
+impl Batch {
+    /// Cells of a cache that the pass reads.
+    ///
+    /// Source: src/llama-kv-cache.cpp (`get_n_kv`).
+    pub(super) fn cells(&self, all: u64) -> u64 {
+        self.used.map_or(all, |used| used.next_multiple_of(PADDING).max(PADDING).min(all))
+    }
 }
 
 impl Settings {
@@ -99,12 +110,17 @@ impl Settings {
     pub(super) fn prompt_batch(&self) -> Batch {
         let tokens = self.context.min(self.ubatch);
         let outputs = tokens.min(self.outputs);
-        Batch { tokens: tokens.next_multiple_of(self.sequences), sequences: self.sequences, outputs }
+        Batch {
+            tokens: tokens.next_multiple_of(self.sequences),
+            sequences: self.sequences,
+            outputs,
+            used: None,
+        }
     }
 
     /// The pass of a generation that memory is reserved for.
     pub(super) fn generation_batch(&self) -> Batch {
-        Batch { tokens: self.sequences, sequences: self.sequences, outputs: self.sequences }
+        Batch { tokens: self.sequences, sequences: self.sequences, outputs: self.sequences, used: None }
     }
 
     /// Cells of a window's cache.

@@ -94,14 +94,6 @@ pub(super) enum Op {
     SsmConv,
     /// Scan of a state-space model.
     SsmScan,
-    /// Gated delta rule.
-    GatedDeltaNet,
-    /// Patches of an image.
-    Im2col,
-    /// Pooling.
-    Pool,
-    /// Another resolution.
-    Upscale,
 }
 
 impl Op {
@@ -144,10 +136,6 @@ impl Op {
             Op::Fill => "FILL",
             Op::SsmConv => "SSM_CONV",
             Op::SsmScan => "SSM_SCAN",
-            Op::GatedDeltaNet => "GATED_DELTA_NET",
-            Op::Im2col => "IM2COL",
-            Op::Pool => "POOL_2D",
-            Op::Upscale => "UPSCALE",
         }
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Weights {
     pub(super) all: Vec<Weight>,
     /// By type of buffer, its bytes; those of a mapped file are its span.
     pub(super) buffers: Vec<(BufferType, u64)>,
+    /// By mapped file: a tensor of it, and bytes of its span that no mapped tensor is in.
+    pub(super) gaps: Vec<(u32, u64)>,
 }
 
 /// Places the weights of a file.
@@ -79,7 +81,8 @@ pub(super) fn place(stored: &Stored, options: &LlamaCpp) -> Weights {
     types.sort_unstable();
     types.dedup();
     let buffers = types.into_iter().map(|buffer| (buffer, buffer_bytes(stored, &all, buffer))).collect();
-    Weights { all, buffers }
+    let gaps = gaps(stored, &all);
+    Weights { all, buffers, gaps }
 }
 
 fn buffer_bytes(stored: &Stored, all: &[Weight], buffer: BufferType) -> u64 {
@@ -87,16 +90,39 @@ fn buffer_bytes(stored: &Stored, all: &[Weight], buffer: BufferType) -> u64 {
     if buffer != BufferType::Mapped {
         return own().map(|weight| weight.bytes.next_multiple_of(ALIGNMENT)).fold(0, u64::saturating_add);
     }
-    let mut spans: Vec<Option<(u64, u64)>> = Vec::new();
-    for weight in own() {
+    let spans = spans(stored, all);
+    spans.into_iter().map(|span| span.bytes).fold(0, u64::saturating_add)
+}
+
+/// The part of a file from its first mapped tensor to its last.
+struct Span {
+    /// Its first tensor in the order of the file's list.
+    tensor: u32,
+    /// Its length.
+    bytes: u64,
+    /// Bytes of tensors in it.
+    held: u64,
+}
+
+fn spans(stored: &Stored, all: &[Weight]) -> Vec<Span> {
+    let mut by_file: std::collections::BTreeMap<u32, (u32, u64, u64, u64)> =
+        std::collections::BTreeMap::new();
+    for weight in all.iter().filter(|weight| weight.buffer == BufferType::Mapped) {
         let range = stored.tensors[weight.tensor as usize].range;
-        let file = range.file as usize;
-        spans.resize(spans.len().max(file + 1), None);
-        let (start, end) = (range.offset, range.offset.saturating_add(range.size));
-        let span = spans[file].get_or_insert((start, end));
-        *span = (span.0.min(start), span.1.max(end));
+        let end = range.offset.saturating_add(range.size);
+        let span = by_file.entry(range.file).or_insert((weight.tensor, range.offset, end, 0));
+        *span = (span.0, span.1.min(range.offset), span.2.max(end), span.3.saturating_add(range.size));
     }
-    spans.into_iter().flatten().map(|(start, end)| end - start).fold(0, u64::saturating_add)
+    let span = |(tensor, start, end, held): (u32, u64, u64, u64)| Span { tensor, bytes: end - start, held };
+    by_file.into_values().map(span).collect()
+}
+
+fn gaps(stored: &Stored, all: &[Weight]) -> Vec<(u32, u64)> {
+    let spans = spans(stored, all).into_iter();
+    spans
+        .map(|span| (span.tensor, span.bytes.saturating_sub(span.held)))
+        .filter(|&(_, bytes)| bytes > 0)
+        .collect()
 }
 
 /// The layout that a weight gets when it is loaded, if it gets another one; AMX is asked first.

@@ -45,7 +45,6 @@ fn of_node(graph: &Graph, node: &Tensor, weights: &Weights, threads: u64) -> u64
             let chunks = q.ne[2] * threads * (2 + value) + threads * (key + 2 * value);
             4 * (tile * threads).max(chunks)
         }
-        (Op::GatedDeltaNet, ..) => source(2).map_or(0, |v| 4 * v.ne[0] * threads),
         _ => 0,
     }
 }

@@ -230,6 +230,8 @@ pub const REGISTRATION: Registration = Registration {
     ],
     default_for: &[Format::Onnx],
     make: |options| Ok(Box::new(parse(options)?)),
+    short: &[],
+    read_command: |_| Ok(None),
 };
 
 const GRAPH_OPTIMIZATION: OptionSpec = OptionSpec {

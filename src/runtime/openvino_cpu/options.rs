@@ -237,6 +237,8 @@ pub const REGISTRATION: Registration = Registration {
     ],
     default_for: &[Format::OpenVino],
     make: |options| Ok(Box::new(parse(options)?)),
+    short: &[],
+    read_command: |_| Ok(None),
 };
 
 const PRECISION: OptionSpec = OptionSpec {

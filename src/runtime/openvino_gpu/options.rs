@@ -100,6 +100,8 @@ pub const REGISTRATION: Registration = Registration {
             last_logits: options.word(LOGITS.name) == Some("last"),
         }))
     },
+    short: &[],
+    read_command: |_| Ok(None),
 };
 
 const XMX: OptionSpec = OptionSpec {

@@ -40,4 +40,6 @@ pub const REGISTRATION: Registration = Registration {
     options: &[],
     default_for: &[],
     make: |_| Ok(Box::new(PerTensor)),
+    short: &[],
+    read_command: |_| Ok(None),
 };

@@ -106,7 +106,7 @@ impl Build<'_> {
         let values = if self.settings.flash_attention { 1 } else { self.caches.widest_value };
         let value_rows = (!is_latent)
             .then(|| self.graph.input("attn_inp_v_idxs", GgmlType::I64, rows(tokens.saturating_mul(values))));
-        let ne = [part.cells, tokens / streams, 1, streams];
+        let ne = [self.batch.cells(part.cells), tokens / streams, 1, streams];
         let mask = self.graph.input("attn_inp_kq_mask", self.mask_type(), ne);
         Inputs { key_rows: Some(key_rows), value_rows, mask, key_rotation: None, value_rotation: None }
     }
@@ -257,7 +257,7 @@ impl Build<'_> {
         let (head, heads) = (self.model.head_k(layer), self.model.kv_heads(layer));
         let whole = row(dtype, width.saturating_mul(cells));
         let strides = [row(dtype, head), row(dtype, width), whole];
-        Ok(self.graph.view(cache, [head, heads, cells, streams], strides, 0))
+        Ok(self.graph.view(cache, [head, heads, self.batch.cells(cells), streams], strides, 0))
     }
 
     fn cached_values(&mut self, layer: u64) -> Result<Id> {
@@ -267,12 +267,13 @@ impl Build<'_> {
         let [width, cells, streams, _] = self.graph.ne(cache);
         let (head, heads) = (self.model.head_v(layer), self.model.kv_heads(layer));
         let whole = row(dtype, width.saturating_mul(cells));
+        let used = self.batch.cells(cells);
         Ok(if self.settings.flash_attention {
             let strides = [row(dtype, head), row(dtype, width), whole];
-            self.graph.view(cache, [head, heads, cells, streams], strides, 0)
+            self.graph.view(cache, [head, heads, used, streams], strides, 0)
         } else {
             let strides = [row(dtype, cells * head), row(dtype, cells), whole];
-            self.graph.view(cache, [cells, heads, head, streams], strides, 0)
+            self.graph.view(cache, [used, heads, head, streams], strides, 0)
         })
     }
 

@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::runtime::llama_cpp::build::Build;
-use crate::runtime::llama_cpp::tensor::{Id, Op};
+use crate::runtime::llama_cpp::tensor::Id;
 
 /// What the network computes between its products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,6 @@ pub(in crate::runtime::llama_cpp) enum Activation {
     Halves,
     /// A function of the first product.
     Plain,
-    /// The square of what is above zero.
-    SquaredRelu,
 }
 
 impl Build<'_> {
@@ -51,10 +49,6 @@ impl Build<'_> {
         } else {
             match kind {
                 Activation::Halves => self.graph.glu_halves(wide),
-                Activation::SquaredRelu => {
-                    let relu = self.graph.unary(wide);
-                    self.graph.apply(Op::Sqr, relu)
-                }
                 Activation::Gated | Activation::Plain => self.graph.unary(wide),
             }
         };
