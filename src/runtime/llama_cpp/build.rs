@@ -21,6 +21,8 @@ pub(super) struct Build<'a> {
     pub(super) caches: &'a Caches,
     /// The pass.
     pub(super) batch: Batch,
+    /// The embedding serves as output in a tensor of its own.
+    pub(super) has_second_embedding: bool,
     /// The hidden states that pooling reads.
     pub(super) hidden: Option<Id>,
     weights: FxHashMap<u32, Id>,
@@ -46,6 +48,7 @@ impl<'a> Build<'a> {
             settings,
             caches,
             batch,
+            has_second_embedding: false,
             hidden: None,
             weights: FxHashMap::default(),
             cached: FxHashMap::default(),
@@ -63,6 +66,23 @@ impl<'a> Build<'a> {
         self.graph.layer = layer;
         self.weights.insert(index, made);
         Some(made)
+    }
+
+    /// The weight of the logits: the output's, else the embedding's.
+    ///
+    /// # Errors
+    ///
+    /// If the file has neither.
+    pub(super) fn output_weight(&mut self) -> Result<Id> {
+        if let Some(weight) = self.find("output.weight") {
+            return Ok(weight);
+        }
+        match self.model.tensor("token_embd.weight").filter(|_| self.has_second_embedding) {
+            Some((index, stored)) => {
+                Ok(self.graph.external("", stored.dtype, stored.dims, Place::Weight(index)))
+            }
+            None => self.need("token_embd.weight"),
+        }
     }
 
     /// A weight by its whole name.

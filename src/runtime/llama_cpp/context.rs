@@ -8,6 +8,7 @@ use super::model::Model;
 use super::options::LlamaCpp;
 use super::settings::{Batch, Settings};
 use super::tensor::Graph;
+use super::weights::{self, Weights};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Stored;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(super) struct Context<'a> {
     pub(super) settings: Settings,
     /// Its caches.
     pub(super) caches: Caches,
+    /// Its weights.
+    pub(super) weights: Weights,
     architecture: &'static Architecture,
 }
 
@@ -47,7 +50,8 @@ impl<'a> Context<'a> {
             let settings = Settings::of(options, &model);
             let caches = Caches::of(&model, &settings, (architecture.layout)(&model))?;
             check(&model, &settings, &caches)?;
-            Ok(Context { model, settings, caches, architecture })
+            let weights = weights::place(stored, options, architecture.is_output_first);
+            Ok(Context { model, settings, caches, weights, architecture })
         };
         made().map_err(|error: Error| error.in_file(file))
     }
@@ -59,6 +63,8 @@ impl<'a> Context<'a> {
     /// If the file lacks a tensor.
     pub(super) fn graph(&self, batch: Batch) -> Result<Graph> {
         let mut build = Build::new(&self.model, &self.settings, &self.caches, batch);
+        let is_output_first = self.architecture.is_output_first;
+        build.has_second_embedding = self.weights.has_second_embedding(is_output_first, self.model.stored);
         (self.architecture.build)(&mut build)?;
         build.pool();
         Ok(build.graph)

@@ -48,7 +48,7 @@ use context::{Context, Reserved};
 use expand::Numbers;
 use residency::Facts;
 use settings::Batch;
-use weights::{BufferType, Weights};
+use weights::BufferType;
 
 impl Runtime for LlamaCpp {
     fn name(&self) -> &'static str {
@@ -109,7 +109,6 @@ impl Runtime for LlamaCpp {
 struct Session<'a> {
     options: &'a LlamaCpp,
     context: Context<'a>,
-    weights: Weights,
     prompt: Reserved,
     numbers: Numbers,
     /// Bytes of the compute buffer, which fits both passes.
@@ -123,7 +122,7 @@ impl<'a> Session<'a> {
         let generation = context.reserve(context.settings.generation_batch())?;
         let compute = buffer_bytes(&prompt)?.max(buffer_bytes(&generation)?);
         let numbers = Numbers::of_graph(stored.tensors.len(), &context.caches, &prompt.graph);
-        Ok(Session { options, weights: weights::place(stored, options), context, prompt, numbers, compute })
+        Ok(Session { options, context, prompt, numbers, compute })
     }
 
     /// The model is loaded; there is no context yet.
@@ -151,7 +150,7 @@ impl<'a> Session<'a> {
         let outputs = scenario.map_or(1, |scenario| self.outputs(scenario));
         let output = self.output_bytes(outputs);
         let threads = u64::from(self.options.machine.cores);
-        let work = actual.as_ref().map_or(0, |graph| work::bytes(graph, &self.weights, threads));
+        let work = actual.as_ref().map_or(0, |graph| work::bytes(graph, &self.context.weights, threads));
         let mut memory = self.model_memory();
         let objects = (fit::CONTEXT.estimate() + fit::NODE.per(self.most_nodes())).known();
         memory.push(self.memory(StorageClass::Runtime, objects.0, None, objects.1));
@@ -238,7 +237,7 @@ impl<'a> Session<'a> {
 
     /// Weights and vocabulary.
     fn model_memory(&self) -> Vec<Allocation> {
-        let weights = self.weights.all.iter().map(|weight| {
+        let weights = self.context.weights.all.iter().map(|weight| {
             let class = match weight.buffer {
                 BufferType::Mapped => StorageClass::WeightsFile,
                 _ => StorageClass::WeightsAnonymous,
@@ -247,7 +246,7 @@ impl<'a> Session<'a> {
         });
         let tokens = self.context.model.stored.list("tokenizer.ggml.tokens").map_or(0, |(len, _)| len);
         let (bytes, known) = fit::TOKEN.per(tokens).known();
-        let gaps = self.weights.gaps.iter().map(|&(tensor, bytes)| {
+        let gaps = self.context.weights.gaps.iter().map(|&(tensor, bytes)| {
             self.memory(StorageClass::WeightsFile, bytes, Some(tensor), Known::Exact)
         });
         weights.chain(gaps).chain([self.memory(StorageClass::Runtime, bytes, None, known)]).collect()
@@ -262,6 +261,7 @@ impl<'a> Session<'a> {
     /// What llama.cpp prints as its breakdown.
     fn buffer_types(&self, compute: u64) -> BufferTypes {
         let mut rows: Vec<BufferRow> = self
+            .context
             .weights
             .buffers
             .iter()

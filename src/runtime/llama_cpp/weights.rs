@@ -57,8 +57,17 @@ pub(super) struct Weights {
     pub(super) gaps: Vec<(u32, u64)>,
 }
 
+impl Weights {
+    /// Whether the embedding serves as output in a tensor of its own.
+    pub(super) fn has_second_embedding(&self, is_output_first: bool, stored: &Stored) -> bool {
+        let is_tied = stored.tensors.iter().all(|tensor| tensor.name != "output.weight");
+        let twice = self.all.windows(2).any(|pair| pair[0].tensor == pair[1].tensor);
+        is_tied && (is_output_first || twice)
+    }
+}
+
 /// Places the weights of a file.
-pub(super) fn place(stored: &Stored, options: &LlamaCpp) -> Weights {
+pub(super) fn place(stored: &Stored, options: &LlamaCpp, is_output_first: bool) -> Weights {
     let plain = if options.mmap { BufferType::Mapped } else { BufferType::Cpu };
     let has_output = stored.tensors.iter().any(|tensor| tensor.name == "output.weight");
     let mut all = Vec::with_capacity(stored.tensors.len() + 1);
@@ -69,9 +78,12 @@ pub(super) fn place(stored: &Stored, options: &LlamaCpp) -> Weights {
         };
         if tensor.name == "token_embd.weight" {
             put(None);
-            // Without an output weight the embedding is one: a tensor of its own where that is packed.
-            if let Some(packed) = packed(tensor, options).filter(|_| !has_output) {
-                put(Some(packed));
+            // Without an output weight the embedding is one: a tensor of its own where that is packed, or made first.
+            let packed = packed(tensor, options).filter(|_| !has_output);
+            // A mapped one is in the same pages.
+            let is_twice = is_output_first && !has_output && !options.mmap;
+            if packed.is_some() || is_twice {
+                put(packed);
             }
         } else {
             put(packed(tensor, options));

@@ -2,7 +2,7 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/bert.cpp.
 
-use super::Architecture;
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::attention::Extra;
 use crate::runtime::llama_cpp::blocks::feed_forward::Activation;

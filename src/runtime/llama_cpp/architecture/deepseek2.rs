@@ -2,7 +2,7 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/deepseek2.cpp.
 
-use super::Architecture;
+use super::rules::Architecture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::llama_cpp::blocks::attention::{Attention, Extra};
 use crate::runtime::llama_cpp::blocks::feed_forward::Activation;

@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/gemma2.cpp.
 
-use super::Architecture;
 use super::dense::Inputs;
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::attention::Extra;
 use crate::runtime::llama_cpp::blocks::feed_forward::Activation;

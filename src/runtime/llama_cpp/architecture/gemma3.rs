@@ -2,9 +2,9 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/gemma3.cpp.
 
-use super::Architecture;
 use super::dense::Inputs;
 use super::gemma2::layers;
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::attention::Extra;
 use crate::runtime::llama_cpp::blocks::head::Logits;

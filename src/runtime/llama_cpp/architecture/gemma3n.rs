@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/gemma3n.cpp.
 
-use super::Architecture;
 use super::dense::Inputs;
+use super::rules::Architecture;
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::llama_cpp::blocks::attention::{Attention, Extra};
@@ -18,6 +18,7 @@ use crate::runtime::llama_cpp::tensor::{Id, Op};
 pub(super) const GEMMA3N: Architecture = Architecture {
     prepare: |model| model.set_window(0, 5),
     layout,
+    is_output_first: true,
     ..Architecture::decoder("gemma3n", build)
 };
 

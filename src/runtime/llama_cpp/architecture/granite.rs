@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/granite.cpp, granite-moe.cpp, granite-hybrid.cpp.
 
-use super::Architecture;
 use super::dense::{feed_forward_or_experts, rope_factors};
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::attention::{Attention, Extra};
 use crate::runtime::llama_cpp::blocks::feed_forward::Activation;
@@ -26,10 +26,11 @@ pub(super) const GRANITEMOE: Architecture = Architecture::decoder("granitemoe", 
 pub(super) const GRANITEHYBRID: Architecture =
     Architecture { layout: by_heads, ..Architecture::decoder("granitehybrid", hybrid) };
 
-/// Layers without heads of keys are recurrent; they have keys and values of no bytes.
+/// Layers without heads of keys are recurrent, and have no keys and values.
 fn by_heads(model: &Model<'_>) -> Layout {
-    let recurrent = (0..model.layers).map(|layer| model.kv_heads(layer) == 0).collect();
-    Layout { recurrent, state: StateSizes::of(model).elements(), ..Layout::attention(model) }
+    let recurrent: Vec<bool> = (0..model.layers).map(|layer| model.kv_heads(layer) == 0).collect();
+    let attention = recurrent.iter().map(|is_recurrent| !is_recurrent).collect();
+    Layout { attention, recurrent, state: StateSizes::of(model).elements(), ..Layout::attention(model) }
 }
 
 /// Positions are rotary unless the file says otherwise.

@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/lfm2.cpp.
 
-use super::Architecture;
 use super::dense::{Inputs, rotary_attention};
+use super::rules::Architecture;
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::llama_cpp::blocks::attention::Extra;
@@ -32,7 +32,8 @@ fn prepare(model: &mut Model<'_>) {
 fn layout(model: &Model<'_>) -> Layout {
     let recurrent: Vec<bool> = (0..model.layers).map(|layer| model.kv_heads(layer) == 0).collect();
     let taps = model.number("shortconv.l_cache").unwrap_or(1).saturating_sub(1);
-    Layout { recurrent, state: [model.width.saturating_mul(taps), 0], ..Layout::attention(model) }
+    let attention = recurrent.iter().map(|is_recurrent| !is_recurrent).collect();
+    Layout { attention, recurrent, state: [model.width.saturating_mul(taps), 0], ..Layout::attention(model) }
 }
 
 fn build(build: &mut Build<'_>) -> Result<()> {

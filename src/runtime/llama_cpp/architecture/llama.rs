@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/llama.cpp.
 
-use super::Architecture;
 use super::dense::{Inputs, feed_forward_or_experts, layers};
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::head::Logits;
 use crate::runtime::llama_cpp::blocks::mixture::Mixture;

@@ -2,7 +2,7 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/mamba.cpp, mamba2.cpp.
 
-use super::Architecture;
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::head::Logits;
 use crate::runtime::llama_cpp::blocks::norm::Norm;

@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/mistral3.cpp.
 
-use super::Architecture;
 use super::dense::{Inputs, feed_forward_or_experts, rope_factors};
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::attention::Extra;
 use crate::runtime::llama_cpp::blocks::head::Logits;

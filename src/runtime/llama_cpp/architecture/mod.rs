@@ -22,31 +22,10 @@ mod qwen2;
 mod qwen2moe;
 mod qwen3;
 mod qwen3vl;
+mod rules;
 
-use super::build::Build;
-use super::cache::Layout;
-use super::model::Model;
 use crate::error::{Error, ErrorKind, Result};
-
-/// How a graph is built.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Architecture {
-    /// `general.architecture`.
-    pub(super) name: &'static str,
-    /// Sets what the architecture knows of the model: its windows.
-    pub(super) prepare: fn(&mut Model<'_>),
-    /// What is cached.
-    pub(super) layout: fn(&Model<'_>) -> Layout,
-    /// Builds the graph.
-    pub(super) build: fn(&mut Build<'_>) -> Result<()>,
-}
-
-impl Architecture {
-    /// An architecture that caches keys and values of all tokens in every layer.
-    const fn decoder(name: &'static str, build: fn(&mut Build<'_>) -> Result<()>) -> Architecture {
-        Architecture { name, prepare: |_| {}, layout: Layout::attention, build }
-    }
-}
+pub(super) use rules::Architecture;
 
 /// Every architecture.
 const ALL: &[Architecture] = &[

@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/qwen3.cpp, qwen3moe.cpp.
 
-use super::Architecture;
 use super::dense::{Inputs, layers};
+use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::feed_forward::Activation;
 use crate::runtime::llama_cpp::blocks::head::Logits;

@@ -2,8 +2,8 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/qwen3vl.cpp, qwen3vlmoe.cpp.
 
-use super::Architecture;
 use super::dense::{Inputs, feed_forward_or_experts, rotary_attention};
+use super::rules::Architecture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::llama_cpp::blocks::attention::Extra;
 use crate::runtime::llama_cpp::blocks::head::Logits;

@@ -54,10 +54,7 @@ impl Build<'_> {
     /// The logits, which are read after the run.
     pub(in crate::runtime::llama_cpp) fn logits(&mut self, hidden: Id, kind: Logits) -> Result<()> {
         self.graph.layer = None;
-        let weight = match self.find("output.weight") {
-            Some(weight) => weight,
-            None => self.need("token_embd.weight")?,
-        };
+        let weight = self.output_weight()?;
         let mut x = self.graph.mul_mat(weight, hidden);
         if let Some(bias) = self.find("output.bias") {
             x = self.graph.add(x, bias);
