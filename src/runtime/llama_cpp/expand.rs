@@ -65,9 +65,10 @@ pub(super) fn expand(file: &Graph, caches: &Caches, built: &Built) -> Result<Gra
             Op::Constant(constant) => constant.range,
             _ => None,
         };
+        let stored = file.stored().and_then(|stored| stored.tensors.get(index));
+        let type_name = stored.map_or("", |tensor| tensor.dtype.name());
         let op = Op::Constant(Constant { range, value: None });
-        let spec =
-            NodeSpec { op, name: file.node_name(id), type_name: file.node_type(id), ..NodeSpec::default() };
+        let spec = NodeSpec { op, name: file.node_name(id), type_name, ..NodeSpec::default() };
         let made = builder.node(spec);
         for tensor in file.outputs(id) {
             let own = file.tensor(tensor);
