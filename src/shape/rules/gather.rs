@@ -12,7 +12,7 @@
 //! * `GatherND`: n = indices[last]; out = indices[..last] ++ data[batch + n..]; flattened, its batch dims are one.
 
 use crate::graph::op::Scatter;
-use crate::graph::{Dims, Elements, Op, Value};
+use crate::graph::{self, Dims, Elements, Op, Value};
 use crate::shape::context::{Context, RuleError, RuleResult, dim, mismatch, normalize_axis, text};
 use crate::shape::dim::{Dim, DimList};
 use crate::shape::{TensorInfo, layout};
@@ -41,6 +41,9 @@ fn gather(batch_dims: i64, context: &mut Context<'_>) -> RuleResult {
     let axis = match context.int(2) {
         // A list has one axis, known or not.
         Err(RuleError::UnknownValue(_)) if data.len() == 1 => 0,
+        Err(RuleError::UnknownValue(index)) => {
+            declared_axis(context, indices.len()).ok_or(RuleError::UnknownValue(index))?
+        }
         axis => normalize_axis(axis?, data.len())?,
     };
     let batch = match usize::try_from(batch_dims) {
@@ -71,6 +74,27 @@ fn gather(batch_dims: i64, context: &mut Context<'_>) -> RuleResult {
         context.pick_elements(0, &offsets);
     }
     Ok(())
+}
+
+/// The one axis for which the declared dims of the data and of the output fit each other: a table of an IR whose `.bin` is not
+/// there. Exporters declare what the runtime inferred, so a dim is known on both sides or on neither.
+fn declared_axis(context: &Context<'_>, n_indices: usize) -> Option<usize> {
+    let (graph, node) = (context.graph(), context.node());
+    let declared = |tensor| graph.tensor(tensor).shape.dims.as_deref();
+    let data = declared(graph.input(node, 0)?)?;
+    let output = declared(graph.output(node, 0)?)?;
+    if output.len() + 1 != data.len() + n_indices {
+        return None;
+    }
+    let fits = |axis: usize| {
+        let same = |own: &[graph::Dim], other: &[graph::Dim]| {
+            own.iter().zip(other).all(|(own, other)| own.as_known() == other.as_known())
+        };
+        same(&data[..axis], output) && same(&data[axis + 1..], &output[axis + n_indices..])
+    };
+    let mut axes = (0..data.len()).filter(|&axis| fits(axis));
+    let first = axes.next()?;
+    axes.next().is_none().then_some(first)
 }
 
 fn gather_quantized(axis: i64, bits: i64, context: &mut Context<'_>) -> RuleResult {

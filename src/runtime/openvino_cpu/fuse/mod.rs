@@ -17,6 +17,7 @@ mod convolution_sum;
 mod dereshape;
 mod divide;
 mod duplicates;
+mod einsum;
 mod eltwise_chain;
 mod free_dims;
 mod freeze;
