@@ -129,13 +129,22 @@ fn copy_shared(work: &mut Work<'_>) {
             for (user, input) in tiled {
                 copy(work, user, input, edge);
             }
+            let mut shared = None;
             for (user, input) in readers {
                 let own = usize::from(is_joined(work, user));
                 let is_moved = is_part_of_another(work, node) || own > 0;
-                if is_moved && n_joined > own || own > 0 && is_part_of_another(work, node) {
-                    copy(work, user, input, edge);
-                    n_joined -= own;
+                if !(is_moved && n_joined > own || own > 0 && is_part_of_another(work, node)) {
+                    continue;
                 }
+                // Those that only read it share a copy.
+                match shared.filter(|_| own == 0) {
+                    Some(copied) => work.set_input(user, input, copied),
+                    None => {
+                        let copied = copy(work, user, input, edge);
+                        shared = if own == 0 { Some(copied) } else { shared };
+                    }
+                }
+                n_joined -= own;
             }
         }
     }
@@ -245,11 +254,12 @@ fn copy_sum(work: &mut Work<'_>, node: usize) {
     }
 }
 
-fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) {
+fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) -> Edge {
     let tensor = work.tensor(edge).clone();
     let source = work.nodes[edge.node].source;
     let reorder = work.add_reorder(edge, tensor, source);
     work.set_input(reader, input, reorder);
+    reorder
 }
 
 #[cfg(test)]
@@ -301,5 +311,26 @@ mod tests {
     #[test]
     fn an_attention_in_place_on_a_part_reads_a_copy() {
         assert_eq!(parted(), 1);
+    }
+
+    #[test]
+    fn what_is_joined_twice_is_copied_twice_and_other_readers_share_a_copy() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let softmax = || Op::Softmax(AxisSpan::LAST);
+        let x = net.input("x", f32, &[2, 8]);
+        let x = net.op("softmax", softmax(), &[x], f32, &[2, 8]);
+        let axis = net.int("axis", 0);
+        let part: &[i64] = &[1, 8];
+        let parts =
+            net.split("parts", Op::Split { parts: 2, allow_uneven: false }, &[x, axis], f32, &[part; 2]);
+        for name in ["first", "second"] {
+            let out = net.op(name, softmax(), &[parts[0]], f32, part);
+            net.result(name, out);
+        }
+        let joined = net.op("joined", Op::Concat { axis: 0 }, &[parts[0], parts[0]], f32, &[2, 8]);
+        let out = net.op("behind", softmax(), &[joined], f32, &[2, 8]);
+        net.result("out", out);
+        let lines = net.lines(STATIC);
+        assert_eq!(lines.iter().filter(|line| line.starts_with("Reorder")).count(), 3, "{lines:?}");
     }
 }
