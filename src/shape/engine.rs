@@ -10,7 +10,6 @@ use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::scenario::{Binding, Scenario};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Tensors larger than this are an error: no machine holds them, and sums of them could overflow.
 /// 8 TiB: 2^20 tensors (`formats::limits`) of this size still sum to less than 2^63.
@@ -197,15 +196,10 @@ fn fall_back(
             return Err(error.note(input_shapes(graph, node, shapes)));
         }
         let kind = if is_opaque { ErrorKind::Unsupported } else { ErrorKind::UnboundDim };
-        let error = Error::new(kind, format!("cannot size the outputs: {what}"))
+        return Err(Error::new(kind, format!("cannot size the outputs: {what}"))
             .at(location)
-            .note(input_shapes(graph, node, shapes));
-        if let Some(file) = missing_file(graph, reason) {
-            return Err(error
-                .note(format!("{} is not there: constants that shapes depend on are in it", file.display()))
-                .help("put the file next to the model; `--allow-opaque` counts the tensor as unknown and the total as a lower bound"));
-        }
-        return Err(error.help("give the value with `--value NAME=1,2,3` if it is an input of the model; `--allow-opaque` counts the tensor as unknown and the total as a lower bound"));
+            .note(input_shapes(graph, node, shapes))
+            .help("give the value with `--value NAME=1,2,3` if it is an input of the model; `--allow-opaque` counts the tensor as unknown and the total as a lower bound"));
     }
     for tensor in graph.outputs(node) {
         shapes.tensors[tensor.index()] = TensorInfo::unknown(graph.tensor(tensor).dtype);
@@ -213,12 +207,6 @@ fn fall_back(
     let text = format!("size unknown: {what}; the totals are lower bounds");
     shapes.diagnostics.push(Diagnostic { code: "MG0002", severity: Severity::Incomplete, location, text });
     Ok(())
-}
-
-/// The file of weights that is not there, where a value is not known: constants that shapes depend on are in it.
-fn missing_file<'a>(graph: &'a Graph, reason: &RuleError) -> Option<&'a Path> {
-    let RuleError::UnknownValue(_) = reason else { return None };
-    graph.weight_files().iter().find(|file| file.len.is_none()).map(|file| &*file.path)
 }
 
 /// The node's input shapes in words.

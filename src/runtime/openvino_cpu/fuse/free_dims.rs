@@ -149,7 +149,17 @@ fn keeps_dim<'t>(
         Op::Reduce { keep_dims, .. } => *keep_dims,
         Op::Gather { batch_dims } => *batch_dims == 0,
         Op::Tile(_) | Op::Scatter(_) | Op::Pad(..) | Op::ScaledDotProductAttention { .. } => true,
-        Op::Slice | Op::StridedSlice(_) | Op::Split { .. } | Op::VariadicSplit => true,
+        Op::Slice | Op::StridedSlice(_) | Op::Split { .. } => true,
+        // Lengths count only where they are constant: `VariadicSplit`, src/core/shape_inference/include.
+        Op::VariadicSplit => {
+            let along = input(1).and_then(TensorInfo::integers);
+            let along = along.and_then(|elements| match elements[..] {
+                [Element::Known(along)] if along < 0 => rank.checked_add_signed(isize::try_from(along).ok()?),
+                [Element::Known(along)] => usize::try_from(along).ok(),
+                _ => None,
+            });
+            along != Some(axis)
+        }
         // A dim of the data alone is not.
         Op::Broadcast(BroadcastMode::Bidirectional) => {
             let target = input(1).and_then(TensorInfo::integers);
@@ -253,6 +263,25 @@ mod tests {
         with(net, false, |work, facts| {
             assert_eq!(facts.symbols(work, edge(work, x)).count(), 0);
             assert_eq!(facts.integers(work, edge(work, x)), None);
+        });
+    }
+
+    #[test]
+    fn computed_lengths_of_parts_are_not_followed() {
+        let mut net = Net::new();
+        let [x, y] = ["x", "y"].map(|name| net.input(name, F32, &[FREE, 8]));
+        let i64 = DType::I64;
+        let shape = net.op("shape", Op::ShapeOf { to: i64, start: 0, end: None }, &[x], i64, &[2]);
+        let (index, axis) = (net.ints("index", &[0]), net.int("axis", 0));
+        let length = net.op("length", Op::Gather { batch_dims: 0 }, &[shape, index, axis], i64, &[1]);
+        let rest = net.ints("rest", &[-1]);
+        let lengths = net.op("lengths", Op::Concat { axis: 0 }, &[length, rest], i64, &[2]);
+        let part: &[i64] = &[FREE, 8];
+        let parts = net.split("parts", Op::VariadicSplit, &[y, axis, lengths], F32, &[part; 2]);
+        with(net, true, |work, facts| {
+            let own = facts.symbol(work, edge(work, x), 0);
+            assert!(own.is_some());
+            assert_ne!(facts.symbol(work, edge(work, parts[0]), 0), own);
         });
     }
 }
