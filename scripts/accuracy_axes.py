@@ -234,7 +234,7 @@ def summary(rows):
     for (kind_, isa, version), part in grouped(rows, "kind", "isa", "version").items():
         held = [row for row in part if row["use"] == "validation"]
         kinds.append({"kind": kind_, "machine": isa, "version": version, "validated": bool(held), **counts(held or part)})
-    return {"kinds": kinds, "axes": axes}
+    return {"profile": "openvino-cpu", "kinds": kinds, "axes": axes}
 
 
 def worse(rows):

@@ -93,7 +93,9 @@ fn the_peak_is_the_highest_step() {
 fn the_same_input_gives_the_same_bytes() {
     let text = |case: &Case| {
         let report = case.report(By::Node);
-        let text = report::text::render(&report, report::text::Heading::Llm, 1000);
+        let mut style = report::text::Style::new(report::text::Heading::Llm);
+        (style.top, style.is_verbose, style.explains) = (1000, true, true);
+        let text = report::text::render(&report, &style);
         [report::json::render(&report), text, report::csv::render(&report)]
     };
     for case in cases() {

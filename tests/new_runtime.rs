@@ -36,7 +36,10 @@ fn a_language_model_has_all_reports_and_stages() {
     let phase = found.phases().iter().find(|phase| phase.name == PhaseName::Prefill).unwrap();
     let all: u64 = phase.problem.buffers.iter().map(|buffer| buffer.size.0).sum();
     assert_eq!(report.totals.arena_bytes, all);
-    assert!(report::text::render(report, report::text::Heading::Llm, 12).contains("per-tensor"));
+    assert!(
+        report::text::render(report, &report::text::Style::new(report::text::Heading::Llm))
+            .contains("per-tensor")
+    );
     assert!(report::csv::render(report).lines().count() > 2);
     assert!(report::json::render(report).contains("\"per-tensor\""));
     for chart in [Chart::Pressure, Chart::Arena, Chart::Breakdown] {

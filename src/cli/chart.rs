@@ -2,6 +2,7 @@
 
 use super::output;
 use clap::{Args, ValueEnum};
+use memgraph::Bytes;
 use memgraph::analysis::Analysis;
 use memgraph::error::Result;
 use memgraph::report::svg::{Chart, Drawing};
@@ -45,7 +46,9 @@ impl ChartArgs {
     /// Draws what was asked for; whether it went to standard output.
     pub(super) fn deliver(&self, found: &Analysis) -> Result<bool> {
         let Some(target) = &self.svg else { return Ok(false) };
-        output::write(target, &found.chart(&self.drawing())?)?;
+        let mut drawing = self.drawing();
+        drawing.budget = found.report.budget.as_ref().map(|budget| Bytes(budget.limit_bytes));
+        output::write(target, &found.chart(&drawing)?)?;
         Ok(output::is_stdout(target))
     }
 

@@ -34,7 +34,7 @@ pub(super) fn pipeline(
         None => String::new(),
     };
     let report = report::pipeline::of_estimates(&estimates, &sha256);
-    analysis.deliver(&Made::of_report(report), Heading::Pipeline)
+    analysis.deliver(Made::of_report(report), Heading::Pipeline)
 }
 
 /// The error for an image where the formulas need patches.
@@ -46,5 +46,5 @@ pub(super) fn needs_patches() -> Error {
 
 fn deliver(analysis: &Analysis, estimate: &Estimate, heading: Heading) -> Result<Outcome> {
     let sha256 = if analysis.wants_json() { formats::sha256(&estimate.config)? } else { String::new() };
-    analysis.deliver(&Made::of_report(report::estimate::build(estimate, sha256)), heading)
+    analysis.deliver(Made::of_report(report::estimate::build(estimate, sha256)), heading)
 }

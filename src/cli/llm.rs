@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = parse_number)]
     past: u64,
     /// Sequences side by side
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = parse_count)]
+    #[arg(long, default_value_t = 1, value_name = "N", overrides_with = "batch", value_parser = parse_count)]
     batch: u64,
     /// Which part of a generation [default: prefill; with `--runner genai`, which runs whole generations, generate]
     #[arg(long, value_enum)]
@@ -70,11 +70,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.analysis.is_components()? {
         return components::language(&args.analysis, &args.binding, &args.model, args.seq);
     }
-    let default = if args.analysis.runs_generations() { Phase::Generate } else { Phase::Prefill };
-    let part = match args.phase.unwrap_or(default) {
-        Phase::Prefill => Part::Prefill,
-        Phase::Decode => Part::Decode,
-        Phase::Generate => Part::Generate { new_tokens: args.new_tokens },
+    let new_tokens = args.new_tokens;
+    let part = match args.phase {
+        None => Part::Usual { new_tokens },
+        Some(Phase::Prefill) => Part::Prefill,
+        Some(Phase::Decode) => Part::Decode,
+        Some(Phase::Generate) => Part::Generate { new_tokens },
     };
     let task = Task::Language { tokens: args.seq, part, max_length: args.max_length };
     let base = args.binding.scenario().with(|run| {

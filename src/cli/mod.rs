@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Uses the public API only; nothing else prints.
 
+mod budget;
 mod chart;
 mod completions;
 mod components;
@@ -16,6 +17,7 @@ mod quick;
 mod runtime;
 mod schema;
 mod spelling;
+mod text;
 mod tips;
 mod verify;
 mod vit;

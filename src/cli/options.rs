@@ -1,8 +1,10 @@
 //! Options that several commands share, and what they mean.
 
+use super::budget::BudgetArgs;
 use super::chart::ChartArgs;
 use super::parse::{Length, parse_bind, parse_image, parse_input, parse_tiles, parse_value};
 use super::runtime::RuntimeArgs;
+use super::text::TextArgs;
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::analysis::{self, Request, Task};
@@ -72,9 +74,6 @@ pub(super) struct Analysis {
     /// What the breakdown groups by
     #[arg(long, value_enum, default_value = "component")]
     by: Grouping,
-    /// Rows per table
-    #[arg(long, default_value_t = 12, value_name = "N")]
-    top: usize,
     /// Write the report as JSON; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -89,9 +88,10 @@ pub(super) struct Analysis {
     csv: Option<PathBuf>,
     #[command(flatten)]
     chart: ChartArgs,
-    /// Print the totals only
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    text: TextArgs,
+    #[command(flatten)]
+    budget: BudgetArgs,
 }
 
 /// What a run is compared with.
@@ -133,11 +133,6 @@ impl Analysis {
         self.runtime.is_components()
     }
 
-    /// Whether the program that runs the model runs whole generations.
-    pub(super) fn runs_generations(&self) -> bool {
-        self.runtime.runs_generations()
-    }
-
     /// Whether the report is wanted as JSON.
     pub(super) fn wants_json(&self) -> bool {
         self.json.is_some()
@@ -153,6 +148,7 @@ impl Analysis {
         request.full = self.json_full;
         request.digest = self.wants_json();
         self.check_outputs()?;
+        request.advises = self.wants_json() || !self.text.quiet;
         Ok(request)
     }
 
@@ -183,9 +179,9 @@ impl Analysis {
             output::warn(&diagnostic.text);
         }
         if let Some(Other::Graph) = self.compare {
-            found.report.comparison = Some(found.compare(self.top)?);
+            found.report.comparison = Some(found.compare(self.text.top)?);
         }
-        self.deliver(&found, heading)
+        self.deliver(found, heading)
     }
 
     fn by(&self) -> By {
@@ -198,9 +194,10 @@ impl Analysis {
     }
 
     /// Writes a report wherever the options ask for it.
-    pub(super) fn deliver(&self, found: &analysis::Analysis, heading: Heading) -> Result<Outcome> {
+    pub(super) fn deliver(&self, mut found: analysis::Analysis, heading: Heading) -> Result<Outcome> {
+        self.budget.judge(&mut found.report);
         let report = &found.report;
-        let mut wants_text = !self.chart.deliver(found)?;
+        let mut wants_text = !self.chart.deliver(&found)?;
         for (target, render) in [
             (&self.json, report::json::render as fn(&Report) -> String),
             (&self.csv, report::csv::render as fn(&Report) -> String),
@@ -211,12 +208,13 @@ impl Analysis {
             }
         }
         if wants_text {
-            let text = match self.quiet {
-                true => report::text::render_published(report, heading),
-                false => report::text::render(report, heading, self.top),
+            let style = self.text.style(heading);
+            let text = match self.text.quiet {
+                true => report::text::render_published(report, &style),
+                false => report::text::render(report, &style),
             };
             output::print(&text)?;
         }
-        Ok(if report.is_complete() { Outcome::Fine } else { Outcome::Incomplete })
+        Ok(self.budget.outcome(report))
     }
 }

@@ -35,11 +35,6 @@ impl RuntimeArgs {
         }
     }
 
-    /// Whether the program that runs the model, OpenVINO GenAI, runs whole generations.
-    pub(super) fn runs_generations(&self) -> bool {
-        self.options.word("runner") == Some("genai")
-    }
-
     /// Adds runtime, options and planner to a request.
     pub(super) fn fill(&self, request: &mut Request) -> Result<()> {
         if self.profile.as_deref() == Some(COMPONENTS) {
@@ -90,7 +85,9 @@ fn description(spec: &OptionSpec) -> String {
 }
 
 fn argument(spec: &'static OptionSpec) -> Arg {
+    // A later one wins, so that the options of a suggestion can be added to a command.
     let arg = Arg::new(spec.name).long(spec.name).help(description(spec)).help_heading(heading(spec));
+    let arg = arg.overrides_with(spec.name);
     match spec.values {
         Values::OneOf(words) => arg.value_name("VALUE").value_parser(words.to_vec()),
         Values::Size => arg.value_name("SIZE"),

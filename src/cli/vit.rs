@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[command(flatten)]
     vision: Vision,
     /// Images side by side
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", overrides_with = "batch", value_parser = parse_count)]
     batch: Option<u64>,
     /// Which part of a tower in several files, by file name
     #[arg(long, value_name = "FILE")]

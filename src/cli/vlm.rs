@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 128, value_name = "N", value_parser = parse_count)]
     new_tokens: u64,
     /// Whether the vision tower stays loaded after it ran, as OpenVINO GenAI has it
-    #[arg(long, value_enum, default_value = "yes")]
+    #[arg(long, value_enum, default_value = "yes", overrides_with = "keep_vision")]
     keep_vision: Answer,
     #[command(flatten)]
     binding: Binding,

@@ -18,11 +18,28 @@ pub enum Part {
     Prefill,
     /// One token after the prompt.
     Decode,
+    /// What the host application runs: whole generations where it runs those, else the prompt.
+    Usual {
+        /// How many tokens are generated.
+        new_tokens: u64,
+    },
     /// The prompt, then tokens up to the last.
     Generate {
         /// How many tokens are generated.
         new_tokens: u64,
     },
+}
+
+impl Part {
+    /// The same part, with [`Usual`](Part::Usual) replaced by what `runtime`'s host application runs.
+    #[must_use]
+    pub fn under(self, runtime: &dyn Runtime) -> Part {
+        match self {
+            Part::Usual { new_tokens } if runtime.runs_generations() => Part::Generate { new_tokens },
+            Part::Usual { .. } => Part::Prefill,
+            part => part,
+        }
+    }
 }
 
 /// Files that a language model may be in, first choice first: OpenVINO's exports; ONNX as optimum writes it, where a
@@ -175,8 +192,8 @@ pub fn phases(base: &Scenario, prompt: u64, part: Part, runtime: &dyn Runtime) -
         };
         chunks.into_iter().map(of_chunk).collect()
     };
-    match part {
-        Part::Prefill => prefills(&prefill),
+    match part.under(runtime) {
+        Part::Prefill | Part::Usual { .. } => prefills(&prefill),
         Part::Decode => vec![(PhaseName::Decode, decode_after(0))],
         // The prefill gives the first token, so the last pass has all but one of the new tokens behind it.
         Part::Generate { new_tokens } => {

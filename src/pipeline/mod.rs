@@ -3,9 +3,11 @@
 pub mod estimate;
 pub mod families;
 pub mod genai;
+pub(crate) mod length;
 pub mod llm;
 pub(crate) mod misfit;
 pub mod parts;
+pub(crate) mod siblings;
 mod tower;
 pub mod vit;
 pub mod vlm;

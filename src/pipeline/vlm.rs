@@ -31,7 +31,7 @@ pub struct Walk {
     /// Which.
     pub part: Part,
     /// Its graph.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// The runtime that was modelled.
     pub runtime: Arc<dyn Runtime>,
     /// The planner that placed the buffers.
@@ -65,23 +65,38 @@ pub type Rules<'a> = dyn Fn(&Graph) -> Result<(Arc<dyn Runtime>, Planner)> + 'a;
 ///
 /// Those of the stages and of the family's image rule; and if a name that the user bound is in no part.
 pub fn run(parts: Vec<Part>, base: &Scenario, request: &Request, rules: &Rules<'_>) -> Result<Run> {
+    let open = |part: Part| Ok((Arc::new(formats::open(&part.file)?), part));
+    let parts = parts.into_iter().map(open).collect::<Result<Vec<_>>>()?;
+    run_opened(parts, base, request, rules)
+}
+
+/// Walks the line for every part, whose files are read already.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_opened(
+    parts: Vec<(Arc<Graph>, Part)>,
+    base: &Scenario,
+    request: &Request,
+    rules: &Rules<'_>,
+) -> Result<Run> {
     let mut assumptions = Vec::new();
     let mut assume = |rule: &'static str, text: String| assumptions.push(Assumption { rule, text });
     let model_type = base.config.model_type.clone().unwrap_or_default();
     let (vision, tiles) = vision_scenario(base, request, &model_type, &mut assume)?;
-    let graphs = parts.iter().map(|part| formats::open(&part.file)).collect::<Result<Vec<Graph>>>()?;
-    base.check_names_of(&graphs.iter().collect::<Vec<_>>())?;
+    base.check_names_of(&parts.iter().map(|(graph, _)| &**graph).collect::<Vec<_>>())?;
 
     if request.patches.is_none() && base.image.is_none() {
-        let towers = parts.iter().zip(&graphs).filter(|(part, _)| part.role == Role::Vision);
-        towers.into_iter().try_for_each(|(_, graph)| misfit::check_is_fixed(graph, base))?;
+        let mut towers = parts.iter().filter(|(_, part)| part.role == Role::Vision);
+        towers.try_for_each(|(graph, _)| misfit::check_is_fixed(graph, base))?;
     }
-    let has_one_tower = parts.iter().filter(|part| part.role == Role::Vision).count() == 1;
+    let has_one_tower = parts.iter().filter(|(_, part)| part.role == Role::Vision).count() == 1;
     let mut walked: Vec<Walk> = Vec::with_capacity(parts.len());
     let mut rows: Option<Dims> = None;
     let mut image_tokens = 0;
     let mut prompt = None;
-    for (part, graph) in parts.into_iter().zip(graphs) {
+    for (graph, part) in parts {
         let (runtime, planner) = rules(&graph)?;
         if part.role > Role::Other && prompt.is_none() {
             image_tokens = tokens(rows.as_deref(), tiles.as_ref(), &model_type, &mut assume);

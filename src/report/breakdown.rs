@@ -10,29 +10,42 @@ use super::view::View;
 use crate::schedule::{Draft, NodeRef, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 impl View<'_> {
     /// What each storage is counted under.
     pub(super) fn keys(&self, by: By) -> Vec<String> {
-        let components: Vec<Vec<Component>> = self.bodies.iter().map(|body| component::of(body)).collect();
-        let keys =
-            self.allocations.iter().zip(owners(self.phase.lowered.schedule(), self.allocations.len())).map(
-                |(storage, owner)| {
-                    let owner = owner.unwrap_or(storage.node);
-                    let component = components[owner.graph as usize][owner.node.index()];
-                    match by {
-                        _ if storage.class == StorageClass::Runtime => "runtime objects".to_owned(),
-                        _ if storage.class == StorageClass::Code => "generated code".to_owned(),
-                        By::Node => self.node_name(owner).to_owned(),
-                        By::Op => self.node_type(owner).to_owned(),
-                        By::Component if storage.class == StorageClass::KvCache => "kv_cache".to_owned(),
-                        By::Component => component.part.to_owned(),
-                        By::Layer => component
-                            .layer
-                            .map_or("outside of layers".to_owned(), |layer| format!("layer {layer}")),
+        let components = |is_wanted: bool| -> Vec<Vec<Component>> {
+            self.bodies.iter().filter(|_| is_wanted).map(|body| component::of(body)).collect()
+        };
+        let layers = components(by == By::Layer);
+        let parts: Vec<Vec<Cow<'_, str>>> =
+            self.bodies.iter().filter(|_| by == By::Component).map(|body| component::labels(body)).collect();
+        let keys = self
+            .allocations
+            .iter()
+            .zip(owners(self.phase.lowered.schedule(), self.allocations.len()))
+            .map(|(storage, owner)| {
+                let owner = owner.unwrap_or(storage.node);
+                match by {
+                    _ if storage.class == StorageClass::Runtime => "runtime objects".to_owned(),
+                    _ if storage.class == StorageClass::Code => "generated code".to_owned(),
+                    By::Node => self.node_name(owner).to_owned(),
+                    By::Op => self.node_type(owner).to_owned(),
+                    By::Component if storage.class == StorageClass::KvCache => "kv_cache".to_owned(),
+                    By::Component => {
+                        let part = &*parts[owner.graph as usize][owner.node.index()];
+                        let is_result = matches!(
+                            storage.class,
+                            StorageClass::Activation | StorageClass::Io | StorageClass::Output
+                        );
+                        if is_result && part == component::HEAD { component::LOGITS } else { part }.to_owned()
                     }
-                },
-            );
+                    By::Layer => layers[owner.graph as usize][owner.node.index()]
+                        .layer
+                        .map_or("outside of layers".to_owned(), |layer| format!("layer {layer}")),
+                }
+            });
         keys.collect()
     }
 
@@ -77,9 +90,13 @@ impl View<'_> {
         for ((key, storage), at_peak) in storages.filter(|((_, storage), _)| counts(storage.class)) {
             add(key, (storage.class, storage.bytes.0), at_peak);
         }
-        let fragmentation = self.phase.plan.arena_size - self.peak_pressure;
-        if fragmentation > Bytes::ZERO && counts(StorageClass::Activation) {
-            add("unattributed (fragmentation)".to_owned(), (StorageClass::Activation, fragmentation.0), true);
+        let unused = self.phase.plan.arena_size - self.peak_pressure;
+        if unused > Bytes::ZERO && counts(StorageClass::Activation) {
+            let name = match self.kept_from {
+                Some(phase) => format!("kept from {}", phase.name()),
+                None => "unattributed (fragmentation)".to_owned(),
+            };
+            add(name, (StorageClass::Activation, unused.0), true);
         }
         let mut shares: Vec<_> = shares.into_values().filter(|share| share.bytes > 0).collect();
         shares.sort_by(|a, b| {

@@ -3,10 +3,11 @@
 use super::model::{self, By, Report, SCHEMA_VERSION};
 use super::view::View;
 use crate::graph::Graph;
-use crate::phases::Phase;
+use crate::phases::{Phase, PhaseName};
 use crate::plan::Planner;
 use crate::runtime::{BufferRow, BufferTypes, Runtime};
 use crate::scenario::input_name;
+use crate::units::Bytes;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
@@ -87,7 +88,17 @@ pub(super) fn highest(views: &[View<'_>]) -> Option<usize> {
 
 /// Every phase of a run.
 pub(super) fn views<'a>(subject: &Subject<'a>) -> Vec<View<'a>> {
-    subject.phases.iter().map(|phase| View::of(subject.graph, phase)).collect()
+    let mut views: Vec<View<'a>> =
+        subject.phases.iter().map(|phase| View::of(subject.graph, phase)).collect();
+    let mut highest: Option<(PhaseName, Bytes)> = None;
+    for view in &mut views {
+        let pressure = view.peak_pressure;
+        view.kept_from = highest.filter(|(_, before)| *before > pressure).map(|(name, _)| name);
+        if view.kept_from.is_none() {
+            highest = Some((view.phase.name, pressure)).filter(|_| subject.runtime.retains_buffers());
+        }
+    }
+    views
 }
 
 /// The parts that do not depend on sizes.
@@ -145,6 +156,9 @@ fn empty(subject: &Subject<'_>) -> Report {
             .collect(),
         diagnostics,
         totals: model::Totals::default(),
+        budget: None,
+        suggestions: Vec::new(),
+        accuracy: None,
         phases: Vec::new(),
         peak: model::Peak::default(),
         blocks: Vec::new(),
@@ -174,6 +188,11 @@ fn buffer_types(found: &BufferTypes) -> model::BufferTypes {
     }
 }
 
+/// The resident peak of a phase: its upper estimate where there is one.
+pub(super) fn upper(phase: &model::Phase) -> u64 {
+    phase.resident_peak_upper_bytes.unwrap_or(phase.resident_peak_bytes).max(phase.resident_peak_bytes)
+}
+
 fn inputs(graph: &Graph, phase: &Phase) -> BTreeMap<String, Vec<u64>> {
     let parameters = graph.parameters().iter().zip(&phase.shapes.binding().parameters);
     parameters
@@ -199,5 +218,17 @@ impl Report {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.totals.known != model::Known::LowerBound
+    }
+
+    /// The largest resident set of all phases, by its upper estimate where there is one.
+    #[must_use]
+    pub fn resident_peak(&self) -> u64 {
+        self.highest_resident().map_or(0, upper)
+    }
+
+    /// The phase with the largest resident set, by its upper estimate where there is one.
+    #[must_use]
+    pub fn highest_resident(&self) -> Option<&model::Phase> {
+        self.phases.iter().reduce(|best, next| if upper(next) > upper(best) { next } else { best })
     }
 }

@@ -8,6 +8,8 @@
 
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
+use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// The part of a model that a node belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +25,12 @@ impl Component {
     /// Where no name tells.
     pub const OTHER: Component = Component { part: "other", layer: None };
 }
+
+/// The name of what a language model's head computes, next to its parts.
+pub const LOGITS: &str = "logits";
+
+/// The part whose results are [`LOGITS`].
+pub const HEAD: &str = "lm_head";
 
 /// Words of a module path and the part that they stand for, sorted; the last word of a path that is here decides.
 const WORDS: &[(&str, &str)] = &[
@@ -97,8 +105,59 @@ const BLOCKS: &[&str] = &["layers", "layer", "blocks", "block", "h"];
 /// Cost: linear in nodes and edges.
 #[must_use]
 pub fn of(graph: &Graph) -> Vec<Component> {
-    let mut found: Vec<Option<Component>> =
-        (0..graph.nodes().len()).map(|index| named(graph, NodeId::new(index))).collect();
+    let found = origins(graph).into_iter();
+    found.map(|origin| origin.map_or(Component::OTHER, |(component, _)| component)).collect()
+}
+
+/// What the parts of a graph are called in a breakdown: the part where it is known, else the module that the exporter's
+/// names give, else the operator type.
+///
+/// Modules are cut at the first word of their path at which none has more than half of the nodes: `layer1`, `layer2` …
+/// of a ResNet.
+///
+/// Cost: linear in nodes and edges.
+#[must_use]
+pub fn labels(graph: &Graph) -> Vec<Cow<'_, str>> {
+    let origins = origins(graph);
+    let is_other = |origin: &Option<(Component, NodeId)>| {
+        origin.is_none_or(|(component, _)| component.part == Component::OTHER.part)
+    };
+    let path =
+        |origin: &Option<(Component, NodeId)>| origin.and_then(|(_, node)| module(graph.node_name(node)));
+    let paths: Vec<&str> = origins.iter().filter(|origin| is_other(origin)).filter_map(path).collect();
+    let depth = (1..MODULE_WORDS).find(|&depth| is_even(&paths, depth)).unwrap_or(MODULE_WORDS);
+    let label = |(index, origin): (usize, &Option<(Component, NodeId)>)| match origin {
+        Some((component, _)) if !is_other(origin) => Cow::Borrowed(component.part),
+        origin => match path(origin) {
+            Some(path) => Cow::Borrowed(words(path, depth)),
+            None => Cow::Borrowed(graph.node_type(NodeId::new(index))),
+        },
+    };
+    origins.iter().enumerate().map(label).collect()
+}
+
+/// Words of a module's path in a breakdown at most.
+const MODULE_WORDS: usize = 4;
+
+/// Whether none of the paths' first words has more than half of them.
+fn is_even(paths: &[&str], depth: usize) -> bool {
+    let mut counts: FxHashMap<&str, usize> = FxHashMap::default();
+    for path in paths {
+        *counts.entry(words(path, depth)).or_default() += 1;
+    }
+    counts.values().all(|&count| count * 2 <= paths.len())
+}
+
+/// The first words of a path.
+fn words(path: &str, count: usize) -> &str {
+    let end = path.match_indices(['.', '/']).nth(count - 1).map_or(path.len(), |(end, _)| end);
+    path.get(..end).unwrap_or(path)
+}
+
+/// The component of every node, and the node whose name gave it.
+fn origins(graph: &Graph) -> Vec<Option<(Component, NodeId)>> {
+    let ids = (0..graph.nodes().len()).map(NodeId::new);
+    let mut found: Vec<Option<(Component, NodeId)>> = ids.map(|id| Some((named(graph, id)?, id))).collect();
     let order = graph.execution_order();
     for &node in order.iter().rev() {
         if let Some(component) = found[node.index()] {
@@ -114,7 +173,7 @@ pub fn of(graph: &Graph) -> Vec<Component> {
             found[node.index()] = producers.find_map(|producer| found[producer.index()]);
         }
     }
-    found.into_iter().map(|component| component.unwrap_or(Component::OTHER)).collect()
+    found
 }
 
 /// What a node's own name or variable tells.
@@ -142,20 +201,46 @@ fn named(graph: &Graph, id: NodeId) -> Option<Component> {
 /// ```
 #[must_use]
 pub fn from_path(name: &str) -> Option<Component> {
-    let is_path = name.starts_with("__module.") || name.starts_with("self.") || name.starts_with('/');
-    if !is_path {
-        return None;
+    if name.starts_with("ov_ext::embedding/") {
+        return Some(Component { part: "embed_tokens", layer: None });
     }
-    let (path, operation) = match name.strip_prefix('/') {
-        Some(path) => path.rsplit_once('/').unwrap_or((path, "")),
-        None => name.split_once('/').unwrap_or((name, "")),
-    };
+    let (path, operation) = split(name)?;
     let words: Vec<&str> = path.split(['.', '/']).collect();
     let layer = words.windows(2).find_map(|pair| match pair {
         [word, number] if BLOCKS.contains(word) => number.parse().ok(),
         _ => None,
     });
     Some(Component { part: part(&words, operation, layer.is_some()), layer })
+}
+
+/// The module that a node name's path gives, without the operation: `model.layers.3.mlp`.
+///
+/// # Example
+///
+/// ```
+/// use memgraph::report::component::module;
+///
+/// assert_eq!(module("__module.layer1.0.conv1/aten::_convolution/Convolution"), Some("layer1.0.conv1"));
+/// assert_eq!(module("/model/layers.3/mlp/Mul"), Some("model/layers.3/mlp"));
+/// assert_eq!((module("/Add_2"), module("Multiply_1234")), (None, None));
+/// ```
+#[must_use]
+pub fn module(name: &str) -> Option<&str> {
+    let (path, operation) = split(name)?;
+    if operation.is_empty() && name.starts_with('/') {
+        return None;
+    }
+    let path = ["__module.", "self."].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    Some(path).filter(|path| !path.is_empty() && *path != "__module")
+}
+
+/// A name's module path and its operation.
+fn split(name: &str) -> Option<(&str, &str)> {
+    let is_path = name.starts_with("__module.") || name.starts_with("self.");
+    match name.strip_prefix('/') {
+        Some(path) => Some(path.rsplit_once('/').unwrap_or((path, ""))),
+        None => is_path.then(|| name.split_once('/').unwrap_or((name, ""))),
+    }
 }
 
 fn part(words: &[&str], operation: &str, is_in_block: bool) -> &'static str {

@@ -71,6 +71,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
         assumptions: ASSUMPTIONS
             .map(|(rule, text)| model::Assumption { rule: rule.to_owned(), text: text.to_owned() })
             .into(),
+        accuracy: Some(model::Accuracy { kind: "closed form".to_owned(), ..model::Accuracy::default() }),
         diagnostics: missing_weights(estimate).into_iter().collect(),
         totals: model::Totals {
             weights_file_bytes: weights.0,

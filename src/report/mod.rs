@@ -3,8 +3,10 @@
 //! [`build`] makes the one [`model::Report`]; one file per output form turns it into bytes. Nothing here computes
 //! a size that the line did not give.
 
+pub mod accuracy;
 mod blocks;
 mod breakdown;
+pub mod budget;
 mod build;
 pub mod compare;
 pub mod component;

@@ -358,6 +358,7 @@ fn phase(parts: &[PartViews<'_>], moment: &Moment, totals: &model::Totals) -> mo
         tokens: at.tokens,
         step: at.step,
         node: at.node,
+        op: at.op,
         component: running.map(|(part, _)| part.name().to_owned()),
         held,
         held_weights,

@@ -1,246 +1,75 @@
-//! Text for people: the totals in the published form, then where the memory goes.
+//! Text for people: the answer on one screen, and on request every table.
+//!
+//! The order is that of the questions: how much, when and because of which node, what fills it, what would lower it,
+//! how accurate it is, and whether the placement was verified.
 
+mod advice;
 mod comparison;
+mod layout;
 mod pipeline;
 mod published;
+mod style;
+mod summary;
+mod tables;
+mod verdict;
 
-use super::model::{Known, Phase, Report, Share, Task, Totals};
-use crate::units::Bytes;
-use std::fmt::Write;
-
+use super::model::{Report, Task};
 pub use published::Heading;
 use published::published;
+use std::fmt::Write;
+pub use style::Style;
 
-/// The report as text.
+/// The report as text: at most 30 lines of 80 columns, unless the style asks for more.
 ///
 /// The first line is `Total <heading> Runtime Memory X MB weight Y MB temp Z MB` (MB = 2^20 bytes), so that scripts
-/// that read the published estimators keep working. Tables show at most `top`
-/// rows and say how many they leave out.
+/// that read the published estimators keep working.
+///
+/// # Example
+///
+/// ```
+/// use memgraph::report::{model::Report, text};
+///
+/// let text = text::render(&Report::default(), &text::Style::new(text::Heading::Llm));
+/// assert!(text.starts_with("Total LLM Runtime Memory 0.00 MB weight 0.00 MB temp 0.00 MB\n"));
+/// ```
 #[must_use]
-pub fn render(report: &Report, heading: Heading, top: usize) -> String {
+pub fn render(report: &Report, style: &Style) -> String {
     let mut out = String::new();
-    write_report(&mut out, report, heading, top).unwrap_or_default(); // Writing to a String cannot fail.
+    write_report(&mut out, report, style).unwrap_or_default(); // Writing to a String cannot fail.
     out
 }
 
-/// The first lines of [`render`] alone: one, or three of a pipeline.
+/// The first lines of [`render`] alone: one, or three of a pipeline; and the verdict on a budget.
 #[must_use]
-pub fn render_published(report: &Report, heading: Heading) -> String {
+pub fn render_published(report: &Report, style: &Style) -> String {
     let mut out = String::new();
-    write_published(&mut out, report, heading).unwrap_or_default(); // Writing to a String cannot fail.
+    write_published(&mut out, report, style).unwrap_or_default(); // Writing to a String cannot fail.
     out
 }
 
-fn write_published(out: &mut String, report: &Report, heading: Heading) -> std::fmt::Result {
-    if report.scenario.task == Task::Pipeline && heading == Heading::Pipeline {
-        pipeline::published(out, report)
+fn write_published(out: &mut String, report: &Report, style: &Style) -> std::fmt::Result {
+    if report.scenario.task == Task::Pipeline && style.heading == Heading::Pipeline {
+        pipeline::published(out, report)?;
     } else {
-        published(out, heading, [&report.totals])
+        published(out, style.heading, [&report.totals])?;
+    }
+    match &report.budget {
+        Some(budget) => writeln!(out, "{}", verdict::line(budget, style.is_colored)),
+        None => Ok(()),
     }
 }
 
-fn write_report(out: &mut String, report: &Report, heading: Heading, top: usize) -> std::fmt::Result {
-    let totals = &report.totals;
-    write_published(out, report, heading)?;
-    if totals.known != Known::Exact {
-        writeln!(out, "The total is {}.", how_known(totals))?;
-    }
-    writeln!(out, "\n{}", headline(report))?;
-
-    if !report.components.is_empty() {
-        pipeline::parts(out, report)?;
-    }
-    storage(out, report)?;
-    phases(out, report)?;
-    if !report.peak.phase.is_empty() {
-        peak(out, report, top)?;
-    }
-    breakdown(out, report, top)?;
-    if !report.planner.name.is_empty() {
-        planned(out, report)?;
+fn write_report(out: &mut String, report: &Report, style: &Style) -> std::fmt::Result {
+    write_published(out, report, style)?;
+    summary::write(out, report, style)?;
+    if style.is_verbose {
+        tables::write(out, report, style.top)?;
     }
     if let Some(found) = &report.comparison {
         comparison::write(out, found)?;
     }
-    notes(out, report, top)
-}
-
-/// What holds of a plan; a closed form has none.
-fn planned(out: &mut String, report: &Report) -> std::fmt::Result {
-    let planner = &report.planner;
-    writeln!(
-        out,
-        "\nArena: {} by {}; lower bound {}, gap {:.2} %. Largest single allocation: {}.",
-        Bytes(planner.arena_bytes),
-        planner.name,
-        Bytes(planner.lower_bound_bytes),
-        planner.gap * 100.0,
-        Bytes(report.totals.largest_allocation_bytes)
-    )?;
-    let saving = planner.arena_bytes.saturating_sub(planner.best_arena_bytes);
-    if saving > 0 {
-        let (best, arena) = (&planner.best_name, Bytes(planner.best_arena_bytes));
-        writeln!(out, "A better planner would save {}: {best} needs {arena}.", Bytes(saving))?;
-    }
-    writeln!(
-        out,
-        "Proved: no two buffers alive together share a byte, and every read finds its tensor intact."
-    )
-}
-
-fn how_known(totals: &Totals) -> String {
-    match (totals.known, totals.unknown_tensors) {
-        (Known::UpperBound, _) => "an upper bound: some shapes depend on data".to_owned(),
-        (Known::LowerBound, Some(1)) => "a lower bound: the size of one tensor is unknown".to_owned(),
-        (Known::LowerBound, Some(count)) => {
-            format!("a lower bound: the sizes of {count} tensors are unknown")
-        }
-        (Known::LowerBound, None) => "a lower bound: some sizes are unknown".to_owned(),
-        _ => "assumed in part: see the assumptions".to_owned(),
-    }
-}
-
-fn headline(report: &Report) -> String {
-    let scenario = &report.scenario;
-    let run: Vec<String> =
-        scenario.inputs.iter().map(|(name, dims)| format!("{name}{}", crate::shape::text(dims))).collect();
-    let past = if scenario.past > 0 { format!(", {} tokens cached", scenario.past) } else { String::new() };
-    let Report { model, profile, .. } = report;
-    if scenario.task == Task::Pipeline {
-        return pipeline::headline(report);
-    }
-    if model.nodes == 0 {
-        let length = scenario.prompt.map(|length| format!("length {length}")).unwrap_or_default();
-        return format!(
-            "{} ({}) under profile {} {}\n{length}",
-            model.path, model.format, profile.name, profile.version
-        );
-    }
-    format!(
-        "{} ({}, {} nodes) under profile {} {}\n{}{past}",
-        report.model.path,
-        report.model.format,
-        report.model.nodes,
-        report.profile.name,
-        report.profile.version,
-        run.join(" ")
-    )
-}
-
-fn storage(out: &mut String, report: &Report) -> std::fmt::Result {
-    let totals = &report.totals;
-    let rows = [
-        ("weights, file-backed", totals.weights_file_bytes),
-        ("weights, anonymous", totals.weights_anonymous_bytes),
-        ("arena", totals.arena_bytes),
-        ("dynamic blocks", totals.dynamic_bytes),
-        ("inputs and outputs", totals.io_bytes),
-        ("KV cache", totals.kv_cache_bytes),
-        ("other state", totals.state_bytes),
-        ("scratch", totals.scratch_bytes),
-        ("runtime objects", totals.runtime_bytes),
-        ("total", totals.total_bytes),
-    ];
-    writeln!(out, "\nStorage")?;
-    for (name, bytes) in rows.into_iter().filter(|(name, bytes)| *bytes > 0 || *name == "total") {
-        let share = 100.0 * bytes as f64 / totals.total_bytes.max(1) as f64;
-        writeln!(out, "  {name:<22} {:>12} {share:>6.1} %", Bytes(bytes).to_string())?;
+    if style.explains {
+        summary::assumptions(out, report)?;
     }
     Ok(())
-}
-
-fn phases(out: &mut String, report: &Report) -> std::fmt::Result {
-    let width = report.phases.iter().map(|phase| phase.name.len()).max().unwrap_or(0).max(9);
-    let bounds: [fn(&Phase) -> Option<u64>; 2] =
-        [|phase| phase.resident_peak_lower_bytes, |phase| phase.resident_peak_upper_bytes];
-    let [has_lower, has_upper] = bounds.map(|bound| report.phases.iter().any(|phase| bound(phase).is_some()));
-    let cell = |is_there: bool, text: String| if is_there { format!(" {text:>12}") } else { String::new() };
-    let head = cell(has_lower, "from".to_owned()) + &cell(has_upper, "up to".to_owned());
-    writeln!(out, "\n{:<width$} {:>12} {:>12}{head}  peak at", "Phase", "heap", "resident")?;
-    for phase in &report.phases {
-        let (heap, resident) = (Bytes(phase.heap_peak_bytes), Bytes(phase.resident_peak_bytes));
-        let part = phase.component.as_ref().map(|part| format!("{part}: ")).unwrap_or_default();
-        let at = match (phase.step, &phase.node) {
-            (Some(step), Some(node)) => match phase.tokens.filter(|_| phase.name == "decode") {
-                Some(tokens) => format!("{part}{tokens} tokens, step {step}, {node}"),
-                None => format!("{part}step {step}, {node}"),
-            },
-            _ => "-".to_owned(),
-        };
-        let (heap, resident) = (heap.to_string(), resident.to_string());
-        let [lower, upper] =
-            bounds.map(|bound| bound(phase).map(|bytes| Bytes(bytes).to_string()).unwrap_or_default());
-        let interval = cell(has_lower, lower) + &cell(has_upper, upper);
-        writeln!(out, "{:<width$} {heap:>12} {resident:>12}{interval}  {at}", phase.name)?;
-    }
-    Ok(())
-}
-
-fn peak(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
-    let peak = &report.peak;
-    if peak.node.is_empty() {
-        writeln!(out, "\nHeld at the peak ({})", peak.phase)?;
-    } else {
-        writeln!(out, "\nAlive at the peak (step {} of {}, {})", peak.step, peak.phase, peak.node)?;
-    }
-    for live in peak.live.iter().take(top) {
-        writeln!(out, "  {:>12}  {:<10}  {}", Bytes(live.bytes).to_string(), live.class, live.node)?;
-    }
-    let left_out = peak.live.iter().skip(top).map(|live| Bytes(live.bytes)).sum::<Bytes>();
-    more(out, peak.live.len(), top, left_out)
-}
-
-fn breakdown(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
-    let by = report.breakdown.first().map(|share| share.by).unwrap_or_default();
-    let longest = report.breakdown.iter().take(top).map(|share| share.key.chars().count()).max();
-    let width = longest.unwrap_or(0).clamp(28, 64);
-    writeln!(
-        out,
-        "\n{:<wide$} {:>12} {:>12} {:>12} {:>12}",
-        format!("By {by}"),
-        "weights",
-        "KV, state",
-        "buffers",
-        "at peak",
-        wide = width + 2
-    )?;
-    for share in report.breakdown.iter().take(top) {
-        let Share { key, bytes, weights_bytes, state_bytes, at_peak_bytes, .. } = share;
-        let cells = [*weights_bytes, *state_bytes, bytes - weights_bytes - state_bytes, *at_peak_bytes];
-        write!(out, "  {key:<width$}")?;
-        for cell in cells {
-            let text = if cell == 0 { "-".to_owned() } else { Bytes(cell).to_string() };
-            write!(out, " {text:>12}")?;
-        }
-        writeln!(out)?;
-    }
-    let left_out = report.breakdown.iter().skip(top).map(|share| Bytes(share.at_peak_bytes)).sum();
-    more(out, report.breakdown.len(), top, left_out)
-}
-
-fn notes(out: &mut String, report: &Report, top: usize) -> std::fmt::Result {
-    if !report.assumptions.is_empty() {
-        writeln!(out, "\nAssumptions")?;
-    }
-    for assumption in &report.assumptions {
-        writeln!(out, "  {}: {}", assumption.rule, assumption.text)?;
-    }
-    if !report.diagnostics.is_empty() {
-        writeln!(out, "\nDiagnostics")?;
-    }
-    for found in report.diagnostics.iter().take(top) {
-        writeln!(out, "  {} {}: {}\n    --> {}", found.code, found.severity, found.text, found.r#where)?;
-    }
-    more(out, report.diagnostics.len(), top, Bytes::ZERO)
-}
-
-/// Says how many rows a table left out.
-fn more(out: &mut String, rows: usize, top: usize, bytes: Bytes) -> std::fmt::Result {
-    match rows.checked_sub(top) {
-        None | Some(0) => Ok(()),
-        Some(left) if bytes > Bytes::ZERO => {
-            writeln!(out, "  {bytes:>12}  … in {left} more (`--top N` shows them)")
-        }
-        Some(left) => writeln!(out, "  … {left} more (`--top N` shows them)"),
-    }
 }

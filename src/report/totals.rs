@@ -85,6 +85,7 @@ impl View<'_> {
             tokens: self.tokens(),
             step: step.map(|_| u64::from(self.peak_step)),
             node: step.map(|step| self.node_name(step.node).to_owned()),
+            op: step.map(|step| self.node_type(step.node).to_owned()),
             ..model::Phase::default()
         }
     }

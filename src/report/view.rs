@@ -3,7 +3,7 @@
 use super::model::Class;
 use crate::graph::Graph;
 use crate::ids::StorageId;
-use crate::phases::Phase;
+use crate::phases::{Phase, PhaseName};
 use crate::problem;
 use crate::runtime::Allocation;
 use crate::schedule::{NodeRef, StorageClass, TensorRef};
@@ -22,6 +22,8 @@ pub(super) struct View<'a> {
     by_class: FxHashMap<StorageClass, Bytes>,
     /// Bytes of the user's own inputs.
     pub(super) inputs: Bytes,
+    /// The earlier phase with a higher pressure, whose blocks the runtime retains.
+    pub(super) kept_from: Option<PhaseName>,
 }
 
 impl<'a> View<'a> {
@@ -36,7 +38,8 @@ impl<'a> View<'a> {
             *by_class.entry(held.class).or_default() += held.bytes;
         }
         let inputs = phase.lowered.schedule().user_bytes;
-        View { phase, bodies: graph.with_bodies(), allocations, peak_step, peak_pressure, by_class, inputs }
+        let (bodies, kept_from) = (graph.with_bodies(), None);
+        View { phase, bodies, allocations, peak_step, peak_pressure, by_class, inputs, kept_from }
     }
 
     pub(super) fn class(&self, class: StorageClass) -> Bytes {

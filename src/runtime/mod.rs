@@ -4,6 +4,7 @@
 //! phase to phase, planner and assumptions. [`registry`] makes it known; nothing else names it. The types that all of them
 //! share are here, below the folders.
 
+mod alternative;
 pub mod calibration;
 mod executed;
 pub mod graph;
@@ -18,6 +19,7 @@ pub mod per_tensor;
 mod phase;
 pub mod registry;
 
+pub use alternative::Alternative;
 pub use executed::{Executed, ExecutedNode, ExecutedOutput};
 use lowered::assumptions;
 pub use lowered::{Allocation, Assumption, BufferRow, BufferTypes, Lowered, Outcome, Residency, RuntimeData};
@@ -46,6 +48,17 @@ pub trait Runtime: Debug + Send + Sync {
     /// The options by name, as reports list them.
     fn options(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// Other options under which a model may need less memory, and what each asks of the user. A report repeats the
+    /// analysis with each and lists those that do.
+    fn alternatives(&self, _graph: &Graph) -> Vec<Alternative> {
+        Vec::new()
+    }
+
+    /// Whether the host application runs whole generations, not a single pass.
+    fn runs_generations(&self) -> bool {
+        false
     }
 
     /// The planner that places buffers as the runtime does.

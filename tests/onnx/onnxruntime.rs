@@ -112,8 +112,8 @@ fn a_report_says_how_many_sizes_are_unknown() {
     let phases = phases::run(&graph, &runs, &profile, profile.planner()).unwrap();
     let report = report::build(&Subject::new(&graph, &profile, profile.planner(), &phases));
     assert_eq!((report.totals.known, report.totals.unknown_tensors), (Known::LowerBound, Some(2)));
-    let text = report::text::render(&report, report::text::Heading::Model, 10);
-    assert!(text.contains("a lower bound: the sizes of 2 tensors are unknown"), "{text}");
+    let text = report::text::render(&report, &report::text::Style::new(report::text::Heading::Model));
+    assert!(text.contains("a LOWER BOUND: the sizes of 2 tensors are unknown"), "{text}");
     // Told once, though two phases have it.
     assert_eq!(report.diagnostics.len(), 2, "{:?}", report.diagnostics);
 }

@@ -2,14 +2,16 @@
 //!
 //! The only types of the crate that serialize. Sizes are raw bytes; names carry their units.
 
+mod advice;
 mod comparison;
 pub mod dump;
 mod tables;
 mod words;
 
+pub use advice::{Accuracy, Budget, Suggestion};
 pub use comparison::{Comparison, FusionGroup, Pair};
 pub use tables::{PlannerRow, PlannerTable, QuickEstimate, Verification};
-pub use words::{By, Class, Known, Role, Severity, Task};
+pub use words::{By, Class, Known, Role, Severity, Task, Verdict};
 
 use crate::error;
 use schemars::JsonSchema;
@@ -42,6 +44,15 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// The highest phase by storage; the categories add up to the total.
     pub totals: Totals,
+    /// The verdict on `--budget`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// What would lower the total, the largest saving first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<Suggestion>,
+    /// How near such estimates were to measured runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
     /// Peaks by phase.
     pub phases: Vec<Phase>,
     /// The step of the highest pressure, and what is alive there.
@@ -254,6 +265,9 @@ pub struct Phase {
     pub step: Option<u64>,
     /// Node of that step.
     pub node: Option<String>,
+    /// The node's operator type, as the file spells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
     /// Of a pipeline: the part that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,

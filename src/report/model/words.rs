@@ -116,6 +116,16 @@ words! {
         /// A block that grows with the shapes: many buffers.
         Dynamic = "dynamic",
     }
+    /// Whether a run fits a budget.
+    Verdict {
+        /// The resident peak does.
+        Fits = "fits",
+        /// What is not backed by a file does: it fits once pages of mapped weights are dropped.
+        FitsIfWeightsPage = "fits_if_weights_page",
+        /// It does not.
+        #[default]
+        DoesNotFit = "does_not_fit",
+    }
     /// How a number is known.
     Known {
         /// It is this.

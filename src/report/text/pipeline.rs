@@ -1,4 +1,4 @@
-//! What a pipeline's report has beside a model's: the published lines of its parts, and a table of them.
+//! A pipeline's own lines: the published ones of its parts, its lengths, and a table of the parts.
 
 use super::super::model::{Component, Report, Role, Totals};
 use super::published::{Heading, published as line};
@@ -19,23 +19,14 @@ fn of_roles<'a>(report: &'a Report, roles: &'a [Role]) -> impl Iterator<Item = &
     parts.map(|part| &part.totals)
 }
 
-/// The folder, the rules, and the lengths.
-pub(super) fn headline(report: &Report) -> String {
-    let Report { model, profile, scenario, .. } = report;
-    let said = [
+/// The lengths: patches, tokens of the images, prompt.
+pub(super) fn run(report: &Report) -> String {
+    let scenario = &report.scenario;
+    let lengths = [
         scenario.patches.map(|count| format!("{count} patches")),
-        scenario.image_tokens.map(|count| format!("{count} image tokens")),
-        scenario.prompt.map(|count| format!("prompt of {count} tokens")),
+        scenario.prompt.map(|count| format!("{count} tokens")),
     ];
-    format!(
-        "{} ({}, {} models) under profile {} {}\n{}",
-        model.path,
-        model.format,
-        report.components.len(),
-        profile.name,
-        profile.version,
-        said.into_iter().flatten().collect::<Vec<_>>().join(", ")
-    )
+    lengths.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// A row per part: what it takes alone, at its own highest.

@@ -38,8 +38,8 @@ mod workspace;
 pub use options::{Arena, GraphOptimization, OnnxRunner, OnnxRuntimeCpu, REGISTRATION};
 
 use super::{
-    Allocation, Assumption, Executed, ExecutedNode, ExecutedOutput, Lowered, Outcome, Pass, Phase, PhaseName,
-    Placed, Residency, Runtime, RuntimeData,
+    Allocation, Alternative, Assumption, Executed, ExecutedNode, ExecutedOutput, Lowered, Outcome, Pass,
+    Phase, PhaseName, Placed, Residency, Runtime, RuntimeData,
 };
 use crate::error::Result;
 use crate::graph::{Format, Graph};
@@ -75,6 +75,22 @@ impl Runtime for OnnxRuntimeCpu {
 
     fn options(&self) -> Vec<(&'static str, String)> {
         self.entries()
+    }
+
+    fn alternatives(&self, _graph: &Graph) -> Vec<Alternative> {
+        let has_arena = self.arena != Arena::Off;
+        let is_external = self.external_weights == Some(true);
+        Alternative::of_table([
+            (self.prepacking, &[("no-prepacking", "true")], "set session.disable_prepacking=1"),
+            (has_arena, &[("arena", "off")], "set enable_cpu_mem_arena=False"),
+            (self.arena == Arena::Doubled, &[("arena", "same-as-requested")], "set arena_extend_strategy=1"),
+            (
+                has_arena && !self.shrinks_arena,
+                &[("arena-shrinkage", "true")],
+                "set memory.enable_memory_arena_shrinkage",
+            ),
+            (!is_external, &[("weights", "external")], "save the model with external data"),
+        ])
     }
 
     fn planner(&self) -> Planner {

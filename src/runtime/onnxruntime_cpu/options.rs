@@ -166,6 +166,7 @@ impl OnnxRuntimeCpu {
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let mut entries = vec![
             ("threads", self.machine.cores.to_string()),
+            ("isa", self.machine.isa.name().to_owned()),
             ("graph_optimization", self.optimization.name().to_owned()),
             ("mem_reuse", self.memory_reuse.to_string()),
             ("mem_pattern", self.memory_pattern.to_string()),

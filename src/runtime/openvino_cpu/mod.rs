@@ -4,6 +4,7 @@
 //! or made from an export by `fuse`; `memory`, what the plugin holds in memory for it; `carry_over`, what stays from phase to
 //! phase; `calibration`, what was measured.
 
+mod alternatives;
 mod assumptions;
 pub mod calibration;
 mod carry_over;
@@ -22,8 +23,8 @@ pub use options::{Cache, OpenvinoCpu, REGISTRATION, Reshape};
 pub use release::Release;
 
 use super::{
-    Allocation, Executed, ExecutedNode, ExecutedOutput, Generation, Lowered, Outcome, Pass, Phase, PhaseName,
-    Placed, Residency, Runtime, RuntimeData,
+    Allocation, Alternative, Executed, ExecutedNode, ExecutedOutput, Generation, Lowered, Outcome, Pass,
+    Phase, PhaseName, Placed, Residency, Runtime, RuntimeData,
 };
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
@@ -48,6 +49,14 @@ impl Runtime for OpenvinoCpu {
 
     fn options(&self) -> Vec<(&'static str, String)> {
         self.entries()
+    }
+
+    fn alternatives(&self, graph: &Graph) -> Vec<Alternative> {
+        alternatives::of(self, graph)
+    }
+
+    fn runs_generations(&self) -> bool {
+        matches!(self.host, Host::GenAi(_))
     }
 
     fn planner(&self) -> Planner {

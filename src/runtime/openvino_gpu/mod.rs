@@ -11,7 +11,8 @@ mod options;
 
 pub use options::{OpenvinoGpu, REGISTRATION};
 
-use super::{Allocation, Lowered, Pass, Phase, PhaseName, Runtime};
+use super::{Allocation, Alternative, Lowered, Pass, Phase, PhaseName, Runtime};
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::graph::{Format, Graph};
 use crate::plan::{self, Planner};
@@ -30,6 +31,15 @@ impl Runtime for OpenvinoGpu {
 
     fn options(&self) -> Vec<(&'static str, String)> {
         self.entries()
+    }
+
+    fn alternatives(&self, graph: &Graph) -> Vec<Alternative> {
+        let is_decoder = !graph.variables().is_empty();
+        let is_8_bit = matches!(self.kv_precision(), DType::U8 | DType::I8);
+        let last = Alternative::new(&[("logits", "last")], "compute logits of the last token only");
+        let cache = Alternative::new(&[("kv-precision", "u8")], "set KV_CACHE_PRECISION=u8");
+        let all = [(!self.last_logits, last), (!is_8_bit, cache)];
+        all.into_iter().filter(|(applies, _)| is_decoder && *applies).map(|(_, found)| found).collect()
     }
 
     fn planner(&self) -> Planner {

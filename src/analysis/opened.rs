@@ -1,0 +1,342 @@
+//! A model whose files are read, and what an analysis makes of it.
+
+use super::request::{Request, Task};
+use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
+use crate::formats::identify::Folder;
+use crate::formats::{self, preprocessor};
+use crate::graph::Graph;
+use crate::phases::{self, PhaseName};
+use crate::pipeline::{self, genai, length, llm, misfit, parts, vlm};
+use crate::plan::Planner;
+use crate::report::model::{self, Comparison, Report};
+use crate::report::pipeline::PipelineSubject;
+use crate::report::{self, By, Subject, accuracy};
+use crate::runtime::{Assumption, Phase, Runtime, registry};
+use crate::scenario::Scenario;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A model whose files are read; what is analysed of it may differ from request to request.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) model: PathBuf,
+    /// The graphs; with their parts where there are several, or might be.
+    pub(super) graphs: Vec<Arc<Graph>>,
+    parts: Vec<parts::Part>,
+}
+
+impl Opened {
+    /// Reads the graphs that a task needs of a model.
+    pub(super) fn open(model: &Path, request: &Request) -> Result<Opened> {
+        let task = &request.task;
+        let parts = match task {
+            Task::Graph | Task::Language { .. } => Vec::new(),
+            Task::Vision { part, .. } => wanted(model, part.as_deref())?,
+            Task::Pipeline { .. } if !model.is_dir() => {
+                let message = "this is not a folder, and a pipeline has several models";
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .in_file(model)
+                    .help("give the folder that holds them"));
+            }
+            Task::Pipeline { .. } => parts::of_pipeline(model)?,
+        };
+        let graphs = match task {
+            Task::Graph => vec![Arc::new(request.open(&Folder::only_model(model)?)?)],
+            Task::Language { .. } => vec![Arc::new(request.open(&llm::file(model)?)?)],
+            _ => parts
+                .iter()
+                .map(|part| request.open(&part.file).map(Arc::new))
+                .collect::<Result<Vec<_>>>()?,
+        };
+        Ok(Opened { model: model.to_owned(), graphs, parts })
+    }
+
+    /// Analyses what was read.
+    pub(super) fn analyze(&self, request: &Request) -> Result<Analysis> {
+        match (&request.task, &self.graphs[..]) {
+            (Task::Graph, [graph]) => {
+                let scenario = request.scenario(&self.model)?;
+                let walked = walk(graph, &[(PhaseName::Infer, scenario)], request)?;
+                single(graph, walked, request)
+            }
+            (&Task::Language { tokens, part, max_length }, [graph]) => {
+                language(&self.model, graph, request, tokens, part, max_length)
+            }
+            (&Task::Vision { patches, tiles, .. }, graphs) => {
+                let tower = vlm::Request { patches, tiles, ..vlm::Request::default() };
+                match graphs {
+                    [graph] => vision(&self.model, graph, request, tower),
+                    _ => self.several(request, tower, true),
+                }
+            }
+            (&Task::Pipeline { patches, tiles, text_tokens, new_tokens, keeps_vision }, _) => {
+                let asked =
+                    vlm::Request { patches, tiles, text_tokens, new_tokens, ..vlm::Request::default() };
+                self.several(request, asked, keeps_vision)
+            }
+            _ => Err(Error::new(ErrorKind::Internal, "one graph was asked for, and another number came")),
+        }
+    }
+
+    /// The runtime that is modelled for one of the graphs: the parts of a pipeline are run by its host application.
+    pub(super) fn runtime(&self, graph: &Graph, request: &Request) -> Result<Arc<dyn Runtime>> {
+        let Task::Pipeline { .. } = request.task else { return request.runtime(graph) };
+        let mut generators = self.parts.iter().filter(|part| part.role == parts::Role::Language);
+        let generates = generators.any(|part| part.file == graph.file());
+        let name = request.profile.as_deref();
+        let options = registry::part_options(graph, name, &request.options, generates);
+        registry::for_graph(graph, name, &options).map(Arc::from)
+    }
+
+    /// Several parts, one after the other.
+    fn several(&self, request: &Request, asked: vlm::Request, keeps_vision: bool) -> Result<Analysis> {
+        let model = &self.model;
+        let base = request.scenario(model)?;
+        let asked = with_settings(asked, model, request)?;
+        let rules = |graph: &Graph| {
+            let runtime = self.runtime(graph, request)?;
+            let planner = request.planner(&*runtime);
+            Ok((runtime, planner))
+        };
+        let parts = self.graphs.iter().cloned().zip(self.parts.iter().cloned()).collect();
+        let run = vlm::run_opened(parts, &base, &asked, &rules)?;
+        let files = run.parts.iter().filter(|_| request.digest);
+        let sha256 = files.map(|walk| formats::sha256(&walk.part.file)).collect::<Result<Vec<_>>>()?;
+        let subject = PipelineSubject {
+            model: model.display().to_string(),
+            keeps_vision,
+            by: request.by,
+            full: request.full,
+            sha256,
+        };
+        let mut report = report::pipeline::build(&run, &subject);
+        let new_tokens = if matches!(request.task, Task::Pipeline { .. }) { asked.new_tokens } else { 0 };
+        let tokens = run.prompt.map(|prompt| prompt.saturating_add(new_tokens));
+        let warning = tokens.and_then(|tokens| llm::over_limit(&base, tokens));
+        report.diagnostics.extend(warning.iter().map(Into::into));
+        Ok(Analysis::of_report(report))
+    }
+
+    /// How near estimates of such models were.
+    pub(super) fn accuracy(&self, report: &Report) -> model::Accuracy {
+        match &self.graphs[..] {
+            [graph] => accuracy::of_graph(graph, report),
+            _ => accuracy::of_kind(accuracy::PIPELINE, report),
+        }
+    }
+}
+
+/// The parts of a vision tower; one of them where its file is named.
+fn wanted(model: &Path, part: Option<&str>) -> Result<Vec<parts::Part>> {
+    let all = parts::of_vision(model)?;
+    let names: Vec<String> = all.iter().map(|part| file_name(&part.file)).collect();
+    let is_asked = |found: &parts::Part| part.is_none_or(|asked| file_name(&found.file) == asked);
+    let wanted: Vec<parts::Part> = all.into_iter().filter(is_asked).collect();
+    if !wanted.is_empty() {
+        return Ok(wanted);
+    }
+    let message = format!("the tower has no part \"{}\"", part.unwrap_or_default());
+    Err(Error::new(ErrorKind::Usage, message).in_file(model).help(format!("parts: {}", names.join(", "))))
+}
+
+/// What an analysis made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Analysis {
+    /// The report.
+    pub report: Report,
+    single: Option<Single>,
+}
+
+/// One model, with what its stages made.
+#[derive(Clone, Debug)]
+struct Single {
+    graph: Arc<Graph>,
+    runtime: Arc<dyn Runtime>,
+    planner: Planner,
+    phases: Vec<Phase>,
+    sha256: String,
+    by: By,
+    full: bool,
+}
+
+impl Single {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            graph: &self.graph,
+            sha256: self.sha256.clone(),
+            runtime: &*self.runtime,
+            planner: self.planner,
+            phases: &self.phases,
+            by: self.by,
+            full: self.full,
+        }
+    }
+}
+
+impl Analysis {
+    /// An analysis that was made without a graph.
+    #[must_use]
+    pub fn of_report(report: Report) -> Analysis {
+        Analysis { report, single: None }
+    }
+
+    /// The phases, where one model was analysed.
+    #[must_use]
+    pub fn phases(&self) -> &[Phase] {
+        self.single.as_ref().map_or(&[], |single| &single.phases)
+    }
+
+    /// Draws charts as SVG: of a pipeline its phases and its breakdown, of an analysis without a graph the breakdown.
+    ///
+    /// # Errors
+    ///
+    /// If a chart was asked for that the analysis does not have.
+    #[cfg(feature = "svg")]
+    pub fn chart(&self, drawing: &report::svg::Drawing) -> Result<String> {
+        match &self.single {
+            Some(single) => report::svg::render(&single.subject(), drawing),
+            None => report::svg::render_report(&self.report, drawing),
+        }
+    }
+
+    /// Compares the highest phase with the same phase of the graph as exported; at most `top` rows per table.
+    ///
+    /// # Errors
+    ///
+    /// If nothing runs, or the runtime's nodes do not carry the names of those that they replace.
+    pub fn compare(&self, top: usize) -> Result<Comparison> {
+        let usage = |message: &str| {
+            Error::new(ErrorKind::Usage, format!("`--compare graph` was given, and {message}"))
+        };
+        let Some(single) = &self.single else {
+            return Err(usage("a pipeline has several graphs").help("compare one of its parts"));
+        };
+        let Single { graph, runtime, phases, .. } = single;
+        let refused = || {
+            usage(&format!("profile {} has no graph to compare", runtime.name()))
+                .help("use the profile of a runtime whose nodes carry the names of those that they replace")
+        };
+        let running = phases.iter().filter(|phase| !phase.lowered.schedule().steps.is_empty());
+        let executed =
+            running.max_by_key(|phase| phase.plan.arena_size).ok_or_else(|| usage("no step runs"))?;
+        let execution = runtime.executed(graph, &executed.shapes)?.filter(|found| found.nodes_are_steps);
+        let execution = execution.ok_or_else(refused)?;
+        if execution.is_from_file {
+            return Err(usage("the file is an execution graph")
+                .in_file(graph.file())
+                .help("give the model that it was compiled from"));
+        }
+        let exported = registry::exported();
+        let runs = [(executed.name, executed.scenario.clone())];
+        let written = phases::run(graph, &runs, &*exported, exported.planner())?;
+        let [written] = &written[..] else {
+            return Err(Error::new(ErrorKind::Internal, "one phase was asked for, and another number came"));
+        };
+        Ok(report::compare::build(graph, written, executed, &execution, top))
+    }
+}
+
+/// A runtime, the planner, and the phases that they give.
+type Walked = (Arc<dyn Runtime>, Planner, Vec<Phase>);
+
+/// Runs some passes of one model.
+fn walk(graph: &Graph, passes: &[(PhaseName, Scenario)], request: &Request) -> Result<Walked> {
+    let runtime = request.runtime(graph)?;
+    let planner = request.planner(&*runtime);
+    let phases = phases::run(graph, passes, &*runtime, planner)?;
+    Ok((runtime, planner, phases))
+}
+
+/// The analysis of one model.
+fn single(graph: &Arc<Graph>, (runtime, planner, phases): Walked, request: &Request) -> Result<Analysis> {
+    let sha256 = if request.digest { formats::sha256(graph.file())? } else { String::new() };
+    let graph = Arc::clone(graph);
+    let single = Single { graph, runtime, planner, phases, sha256, by: request.by, full: request.full };
+    let report = report::build(&single.subject());
+    Ok(Analysis { report, single: Some(single) })
+}
+
+fn language(
+    model: &Path,
+    graph: &Arc<Graph>,
+    request: &Request,
+    tokens: u64,
+    part: llm::Part,
+    max_length: Option<u64>,
+) -> Result<Analysis> {
+    let base = request.scenario(model)?;
+    llm::check_length(graph, &base, tokens)?;
+    if part != llm::Part::Decode {
+        llm::check_inputs(graph, &base, tokens)?;
+    }
+    let runtime = request.runtime(graph)?;
+    let part = part.under(&*runtime);
+    let new_tokens = match part {
+        llm::Part::Decode => 1,
+        llm::Part::Generate { new_tokens } => new_tokens,
+        _ => 0,
+    };
+    let all = base.past.saturating_add(tokens).saturating_add(new_tokens);
+    let base = if runtime.reads_genai_config() {
+        match genai::of(model, graph, max_length, all)? {
+            Some((genai, beams)) => {
+                let batch = base.batch.map(|batch| batch.saturating_mul(beams));
+                Scenario { genai: Some(genai), batch, ..base }
+            }
+            None => base,
+        }
+    } else {
+        genai::reject_max_length(model, max_length)?;
+        base
+    };
+    let passes = llm::phases(&base, tokens, part, &*runtime);
+    let walked =
+        walk(graph, &passes, request).map_err(|error| length::explain(error, graph, &base, tokens, all))?;
+    let mut found = single(graph, walked, request)?;
+    found.report.diagnostics.extend(llm::over_limit(&base, all).iter().map(Into::into));
+    if let Ok(parts) = parts::of_pipeline(model) {
+        found.report.diagnostics.push((&of_pipeline(model, &parts)).into());
+    }
+    Ok(found)
+}
+
+fn vision(model: &Path, graph: &Arc<Graph>, request: &Request, tower: vlm::Request) -> Result<Analysis> {
+    let base = request.scenario(model)?;
+    let tower = with_settings(tower, model, request)?;
+    misfit::check_is_vision(graph, model)?;
+    if tower.patches.is_none() && base.image.is_none() {
+        misfit::check_is_fixed(graph, &base)?;
+    }
+    let (scenario, assumptions) = vlm::vision(&base, &tower)?;
+    misfit::check(graph, &base, &tower, &scenario)?;
+    let walked = walk(graph, &[(PhaseName::Infer, scenario)], request);
+    let walked = walked.map_err(|error| misfit::explain(error, graph, &base, &tower))?;
+    let mut found = single(graph, walked, request)?;
+    found.report.assumptions.extend(assumptions.into_iter().map(stated));
+    Ok(found)
+}
+
+/// The request with what the image processor's files say.
+fn with_settings(asked: vlm::Request, model: &Path, request: &Request) -> Result<vlm::Request> {
+    let settings = preprocessor::read(pipeline::folder(model), request.config.as_deref())?;
+    Ok(vlm::Request { settings, ..asked })
+}
+
+/// Says that a language model alone was analysed, of a folder with a pipeline.
+fn of_pipeline(model: &Path, parts: &[parts::Part]) -> Diagnostic {
+    let text = format!(
+        "the folder holds a pipeline of {} parts, and its language model alone was analysed; `memgraph vlm` analyses all",
+        parts.len()
+    );
+    let location = Location { file: Some(model.display().to_string()), ..Location::default() };
+    Diagnostic { code: "MG0007", severity: Severity::Note, location, text }
+}
+
+fn stated(assumption: Assumption) -> model::Assumption {
+    model::Assumption { rule: assumption.rule.to_owned(), text: assumption.text }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
