@@ -43,10 +43,9 @@ impl Opened {
         let graphs = match task {
             Task::Graph => vec![Arc::new(request.open(&Folder::only_model(model)?)?)],
             Task::Language { .. } => vec![Arc::new(request.open(&llm::file(model)?)?)],
-            _ => parts
-                .iter()
-                .map(|part| request.open(&part.file).map(Arc::new))
-                .collect::<Result<Vec<_>>>()?,
+            _ => {
+                parts.iter().map(|part| request.open(&part.file).map(Arc::new)).collect::<Result<Vec<_>>>()?
+            }
         };
         Ok(Opened { model: model.to_owned(), graphs, parts })
     }
