@@ -65,7 +65,7 @@ fn per_phase_table() {
 fn compare_runtimes() {
     let found = lines("compare_runtimes", &[]);
     let names: Vec<&str> = found.iter().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["runtime", "graph", "openvino-cpu", "openvino-gpu", "onnxruntime-cpu"]);
+    assert_eq!(names, ["runtime", "graph", "openvino-cpu", "openvino-gpu", "onnxruntime-cpu", "llama-cpp"]);
     let found = lines("compare_runtimes", &["fixtures/qwen2.5-0.5b-fp16", "64"]);
     let refused =
         "onnxruntime-cpu   profile onnxruntime-cpu was given, and this runtime does not load an OpenVINO IR";
