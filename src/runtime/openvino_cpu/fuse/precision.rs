@@ -134,20 +134,23 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
         pending.extend(work.producer(result, 0));
     }
     walk(work, &mut keeps, pending, stops);
-    // Up from cos, sin and the states, all the way.
+    // Up from cos and sin, all the way, and from what they take a length of, as from the results.
+    let is_length = |node: usize| work.nodes[node].kind == Kind::ShapeOf;
     let mut keeps_all = vec![false; work.nodes.len()];
-    let is_of_attention = |read: &usize| initial_state::is_of_attention(work, *read);
-    let mut pending: Vec<usize> = work.reads.iter().copied().filter(is_of_attention).collect();
+    let mut pending: Vec<usize> = Vec::new();
     for node in work.order().into_iter().filter(|&node| work.nodes[node].kind == Kind::Rope) {
         pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
     }
-    walk(work, &mut keeps_all, pending, |node| work.nodes[node].kind == Kind::ShapeOf);
-    // What they take a length of, as from the results.
-    let is_shape = |edge: &&Edge| work.nodes[edge.node].kind == Kind::ShapeOf;
+    walk(work, &mut keeps_all, pending, is_length);
     let kept = keeps_all.iter().enumerate().filter(|(_, is_kept)| **is_kept);
-    let shapes = kept.flat_map(|(node, _)| work.nodes[node].inputs().iter().flatten().filter(is_shape));
-    let pending: Vec<usize> = shapes.filter_map(|edge| work.producer(edge.node, 0)).collect();
+    let read = kept.flat_map(|(node, _)| work.nodes[node].inputs().iter().flatten());
+    let lengths = read.filter(|edge| is_length(edge.node)).filter_map(|edge| work.producer(edge.node, 0));
+    let pending: Vec<usize> = lengths.collect();
     walk(work, &mut keeps, pending, stops);
+    // Up from the states, all the way.
+    let is_of_attention = |read: &usize| initial_state::is_of_attention(work, *read);
+    let pending: Vec<usize> = work.reads.iter().copied().filter(is_of_attention).collect();
+    walk(work, &mut keeps_all, pending, is_length);
     keeps.iter_mut().zip(keeps_all).for_each(|(keep, other)| *keep |= other);
     keeps
 }
