@@ -72,7 +72,9 @@ pub fn kind(graph: &Graph, task: Task) -> &'static str {
     if computing(&counts) <= FEW && count(&[OpKind::Gather]) == 0 {
         return "a few nodes";
     }
-    if !graph.variables().is_empty() || has_name(&["past_key_values"]) {
+    // A GGUF file lists tensors, without inputs.
+    let is_list = task == Task::Llm && graph.parameters().is_empty();
+    if is_list || !graph.variables().is_empty() || has_name(&["past_key_values"]) {
         return "language model";
     }
     if count(&RECURRENT) > 0 || has_name(&["input_features", "input_values", "spectrogram", "waveform"]) {
