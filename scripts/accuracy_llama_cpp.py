@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares predictions of the profile llama-cpp with what llama.cpp reported.
 
-    accuracy_llama_cpp.py RECORDS.json [--memgraph BINARY] [--headers FOLDER] [--model NAME] [-v]
+    accuracy_llama_cpp.py RECORDS.json [--memgraph BINARY] [--headers FOLDER] [--runs FOLDER] [--model NAME] [-v]
 
 RECORDS has `headers`: files without data, loaded without extra buffer types. Each is made by make_gguf.py unless FOLDER has
-it already. Model, cache and compute bytes, nodes and leafs must be equal. `runs`, if there are any, have the resident set of
-files with data: within 3 % or 8 MiB.
+it already. Model, cache and compute bytes, nodes and leafs must be equal. With --runs, the resident sets of its `runs` are
+compared as well: FOLDER has the files with these names, whose headers are enough. Each phase must be within 3 % or 8 MiB.
 """
 
 import argparse
@@ -65,11 +65,35 @@ def header(binary, folder, record, verbose):
     return own == wanted
 
 
+def run(binary, folder, record):
+    """How many phases of a run with data are predicted within 3 % or 8 MiB, and how many there are."""
+    settings = record["settings"]
+    options = arguments({"fa": 1, **settings})
+    switches = {"--no-repack": "repack", "--no-mmap": "mmap"}
+    options += [option for option, key in switches.items() if not settings.get(key, 1)]
+    options += ["--logits", "all"] if settings.get("all_logits") else []
+    found, fault = report(binary, folder / record["model"], settings.get("prompt", 16), options)
+    wanted = {"load": "after_load", "compile": "after_ctx", "prefill": "after_prompt"}
+    wanted = {phase: record[key]["VmRSS"] - record["m0"]["VmRSS"] for phase, key in wanted.items() if key in record}
+    if found is None:
+        print("ERROR", record["model"], settings, fault.splitlines()[:1])
+        return 0, len(wanted)
+    own = {phase["name"]: phase["resident_peak_bytes"] for phase in found["phases"]}
+    near = 0
+    for phase, bytes_ in wanted.items():
+        if abs(own[phase] - bytes_) <= max(0.03 * bytes_, 8 << 20):
+            near += 1
+        else:
+            print("MISSED", record["model"], settings, phase, "predicted", own[phase], "measured", bytes_)
+    return near, len(wanted)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path)
     parser.add_argument("--memgraph", default="memgraph")
     parser.add_argument("--headers", type=Path)
+    parser.add_argument("--runs", type=Path)
     parser.add_argument("--model")
     parser.add_argument("-v", "--verbose", action="store_true")
     args = parser.parse_args()
@@ -78,7 +102,13 @@ def main():
     chosen = [record for record in records["headers"] if args.model in (None, record["model"])]
     exact = [header(args.memgraph, folder, record, args.verbose) for record in chosen]
     print(f"headers: {sum(exact)} of {len(exact)} equal")
-    return 0 if all(exact) else 1
+    counts = []
+    if args.runs:
+        # Runs that allocate nothing have no resident set of their own.
+        measured = [record for record in records["runs"] if not record["settings"].get("no_alloc")]
+        counts = [run(args.memgraph, args.runs, record) for record in measured if args.model in (None, record["model"])]
+        print(f"resident sets: {sum(near for near, _ in counts)} of {sum(total for _, total in counts)} within 3 % or 8 MiB")
+    return 0 if all(exact) and all(near == total for near, total in counts) else 1
 
 
 if __name__ == "__main__":
