@@ -404,3 +404,21 @@ fn external_data(model: &Path) -> String {
     let file = graph.weight_files().iter().find(|file| file.path != model).unwrap();
     file.path.file_name().unwrap().to_string_lossy().into_owned()
 }
+
+/// A pipe without a writer would be waited for.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-files-pipe");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["model.onnx", "config.json"] {
+        assert!(Command::new("mkfifo").arg(folder.join(name)).status().unwrap().success());
+        let args: &[&str] = if name == "model.onnx" { &["llm", name, "5"] } else { &["quick", name] };
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_memgraph")).args(args).current_dir(&folder).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("not a regular file"), "{text}");
+    }
+}

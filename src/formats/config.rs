@@ -1,6 +1,6 @@
 //! The few sizes of a model folder's config.json that name what an export leaves free.
 
-use super::limits::MAX_CONFIG_BYTES;
+use super::limits::{self, MAX_CONFIG_BYTES};
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::scenario::ModelConfig;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub fn read_file(path: &Path) -> Result<ModelConfig> {
 
 /// A small JSON file, whole.
 pub(super) fn json(path: &Path) -> Result<Value> {
-    let len = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
+    let len = limits::length(path)?;
     if len > MAX_CONFIG_BYTES {
         let message = format!("the file has {len} bytes, over the limit of {MAX_CONFIG_BYTES}");
         return Err(Error::new(ErrorKind::Limit, message).in_file(path));
