@@ -56,6 +56,15 @@ struct Taken {
     has_more: bool,
 }
 
+/// What a buffer needs.
+#[derive(Clone, Copy, Debug)]
+struct Need {
+    size: u64,
+    alignment: u64,
+    /// A multiple of the alignment that no fit is below.
+    floor: u64,
+}
+
 /// Memory that searches use again.
 #[derive(Debug, Default)]
 struct Room {
@@ -104,16 +113,16 @@ impl Occupancy {
         let floor = self.filled.as_ref().map_or(0, |filled| filled.floor(self.lives[life]));
         self.gather(life, floor);
         let count = self.ranges.len();
-        let floor = Bytes(floor).align_up(alignment).0;
+        let need = Need { size, alignment, floor: Bytes(floor).align_up(alignment).0 };
         let offset = if count <= FEW {
             self.ranges.sort_unstable();
-            let mut offset = floor;
-            raise(&mut offset, &self.ranges, size, alignment);
+            let mut offset = need.floor;
+            raise(&mut offset, &self.ranges, need);
             offset
         } else if self.top >> size.ilog2() < 4 * count as u64 {
-            lowest_by_buckets(&self.ranges, &mut self.room, self.top, size, alignment, floor)
+            lowest_by_buckets(&self.ranges, &mut self.room, self.top, need)
         } else {
-            lowest_by_sorting(&self.ranges, &mut self.room, self.top, size, alignment, floor)
+            lowest_by_sorting(&self.ranges, &mut self.room, self.top, need)
         };
         self.take(life, offset, offset + size);
         offset
@@ -189,14 +198,14 @@ fn merge_in(ranges: &mut Vec<(u64, u64)>, start: u64, end: u64) {
 }
 
 /// Raises `offset` to the lowest fit above it between ranges in order of their start; whether one was found below a start.
-fn raise(offset: &mut u64, ranges: &[(u64, u64)], size: u64, alignment: u64) -> bool {
+fn raise(offset: &mut u64, ranges: &[(u64, u64)], need: Need) -> bool {
     for &(start, end) in ranges {
-        if *offset + size <= start {
+        if *offset + need.size <= start {
             return true;
         }
         // The offset is a multiple already: what ends below it does not matter.
         if end > *offset {
-            *offset = Bytes(end).align_up(alignment).0;
+            *offset = Bytes(end).align_up(need.alignment).0;
         }
     }
     false
@@ -207,15 +216,8 @@ fn raise(offset: &mut u64, ranges: &[(u64, u64)], size: u64, alignment: u64) -> 
 /// A gap that fits is at least as long as a bucket. So it ends with the first
 /// range that starts in its bucket, and began where the ranges of all earlier
 /// buckets end: starts and ends within one bucket need no order.
-fn lowest_by_buckets(
-    ranges: &[(u64, u64)],
-    room: &mut Room,
-    top: u64,
-    size: u64,
-    alignment: u64,
-    floor: u64,
-) -> u64 {
-    let shift = size.ilog2();
+fn lowest_by_buckets(ranges: &[(u64, u64)], room: &mut Room, top: u64, need: Need) -> u64 {
+    let shift = need.size.ilog2();
     let buckets = &mut room.buckets;
     buckets.clear();
     buckets.resize((top >> shift) as usize + 1, (u64::MAX, 0));
@@ -224,9 +226,9 @@ fn lowest_by_buckets(
         *first_start = start.min(*first_start);
         *last_end = end.max(*last_end);
     }
-    let mut offset = floor;
+    let mut offset = need.floor;
     for bucket in buckets.iter().filter(|bucket| bucket.1 > 0) {
-        if raise(&mut offset, std::slice::from_ref(bucket), size, alignment) {
+        if raise(&mut offset, std::slice::from_ref(bucket), need) {
             break;
         }
     }
@@ -234,14 +236,7 @@ fn lowest_by_buckets(
 }
 
 /// The same, with about one range in each bucket, which are sorted up to the first fit.
-fn lowest_by_sorting(
-    ranges: &[(u64, u64)],
-    room: &mut Room,
-    top: u64,
-    size: u64,
-    alignment: u64,
-    floor: u64,
-) -> u64 {
+fn lowest_by_sorting(ranges: &[(u64, u64)], room: &mut Room, top: u64, need: Need) -> u64 {
     let shift = (top / ranges.len() as u64).max(1).ilog2();
     let Room { ends, sorted, .. } = room;
     ends.clear();
@@ -259,12 +254,12 @@ fn lowest_by_sorting(
         sorted[*place] = range;
         *place += 1;
     }
-    let mut offset = floor;
+    let mut offset = need.floor;
     let mut first = 0;
     for &end in ends.iter() {
         let bucket = &mut sorted[first..end];
         bucket.sort_unstable();
-        if raise(&mut offset, bucket, size, alignment) {
+        if raise(&mut offset, bucket, need) {
             break;
         }
         first = end;
@@ -326,17 +321,18 @@ mod tests {
             }
             let (size, alignment) = (1 + random.below(14), 1 + random.below(5));
             let mut expected = 0;
-            raise(&mut expected, &ranges, size, alignment);
+            let need = Need { size, alignment, floor: 0 };
+            raise(&mut expected, &ranges, need);
             for last in (1..ranges.len()).rev() {
                 ranges.swap(last, random.below(last as u64 + 1) as usize);
             }
             let room = &mut Room::default();
-            let found = lowest_by_buckets(&ranges, room, end, size, alignment, 0);
+            let found = lowest_by_buckets(&ranges, room, end, need);
             assert_eq!(found, expected, "{ranges:?}, {size} bytes at multiples of {alignment}");
             if ranges.is_empty() {
                 continue;
             }
-            let found = lowest_by_sorting(&ranges, room, end, size, alignment, 0);
+            let found = lowest_by_sorting(&ranges, room, end, need);
             assert_eq!(found, expected, "{ranges:?}, {size} bytes at multiples of {alignment}");
         }
     }
