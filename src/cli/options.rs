@@ -77,7 +77,7 @@ pub(super) struct Analysis {
     /// Write the report as JSON; `-` is standard output, without the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Show the graph as written beside the one that the runtime executes
+    /// Show the graph as written next to the one that the runtime executes
     #[arg(long, value_enum, value_name = "PROFILE")]
     compare: Option<Other>,
     /// Add every step and buffer to the JSON

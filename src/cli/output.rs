@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// If it cannot be written; [`is_broken_pipe`] tells a reader that left from a real fault.
+/// If it cannot be written; [`is_broken_pipe`] distinguishes a reader that left from a real fault.
 pub(super) fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -27,7 +27,7 @@ pub(super) fn write(target: &Path, text: &str) -> Result<()> {
     std::fs::write(target, text).map_err(|error| Error::unwritable(target, error))
 }
 
-/// Whether a target stands for standard output.
+/// Whether a target is standard output.
 pub(super) fn is_stdout(target: &Path) -> bool {
     target.as_os_str() == "-"
 }

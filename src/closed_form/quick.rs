@@ -1,4 +1,4 @@
-//! Rules of thumb: parameters and bits, a share for what lies beside the weights, twice the file.
+//! Rules of thumb: parameters and bits, a share for memory other than weights, twice the file.
 //!
 //! GB are 10^9 bytes here, as the rules say. Sources: published inference guides, gathered with their examples in the
 //! tests below.
@@ -57,7 +57,7 @@ impl Inference {
     }
 }
 
-/// `params · bits / 8`, and what lies beside.
+/// `params · bits / 8`, and memory other than weights.
 ///
 /// # Example
 ///
@@ -95,7 +95,7 @@ fn estimate(weights: f64, context: Option<Context>) -> Inference {
 
 /// Parameters of a decoder of these sizes: embeddings, attention, MLP, norms.
 ///
-/// A config with `rms_norm_eps` is taken for a gated MLP (three matrices), any other for a plain one (two).
+/// A config with `rms_norm_eps` is assumed to have a gated MLP (three matrices), any other for a plain one (two).
 #[must_use]
 pub fn params(text: &Text) -> u64 {
     let product = |a: u64, b: u64| a.saturating_mul(b);

@@ -135,7 +135,7 @@ impl GgmlType {
         self.elements() > 1
     }
 
-    /// Bytes of `elements` elements in rows; `None` if they are no whole blocks, or past 64 bits.
+    /// Bytes of `elements` elements in rows; `None` if they are not whole blocks, or past 64 bits.
     ///
     /// # Example
     ///

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Words of names that stand for floats.
+/// Words of names that represent floats.
 const FLOATS: [&str; 5] = ["fp32", "fp16", "bf16", "f32", "f16"];
 /// What may be in their place, the smallest last, and what the export is called.
 const INTEGERS: [(&str, &str); 4] =

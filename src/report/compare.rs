@@ -1,11 +1,11 @@
 //! The written graph and the executed one side by side: which steps a runtime's fusions removed, and what each saved.
 //!
-//! An executed step stands for the written nodes whose names it carries. A written node that no step carries is gone:
+//! An executed step represents the written nodes whose names it carries. A written node that no step carries is gone:
 //! folded, proved to do nothing, or taken in by a neighbour without a trace. Bytes of a step are the results that
 //! it writes, model outputs included; views and results in place are none, and neither are states. So the bytes of all
 //! pairs add up to all results of either side, and their differences to what the runtime writes less, or more.
 //!
-//! This says nothing of peaks, which depend on what lives together: they stand beside.
+//! This says nothing of peaks, which depend on what is alive together; they are reported separately.
 
 use super::model::{Comparison, FusionGroup, Pair};
 use crate::graph::{Graph, Op};

@@ -32,7 +32,7 @@ pub const LOGITS: &str = "logits";
 /// The part whose results are [`LOGITS`].
 pub const HEAD: &str = "lm_head";
 
-/// Words of a module path and the part that they stand for, sorted; the last word of a path that is here decides.
+/// Words of a module path and the part that they represent, sorted; the last word of a path that is here decides.
 const WORDS: &[(&str, &str)] = &[
     ("LayerNorm", "post_attention_layernorm"),
     ("c_attn", "qkv_proj"),

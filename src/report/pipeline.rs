@@ -459,7 +459,7 @@ fn blocks(components: &[Report]) -> Vec<model::Block> {
     blocks
 }
 
-/// What the report says beside numbers.
+/// What the report says next to numbers.
 fn frame(run: &Run, wanted: &PipelineSubject, components: &[Report]) -> Report {
     let mut assumptions: Vec<model::Assumption> = run
         .assumptions

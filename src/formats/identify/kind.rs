@@ -48,7 +48,7 @@ pub enum Kind {
     Unknown,
 }
 
-/// What a git-lfs pointer says of the file that it stands for.
+/// What a git-lfs pointer says of the file that it represents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pointer {

@@ -33,7 +33,7 @@ pub struct Comparison {
     pub pairs_left_out: u64,
 }
 
-/// An executed step and the written nodes that it stands for; one of the sides may be empty.
+/// An executed step and the written nodes that it represents; one of the sides may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Pair {

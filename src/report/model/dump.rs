@@ -147,7 +147,7 @@ pub struct Executed {
     pub inputs: Vec<Source>,
     /// What it writes.
     pub outputs: Vec<Stored>,
-    /// Its outputs lie in its input's bytes.
+    /// Its outputs are in its input's bytes.
     pub is_view: bool,
 }
 
@@ -163,7 +163,7 @@ pub struct Stored {
     pub layout: String,
     /// A dim was free when the model was compiled.
     pub is_dynamic: bool,
-    /// The tensor of the file that it stands for (ONNX Runtime).
+    /// The tensor of the file that it represents (ONNX Runtime).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tensor: Option<String>,
 }
@@ -176,7 +176,7 @@ pub struct Lowered {
     pub steps: Vec<Step>,
     /// What steps read and write.
     pub values: Vec<Value>,
-    /// Where values lie.
+    /// Where values are.
     pub storages: Vec<Storage>,
 }
 

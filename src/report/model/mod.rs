@@ -69,7 +69,7 @@ pub struct Report {
     /// The reports of a pipeline's parts, in the order in which they run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<Report>,
-    /// The written graph beside the executed one, with `--compare graph`.
+    /// The written graph next to the executed one, with `--compare graph`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
     /// Every step, with `--json-full`.
@@ -423,6 +423,6 @@ pub struct Buffer {
     pub size_bytes: u64,
     /// Its place in the arena.
     pub offset_bytes: u64,
-    /// The tensors that lie in it.
+    /// The tensors that are in it.
     pub tensors: Vec<String>,
 }

@@ -138,7 +138,7 @@ fn bars(canvas: &mut Canvas, rows: &[Row], total: Bytes, top: i32) -> i32 {
     y
 }
 
-/// A row's name: how many it stands for, and the end of what they are called.
+/// A row's name: how many it represents, and the end of what they are called.
 fn label(row: &Row, space: i32) -> String {
     let name = short(&row.name);
     if row.count == 1 {

@@ -13,12 +13,12 @@ pub(super) struct Row {
     pub(super) bytes: u64,
     /// Bytes of all by section.
     pub(super) sections: Vec<u64>,
-    /// How many shares it stands for.
+    /// How many shares it represents.
     pub(super) count: usize,
 }
 
 impl Row {
-    /// How many it stands for, and its name.
+    /// How many it represents, and its name.
     pub(super) fn full_name(&self) -> String {
         if self.count > 1 { format!("{} x {}", self.count, self.name) } else { self.name.clone() }
     }

@@ -10,9 +10,9 @@ use crate::schedule::{Draft, Known, Origin, Step, Storage, StorageClass, Value};
 use crate::units::Bytes;
 use smallvec::SmallVec;
 
-/// The schedule of a graph. Weights are no storages: `weights` are allocations outside of it.
+/// The schedule of a graph. Weights are not storages: `weights` are allocations outside of it.
 ///
-/// The first step stands for what is set before the graph runs: inputs have memory from there on.
+/// The first step represents what is set before the graph runs: inputs have memory from there on.
 pub(super) fn schedule(reserved: &Reserved, caches: &Caches, numbers: &Numbers) -> Draft {
     let mut lowering = Lowering {
         reserved,

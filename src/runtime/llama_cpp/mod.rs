@@ -303,7 +303,7 @@ fn is_leaf(reserved: &Reserved, buffer: &allocate::Buffer) -> bool {
     reserved.graph.get(buffer.first).op == tensor::Op::None
 }
 
-/// Bytes of allocations that are no pages of a file.
+/// Bytes of allocations that are not pages of a file.
 fn anonymous(memory: &[Allocation]) -> u64 {
     let own = memory.iter().filter(|held| held.class != StorageClass::WeightsFile);
     own.map(|held| held.bytes).sum::<Bytes>().0

@@ -33,7 +33,7 @@ pub(super) struct Facts {
 struct Touched(Vec<(u64, u64)>);
 
 /// What the pass over `actual` writes, by buffer of the reserved graph. `None` where the two graphs differ, so that ggml
-/// plans anew; then all that is reserved counts.
+/// plans again; then all that is reserved counts.
 pub(super) fn touches(reserved: &Reserved, actual: &Graph) -> Vec<(u32, u64)> {
     let same =
         actual.nodes.len() == reserved.graph.nodes.len() && actual.leafs.len() == reserved.graph.leafs.len();

@@ -196,7 +196,7 @@ enum Product {
 }
 
 impl Product {
-    /// The product that a weight's name stands for; `None` for norms, biases, tables and filters.
+    /// The product that a weight's name represents; `None` for norms, biases, tables and filters.
     fn of(tensor: &StoredTensor) -> Option<Product> {
         let name = tensor.name.rsplit_once('.').map_or(tensor.name.as_str(), |(path, ending)| match ending {
             "weight" => path,

@@ -13,7 +13,7 @@ use crate::runtime::options::{
     ISA, KV_PRECISION, L2, LOGITS, OptionSpec, Options, Registration, THREADS, Values,
 };
 
-/// What a run under the CPU plugin depends on beside the model.
+/// What a run under the CPU plugin depends on, other than the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenvinoCpu {
@@ -23,7 +23,7 @@ pub struct OpenvinoCpu {
     pub precision: Option<DType>,
     /// `KV_CACHE_PRECISION`; `None`: what the export asks for, else u8.
     pub kv_precision: Option<DType>,
-    /// Compiled as exported or with the bound shapes; `None`: as the input tells.
+    /// Compiled as exported or with the bound shapes; `None`: as the input says.
     pub reshape: Option<Reshape>,
     /// The weights' file is mapped (`ENABLE_MMAP`), not read into the heap.
     pub mmap: bool,
@@ -31,7 +31,7 @@ pub struct OpenvinoCpu {
     pub streams: u32,
     /// Logits are computed for the last token alone, as OpenVINO GenAI cuts the model.
     pub last_logits: bool,
-    /// Where keys and values lie between tokens.
+    /// Where keys and values are between tokens.
     pub cache: Cache,
     /// `EXECUTION_MODE_HINT=ACCURACY`: no precision is lowered but what is asked for.
     pub is_accurate: bool,
@@ -45,7 +45,7 @@ pub struct OpenvinoCpu {
     pub release: Release,
 }
 
-/// Where keys and values lie between tokens.
+/// Where keys and values are between tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cache {

@@ -34,7 +34,7 @@ pub(super) struct Row {
     pub(super) kind: String,
     /// Its module within the block.
     pub(super) name: String,
-    /// All of its name, and of the nodes that it stands for.
+    /// All of its name, and of the nodes that it represents.
     pub(super) full_name: String,
     /// It belongs to the rotary embedding or to attention.
     pub(super) is_attention: bool,

@@ -62,7 +62,7 @@ kinds! {
     Pooling = "Pooling";
     /// Attention with key and value state.
     ScaledDotProductAttention = "ScaledDotProductAttention";
-    /// Attention whose keys and values lie in a cache of blocks.
+    /// Attention whose keys and values are in a cache of blocks.
     PagedAttention = "PagedAttentionExtension";
     /// A chain of element-wise nodes, or a whole attention, compiled to one kernel.
     Subgraph = "Subgraph";

@@ -65,13 +65,13 @@ pub struct ExecutedNode {
     /// Names of the layers that were fused into it, in order. Activations and arithmetic fused behind a matrix
     /// product or a convolution are listed; a bias has taken its product's place.
     pub originals: SmallVec<[Box<str>; 1]>,
-    /// The node of the source graph that it stands for, for reports.
+    /// The node of the source graph that it represents, for reports.
     pub source: NodeRef,
     /// What it reads, by input port.
     pub inputs: SmallVec<[Port; 4]>,
     /// What it writes.
     pub outputs: SmallVec<[Output; 1]>,
-    /// Its outputs lie in its input's bytes (for [`Kind::Concat`]: its inputs lie in its output's). Decided when the
+    /// Its outputs are in its input's bytes (for [`Kind::Concat`]: its inputs are in its output's). Decided when the
     /// model is compiled, on the dims known then, so that it cannot be read off [`Output::dims`]; meaningful for
     /// Gather, Split, Concat and RoPE, and ignored elsewhere.
     pub is_view: bool,

@@ -30,7 +30,7 @@ pub fn is_execution_graph(graph: &Graph) -> bool {
 ///
 /// # Errors
 ///
-/// If a node was not executed, the execution orders are no permutation, a node stands before one that it reads, or a
+/// If a node was not executed, the execution orders are not a permutation, a node is before one that it reads, or a
 /// shape is unknown.
 pub fn read(graph: &Graph, shapes: &Shapes, reshape: Option<Reshape>) -> Result<ExecutionGraph> {
     let executed = info::read(graph)?;
@@ -210,7 +210,7 @@ fn free_dims(execution: &mut ExecutionGraph) {
 /// Marks the constants that are read where the file is mapped.
 ///
 /// Weights and tables are used as they are. Others are f32: in an export of f32 the file's own bytes, in a compressed
-/// one converted copies. Integers were i64 in the file. The file cannot tell which f32 constants were folded.
+/// one converted copies. Integers were i64 in the file. The file does not show which f32 constants were folded.
 fn mapped(execution: &mut ExecutionGraph) {
     let mut weights = execution.nodes.iter().filter_map(|node| {
         let index = match node.kind {
@@ -263,7 +263,7 @@ fn views(executed: &[Executed], execution: &mut ExecutionGraph) {
     }
 }
 
-/// The addend is the last input, behind data, weights and bias, has the output's dims, and is no constant.
+/// The addend is the last input, behind data, weights and bias, has the output's dims, and is not a constant.
 fn addend(execution: &ExecutionGraph, node: &ExecutedNode, constants: &[bool]) -> Option<u32> {
     let index = node.inputs.len().checked_sub(1).filter(|&index| index >= 2)?;
     let port = *node.inputs.get(index)?;

@@ -133,7 +133,7 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
             }
             let elements = work.tensor(constant).elements();
             let dims = &work.nodes[node].outputs[0].dims;
-            // Of a FullyConnected with more than three dims the plugin takes the second one for the channels, where none lie.
+            // Of a FullyConnected with more than three dims the plugin takes the second one for the channels, where there are no channels.
             let channel = match work.nodes[node].kind {
                 Kind::Convolution | Kind::Deconvolution | Kind::Interpolate | Kind::Mvn => dims
                     .get(1)

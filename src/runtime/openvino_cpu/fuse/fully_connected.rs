@@ -1,6 +1,6 @@
 //! Matrix products with a constant.
 //!
-//! A MatMul whose second input is a weight is a FullyConnected; an Add of a constant behind it, if nobody else reads
+//! A MatMul whose second input is a weight is a FullyConnected; an Add of a constant behind it, if nothing else reads
 //! the product, is its bias and gives it its name. Without a bias its third input is an empty constant; a scale and a
 //! zero point follow, the latter empty where weights are symmetric.
 //!

@@ -3,8 +3,8 @@
 //! * What computes the first content of a variable, and is read by nothing else, becomes part of the MemoryInput, which
 //!   reads what that computation reads. States of attention keep theirs outside, as a Broadcast is shared by all.
 //! * A variable that is written as it was read has no writer: the MemoryInput keeps its first content. Such readers come
-//!   after all others, since they are made anew.
-//! * Nodes that were made anew, and those of attention's states, list no layers.
+//!   after all others, since they are made again.
+//! * Nodes that were made again, and those of attention's states, list no layers.
 //!
 //! Source: `MoveReadValueInputsToSubgraph`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass/move_readvalue_inputs_to_subgraph.cpp, and

@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         source: SOURCE,
         on: |node| matches!(node.op, Op::Binary(Binary::Add, _)),
         apply: |work, node| {
-            // A mask that is stored as halves is no constant yet.
+            // A mask that is stored as halves is not a constant yet.
             let is_stored =
                 |edge: Edge| matches!(work.graph.node(work.nodes[edge.node].source).op, Op::Convert { .. });
             let (constant, _) = floats(work, node, Binary::Add)?;

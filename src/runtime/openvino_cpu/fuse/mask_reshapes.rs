@@ -37,7 +37,7 @@ fn join_sums(work: &Work<'_>, second: usize) -> Option<Patch> {
     let (mask, sum) = constant_and_other(work, second, Binary::Add)?;
     let (other, data) = constant_and_other(work, sum.node, Binary::Add)?;
     work.only_user(sum.node)?;
-    // A stored half is no constant yet when sums are joined.
+    // A stored half is not a constant yet when sums are joined.
     let is_stored =
         |edge: Edge| matches!(work.graph.node(work.nodes[edge.node].source).op, Op::Convert { .. });
     let is_alike = work.tensor(mask).dims == work.tensor(other).dims && work.tensor(mask).dtype.is_float();

@@ -211,7 +211,7 @@ fn gather(
     }
 }
 
-/// What lies between the products has a row per chosen expert and token.
+/// What is between the products has a row per chosen expert and token.
 fn resize(work: &mut Work<'_>, from: Option<Edge>, leading: [Dim; 2]) {
     let mut pending: SmallVec<[Edge; 4]> = from.into_iter().collect();
     for _ in 0..32 {

@@ -1,7 +1,7 @@
-//! The order of what the walk starts from, and outputs that nobody reads.
+//! The order of what the walk starts from, and outputs that nothing reads.
 //!
 //! * Writers of variables come in the order in which the file reads the variables.
-//! * An output that nobody reads of a node with several outputs, and a parameter that nobody reads, end in an Output
+//! * An output that nothing reads of a node with several outputs, and a parameter that nothing reads, end in an Output
 //!   of their own. So do the indices of a MaxPool that rounds as torch does: another is one without indices by then. They are
 //!   integers in the model and of the pool's type in its kernel, so a Reorder is between.
 //!

@@ -4,7 +4,7 @@
 //! [`lay_out`] turns these transpositions into Reshapes, before a rotation takes them in. [`page`] replaces the
 //! attentions once everything else is settled: no mask and no states are left, nor inputs that only these read.
 //!
-//! The whole model is converted or nothing is: where an attention has no state, or a variable is no key or value, GenAI
+//! The whole model is converted or nothing is: where an attention has no state, or a variable is not a key or value, GenAI
 //! falls back to the model as it is.
 //!
 //! Dims stay in the order of the stateful model (1 x tokens where the converted one has tokens x 1): the bytes are the

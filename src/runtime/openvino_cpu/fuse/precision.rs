@@ -167,7 +167,7 @@ fn is_of_sequence(work: &Work<'_>, node: usize) -> bool {
 
 fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: impl Fn(usize) -> bool) {
     while let Some(node) = pending.pop() {
-        // What was fused behind a convolution, or a product with weights of f32, lies on this side of it.
+        // What was fused behind a convolution, or a product with weights of f32, is on this side of it.
         let of = &work.nodes[node];
         if stops(node) && of.n_fused > 0 && (has_f32_weights(work, node) || is_low(work, node)) {
             keeps[node] = true;

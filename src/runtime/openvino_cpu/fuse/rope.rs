@@ -1,7 +1,7 @@
 //! Rotary position embedding.
 //!
 //! `Add(Multiply(x, cos), Multiply(Concat(-x[half:], x[:half]), sin))` is one node, named as the Add. A transposition
-//! `[0,2,1,3]` of x that nobody else reads is taken in; what comes between it and the rotation keeps it.
+//! `[0,2,1,3]` of x that nothing else reads is taken in; what comes between it and the rotation keeps it.
 //!
 //! Where only the first part of the last dim is turned, and joined with the rest again, the Split and the Concat are
 //! taken in too: x is the whole, and the node has the Concat's name.

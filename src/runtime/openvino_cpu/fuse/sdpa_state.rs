@@ -26,7 +26,7 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
     if key.beam == value.beam { fuse_states(work, node, &key, &value) } else { None }
 }
 
-/// Whether keys and values of an attention come from states that nobody else reads.
+/// Whether keys and values of an attention come from states that nothing else reads.
 pub(super) fn has_states(work: &Work<'_>, attention: usize) -> bool {
     state(work, attention, 1).is_some() && state(work, attention, 2).is_some()
 }

@@ -1,6 +1,6 @@
 //! One source for every free dim that is used as a number.
 //!
-//! Nodes are visited from the one that most nodes lie behind to the results. The first number that is a symbol decides:
+//! Nodes are visited from the one that most nodes are behind to the results. The first number that is a symbol decides:
 //! it becomes `ShapeOf → Gather` of the first tensor met that has the symbol and whose shape is read, or that is joined
 //! along it; without one it is the source itself. Users of the other form (a scalar or a list of one) share one Reshape.
 //! Lists of equal symbols and sizes are one list, the first.
@@ -209,7 +209,7 @@ fn save_births(
     }
 }
 
-/// Nodes with those first that the longest chains of nodes lie behind; only nodes that read inputs count.
+/// Nodes with those first that the longest chains of nodes are behind; only nodes that read inputs count.
 fn by_depth(work: &Work<'_>, order: &[usize]) -> Vec<usize> {
     let mut reads_parameter = vec![false; work.nodes.len()];
     for &node in order {

@@ -119,7 +119,7 @@ impl Net {
         execution_graph(&graph, &shapes, options).unwrap()
     }
 
-    /// The nodes that are no constants, inputs or outputs: `Kind names dtype`, made-up numbers left away.
+    /// The nodes that are not constants, inputs or outputs: `Kind names dtype`, made-up numbers left away.
     pub(super) fn lines(self, options: Options) -> Vec<String> {
         lines(&self.execute(options))
     }

@@ -82,7 +82,7 @@ fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
     let producers: Vec<Edge> = of.inputs().iter().flatten().copied().collect();
     let reads_const = producers.iter().any(|edge| is_constant(work, edge.node));
     let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
-    // Channels-last, all other dims lie outside the channels.
+    // Channels-last, all other dims are outside the channels.
     let rank = output.dims.len() as i64;
     let (mut dims, mut axis) = (output.dims.clone(), if *axis < 0 { *axis + rank } else { *axis });
     if output.layout == Layout::ChannelsLast && dims.len() > 2 {
@@ -174,7 +174,7 @@ fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
     if work.nodes[gather].kind != Kind::Gather || !work.nodes[gather].is_view {
         return;
     }
-    // A change of type or layout is a copy already, and what nobody else reads may lie there.
+    // A change of type or layout is a copy already, and what nothing else reads may be there.
     let is_shared =
         |edge: &Edge| work.nodes[edge.node].kind != Kind::Reorder && work.only_user(edge.node).is_none();
     if let Some(edge) = work.nodes[gather].input(0).filter(is_shared) {

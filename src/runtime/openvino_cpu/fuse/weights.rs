@@ -1,6 +1,6 @@
 //! Weights as they are stored.
 //!
-//! A weight's chain `Const → [Convert] → [Subtract zero point] → [Multiply scale] → [Reshape] → [Convert]` is no node:
+//! A weight's chain `Const → [Convert] → [Subtract zero point] → [Multiply scale] → [Reshape] → [Convert]` is not a node:
 //! its reader takes the constant itself, the scale and the zero point. A table of f16 is gathered as f16, and the
 //! Convert behind the Gather carries the Gather's name.
 //!
@@ -14,7 +14,7 @@ use crate::graph::op::Binary;
 use crate::runtime::openvino_cpu::execution::Kind;
 use crate::runtime::openvino_cpu::release::Change;
 
-/// A weight as it lies in the file.
+/// A weight as it is in the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Weight {
     /// The stored elements.
@@ -25,7 +25,7 @@ pub(super) struct Weight {
     pub zero_point: Option<Edge>,
 }
 
-/// The stored weight behind a tensor; `None` if the tensor is no weight.
+/// The stored weight behind a tensor; `None` if the tensor is not a weight.
 pub(super) fn behind(work: &Work<'_>, edge: Edge) -> Option<Weight> {
     let mut weight = Weight { stored: edge, scale: None, zero_point: None };
     for _ in 0..8 {

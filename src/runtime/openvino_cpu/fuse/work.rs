@@ -78,13 +78,13 @@ pub(super) struct Node {
     pub name: Box<str>,
     /// Layers that were fused into it, in order; of a lone layer its name.
     pub originals: SmallVec<[Box<str>; 1]>,
-    /// The node of the file that it stands for.
+    /// The node of the file that it represents.
     pub source: NodeId,
     /// What it writes.
     pub outputs: SmallVec<[Tensor; 1]>,
     /// The elements of a small constant.
     pub value: Option<Value>,
-    /// A constant that lies in the file as it is used.
+    /// A constant that is in the file as it is used.
     pub is_mapped: bool,
     /// Number of activations and arithmetic fused behind the first part.
     pub n_fused: usize,
@@ -92,7 +92,7 @@ pub(super) struct Node {
     pub addend: Option<usize>,
     /// The zero point of its data is an attribute.
     pub has_zero_point: bool,
-    /// Outputs lie in the input's bytes.
+    /// Outputs are in the input's bytes.
     pub is_view: bool,
     /// Sizes of an attention.
     pub attention: Option<Box<Attention>>,
@@ -105,7 +105,7 @@ pub(super) struct Node {
 pub(super) struct FreeDims {
     /// The symbolic shapes of the exported graph; `None`: no dim is free.
     pub shapes: Option<SymbolicShapes>,
-    /// For every symbol, the one that stands for all that are equal to it.
+    /// For every symbol, the one that represents all that are equal to it.
     pub roots: Vec<Symbol>,
 }
 
@@ -541,7 +541,7 @@ fn node_of(
     (node, inputs.collect())
 }
 
-/// The type that the plugin imports a type as: f64 as f32, and f16 too in an IR of version 10, where it is no compression and
+/// The type that the plugin imports a type as: f64 as f32, and f16 too in an IR of version 10, where it is not a compression and
 /// whose interface is f32.
 ///
 /// Source: `ConvertPrecision` in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp, and

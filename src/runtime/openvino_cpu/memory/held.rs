@@ -1,11 +1,11 @@
-//! What is held beside the activations, and from when on.
+//! Memory that is held in addition to the activations, and from which phase on.
 
 use crate::runtime::Allocation;
 use crate::runtime::calibration::Estimate;
 use crate::schedule::{Known, NodeRef, StorageClass};
 use crate::units::Bytes;
 
-/// A part of a run, as far as memory tells them apart.
+/// A part of a run, as far as memory distinguishes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::runtime) enum Moment {
     /// The model is being read.
@@ -16,7 +16,7 @@ pub(in crate::runtime) enum Moment {
     Running,
 }
 
-/// Memory that is no activation.
+/// Memory that is not an activation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Held {
     pub class: StorageClass,

@@ -1,6 +1,6 @@
 //! What OpenVINO's CPU plugin holds in memory for an execution graph.
 //!
-//! One file per rule: [`regions`], what shares memory; [`life`], how long dynamic regions are held; and what lies beside
+//! One file per rule: [`regions`], what shares memory; [`life`], how long dynamic regions are held; and the memory in addition to
 //! the activations. The result is an ordinary [`Lowered`]: static regions are planned by the `openvino` planner, which
 //! also gives growing ones their blocks, and both checkers run on the plan.
 //!
@@ -278,7 +278,7 @@ fn residency(
 pub(in crate::runtime) struct Model {
     /// Nodes of the export, those of bodies too.
     pub nodes: u64,
-    /// Its constants that lie in files, and where.
+    /// Its constants that are in files, and where.
     pub constants: Vec<(NodeRef, WeightRange)>,
 }
 

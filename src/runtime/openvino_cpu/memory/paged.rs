@@ -48,7 +48,7 @@ pub(super) fn held(
         held.extend(own(blocks.room));
         held.extend(blocks.outgrown.into_iter().flat_map(own));
     }
-    // Two nodes, since what a prompt needs stays beside what a token needs, and the output block is of both.
+    // Two nodes, since what a prompt needs stays next to what a token needs, and the output block is of both.
     if let (Some(&(last, _)), Some(&(first, _))) = (layers.last(), layers.first()) {
         let workspace = layers.iter().map(|(_, attention)| workspace(attention, threads, graph));
         let mut largest = Workspace::default();

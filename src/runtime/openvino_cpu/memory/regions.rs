@@ -10,10 +10,10 @@
 //! | RoPE | input 0, where dims agree | yes | yes |
 //! | ScaledDotProductAttention, outputs 1 and 2 | the states that it reads | | yes |
 //! | Convolution with a fused sum | the addend, unless it is read later: then the plugin copies it | yes | yes |
-//! | Scatter* | input 0, if nobody else reads it and it is not constant | yes | yes |
+//! | Scatter* | input 0, if nothing else reads it and it is not constant | yes | yes |
 //! | Reorder `…_fake` | input | yes | yes |
 //! | Subgraph, Eltwise | input 0, if every producer has this one reader, input 0 is no Parameter and no constant, and dims and element size agree; a Subgraph must have one reader itself | yes | no |
-//! | MVN, Softmax, Pooling | input 0, if nobody else reads it, it is not constant, and sizes agree | yes | no |
+//! | MVN, Softmax, Pooling | input 0, if nothing else reads it, it is not constant, and sizes agree | yes | no |
 //!
 //! Where nothing is computed in place (`is_apart`), only views and states are joined. Everything else writes a new tensor. An output of several that nothing reads (the indices of MaxPool) has none.
 //!
@@ -83,7 +83,7 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    /// The region of a port, the port's place in it, and what it is there; `None` where nobody reads the port.
+    /// The region of a port, the port's place in it, and what it is there; `None` where nothing reads the port.
     pub(super) fn place(&self, port: Port) -> Option<(u32, Bytes, Role)> {
         let index = self.ports.index(port)?;
         let region = *self.region_of.get(index)?;
@@ -230,7 +230,7 @@ impl Rules<'_> {
         }
     }
 
-    /// The parts lie in the input one behind the other.
+    /// The parts are in the input one behind the other.
     fn split(&self, step: u32, node: &ExecutedNode, ports: &Ports, union: &mut Union, role_of: &mut [Role]) {
         let Some(source) = node.inputs.first().and_then(|&port| ports.index(port)) else { return };
         let mut offset = 0;
@@ -244,7 +244,7 @@ impl Rules<'_> {
         }
     }
 
-    /// The inputs lie in the output one behind the other, and fill it.
+    /// The inputs are in the output one behind the other, and fill it.
     fn concat(&self, step: u32, node: &ExecutedNode, ports: &Ports, union: &mut Union, role_of: &mut [Role]) {
         let Some(output) = ports.index(Port { step, port: 0 }) else { return };
         let sizes = (0..node.inputs.len()).map(|input| bytes(self.graph.input(node, input)));
@@ -256,7 +256,7 @@ impl Rules<'_> {
         if !fills || constant || distinct.len() != node.inputs.len() {
             return;
         }
-        // Parts of one region lie there already; the runtime copies them (a Reorder before the Concat).
+        // Parts of one region are there already; the runtime copies them (a Reorder before the Concat).
         let sources: Vec<usize> = node.inputs.iter().filter_map(|&port| ports.index(port)).collect();
         let mut roots: Vec<usize> =
             sources.iter().chain([&output]).map(|&index| union.find(index).0).collect();
@@ -439,7 +439,7 @@ impl Union {
         (root, offset)
     }
 
-    /// Lays `port` at `offset` behind the start of `base`; false, and nothing done, if it lies elsewhere already.
+    /// Lays `port` at `offset` behind the start of `base`; false, and nothing done, if it is elsewhere already.
     fn join(&mut self, port: usize, base: usize, offset: i64) -> bool {
         let ((a, a_offset), (b, b_offset)) = (self.find(port), self.find(base));
         if a == b {

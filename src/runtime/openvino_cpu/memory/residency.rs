@@ -5,7 +5,7 @@
 //! * A constant in the mapped file is resident once it is read: weights when they are packed, what is converted when the
 //!   graph is built, and every f32 constant then too (a search for subnormals). A static graph reads all.
 //! * A table that a dynamic graph only looks rows up in has the pages around those rows. A fault on a page of a file that
-//!   is cached maps the aligned 64 KiB around it. Which rows a prompt asks for is not known: tokens are taken for spread
+//!   is cached maps the aligned 64 KiB around it. Which rows a prompt asks for is not known: tokens are assumed to be spread
 //!   over the first ones of the vocabulary, since vocabularies are sorted by frequency and texts use the frequent ones.
 //! * Next to these: pages of the libraries, and what the allocator keeps of what was freed, both measured; the model that is
 //!   released after compilation is a part of the latter.

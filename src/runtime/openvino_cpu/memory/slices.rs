@@ -1,7 +1,7 @@
 //! What slices keep: for every piece that is copied, where it comes from and where it goes, 8 bytes each.
 //!
 //! A piece is as long as what is contiguous; with a stride on the last dim it is one element, so that the table is larger
-//! than what is copied. It is made anew when dims change, and kept until then, one per node.
+//! than what is copied. It is made again when dims change, and kept until then, one per node.
 //!
 //! Source: `StridedSliceCommonExecutor::indicesInitialization`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/nodes/strided_slice.cpp; exact on the blocks of two models (interleaved rotations).

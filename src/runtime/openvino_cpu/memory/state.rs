@@ -1,7 +1,7 @@
 //! Variables: the attention's key and value state, and others.
 //!
 //! A state of attention holds twice the tokens that there were when it was allocated, in the type of the KV cache. When
-//! it overflows, it is allocated anew for twice the new length. Here it is allocated at its present length; what an
+//! it overflows, it is allocated again for twice the new length. Here it is allocated at its present length; what an
 //! earlier phase left is settled by [`crate::phases`]. With u8 each token and head adds a scale and a zero
 //! point (f32), and each state has a table of beams (i32). Any other variable that is written back has two buffers.
 //!

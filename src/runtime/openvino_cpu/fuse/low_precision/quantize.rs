@@ -2,7 +2,7 @@
 //!
 //! * A Relu that alone is read by a FakeQuantize whose input limits are not negative is gone.
 //! * Arithmetic with a constant in front of a FakeQuantize, one number or one per channel, is part of its input limits:
-//!   a Multiply with positive numbers, a Subtract, an Add that is no bias.
+//!   a Multiply with positive numbers, a Subtract, an Add that is not a bias.
 //! * It writes the type that was chosen for it, and its dequantization follows.
 //!
 //! Source: `ReluFakeQuantizeFusion`, src/common/transformations/src/transformations/common_optimizations;

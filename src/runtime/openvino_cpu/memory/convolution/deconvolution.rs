@@ -100,7 +100,7 @@ mod tests {
         scratch(&graph, &graph.nodes[2], &machine).map_or(0, |scratch| scratch.bytes)
     }
 
-    /// Blocks of the runs of a 3D U-Net: the first lies in the heap, the others are mapped.
+    /// Blocks of the runs of a 3D U-Net: the first is in the heap, the others are mapped.
     #[test]
     fn a_copy_of_the_input_per_thread_is_asked_for() {
         assert_eq!(upsampled([128, 64], 16, DType::BF16, Isa::Avx512Bf16) + 8, 2_138_296);

@@ -41,7 +41,7 @@ pub(super) struct Core {
     pub lanes: i64,
     /// Vectors have 512 bits.
     pub is_wide: bool,
-    /// Products of bytes are no instruction, and take two more registers.
+    /// Products of bytes have no instruction of their own, and take two more registers.
     pub emulates_bytes: bool,
     pub threads: i64,
     pub l1: i64,
@@ -59,7 +59,7 @@ impl Core {
             emulates_bytes: sizes.bytes[0] == 1 && machine.isa < Isa::Avx2Vnni,
             threads: i64::from(machine.cores.max(1)),
             l1: bytes(machine.l1d.0),
-            // Under AVX2 a search counts on twice the cache: measured on 1 MiB, where 9 of 700 convolutions tell.
+            // Under AVX2 a search counts on twice the cache: measured on 1 MiB, where 9 of 700 convolutions differ.
             l2: bytes(machine.l2.0).saturating_mul(if is_wide { 1 } else { 2 }),
         }
     }
