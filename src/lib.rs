@@ -49,7 +49,7 @@
 //!
 //! | task | modules |
 //! |---|---|
-//! | analyze a model | [`analysis`], [`pipeline`], [`closed_form`], [`report`] |
+//! | analyze a model | [`analysis`], [`pipeline`], [`closed_form`], [`report`], [`regress`] |
 //! | call one stage | [`formats`], [`graph`], [`scenario`], [`shape`], [`runtime`], [`schedule`], [`problem`], [`plan`], [`verify`], [`phases`] |
 //! | vocabulary | [`units`], [`ids`], [`dtype`], [`error`], [`machine`] |
 //!
@@ -75,6 +75,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod problem;
 mod process;
+pub mod regress;
 pub mod report;
 mod rewrite;
 pub mod runtime;

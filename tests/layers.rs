@@ -44,7 +44,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("phases", &["*", "!RUNTIME", "!formats", "!closed_form", "!pipeline", "!report", "!cli", "!lib"]),
     ("pipeline", &["*", "!RUNTIME", "!report", "!cli", "!lib"]),
     ("report", &["*", "!RUNTIME", "!cli", "!lib"]),
-    ("analysis", &["*", "!RUNTIME", "!cli", "!lib"]),
+    ("regress", &["*", "!RUNTIME", "!cli", "!lib"]),
+    ("analysis", &["*", "!RUNTIME", "!regress", "!cli", "!lib"]),
     ("fuzzing", &["problem", "schedule", "graph"]),
     ("lib", &["*", "!RUNTIME", "!cli"]),
     ("cli", &["*", "!RUNTIME"]),
@@ -113,7 +114,9 @@ fn only_its_folder_and_the_registry_name_a_runtime() {
         runtimes.into_iter().filter(|name| name.ends_with("pu") || name == "llamacpp").collect();
     let mut faults = BTreeSet::new();
     for file in files() {
-        if !["phases", "pipeline", "report", "analysis", "cli", "lib"].contains(&area(&file.path).as_str()) {
+        if !["phases", "pipeline", "report", "regress", "analysis", "cli", "lib"]
+            .contains(&area(&file.path).as_str())
+        {
             continue;
         }
         let names = file.modules.iter().flat_map(|module| {

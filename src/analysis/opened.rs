@@ -8,6 +8,7 @@ use crate::graph::Graph;
 use crate::phases::{self, PhaseName};
 use crate::pipeline::{self, genai, length, llm, misfit, parts, vlm};
 use crate::plan::Planner;
+use crate::report::diff::{self, Node, Side};
 use crate::report::model::{self, Comparison, Report};
 use crate::report::pipeline::PipelineSubject;
 use crate::report::{self, By, Subject, accuracy};
@@ -113,7 +114,7 @@ impl Opened {
         let tokens = run.prompt.map(|prompt| prompt.saturating_add(new_tokens));
         let warning = tokens.and_then(|tokens| llm::over_limit(&base, tokens));
         report.diagnostics.extend(warning.iter().map(Into::into));
-        Ok(Analysis::of_report(report))
+        Ok(Analysis { report, single: None, pipeline: Some(Arc::new((run, subject))) })
     }
 
     /// How near estimates of such models were.
@@ -145,6 +146,8 @@ pub struct Analysis {
     /// The report.
     pub report: Report,
     single: Option<Single>,
+    /// A pipeline's parts, walked, and what their report depends on.
+    pipeline: Option<Arc<(vlm::Run, PipelineSubject)>>,
 }
 
 /// One model, with what its stages made.
@@ -177,13 +180,51 @@ impl Analysis {
     /// An analysis that was made without a graph.
     #[must_use]
     pub fn of_report(report: Report) -> Analysis {
-        Analysis { report, single: None }
+        Analysis { report, single: None, pipeline: None }
     }
 
     /// The phases, where one model was analysed.
     #[must_use]
     pub fn phases(&self) -> &[Phase] {
         self.single.as_ref().map_or(&[], |single| &single.phases)
+    }
+
+    /// One side of a comparison: the report with its breakdowns by component, layer and node, and the nodes themselves.
+    ///
+    /// Cost: that of two reports more.
+    #[must_use]
+    pub fn side(&self, name: String) -> Side {
+        let mut side = Side::of_report(name, self.report.clone());
+        let others = [By::Component, By::Layer, By::Node];
+        let others = others.into_iter().filter(|by| side.shares.iter().all(|share| share.by != *by));
+        for by in others.collect::<Vec<_>>() {
+            side.shares.extend(self.breakdown(by));
+        }
+        side.nodes = self.nodes();
+        side
+    }
+
+    /// The breakdown by `by`; empty where no graph was read.
+    fn breakdown(&self, by: By) -> Vec<model::Share> {
+        if let Some(single) = &self.single {
+            return report::build(&Subject { by, full: false, ..single.subject() }).breakdown;
+        }
+        let of_parts = self.pipeline.as_deref().map(|(run, subject)| {
+            report::pipeline::build(run, &PipelineSubject { by, full: false, ..subject.clone() }).breakdown
+        });
+        of_parts.unwrap_or_default()
+    }
+
+    /// The nodes of all graphs, with what identifies them.
+    fn nodes(&self) -> Vec<Node> {
+        let last = |phases: &[Phase]| phases.last().map(|phase| Arc::clone(&phase.shapes));
+        if let Some(single) = &self.single {
+            return diff::nodes(&single.graph, last(&single.phases).as_deref(), None);
+        }
+        let parts = self.pipeline.iter().flat_map(|made| &made.0.parts);
+        parts
+            .flat_map(|walk| diff::nodes(&walk.graph, last(&walk.phases).as_deref(), Some(&walk.part.name)))
+            .collect()
     }
 
     /// Draws charts as SVG: of a pipeline its phases and its breakdown, of an analysis without a graph the breakdown.
@@ -253,7 +294,7 @@ fn single(graph: &Arc<Graph>, (runtime, planner, phases): Walked, request: &Requ
     let graph = Arc::clone(graph);
     let single = Single { graph, runtime, planner, phases, sha256, by: request.by, full: request.full };
     let report = report::build(&single.subject());
-    Ok(Analysis { report, single: Some(single) })
+    Ok(Analysis { report, single: Some(single), pipeline: None })
 }
 
 fn language(

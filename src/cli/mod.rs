@@ -4,6 +4,7 @@ mod budget;
 mod chart;
 mod completions;
 mod components;
+mod diff;
 mod dump;
 mod graph;
 mod llm;
@@ -51,6 +52,7 @@ enum Command {
     Vit(vit::Args),
     Vlm(vlm::Args),
     Graph(graph::Args),
+    Diff(diff::Args),
     Dump(dump::Args),
     Plan(plan::Args),
     Verify(verify::Args),
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Vit(args) => vit::run(&args),
         Command::Vlm(args) => vlm::run(&args),
         Command::Graph(args) => graph::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args),
@@ -117,6 +120,7 @@ mod tests {
             vit::EXAMPLES,
             vlm::EXAMPLES,
             graph::EXAMPLES,
+            diff::EXAMPLES,
             dump::EXAMPLES,
             plan::EXAMPLES,
             verify::EXAMPLES,

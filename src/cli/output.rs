@@ -32,6 +32,11 @@ pub(super) fn is_stdout(target: &Path) -> bool {
     target.as_os_str() == "-"
 }
 
+/// Whether standard output shows colours: a terminal does, unless NO_COLOR is set.
+pub(super) fn is_colored() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
+
 /// Whether the reader of standard output left.
 pub(super) fn is_broken_pipe(error: &Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());

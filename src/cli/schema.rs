@@ -1,6 +1,7 @@
-//! `memgraph schema`: the JSON schema of the report.
+//! `memgraph schema`: the JSON schemas of what the program writes.
 
 use super::{Outcome, help, output};
+use clap::ValueEnum;
 use memgraph::error::Result;
 use memgraph::report::json;
 
@@ -11,12 +12,27 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
     ("The names of all fields", "memgraph schema | jq '.properties | keys'"),
 ];
 
-/// Print the JSON schema of `--json`
+/// Print the JSON schema of `--json`, or of another file
 #[derive(Debug, clap::Args)]
 #[command(after_help = help(EXAMPLES))]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// What is described
+    #[arg(long, value_enum, default_value = "report", value_name = "FILE")]
+    of: Kind,
+}
 
-pub(super) fn run(_args: &Args) -> Result<Outcome> {
-    output::print(&json::schema())?;
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// What `llm`, `vit`, `vlm` and `graph` write
+    Report,
+    /// What `diff` writes
+    Diff,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    output::print(&match args.of {
+        Kind::Report => json::schema(),
+        Kind::Diff => json::diff_schema(),
+    })?;
     Ok(Outcome::Fine)
 }

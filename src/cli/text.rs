@@ -1,5 +1,6 @@
 //! Options of the text report: how much of it, and in which colours.
 
+use super::output;
 use clap::{Args, ValueEnum};
 use memgraph::report::text::{Heading, Style};
 
@@ -40,7 +41,7 @@ impl TextArgs {
         style.is_colored = match self.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
+            Color::Auto => output::is_colored(),
         };
         style
     }

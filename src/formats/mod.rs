@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod config;
 mod digest;
+pub mod document;
 pub mod genai;
 #[cfg(feature = "gguf")]
 pub mod gguf;

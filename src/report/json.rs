@@ -1,6 +1,9 @@
 //! JSON: the report as it is, and its schema.
 
-use super::model::{PlannerTable, QuickEstimate, Report, Verification};
+use super::model::{Diff, PlannerTable, QuickEstimate, Report, SCHEMA_VERSION, Verification};
+use crate::error::{Error, ErrorKind, Location, Position, Result};
+use crate::formats::document;
+use std::path::Path;
 
 /// The report as pretty JSON, with a line feed at the end.
 ///
@@ -30,12 +33,54 @@ pub fn verification(found: &Verification) -> String {
     pretty(found)
 }
 
+/// A comparison of two reports, in the same form.
+#[must_use]
+pub fn diff(found: &Diff) -> String {
+    pretty(found)
+}
+
+/// Reads a report that [`render`] made.
+///
+/// # Errors
+///
+/// If the file cannot be read, is not a report, or is of a later version.
+pub fn read(path: &Path) -> Result<Report> {
+    let text = document::read(path)?;
+    let report: Report = serde_json::from_str(&text).map_err(|error| {
+        let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let location = Location {
+            position: Some(Position::Line(place(error.line()), place(error.column()))),
+            ..Location::default()
+        };
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or(&text);
+        Error::new(ErrorKind::Malformed, format!("the file is not a report of this program: {what}"))
+            .in_file(path)
+            .at(location)
+            .help("`--json FILE` writes a report")
+    })?;
+    if report.schema_version > SCHEMA_VERSION {
+        let message = format!(
+            "the report has version {}, and this program reads {SCHEMA_VERSION}",
+            report.schema_version
+        );
+        return Err(Error::new(ErrorKind::Unsupported, message)
+            .in_file(path)
+            .help("use the version of memgraph that wrote it"));
+    }
+    Ok(report)
+}
+
 /// The JSON schema of [`Report`], generated from its types.
 #[must_use]
 pub fn schema() -> String {
-    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Report)).unwrap_or_default();
-    text.push('\n');
-    text
+    pretty(&schemars::schema_for!(Report))
+}
+
+/// The JSON schema of [`Diff`], generated from its types.
+#[must_use]
+pub fn diff_schema() -> String {
+    pretty(&schemars::schema_for!(Diff))
 }
 
 fn pretty(value: &impl serde::Serialize) -> String {

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod component;
 pub mod csv;
 mod details;
+pub mod diff;
 pub mod dump;
 pub mod estimate;
 pub mod json;

@@ -5,7 +5,7 @@
 
 mod advice;
 mod comparison;
-mod layout;
+pub(in crate::report) mod layout;
 mod pipeline;
 mod published;
 mod style;

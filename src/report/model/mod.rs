@@ -4,12 +4,15 @@
 
 mod advice;
 mod comparison;
+mod diff;
 pub mod dump;
 mod tables;
 mod words;
 
 pub use advice::{Accuracy, Budget, Suggestion};
 pub use comparison::{Comparison, FusionGroup, Pair};
+pub(crate) use diff::classes;
+pub use diff::{Delta, Diff, DiffRow, Grouping, PhaseDelta, Status};
 pub use tables::{PlannerRow, PlannerTable, QuickEstimate, Verification};
 pub use words::{By, Class, Known, Role, Severity, Task, Verdict};
 

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 
 /// Columns of a line.
-pub(super) const WIDTH: usize = 80;
+pub(in crate::report) const WIDTH: usize = 80;
 
 /// Cuts a text to `width` columns; its end is kept, since names differ there.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(in crate::report) fn cut(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.to_owned();
@@ -18,7 +18,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 
 /// Breaks a text at blanks into lines of at most [`WIDTH`] columns; every line but the first is indented, and the first keeps
 /// its leading blanks.
-pub(super) fn wrap(text: &str, indent: usize) -> String {
+pub(in crate::report) fn wrap(text: &str, indent: usize) -> String {
     let words = text.trim_start_matches(' ');
     let mut column = text.len() - words.len();
     let mut out = " ".repeat(column);
@@ -40,7 +40,7 @@ pub(super) fn wrap(text: &str, indent: usize) -> String {
 
 /// What a piece of text means, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::report) enum Tone {
     /// The title of a section.
     Title,
     /// It is as it should be.
@@ -52,7 +52,7 @@ pub(super) enum Tone {
 }
 
 /// The text with the escape sequences of its tone, or as it is where colours are off.
-pub(super) fn paint(text: impl Display, tone: Tone, is_colored: bool) -> String {
+pub(in crate::report) fn paint(text: impl Display, tone: Tone, is_colored: bool) -> String {
     if !is_colored {
         return text.to_string();
     }

@@ -1,0 +1,55 @@
+//! Text files that are no models: reports, files of settings.
+
+use super::limits::{self, MAX_CONFIG_BYTES};
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Reads a text file.
+///
+/// # Errors
+///
+/// If it cannot be read, is larger than [`MAX_CONFIG_BYTES`], or is not UTF-8.
+pub fn read(path: &Path) -> Result<String> {
+    let length = limits::length(path)?;
+    if length > MAX_CONFIG_BYTES {
+        return Err(limits::exceeded("bytes of the file", length, MAX_CONFIG_BYTES).in_file(path));
+    }
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::new(ErrorKind::Malformed, format!("the file is not text: byte {at} is not UTF-8"))
+            .in_file(path)
+    })
+}
+
+/// Whether a file is a JSON object, by its first character.
+///
+/// What cannot be read is not one: the reader that it is given to says why.
+#[must_use]
+pub fn is_json(path: &Path) -> bool {
+    let mut start = [0; 64];
+    let read = File::open(path).and_then(|mut file| file.read(&mut start));
+    let start = start.get(..read.unwrap_or(0)).unwrap_or_default();
+    path.is_file() && start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_not_a_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        assert!(is_json(&file("report.json", b"\n {\"schema_version\": 1}")));
+        assert!(!is_json(&file("model.xml", b"<?xml version=\"1.0\"?>")));
+        assert!(!is_json(folder.path()) && !is_json(&folder.path().join("none")));
+        assert!(read(&file("broken", b"a\xff")).unwrap_err().to_string().contains("byte 1 is not UTF-8"));
+    }
+}
