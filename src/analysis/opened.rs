@@ -53,6 +53,12 @@ impl Opened {
 
     /// Analyses what was read.
     pub(super) fn analyze(&self, request: &Request) -> Result<Analysis> {
+        let mut found = self.run(request)?;
+        found.report.model.path = self.model.display().to_string();
+        Ok(found)
+    }
+
+    fn run(&self, request: &Request) -> Result<Analysis> {
         match (&request.task, &self.graphs[..]) {
             (Task::Graph, [graph]) => {
                 let scenario = request.scenario(&self.model)?;
@@ -88,6 +94,13 @@ impl Opened {
         registry::for_graph(graph, name, &options).map(Arc::from)
     }
 
+    /// The graph of a pipeline's language model.
+    fn generator(&self) -> Option<&Graph> {
+        let is_generator = |part: &parts::Part| part.role == parts::Role::Language;
+        let mut all = self.graphs.iter().zip(&self.parts);
+        all.find(|(_, part)| is_generator(part)).map(|(graph, _)| &**graph)
+    }
+
     /// Several parts, one after the other.
     fn several(&self, request: &Request, asked: vlm::Request, keeps_vision: bool) -> Result<Analysis> {
         let model = &self.model;
@@ -112,7 +125,7 @@ impl Opened {
         let mut report = report::pipeline::build(&run, &subject);
         let new_tokens = if matches!(request.task, Task::Pipeline { .. }) { asked.new_tokens } else { 0 };
         let tokens = run.prompt.map(|prompt| prompt.saturating_add(new_tokens));
-        let warning = tokens.and_then(|tokens| llm::over_limit(&base, tokens));
+        let warning = tokens.and_then(|tokens| llm::over_limit(self.generator(), &base, tokens));
         report.diagnostics.extend(warning.iter().map(Into::into));
         Ok(Analysis { report, single: None, pipeline: Some(Arc::new((run, subject))) })
     }
@@ -334,7 +347,7 @@ fn language(
     let walked =
         walk(graph, &passes, request).map_err(|error| length::explain(error, graph, &base, tokens, all))?;
     let mut found = single(graph, walked, request)?;
-    found.report.diagnostics.extend(llm::over_limit(&base, all).iter().map(Into::into));
+    found.report.diagnostics.extend(llm::over_limit(Some(graph), &base, all).iter().map(Into::into));
     if let Ok(parts) = parts::of_pipeline(model) {
         found.report.diagnostics.push((&of_pipeline(model, &parts)).into());
     }

@@ -1,5 +1,6 @@
 //! One language model: prefill, decode, or a whole generation.
 
+use super::positions;
 use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
 use crate::formats::genai;
 use crate::graph::{Dims, Graph};
@@ -148,14 +149,21 @@ pub fn check_inputs(graph: &Graph, base: &Scenario, prompt: u64) -> Result<()> {
 }
 
 /// Says that a run of `tokens` tokens, past and new ones included, is longer than the model was made for; `None` if it is
-/// not, or no limit is known.
+/// not, or no limit is known. The limit is the config's, else the rows of the graph's table of positions.
 #[must_use]
-pub fn over_limit(base: &Scenario, tokens: u64) -> Option<Diagnostic> {
-    let limit = base.config.max_positions.filter(|&limit| tokens > limit)?;
-    let text = format!(
-        "the run has {tokens} tokens, and the model was made for {limit} at most (max_position_embeddings {limit})"
-    );
-    Some(Diagnostic { code: "MG0006", severity: Severity::Warning, location: Location::default(), text })
+pub fn over_limit(graph: Option<&Graph>, base: &Scenario, tokens: u64) -> Option<Diagnostic> {
+    let of_config = base
+        .config
+        .max_positions
+        .map(|limit| (limit, format!("max_position_embeddings {limit}"), Location::default()));
+    let of_table = || {
+        let graph = graph?;
+        let (rows, lookup) = positions::table(graph)?;
+        Some((rows, format!("its table of positions has {rows} rows"), graph.location(lookup, None)))
+    };
+    let (limit, source, location) = of_config.or_else(of_table).filter(|&(limit, ..)| tokens > limit)?;
+    let text = format!("the run has {tokens} tokens, and the model was made for {limit} at most ({source})");
+    Some(Diagnostic { code: "MG0006", severity: Severity::Warning, location, text })
 }
 
 /// The error of a model that does not take `tokens` tokens: where that is over the limit of its config, it states the
@@ -250,10 +258,10 @@ mod tests {
     #[test]
     fn a_length_over_the_configs_limit_is_named() {
         let mut base = Scenario::default();
-        assert_eq!(over_limit(&base, 1 << 40), None);
+        assert_eq!(over_limit(None, &base, 1 << 40), None);
         base.config.max_positions = Some(512);
-        assert_eq!(over_limit(&base, 512), None);
-        assert!(over_limit(&base, 513).unwrap().text.contains("512 at most"));
+        assert_eq!(over_limit(None, &base, 512), None);
+        assert!(over_limit(None, &base, 513).unwrap().text.contains("512 at most"));
         let shape = || Error::new(ErrorKind::Shape, "do not broadcast");
         assert_eq!(explain_length(shape(), &base, 512).message(), "do not broadcast");
         assert!(explain_length(shape(), &base, 513).to_string().contains("give 512 tokens or fewer"));

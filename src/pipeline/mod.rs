@@ -7,6 +7,7 @@ pub(crate) mod length;
 pub mod llm;
 pub(crate) mod misfit;
 pub mod parts;
+mod positions;
 pub(crate) mod siblings;
 mod tower;
 pub mod vit;

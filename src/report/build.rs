@@ -125,6 +125,7 @@ fn empty(subject: &Subject<'_>) -> Report {
         component: None,
         model: model::Model {
             path: graph.file().display().to_string(),
+            file: graph.file().display().to_string(),
             format: graph.format().name().to_owned(),
             sha256: subject.sha256.clone(),
             nodes: bodies.iter().map(|body| body.nodes().len() as u64).sum(),

@@ -1,4 +1,4 @@
-//! The component and layer of a node, told from the exporter's names.
+//! The component and layer of a node, found in the exporter's names.
 //!
 //! PyTorch exports name a node by its module path and operation, `__module.model.layers.3.self_attn.q_proj/ov_ext::linear/MatMul`;
 //! ONNX exports by `/model/layers.3/self_attn/q_proj/MatMul`. The words of the path decide. A node without a path
@@ -6,9 +6,10 @@
 //!
 //! The components are those of the published per-part estimates, so that a breakdown can be compared with them.
 
+use crate::graph::op::OpKind;
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
 
 /// The part of a model that a node belongs to.
@@ -17,12 +18,12 @@ use std::borrow::Cow;
 pub struct Component {
     /// The part's name, such as `q_proj`.
     pub part: &'static str,
-    /// The attention block, counted from 0, if it is in one.
+    /// The block, counted from 0, if it is in one.
     pub layer: Option<u32>,
 }
 
 impl Component {
-    /// Where no name tells.
+    /// Where no name says it.
     pub const OTHER: Component = Component { part: "other", layer: None };
 }
 
@@ -42,7 +43,7 @@ const WORDS: &[(&str, &str)] = &[
     ("embed_positions", "position_embed"),
     ("embed_tokens", "embed_tokens"),
     ("embedding", "embed_tokens"),
-    ("embeddings", "embed_tokens"),
+    ("embeddings", "embeddings"),
     ("fc1", "mlp"),
     ("fc2", "mlp"),
     ("feed_forward", "mlp"),
@@ -102,15 +103,71 @@ const BLOCKS: &[&str] = &["layers", "layer", "blocks", "block", "h"];
 
 /// The component of every node of a graph.
 ///
+/// Blocks of several stages (`stages.0.blocks.2`, `stages.1.blocks.0`) are counted through, in the order in which they run.
+///
 /// Cost: linear in nodes and edges.
 #[must_use]
 pub fn of(graph: &Graph) -> Vec<Component> {
-    let found = origins(graph).into_iter();
-    found.map(|origin| origin.map_or(Component::OTHER, |(component, _)| component)).collect()
+    let origins = origins(graph);
+    let blocks = Blocks::new(graph, &origins);
+    let component = |origin: Option<(Component, NodeId)>| {
+        let (component, node) = origin?;
+        Some(Component { layer: blocks.number(graph.node_name(node), component.layer), ..component })
+    };
+    origins.into_iter().map(|origin| component(origin).unwrap_or(Component::OTHER)).collect()
+}
+
+/// Numbers of the blocks of a graph that has several lists of them.
+struct Blocks<'a> {
+    numbers: FxHashMap<(&'a str, u32), u32>,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(graph: &'a Graph, origins: &[Option<(Component, NodeId)>]) -> Blocks<'a> {
+        // A block ends with its last node; constants of it may be converted long before it runs.
+        let mut last: FxHashMap<(&str, u32), usize> = FxHashMap::default();
+        let mut lists = FxHashSet::default();
+        for (step, &node) in graph.execution_order().iter().enumerate() {
+            let Some((Component { layer: Some(layer), .. }, origin)) = origins[node.index()] else {
+                continue;
+            };
+            if let Some(list) = list(graph.node_name(origin)) {
+                last.insert((list, layer), step);
+                lists.insert(list);
+            }
+        }
+        let mut blocks: Vec<_> = last.into_iter().filter(|_| lists.len() > 1).collect();
+        blocks.sort_unstable_by_key(|&(_, step)| step);
+        Blocks { numbers: blocks.into_iter().map(|(block, _)| block).zip(0..).collect() }
+    }
+
+    /// The number of the block that a node is in, where its own list counts `layer`.
+    fn number(&self, name: &str, layer: Option<u32>) -> Option<u32> {
+        let counted = || self.numbers.get(&(list(name)?, layer?)).copied();
+        counted().or(layer)
+    }
+}
+
+/// The part of a module path before a block's number: `encoder.stages.1.layers`.
+fn list(name: &str) -> Option<&str> {
+    let (path, _) = split(name)?;
+    let path = root(path);
+    let mut start = 0;
+    for word in path.split(['.', '/']) {
+        let end = start + word.len();
+        let next = path.get(end + 1..).and_then(|rest| rest.split(['.', '/']).next());
+        if BLOCKS.contains(&word) && next.is_some_and(|next| next.parse::<u32>().is_ok()) {
+            return path.get(..end);
+        }
+        start = end + 1;
+    }
+    None
 }
 
 /// What the parts of a graph are called in a breakdown: the part where it is known, else the module that the exporter's
 /// names give, else the operator type.
+///
+/// The parts are those of a transformer, so a graph of convolutions without attention is divided by modules alone.
 ///
 /// Modules are cut at the first word of their path at which none has more than half of the nodes: `layer1`, `layer2` …
 /// of a ResNet.
@@ -119,37 +176,56 @@ pub fn of(graph: &Graph) -> Vec<Component> {
 #[must_use]
 pub fn labels(graph: &Graph) -> Vec<Cow<'_, str>> {
     let origins = origins(graph);
+    let has_attention =
+        origins.iter().flatten().any(|(component, _)| ATTENTION_PARTS.contains(&component.part));
+    let has_parts = has_attention || graph.nodes().iter().all(|node| node.op.kind() != OpKind::Convolution);
     let is_other = |origin: &Option<(Component, NodeId)>| {
-        origin.is_none_or(|(component, _)| component.part == Component::OTHER.part)
+        origin.is_none_or(|(component, _)| !has_parts || component.part == Component::OTHER.part)
     };
     let path =
         |origin: &Option<(Component, NodeId)>| origin.and_then(|(_, node)| module(graph.node_name(node)));
     let paths: Vec<&str> = origins.iter().filter(|origin| is_other(origin)).filter_map(path).collect();
-    let depth = (1..MODULE_WORDS).find(|&depth| is_even(&paths, depth)).unwrap_or(MODULE_WORDS);
+    let common = common(&paths);
+    let depth = (1..MODULE_WORDS).find(|&depth| is_even(&paths, common, depth)).unwrap_or(MODULE_WORDS);
     let label = |(index, origin): (usize, &Option<(Component, NodeId)>)| match origin {
         Some((component, _)) if !is_other(origin) => Cow::Borrowed(component.part),
         origin => match path(origin) {
-            Some(path) => Cow::Borrowed(words(path, depth)),
+            Some(path) => Cow::Borrowed(words(path, common, depth)),
             None => Cow::Borrowed(graph.node_type(NodeId::new(index))),
         },
     };
     origins.iter().enumerate().map(label).collect()
 }
 
-/// Words of a module's path in a breakdown at most.
-const MODULE_WORDS: usize = 4;
+/// Parts that only a graph with attention has.
+const ATTENTION_PARTS: [&str; 4] = ["q_proj", "qkv_proj", "scaled_dot_product_attention", "o_proj"];
 
-/// Whether none of the paths' first words has more than half of them.
-fn is_even(paths: &[&str], depth: usize) -> bool {
+/// Words of a module's path in a breakdown at most.
+const MODULE_WORDS: usize = 5;
+
+/// Bytes of the words that all paths begin with.
+fn common(paths: &[&str]) -> usize {
+    let Some((first, rest)) = paths.split_first() else { return 0 };
+    let ends = first.match_indices(['.', '/']).map(|(end, _)| end + 1);
+    ends.take_while(|&end| {
+        first.get(..end).is_some_and(|words| rest.iter().all(|path| path.starts_with(words)))
+    })
+    .last()
+    .unwrap_or(0)
+}
+
+/// Whether none of the paths' first words after the common ones has more than half of them.
+fn is_even(paths: &[&str], common: usize, depth: usize) -> bool {
     let mut counts: FxHashMap<&str, usize> = FxHashMap::default();
     for path in paths {
-        *counts.entry(words(path, depth)).or_default() += 1;
+        *counts.entry(words(path, common, depth)).or_default() += 1;
     }
     counts.values().all(|&count| count * 2 <= paths.len())
 }
 
-/// The first words of a path.
-fn words(path: &str, count: usize) -> &str {
+/// The first words of a path after the common ones.
+fn words(path: &str, common: usize, count: usize) -> &str {
+    let path = path.get(common..).unwrap_or(path);
     let end = path.match_indices(['.', '/']).nth(count - 1).map_or(path.len(), |(end, _)| end);
     path.get(..end).unwrap_or(path)
 }
@@ -176,7 +252,7 @@ fn origins(graph: &Graph) -> Vec<Option<(Component, NodeId)>> {
     found
 }
 
-/// What a node's own name or variable tells.
+/// What a node's own name or variable says.
 fn named(graph: &Graph, id: NodeId) -> Option<Component> {
     match graph.node(id).op {
         Op::ReadValue(variable) | Op::Assign(variable) => {
@@ -188,7 +264,7 @@ fn named(graph: &Graph, id: NodeId) -> Option<Component> {
     }
 }
 
-/// The component that a node name's module path tells.
+/// The component that a node name's module path gives.
 ///
 /// # Example
 ///
@@ -230,8 +306,12 @@ pub fn module(name: &str) -> Option<&str> {
     if operation.is_empty() && name.starts_with('/') {
         return None;
     }
-    let path = ["__module.", "self."].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
-    Some(path).filter(|path| !path.is_empty() && *path != "__module")
+    Some(root(path)).filter(|path| !path.is_empty() && *path != "__module")
+}
+
+/// A module path without the exporter's word for the whole model.
+fn root(path: &str) -> &str {
+    ["__module.", "self."].iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
 }
 
 /// A name's module path and its operation.
@@ -274,7 +354,7 @@ fn part(words: &[&str], operation: &str, is_in_block: bool) -> &'static str {
     }
 }
 
-/// The part of an operation that stands directly in an attention module.
+/// The part of an operation directly in an attention module.
 fn attention(operation: &str) -> &'static str {
     let name = operation.split('/').next().unwrap_or_default().trim_start_matches("aten::");
     match name {
@@ -292,12 +372,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_sorted_and_stand_once() {
+    fn words_are_sorted_and_unique() {
         assert!(WORDS.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     #[test]
-    fn paths_tell_part_and_layer() {
+    fn modules_are_cut_after_their_common_words() {
+        let paths = ["m.net.stages.0.conv", "m.net.stages.1.conv", "m.net.head"];
+        let common = common(&paths);
+        assert_eq!(words(paths[0], common, 2), "stages.0");
+        assert!(!is_even(&paths, common, 1) && is_even(&paths, common, 2));
+    }
+
+    #[test]
+    fn a_list_of_blocks_is_the_path_before_a_number() {
+        let cases = [
+            ("__module.stages.1.blocks.0.conv/aten::_convolution/Convolution", Some("stages.1.blocks")),
+            ("self.stages.1.blocks.0.gamma/Convert", Some("stages.1.blocks")),
+            ("/model/layers.3/self_attn/q_proj/MatMul", Some("model/layers")),
+            ("__module.layers.norm/aten::mul/Multiply", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(list(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn paths_give_part_and_layer() {
         let cases = [
             ("__module.model.embed_tokens/ov_ext::embedding/Gather", "embed_tokens", None),
             ("__module.model.layers.0.input_layernorm/aten::pow/Power", "input_layernorm", Some(0)),

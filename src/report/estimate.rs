@@ -53,6 +53,7 @@ pub fn build(estimate: &Estimate, sha256: String) -> Report {
         tool: model::Tool::this(),
         model: model::Model {
             path: estimate.model.display().to_string(),
+            file: estimate.model.display().to_string(),
             format: "config.json".to_owned(),
             sha256,
             ..model::Model::default()

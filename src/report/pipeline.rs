@@ -489,6 +489,7 @@ fn frame(run: &Run, wanted: &PipelineSubject, components: &[Report]) -> Report {
         tool: model::Tool::this(),
         model: model::Model {
             path: wanted.model.clone(),
+            file: wanted.model.clone(),
             format: "pipeline".to_owned(),
             sha256: String::new(),
             nodes: components.iter().map(|report| report.model.nodes).sum(),

@@ -6,7 +6,7 @@
 use crate::error::{Diagnostic, Error, ErrorKind, Location, Severity};
 use crate::graph::{Graph, Op, WeightFile, WeightRange};
 use crate::ids::{NodeId, TensorId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Nodes that are searched upstream of a value: what computes a shape is short.
@@ -41,30 +41,64 @@ pub(super) fn error(graph: &Graph, node: NodeId, port: usize) -> Option<Error> {
     Some(Error::new(ErrorKind::Malformed, fault).at(graph.location(node, None)).note(note).help(help))
 }
 
-/// Warnings of git-lfs pointers in the place of weights that constants are in.
+/// A warning per git-lfs pointer in the place of weights, and a note per file without the bytes of some constants.
+///
+/// Cost: linear in nodes, bodies included.
 pub(super) fn diagnostics(graph: &Graph) -> Vec<Diagnostic> {
-    if graph.weight_files().iter().all(|file| !file.is_pointer) {
-        return Vec::new();
-    }
     let nodes = graph.with_bodies().into_iter().flat_map(Graph::nodes);
-    let used: BTreeSet<u32> = nodes
-        .filter_map(|node| match &node.op {
-            Op::Constant(constant) => constant.range.map(|range| range.file),
-            _ => None,
-        })
-        .collect();
-    let files = used.into_iter().filter_map(|file| graph.weight_files().get(file as usize));
-    files.filter(|file| file.is_pointer).map(warning).collect()
+    let ranges = nodes.filter_map(|node| match &node.op {
+        Op::Constant(constant) => constant.range,
+        _ => None,
+    });
+    let mut absent: BTreeMap<u32, Absent> = BTreeMap::new();
+    for range in ranges {
+        let Some(file) = graph.weight_files().get(range.file as usize) else { continue };
+        if file.is_pointer || file.len.is_none_or(|len| len < end(range)) {
+            let absent = absent.entry(range.file).or_default();
+            absent.constants += 1;
+            absent.end = absent.end.max(end(range));
+        }
+    }
+    let files = absent.into_iter().filter_map(|(file, absent)| {
+        graph.weight_files().get(file as usize).map(|file| absent.diagnostic(file))
+    });
+    files.collect()
 }
 
-fn warning(file: &WeightFile) -> Diagnostic {
-    let text = format!(
-        "{} is a git-lfs pointer, not the weights (`git lfs pull` fetches them): sizes come from the graph, and no value is \
-         read",
-        file_name(&file.path)
-    );
-    let location = Location { file: Some(file.path.display().to_string()), ..Location::default() };
-    Diagnostic { code: "MG0005", severity: Severity::Warning, location, text }
+/// What a file of weights lacks.
+#[derive(Default)]
+struct Absent {
+    constants: u64,
+    /// The end of the last constant, in bytes from the file's start.
+    end: u64,
+}
+
+impl Absent {
+    fn diagnostic(&self, file: &WeightFile) -> Diagnostic {
+        let name = file_name(&file.path);
+        let constants = match self.constants {
+            1 => "1 constant has a size and no value".to_owned(),
+            count => format!("{count} constants have a size and no value"),
+        };
+        let (code, severity, text) = match file.len {
+            _ if file.is_pointer => (
+                "MG0005",
+                Severity::Warning,
+                format!(
+                    "{name} is a git-lfs pointer, not the weights (`git lfs pull` fetches them): sizes come from the \
+                     graph, and no value is read"
+                ),
+            ),
+            None => ("MG0008", Severity::Note, format!("{name} is missing: {constants}")),
+            Some(len) => (
+                "MG0008",
+                Severity::Note,
+                format!("{name} has {len} bytes, and its constants end at {}: {constants}", self.end),
+            ),
+        };
+        let location = Location { file: Some(file.path.display().to_string()), ..Location::default() };
+        Diagnostic { code, severity, location, text }
+    }
 }
 
 /// The first constant upstream of a tensor that is in no part of its file.
@@ -138,6 +172,14 @@ mod tests {
     #[test]
     fn a_pointer_is_a_warning() {
         assert_eq!(diagnostics(&graph(None, true)).len(), 1);
-        assert!(diagnostics(&graph(None, false)).is_empty());
+    }
+
+    #[test]
+    fn a_file_without_the_bytes_of_a_constant_is_a_note() {
+        let text = |len| diagnostics(&graph(len, false)).pop().map(|found| (found.code, found.text));
+        let (code, missing) = text(None).unwrap();
+        assert_eq!((code, &*missing), ("MG0008", "m.bin is missing: 1 constant has a size and no value"));
+        assert!(text(Some(11)).unwrap().1.starts_with("m.bin has 11 bytes, and its constants end at 12"));
+        assert_eq!(text(Some(12)), None);
     }
 }

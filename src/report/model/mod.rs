@@ -115,8 +115,11 @@ pub struct Component {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Model {
-    /// The file, as the user named it.
+    /// The file or folder, as the user named it.
     pub path: String,
+    /// The file that the graph was read from; of a pipeline the folder.
+    #[serde(default)]
+    pub file: String,
     /// Its format.
     pub format: String,
     /// SHA-256 of the graph file, in hex.

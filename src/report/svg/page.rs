@@ -144,7 +144,7 @@ pub(super) fn run_of_report(report: &Report) -> (String, String) {
         prompt,
         Some(format!("{} {}", report.profile.name, report.profile.version)),
     ];
-    (place(Path::new(&report.model.path)), said.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    (place(Path::new(&report.model.file)), said.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// The words of a budget's line.

@@ -73,13 +73,13 @@ fn subject(report: &Report) -> String {
     let facts = [Some(run), Some(format!("{} {}", profile.name, profile.version))].into_iter().chain(machine);
     let facts = facts.flatten().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", ");
     let room = WIDTH.saturating_sub(facts.chars().count() + 2).max(MODEL);
-    cut(&format!("{}: {facts}", cut(model(&report.model.path), room)), WIDTH)
+    cut(&format!("{}: {facts}", cut(model(&report.model.file), room)), WIDTH)
 }
 
 /// Columns of the model's name that are always shown.
 const MODEL: usize = 8;
 
-/// The last word of the model's path; its folder's where the file has one of the usual names.
+/// The last word of the model's file; its folder's where the file has one of the usual names.
 fn model(path: &str) -> &str {
     let path = path.trim_end_matches('/');
     let path = match path.rsplit_once('/') {
@@ -233,10 +233,12 @@ fn trust(out: &mut String, report: &Report, style: &Style) -> Result {
         1 => Some(format!("1 {what} ({option})")),
         count => Some(format!("{count} {what}s ({option})")),
     };
-    let left = report.diagnostics.len() - found.len().min(DIAGNOSTICS);
+    let left = found.len().saturating_sub(DIAGNOSTICS);
+    let notes = report.diagnostics.len() - found.len();
     let hints = [
         hidden(report.assumptions.len(), "assumption", "--explain").filter(|_| !style.explains),
         hidden(left, "more diagnostic", "-v").filter(|_| !style.is_verbose),
+        hidden(notes, "note", "-v").filter(|_| !style.is_verbose),
         (!style.is_verbose).then(|| "all tables (-v)".to_owned()),
     ];
     let hints: Vec<String> = hints.into_iter().flatten().collect();

@@ -32,7 +32,7 @@ fn model(out: &mut String, report: &Report) -> std::fmt::Result {
         0 => format!(", {} nodes", model.nodes),
         parts => format!(", {parts} models, {} nodes", model.nodes),
     };
-    writeln!(out, "\nModel\n  {} ({}{what})", model.path, model.format)
+    writeln!(out, "\nModel\n  {} ({}{what})", model.file, model.format)
 }
 
 fn storage(out: &mut String, report: &Report) -> std::fmt::Result {
