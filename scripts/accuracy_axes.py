@@ -12,13 +12,13 @@ import tomllib
 from collections import Counter, defaultdict
 
 import common
+import validated
 import compare_execution
 import records
 
 MIB = records.MIB
 SPLIT = common.ROOT / "scripts/accuracy.toml"
-COUNTS = common.ROOT / "src/report/validated.json"
-VALIDATED = common.ROOT / "docs/validated.md"
+PROFILE = "openvino-cpu"
 TOLERANCE = {"heap": (0.01, 4 * MIB), "resident": (0.03, 8 * MIB)}
 GRAPH = 99.0  # percent of nodes
 SHOWN = 25  # blocks and nodes per run, with --verbose
@@ -234,15 +234,13 @@ def summary(rows):
     for (kind_, isa, version), part in grouped(rows, "kind", "isa", "version").items():
         held = [row for row in part if row["use"] == "validation"]
         kinds.append({"kind": kind_, "machine": isa, "version": version, "validated": bool(held), **counts(held or part)})
-    return {"profile": "openvino-cpu", "kinds": kinds, "axes": axes}
+    return {"kinds": kinds, "axes": axes}
 
 
 def worse(rows):
     """The axes of which fewer runs agree than the committed counts say."""
-    if not COUNTS.exists():
-        return
     now = {(one["set"], one["axis"]): one for one in summary(rows)["axes"]}
-    for old in json.loads(COUNTS.read_text())["axes"]:
+    for old in validated.read()["axes"]:
         new = now.get((old["set"], old["axis"]))
         if new is None or new["runs"] != old["runs"]:
             yield f"{old['set']}, {old['axis']}: other runs than when the counts were written; write them again"
@@ -259,18 +257,4 @@ def worse(rows):
 def write(rows):
     """Writes the counts for the report and for the next comparison, and docs/validated.md."""
     found = summary(rows)
-    COUNTS.write_text(json.dumps(found, indent=1) + "\n")
-    lines = [
-        "# What was measured, and how near the estimates were", "",
-        "Made by `scripts/accuracy.py --write docs/accuracy.md`; the same counts are in `src/report/validated.json`, where the",
-        "report reads its line on accuracy. Per kind of model, processor and release of OpenVINO: how many runs were measured,",
-        "and of how many the heap and the resident set at the peak of the first inference were within 1, 3 and 10 %. \"No\" under",
-        "*validated*: rules were derived from these runs, so that the counts are not those of unknown models.", "",
-        "| kind of model | processor | OpenVINO | validated | runs | heap within 1, 3, 10 % | resident within 1, 3, 10 % |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for one in found["kinds"]:
-        cells = [" / ".join(str(one[what][f"within_{percent}_percent"]) for percent in (1, 3, 10)) for what in TOLERANCE]
-        lines.append(f"| {one['kind']} | {one['machine']} | {one['version']} | {'yes' if one['validated'] else 'no'} | {one['runs']} "
-                     f"| {cells[0]} | {cells[1]} |")
-    VALIDATED.write_text("\n".join(lines) + "\n")
+    validated.replace(PROFILE, found["kinds"], found["axes"])
