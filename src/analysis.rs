@@ -1,18 +1,19 @@
 //! The whole program as a library: a model and a request in, a report out.
 //!
 //! [`analyze`] runs the stages that the crate's first page shows; [`run`] keeps what the stages made, for charts and
-//! comparisons. The command line is made of these two.
+//! comparisons. [`Opened`] is a model that is read once and analysed under many requests.
 
+mod kind;
 mod opened;
 mod request;
 mod suggest;
 
 use crate::error::Result;
 use crate::report::model::Report;
-use opened::Opened;
 use std::path::Path;
 
-pub use opened::Analysis;
+pub use kind::Kind;
+pub use opened::{Analysis, Opened};
 pub use request::{Request, Task};
 
 /// Analyses a model.

@@ -50,6 +50,7 @@
 //! | task | modules |
 //! |---|---|
 //! | analyze a model | [`analysis`], [`pipeline`], [`closed_form`], [`report`], [`regress`] |
+//! | find what fits | [`fit`] |
 //! | call one stage | [`formats`], [`graph`], [`scenario`], [`shape`], [`runtime`], [`schedule`], [`problem`], [`plan`], [`verify`], [`phases`] |
 //! | vocabulary | [`units`], [`ids`], [`dtype`], [`error`], [`machine`] |
 //!
@@ -64,6 +65,7 @@ pub mod analysis;
 pub mod closed_form;
 pub mod dtype;
 pub mod error;
+pub mod fit;
 pub mod formats;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -46,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["*", "!RUNTIME", "!cli", "!lib"]),
     ("regress", &["*", "!RUNTIME", "!cli", "!lib"]),
     ("analysis", &["*", "!RUNTIME", "!regress", "!cli", "!lib"]),
+    ("fit", &["*", "!RUNTIME", "!cli", "!lib"]),
     ("fuzzing", &["problem", "schedule", "graph"]),
     ("lib", &["*", "!RUNTIME", "!cli"]),
     ("cli", &["*", "!RUNTIME"]),
@@ -114,7 +115,7 @@ fn only_its_folder_and_the_registry_name_a_runtime() {
         runtimes.into_iter().filter(|name| name.ends_with("pu") || name == "llamacpp").collect();
     let mut faults = BTreeSet::new();
     for file in files() {
-        if !["phases", "pipeline", "report", "regress", "analysis", "cli", "lib"]
+        if !["phases", "pipeline", "report", "regress", "analysis", "fit", "cli", "lib"]
             .contains(&area(&file.path).as_str())
         {
             continue;

@@ -1,10 +1,11 @@
 //! A model whose files are read, and what an analysis makes of it.
 
+use super::kind::{self, Kind};
 use super::request::{Request, Task};
 use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
 use crate::formats::identify::Folder;
 use crate::formats::{self, preprocessor};
-use crate::graph::Graph;
+use crate::graph::{Format, Graph, Setting};
 use crate::phases::{self, PhaseName};
 use crate::pipeline::{self, genai, length, llm, misfit, parts, vlm};
 use crate::plan::Planner;
@@ -12,23 +13,32 @@ use crate::report::diff::{self, Node, Side};
 use crate::report::model::{self, Comparison, Report};
 use crate::report::pipeline::PipelineSubject;
 use crate::report::{self, By, Subject, accuracy};
+use crate::runtime::options::Options;
 use crate::runtime::{Assumption, Phase, Runtime, registry};
 use crate::scenario::Scenario;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A model whose files are read; what is analysed of it may differ from request to request.
-#[derive(Debug)]
-pub(super) struct Opened {
+#[derive(Clone, Debug)]
+pub struct Opened {
     pub(super) model: PathBuf,
     /// The graphs; with their parts where there are several, or might be.
     pub(super) graphs: Vec<Arc<Graph>>,
     parts: Vec<parts::Part>,
+    /// What the files hold of which a runtime builds a graph in code; none of others.
+    stored: Vec<Option<Arc<Graph>>>,
+    /// Profile and options that those graphs were built under.
+    built_under: (Option<String>, Options),
 }
 
 impl Opened {
     /// Reads the graphs that a task needs of a model.
-    pub(super) fn open(model: &Path, request: &Request) -> Result<Opened> {
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or the model lacks what the task needs.
+    pub fn open(model: &Path, request: &Request) -> Result<Opened> {
         let task = &request.task;
         let parts = match task {
             Task::Graph | Task::Language { .. } => Vec::new(),
@@ -41,19 +51,122 @@ impl Opened {
             }
             Task::Pipeline { .. } => parts::of_pipeline(model)?,
         };
-        let graphs = match task {
-            Task::Graph => vec![Arc::new(request.open(&Folder::only_model(model)?)?)],
-            Task::Language { .. } => vec![Arc::new(request.open(&llm::file(model)?)?)],
-            _ => {
-                parts.iter().map(|part| request.open(&part.file).map(Arc::new)).collect::<Result<Vec<_>>>()?
-            }
+        let files = match task {
+            Task::Graph => vec![Folder::only_model(model)?],
+            Task::Language { .. } => vec![llm::file(model)?],
+            _ => parts.iter().map(|part| part.file.clone()).collect(),
         };
-        Ok(Opened { model: model.to_owned(), graphs, parts })
+        Opened::of_files(model, &files, parts, request)
+    }
+
+    /// Reads a model and finds what kind of run it is made for: a folder with a vision tower and a language model is a
+    /// pipeline, a graph with tokens as inputs is a language model, one with pixels or patches a vision tower.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or a folder holds no model, or several without known names.
+    pub fn identify(model: &Path, request: &Request) -> Result<(Opened, Kind)> {
+        if let Ok(parts) = parts::of_pipeline(model) {
+            let files: Vec<PathBuf> = parts.iter().map(|part| part.file.clone()).collect();
+            return Ok((Opened::of_files(model, &files, parts, request)?, Kind::Pipeline));
+        }
+        let tower = parts::of_vision(model).ok().filter(|parts| parts.len() > 1);
+        if let (Some(parts), Err(_)) = (tower, llm::file(model)) {
+            let files: Vec<PathBuf> = parts.iter().map(|part| part.file.clone()).collect();
+            return Ok((Opened::of_files(model, &files, parts, request)?, Kind::Vision));
+        }
+        let file = llm::file(model)?;
+        let mut opened = Opened::of_files(model, std::slice::from_ref(&file), Vec::new(), request)?;
+        let kind = opened.graphs.first().map_or(Kind::Graph, |graph| kind::of(graph));
+        if kind == Kind::Vision {
+            opened.parts = parts::of_vision(&file)?;
+        }
+        Ok((opened, kind))
+    }
+
+    fn of_files(
+        model: &Path,
+        files: &[PathBuf],
+        parts: Vec<parts::Part>,
+        request: &Request,
+    ) -> Result<Opened> {
+        let read = files.iter().map(|file| formats::open(file).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+        let stored = read.iter().map(|graph| graph.stored().map(|_| Arc::clone(graph))).collect();
+        let built_under = (request.profile.clone(), request.options.clone());
+        let opened = Opened { model: model.to_owned(), graphs: read, parts, stored, built_under };
+        Ok(Opened { graphs: opened.built(request)?, ..opened })
+    }
+
+    /// The graphs, of which a runtime builds those of files without one.
+    fn built(&self, request: &Request) -> Result<Vec<Arc<Graph>>> {
+        let built = self.graphs.iter().zip(&self.stored).map(|(graph, stored)| {
+            let Some(stored) = stored else { return Ok(Arc::clone(graph)) };
+            Ok(request.expanded(stored)?.map_or_else(|| Arc::clone(stored), Arc::new))
+        });
+        built.collect()
+    }
+
+    /// What the request needs of the graphs that depend on its options, where these are not those of the first request.
+    fn rebuilt(&self, request: &Request) -> Result<Option<Opened>> {
+        let (profile, options) = &self.built_under;
+        let is_same = *profile == request.profile && *options == request.options;
+        if is_same || self.stored.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let built_under = (request.profile.clone(), request.options.clone());
+        Ok(Some(Opened { graphs: self.built(request)?, built_under, ..self.clone() }))
+    }
+
+    /// The longest text that the model was made for: its config.json's positions, or its file's.
+    ///
+    /// # Errors
+    ///
+    /// If the config cannot be read.
+    pub fn longest_text(&self, request: &Request) -> Result<Option<u64>> {
+        let stated = request.scenario(&self.model)?.config.max_positions;
+        Ok(stated.or_else(|| self.setting("context_length")))
+    }
+
+    /// The side of the images that the model was made for, as its config.json states it.
+    ///
+    /// # Errors
+    ///
+    /// If the config cannot be read.
+    pub fn image_size(&self, request: &Request) -> Result<Option<u64>> {
+        Ok(request.scenario(&self.model)?.config.image_size)
+    }
+
+    /// The formats of the files.
+    #[must_use]
+    pub fn formats(&self) -> Vec<Format> {
+        self.graphs.iter().map(|graph| graph.format()).collect()
+    }
+
+    /// The layers of a model whose file states them.
+    #[must_use]
+    pub fn stated_layers(&self) -> Option<u64> {
+        self.setting("block_count")
+    }
+
+    /// A number among the settings of a file's architecture.
+    fn setting(&self, name: &str) -> Option<u64> {
+        let stored = self.stored.iter().flatten().find_map(|graph| graph.stored())?;
+        let Some(Setting::Text(architecture)) = stored.settings.get("general.architecture") else {
+            return None;
+        };
+        stored.integer(&format!("{architecture}.{name}"))
     }
 
     /// Analyses what was read.
-    pub(super) fn analyze(&self, request: &Request) -> Result<Analysis> {
-        let mut found = self.run(request)?;
+    ///
+    /// # Errors
+    ///
+    /// As [`analyze`](super::analyze); and if the request's task needs other files than those that were read.
+    pub fn analyze(&self, request: &Request) -> Result<Analysis> {
+        let mut found = match self.rebuilt(request)? {
+            Some(rebuilt) => rebuilt.run(request)?,
+            None => self.run(request)?,
+        };
         found.report.model.path = self.model.display().to_string();
         Ok(found)
     }

@@ -131,11 +131,15 @@ impl Request {
     /// Those of [`formats::open`] and of [`Runtime::expand`].
     pub fn open(&self, file: &Path) -> Result<Graph> {
         let graph = formats::open(file)?;
+        Ok(self.expanded(&graph)?.unwrap_or(graph))
+    }
+
+    /// The graph that the runtime builds in code for a file without one; `None` for a file that has one.
+    pub(super) fn expanded(&self, graph: &Graph) -> Result<Option<Graph>> {
         if graph.stored().is_none() {
-            return Ok(graph);
+            return Ok(None);
         }
-        let expanded = self.runtime(&graph)?.expand(&graph)?;
-        Ok(expanded.unwrap_or(graph))
+        self.runtime(graph)?.expand(graph)
     }
 
     /// The planner that places buffers under `runtime`.

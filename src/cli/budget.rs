@@ -4,6 +4,7 @@ use super::Outcome;
 use super::parse::parse_size;
 use clap::Args;
 use memgraph::Bytes;
+use memgraph::fit::Limit;
 use memgraph::report::budget;
 use memgraph::report::model::{Report, Verdict};
 
@@ -19,6 +20,30 @@ pub(super) struct BudgetArgs {
     /// Accept a run that fits once the operating system drops pages of mapped weights
     #[arg(long, requires = "budget", help_heading = "Budget")]
     allow_paging: bool,
+}
+
+/// A limit that runs are searched under.
+#[derive(Debug, Args)]
+pub(super) struct LimitArgs {
+    /// Memory that there is, such as 16GiB or 16GB; a run fits if its resident peak does
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Budget")]
+    budget: Option<u64>,
+    /// Memory that others need: part of the budget
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "budget", help_heading = "Budget")]
+    reserve: Option<u64>,
+    /// Accept runs that fit once the operating system drops pages of mapped weights
+    #[arg(long, requires = "budget", help_heading = "Budget")]
+    allow_paging: bool,
+}
+
+impl LimitArgs {
+    /// The limit, where a budget was given.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        let mut limit = Limit::new(Bytes(self.budget?));
+        limit.reserve = Bytes(self.reserve.unwrap_or_default());
+        limit.allows_paging = self.allow_paging;
+        Some(limit)
+    }
 }
 
 impl BudgetArgs {

@@ -62,9 +62,14 @@ impl ChartArgs {
             Which::All => Vec::new(),
         };
         drawing.layer = self.layer;
-        drawing.command = Some(command(std::env::args().skip(1)));
+        drawing.command = Some(this_command());
         drawing
     }
+}
+
+/// The command line of this program's run, without the folders of this machine.
+pub(super) fn this_command() -> String {
+    command(std::env::args().skip(1))
 }
 
 /// The command line without the folders of this machine.

@@ -6,6 +6,7 @@ mod completions;
 mod components;
 mod diff;
 mod dump;
+mod fit;
 mod graph;
 mod llm;
 mod man;
@@ -14,10 +15,13 @@ mod outcome;
 mod output;
 mod parse;
 mod plan;
+mod progress;
 mod quick;
+mod run;
 mod runtime;
 mod schema;
 mod spelling;
+mod sweep;
 mod text;
 mod tips;
 mod verify;
@@ -53,6 +57,8 @@ enum Command {
     Vlm(vlm::Args),
     Graph(graph::Args),
     Diff(diff::Args),
+    Fit(fit::Args),
+    Sweep(sweep::Args),
     Dump(dump::Args),
     Plan(plan::Args),
     Verify(verify::Args),
@@ -88,6 +94,8 @@ pub fn main() -> ExitCode {
         Command::Vlm(args) => vlm::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Fit(args) => fit::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args),
@@ -121,6 +129,8 @@ mod tests {
             vlm::EXAMPLES,
             graph::EXAMPLES,
             diff::EXAMPLES,
+            fit::EXAMPLES,
+            sweep::EXAMPLES,
             dump::EXAMPLES,
             plan::EXAMPLES,
             verify::EXAMPLES,

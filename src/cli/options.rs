@@ -8,7 +8,7 @@ use super::text::TextArgs;
 use super::{Outcome, output};
 use clap::{Args, ValueEnum};
 use memgraph::analysis::{self, Request, Task};
-use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::error::Result;
 use memgraph::graph::{Dims, Value};
 use memgraph::report::{self, By, model::Report, text::Heading};
 use memgraph::scenario::Scenario;
@@ -156,19 +156,7 @@ impl Analysis {
     fn check_outputs(&self) -> Result<()> {
         let (json, csv) = (self.json.as_deref(), self.csv.as_deref());
         let targets = [("--svg", self.chart.target()), ("--json", json), ("--csv", csv)];
-        let to_stdout = targets.into_iter().filter(|(_, target)| target.is_some_and(output::is_stdout));
-        let names: Vec<&str> = to_stdout.map(|(name, _)| name).collect();
-        match names[..] {
-            [] | [_] => Ok(()),
-            [first, second, ..] => {
-                let message = format!("`{first} -` and `{second} -` both write to standard output");
-                let help = format!(
-                    "give a file to one of them, such as `{second} report{}`",
-                    second.replace("--", ".")
-                );
-                Err(Error::new(ErrorKind::Usage, message).help(help))
-            }
-        }
+        output::check_targets(&targets)
     }
 
     /// Analyses a model and writes the report wherever the options ask for it.

@@ -1,6 +1,6 @@
 //! Where text and files go.
 
-use memgraph::error::{Error, Result};
+use memgraph::error::{Error, ErrorKind as Fault, Result};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -25,6 +25,25 @@ pub(super) fn write(target: &Path, text: &str) -> Result<()> {
         return print(text);
     }
     std::fs::write(target, text).map_err(|error| Error::unwritable(target, error))
+}
+
+/// Refuses two outputs on standard output: neither could be read. Each target has the name of its option.
+///
+/// # Errors
+///
+/// If there are two.
+pub(super) fn check_targets(targets: &[(&str, Option<&Path>)]) -> Result<()> {
+    let to_stdout = targets.iter().filter(|(_, target)| target.is_some_and(is_stdout));
+    let names: Vec<&str> = to_stdout.map(|(name, _)| *name).collect();
+    match names[..] {
+        [] | [_] => Ok(()),
+        [first, second, ..] => {
+            let message = format!("`{first} -` and `{second} -` both write to standard output");
+            let help =
+                format!("give a file to one of them, such as `{second} report{}`", second.replace("--", "."));
+            Err(Error::new(Fault::Usage, message).help(help))
+        }
+    }
 }
 
 /// Whether a target is standard output.

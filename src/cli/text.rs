@@ -24,11 +24,23 @@ pub(super) struct TextArgs {
     color: Color,
 }
 
+/// When text has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Color {
+pub(super) enum Color {
     Auto,
     Always,
     Never,
+}
+
+impl Color {
+    /// Whether text on standard output has colours.
+    pub(super) fn is_on(self) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => output::is_colored(),
+        }
+    }
 }
 
 impl TextArgs {
@@ -38,11 +50,7 @@ impl TextArgs {
         style.top = self.top;
         style.is_verbose = self.verbose;
         style.explains = self.explain;
-        style.is_colored = match self.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => output::is_colored(),
-        };
+        style.is_colored = self.color.is_on();
         style
     }
 }

@@ -1,6 +1,6 @@
 //! JSON: the report as it is, and its schema.
 
-use super::model::{Diff, PlannerTable, QuickEstimate, Report, SCHEMA_VERSION, Verification};
+use super::model::{Diff, Fit, PlannerTable, QuickEstimate, Report, SCHEMA_VERSION, Sweep, Verification};
 use crate::error::{Error, ErrorKind, Location, Position, Result};
 use crate::formats::document;
 use std::path::Path;
@@ -69,6 +69,18 @@ pub fn read(path: &Path) -> Result<Report> {
             .help("use the version of memgraph that wrote it"));
     }
     Ok(report)
+}
+
+/// The points of a sweep, in the same form.
+#[must_use]
+pub fn sweep(found: &Sweep) -> String {
+    pretty(found)
+}
+
+/// The largest values that fit a budget, in the same form.
+#[must_use]
+pub fn fit(found: &Fit) -> String {
+    pretty(found)
 }
 
 /// The JSON schema of [`Report`], generated from its types.

@@ -5,19 +5,23 @@
 
 mod advice;
 mod comparison;
+mod fit;
 pub(in crate::report) mod layout;
 mod pipeline;
 mod published;
 mod style;
 mod summary;
+mod sweep;
 mod tables;
 mod verdict;
 
 use super::model::{Report, Task};
+pub use fit::fit;
 pub use published::Heading;
 use published::published;
 use std::fmt::Write;
 pub use style::Style;
+pub use sweep::sweep;
 
 /// The report as text: at most 30 lines of 80 columns, unless the style asks for more.
 ///

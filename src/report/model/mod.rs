@@ -6,6 +6,7 @@ mod advice;
 mod comparison;
 mod diff;
 pub mod dump;
+mod sweep;
 mod tables;
 mod words;
 
@@ -13,6 +14,7 @@ pub use advice::{Accuracy, Budget, Suggestion};
 pub use comparison::{Comparison, FusionGroup, Pair};
 pub(crate) use diff::classes;
 pub use diff::{Delta, Diff, DiffRow, Grouping, PhaseDelta, Status};
+pub use sweep::{Figures, Fit, FitRow, Piece, Point, Sweep};
 pub use tables::{PlannerRow, PlannerTable, QuickEstimate, Verification};
 pub use words::{By, Class, Known, Role, Severity, Task, Verdict};
 

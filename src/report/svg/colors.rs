@@ -133,6 +133,36 @@ const INKS: &[(&str, &str, &str, &str)] = &[
     ("own", "stroke", "#1F2328", "#E6EDF3"),
 ];
 
+/// What sweeps have in addition: lines, and the shades of heat maps.
+const OF_SWEEPS: &[(&str, &str, &str, &str)] = &[
+    ("s-total", "stroke", "#7E858C", "#98A2AD"),
+    ("s-resident", "stroke", "#D55E00", "#E0762B"),
+    ("s-heap", "stroke", "#E69F00", "#E8AE33"),
+    ("s-cache", "stroke", "#009E73", "#22B08A"),
+    ("s-arena", "stroke", "#0072B2", "#3B93CF"),
+    ("h0", "fill", "#EAF3FB", "#10263A"),
+    ("h1", "fill", "#CFE3F5", "#14344F"),
+    ("h2", "fill", "#AFCFEC", "#194465"),
+    ("h3", "fill", "#8AB8E0", "#1F567F"),
+    ("h4", "fill", "#639FD2", "#276A9B"),
+    ("h5", "fill", "#4085C1", "#3B83B8"),
+    ("h6", "fill", "#276AA8", "#5E9FCF"),
+    ("h7", "fill", "#155089", "#8CBFE4"),
+    ("h-over", "fill", "#D9A441", "#B97A1B"),
+];
+
+/// The style sheet of sweeps, in addition to that of every document.
+pub(super) fn style_of_sweeps() -> String {
+    let mut rules = String::new();
+    let mut dark = String::new();
+    for (class, property, light_color, dark_color) in OF_SWEEPS {
+        let width = if *property == "stroke" { ";stroke-width:2" } else { "" };
+        rules += &format!(".memgraph .{class}{{{property}:{light_color}{width}}}\n");
+        dark += &format!(".memgraph .{class}{{{property}:{dark_color}}}\n");
+    }
+    format!("<style>\n{rules}@media(prefers-color-scheme:dark){{\n{dark}}}\n</style>\n")
+}
+
 /// The style sheet of every document: its names are found in no other document that a page may contain.
 pub(super) fn style() -> String {
     let mut rules = String::from(

@@ -14,10 +14,11 @@ mod phases;
 mod plot;
 mod pressure;
 mod siblings;
+mod sweep;
 mod timeline;
 
 use super::build::{self, Subject};
-use super::model::{Report, Tool};
+use super::model::{Report, Sweep, Tool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::units::Bytes;
 use canvas::{Anchor, Canvas, MARGIN, SMALL, WIDTH};
@@ -120,6 +121,16 @@ pub fn render_report(report: &Report, drawing: &Drawing) -> Result<String> {
     });
     let pictures = pictures.collect::<Result<Vec<_>>>()?;
     Ok(document(&pictures, (&report.profile.name, &report.profile.version), drawing))
+}
+
+/// Draws a sweep: lines over one axis, a heat map over two.
+#[must_use]
+pub fn sweep(found: &Sweep, command: Option<&str>) -> String {
+    let picture = if found.vary2.is_some() { sweep::heat_map(found) } else { sweep::lines(found) };
+    let drawing = Drawing { command: command.map(str::to_owned), ..Drawing::default() };
+    let (runtime, version) = found.profile.split_once(' ').unwrap_or((&found.profile, ""));
+    let picture = Picture { body: colors::style_of_sweeps() + &picture.body, ..picture };
+    document(&[picture], (runtime, version), &drawing)
 }
 
 fn without_graph(report: &Report, chart: Chart) -> Error {

@@ -1,0 +1,20 @@
+//! The inverse of an analysis: which runs fit a budget, and how memory grows with the length of a run.
+//!
+//! A [`Subject`] is a model that is read once, with a [`Run`] in the words of the command line. An [`Axis`] is what varies.
+//! [`sweep`] analyses every value of one axis or two; [`largest`] finds the largest value that fits.
+
+mod axis;
+mod pieces;
+mod range;
+mod run;
+mod search;
+mod subject;
+mod sweep;
+mod table;
+
+pub use axis::Axis;
+pub use range::{Range, Step};
+pub use run::{Phase, Run};
+pub use subject::Subject;
+pub use sweep::{Sweeping, sweep};
+pub use table::{Limit, largest, table};
