@@ -5,6 +5,7 @@
 //! The table of roles is in [`roles`]. What stays unbound is an error that lists the names.
 
 mod bind;
+pub mod parse;
 pub mod roles;
 
 use crate::graph::{Dims, Value};

@@ -74,6 +74,11 @@ fn the_transcripts_show_what_the_program_prints() {
 }
 
 #[test]
+fn the_page_on_checks_shows_what_the_program_prints() {
+    check("docs/ci.md");
+}
+
+#[test]
 fn the_answer_is_on_the_first_screen() {
     let page = std::fs::read_to_string(root().join("docs/transcripts.md")).unwrap();
     assert_eq!(page.lines().filter(|line| line.starts_with("## ")).count(), 5);

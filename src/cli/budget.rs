@@ -1,12 +1,12 @@
 //! `--budget` and its options: a check of the resident peak.
 
 use super::Outcome;
-use super::parse::parse_size;
 use clap::Args;
 use memgraph::Bytes;
 use memgraph::fit::Limit;
 use memgraph::report::budget;
 use memgraph::report::model::{Report, Verdict};
+use memgraph::scenario::parse::parse_size;
 
 /// A limit that the run is checked against.
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! `memgraph diff`: two models or reports side by side.
 
 use super::options::Binding;
-use super::parse::{parse_count, parse_image, parse_length, parse_number};
 use super::runtime::RuntimeArgs;
 use super::{Outcome, help, output};
 use clap::ValueEnum;
@@ -12,6 +11,7 @@ use memgraph::pipeline::llm::Part;
 use memgraph::regress::Limit;
 use memgraph::report::diff::{self, Side};
 use memgraph::report::json;
+use memgraph::scenario::parse::{parse_count, parse_image, parse_length, parse_number};
 use std::path::{Path, PathBuf};
 
 /// Examples for help.

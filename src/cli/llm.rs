@@ -1,13 +1,13 @@
 //! `memgraph llm`: one language model.
 
 use super::options::{Analysis, Binding};
-use super::parse::{parse_count, parse_length, parse_number};
 use super::{Outcome, components, help};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::pipeline::llm::Part;
 use memgraph::report::text::Heading;
+use memgraph::scenario::parse::{parse_count, parse_length, parse_number};
 use std::path::PathBuf;
 
 /// Examples for help.

@@ -2,6 +2,7 @@
 
 mod budget;
 mod chart;
+mod check;
 mod completions;
 mod components;
 mod diff;
@@ -13,7 +14,6 @@ mod man;
 mod options;
 mod outcome;
 mod output;
-mod parse;
 mod plan;
 mod progress;
 mod quick;
@@ -59,6 +59,7 @@ enum Command {
     Diff(diff::Args),
     Fit(fit::Args),
     Sweep(sweep::Args),
+    Check(check::Args),
     Dump(dump::Args),
     Plan(plan::Args),
     Verify(verify::Args),
@@ -96,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Fit(args) => fit::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args),
@@ -131,6 +133,7 @@ mod tests {
             diff::EXAMPLES,
             fit::EXAMPLES,
             sweep::EXAMPLES,
+            check::EXAMPLES,
             dump::EXAMPLES,
             plan::EXAMPLES,
             verify::EXAMPLES,

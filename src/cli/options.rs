@@ -2,7 +2,6 @@
 
 use super::budget::BudgetArgs;
 use super::chart::ChartArgs;
-use super::parse::{Length, parse_bind, parse_image, parse_input, parse_tiles, parse_value};
 use super::runtime::RuntimeArgs;
 use super::text::TextArgs;
 use super::{Outcome, output};
@@ -12,6 +11,7 @@ use memgraph::error::Result;
 use memgraph::graph::{Dims, Value};
 use memgraph::report::{self, By, model::Report, text::Heading};
 use memgraph::scenario::Scenario;
+use memgraph::scenario::parse::{Length, parse_bind, parse_image, parse_input, parse_tiles, parse_value};
 use std::path::{Path, PathBuf};
 
 /// Code of the diagnostic that a run is longer than the model was made for: `-q` prints it as well.

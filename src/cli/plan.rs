@@ -1,12 +1,12 @@
 //! `memgraph plan`: a planner alone, on a problem as CSV.
 
-use super::parse::{parse_number, parse_size};
 use super::{Outcome, help, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::{self, Options, Planner, Solution, csv};
 use memgraph::report::json;
 use memgraph::report::model::{PlannerRow, PlannerTable};
+use memgraph::scenario::parse::{parse_number, parse_size};
 use memgraph::{problem, verify};
 use std::fmt::Write;
 use std::path::PathBuf;

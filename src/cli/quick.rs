@@ -1,6 +1,5 @@
 //! `memgraph quick`: rules of thumb, without a graph.
 
-use super::parse::{parse_count, parse_number};
 use super::{Outcome, help, output};
 use clap::ArgGroup;
 use memgraph::closed_form::quick::{self, Context, Inference};
@@ -9,6 +8,7 @@ use memgraph::formats::architecture::{self, Architecture, Text};
 use memgraph::formats::identify::{self, Kind};
 use memgraph::report::json;
 use memgraph::report::model::QuickEstimate;
+use memgraph::scenario::parse::{parse_count, parse_number};
 use memgraph::{Bytes, pipeline};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

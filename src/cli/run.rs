@@ -1,12 +1,12 @@
 //! What runs, whatever kind of model it is of: lengths as numbers or ranges, and the options of the kinds.
 
 use super::options::Binding;
-use super::parse::{parse_image, parse_length, parse_number};
 use super::runtime::RuntimeArgs;
 use clap::{Args, ValueEnum};
 use memgraph::analysis::{Kind, Request, Task};
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::fit::{self, Axis, Range, Subject};
+use memgraph::scenario::parse::{parse_image, parse_length, parse_number};
 use std::path::{Path, PathBuf};
 
 /// A run of a model, in which lengths may be ranges.

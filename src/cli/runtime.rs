@@ -1,6 +1,5 @@
 //! `--profile` and the options of runtimes: made of the registry, so that a runtime's options are named in its folder only.
 
-use super::parse::parse_number;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -9,6 +8,7 @@ use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::Planner;
 use memgraph::runtime::options::{OptionSpec, Options, Values};
 use memgraph::runtime::registry;
+use memgraph::scenario::parse::parse_number;
 
 /// The name of the closed forms among the profiles.
 pub(super) const COMPONENTS: &str = "components";

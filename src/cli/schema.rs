@@ -3,6 +3,7 @@
 use super::{Outcome, help, output};
 use clap::ValueEnum;
 use memgraph::error::Result;
+use memgraph::regress;
 use memgraph::report::json;
 
 /// Examples for help.
@@ -27,12 +28,19 @@ enum Kind {
     Report,
     /// What `diff` writes
     Diff,
+    /// What `check` writes
+    Check,
+    /// What `check` reads
+    #[value(name = "memgraph.toml")]
+    Config,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     output::print(&match args.of {
         Kind::Report => json::schema(),
         Kind::Diff => json::diff_schema(),
+        Kind::Check => json::checks_schema(),
+        Kind::Config => regress::schema(),
     })?;
     Ok(Outcome::Fine)
 }

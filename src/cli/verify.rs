@@ -1,12 +1,12 @@
 //! `memgraph verify`: the geometry checker alone, on a plan as CSV.
 
-use super::parse::parse_size;
 use super::{Outcome, help, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
 use memgraph::plan::csv;
 use memgraph::report::json;
 use memgraph::report::model::Verification;
+use memgraph::scenario::parse::parse_size;
 use memgraph::verify::geometry;
 use std::path::{Path, PathBuf};
 

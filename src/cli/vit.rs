@@ -1,11 +1,11 @@
 //! `memgraph vit`: a vision tower.
 
 use super::options::{Analysis, Binding, Vision};
-use super::parse::parse_count;
 use super::{Outcome, components, help};
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::report::text::Heading;
+use memgraph::scenario::parse::parse_count;
 use std::path::PathBuf;
 
 /// Examples for help.

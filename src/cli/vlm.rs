@@ -1,12 +1,12 @@
 //! `memgraph vlm`: a vision-language pipeline.
 
 use super::options::{Analysis, Binding, Vision};
-use super::parse::{parse_count, parse_number};
 use super::{Outcome, components, help};
 use clap::ValueEnum;
 use memgraph::analysis::Task;
 use memgraph::error::Result;
 use memgraph::report::text::Heading;
+use memgraph::scenario::parse::{parse_count, parse_number};
 use std::path::PathBuf;
 
 /// Examples for help.

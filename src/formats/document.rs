@@ -24,6 +24,23 @@ pub fn read(path: &Path) -> Result<String> {
     })
 }
 
+/// The files and folders of a folder that match a pattern (`models/*-int4`), by name.
+///
+/// # Errors
+///
+/// If the pattern is malformed.
+#[cfg(feature = "regress")]
+pub fn matching(folder: &Path, pattern: &str) -> Result<Vec<std::path::PathBuf>> {
+    let folder = glob::Pattern::escape(&folder.to_string_lossy());
+    let whole = if folder.is_empty() { pattern.to_owned() } else { format!("{folder}/{pattern}") };
+    let found = glob::glob(&whole).map_err(|error| {
+        let message = format!("\"{pattern}\" is not a pattern: {}", error.msg);
+        Error::new(ErrorKind::Usage, message)
+            .help("`*` is any text, `?` a letter, `[ab]` one of some, `**` any folders")
+    })?;
+    Ok(found.filter_map(std::result::Result::ok).collect())
+}
+
 /// Whether a file is a JSON object, by its first character.
 ///
 /// What cannot be read is not one: the reader that it is given to says why.

@@ -1,6 +1,8 @@
 //! JSON: the report as it is, and its schema.
 
-use super::model::{Diff, Fit, PlannerTable, QuickEstimate, Report, SCHEMA_VERSION, Sweep, Verification};
+use super::model::{
+    Checks, Diff, Fit, PlannerTable, QuickEstimate, Report, SCHEMA_VERSION, Sweep, Verification,
+};
 use crate::error::{Error, ErrorKind, Location, Position, Result};
 use crate::formats::document;
 use std::path::Path;
@@ -87,6 +89,18 @@ pub fn fit(found: &Fit) -> String {
 #[must_use]
 pub fn schema() -> String {
     pretty(&schemars::schema_for!(Report))
+}
+
+/// What the checks of a memgraph.toml came to, in the same form.
+#[must_use]
+pub fn checks(found: &Checks) -> String {
+    pretty(found)
+}
+
+/// The JSON schema of [`Checks`], generated from its types.
+#[must_use]
+pub fn checks_schema() -> String {
+    pretty(&schemars::schema_for!(Checks))
 }
 
 /// The JSON schema of [`Diff`], generated from its types.

@@ -8,6 +8,8 @@ mod blocks;
 mod breakdown;
 pub mod budget;
 mod build;
+#[cfg(feature = "regress")]
+pub mod check;
 pub mod compare;
 pub mod component;
 pub mod csv;

@@ -15,7 +15,11 @@ pub fn render(diff: &Diff, top: usize) -> String {
 
 /// A text as a cell of a table shows it.
 pub(crate) fn cell(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;")
+    text.replace('\\', "\\\\")
+        .replace('|', "\\|")
+        .replace(['\n', '\r'], " ")
+        .replace('<', "&lt;")
+        .replace("__", "\\_\\_")
 }
 
 /// A name in code spans, as a cell of a table shows it.

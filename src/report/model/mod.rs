@@ -3,6 +3,7 @@
 //! The only types of the crate that serialize. Sizes are raw bytes; names carry their units.
 
 mod advice;
+mod check;
 mod comparison;
 mod diff;
 pub mod dump;
@@ -11,6 +12,7 @@ mod tables;
 mod words;
 
 pub use advice::{Accuracy, Budget, Suggestion};
+pub use check::{Check, CheckKind, Checks, Updated};
 pub use comparison::{Comparison, FusionGroup, Pair};
 pub(crate) use diff::classes;
 pub use diff::{Delta, Diff, DiffRow, Grouping, PhaseDelta, Status};

@@ -1,24 +1,36 @@
-//! How numbers, lengths, images, shapes and values are written on the command line.
+//! How numbers, lengths, images, shapes and values are written: on the command line and in files of settings.
+//!
+//! Each function returns what is wrong in words that follow the name of an option or a key.
 
-use memgraph::Bytes;
-use memgraph::graph::{Dims, Value};
+use crate::graph::{Dims, Value};
+use crate::units::Bytes;
 
 /// A length, and its first factor where it was given as a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Length {
-    pub(super) total: u64,
-    pub(super) tiles: Option<u64>,
+pub struct Length {
+    /// The product.
+    pub total: u64,
+    /// The first factor.
+    pub tiles: Option<u64>,
 }
 
 /// Parses a length as [`parse_length`] does, and keeps the number of tiles of `5*577`.
-pub(super) fn parse_tiles(text: &str) -> Result<Length, String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_tiles(text: &str) -> Result<Length, String> {
     let total = parse_length(text)?;
     let tiles = text.split_once('*').and_then(|(tiles, _)| parse_number(tiles).ok());
     Ok(Length { total, tiles })
 }
 
 /// Parses a length: a number, or a product such as `5*577`.
-pub(super) fn parse_length(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_length(text: &str) -> Result<u64, String> {
     let product = text.split('*').try_fold(1_u64, |product, factor| {
         product
             .checked_mul(parse_number(factor)?)
@@ -28,7 +40,11 @@ pub(super) fn parse_length(text: &str) -> Result<u64, String> {
 }
 
 /// Parses a number: `1813`, `1_024`, or `4k` of 4 x 1024.
-pub(super) fn parse_number(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_number(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let fault = || format!("\"{text}\" is not a number; write it as 1813, 1_024 or 4k (4096)");
     let (digits, scale) = match text.strip_suffix(['k', 'K']) {
@@ -43,31 +59,51 @@ pub(super) fn parse_number(text: &str) -> Result<u64, String> {
 }
 
 /// Parses a number of at least 1.
-pub(super) fn parse_count(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_count(text: &str) -> Result<u64, String> {
     let number = parse_number(text)?;
     if number == 0 { Err("give a number of at least 1".to_owned()) } else { Ok(number) }
 }
 
 /// Parses a size: bytes, or a number with a unit.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let fault = || format!("\"{text}\" is not a size; write it as 16GiB, 1.5GB, 512MiB or a number of bytes");
     Bytes::parse(text).map(|bytes| bytes.0).ok_or_else(fault)
 }
 
 /// Parses `WxH`.
-pub(super) fn parse_image(text: &str) -> Result<(u64, u64), String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_image(text: &str) -> Result<(u64, u64), String> {
     let (width, height) = text.split_once(['x', 'X']).ok_or("give width and height, such as 1024x682")?;
     Ok((parse_count(width)?, parse_count(height)?))
 }
 
 /// Parses `NAME=N`.
-pub(super) fn parse_bind(text: &str) -> Result<(String, u64), String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_bind(text: &str) -> Result<(String, u64), String> {
     let (name, size) = split(text)?;
     Ok((name, parse_number(size)?))
 }
 
 /// Parses `NAME=1x3x224x224`.
-pub(super) fn parse_input(text: &str) -> Result<(String, Dims), String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_input(text: &str) -> Result<(String, Dims), String> {
     let (name, dims) = split(text)?;
     if dims.is_empty() {
         return Ok((name, Dims::new()));
@@ -77,7 +113,11 @@ pub(super) fn parse_input(text: &str) -> Result<(String, Dims), String> {
 }
 
 /// Parses `NAME=1,2,3`.
-pub(super) fn parse_value(text: &str) -> Result<(String, Value), String> {
+///
+/// # Errors
+///
+/// If the text has another form.
+pub fn parse_value(text: &str) -> Result<(String, Value), String> {
     let (name, numbers) = split(text)?;
     if numbers.is_empty() {
         return Ok((name, Value::ints([])));
