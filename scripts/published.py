@@ -2,9 +2,11 @@
 """Writes the section "published rows" of docs/accuracy.md: estimates, predictions and published figures of VLM pipelines.
 
 usage: published.py --memgraph target/release/memgraph --models ../shared/models --write docs/accuracy.md
+       published.py --memgraph target/release/memgraph --models ../shared/models --reports examples/published/predictions
 
 Estimates come from fixtures/measured/published_vlm.json by the crate's own formulas; predictions need full-size exports
-(stripped of their weights), which are not part of this repository. One profile, one set of options for all rows.
+(stripped of their weights), which are not part of this repository. One profile, one set of options for all rows. `--reports`
+writes these predictions as reports, for the checks of examples/published/memgraph.toml.
 """
 
 import json
@@ -88,6 +90,24 @@ def fills(found, estimated):
     return lines
 
 
+def write_reports(binary, models, folder):
+    """The predictions as reports without lists of nodes and blocks, and without paths of this machine."""
+    rows = json.loads((common.ROOT / "fixtures/measured/published_vlm.json").read_text())["rows"]
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        for profile in ("openvino-gpu", "openvino-cpu"):
+            found = prediction(binary, models, row, profile)
+            if found is None:
+                continue
+            found["model"]["path"] = found["model"]["file"] = FULL[row["model"]]
+            found["peak"]["live"] = []
+            for key in ("blocks", "diagnostics", "breakdown"):
+                found[key] = []
+            for key in ("components", "suggestions", "accuracy"):
+                found.pop(key, None)
+            (folder / f"{row['model']}.{profile}.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
 def section(binary, models):
     rows = json.loads((common.ROOT / "fixtures/measured/published_vlm.json").read_text())["rows"]
     lines = ["| row | SEQ, prompt | estimate | openvino-gpu | openvino-cpu | published OpenVINO | published llama.cpp |",
@@ -117,7 +137,11 @@ def main():
     parser = common.parser(__doc__)
     parser.add_argument("--models", type=Path, default=common.ROOT.parent / "shared/models")
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--reports", type=Path, help="the folder that the predictions are written to")
     arguments = parser.parse_args()
+    if arguments.reports is not None:
+        write_reports(common.find_memgraph(arguments.memgraph), arguments.models, arguments.reports)
+        return
     text = section(common.find_memgraph(arguments.memgraph), arguments.models)
     if arguments.write is None:
         print(text)

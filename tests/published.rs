@@ -69,3 +69,63 @@ fn weights_that_are_not_there_are_unknown() {
     let report = memgraph::report::estimate::build(&found, String::new());
     assert!(!report.is_complete());
 }
+
+/// The text of a figure in examples/published/memgraph.toml.
+fn figure(value: &Value) -> String {
+    format!("{value} MiB")
+}
+
+#[test]
+fn the_shipped_checks_are_those_of_the_record() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/published");
+    let text = std::fs::read_to_string(folder.join("memgraph.toml")).unwrap();
+    for row in rows() {
+        let name = row["model"].as_str().unwrap();
+        let config = std::fs::read_to_string(folder.join("models").join(name).join("config.json")).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&config).unwrap(), row["config"], "{name}");
+        let block =
+            text.split("[[check]]").find(|block| block.contains(&format!("\"{name}: formulas\""))).unwrap();
+        let published = &row["published_estimate_mb"];
+        for value in [
+            &published["total"],
+            &published["vit"]["weight"],
+            &published["llm"]["weight"],
+            &row["text_embeddings_mb"],
+        ] {
+            assert!(block.contains(&figure(value)), "{name}: {value}");
+        }
+        assert!(block.contains(&format!("seq = {}", row["seq"])), "{name}");
+        for (key, word) in [("openvino", "openvino = "), ("llama_cpp", "llama.cpp = ")] {
+            let value = &row["measured_mb"][key];
+            assert_eq!(block.contains(word), !value.is_null(), "{name}: {key}");
+            assert!(value.is_null() || block.contains(&figure(value)), "{name}: {key}");
+        }
+    }
+}
+
+#[cfg(feature = "regress")]
+#[test]
+fn the_shipped_checks_fail_where_they_say_and_nowhere_else() {
+    use memgraph::regress::{Config, Options, run};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/published");
+    let found =
+        run(&Config::read(&folder.join("memgraph.toml")).unwrap(), &Options::default()).unwrap().report;
+    let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    assert_eq!(found.checks.len(), 35);
+    assert!(found.checks.iter().all(|check| check.ratio.is_some()), "every row has a ratio");
+    let failed: Vec<&str> = found.failures().map(|check| &*check.name).collect();
+    assert_eq!(failed, ["qwen2_5-vl-3b: formulas", "llava-1.5-7b-hf-4bit: formulas"]);
+    for check in &found.checks {
+        let figure = check.figure.as_deref().unwrap();
+        if figure == "estimate: total" && check.name.ends_with("formulas") {
+            assert!((check.ratio.unwrap() - 1.0).abs() < 1e-5, "{}: {:?}", check.name, check.ratio);
+            continue;
+        }
+        // The page states the ratio of every row.
+        let row =
+            page.lines().find(|line| line.starts_with(&format!("| {} |", check.name.replace(": ", ", "))));
+        let ratio = format!("{:.3}", check.ratio.unwrap());
+        let is_stated = figure == "estimate: total" || row.is_some_and(|row| row.contains(&ratio));
+        assert!(is_stated, "{}, {figure}: {ratio}", check.name);
+    }
+}
