@@ -38,7 +38,8 @@ pub(super) fn picture(subject: &Subject<'_>, view: &View<'_>) -> Picture {
     let drawn = widened(frames(view, &span, &rows(0)));
     let below = format!("{run}; {} of {count} buffers are large enough to see", drawn.len());
     let mut y = page::heading(&mut canvas, &title, &below);
-    let legend: Vec<_> = names.iter().map(|name| (colors::part(name), name.clone())).collect();
+    let colors = colors::Parts::new(&names);
+    let legend: Vec<_> = names.iter().map(|name| (colors.class(name), name.clone())).collect();
     y = page::legend(&mut canvas, &legend, y);
     let marks = marks(view, &span, &rows(y + 70));
     let label = y;
@@ -55,7 +56,7 @@ pub(super) fn picture(subject: &Subject<'_>, view: &View<'_>) -> Picture {
         let right = if right - left > 3 { right - 1 } else { right };
         let bottom = if bottom - top > 3 { bottom - 1 } else { bottom };
         let hover = hover(view, index);
-        canvas.rect(&colors::part(&keys[index]), (left, top + y, right, bottom + y), &hover);
+        canvas.rect(&colors.class(&keys[index]), (left, top + y, right, bottom + y), &hover);
     }
     span.axis(&mut canvas, scale.bottom);
     let top = scale.row(used(view).0);

@@ -3,6 +3,7 @@
 //! Shapes name a class of this table, and the document's style gives the class its colours, light and dark.
 
 use crate::schedule::StorageClass;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A layer of a stack of memory, with its class in documents, its name, and its colours on a light and a dark page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ const PALETTE: [&str; 16] = [
     "#3FB5AD", "#C9506F", "#7D8FA3", "#5B5EA6", "#E8837C", "#7FB069", "#B5838D",
 ];
 
-/// Parts with a colour of their own; any other takes one by its name.
+/// Parts with a colour of their own; any other has one by its name, or the next that is free in a chart.
 const PARTS: &[(&str, usize)] = &[
     ("attention_mask", 15),
     ("classifier", 5),
@@ -96,11 +97,39 @@ const PARTS: &[(&str, usize)] = &[
     ("vision_projection", 9),
 ];
 
-/// Class of a part of a model, a part of a pipeline, or an operator type, by its name.
-pub(super) fn part(name: &str) -> String {
-    let known = PARTS.binary_search_by_key(&name, |&(known, _)| known).ok();
-    let index = known.and_then(|index| PARTS.get(index)).map_or_else(|| hashed(name), |&(_, index)| index);
-    region(index)
+/// Colours of the parts of a chart: parts of a model or of a pipeline, or operator types.
+///
+/// No two have the same while there are colours.
+pub(super) struct Parts<'a> {
+    indices: FxHashMap<&'a str, usize>,
+}
+
+impl<'a> Parts<'a> {
+    /// Gives every name a colour; of two that would have the same, the later one has the next free one.
+    pub(super) fn new(names: &'a [String]) -> Parts<'a> {
+        let own = |name: &str| {
+            let index = PARTS.binary_search_by_key(&name, |&(known, _)| known).ok()?;
+            PARTS.get(index).map(|&(_, color)| color)
+        };
+        let mut indices: FxHashMap<&str, usize> =
+            names.iter().filter_map(|name| Some((&**name, own(name)?))).collect();
+        let mut taken: FxHashSet<usize> = indices.values().copied().collect();
+        for name in names {
+            if !indices.contains_key(&**name) {
+                let wanted = hashed(name);
+                let free = (0..PALETTE.len()).map(|step| (wanted + step) % PALETTE.len());
+                let index = free.into_iter().find(|index| !taken.contains(index)).unwrap_or(wanted);
+                taken.insert(index);
+                indices.insert(name, index);
+            }
+        }
+        Parts { indices }
+    }
+
+    /// Class of a part.
+    pub(super) fn class(&self, name: &str) -> String {
+        region(self.indices.get(name).copied().unwrap_or_else(|| hashed(name)))
+    }
 }
 
 /// Class of the `index`-th memory region; colours repeat after the last.
@@ -130,6 +159,7 @@ const INKS: &[(&str, &str, &str, &str)] = &[
     ("axis", "stroke", "#5E666E", "#9198A1"),
     ("mark-line", "stroke", "#B01E1E", "#FF7B72"),
     ("limit-line", "stroke", "#7A3E9D", "#D2A8FF"),
+    ("halo", "stroke", "#FFFFFF", "#0D1117"),
     ("own", "stroke", "#1F2328", "#E6EDF3"),
 ];
 
@@ -168,7 +198,7 @@ pub(super) fn style() -> String {
     let mut rules = String::from(
         "polyline{fill:none;stroke-width:1}.mark-line{stroke-width:1.5}.dash{stroke-dasharray:5 3}\
          .limit-line{stroke-width:1.5;stroke-dasharray:7 4}.pale{fill-opacity:.5}.ghost{fill-opacity:.35}\
-         .own{fill:none;stroke-width:1.2}.bold{font-weight:600}.hit{fill:#000;fill-opacity:0}",
+         .own{fill:none;stroke-width:1.2}.halo{stroke-width:4;paint-order:stroke}.bold{font-weight:600}.hit{fill:#000;fill-opacity:0}",
     );
     rules = rules.replace('}', "}\n");
     let mut dark = String::new();
@@ -208,9 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_an_entry_always_has_the_same_colour() {
-        assert_eq!(part("down_blocks"), part("down_blocks"));
-        assert_eq!(part("mlp"), "p0");
+    fn no_two_parts_have_one_colour_while_there_are_others() {
+        let names: Vec<String> = (0..PALETTE.len() - 1).map(|index| format!("stages.{index}")).collect();
+        let names = [&["mlp".to_owned()], &names[..]].concat();
+        let parts = Parts::new(&names);
+        let classes: FxHashSet<String> = names.iter().map(|name| parts.class(name)).collect();
+        assert_eq!(classes.len(), PALETTE.len());
+        assert_eq!(parts.class("mlp"), "p0");
+        assert_eq!(Parts::new(&names[1..2]).class(&names[1]), region(hashed(&names[1])));
     }
 
     #[test]

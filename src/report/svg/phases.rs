@@ -42,7 +42,8 @@ pub(super) fn picture(report: &Report, budget: Option<Bytes>) -> Picture {
     let mut canvas = Canvas::default();
     let below = format!("{run}; pale: weights, full colour: everything else");
     let mut y = page::heading(&mut canvas, &title, &below);
-    let legend: Vec<_> = names.iter().map(|name| (colors::part(name), name.clone())).collect();
+    let colors = colors::Parts::new(&names);
+    let legend: Vec<_> = names.iter().map(|name| (colors.class(name), name.clone())).collect();
     y = page::legend(&mut canvas, &legend, y);
     let most = phases.iter().map(total).max().unwrap_or(0);
     let budget = budget.filter(|budget| budget.0 / 2 <= most);
@@ -55,17 +56,20 @@ pub(super) fn picture(report: &Report, budget: Option<Bytes>) -> Picture {
     y += if budget.is_some() { 26 } else { 10 };
     let bottom = y + ROW * phases.len() as i32 - ROW / 2 + 4;
     axis(&mut canvas, &scale, (y - ROW / 2, bottom));
-    for (index, phase) in phases.iter().enumerate() {
-        let class = if index == highest { "mark" } else { "soft" };
+    let mut ends = Vec::new();
+    for phase in phases {
         canvas.text("ink", &phase.name, (scale.left - 8, y), Anchor::Right);
-        let end = bar(&mut canvas, phase, &names, &scale, y);
-        canvas.text(class, &labels[index], (end + 6, y), Anchor::Left);
+        ends.push((bar(&mut canvas, phase, (&names, &colors), &scale, y), y));
         y += ROW;
     }
     if let Some(budget) = budget {
         let (x, top) = (scale.column(budget.0), bottom - ROW * phases.len() as i32 - 8);
         canvas.line("limit-line", &[(x, top), (x, bottom)]);
         canvas.text("limit", &page::budget_words(budget), (x - 6, top + 2), Anchor::Right);
+    }
+    for (index, (end, y)) in ends.into_iter().enumerate() {
+        let class = if index == highest { "mark halo" } else { "soft halo" };
+        canvas.text(class, &labels[index], (end + 6, y), Anchor::Left);
     }
     Picture { height: bottom + 30, title, desc, body: canvas.into_body() }
 }
@@ -112,7 +116,13 @@ fn axis(canvas: &mut Canvas, scale: &Scale, (top, bottom): (i32, i32)) {
 }
 
 /// Draws a bar: every part's weights, then the rest of every part; returns the column where it ends.
-fn bar(canvas: &mut Canvas, phase: &Phase, names: &[String], scale: &Scale, y: i32) -> i32 {
+fn bar(
+    canvas: &mut Canvas,
+    phase: &Phase,
+    (names, colors): (&[String], &colors::Parts<'_>),
+    scale: &Scale,
+    y: i32,
+) -> i32 {
     let of = |name: &String| {
         let all = phase.held.get(name).copied().unwrap_or(0);
         let weights = phase.held_weights.get(name).copied().unwrap_or(0).min(all);
@@ -125,7 +135,7 @@ fn bar(canvas: &mut Canvas, phase: &Phase, names: &[String], scale: &Scale, y: i
         sum = sum.saturating_add(bytes);
         let to = scale.column(sum);
         if to > from {
-            let class = format!("{}{paleness}", colors::part(name));
+            let class = format!("{}{paleness}", colors.class(name));
             let hover = format!("{name}: {what} {}\nin {}", Bytes(bytes), phase.name);
             canvas.rect(&class, (from, y - HALF, to, y + HALF), &hover);
         }
