@@ -28,7 +28,7 @@ macro_rules! ggml_types {
                 match self { $(GgmlType::$name => $text,)* }
             }
 
-            /// Elements of one block; 1 where elements stand alone.
+            /// Elements of one block; 1 where elements are stored one by one.
             #[must_use]
             pub fn elements(self) -> u64 {
                 match self { $(GgmlType::$name => $elements,)* }

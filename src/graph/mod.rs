@@ -153,9 +153,9 @@ pub struct Tensor {
 pub struct WeightFile {
     /// The file.
     pub path: PathBuf,
-    /// Its length on disk; `None`: there is no such file, or a git-lfs pointer in its place.
+    /// Its length on disk; `None`: the file is missing, or is a git-lfs pointer.
     pub len: Option<u64>,
-    /// A git-lfs pointer is in its place.
+    /// The file is a git-lfs pointer.
     pub is_pointer: bool,
 }
 

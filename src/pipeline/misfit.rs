@@ -1,6 +1,6 @@
 //! Why a vision tower cannot take an image or a number of patches, and what it takes instead.
 //!
-//! A tower's own error names the node whose shapes disagree, which tells nobody what to ask for. What is proposed here
+//! A tower's own error names the node whose shapes disagree, which does not say what to ask for. What is proposed here
 //! comes from the model's files, and the tower is asked before anything is said: a number that it does not take either
 //! is not proposed, and where there is none the error stays as it is.
 

@@ -48,7 +48,7 @@ impl Filled {
         self.greatest(self.root(), self.range(life))
     }
 
-    /// Records that `start..end` is taken over a live range; `start` is at least its floor.
+    /// Records that `start..end` is occupied during a live range; `start` is at least its floor.
     pub(super) fn take(&mut self, life: (u32, u32), start: u64, end: u64) {
         let (root, range) = (self.root(), self.range(life));
         self.extend(root, range, (start, end), &mut MAX_VISITED.clone());

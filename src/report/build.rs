@@ -11,13 +11,13 @@ use crate::units::Bytes;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
-/// What a report is about, and how it is to be told.
+/// What a report is about, and how it is presented.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Subject<'a> {
     /// The graph that was read.
     pub graph: &'a Graph,
-    /// SHA-256 of its file, in hex; empty where nobody asked.
+    /// SHA-256 of its file, in hex; empty where it was not asked for.
     pub sha256: String,
     /// The runtime that was modelled.
     pub runtime: &'a dyn Runtime,
@@ -114,10 +114,10 @@ fn empty(subject: &Subject<'_>) -> Report {
         }
     }
     let diagnostics = subject.phases.iter().flat_map(|phase| phase.shapes.diagnostics());
-    let mut told = FxHashSet::default();
+    let mut seen = FxHashSet::default();
     let diagnostics: Vec<_> = diagnostics
         .map(model::Diagnostic::from)
-        .filter(|found| told.insert((found.code.clone(), found.r#where.clone(), found.text.clone())))
+        .filter(|found| seen.insert((found.code.clone(), found.r#where.clone(), found.text.clone())))
         .collect();
     Report {
         schema_version: SCHEMA_VERSION,
@@ -215,7 +215,7 @@ fn options(subject: &Subject<'_>) -> BTreeMap<String, String> {
 }
 
 impl Report {
-    /// Whether every number stands: no unknown sizes.
+    /// Whether every number is complete: no size is unknown.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.totals.known != model::Known::LowerBound

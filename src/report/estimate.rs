@@ -13,7 +13,7 @@ const ASSUMPTIONS: [(&str, &str); 4] = [
         "the outputs of one attention block's operators, at 2 bytes per element, serve all blocks; norms, o_proj and \
          down_proj reuse them",
     ),
-    ("rope-not-in-place", "rotary embeddings write q and k anew, and their tables are f32"),
+    ("rope-not-in-place", "rotary embeddings write q and k to new memory, and their tables are f32"),
     ("inputs-on-device", "a model's input takes 4 bytes per element of the hidden state"),
     (
         "kv-cache-of-one-byte",

@@ -25,7 +25,7 @@ pub struct PipelineSubject {
     pub by: By,
     /// Steps and buffers of the parts are wanted.
     pub full: bool,
-    /// SHA-256 of each part's graph file, in hex; empty where nobody asked.
+    /// SHA-256 of each part's graph file, in hex; empty where it was not asked for.
     pub sha256: Vec<String>,
 }
 
@@ -305,7 +305,7 @@ fn totals(parts: &[PartViews<'_>], moment: &Moment) -> model::Totals {
     sum
 }
 
-/// Adds what another part holds; of two statements the weaker one stands.
+/// Adds what another part holds; of two statements the weaker one is reported.
 fn add(sum: &mut model::Totals, other: &model::Totals) {
     let fields: [(&mut u64, u64); 12] = [
         (&mut sum.weights_file_bytes, other.weights_file_bytes),

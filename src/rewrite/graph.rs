@@ -33,7 +33,7 @@ pub(crate) trait Body: Debug {
 /// Inputs of a node; an absent optional one is `None`.
 pub(crate) type Inputs<S> = SmallVec<[Option<S>; 4]>;
 
-/// A node in its place. It can be read as its body.
+/// Its replacement. It can be read as its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Vertex<B: Body> {
     body: B,

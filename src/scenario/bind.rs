@@ -280,7 +280,7 @@ impl Binder<'_> {
         (bound.len() == dims.len()).then_some(bound)
     }
 
-    /// The dims of a variable at the start: none without a past (its initialiser speaks), unless there is no way to
+    /// The dims of a variable at the start: none without a past (its initialiser decides), unless there is no way to
     /// know. The first free dim is the batch, the second the cached tokens: the layout of OpenVINO's stateful
     /// exports, `[?,heads,?,head_size]`.
     fn variable(&self, shape: &PartialShape) -> Option<Dims> {

@@ -51,7 +51,7 @@ impl<'a> Cursor<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A text: its length, then its bytes. Bytes that are no UTF-8 are replaced.
+    /// A text: its length, then its bytes. Bytes that are not UTF-8 are replaced.
     pub(super) fn text(&mut self) -> Result<std::borrow::Cow<'a, str>> {
         let len = self.u64()?;
         if len > limits::MAX_ATTRIBUTE_BYTES as u64 {

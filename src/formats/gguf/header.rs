@@ -223,7 +223,7 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<Described> {
     let bytes = elements.filter(|_| rows).and_then(|elements| dtype.bytes(elements));
     let Some(bytes) = bytes.filter(|&bytes| bytes < 1 << 62) else {
         let message = format!(
-            "tensor \"{name}\" of {} has dims {dims:?}, which are no whole blocks of {}, or too large",
+            "tensor \"{name}\" of {} has dims {dims:?}, which are not whole blocks of {}, or too large",
             dtype.name(),
             dtype.elements()
         );
@@ -231,7 +231,7 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<Described> {
     };
     if !offset.is_multiple_of(alignment) || offset >= 1 << 62 {
         return Err(
-            cursor.fault(format!("tensor \"{name}\" is at {offset}, which is no multiple of {alignment}"))
+            cursor.fault(format!("tensor \"{name}\" is at {offset}, which is not a multiple of {alignment}"))
         );
     }
     Ok(Described { name, dtype, dims, offset, bytes })

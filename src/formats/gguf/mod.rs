@@ -59,7 +59,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Graph> {
     build(path, vec![(path.to_owned(), header)], vec![Some(bytes.len() as u64)])
 }
 
-/// Whether a file is a GGUF, as its first bytes tell.
+/// Whether a file is a GGUF, by its first bytes.
 pub(super) fn is_gguf(path: &Path) -> Result<bool> {
     Ok(Mapping::open(path)?.bytes().starts_with(header::MAGIC))
 }
@@ -113,7 +113,7 @@ fn build(path: &Path, files: Vec<(std::path::PathBuf, Header)>, lengths: Vec<Opt
     builder.finish()
 }
 
-/// The element type of elements that stand alone; blocks with scales have none.
+/// The element type of elements that are stored one by one; blocks with scales have none.
 fn plain(dtype: GgmlType) -> DType {
     match dtype {
         GgmlType::F32 => DType::F32,

@@ -60,7 +60,7 @@ impl<'r> Layer<'r> {
         Ok(self.int(name)?.unwrap_or(default))
     }
 
-    /// Whether an integer, or `default` in its place, is not 0.
+    /// Whether an integer, or `default` where it is absent, is not 0.
     pub(super) fn flag(&self, name: &'static str, default: bool) -> Result<bool> {
         Ok(self.int_or(name, i64::from(default))? != 0)
     }

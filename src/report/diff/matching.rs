@@ -1,11 +1,11 @@
 //! Which node of one graph is which node of another.
 //!
 //! Rules are tried in order, each on the nodes that are still without a counterpart: the strictest first. Nodes that a rule
-//! cannot tell apart are paired in order of execution.
+//! cannot distinguish are paired in order of execution.
 //!
 //! 1. the same name and the same surroundings;
 //! 2. the same module path and operator: the file was exported again, with other types or shapes;
-//! 3. the same surroundings in the same layer, then in any, then nearer surroundings: names were given anew;
+//! 3. the same surroundings in the same layer, then in any, then nearer surroundings: names were renumbered;
 //! 4. the same name and operator;
 //! 5. the same operator, types and shapes in the same layer.
 

@@ -96,7 +96,7 @@ pub(super) fn delta(row: &DiffRow) -> Delta {
     Delta::of(row.old, row.new)
 }
 
-/// What stands in the place of a share of a row that one side alone has.
+/// What replaces a share of a row that one side alone has.
 pub(super) fn share(delta: Delta, status: Option<Status>) -> String {
     match status {
         Some(Status::New) => "[NEW]".to_owned(),

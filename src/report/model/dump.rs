@@ -129,7 +129,7 @@ pub struct Execution {
     pub nodes: Vec<Executed>,
     /// Compiled with free dims.
     pub is_dynamic: bool,
-    /// What was taken for granted.
+    /// What was assumed.
     pub assumptions: Vec<String>,
 }
 

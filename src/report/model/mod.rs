@@ -45,7 +45,7 @@ pub struct Report {
     pub scenario: Scenario,
     /// The rules that were applied.
     pub profile: Profile,
-    /// What was taken for granted.
+    /// What was assumed.
     pub assumptions: Vec<Assumption>,
     /// Problems that did not end the analysis.
     pub diagnostics: Vec<Diagnostic>,
@@ -170,7 +170,7 @@ pub struct Profile {
     pub options: BTreeMap<String, String>,
 }
 
-/// Something taken for granted.
+/// An assumption.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Assumption {

@@ -159,7 +159,7 @@ impl Caches {
         let mut add = |name, dtype: GgmlType, width: u64| -> Result<u32> {
             if !width.is_multiple_of(dtype.elements()) {
                 let message = format!(
-                    "layer {layer} caches rows of {width} elements, which are no whole blocks of {}",
+                    "layer {layer} caches rows of {width} elements, which are not whole blocks of {}",
                     dtype.name()
                 );
                 return Err(Error::new(ErrorKind::Unsupported, message)

@@ -38,8 +38,8 @@ pub(super) fn of_run(machine: Machine) -> Vec<Assumption> {
         (
             "resident-set",
             format!(
-                "beside what is allocated: {} of library pages once products run, and {} and {} per node that the allocator \
-                 keeps; blocks that were outgrown may stay resident too, up to some 30 MiB",
+                "in addition to what is allocated: {} of library pages once products run, and {} and {} per node that the allocator \
+                 keeps; superseded blocks may stay resident too, up to some 30 MiB",
                 fit::LIBRARY_RUN_PRODUCTS.iec(1),
                 fit::KEPT.iec(1),
                 fit::KEPT_NODE.iec(1)
@@ -56,7 +56,7 @@ pub(super) fn of_run(machine: Machine) -> Vec<Assumption> {
         ),
         (
             "kv-allocated-now",
-            "where no earlier phase is walked, a state of attention is taken for allocated at its present length, which its \
+            "where no earlier phase is walked, a state of attention is assumed to be allocated at its present length, which its \
              capacity is twice of"
                 .to_owned(),
         ),

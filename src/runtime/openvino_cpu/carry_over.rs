@@ -8,7 +8,7 @@
 //! * A state of attention stays as long as it holds the tokens of the phase. A pass that overflows it allocates twice the
 //!   new length; where tokens come one by one, that is twice the capacity and two more, until it holds them. States grow
 //!   one after another, so that the old bytes of one are there together with the new of all. Tokens that were there before the
-//!   first phase are taken for one prompt, which the states have room for twice.
+//!   first phase are assumed to be one prompt, of which the states have twice the capacity.
 //!
 //! Source: OpenVINO 2026.4.1, heap blocks over prefill, decode, reset and prefill again in 25 runs: none shrinks.
 

@@ -11,7 +11,7 @@ use crate::schedule::{Origin, Step, StorageClass};
 use crate::units::Bytes;
 use std::ops::Range;
 
-/// Steps of a block where names do not tell the blocks apart.
+/// Steps of a block where names do not distinguish the blocks.
 const WINDOW: usize = 24;
 
 /// A block: its name, its number, and its steps.

@@ -47,7 +47,7 @@ pub(in crate::runtime::llama_cpp) struct Extra {
     pub(in crate::runtime::llama_cpp) latent_values: Option<Id>,
     /// Scores are bounded by the hyperbolic tangent.
     pub(in crate::runtime::llama_cpp) is_capped: bool,
-    /// There is no product with an output weight.
+    /// The result is not multiplied by an output weight.
     pub(in crate::runtime::llama_cpp) has_no_output: bool,
 }
 

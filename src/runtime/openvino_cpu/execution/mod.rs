@@ -35,7 +35,7 @@ pub struct ExecutionGraph {
     pub precision: Precision,
     /// The type that attention state is stored in.
     pub kv_precision: Option<DType>,
-    /// What was taken for granted while the graph was made.
+    /// What was assumed while the graph was made.
     pub assumptions: Vec<Assumption>,
     /// Nothing is computed in the bytes of what it reads; views stay.
     pub is_apart: bool,

@@ -1,6 +1,6 @@
 //! From a serialized execution graph to an [`ExecutionGraph`].
 //!
-//! The file tells kinds, order, dims and layouts of one run. Two things it does not tell, and they are settled here:
+//! The file has kinds, order, dims and layouts of one run. Two things are not in it, and are decided here:
 //! which dims were free when the model was compiled ([`free_dims`]), and which nodes are views ([`views`]).
 
 use super::info::{self, Executed};
@@ -175,7 +175,7 @@ fn proof_of_static(execution: &ExecutionGraph) -> Option<String> {
 
 /// Marks the outputs that had a free dim when the model was compiled.
 ///
-/// The file has the dims of a run. A tensor is taken for dynamic if what its shape comes from is: model inputs and
+/// The file has the dims of a run. A tensor is considered dynamic if what its shape comes from is: model inputs and
 /// states are, dims read by ShapeOf are values and not shapes, and a shape given by a computed value is dynamic.
 fn free_dims(execution: &mut ExecutionGraph) {
     let constants = execution.constants();

@@ -1,4 +1,4 @@
-//! What was taken for granted where no pass had a rule.
+//! What was assumed where no pass had a rule.
 
 use super::work::Work;
 use crate::graph::Op;

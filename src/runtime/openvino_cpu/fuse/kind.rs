@@ -21,7 +21,7 @@ pub(super) fn imported(op: &Op) -> Op {
     }
 }
 
-/// The kind of an operator; where no rule tells it from others, one that is called `type_name` in reports.
+/// The kind of an operator; where no rule distinguishes it, one that is called `type_name` in reports.
 pub(super) fn of(op: &Op, type_name: &str) -> Kind {
     match op {
         Op::Parameter => Kind::Input,

@@ -101,7 +101,7 @@ fn is_constant(work: &Work<'_>, node: usize) -> bool {
     work.nodes[node].is_const() || work.nodes[node].kind == Kind::Reorder && work.reads_const(node, 0)
 }
 
-/// Puts a copy on every edge where two nodes would lay the same bytes elsewhere.
+/// Puts a copy on every edge where two nodes would place the same bytes elsewhere.
 ///
 /// On the edge from a view to a list that is joined in place; and on an edge from a view, while another reader of it is
 /// such a list. Edges come in the order of the model's nodes; a list behind a copy is none any more.

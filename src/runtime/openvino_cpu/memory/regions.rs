@@ -1,6 +1,6 @@
 //! Groups tensors that share one allocation, and finds its owner.
 //!
-//! A region is one output port and everything joined to it: views of it, and what is computed in its place. All readers
+//! A region is one output port and everything joined to it: views of it, and what is computed in place. All readers
 //! of a port share its region.
 //!
 //! | node | joined with | static | dynamic |

@@ -10,7 +10,7 @@
 //! * Next to these: pages of the libraries, and what the allocator keeps of what was freed, both measured; the model that is
 //!   released after compilation is a part of the latter.
 //!
-//! Not modelled: growing blocks that were outgrown, which the allocator keeps in part (up to 30 MiB).
+//! Not modelled: growing blocks that were superseded, which the allocator keeps in part (up to 30 MiB).
 //!
 //! Source: OpenVINO 2026.4.1 on Linux, glibc 2.36; resident sets of 66 runs. Windows of tables: Linux,
 //! `fault_around_bytes`; exact on 8 runs of embedding models to 1 MiB. Subnormals: src/plugins/intel_cpu/src/nodes/input.cpp.

@@ -12,7 +12,7 @@ use crate::dtype::DType;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind};
 use crate::units::Bytes;
 
-/// Largest block that the C library does not give back.
+/// Largest block that the C library does not return to the system.
 ///
 /// Source: `DEFAULT_MMAP_THRESHOLD_MAX`, glibc 2.36, malloc/malloc.c.
 const KEPT: Bytes = Bytes(32 << 20);

@@ -5,7 +5,7 @@
 //! * Dequantizations move down through what only moves data or pools it ([`moves`], [`concat`]), and behind
 //!   convolutions and products, which then take integers and i8 weights ([`products`]). Sums and products of two
 //!   activations take integers on one side ([`arithmetic`]).
-//! * A FakeQuantize takes what stands between a dequantization and itself ([`quantize`]); one that nothing took integers
+//! * A FakeQuantize takes what is between a dequantization and itself ([`quantize`]); one that nothing took integers
 //!   from gets its dequantization back ([`cleanup`]).
 //! * [`plugin`] holds what the plugin's own graph fuses of that.
 //!
