@@ -90,6 +90,7 @@ enum Kind {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     args.check_outputs()?;
+    args.check_sides()?;
     let [old, new] = [side(args, &args.old)?, side(args, &args.new)?];
     let mut found = diff::build(&old, &new);
     found.exceeded = args.fail_on.iter().flat_map(|limit| limit.exceeded_by(&found)).collect();
@@ -138,6 +139,17 @@ impl Args {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a run of two reports: they are not analysed again.
+    fn check_sides(&self) -> Result<()> {
+        let runs = self.command.is_some() || self.seq.is_some() || self.image.is_some();
+        if runs && document::is_json(&self.old) && document::is_json(&self.new) {
+            let message =
+                "both sides are reports, and `--command`, `--seq` and `--image` say how a model runs";
+            return Err(Error::new(ErrorKind::Usage, message).help("leave them out, or give a model"));
+        }
+        Ok(())
     }
 
     fn request(&self) -> Result<Request> {
