@@ -1,4 +1,4 @@
-//! The outputs in README.md and docs/transcripts.md are the program's. `scripts/transcripts` writes them again.
+//! The outputs in README.md, docs/transcripts.md and docs/planning-runs.md are the program's. `scripts/transcripts` writes them again.
 
 #![cfg(all(feature = "cli", feature = "onnx", feature = "openvino"))]
 
@@ -76,6 +76,11 @@ fn the_transcripts_show_what_the_program_prints() {
 #[test]
 fn the_page_on_checks_shows_what_the_program_prints() {
     check("docs/ci.md");
+}
+
+#[test]
+fn planning_runs_shows_what_the_program_prints() {
+    check("docs/planning-runs.md");
 }
 
 #[test]

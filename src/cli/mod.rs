@@ -14,6 +14,7 @@ mod man;
 mod options;
 mod outcome;
 mod output;
+mod pick;
 mod plan;
 mod progress;
 mod quick;
@@ -60,6 +61,7 @@ enum Command {
     Fit(fit::Args),
     Sweep(sweep::Args),
     Check(check::Args),
+    Pick(pick::Args),
     Dump(dump::Args),
     Plan(plan::Args),
     Verify(verify::Args),
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Fit(args) => fit::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Pick(args) => pick::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args),
@@ -134,6 +137,7 @@ mod tests {
             fit::EXAMPLES,
             sweep::EXAMPLES,
             check::EXAMPLES,
+            pick::EXAMPLES,
             dump::EXAMPLES,
             plan::EXAMPLES,
             verify::EXAMPLES,

@@ -28,6 +28,14 @@ enum Kind {
     Report,
     /// What `diff` writes
     Diff,
+    /// What `fit` of a model writes
+    Fit,
+    /// What `fit` of a deployment writes
+    Deployment,
+    /// What `sweep` writes
+    Sweep,
+    /// What `pick` writes
+    Pick,
     /// What `check` writes
     Check,
     /// What `check` reads
@@ -39,6 +47,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     output::print(&match args.of {
         Kind::Report => json::schema(),
         Kind::Diff => json::diff_schema(),
+        Kind::Fit => json::fit_schema(),
+        Kind::Deployment => json::deployment_schema(),
+        Kind::Sweep => json::sweep_schema(),
+        Kind::Pick => json::pick_schema(),
         Kind::Check => json::checks_schema(),
         Kind::Config => regress::schema(),
     })?;

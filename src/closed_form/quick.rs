@@ -121,7 +121,13 @@ pub fn onnx_file(file: Bytes) -> Bytes {
 /// Published pairs, without the half: 2.0 to 2.2, 4.1 to 4.4, 8.2 to 8.8 GB.
 #[must_use]
 pub fn gguf_file(file: Bytes) -> Bytes {
-    rounded(1.1 * file.0 as f64) + Bytes(500_000_000)
+    loaded_gguf(file) + Bytes(500_000_000)
+}
+
+/// The same without the half, which is needed once for several models.
+#[must_use]
+pub fn loaded_gguf(file: Bytes) -> Bytes {
+    rounded(1.1 * file.0 as f64)
 }
 
 /// The quantizations of [`GGUF`] for a model of so many parameters: the size of f16 by their ratio.

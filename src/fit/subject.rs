@@ -111,6 +111,11 @@ impl Subject {
         chosen.is_some_and(|found| found.options.iter().any(|option| option.name == name))
     }
 
+    /// The layers of a model whose file states them.
+    pub(super) fn stated_layers(&self) -> Option<u64> {
+        self.opened.stated_layers()
+    }
+
     /// The largest value that the model itself states for an axis.
     pub(super) fn own_limit(&self, axis: &Axis, run: &Run) -> Result<Option<u64>> {
         if run.kind != Kind::Language {
@@ -129,6 +134,16 @@ impl Subject {
         let longest = self.opened.longest_text(&run.base)?;
         Ok(longest.map(|longest| longest.saturating_sub(others).max(axis.least())))
     }
+}
+
+/// Bytes in buffers of devices, where a runtime says which of its buffers are.
+pub(super) fn device_bytes(report: &Report) -> u64 {
+    let rows = report.llama_cpp.iter().flat_map(|found| &found.breakdown);
+    let of_device =
+        rows.filter(|row| !row.buffer_type.starts_with("CPU") && !row.buffer_type.ends_with("Host"));
+    of_device
+        .map(|row| row.model_bytes.saturating_add(row.context_bytes).saturating_add(row.compute_bytes))
+        .sum()
 }
 
 /// The runtime of a report and its version.

@@ -39,6 +39,11 @@ impl Limit {
             true => found.unreclaimable_bytes.min(found.resident_bytes),
             false => found.resident_bytes,
         };
+        self.compare(needs)
+    }
+
+    /// Bytes that a need leaves, or by which it is over the limit.
+    fn compare(&self, needs: u64) -> Probe {
         let needs = needs.saturating_add(self.reserve.0);
         match self.budget.0.checked_sub(needs) {
             Some(left) => Probe::Fits(left),
@@ -119,7 +124,11 @@ pub fn largest(subject: &Subject, axis: &Axis, limit: &Limit, within: Option<&Ra
                     tried.profile = subject::profile(&report);
                 }
                 tried.figures.insert(value, (figures(&report), responsible(&report)));
-                limit.judge(&report)
+                // Layers on a device fill the device's memory.
+                match axis {
+                    Axis::Option("gpu-layers", _) => limit.compare(subject::device_bytes(&report)),
+                    _ => limit.judge(&report),
+                }
             }
             Err(error) => {
                 tried.refused.insert(value, error);

@@ -1,7 +1,8 @@
 //! JSON: the report as it is, and its schema.
 
 use super::model::{
-    Checks, Diff, Fit, PlannerTable, QuickEstimate, Report, SCHEMA_VERSION, Sweep, Verification,
+    Checks, DeploymentReport, Diff, Fit, Pick, PlannerTable, QuickEstimate, Report, SCHEMA_VERSION, Sweep,
+    Verification,
 };
 use crate::error::{Error, ErrorKind, Location, Position, Result};
 use crate::formats::document;
@@ -85,6 +86,18 @@ pub fn fit(found: &Fit) -> String {
     pretty(found)
 }
 
+/// The placements of a deployment, in the same form.
+#[must_use]
+pub fn deployment(found: &DeploymentReport) -> String {
+    pretty(found)
+}
+
+/// A choice from a catalog, in the same form.
+#[must_use]
+pub fn pick(found: &Pick) -> String {
+    pretty(found)
+}
+
 /// The JSON schema of [`Report`], generated from its types.
 #[must_use]
 pub fn schema() -> String {
@@ -101,6 +114,30 @@ pub fn checks(found: &Checks) -> String {
 #[must_use]
 pub fn checks_schema() -> String {
     pretty(&schemars::schema_for!(Checks))
+}
+
+/// The JSON schema of [`Fit`], generated from its types.
+#[must_use]
+pub fn fit_schema() -> String {
+    pretty(&schemars::schema_for!(Fit))
+}
+
+/// The JSON schema of [`DeploymentReport`], generated from its types.
+#[must_use]
+pub fn deployment_schema() -> String {
+    pretty(&schemars::schema_for!(DeploymentReport))
+}
+
+/// The JSON schema of [`Sweep`], generated from its types.
+#[must_use]
+pub fn sweep_schema() -> String {
+    pretty(&schemars::schema_for!(Sweep))
+}
+
+/// The JSON schema of [`Pick`], generated from its types.
+#[must_use]
+pub fn pick_schema() -> String {
+    pretty(&schemars::schema_for!(Pick))
 }
 
 /// The JSON schema of [`Diff`], generated from its types.

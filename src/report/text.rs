@@ -5,8 +5,10 @@
 
 mod advice;
 mod comparison;
+mod deployment;
 mod fit;
 pub(in crate::report) mod layout;
+mod pick;
 mod pipeline;
 mod published;
 mod style;
@@ -16,7 +18,9 @@ mod tables;
 mod verdict;
 
 use super::model::{Report, Task};
+pub use deployment::deployment;
 pub use fit::fit;
+pub use pick::pick;
 pub use published::Heading;
 use published::published;
 use std::fmt::Write;

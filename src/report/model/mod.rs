@@ -5,6 +5,7 @@
 mod advice;
 mod check;
 mod comparison;
+mod deployment;
 mod diff;
 pub mod dump;
 mod sweep;
@@ -14,6 +15,7 @@ mod words;
 pub use advice::{Accuracy, Budget, Suggestion};
 pub use check::{Check, CheckKind, Checks, Updated};
 pub use comparison::{Comparison, FusionGroup, Pair};
+pub use deployment::{Candidate, DeploymentReport, Moment, Need, Pick, Placement};
 pub(crate) use diff::classes;
 pub use diff::{Delta, Diff, DiffRow, Grouping, PhaseDelta, Status};
 pub use sweep::{Figures, Fit, FitRow, Piece, Point, Sweep};

@@ -206,11 +206,11 @@ pub(super) fn heat_map(found: &Sweep) -> Picture {
     let mut canvas = Canvas::default();
     let below = format!("{below}; resident set");
     let mut y = page::heading(&mut canvas, &title, &below);
+    let is_over = |bytes: u64| budget.is_some_and(|budget| bytes > budget);
     let mut entries: Vec<(String, String)> = (0..SHADES)
-        .filter(|index| all().any(|bytes| shade(bytes) == *index))
+        .filter(|index| all().any(|bytes| shade(bytes) == *index && !is_over(bytes)))
         .map(|index| (format!("h{index}"), format!("from {}", Bytes(least + index * step))))
         .collect();
-    let is_over = |bytes: u64| budget.is_some_and(|budget| bytes > budget);
     if all().any(is_over) {
         entries
             .push(("h-over".to_owned(), format!("over {}", page::budget_words(Bytes(budget.unwrap_or(0))))));
@@ -260,4 +260,35 @@ fn sorted(found: &Sweep, of: fn(&crate::report::model::Point) -> Option<u64>) ->
     values.sort_unstable();
     values.dedup();
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::Point;
+
+    fn point(value: u64, value2: Option<u64>, bytes: u64) -> Point {
+        let figures = Figures { total_bytes: bytes, resident_peak_bytes: bytes, ..Figures::default() };
+        Point { value, value2, figures: Some(figures), ..Point::default() }
+    }
+
+    #[test]
+    fn the_budget_is_drawn_where_it_is_within_sight() {
+        let mut found = Sweep { vary: "seq".to_owned(), budget_bytes: Some(150), ..Sweep::default() };
+        found.points = vec![point(1, None, 100), point(2, None, 200)];
+        assert!(lines(&found).body.contains("budget 150 B"));
+        found.budget_bytes = Some(1000);
+        assert!(!lines(&found).body.contains("budget"));
+    }
+
+    #[test]
+    fn the_legend_of_a_heat_map_names_what_is_drawn() {
+        let mut found = Sweep { vary: "seq".to_owned(), vary2: Some("batch".to_owned()), ..Sweep::default() };
+        found.points = vec![point(1, Some(1), 100), point(2, Some(1), 180)];
+        let body = heat_map(&found).body;
+        assert!(body.contains("from 100 B") && !body.contains("over budget"));
+        found.budget_bytes = Some(150);
+        let body = heat_map(&found).body;
+        assert!(body.contains("over budget 150 B") && !body.contains("from 170 B"));
+    }
 }
