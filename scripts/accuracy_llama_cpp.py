@@ -6,6 +6,8 @@
 RECORDS has `headers`: files without data, loaded without extra buffer types. Each is made by make_gguf.py unless FOLDER has
 it already. Model, cache and compute bytes, nodes and leafs must be equal. With --runs, the resident sets of its `runs` are
 compared as well: FOLDER has the files with these names, whose headers are enough. Each phase must be within 3 % or 8 MiB.
+`devices` of RECORDS, if there are any, are headers with layers on devices (`measure_llama_cpp devices`): every type of buffer and
+the number of splits must be equal.
 """
 
 import argparse
@@ -35,7 +37,14 @@ def arguments(settings):
             found += [f"--{option}", settings[key]]
     flags = {"unified": "kv-unified", "emb": "embedding", "swa_full": "swa-full"}
     found += [f"--{option}" for key, option in flags.items() if int(settings.get(key, 0))]
-    return found
+    texts = {"ngl": "gpu-layers", "ts": "tensor-split", "ot": "override-tensor"}
+    for key, option in texts.items():
+        if key in settings:
+            found += [f"--{option}", str(settings[key])]
+    if "split_none" in settings:
+        found += ["--split-mode", "none", "--main-gpu", str(settings["split_none"])]
+    switches = {"kqv": "no-kv-offload", "op_offload": "no-op-offload"}
+    return found + [f"--{option}" for key, option in switches.items() if not int(settings.get(key, 1))]
 
 
 def report(binary, file, tokens, options):
@@ -65,6 +74,32 @@ def header(binary, folder, record, verbose):
     if own != wanted or verbose:
         print("equal" if own == wanted else "DIFFERS", record["model"], record["settings"], "predicted", own, "reported", wanted)
     return own == wanted
+
+
+def devices(binary, folder, record, verbose):
+    """Whether every type of buffer of a record with devices is predicted exactly, and the splits of the graph."""
+    file = folder / f"{record['model']}.gguf"
+    count = int(record["devices"]["devices"])
+    free = record["devices"].get("free", ",".join(["24576"] * count)).split(",")
+    options = ["--device", ",".join(f"cuda{number}" for number in range(count))]
+    options += ["--device-memory", ",".join(f"{size}MiB" for size in free)]
+    options += [*arguments(record["settings"]), "--no-mmap", "--no-repack"]
+    found, fault = report(binary, file, 16, options)
+    if found is None:
+        print("ERROR", record["model"], record["settings"], fault.splitlines()[:1])
+        return False
+    cpp = found["llama_cpp"]
+    rows = cpp["breakdown"]
+    own = {row["buffer_type"]: [row[f"{kind}_bytes"] for kind in ("model", "context", "compute")] for row in rows}
+    own = {name: sizes for name, sizes in own.items() if any(sizes)}
+    wanted = {name: [row[kind] for kind in ("model", "context", "compute")] for name, row in record["breakdown"].items()}
+    wanted = {name: sizes for name, sizes in wanted.items() if any(sizes)}
+    splits = int(record["splits"].split(" / ")[0])  # of the pass of a prompt
+    same = own == wanted and cpp["graph_splits"] == splits
+    if not same or verbose:
+        print("equal" if same else "DIFFERS", record["model"], record["devices"], record["settings"])
+        print("   predicted", own, cpp["graph_splits"], "\n   reported ", wanted, splits)
+    return same
 
 
 def run(binary, folder, record):
@@ -104,7 +139,7 @@ def main():
     args = parser.parse_args()
     records = json.loads(args.records.read_text())
     folder = args.headers or Path(tempfile.mkdtemp())
-    chosen = [record for record in records["headers"] if args.model in (None, record["model"])]
+    chosen = [record for record in records.get("headers", []) if args.model in (None, record["model"])]
     exact = [header(args.memgraph, folder, record, args.verbose) for record in chosen]
     print(f"headers: {sum(exact)} of {len(exact)} equal")
     counts = []
@@ -113,9 +148,12 @@ def main():
         measured = [record for record in records["runs"] if not record["settings"].get("no_alloc")]
         counts = [run(args.memgraph, args.runs, record) for record in measured if args.model in (None, record["model"])]
         print(f"resident sets: {sum(near for near, *_ in counts)} of {sum(total for _, total, _ in counts)} within 3 % or 8 MiB")
+    split = [devices(args.memgraph, folder, record, args.verbose) for record in records.get("devices", []) if args.model in (None, record["model"])]
+    if split:
+        print(f"devices: {sum(split)} of {len(split)} equal")
     if args.write:
         validated.replace("llama-cpp", validated.counted(stated for *_, stated in counts if stated))
-    return 0 if all(exact) and all(near == total for near, total, _ in counts) else 1
+    return 0 if all(exact) and all(split) and all(near == total for near, total, _ in counts) else 1
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ fn settle(
             None => lowered,
         };
         let problem = lifetime::analyze(lowered.schedule());
-        let plan = runtime.place(&problem, planner, before)?;
+        let plan = runtime.place(&lowered, &problem, planner, before)?;
         verify::all(lowered.schedule(), &problem, &plan)?;
         let placed = Placed { name, lowered: &lowered, problem: &problem, plan: &plan, planner, before };
         let outcome = runtime.finish(&placed)?;
@@ -112,7 +112,13 @@ mod tests {
             self.has_other_form.then(|| self.lower(pass)).transpose()
         }
 
-        fn place(&self, problem: &Problem, planner: Planner, _before: Option<&Phase>) -> Result<Plan> {
+        fn place(
+            &self,
+            _lowered: &Lowered,
+            problem: &Problem,
+            planner: Planner,
+            _before: Option<&Phase>,
+        ) -> Result<Plan> {
             let mut plan = plan::solve(problem, planner)?;
             if !self.is_apart.load(Ordering::Relaxed) {
                 plan.offsets.iter_mut().for_each(|offset| *offset = Bytes::ZERO);

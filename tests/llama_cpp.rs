@@ -1,12 +1,14 @@
 //! Predictions of the profile llama-cpp for small headers, against what llama.cpp reserved for them.
 //!
-//! `fixtures/gguf/recorded.json` is made by `scripts/measure_llama_cpp record`.
+//! `fixtures/gguf/recorded.json` is made by `scripts/measure_llama_cpp record`, `devices.json` by `scripts/measure_llama_cpp
+//! devices`.
 
 #![cfg(feature = "gguf")]
 
 use memgraph::analysis::{self, Request, Task};
 use memgraph::runtime::options::Options;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn options(settings: &Value) -> Options {
@@ -54,6 +56,67 @@ fn every_recorded_setting_is_predicted_to_the_byte() {
         let keys = ["model_bytes", "context_bytes", "compute_bytes", "nodes", "leafs"];
         let wanted = keys.map(|key| record[key].as_u64().unwrap());
         assert_eq!(own, wanted, "{name} under {}", record["settings"]);
+    }
+}
+
+/// The options of devices, whose names in the records are CUDA's.
+fn on_devices(record: &Value) -> Options {
+    let (devices, settings) = (&record["devices"], &record["settings"]);
+    let count: usize = devices["devices"].as_str().unwrap().parse().unwrap();
+    let free =
+        devices["free"].as_str().map_or_else(|| vec!["24576"; count], |free| free.split(',').collect());
+    let free: Vec<String> = free.iter().map(|size| format!("{size}MiB")).collect();
+    let names: Vec<String> = (0..count).map(|number| format!("cuda{number}")).collect();
+    let mut made = options(settings).with("device", names.join(",")).with("device-memory", free.join(","));
+    for (key, option) in [("ngl", "gpu-layers"), ("ts", "tensor-split"), ("ot", "override-tensor")] {
+        match &settings[key] {
+            Value::Null => {}
+            Value::String(text) => made = made.with(option, text),
+            other => made = made.with(option, other.to_string()),
+        }
+    }
+    if let Some(main) = settings["split_none"].as_i64() {
+        made = made.with("split-mode", "none").with("main-gpu", main.to_string());
+    }
+    for (key, option) in [("kqv", "no-kv-offload"), ("op_offload", "no-op-offload")] {
+        if settings[key].as_i64() == Some(0) {
+            made = made.with(option, "true");
+        }
+    }
+    made
+}
+
+#[test]
+fn layers_on_devices_have_the_recorded_buffers_and_splits() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf");
+    let recorded: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("devices.json")).unwrap()).unwrap();
+    let records = recorded["devices"].as_array().unwrap();
+    assert!(records.len() >= 80);
+    for record in records {
+        let name = record["model"].as_str().unwrap();
+        let mut request = Request::new(Task::language(16));
+        request.options = on_devices(record);
+        let report = analysis::analyze(&folder.join(format!("{name}.gguf")), &request).unwrap();
+        let found = report.llama_cpp.unwrap();
+        let own: BTreeMap<&str, [u64; 3]> = found
+            .breakdown
+            .iter()
+            .map(|row| (row.buffer_type.as_str(), [row.model_bytes, row.context_bytes, row.compute_bytes]))
+            .filter(|(_, sizes)| sizes.iter().any(|&size| size > 0))
+            .collect();
+        let sizes = |row: &Value| ["model", "context", "compute"].map(|kind| row[kind].as_u64().unwrap());
+        let wanted: BTreeMap<&str, [u64; 3]> = record["breakdown"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, row)| (name.as_str(), sizes(row)))
+            .filter(|(_, sizes)| sizes.iter().any(|&size| size > 0))
+            .collect();
+        assert_eq!(own, wanted, "{name} under {}", record["settings"]);
+        let splits = record["splits"].as_str().unwrap().split(" / ").next().unwrap();
+        assert_eq!(found.graph_splits.to_string(), splits, "{name} under {}", record["settings"]);
+        assert_eq!(report.diagnostics.iter().filter(|found| found.code == "MG0008").count(), 1);
     }
 }
 

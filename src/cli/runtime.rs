@@ -91,6 +91,7 @@ fn argument(spec: &'static OptionSpec) -> Arg {
     match spec.values {
         Values::OneOf(words) => arg.value_name("VALUE").value_parser(words.to_vec()),
         Values::Size => arg.value_name("SIZE"),
+        Values::Text(placeholder) => arg.value_name(placeholder).allow_hyphen_values(true),
         Values::Number(least, most) => {
             arg.value_name("N").value_parser(move |text: &str| number_within(text, least, most))
         }

@@ -113,7 +113,8 @@ fn empty(subject: &Subject<'_>) -> Report {
             assumptions.push(assumption);
         }
     }
-    let diagnostics = subject.phases.iter().flat_map(|phase| phase.shapes.diagnostics());
+    let own = subject.runtime.diagnostics();
+    let diagnostics = subject.phases.iter().flat_map(|phase| phase.shapes.diagnostics()).chain(&own);
     let mut seen = FxHashSet::default();
     let diagnostics: Vec<_> = diagnostics
         .map(model::Diagnostic::from)
@@ -175,7 +176,7 @@ fn empty(subject: &Subject<'_>) -> Report {
 
 fn buffer_types(found: &BufferTypes) -> model::BufferTypes {
     let row = |row: &BufferRow| model::BufferRow {
-        buffer_type: row.buffer_type.to_owned(),
+        buffer_type: row.buffer_type.clone(),
         model_bytes: row.model.0,
         context_bytes: row.context.0,
         compute_bytes: row.compute.0,
@@ -186,6 +187,7 @@ fn buffer_types(found: &BufferTypes) -> model::BufferTypes {
         work_bytes: found.work.0,
         graph_nodes: found.nodes,
         graph_leafs: found.leafs,
+        graph_splits: found.splits,
     }
 }
 

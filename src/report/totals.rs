@@ -66,7 +66,7 @@ impl View<'_> {
     /// The phase's peak.
     pub(super) fn phase(&self) -> model::Phase {
         let residency = &self.phase.outcome.residency;
-        let heap = self.weights_anonymous() + self.temp() - self.inputs;
+        let heap = self.weights_anonymous() + self.temp() - self.inputs - residency.device_bytes;
         let file = self.weights_file() - residency.unread_bytes + residency.library_bytes;
         let anonymous = residency
             .anonymous_bytes

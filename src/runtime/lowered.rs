@@ -122,6 +122,8 @@ pub struct Residency {
     pub anonymous_lower_bytes: Option<Bytes>,
     /// The same, where the allocator retains the most.
     pub anonymous_upper_bytes: Option<Bytes>,
+    /// Of the allocations: bytes on devices with memory of their own, which the process does not map.
+    pub device_bytes: Bytes,
     /// File-backed pages of the runtime's libraries.
     pub library_bytes: Bytes,
     /// [`StorageClass::WeightsFile`] is read into the heap, not mapped.
@@ -156,6 +158,8 @@ pub struct BufferTypes {
     pub nodes: u64,
     /// Its inputs, weights and caches.
     pub leafs: u64,
+    /// Parts that the graph is split into, each computed by one device.
+    pub splits: u64,
 }
 
 /// Memory in buffers of one type.
@@ -163,7 +167,7 @@ pub struct BufferTypes {
 #[non_exhaustive]
 pub struct BufferRow {
     /// The type, as the runtime names it.
-    pub buffer_type: &'static str,
+    pub buffer_type: String,
     /// Bytes of weights.
     pub model: Bytes,
     /// Bytes of caches.

@@ -25,7 +25,7 @@ use lowered::assumptions;
 pub use lowered::{Allocation, Assumption, BufferRow, BufferTypes, Lowered, Outcome, Residency, RuntimeData};
 pub use phase::{Phase, PhaseName};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Diagnostic, Error, ErrorKind, Result};
 use crate::graph::{Format, Graph};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
@@ -53,6 +53,11 @@ pub trait Runtime: Debug + Send + Sync {
     /// Other options under which a model may need less memory, and what each asks of the user. A report repeats the
     /// analysis with each and lists those that do.
     fn alternatives(&self, _graph: &Graph) -> Vec<Alternative> {
+        Vec::new()
+    }
+
+    /// What a user has to know of the options.
+    fn diagnostics(&self) -> Vec<Diagnostic> {
         Vec::new()
     }
 
@@ -130,7 +135,13 @@ pub trait Runtime: Debug + Send + Sync {
     /// # Errors
     ///
     /// Those of the planner.
-    fn place(&self, problem: &Problem, planner: Planner, _before: Option<&Phase>) -> Result<Plan> {
+    fn place(
+        &self,
+        _lowered: &Lowered,
+        problem: &Problem,
+        planner: Planner,
+        _before: Option<&Phase>,
+    ) -> Result<Plan> {
         plan::solve(problem, planner)
     }
 

@@ -69,6 +69,8 @@ pub enum Values {
     OneOf(&'static [&'static str]),
     /// A number of bytes, with or without a unit.
     Size,
+    /// Text that the runtime reads, and its placeholder in help.
+    Text(&'static str),
 }
 
 /// Threads within a node.
@@ -241,6 +243,7 @@ impl Options {
                     (word.parse().is_ok_and(is_inside), format!("{least} to {most}"))
                 }
                 Values::OneOf(words) => (words.contains(&word), words.join(", ")),
+                Values::Text(_) => (!word.is_empty(), "a text".to_owned()),
                 Values::Size => {
                     (Bytes::parse(word).is_some(), "a size above 0 such as 2MiB or 1.5GB".to_owned())
                 }

@@ -389,6 +389,8 @@ pub struct BufferTypes {
     pub graph_nodes: u64,
     /// Its inputs, weights and caches.
     pub graph_leafs: u64,
+    /// Parts that it is split into, each computed by one device.
+    pub graph_splits: u64,
 }
 
 /// Memory in buffers of one type.

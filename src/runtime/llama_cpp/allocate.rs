@@ -4,6 +4,8 @@
 //! Source: ggml 0.25.3, ggml/src/ggml-alloc.c (`ggml_gallocr_alloc_graph_impl`, `ggml_gallocr_allocate_node`,
 //! `ggml_gallocr_free_node`).
 
+use super::device::Device;
+use super::scheduler::Split;
 use super::tensor::{Graph, Id, Op, Place};
 
 /// Memory of one or more tensors, one after the other.
@@ -11,9 +13,11 @@ use super::tensor::{Graph, Id, Op, Place};
 pub(super) struct Buffer {
     /// Its bytes, with those up to the next tensor.
     pub(super) bytes: u64,
+    /// The backend whose memory it is in.
+    pub(super) backend: u8,
     /// The tensor that is there first.
     pub(super) first: Id,
-    /// Number of the node before which it is allocated; leafs are allocated before the first.
+    /// The step before which it is allocated: 0 for leafs, and the number of a node plus 1.
     pub(super) start: usize,
     /// Number of the last node that it is allocated for.
     pub(super) end: usize,
@@ -36,22 +40,25 @@ struct Uses {
     is_allocated: bool,
 }
 
-/// Walks the graph as ggml's allocator does.
+/// Walks a graph as ggml's allocator does; backends after the devices are the CPU.
 ///
 /// Cost: linear in tensors and sources.
-pub(super) fn allocate(graph: &Graph) -> Allocation {
+pub(super) fn allocate(split: &Split, devices: &[Device]) -> Allocation {
+    let graph = &split.graph;
     let mut walk = Walk {
         graph,
+        devices,
         uses: vec![Uses::default(); graph.tensors.len()],
         made: Allocation { buffers: Vec::new(), of_tensor: vec![None; graph.tensors.len()] },
         last: graph.nodes.len().saturating_sub(1),
     };
     for &leaf in &graph.leafs {
-        walk.place(leaf, 0);
+        walk.place(leaf, 0, split.backends[leaf.index()]);
     }
     for &node in &graph.nodes {
         let tensor = graph.get(node);
-        if let Some((root, _)) = tensor.view {
+        // What computes nothing at all only holds what it reads, until a copy of it was made.
+        if let Some((root, _)) = tensor.view.filter(|_| tensor.op != Op::None) {
             walk.uses[root.index()].views += 1;
         }
         // A cast is a source of itself.
@@ -61,9 +68,9 @@ pub(super) fn allocate(graph: &Graph) -> Allocation {
     }
     for (number, &node) in graph.nodes.iter().enumerate() {
         for index in 0..graph.get(node).sources.len() {
-            walk.place(graph.get(node).sources[index], number);
+            walk.place(graph.get(node).sources[index], number + 1, split.of_nodes[number]);
         }
-        walk.place(node, number);
+        walk.place(node, number + 1, split.of_nodes[number]);
         for index in 0..graph.get(node).sources.len() {
             walk.release(graph.get(node).sources[index], number);
         }
@@ -73,6 +80,7 @@ pub(super) fn allocate(graph: &Graph) -> Allocation {
 
 struct Walk<'a> {
     graph: &'a Graph,
+    devices: &'a [Device],
     uses: Vec<Uses>,
     made: Allocation,
     last: usize,
@@ -80,7 +88,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Gives a tensor memory: that of a source which nothing else reads, or its own.
-    fn place(&mut self, id: Id, number: usize) {
+    fn place(&mut self, id: Id, start: usize, backend: u8) {
         let tensor = self.graph.get(id);
         let is_own = tensor.place == Place::Compute && tensor.view.is_none();
         if !is_own || self.uses[id.index()].is_allocated {
@@ -99,7 +107,11 @@ impl Walk<'_> {
             return;
         }
         self.made.of_tensor[id.index()] = Some(self.made.buffers.len() as u32);
-        self.made.buffers.push(Buffer { bytes: tensor.padded(), first: id, start: number, end: self.last });
+        let bytes = match self.devices.get(usize::from(backend)) {
+            Some(device) => device.bytes(self.graph, tensor).next_multiple_of(device.alignment()),
+            None => tensor.padded(),
+        };
+        self.made.buffers.push(Buffer { bytes, backend, first: id, start, end: self.last });
     }
 
     /// The first source whose memory a tensor may take: allocated itself, so no view and no weight, of the same layout,
@@ -142,9 +154,4 @@ impl Walk<'_> {
             self.made.buffers[buffer as usize].end = number;
         }
     }
-}
-
-/// Whether a node computes nothing.
-pub(super) fn is_no_op(op: Op) -> bool {
-    matches!(op, Op::None | Op::View | Op::Reshape | Op::Permute | Op::Transpose)
 }

@@ -4,6 +4,7 @@ use super::cache::Caches;
 use super::model::Model;
 use super::settings::{Batch, Settings};
 use super::tensor::{Graph, Id, Place};
+use super::weights::Weights;
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
 use rustc_hash::FxHashMap;
@@ -21,8 +22,10 @@ pub(super) struct Build<'a> {
     pub(super) caches: &'a Caches,
     /// The pass.
     pub(super) batch: Batch,
-    /// The embedding serves as output in a tensor of its own.
-    pub(super) has_second_embedding: bool,
+    /// Its weights.
+    pub(super) placed: &'a Weights,
+    /// By layer, the device.
+    pub(super) devices: &'a [Option<u8>],
     /// The hidden states that pooling reads.
     pub(super) hidden: Option<Id>,
     weights: FxHashMap<u32, Id>,
@@ -40,6 +43,7 @@ impl<'a> Build<'a> {
         model: &'a Model<'a>,
         settings: &'a Settings,
         caches: &'a Caches,
+        (placed, devices): (&'a Weights, &'a [Option<u8>]),
         batch: Batch,
     ) -> Build<'a> {
         Build {
@@ -48,7 +52,8 @@ impl<'a> Build<'a> {
             settings,
             caches,
             batch,
-            has_second_embedding: false,
+            placed,
+            devices,
             hidden: None,
             weights: FxHashMap::default(),
             cached: FxHashMap::default(),
@@ -57,15 +62,28 @@ impl<'a> Build<'a> {
 
     /// A weight by its whole name, if the file has it.
     pub(super) fn find(&mut self, name: &str) -> Option<Id> {
-        let (index, stored) = self.model.tensor(name)?;
-        if let Some(&made) = self.weights.get(&index) {
-            return Some(made);
+        let (index, _) = self.model.tensor(name)?;
+        Some(self.weight(self.placed.of(index)))
+    }
+
+    /// A weight that every layer has, on the device of the layer in the making.
+    pub(super) fn find_shared(&mut self, name: &str) -> Option<Id> {
+        let (index, _) = self.model.tensor(name)?;
+        let layer = self.graph.layer.unwrap_or_default();
+        let device = self.devices.get(layer as usize).copied().flatten();
+        Some(self.weight(self.placed.on(index, device)))
+    }
+
+    fn weight(&mut self, number: u32) -> Id {
+        if let Some(&made) = self.weights.get(&number) {
+            return made;
         }
+        let stored = &self.model.stored.tensors[self.placed.all[number as usize].tensor as usize];
         let layer = std::mem::take(&mut self.graph.layer);
-        let made = self.graph.external("", stored.dtype, stored.dims, Place::Weight(index));
+        let made = self.graph.external("", stored.dtype, stored.dims, Place::Weight(number));
         self.graph.layer = layer;
-        self.weights.insert(index, made);
-        Some(made)
+        self.weights.insert(number, made);
+        made
     }
 
     /// The weight of the logits: the output's, else the embedding's.
@@ -77,10 +95,8 @@ impl<'a> Build<'a> {
         if let Some(weight) = self.find("output.weight") {
             return Ok(weight);
         }
-        match self.model.tensor("token_embd.weight").filter(|_| self.has_second_embedding) {
-            Some((index, stored)) => {
-                Ok(self.graph.external("", stored.dtype, stored.dims, Place::Weight(index)))
-            }
+        match self.placed.output {
+            Some(number) => Ok(self.weight(number)),
             None => self.need("token_embd.weight"),
         }
     }

@@ -183,11 +183,6 @@ impl Caches {
     pub(super) fn part(&self, model: &Model<'_>, layer: u64) -> &Part {
         &self.parts[usize::from(model.is_window(layer))]
     }
-
-    /// Bytes of all tensors.
-    pub(super) fn bytes(&self) -> u64 {
-        self.tensors.iter().map(CacheTensor::bytes).fold(0, u64::saturating_add)
-    }
 }
 
 impl Part {

@@ -9,7 +9,7 @@ use crate::runtime::options::{OptionSpec, Pasted, Registration, Values};
 /// The runtime for the registry.
 pub const REGISTRATION: Registration = Registration {
     name: "llama-cpp",
-    help: "llama.cpp's CPU backend",
+    help: "llama.cpp, on the CPU and on devices",
     options: ALL,
     default_for: &[crate::graph::Format::Gguf],
     make: |options| Ok(Box::new(LlamaCpp::of(options)?)),
@@ -29,10 +29,20 @@ const SHORT: &[(&str, &str)] = &[
     ("-ctv", "cache-type-v"),
     ("-t", "threads"),
     ("-nr", "no-repack"),
+    ("-dev", "device"),
+    ("-ngl", "gpu-layers"),
+    ("-ts", "tensor-split"),
+    ("-ot", "override-tensor"),
+    ("-sm", "split-mode"),
+    ("-mg", "main-gpu"),
+    ("-ncmoe", "n-cpu-moe"),
+    ("-cmoe", "cpu-moe"),
+    ("-nkvo", "no-kv-offload"),
 ];
 
 /// Other spellings of the same in pasted commands.
-const SAME: &[(&str, &str)] = &[("--embeddings", "embedding"), ("--no-repack", "no-repack")];
+const SAME: &[(&str, &str)] =
+    &[("--embeddings", "embedding"), ("--no-repack", "no-repack"), ("--n-gpu-layers", "gpu-layers")];
 
 /// Tokens of a prompt where the command has no context.
 const PROMPT: u64 = 512;
@@ -114,7 +124,8 @@ mod tests {
         let has = |name: &str, value: &str| found.options.contains(&(name.to_owned(), value.to_owned()));
         assert!(has("front-end", "server") && has("ctx-size", "8192") && has("no-mmap", "true"));
         assert!(has("flash-attn", "on"));
-        assert_eq!(found.unknown, ["-ngl -1", "-ctk=q8_0", "--temp 0.7"]);
+        assert!(has("gpu-layers", "-1"));
+        assert_eq!(found.unknown, ["-ctk=q8_0", "--temp 0.7"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::build::Build;
 use super::cache::Caches;
 use super::model::Model;
 use super::options::LlamaCpp;
+use super::scheduler::{self, Devices, Split};
 use super::settings::{Batch, Settings};
 use super::tensor::Graph;
 use super::weights::{self, Weights};
@@ -24,14 +25,21 @@ pub(super) struct Context<'a> {
     pub(super) caches: Caches,
     /// Its weights.
     pub(super) weights: Weights,
+    /// By layer, and last of the output: the device.
+    pub(super) layers: Vec<Option<u8>>,
+    /// By tensor of a cache: the device.
+    pub(super) cache_devices: Vec<Option<u8>>,
+    options: &'a LlamaCpp,
     architecture: &'static Architecture,
 }
 
 /// A graph and its buffers.
 #[derive(Debug)]
 pub(super) struct Reserved {
-    /// The graph.
-    pub(super) graph: Graph,
+    /// The graph, with copies between backends.
+    pub(super) split: Split,
+    /// Nodes and leafs of the graph without copies.
+    pub(super) counts: (u64, u64),
     /// Its buffers.
     pub(super) allocation: Allocation,
 }
@@ -42,7 +50,7 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// If the architecture is not known, a size is missing, or llama.cpp refuses the options for the model.
-    pub(super) fn of(stored: &'a Stored, file: &Path, options: &LlamaCpp) -> Result<Context<'a>> {
+    pub(super) fn of(stored: &'a Stored, file: &Path, options: &'a LlamaCpp) -> Result<Context<'a>> {
         let made = || {
             let mut model = Model::read(stored, file)?;
             let architecture = architecture::of(model.architecture)?;
@@ -50,8 +58,12 @@ impl<'a> Context<'a> {
             let settings = Settings::of(options, &model);
             let caches = Caches::of(&model, &settings, (architecture.layout)(&model))?;
             check(&model, &settings, &caches)?;
-            let weights = weights::place(stored, options, architecture.is_output_first);
-            Ok(Context { model, settings, caches, weights, architecture })
+            let layers = options.offload.assign(model.all_layers);
+            let weights = weights::place(stored, options, &layers, architecture.is_output_first)?;
+            let device = |layer: u32| layers.get(layer as usize).copied().flatten();
+            let device = |layer: u32| device(layer).filter(|_| options.offload.caches);
+            let cache_devices = caches.tensors.iter().map(|tensor| device(tensor.layer)).collect();
+            Ok(Context { model, settings, caches, weights, layers, cache_devices, options, architecture })
         };
         made().map_err(|error: Error| error.in_file(file))
     }
@@ -62,12 +74,30 @@ impl<'a> Context<'a> {
     ///
     /// If the file lacks a tensor.
     pub(super) fn graph(&self, batch: Batch) -> Result<Graph> {
-        let mut build = Build::new(&self.model, &self.settings, &self.caches, batch);
-        let is_output_first = self.architecture.is_output_first;
-        build.has_second_embedding = self.weights.has_second_embedding(is_output_first, self.model.stored);
+        let placed = (&self.weights, &self.layers[..]);
+        let mut build = Build::new(&self.model, &self.settings, &self.caches, placed, batch);
         (self.architecture.build)(&mut build)?;
         build.pool();
         Ok(build.graph)
+    }
+
+    /// The graph of a pass, with copies between backends.
+    ///
+    /// # Errors
+    ///
+    /// As [`graph`](Context::graph).
+    pub(super) fn split(&self, batch: Batch) -> Result<Split> {
+        Ok(scheduler::split(&self.devices(), self.graph(batch)?, batch.tokens))
+    }
+
+    /// Devices and what is on them.
+    pub(super) fn devices(&self) -> Devices<'_> {
+        Devices {
+            offload: &self.options.offload,
+            layers: &self.layers,
+            weights: &self.weights,
+            caches: &self.cache_devices,
+        }
     }
 
     /// The graph of a pass, and its buffers.
@@ -77,8 +107,10 @@ impl<'a> Context<'a> {
     /// As [`graph`](Context::graph).
     pub(super) fn reserve(&self, batch: Batch) -> Result<Reserved> {
         let graph = self.graph(batch)?;
-        let allocation = allocate::allocate(&graph);
-        Ok(Reserved { graph, allocation })
+        let counts = (graph.nodes.len() as u64, graph.leafs.len() as u64);
+        let split = scheduler::split(&self.devices(), graph, batch.tokens);
+        let allocation = allocate::allocate(&split, &self.options.offload.devices);
+        Ok(Reserved { split, counts, allocation })
     }
 }
 

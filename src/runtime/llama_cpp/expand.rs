@@ -1,7 +1,9 @@
 //! The graph for reports: one node per tensor of the file, per input and cache, and per node of llama.cpp's graph.
 
 use super::cache::Caches;
+use super::scheduler::Split;
 use super::tensor::{Graph as Built, Id, Place, Tensor};
+use super::weights::Weights;
 use crate::DType;
 use crate::dtype::GgmlType;
 use crate::error::Result;
@@ -19,14 +21,17 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// Numbers the tensors of a graph: after those of the file come the caches, the inputs, then the nodes in order.
-    pub(super) fn of_graph(stored: usize, caches: &Caches, built: &Built) -> Numbers {
+    /// Numbers the tensors of a graph: after those of the file come the caches, the inputs, then the nodes in order. A copy has
+    /// the number of its original.
+    pub(super) fn of_split(stored: usize, caches: &Caches, weights: &Weights, split: &Split) -> Numbers {
         let first_cache = stored as u32;
         let mut next = first_cache + caches.tensors.len() as u32;
+        let built = &split.graph;
         let mut by_tensor = vec![0; built.tensors.len()];
-        for &leaf in &built.leafs {
+        let is_own = |id: &&Id| split.original(**id) == **id;
+        for &leaf in built.leafs.iter().filter(is_own) {
             by_tensor[leaf.index()] = match built.get(leaf).place {
-                Place::Weight(number) => number,
+                Place::Weight(number) => weights.all[number as usize].tensor,
                 Place::Cache(number) => first_cache + number,
                 Place::Compute => {
                     next += 1;
@@ -34,9 +39,13 @@ impl Numbers {
                 }
             };
         }
-        for &node in &built.nodes {
+        for &node in built.nodes.iter().filter(is_own) {
             by_tensor[node.index()] = next;
             next += 1;
+        }
+        let first_copy = built.tensors.len() - split.copied.len();
+        for (number, original) in split.copied.iter().enumerate() {
+            by_tensor[first_copy + number] = by_tensor[original.index()];
         }
         Numbers { by_tensor, first_cache }
     }
@@ -53,7 +62,7 @@ impl Numbers {
 }
 
 /// Adds the nodes of llama.cpp's graph to the graph of a file.
-pub(super) fn expand(file: &Graph, caches: &Caches, built: &Built) -> Result<Graph> {
+pub(super) fn expand(file: &Graph, caches: &Caches, weights: &Weights, built: Built) -> Result<Graph> {
     let mut builder = Builder::new(file.file(), Format::Gguf);
     builder.set_name(file.name());
     for weights in file.weight_files() {
@@ -84,7 +93,9 @@ pub(super) fn expand(file: &Graph, caches: &Caches, built: &Built) -> Result<Gra
         let _ = write!(name, "blk.{}.{}", cache.layer, cache.name);
         add(&mut builder, &name, "cache", cache.dtype, cache.dims);
     }
-    let numbers = Numbers::of_graph(file.nodes().len(), caches, built);
+    let split = Split::whole(built);
+    let built = &split.graph;
+    let numbers = Numbers::of_split(file.nodes().len(), caches, weights, &split);
     let leafs = built.leafs.iter().filter(|&&leaf| built.get(leaf).place == Place::Compute);
     for (&id, is_leaf) in leafs.map(|leaf| (leaf, true)).chain(built.nodes.iter().map(|node| (node, false))) {
         let tensor = built.get(id);

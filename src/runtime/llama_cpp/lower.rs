@@ -1,7 +1,5 @@
 //! From a reserved graph to a schedule: each node is a step, each buffer of the allocator a storage.
 
-use super::allocate::is_no_op;
-use super::cache::Caches;
 use super::context::Reserved;
 use super::expand::Numbers;
 use super::tensor::{Id, Op, Place};
@@ -10,21 +8,21 @@ use crate::schedule::{Draft, Known, Origin, Step, Storage, StorageClass, Value};
 use crate::units::Bytes;
 use smallvec::SmallVec;
 
-/// The schedule of a graph. Weights are not storages: `weights` are allocations outside of it.
+/// The schedule of a graph; by tensor of a cache, whether it is a state, and its bytes. Weights are not storages: `weights` are allocations outside of it.
 ///
 /// The first step represents what is set before the graph runs: inputs have memory from there on.
-pub(super) fn schedule(reserved: &Reserved, caches: &Caches, numbers: &Numbers) -> Draft {
+pub(super) fn schedule(reserved: &Reserved, caches: &[(bool, u64)], numbers: &Numbers) -> Draft {
     let mut lowering = Lowering {
         reserved,
         numbers,
         draft: Draft::default(),
         storages: Vec::with_capacity(reserved.allocation.buffers.len()),
-        cache_storages: Vec::with_capacity(caches.tensors.len()),
-        values: vec![None; reserved.graph.tensors.len()],
+        cache_storages: Vec::with_capacity(caches.len()),
+        values: vec![None; reserved.split.graph.tensors.len()],
     };
     lowering.add_storages(caches);
     lowering.add_inputs();
-    for number in 0..reserved.graph.nodes.len() {
+    for number in 0..reserved.split.graph.nodes.len() {
         lowering.add_step(number);
     }
     lowering.draft
@@ -43,7 +41,7 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn add_storages(&mut self, caches: &Caches) {
+    fn add_storages(&mut self, caches: &[(bool, u64)]) {
         for buffer in &self.reserved.allocation.buffers {
             let node = self.numbers.of(buffer.first);
             let bytes = Bytes(buffer.bytes);
@@ -54,10 +52,10 @@ impl Lowering<'_> {
             let id = self.push_storage(storage);
             self.storages.push(id);
         }
-        for (tensor, number) in caches.tensors.iter().zip(0..) {
-            let class = if tensor.is_state { StorageClass::State } else { StorageClass::KvCache };
+        for (&(is_state, bytes), number) in caches.iter().zip(0..) {
+            let class = if is_state { StorageClass::State } else { StorageClass::KvCache };
             let node = self.numbers.of_cache(number);
-            let storage = Storage::new(class, Bytes(tensor.bytes()), node, Known::Exact);
+            let storage = Storage::new(class, Bytes(bytes), node, Known::Exact);
             let id = self.push_storage(storage);
             self.cache_storages.push(id);
         }
@@ -75,7 +73,7 @@ impl Lowering<'_> {
     }
 
     fn add_inputs(&mut self) {
-        let graph = &self.reserved.graph;
+        let graph = &self.reserved.split.graph;
         let mut step = Step::default();
         for &leaf in &graph.leafs {
             let tensor = graph.get(leaf);
@@ -99,7 +97,7 @@ impl Lowering<'_> {
     }
 
     fn add_step(&mut self, number: usize) {
-        let graph = &self.reserved.graph;
+        let graph = &self.reserved.split.graph;
         let id = graph.nodes[number];
         let tensor = graph.get(id);
         let node = self.numbers.of(id);
@@ -125,18 +123,18 @@ impl Lowering<'_> {
     /// The value of a tensor with memory of its own.
     fn own(&mut self, id: Id) -> Option<ValueId> {
         let buffer = self.reserved.allocation.of_tensor[id.index()]?;
-        let bytes = self.reserved.graph.get(id).bytes();
+        let bytes = self.reserved.split.graph.get(id).bytes();
         Some(self.push_value(self.storages[buffer as usize], (0, bytes), Origin::Written))
     }
 
     /// The value of a view: the bytes of its root, or new ones in their place.
     fn through_view(&mut self, id: Id, root: Id, offset: u64) -> Option<ValueId> {
-        let tensor = self.reserved.graph.get(id);
+        let tensor = self.reserved.split.graph.get(id);
         let held = self.values[root.index()]?;
         let value = self.draft.value(held);
         let (storage, whole, start) = (value.storage, value.bytes.0, value.offset.0);
         // A write of no bytes, as of states that no sequence has, leaves the root as it is.
-        if is_no_op(tensor.op) || tensor.bytes() == 0 {
+        if tensor.op.is_no_op() || tensor.bytes() == 0 {
             let bytes = tensor.bytes().min(whole.saturating_sub(offset));
             return Some(self.push_value(storage, (start + offset, bytes), Origin::View(held)));
         }

@@ -2,51 +2,61 @@
 //!
 //! A GGUF has no graph: llama.cpp builds one in code from the file's settings, and so does this folder. One file per part:
 //! `model`, what the file says; `options` and `settings`, what was asked for and what becomes of it; `cache`; `tensor` and
-//! `operators`, ggml's graph; `build`, `blocks` and `architecture`, which build it; `allocate`, ggml's allocator; `weights`,
-//! model buffers; `work`, the work buffer; `expand` and `lower`, nodes and schedule for reports; `residency`.
+//! `operators`, ggml's graph; `build`, `blocks` and `architecture`, which build it; `device` and `offload`, what is on which
+//! device; `scheduler`, which backend computes what; `allocate` and `arenas`, ggml's allocator; `weights`, model buffers;
+//! `work`, the work buffer; `expand` and `lower`, nodes and schedule for reports; `residency`.
 //!
 //! Memory is reserved when a context is made: for the pass of a prompt and for that of a generation. What runs later fits.
 //!
-//! Not covered: devices other than the CPU, adapters, drafting, samplers on the backend.
+//! Not covered: rows or tensors divided between devices, adapters, drafting, samplers on the backend.
 //!
 //! Source: llama.cpp 0.5.0 with ggml 0.25.3, as in the source distribution of llama-cpp-python 0.3.36.
 
 mod allocate;
 mod architecture;
+mod arenas;
 mod blocks;
 mod build;
 mod cache;
 pub mod calibration;
 mod command;
 mod context;
+mod device;
 mod expand;
 mod lower;
 mod model;
+mod offload;
 mod operators;
 mod options;
 mod residency;
+mod scheduler;
 mod settings;
 mod tensor;
 mod weights;
 mod work;
 
 pub use command::REGISTRATION;
+pub use offload::Offload;
 pub use options::{FrontEnd, LlamaCpp};
 
 use super::{
-    Allocation, BufferRow, BufferTypes, Lowered, Outcome, Pass, PhaseName, Placed, Runtime, RuntimeData,
+    Allocation, Assumption, BufferRow, BufferTypes, Lowered, Outcome, Pass, Phase, PhaseName, Placed,
+    Runtime, RuntimeData,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
 use crate::graph::{Format, Graph, Stored};
 use crate::ids::NodeId;
 use crate::plan::Planner;
+use crate::problem::{Plan, Problem};
 use crate::scenario::Scenario;
 use crate::schedule::{Draft, Known, NodeRef, StorageClass};
 use crate::units::Bytes;
+use cache::CacheTensor;
 use calibration as fit;
 use context::{Context, Reserved};
 use expand::Numbers;
 use residency::Facts;
+use scheduler::Split;
 use settings::Batch;
 use weights::BufferType;
 
@@ -75,7 +85,20 @@ impl Runtime for LlamaCpp {
         let Some(stored) = graph.stored() else { return Ok(None) };
         let context = Context::of(stored, graph.file(), self)?;
         let built = context.graph(context.settings.prompt_batch())?;
-        expand::expand(graph, &context.caches, &built).map(Some)
+        expand::expand(graph, &context.caches, &context.weights, built).map(Some)
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        let text =
+            || "the rules of devices are read in the source and were not measured on hardware".to_owned();
+        let is_used = !self.offload.devices.is_empty();
+        let made = is_used.then(|| Diagnostic {
+            code: "MG0008",
+            severity: Severity::Warning,
+            location: Location::default(),
+            text: text(),
+        });
+        made.into_iter().collect()
     }
 
     fn lower(&self, pass: &Pass<'_>) -> Result<Vec<(PhaseName, Lowered)>> {
@@ -92,6 +115,17 @@ impl Runtime for LlamaCpp {
         }
         phases.push((pass.name, session.running(Some(pass.scenario))?));
         Ok(phases)
+    }
+
+    fn place(
+        &self,
+        lowered: &Lowered,
+        problem: &Problem,
+        planner: Planner,
+        _before: Option<&Phase>,
+    ) -> Result<Plan> {
+        let backends = lowered.data().get::<Facts>().map_or(&[][..], |facts| &facts.backends);
+        arenas::place(problem, planner, backends)
     }
 
     fn finish(&self, placed: &Placed<'_>) -> Result<Outcome> {
@@ -111,8 +145,8 @@ struct Session<'a> {
     context: Context<'a>,
     prompt: Reserved,
     numbers: Numbers,
-    /// Bytes of the compute buffer, which fits both passes.
-    compute: u64,
+    /// By backend: bytes of its compute buffer, which fits both passes, and of them those that the prompt's pass needs.
+    compute: Vec<(u64, u64)>,
 }
 
 impl<'a> Session<'a> {
@@ -120,63 +154,111 @@ impl<'a> Session<'a> {
         let context = Context::of(stored, graph.file(), options)?;
         let prompt = context.reserve(context.settings.prompt_batch())?;
         let generation = context.reserve(context.settings.generation_batch())?;
-        let compute = buffer_bytes(&prompt)?.max(buffer_bytes(&generation)?);
-        let numbers = Numbers::of_graph(stored.tensors.len(), &context.caches, &prompt.graph);
+        let count = options.offload.devices.len() + 1;
+        let planned = arenas::bytes(&prompt, count)?;
+        let other = arenas::bytes(&generation, count)?;
+        let compute =
+            planned.iter().zip(other).map(|(&planned, other)| (planned.max(other), planned)).collect();
+        let stored = stored.tensors.len();
+        let numbers = Numbers::of_split(stored, &context.caches, &context.weights, &prompt.split);
         Ok(Session { options, context, prompt, numbers, compute })
     }
 
     /// The model is loaded; there is no context yet.
     fn loaded(&self) -> Result<Lowered> {
-        let mut buffers = self.buffer_types(0);
+        let mut buffers = self.buffer_types();
         for row in &mut buffers.rows {
             (row.context, row.compute) = (Bytes::ZERO, Bytes::ZERO);
         }
         (buffers.output, buffers.work) = (Bytes::ZERO, Bytes::ZERO);
         let memory: Vec<Allocation> = self.model_memory();
+        let on_devices = self.weights_on_devices();
         let facts = Facts {
-            written: anonymous(&memory),
+            written: anonymous(&memory) - on_devices,
             library: fit::LIBRARY.estimate().known().0,
+            on_devices,
             buffers,
             ..Facts::default()
         };
         let lowered = Lowered::new(Draft::default())?.with_memory(memory);
-        Ok(lowered.with_assumptions(super::assumptions(ASSUMPTIONS)).with_data(RuntimeData::new(facts)))
+        Ok(lowered.with_assumptions(self.assumptions()).with_data(RuntimeData::new(facts)))
     }
 
     /// The context with what it has reserved; a pass of `scenario` runs in it, or none.
     fn running(&self, scenario: Option<&Scenario>) -> Result<Lowered> {
         let actual = scenario.map(|scenario| self.actual(scenario)).transpose()?;
-        let draft = lower::schedule(&self.prompt, &self.context.caches, &self.numbers);
+        let draft = lower::schedule(&self.prompt, &self.cache_sizes(), &self.numbers);
         let outputs = scenario.map_or(1, |scenario| self.outputs(scenario));
         let output = self.output_bytes(outputs);
         let threads = u64::from(self.options.machine.cores);
-        let work = actual.as_ref().map_or(0, |graph| work::bytes(graph, &self.context.weights, threads));
+        let cpu = self.context.devices().cpu();
+        let work = actual.as_ref().map_or(0, |split| work::bytes(split, cpu, &self.context.weights, threads));
         let mut memory = self.model_memory();
         let objects = (fit::CONTEXT.estimate() + fit::NODE.per(self.most_nodes())).known();
         memory.push(self.memory(StorageClass::Runtime, objects.0, None, objects.1));
         memory.push(self.memory(StorageClass::Io, output, None, Known::Exact));
         memory.push(self.memory(StorageClass::Workspace, work, None, Known::Exact));
-        let planned = buffer_bytes(&self.prompt)?;
-        memory.push(self.memory(StorageClass::Workspace, self.compute - planned, None, Known::Exact));
+        let more = self.compute.iter().map(|(whole, planned)| whole - planned).fold(0, u64::saturating_add);
+        memory.push(self.memory(StorageClass::Workspace, more, None, Known::Exact));
         memory.retain(|held| held.bytes > Bytes::ZERO);
         let first_pass = if actual.is_some() { fit::FIRST_PASS.estimate().known().0 } else { 0 };
+        let apart = self.apart();
+        let is_apart = |own: usize| apart.contains(&(own as u8));
+        let reserved =
+            self.compute.iter().enumerate().filter(|(at, _)| is_apart(*at)).map(|(_, bytes)| bytes.0);
+        let reserved = reserved.fold(0, u64::saturating_add);
         let facts = Facts {
-            written: anonymous(&memory).saturating_add(self.context.caches.bytes())
-                - (self.compute - planned),
+            written: anonymous(&memory).saturating_add(self.cache_bytes(|at| !is_apart(at)))
+                - more
+                - self.weights_on_devices(),
             library: fit::LIBRARY.estimate().known().0 + first_pass,
-            touches: actual.as_ref().map_or_else(Vec::new, |graph| residency::touches(&self.prompt, graph)),
-            buffers: BufferTypes {
-                output: Bytes(output),
-                work: Bytes(work),
-                ..self.buffer_types(self.compute)
-            },
+            touches: actual.as_ref().map_or_else(Vec::new, |split| residency::touches(&self.prompt, split)),
+            backends: self.prompt.allocation.buffers.iter().map(|buffer| buffer.backend).collect(),
+            on_devices: self.weights_on_devices() + self.cache_bytes(is_apart) + reserved,
+            apart,
+            buffers: BufferTypes { output: Bytes(output), work: Bytes(work), ..self.buffer_types() },
         };
         let lowered = Lowered::new(draft)?.with_memory(memory);
-        Ok(lowered.with_assumptions(super::assumptions(ASSUMPTIONS)).with_data(RuntimeData::new(facts)))
+        Ok(lowered.with_assumptions(self.assumptions()).with_data(RuntimeData::new(facts)))
+    }
+
+    /// Backends with memory of their own.
+    fn apart(&self) -> Vec<u8> {
+        let devices = self.options.offload.devices.iter().zip(0_u8..);
+        devices.filter(|(device, _)| !device.is_unified()).map(|(_, number)| number).collect()
+    }
+
+    /// Bytes of weights on devices with memory of their own.
+    fn weights_on_devices(&self) -> u64 {
+        let apart = self.apart();
+        let own = self.context.weights.all.iter();
+        let own = own.filter(|weight| weight.buffer.device().is_some_and(|device| apart.contains(&device)));
+        own.map(|weight| weight.bytes).fold(0, u64::saturating_add)
+    }
+
+    /// By tensor of a cache: whether it is a state, and its bytes.
+    fn cache_sizes(&self) -> Vec<(bool, u64)> {
+        let tensors = self.context.caches.tensors.iter().zip(&self.context.cache_devices);
+        let size = |tensor, device| cache_bytes(tensor, device, &self.options.offload);
+        tensors.map(|(tensor, device)| (tensor.is_state, size(tensor, *device))).collect()
+    }
+
+    /// Bytes of the caches on some backends.
+    fn cache_bytes(&self, chosen: impl Fn(usize) -> bool) -> u64 {
+        let cpu = self.context.devices().cpu();
+        let tensors = self.context.caches.tensors.iter().zip(&self.context.cache_devices);
+        let own = tensors.filter(|(_, device)| chosen(usize::from(device.unwrap_or(cpu))));
+        let offload = &self.options.offload;
+        own.map(|(tensor, device)| cache_bytes(tensor, *device, offload)).fold(0, u64::saturating_add)
+    }
+
+    fn assumptions(&self) -> Vec<Assumption> {
+        let devices = if self.options.offload.devices.is_empty() { CPU_ONLY } else { DEVICES };
+        [ASSUMPTIONS, devices].into_iter().flat_map(super::assumptions).collect()
     }
 
     /// The graph of a pass as it runs.
-    fn actual(&self, scenario: &Scenario) -> Result<tensor::Graph> {
+    fn actual(&self, scenario: &Scenario) -> Result<Split> {
         let settings = &self.context.settings;
         let tokens = scenario.prompt.unwrap_or(1).max(1);
         let used = scenario.past.saturating_add(tokens);
@@ -197,7 +279,7 @@ impl<'a> Session<'a> {
         let tokens = tokens.min(batch.tokens);
         let outputs = if self.options.all_logits { tokens } else { 1 };
         self.check_outputs(self.outputs(scenario))?;
-        self.context.graph(Batch { tokens, sequences: 1, outputs, used: Some(used) })
+        self.context.split(Batch { tokens, sequences: 1, outputs, used: Some(used) })
     }
 
     /// Refuses more results than the context has.
@@ -239,7 +321,7 @@ impl<'a> Session<'a> {
     fn model_memory(&self) -> Vec<Allocation> {
         let weights = self.context.weights.all.iter().map(|weight| {
             let class = match weight.buffer {
-                BufferType::Mapped => StorageClass::WeightsFile,
+                buffer if buffer.is_mapped() => StorageClass::WeightsFile,
                 _ => StorageClass::WeightsAnonymous,
             };
             self.memory(class, weight.bytes, Some(weight.tensor), Known::Exact)
@@ -259,48 +341,57 @@ impl<'a> Session<'a> {
     }
 
     /// What llama.cpp prints as its breakdown.
-    fn buffer_types(&self, compute: u64) -> BufferTypes {
-        let mut rows: Vec<BufferRow> = self
-            .context
-            .weights
-            .buffers
-            .iter()
-            .map(|&(buffer, bytes)| BufferRow {
-                buffer_type: buffer.name(),
-                model: Bytes(bytes),
-                ..BufferRow::default()
-            })
-            .collect();
-        let name = BufferType::Cpu.name();
-        let at = rows.iter().position(|row| row.buffer_type == name).unwrap_or_else(|| {
-            rows.push(BufferRow { buffer_type: name, ..BufferRow::default() });
-            rows.len() - 1
-        });
-        rows[at].context = Bytes(self.context.caches.bytes());
-        rows[at].compute = Bytes(compute);
+    fn buffer_types(&self) -> BufferTypes {
+        let Context { weights, caches, cache_devices, .. } = &self.context;
+        let offload = &self.options.offload;
+        let mut rows: Vec<BufferRow> = Vec::new();
+        let mut add = |buffer: BufferType, change: &dyn Fn(&mut BufferRow)| {
+            let name = buffer.name(offload);
+            let at = rows.iter().position(|row| row.buffer_type == name).unwrap_or_else(|| {
+                rows.push(BufferRow { buffer_type: name, ..BufferRow::default() });
+                rows.len() - 1
+            });
+            change(&mut rows[at]);
+        };
+        for &(buffer, bytes) in &weights.buffers {
+            add(buffer, &|row| row.model += Bytes(bytes));
+        }
+        add(BufferType::Cpu, &|_| {});
+        for (tensor, device) in caches.tensors.iter().zip(cache_devices) {
+            let buffer = device.map_or(BufferType::Cpu, BufferType::Device);
+            let bytes = Bytes(cache_bytes(tensor, *device, offload));
+            add(buffer, &|row| row.context += bytes);
+        }
+        let cpu = self.compute.len() - 1;
+        for (backend, &(bytes, _)) in self.compute.iter().enumerate() {
+            // The CPU's is in memory that the first device copies from.
+            let host = if cpu > 0 && offload.devices[0].host().is_some() {
+                BufferType::Host
+            } else {
+                BufferType::Cpu
+            };
+            let buffer = if backend == cpu { host } else { BufferType::Device(backend as u8) };
+            add(buffer, &|row| row.compute += Bytes(bytes));
+        }
         BufferTypes {
             rows,
             output: Bytes::ZERO,
             work: Bytes::ZERO,
-            nodes: self.prompt.graph.nodes.len() as u64,
-            leafs: self.prompt.graph.leafs.len() as u64,
+            nodes: self.prompt.counts.0,
+            leafs: self.prompt.counts.1,
+            splits: self.prompt.split.splits,
         }
     }
 }
 
-/// Bytes of the buffer that a graph needs.
-fn buffer_bytes(reserved: &Reserved) -> Result<u64> {
-    let mut problem = crate::problem::Problem::default();
-    for buffer in &reserved.allocation.buffers {
-        let (start, end) = (buffer.start + usize::from(!is_leaf(reserved, buffer)), buffer.end + 2);
-        let number = |step: usize| u32::try_from(step).unwrap_or(u32::MAX);
-        problem = problem.with(number(start), number(end), buffer.bytes);
+/// Bytes of a cache's tensor where it is, with those up to the next one.
+fn cache_bytes(tensor: &CacheTensor, device: Option<u8>, offload: &Offload) -> u64 {
+    match device.and_then(|number| offload.devices.get(usize::from(number))) {
+        Some(device) => device
+            .stored_bytes(tensor.dtype, tensor.dims[0], tensor.bytes())
+            .next_multiple_of(device.alignment()),
+        None => tensor.bytes(),
     }
-    Ok(crate::plan::solve(&problem, Planner::BestFit)?.arena_size.0)
-}
-
-fn is_leaf(reserved: &Reserved, buffer: &allocate::Buffer) -> bool {
-    reserved.graph.get(buffer.first).op == tensor::Op::None
 }
 
 /// Bytes of allocations that are not pages of a file.
@@ -316,6 +407,18 @@ const ASSUMPTIONS: &[(&str, &str)] = &[
         "compute memory is reserved for the largest pass of a prompt and of a generation when the context is made",
     ),
     ("no-adapters", "no adapter, no draft model and no sampler on the backend is loaded"),
-    ("cpu-only", "all layers are computed by the CPU backend without an accelerator library"),
     ("pages-of-the-file", "all mapped pages of weights are resident, since loading asks for them"),
+];
+
+/// What an analysis without devices assumes.
+const CPU_ONLY: &[(&str, &str)] =
+    &[("cpu-only", "all layers are computed by the CPU backend without an accelerator library")];
+
+/// What an analysis with devices assumes.
+const DEVICES: &[(&str, &str)] = &[
+    (
+        "devices-from-source",
+        "sizes, alignments and operators of devices are those of ggml's source; contexts, kernels and pools of drivers are not counted",
+    ),
+    ("no-fit", "`--gpu-layers auto` is all layers: the options are not adjusted to the devices' memory"),
 ];

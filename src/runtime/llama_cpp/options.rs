@@ -1,5 +1,6 @@
 //! Options of llama.cpp, named as it names them.
 
+use super::offload::{Given, Offload, Override};
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::machine::Machine;
@@ -18,7 +19,7 @@ pub enum FrontEnd {
     Server,
 }
 
-/// llama.cpp on the CPU, under its options.
+/// llama.cpp under its options.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LlamaCpp {
@@ -56,6 +57,8 @@ pub struct LlamaCpp {
     pub outputs: Option<u64>,
     /// Results of every token of a batch are wanted, not of the last only.
     pub all_logits: bool,
+    /// Devices, and what is on them.
+    pub offload: Offload,
     /// The processor.
     pub machine: Machine,
 }
@@ -80,6 +83,7 @@ impl Default for LlamaCpp {
             pooling: None,
             outputs: None,
             all_logits: false,
+            offload: Offload::default(),
             machine: Machine::MEASURED,
         }
     }
@@ -142,6 +146,7 @@ impl LlamaCpp {
             pooling: pooling.map(|number| number as u64),
             outputs: number(OUTPUTS.name)?.filter(|&outputs| outputs > 0),
             all_logits: options.word(LOGITS.name) == Some("all"),
+            offload: offload(options)?,
             machine: options.machine()?,
         })
     }
@@ -176,11 +181,68 @@ impl LlamaCpp {
             (SWA_FULL.name, self.swa_full),
             (EMBEDDING.name, self.embedding),
         ];
+        entries.extend(offload_entries(&self.offload));
         entries.extend(self.all_logits.then(|| (LOGITS.name, "all".to_owned())));
         entries
             .extend(flags.into_iter().filter(|&(_, given)| given).map(|(name, _)| (name, "true".to_owned())));
         entries
     }
+}
+
+/// Devices, and what is on them.
+fn offload(options: &Options) -> Result<Offload> {
+    let is_single = options.word(SPLIT_MODE.name) == Some("none");
+    let only = match (is_single, options.number(MAIN_GPU.name)?) {
+        (true, number) => Some(u64::from(number.unwrap_or(0))),
+        (false, _) => None,
+    };
+    let given = Given {
+        devices: options.word(DEVICE.name),
+        memory: options.word(DEVICE_MEMORY.name),
+        layers: options.word(GPU_LAYERS.name),
+        split: options.word(TENSOR_SPLIT.name),
+        overrides: options.word(OVERRIDE_TENSOR.name),
+        cpu_experts: options.number(N_CPU_MOE.name)?.map(u64::from),
+        all_cpu_experts: options.flag(CPU_MOE.name),
+        only,
+    };
+    Ok(Offload {
+        caches: !options.flag(NO_KV_OFFLOAD.name),
+        operators: !options.flag(NO_OP_OFFLOAD.name),
+        host: !options.flag(NO_HOST.name),
+        ..Offload::of(given)?
+    })
+}
+
+/// The options of devices by name, as reports list them.
+fn offload_entries(offload: &Offload) -> Vec<(&'static str, String)> {
+    if offload.devices.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = offload.devices.iter().map(|device| device.name()).collect();
+    let layers = offload.layers.map_or_else(|| "all".to_owned(), |layers| layers.to_string());
+    let mut entries = vec![(DEVICE.name, names.join(",")), (GPU_LAYERS.name, layers)];
+    let sizes: Option<Vec<String>> =
+        offload.devices.iter().map(|device| device.free.map(|free| free.to_string())).collect();
+    entries.extend(sizes.map(|sizes| (DEVICE_MEMORY.name, sizes.join(","))));
+    if !offload.split.is_empty() {
+        let parts: Vec<String> = offload.split.iter().map(f32::to_string).collect();
+        entries.push((TENSOR_SPLIT.name, parts.join(",")));
+    }
+    if !offload.overrides.is_empty() {
+        let target = |own: &Override| own.device.map_or("CPU", |device| &names[usize::from(device)]);
+        let one = |own: &Override| format!("{}={}", own.pattern, target(own));
+        let all: Vec<String> = offload.overrides.iter().map(one).collect();
+        entries.push((OVERRIDE_TENSOR.name, all.join(",")));
+    }
+    let flags = [
+        (NO_KV_OFFLOAD.name, !offload.caches),
+        (NO_OP_OFFLOAD.name, !offload.operators),
+        (NO_HOST.name, !offload.host),
+    ];
+    let given = flags.into_iter().filter(|&(_, given)| given);
+    entries.extend(given.map(|(name, _)| (name, "true".to_owned())));
+    entries
 }
 
 const fn flag(name: &'static str, help: &'static str) -> OptionSpec {
@@ -237,6 +299,59 @@ const POOLING: OptionSpec =
 const OUTPUTS: OptionSpec =
     number("outputs-max", "Outputs of a batch at most [default: the server's slots, else the batch]");
 
+const fn text(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec { name, values: Values::Text(value), help }
+}
+
+/// Devices; the analysis does not look for those of this machine.
+pub(super) const DEVICE: OptionSpec = text(
+    "device",
+    "LIST",
+    "Devices besides the CPU, such as cuda0,cuda1, vulkan0 or metal [default: none; CUDA's where layers or parts are given]",
+);
+/// Free memory of the devices.
+pub(super) const DEVICE_MEMORY: OptionSpec = text(
+    "device-memory",
+    "SIZES",
+    "Free memory of each device, such as 24GiB,16GiB, by which layers are divided",
+);
+/// Layers on devices.
+pub(super) const GPU_LAYERS: OptionSpec = text(
+    "gpu-layers",
+    "N",
+    "Layers on devices, the output counted as one: a number, all or auto [default: all]",
+);
+/// Parts of the devices.
+pub(super) const TENSOR_SPLIT: OptionSpec = text(
+    "tensor-split",
+    "PARTS",
+    "Parts of the layers that each device has, such as 3,1 [default: as its free memory]",
+);
+/// Types of buffers by names of weights.
+pub(super) const OVERRIDE_TENSOR: OptionSpec = text(
+    "override-tensor",
+    "PATTERN=TYPE",
+    "Types of buffers of the weights with such names, separated by commas",
+);
+/// One device or several.
+pub(super) const SPLIT_MODE: OptionSpec =
+    one_of("split-mode", &["none", "layer"], "Layers on one device or on all of them [default: layer]");
+/// The one device.
+pub(super) const MAIN_GPU: OptionSpec = number("main-gpu", "The device of `--split-mode none` [default: 0]");
+/// Experts that stay with the CPU.
+pub(super) const N_CPU_MOE: OptionSpec =
+    number("n-cpu-moe", "Layers, from the first, whose experts stay with the CPU");
+/// All experts stay with the CPU.
+pub(super) const CPU_MOE: OptionSpec = flag("cpu-moe", "The experts of all layers stay with the CPU");
+/// Caches stay with the CPU.
+pub(super) const NO_KV_OFFLOAD: OptionSpec = flag("no-kv-offload", "Caches stay with the CPU");
+/// Operators stay with their weights.
+pub(super) const NO_OP_OFFLOAD: OptionSpec =
+    flag("no-op-offload", "Operators on weights of the host are not computed on devices");
+/// No memory that devices copy from.
+pub(super) const NO_HOST: OptionSpec =
+    flag("no-host", "Weights of the host are not in memory that devices copy from");
+
 /// Every option.
 pub(super) const ALL: &[OptionSpec] = &[
     FRONT_END,
@@ -255,6 +370,18 @@ pub(super) const ALL: &[OptionSpec] = &[
     EMBEDDING,
     POOLING,
     OUTPUTS,
+    DEVICE,
+    DEVICE_MEMORY,
+    GPU_LAYERS,
+    TENSOR_SPLIT,
+    OVERRIDE_TENSOR,
+    SPLIT_MODE,
+    MAIN_GPU,
+    N_CPU_MOE,
+    CPU_MOE,
+    NO_KV_OFFLOAD,
+    NO_OP_OFFLOAD,
+    NO_HOST,
     LOGITS,
     THREADS,
     ISA,

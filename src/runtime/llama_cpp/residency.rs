@@ -5,9 +5,9 @@
 //!
 //! Source: ggml 0.25.3, ggml/src/ggml-alloc.c (`ggml_gallocr_alloc_graph`); calibration.rs.
 
-use super::allocate::is_no_op;
 use super::context::Reserved;
-use super::tensor::{Graph, Op};
+use super::scheduler::Split;
+use super::tensor::Op;
 use crate::machine::PAGE;
 use crate::problem::Plan;
 use crate::runtime::BufferTypes;
@@ -24,6 +24,12 @@ pub(super) struct Facts {
     pub(super) library: u64,
     /// By buffer of the plan: bytes that are written from its start.
     pub(super) touches: Vec<(u32, u64)>,
+    /// By buffer of the plan, the backend whose memory it is in.
+    pub(super) backends: Vec<u8>,
+    /// Bytes on devices with memory of their own, but for those that are planned.
+    pub(super) on_devices: u64,
+    /// Backends with memory of their own.
+    pub(super) apart: Vec<u8>,
     /// What llama.cpp prints.
     pub(super) buffers: BufferTypes,
 }
@@ -34,18 +40,17 @@ struct Touched(Vec<(u64, u64)>);
 
 /// What the pass over `actual` writes, by buffer of the reserved graph. `None` where the two graphs differ, so that ggml
 /// plans again; then all that is reserved counts.
-pub(super) fn touches(reserved: &Reserved, actual: &Graph) -> Vec<(u32, u64)> {
-    let same =
-        actual.nodes.len() == reserved.graph.nodes.len() && actual.leafs.len() == reserved.graph.leafs.len();
-    let source = if same { actual } else { &reserved.graph };
-    let pairs =
-        source.leafs.iter().zip(&reserved.graph.leafs).chain(source.nodes.iter().zip(&reserved.graph.nodes));
+pub(super) fn touches(reserved: &Reserved, actual: &Split) -> Vec<(u32, u64)> {
+    let (actual, graph) = (&actual.graph, &reserved.split.graph);
+    let same = actual.nodes.len() == graph.nodes.len() && actual.leafs.len() == graph.leafs.len();
+    let source = if same { actual } else { graph };
+    let pairs = source.leafs.iter().zip(&graph.leafs).chain(source.nodes.iter().zip(&graph.nodes));
     let mut found = Vec::new();
     for (&own, &place) in pairs {
         let tensor = source.get(own);
         // Embeddings are given instead of tokens only where there are images.
         let is_unset = tensor.op == Op::None && tensor.name == "inp_embd";
-        let is_view = tensor.op != Op::None && (is_no_op(tensor.op) || tensor.view.is_some());
+        let is_view = tensor.op != Op::None && (tensor.op.is_no_op() || tensor.view.is_some());
         if let (Some(buffer), false) = (reserved.allocation.of_tensor[place.index()], is_unset || is_view) {
             found.push((buffer, tensor.bytes()));
         }
@@ -58,7 +63,8 @@ pub(super) fn of(facts: &Facts, plan: &Plan, before: Option<&Phase>) -> Outcome 
     let earlier = before.and_then(|before| before.outcome.carried.get::<Touched>());
     let mut ranges = earlier.cloned().unwrap_or_default().0;
     for &(buffer, bytes) in &facts.touches {
-        if let Some(offset) = plan.offsets.get(buffer as usize).filter(|_| bytes > 0) {
+        let is_apart = facts.backends.get(buffer as usize).is_some_and(|own| facts.apart.contains(own));
+        if let Some(offset) = plan.offsets.get(buffer as usize).filter(|_| bytes > 0 && !is_apart) {
             let end = offset.0.saturating_add(bytes).next_multiple_of(PAGE);
             ranges.push((offset.0 / PAGE * PAGE, end));
         }
@@ -69,6 +75,7 @@ pub(super) fn of(facts: &Facts, plan: &Plan, before: Option<&Phase>) -> Outcome 
         known: Known::Assumed,
         anonymous_bytes: Some(Bytes(facts.written.saturating_add(touched))),
         library_bytes: Bytes(facts.library),
+        device_bytes: Bytes(facts.on_devices),
         ..Residency::default()
     };
     Outcome {

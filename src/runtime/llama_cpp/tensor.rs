@@ -139,6 +139,11 @@ impl Op {
         }
     }
 
+    /// Whether it computes nothing.
+    pub(super) fn is_no_op(self) -> bool {
+        matches!(self, Op::None | Op::View | Op::Reshape | Op::Permute | Op::Transpose)
+    }
+
     /// Whether the result may take the place of an operand.
     ///
     /// Source: ggml/src/ggml-impl.h and ggml-alloc.c (`ggml_op_can_inplace`).
@@ -168,10 +173,21 @@ impl Op {
 pub(super) enum Place {
     /// In the compute buffer, or in the tensor that it is a view of.
     Compute,
-    /// In a model buffer: the stored tensor of this number.
+    /// In a model buffer: the weight of this number.
     Weight(u32),
     /// In a cache: the tensor of this number.
     Cache(u32),
+}
+
+/// The backend that an operator is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pin {
+    /// Any.
+    None,
+    /// That of a layer.
+    Layer(u32),
+    /// The CPU, where caches are not on devices.
+    Host,
 }
 
 /// Sources of a tensor.
@@ -202,6 +218,8 @@ pub(super) struct Tensor {
     pub(super) name: &'static str,
     /// Layer that it belongs to.
     pub(super) layer: Option<u32>,
+    /// Where it is computed, if that is fixed.
+    pub(super) pin: Pin,
 }
 
 impl Tensor {
@@ -283,6 +301,11 @@ impl Graph {
         id
     }
 
+    /// Binds an operator to a backend.
+    pub(super) fn pin(&mut self, id: Id, pin: Pin) {
+        self.tensors[id.index()].pin = pin;
+    }
+
     /// Marks a tensor that is read after the graph ran.
     pub(super) fn set_output(&mut self, id: Id) {
         self.tensors[id.index()].is_output = true;
@@ -302,6 +325,7 @@ impl Graph {
             is_output: false,
             name: "",
             layer: self.layer,
+            pin: Pin::None,
         })
     }
 
@@ -371,7 +395,8 @@ impl Graph {
         }
     }
 
-    fn push(&mut self, tensor: Tensor) -> Id {
+    /// Adds a tensor.
+    pub(super) fn push(&mut self, tensor: Tensor) -> Id {
         self.tensors.push(tensor);
         Id(self.tensors.len() as u32 - 1)
     }

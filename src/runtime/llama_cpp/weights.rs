@@ -4,13 +4,17 @@
 //! (`LLM_TENSOR_INFOS`); ggml 0.25.3, ggml/src/ggml-cpu/repack.cpp (`ggml_repack_get_optimal_repack_type`),
 //! ggml/src/ggml-cpu/amx/amx.cpp, amx/mmq.cpp (`get_row_size`).
 
+use super::device::Device;
+use super::offload::Offload;
 use super::options::LlamaCpp;
 use super::tensor::ALIGNMENT;
 use crate::dtype::GgmlType;
+use crate::error::Result;
 use crate::graph::{Stored, StoredTensor};
 use crate::machine::Isa;
+use regex::Regex;
 
-/// A type of buffer of the CPU.
+/// A type of buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum BufferType {
     /// Tiles of AMX.
@@ -21,17 +25,46 @@ pub(super) enum BufferType {
     Mapped,
     /// As stored, in memory.
     Cpu,
+    /// As stored, in memory that devices copy from.
+    Host,
+    /// On a device.
+    Device(u8),
+    /// Mapped, and read by a device there.
+    MappedDevice(u8),
 }
 
 impl BufferType {
     /// The name, as llama.cpp prints it.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(self, offload: &Offload) -> String {
+        let device =
+            |number: u8| offload.devices.get(usize::from(number)).map_or_else(String::new, |own| own.name());
         match self {
-            BufferType::Amx => "AMX",
-            BufferType::Repack => "CPU_REPACK",
-            BufferType::Mapped => "CPU_Mapped",
-            BufferType::Cpu => "CPU",
+            BufferType::Amx => "AMX".to_owned(),
+            BufferType::Repack => "CPU_REPACK".to_owned(),
+            BufferType::Mapped => "CPU_Mapped".to_owned(),
+            BufferType::Cpu => "CPU".to_owned(),
+            BufferType::Host => offload.host_type().map_or("CPU", |(_, name)| name).to_owned(),
+            BufferType::Device(number) => device(number),
+            BufferType::MappedDevice(number) => format!("{}_Mapped", device(number)),
         }
+    }
+
+    /// The device that it is on.
+    pub(super) fn device(self) -> Option<u8> {
+        match self {
+            BufferType::Device(number) | BufferType::MappedDevice(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Whether its bytes are pages of a file.
+    pub(super) fn is_mapped(self) -> bool {
+        matches!(self, BufferType::Mapped | BufferType::MappedDevice(_))
+    }
+
+    /// Whether its bytes are in the order of the file in memory of the host.
+    pub(super) fn is_plain_host(self) -> bool {
+        matches!(self, BufferType::Mapped | BufferType::Cpu | BufferType::Host)
     }
 }
 
@@ -49,8 +82,13 @@ pub(super) struct Weight {
 /// The weights of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Weights {
-    /// Every weight; one that serves as embedding and as output may be twice.
+    /// Every weight, those of one stored tensor in a row. One that serves as embedding and as output may be twice, and
+    /// factors of positions once per device.
     pub(super) all: Vec<Weight>,
+    /// By stored tensor, its first weight.
+    first: Vec<u32>,
+    /// The embedding's weight that serves as output, where that is one of its own.
+    pub(super) output: Option<u32>,
     /// By type of buffer, its bytes; those of a mapped file are its span.
     pub(super) buffers: Vec<(BufferType, u64)>,
     /// By mapped file: a tensor of it, and bytes of its span that no mapped tensor is in.
@@ -58,51 +96,155 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Whether the embedding serves as output in a tensor of its own.
-    pub(super) fn has_second_embedding(&self, is_output_first: bool, stored: &Stored) -> bool {
-        let is_tied = stored.tensors.iter().all(|tensor| tensor.name != "output.weight");
-        let twice = self.all.windows(2).any(|pair| pair[0].tensor == pair[1].tensor);
-        is_tied && (is_output_first || twice)
+    /// The weight of a stored tensor on a device; its first where it is not there.
+    pub(super) fn on(&self, tensor: u32, device: Option<u8>) -> u32 {
+        let first = self.first.get(tensor as usize).copied().unwrap_or_default();
+        let own = self.all.iter().skip(first as usize).take_while(|weight| weight.tensor == tensor);
+        let found = own.zip(first..).find(|(weight, _)| weight.buffer.device() == device);
+        found.map_or(first, |(_, number)| number)
+    }
+
+    /// The first weight of a stored tensor.
+    pub(super) fn of(&self, tensor: u32) -> u32 {
+        self.first.get(tensor as usize).copied().unwrap_or_default()
     }
 }
 
-/// Places the weights of a file.
-pub(super) fn place(stored: &Stored, options: &LlamaCpp, is_output_first: bool) -> Weights {
-    let plain = if options.mmap { BufferType::Mapped } else { BufferType::Cpu };
+/// Places the weights of a file whose layers are on `devices`.
+///
+/// # Errors
+///
+/// If a pattern of names is none.
+pub(super) fn place(
+    stored: &Stored,
+    options: &LlamaCpp,
+    devices: &[Option<u8>],
+    is_output_first: bool,
+) -> Result<Weights> {
+    let placing = Placing { stored, options, devices, patterns: options.offload.patterns()? };
     let has_output = stored.tensors.iter().any(|tensor| tensor.name == "output.weight");
-    let mut all = Vec::with_capacity(stored.tensors.len() + 1);
+    let mut weights = Weights::default();
     for (tensor, number) in stored.tensors.iter().zip(0..) {
-        let mut put = |packed: Option<(BufferType, u64)>| {
-            let (buffer, bytes) = packed.unwrap_or((plain, tensor.bytes()));
-            all.push(Weight { tensor: number, buffer, bytes });
+        let mut put = |(buffer, bytes): (BufferType, u64)| {
+            weights.all.push(Weight { tensor: number, buffer, bytes });
         };
-        if tensor.name == "token_embd.weight" {
-            put(None);
-            // Without an output weight the embedding is one: a tensor of its own where that is packed, or made first.
-            let packed = packed(tensor, options).filter(|_| !has_output);
+        let first = placing.weight(tensor, placing.device(&tensor.name));
+        put(first);
+        if tensor.name == "token_embd.weight" && !has_output {
+            // Without an output weight the embedding is one: a tensor of its own where that is elsewhere, or made first.
+            let (buffer, bytes) = placing.output(tensor);
             // A mapped one is in the same pages.
-            let is_twice = is_output_first && !has_output && !options.mmap;
-            if packed.is_some() || is_twice {
-                put(packed);
+            let is_same_page = buffer.is_mapped() && buffer == first.0;
+            if buffer != first.0 || is_output_first {
+                put((buffer, if is_same_page { 0 } else { bytes }));
+                weights.output = u32::try_from(weights.all.len() - 1).ok();
             }
-        } else {
-            put(packed(tensor, options));
+        } else if is_shared_by_layers(&tensor.name) {
+            let mut seen = vec![first.0];
+            for device in devices.iter().take(devices.len().saturating_sub(1)) {
+                let own = placing.weight(tensor, *device);
+                if !seen.contains(&own.0) {
+                    seen.push(own.0);
+                    weights.all.push(Weight { tensor: number, buffer: own.0, bytes: own.1 });
+                }
+            }
         }
     }
-    let mut types: Vec<BufferType> = all.iter().map(|weight| weight.buffer).collect();
+    weights.first = vec![0; stored.tensors.len()];
+    for (number, weight) in weights.all.iter().enumerate().rev() {
+        weights.first[weight.tensor as usize] = number as u32;
+    }
+    let mut types: Vec<BufferType> = weights.all.iter().map(|weight| weight.buffer).collect();
     types.sort_unstable();
     types.dedup();
-    let buffers = types.into_iter().map(|buffer| (buffer, buffer_bytes(stored, &all, buffer))).collect();
-    let gaps = gaps(stored, &all);
-    Weights { all, buffers, gaps }
+    let bytes = |buffer| (buffer, buffer_bytes(stored, &weights.all, buffer, &options.offload));
+    weights.buffers = types.into_iter().map(bytes).collect();
+    weights.gaps = gaps(stored, &weights.all);
+    Ok(weights)
 }
 
-fn buffer_bytes(stored: &Stored, all: &[Weight], buffer: BufferType) -> u64 {
-    let own = || all.iter().filter(|weight| weight.buffer == buffer);
-    if buffer != BufferType::Mapped {
-        return own().map(|weight| weight.bytes.next_multiple_of(ALIGNMENT)).fold(0, u64::saturating_add);
+/// Factors of positions, which every layer has: one tensor per type of buffer.
+fn is_shared_by_layers(name: &str) -> bool {
+    matches!(name, "rope_freqs.weight" | "rope_factors_long.weight" | "rope_factors_short.weight")
+}
+
+/// What decides where weights are.
+struct Placing<'a> {
+    stored: &'a Stored,
+    options: &'a LlamaCpp,
+    devices: &'a [Option<u8>],
+    patterns: Vec<(Regex, Option<u8>)>,
+}
+
+impl Placing<'_> {
+    /// The device of a weight's layer.
+    ///
+    /// Source: src/llama-arch.cpp (`LLM_TENSOR_INFOS`): tables of tokens and positions are inputs; what has no layer of its own
+    /// is a part of the output, or of the first layer.
+    fn device(&self, name: &str) -> Option<u8> {
+        let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        let last = self.devices.last().copied().flatten();
+        match layer {
+            Some(layer) => self.devices.get(layer).copied().flatten(),
+            None => match name.split('.').next().unwrap_or(name) {
+                "token_embd" | "position_embd" | "token_types" | "per_layer_token_embd" => None,
+                "per_layer_model_proj"
+                | "per_layer_proj_norm"
+                | "token_embd_norm"
+                | "rope_freqs"
+                | "rope_factors_long"
+                | "rope_factors_short" => self.devices.first().copied().flatten(),
+                _ => last,
+            },
+        }
     }
-    let spans = spans(stored, all);
+
+    /// The buffer of a weight, and its bytes there.
+    fn weight(&self, tensor: &StoredTensor, device: Option<u8>) -> (BufferType, u64) {
+        self.select(tensor, device, Use::of(tensor))
+    }
+
+    /// The same of an embedding that is the output's weight.
+    fn output(&self, tensor: &StoredTensor) -> (BufferType, u64) {
+        self.select(tensor, self.devices.last().copied().flatten(), Use::Product)
+    }
+
+    /// The first type of buffer whose owner computes what the weight is used for.
+    ///
+    /// Source: src/llama-model.cpp (`make_cpu_buft_list`, `make_gpu_buft_list`), src/llama-model-loader.cpp (`create_tensor`).
+    fn select(&self, tensor: &StoredTensor, device: Option<u8>, usage: Use) -> (BufferType, u64) {
+        let offload = &self.options.offload;
+        let forced = self.patterns.iter().find(|(pattern, _)| pattern.is_match(&tensor.name));
+        let device = forced.map_or(device, |(_, device)| *device);
+        let own = device.and_then(|number| Some((number, offload.devices.get(usize::from(number))?)));
+        if let Some((number, device)) = own
+            && (forced.is_some() || usage.is_on(*device, tensor, self.stored))
+        {
+            let bytes = device.stored_bytes(tensor.dtype, tensor.dims[0], tensor.bytes());
+            let is_mapped = device.is_unified() && self.options.mmap;
+            let buffer =
+                if is_mapped { BufferType::MappedDevice(number) } else { BufferType::Device(number) };
+            return (buffer, bytes);
+        }
+        let host = offload
+            .host_type()
+            .filter(|(device, _)| offload.host && usage.is_on(*device, tensor, self.stored));
+        match (host, packed(tensor, self.options, usage)) {
+            (Some(_), _) if !self.options.mmap => (BufferType::Host, tensor.bytes()),
+            (None, Some(packed)) => packed,
+            _ => (if self.options.mmap { BufferType::Mapped } else { BufferType::Cpu }, tensor.bytes()),
+        }
+    }
+}
+
+fn buffer_bytes(stored: &Stored, all: &[Weight], buffer: BufferType, offload: &Offload) -> u64 {
+    let own = || all.iter().filter(|weight| weight.buffer == buffer);
+    if !buffer.is_mapped() {
+        let device = buffer.device().and_then(|number| offload.devices.get(usize::from(number)));
+        let alignment = device.map_or(ALIGNMENT, |device| device.alignment());
+        return own().map(|weight| weight.bytes.next_multiple_of(alignment)).fold(0, u64::saturating_add);
+    }
+    let spans = spans(stored, all, buffer);
     spans.into_iter().map(|span| span.bytes).fold(0, u64::saturating_add)
 }
 
@@ -116,21 +258,21 @@ struct Span {
     held: u64,
 }
 
-fn spans(stored: &Stored, all: &[Weight]) -> Vec<Span> {
+fn spans(stored: &Stored, all: &[Weight], buffer: BufferType) -> Vec<Span> {
     let mut by_file: std::collections::BTreeMap<u32, (u32, u64, u64, u64)> =
         std::collections::BTreeMap::new();
-    for weight in all.iter().filter(|weight| weight.buffer == BufferType::Mapped) {
+    for weight in all.iter().filter(|weight| weight.buffer == buffer) {
         let range = stored.tensors[weight.tensor as usize].range;
         let end = range.offset.saturating_add(range.size);
         let span = by_file.entry(range.file).or_insert((weight.tensor, range.offset, end, 0));
-        *span = (span.0, span.1.min(range.offset), span.2.max(end), span.3.saturating_add(range.size));
+        *span = (span.0, span.1.min(range.offset), span.2.max(end), span.3.saturating_add(weight.bytes));
     }
     let span = |(tensor, start, end, held): (u32, u64, u64, u64)| Span { tensor, bytes: end - start, held };
     by_file.into_values().map(span).collect()
 }
 
 fn gaps(stored: &Stored, all: &[Weight]) -> Vec<(u32, u64)> {
-    let spans = spans(stored, all).into_iter();
+    let spans = spans(stored, all, BufferType::Mapped).into_iter();
     spans
         .map(|span| (span.tensor, span.bytes.saturating_sub(span.held)))
         .filter(|&(_, bytes)| bytes > 0)
@@ -138,23 +280,19 @@ fn gaps(stored: &Stored, all: &[Weight]) -> Vec<(u32, u64)> {
 }
 
 /// The layout that a weight gets when it is loaded, if it gets another one; AMX is asked first.
-fn packed(tensor: &StoredTensor, options: &LlamaCpp) -> Option<(BufferType, u64)> {
-    if !options.repack {
+fn packed(tensor: &StoredTensor, options: &LlamaCpp, usage: Use) -> Option<(BufferType, u64)> {
+    if !options.repack || !matches!(usage, Use::Product | Use::ProductByNumber) {
         return None;
     }
-    let product = Product::of(tensor)?;
     let isa = options.machine.isa;
-    if product == Product::Dense
+    if usage == Use::Product
         && matches!(isa, Isa::Amx | Isa::AmxFp16)
         && let Some(bytes) = amx_bytes(tensor)
     {
         return Some((BufferType::Amx, bytes));
     }
     let rank = tensor.dims.iter().rposition(|&dim| dim != 1).map_or(1, |last| last + 1);
-    let is_matrix = match product {
-        Product::Dense => rank == 2,
-        Product::ByNumber => rank == 3,
-    };
+    let is_matrix = if usage == Use::Product { rank == 2 } else { rank == 3 };
     let has_kernel = match tensor.dtype {
         GgmlType::Q4_0 | GgmlType::Q4K | GgmlType::IQ4NL | GgmlType::MXFP4 => true,
         GgmlType::Q2K => !matches!(isa, Isa::Avx2 | Isa::Avx2Vnni),
@@ -186,44 +324,70 @@ fn amx_bytes(tensor: &StoredTensor) -> Option<u64> {
     Some(rows.saturating_mul(row))
 }
 
-/// A product that a weight is used in.
+/// What a weight is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Product {
-    /// With one matrix.
-    Dense,
-    /// With matrices by number.
-    ByNumber,
+enum Use {
+    /// A product with one matrix.
+    Product,
+    /// Products with matrices by number.
+    ProductByNumber,
+    /// Rows by number.
+    Rows,
+    /// The convolution of a state-space model.
+    Convolution,
+    /// The scan of a state-space model.
+    Scan,
+    /// Norms, biases, factors.
+    Other,
 }
 
-impl Product {
-    /// The product that a weight's name represents; `None` for norms, biases, tables and filters.
-    fn of(tensor: &StoredTensor) -> Option<Product> {
-        let name = tensor.name.rsplit_once('.').map_or(tensor.name.as_str(), |(path, ending)| match ending {
-            "weight" => path,
-            _ => "",
-        });
+/// Dims of the state that a scan with this weight has.
+///
+/// Source: src/llama-model-loader.cpp (`weight_buft_supported`).
+fn state(tensor: &StoredTensor, stored: &Stored) -> [u64; 3] {
+    let architecture = stored.text("general.architecture").unwrap_or_default();
+    let size = |name: &str| stored.integer(&format!("{architecture}.ssm.{name}")).unwrap_or(0);
+    let [own, heads, ..] = tensor.dims;
+    let width = if own == 1 { size("state_size") } else { own };
+    [width, size("inner_size").checked_div(heads).unwrap_or(0), heads]
+}
+
+impl Use {
+    /// What a weight's name represents.
+    ///
+    /// Source: src/llama-arch.cpp (`LLM_TENSOR_INFOS`).
+    fn of(tensor: &StoredTensor) -> Use {
+        let name = match tensor.name.rsplit_once('.') {
+            Some((path, "weight")) => path,
+            Some((_, "ssm_a")) => return Use::Scan,
+            _ => return Use::Other,
+        };
         let word = name.rsplit('.').next().unwrap_or(name);
-        let is_other = word.is_empty()
-            || word.contains("norm")
-            || matches!(
-                word,
-                "position_embd"
-                    | "token_types"
-                    | "per_layer_token_embd"
-                    | "rope_freqs"
-                    | "rope_factors_long"
-                    | "rope_factors_short"
-                    | "ssm_conv1d"
-                    | "attn_sinks"
-                    | "altup_correct_scale"
-                    | "shortconv"
-                    | "conv"
-                    | "layer_output_scale"
-            );
-        match () {
-            () if is_other => None,
-            () if word.ends_with("_exps") => Some(Product::ByNumber),
-            () => Some(Product::Dense),
+        if word.contains("norm") {
+            return Use::Other;
+        }
+        match word {
+            "token_embd" | "position_embd" | "token_types" | "per_layer_token_embd" => Use::Rows,
+            "ssm_conv1d" | "conv" => Use::Convolution,
+            "rope_freqs"
+            | "rope_factors_long"
+            | "rope_factors_short"
+            | "attn_sinks"
+            | "altup_correct_scale"
+            | "shortconv"
+            | "layer_output_scale" => Use::Other,
+            word if word.ends_with("_exps") => Use::ProductByNumber,
+            _ => Use::Product,
+        }
+    }
+
+    /// Whether a device computes this with a weight.
+    fn is_on(self, device: Device, tensor: &StoredTensor, stored: &Stored) -> bool {
+        match self {
+            Use::Rows => device.reads_rows(tensor.dtype),
+            Use::Convolution => device.convolves(tensor.dims[1]),
+            Use::Scan => device.scans(state(tensor, stored)),
+            _ => true,
         }
     }
 }

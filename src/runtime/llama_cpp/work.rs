@@ -2,8 +2,8 @@
 //!
 //! Source: ggml 0.25.3, ggml/src/ggml-cpu/ggml-cpu.c (`ggml_graph_plan`), ggml-cpu/ops.cpp (tiles of attention).
 
-use super::tensor::Place;
-use super::tensor::{Graph, Op, Tensor, row};
+use super::scheduler::Split;
+use super::tensor::{Graph, Op, Place, Tensor, row};
 use super::weights::{BufferType, Weights};
 use crate::dtype::GgmlType;
 
@@ -13,10 +13,11 @@ const TILE: u64 = 64;
 /// Bytes of a line of the cache.
 const LINE: u64 = 64;
 
-/// Bytes of the work buffer of a graph.
-pub(super) fn bytes(graph: &Graph, weights: &Weights, threads: u64) -> u64 {
-    let nodes = graph.nodes.iter().map(|&node| of_node(graph, graph.get(node), weights, threads));
-    let most = nodes.max().unwrap_or(0);
+/// Bytes of the work buffer of a graph, whose nodes on backend `cpu` need one.
+pub(super) fn bytes(split: &Split, cpu: u8, weights: &Weights, threads: u64) -> u64 {
+    let graph = &split.graph;
+    let nodes = graph.nodes.iter().filter(|node| split.backends[node.index()] == cpu);
+    let most = nodes.map(|&node| of_node(graph, graph.get(node), weights, threads)).max().unwrap_or(0);
     if most == 0 { 0 } else { most.saturating_add(LINE.saturating_mul(threads)) }
 }
 
@@ -51,8 +52,7 @@ fn of_node(graph: &Graph, node: &Tensor, weights: &Weights, threads: u64) -> u64
 
 fn buffer(weight: &Tensor, weights: &Weights) -> Option<BufferType> {
     let Place::Weight(number) = weight.place else { return None };
-    // The last of two is the one of the product.
-    weights.all.iter().rev().find(|found| found.tensor == number).map(|found| found.buffer)
+    weights.all.get(number as usize).map(|found| found.buffer)
 }
 
 /// Bytes of the second operand in the type that products with `dtype` want; none where it has that type.

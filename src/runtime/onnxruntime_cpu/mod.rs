@@ -116,7 +116,13 @@ impl Runtime for OnnxRuntimeCpu {
         Ok(created.into_iter().chain([(pass.name, running)]).chain(again).collect())
     }
 
-    fn place(&self, problem: &Problem, planner: Planner, before: Option<&Phase>) -> Result<Plan> {
+    fn place(
+        &self,
+        _lowered: &Lowered,
+        problem: &Problem,
+        planner: Planner,
+        before: Option<&Phase>,
+    ) -> Result<Plan> {
         let Some(before) = before else { return plan::solve(problem, planner) };
         match self.shrunk(before, planner) {
             Some(shrunk) => plan::solve_after_shrinking(problem, planner, &shrunk),

@@ -79,7 +79,13 @@ impl Runtime for OpenvinoCpu {
         carry_over::storages(&before.lowered, lowered)
     }
 
-    fn place(&self, problem: &Problem, planner: Planner, before: Option<&Phase>) -> Result<Plan> {
+    fn place(
+        &self,
+        _lowered: &Lowered,
+        problem: &Problem,
+        planner: Planner,
+        before: Option<&Phase>,
+    ) -> Result<Plan> {
         let Some(before) = before else { return plan::solve(problem, planner) };
         if planner.keeps_arena() {
             return plan::solve_after(problem, planner, &before.plan);

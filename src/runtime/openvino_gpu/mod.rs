@@ -63,7 +63,13 @@ impl Runtime for OpenvinoGpu {
         carry_over::states(&before.lowered, lowered)
     }
 
-    fn place(&self, problem: &Problem, planner: Planner, before: Option<&Phase>) -> Result<Plan> {
+    fn place(
+        &self,
+        _lowered: &Lowered,
+        problem: &Problem,
+        planner: Planner,
+        before: Option<&Phase>,
+    ) -> Result<Plan> {
         match before {
             Some(before) => plan::solve_after(problem, planner, &before.plan),
             None => plan::solve(problem, planner),

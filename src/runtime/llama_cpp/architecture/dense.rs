@@ -64,11 +64,12 @@ pub(super) fn rotary_attention(
 ///
 /// Source: src/llama-model.cpp (`get_rope_factors`): long ones where a sequence's context is longer than the trained one.
 pub(super) fn rope_factors(build: &mut Build<'_>) -> Option<Id> {
-    let own = build.find("rope_freqs.weight");
+    let own = build.find_shared("rope_freqs.weight");
     let trained = build.model.number("rope.scaling.original_context_length");
     let trained = trained.unwrap_or(build.model.trained_context);
     let is_long = build.settings.context_of_sequence > trained;
-    own.or_else(|| build.find(if is_long { "rope_factors_long.weight" } else { "rope_factors_short.weight" }))
+    let name = if is_long { "rope_factors_long.weight" } else { "rope_factors_short.weight" };
+    own.or_else(|| build.find_shared(name))
 }
 
 /// A feed-forward network, or experts where the layer has them.

@@ -51,7 +51,7 @@ pub(super) fn layers(
         build.graph.name(residual, "sa_out");
         let normed = build.layer_norm(residual, Norm::Rms, layer, "ffn_norm");
         let out = build.feed_forward(normed, layer, Activation::Gated)?;
-        let out = build.layer_norm(out, Norm::Rms, layer, "post_ffw_norm");
+        let out = build.free_norm(out, Norm::Rms, layer, "post_ffw_norm");
         x = build.graph.add(out, residual);
         build.graph.name(x, "l_out");
     }

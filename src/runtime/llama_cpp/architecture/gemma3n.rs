@@ -158,7 +158,7 @@ fn one_layer(build: &mut Build<'_>, x: Id, per_layer: Id, inputs: &Inputs, layer
     let residual = build.graph.scale(sum);
     let normed = build.layer_norm(residual, Norm::Rms, layer, "ffn_norm");
     let out = network(build, normed, layer)?;
-    let out = build.layer_norm(out, Norm::Rms, layer, "post_ffw_norm");
+    let out = build.free_norm(out, Norm::Rms, layer, "post_ffw_norm");
     let activated = build.graph.add(out, residual);
     let corrected = correct(build, predictions, activated, layer)?;
     let first = slice(build, corrected, 0);

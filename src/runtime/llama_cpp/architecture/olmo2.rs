@@ -36,7 +36,7 @@ fn build(build: &mut Build<'_>) -> Result<()> {
         let attended = build.layer_norm(attended, Norm::Rms, layer, "post_attention_norm");
         let residual = build.graph.add(attended, x);
         let out = build.feed_forward(residual, layer, Activation::Gated)?;
-        let out = build.layer_norm(out, Norm::Rms, layer, "post_ffw_norm");
+        let out = build.free_norm(out, Norm::Rms, layer, "post_ffw_norm");
         x = build.graph.add(out, residual);
         build.graph.name(x, "l_out");
     }

@@ -8,7 +8,7 @@ use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::llama_cpp::build::Build;
 use crate::runtime::llama_cpp::cache::Part;
-use crate::runtime::llama_cpp::tensor::{Id, row};
+use crate::runtime::llama_cpp::tensor::{Id, Pin, row};
 
 /// The inputs of attention over one part of the cache.
 #[derive(Clone, Copy, Debug)]
@@ -341,6 +341,9 @@ impl Build<'_> {
         }
         let x = self.graph.permute(x, [0, 2, 1, 3]);
         let ne = self.graph.ne(x);
-        self.graph.cont_2d(x, ne[0] * ne[1], ne[2] * ne[3])
+        let x = self.graph.cont_2d(x, ne[0] * ne[1], ne[2] * ne[3]);
+        // Without caches on devices, all between a cache and here is computed by the CPU.
+        self.graph.pin(x, Pin::Host);
+        x
     }
 }

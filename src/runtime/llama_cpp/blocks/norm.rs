@@ -3,7 +3,7 @@
 //! Source: llama.cpp 0.5.0, src/llama-graph.cpp (`build_norm`).
 
 use crate::runtime::llama_cpp::build::Build;
-use crate::runtime::llama_cpp::tensor::{Id, Op};
+use crate::runtime::llama_cpp::tensor::{Id, Op, Pin};
 
 /// Kind of norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,23 @@ impl Build<'_> {
         self.graph.name(made, name)
     }
 
+    /// As [`layer_norm`](Build::layer_norm), of the norms behind a network that llama.cpp does not bind to their layer's device.
+    ///
+    /// Source: src/models/gemma2.cpp, gemma3.cpp, gemma3n.cpp, olmo2.cpp (`ffn_post_norm`).
+    pub(in crate::runtime::llama_cpp) fn free_norm(
+        &mut self,
+        x: Id,
+        kind: Norm,
+        layer: u64,
+        name: &'static str,
+    ) -> Id {
+        let made = self.layer_norm(x, kind, layer, name);
+        if let Some(&normed) = self.graph.get(made).sources.first() {
+            self.graph.pin(normed, Pin::None);
+        }
+        made
+    }
+
     /// A norm with this weight and bias.
     pub(in crate::runtime::llama_cpp) fn norm_with(
         &mut self,
@@ -47,6 +64,10 @@ impl Build<'_> {
             Norm::Rms => Op::RmsNorm,
         };
         let mut x = self.graph.apply(op, x);
+        // It could otherwise be computed where the layer before it is.
+        if let Some(layer) = self.graph.layer.filter(|_| weight.is_some() || bias.is_some()) {
+            self.graph.pin(x, Pin::Layer(layer));
+        }
         if let Some(weight) = weight {
             x = self.graph.mul(x, weight);
         }
