@@ -240,7 +240,12 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
 pub fn best_of_greedy(problem: &Problem) -> Result<(Planner, Plan)> {
     let candidates = [Planner::GreedyBySize, Planner::GreedyByBreadth, Planner::FirstFit, Planner::BestFit];
     let mut best = (Planner::Naive, solve(problem, Planner::Naive)?);
+    let bound = lower_bound(problem);
     for planner in candidates {
+        // Nothing is lower.
+        if best.1.arena_size <= bound {
+            break;
+        }
         let plan = solve(problem, planner)?;
         if plan.arena_size < best.1.arena_size {
             best = (planner, plan);

@@ -107,16 +107,25 @@ impl<'a> Build<'a> {
     ///
     /// If the file lacks it.
     pub(super) fn need(&mut self, name: &str) -> Result<Id> {
-        let architecture = self.model.architecture;
-        self.find(name).ok_or_else(|| {
-            let message = format!("the file has no tensor \"{name}\", which {architecture} needs");
-            Error::new(ErrorKind::Malformed, message)
-        })
+        self.find(name).ok_or_else(|| self.lacks(name))
+    }
+
+    #[cold]
+    fn lacks(&self, name: &str) -> Error {
+        let message = format!("the file has no tensor \"{name}\", which {} needs", self.model.architecture);
+        Error::new(ErrorKind::Malformed, message)
     }
 
     /// A weight of a layer, if the file has it.
     pub(super) fn layer_weight(&mut self, layer: u64, name: &str) -> Option<Id> {
-        self.find(&in_layer(layer, name))
+        let (name, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+        self.layer_part(layer, name, ending)
+    }
+
+    /// A weight of a layer by its name and its ending, if the file has it.
+    pub(super) fn layer_part(&mut self, layer: u64, name: &str, ending: &str) -> Option<Id> {
+        let index = self.model.layer_tensor(layer, name, ending)?;
+        Some(self.weight(self.placed.of(index)))
     }
 
     /// A weight of a layer.
@@ -125,7 +134,17 @@ impl<'a> Build<'a> {
     ///
     /// If the file lacks it.
     pub(super) fn need_layer(&mut self, layer: u64, name: &str) -> Result<Id> {
-        self.need(&in_layer(layer, name))
+        self.layer_weight(layer, name).ok_or_else(|| self.lacks(&in_layer(layer, name)))
+    }
+
+    /// A weight of a layer by its name and its ending.
+    ///
+    /// # Errors
+    ///
+    /// If the file lacks it.
+    pub(super) fn need_part(&mut self, layer: u64, name: &str, ending: &str) -> Result<Id> {
+        let found = self.layer_part(layer, name, ending);
+        found.ok_or_else(|| self.lacks(&in_layer(layer, &format!("{name}.{ending}"))))
     }
 
     /// A tensor of a cache, by its number.

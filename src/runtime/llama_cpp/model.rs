@@ -29,6 +29,28 @@ pub(super) struct Window {
     pub(super) layers: Vec<bool>,
 }
 
+/// The name of a weight in its parts, so that names of layers need not be put together to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct WeightName<'a> {
+    /// Of names that begin with `blk.` and a number.
+    layer: Option<u64>,
+    name: &'a str,
+    /// What is behind the last point.
+    ending: &'a str,
+}
+
+impl<'a> WeightName<'a> {
+    fn of(whole: &'a str) -> WeightName<'a> {
+        let in_layer = whole.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+        // A number with leading zeros is not that of a layer.
+        let in_layer = in_layer.filter(|(number, _)| *number == "0" || !number.starts_with('0'));
+        let in_layer = in_layer.and_then(|(number, rest)| Some((number.parse().ok()?, rest)));
+        let (layer, rest) = in_layer.map_or((None, whole), |(layer, rest)| (Some(layer), rest));
+        let (name, ending) = rest.rsplit_once('.').unwrap_or((rest, ""));
+        WeightName { layer, name, ending }
+    }
+}
+
 /// A model as its file describes it.
 #[derive(Debug)]
 pub(super) struct Model<'a> {
@@ -36,7 +58,7 @@ pub(super) struct Model<'a> {
     pub(super) stored: &'a Stored,
     /// `general.architecture`.
     pub(super) architecture: &'a str,
-    by_name: FxHashMap<&'a str, u32>,
+    by_name: FxHashMap<WeightName<'a>, u32>,
     /// Layers that the main context runs.
     pub(super) layers: u64,
     /// Layers with tensors: those, and the ones that draft tokens.
@@ -101,9 +123,14 @@ impl<'a> Model<'a> {
             .map(|(name, default)| number(name).unwrap_or(default));
         let head = if heads[0] > 0 { [k, v, k_window, v_window] } else { [0; 4] };
         let drafting = number("nextn_predict_layers").unwrap_or(0).min(all_layers - 1);
-        let by_name: FxHashMap<&str, u32> =
-            stored.tensors.iter().zip(0..).map(|(tensor, index)| (tensor.name.as_str(), index)).collect();
-        let embedding = by_name.get("token_embd.weight").map(|&index| &stored.tensors[index as usize]);
+        let by_name: FxHashMap<WeightName<'_>, u32> = stored
+            .tensors
+            .iter()
+            .zip(0..)
+            .map(|(tensor, index)| (WeightName::of(&tensor.name), index))
+            .collect();
+        let embedding = by_name.get(&WeightName::of("token_embd.weight"));
+        let embedding = embedding.map(|&index| &stored.tensors[index as usize]);
         let experts = number("expert_count").unwrap_or(0);
         if experts > MAX_EXPERTS {
             return Err(fault(format!("the model has {experts} experts, and {MAX_EXPERTS} are allowed")));
@@ -156,8 +183,13 @@ impl<'a> Model<'a> {
 
     /// A stored tensor by its whole name.
     pub(super) fn tensor(&self, name: &str) -> Option<(u32, &'a StoredTensor)> {
-        let &index = self.by_name.get(name)?;
+        let &index = self.by_name.get(&WeightName::of(name))?;
         Some((index, &self.stored.tensors[index as usize]))
+    }
+
+    /// The number of a layer's stored tensor by its name and its ending: `attn_q`, `weight`.
+    pub(super) fn layer_tensor(&self, layer: u64, name: &str, ending: &str) -> Option<u32> {
+        self.by_name.get(&WeightName { layer: Some(layer), name, ending }).copied()
     }
 
     /// Sets which layers have a window: as a list in the file says, else all but the last of every `period`.

@@ -37,8 +37,7 @@ impl Build<'_> {
         [up, gate, down]: [&'static str; 3],
     ) -> Result<Id> {
         let wide = self.linear(x, layer, up)?;
-        let has_gate =
-            kind == Activation::Gated && self.layer_weight(layer, &format!("{gate}.weight")).is_some();
+        let has_gate = kind == Activation::Gated && self.layer_part(layer, gate, "weight").is_some();
         let active = if has_gate {
             let gate = self.linear(x, layer, gate)?;
             let limit = self.model.numbers("swiglu_clamp_shexp").is_some();

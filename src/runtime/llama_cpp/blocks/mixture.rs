@@ -128,9 +128,9 @@ impl Build<'_> {
     }
 
     fn expert_product(&mut self, x: Id, layer: u64, name: &'static str, ids: Id) -> Result<Id> {
-        let weight = self.need_layer(layer, &format!("{name}.weight"))?;
+        let weight = self.need_part(layer, name, "weight")?;
         let mut made = self.graph.mul_mat_id(weight, x, ids);
-        if let Some(bias) = self.layer_weight(layer, &format!("{name}.bias")) {
+        if let Some(bias) = self.layer_part(layer, name, "bias") {
             made = self.graph.add_id(made, bias, ids);
         }
         Ok(self.graph.name(made, name))

@@ -30,7 +30,9 @@ impl Build<'_> {
         layer: u64,
         name: &'static str,
     ) -> Id {
-        let made = self.norm(x, kind, &format!("blk.{layer}.{name}"));
+        let weight = self.layer_part(layer, name, "weight").or_else(|| self.layer_part(layer, name, ""));
+        let bias = self.layer_part(layer, name, "bias");
+        let made = self.norm_with(x, kind, weight, bias);
         self.graph.name(made, name)
     }
 

@@ -25,12 +25,12 @@ impl Build<'_> {
         layer: u64,
         name: &'static str,
     ) -> Result<Id> {
-        let weight = self.need_layer(layer, &format!("{name}.weight"))?;
+        let weight = self.need_part(layer, name, "weight")?;
         let mut x = self.graph.mul_mat(weight, x);
-        if let Some(scale) = self.layer_weight(layer, &format!("{name}.scale")) {
+        if let Some(scale) = self.layer_part(layer, name, "scale") {
             x = self.graph.mul(x, scale);
         }
-        if let Some(bias) = self.layer_weight(layer, &format!("{name}.bias")) {
+        if let Some(bias) = self.layer_part(layer, name, "bias") {
             x = self.graph.add(x, bias);
         }
         Ok(self.graph.name(x, name))
