@@ -4,6 +4,7 @@ use super::{Outcome, help, output};
 use clap::ArgGroup;
 use memgraph::closed_form::quick::{self, Context, Inference};
 use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::formats;
 use memgraph::formats::architecture::{self, Architecture, Text};
 use memgraph::formats::identify::{self, Kind};
 use memgraph::report::json;
@@ -62,6 +63,7 @@ struct Found {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let found = match (&args.model, args.params, args.file_size) {
         (Some(path), ..) if is_config(path) => from_config(args, path)?,
+        (Some(path), ..) if is_gguf(path) => from_gguf(args, path)?,
         (Some(path), ..) => from_file(args, Some(path), length(path)?)?,
         (None, Some(params), _) => from_params(args, params)?,
         (None, None, size) => from_file(args, None, Bytes(size.unwrap_or_default()))?,
@@ -77,6 +79,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 
 fn is_config(path: &Path) -> bool {
     path.is_dir() || path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// Whether a file is a GGUF, whose header says what its weights are.
+fn is_gguf(path: &Path) -> bool {
+    path.is_file() && identify::identify(path).is_ok_and(|kind| kind == Kind::Gguf)
 }
 
 fn length(path: &Path) -> Result<Bytes> {
@@ -194,6 +201,43 @@ fn from_params(args: &Args, params: u64) -> Result<Found> {
             "2 x 2 bytes x {layers} layers x {width} x {tokens} tokens x batch {batch}; no grouped heads"
         );
     }
+    Ok(found)
+}
+
+/// The rules on what a GGUF's header says; its data may be absent.
+fn from_gguf(args: &Args, path: &Path) -> Result<Found> {
+    let graph = formats::open(path)?;
+    let unknown = || Error::new(ErrorKind::Malformed, "the file has no settings").in_file(path);
+    let stored = graph.stored().ok_or_else(unknown)?;
+    let weights: Bytes = stored.tensors.iter().map(|tensor| Bytes(tensor.range.size)).sum();
+    let given = [("bits", args.bits), ("layers", args.layers), ("hidden", args.hidden)];
+    if let Some((option, _)) = given.into_iter().find(|(_, value)| value.is_some()) {
+        return Err(unused(option, "the file says it", "remove it, or give `--params N`"));
+    }
+    let Some(tokens) = args.seq else { return from_file(args, Some(path), weights) };
+    let architecture = stored.text("general.architecture").unwrap_or_default();
+    let size = |name: &str| {
+        let value = stored.integer(&format!("{architecture}.{name}"));
+        value.ok_or_else(|| {
+            let message = format!("the file lacks {architecture}.{name}, or it has one for each layer");
+            Error::new(ErrorKind::Unsupported, message).in_file(path).help("use `memgraph llm FILE SEQ`")
+        })
+    };
+    let (layers, heads) = (size("block_count")?, size("attention.head_count")?);
+    let kv_heads = size("attention.head_count_kv").unwrap_or(heads);
+    let head = size("attention.key_length");
+    let head =
+        head.or_else(|_| Ok::<u64, Error>(size("embedding_length")?.checked_div(heads).unwrap_or(0)))?;
+    let batch = args.batch.unwrap_or(1);
+    let context = Context { layers, width: kv_heads.saturating_mul(head), tokens, batch };
+    let elements = |dims: &[u64; 4]| dims.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
+    let params = stored.tensors.iter().map(|tensor| elements(&tensor.dims)).fold(0, u64::saturating_add);
+    let mut found =
+        estimate(params, quick::of_weights(weights, Some(context)), "tensors of the file".to_owned());
+    found.estimate.source = Some(path.display().to_string());
+    found.kv_rule = format!(
+        "2 x 2 bytes x {layers} layers x {kv_heads} heads x {head} x {tokens} tokens x batch {batch}"
+    );
     Ok(found)
 }
 

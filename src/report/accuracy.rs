@@ -13,6 +13,9 @@ use serde::Deserialize;
 /// The kind of several models that run one after the other.
 pub const PIPELINE: &str = "pipeline";
 
+/// The diagnostic of a runtime whose rules for the options were not measured.
+const UNMEASURED: &str = "MG0009";
+
 const COUNTS: &str = include_str!("validated.json");
 /// Operators that compute of a model that is too small for shares of a total to say much.
 const FEW: usize = 8;
@@ -30,6 +33,9 @@ pub fn of_graph(graph: &Graph, report: &Report) -> Accuracy {
 pub fn of_kind(kind: &str, report: &Report) -> Accuracy {
     let profile = &report.profile;
     let machine = profile.options.get("isa").cloned().unwrap_or_default();
+    if report.diagnostics.iter().any(|found| found.code == UNMEASURED) {
+        return Accuracy { kind: kind.to_owned(), machine, ..Accuracy::default() };
+    }
     let counts: Counts = serde_json::from_str(COUNTS).unwrap_or_default();
     let is_same =
         |row: &Row| row.kind == kind && row.machine == machine && is_release(&profile.version, &row.version);
@@ -71,6 +77,9 @@ pub fn kind(graph: &Graph, task: Task) -> &'static str {
     }
     if computing(&counts) <= FEW && count(&[OpKind::Gather]) == 0 {
         return "a few nodes";
+    }
+    if graph.stored().is_some() && task == Task::Vision {
+        return "vision transformer";
     }
     // A GGUF file lists tensors, without inputs.
     let is_list = task == Task::Llm && graph.parameters().is_empty();

@@ -6,6 +6,7 @@
 //!
 //! The components are those of the published per-part estimates, so that a breakdown can be compared with them.
 
+use super::ggml_names;
 use crate::graph::op::OpKind;
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
@@ -254,6 +255,9 @@ fn origins(graph: &Graph) -> Vec<Option<(Component, NodeId)>> {
 
 /// What a node's own name or variable says.
 fn named(graph: &Graph, id: NodeId) -> Option<Component> {
+    if graph.stored().is_some() {
+        return ggml_names::component(graph.node_name(id)).map(|(part, layer)| Component { part, layer });
+    }
     match graph.node(id).op {
         Op::ReadValue(variable) | Op::Assign(variable) => {
             let layer = numbers(&graph.variable(variable).name).next();

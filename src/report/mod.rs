@@ -17,6 +17,7 @@ mod details;
 pub mod diff;
 pub mod dump;
 pub mod estimate;
+mod ggml_names;
 pub mod json;
 pub mod model;
 pub mod pipeline;

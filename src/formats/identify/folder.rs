@@ -30,6 +30,8 @@ impl Folder {
                 let name = format!("{prefix}{name}");
                 match identify(&path.join(&name)) {
                     Ok(Kind::OpenVino) if !name.ends_with(".xml") => {}
+                    // A model in several files is its first.
+                    Ok(Kind::Gguf) if continues_split(&name) => {}
                     Ok(kind) if kind.is_model() => folder.models.push(name),
                     Ok(Kind::Unknown) | Err(_) => {}
                     Ok(kind) => folder.others.push((name, kind)),
@@ -66,6 +68,18 @@ impl Folder {
             }
         }
     }
+}
+
+/// Whether a file continues a model in several files, as its name tells: `NAME-00002-of-00003.gguf`.
+///
+/// Source: llama.cpp 0.5.0, src/llama.cpp (`llama_split_path`).
+fn continues_split(name: &str) -> bool {
+    let stem = name.strip_suffix(".gguf").unwrap_or(name);
+    let numbers = stem.rsplit_once("-of-").and_then(|(rest, count)| Some((rest.rsplit_once('-')?.1, count)));
+    numbers.is_some_and(|(number, count)| {
+        let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number(number) && is_number(count) && number != "00001"
+    })
 }
 
 /// The error for a folder without a model: what it holds instead, and what to do with that.
@@ -151,6 +165,14 @@ mod tests {
         assert_eq!(Folder::only_model(one.path()).unwrap(), one.path().join("a.xml"));
         let nested = folder(&[("config.json", b"{}"), ("onnx/model.onnx", b"\x08\x0a\x3a\x00")]);
         assert_eq!(Folder::only_model(nested.path()).unwrap(), nested.path().join("onnx/model.onnx"));
+    }
+
+    #[test]
+    fn a_split_model_is_one() {
+        let parts = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"].map(|name| (name, &b"GGUF\x03"[..]));
+        let split = folder(&parts);
+        assert_eq!(Folder::only_model(split.path()).unwrap(), split.path().join("m-00001-of-00002.gguf"));
+        assert!(!continues_split("part-2-of-3.gguf") && !continues_split("m.gguf"));
     }
 
     #[test]

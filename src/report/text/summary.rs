@@ -185,8 +185,9 @@ fn fill(out: &mut String, report: &Report, style: &Style, most: usize) -> Result
         let hint = if style.is_verbose { "" } else { " (-v)" };
         row(&format!("{} more{hint}", rest.len()), bytes.0, "")?;
     }
-    // Weights on a device are not those of the file's pages.
-    let is_divided = report.llama_cpp.as_ref().is_some_and(|found| found.graph_splits > 1);
+    // Weights on a device, and those of a projector, are not those of the file's pages.
+    let of_projector = report.components.iter().any(|part| part.llama_cpp.is_some());
+    let is_divided = of_projector || report.llama_cpp.as_ref().is_some_and(|found| found.graph_splits > 1);
     if is_divided { Ok(()) } else { weights(out, &report.totals) }
 }
 
