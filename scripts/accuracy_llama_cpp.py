@@ -102,6 +102,25 @@ def devices(binary, folder, record, verbose):
     return same
 
 
+def projector(binary, folder, record, verbose):
+    """Whether the warm-up of a projector of images is predicted exactly: the sum of weights and compute, and nodes."""
+    file = folder / f"{record['model']}.gguf"
+    if not file.exists():
+        make = [sys.executable, str(HERE / "make_gguf.py"), record["model"], str(file), "--cut"]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+    command = [binary, "vit", str(file), "--flash-attn", WORDS[record["settings"]["fa"]], "--json", "-"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    if found.returncode not in (0, 3):
+        print("ERROR", record["model"], found.stderr.strip().splitlines()[:1])
+        return False
+    cpp = json.loads(found.stdout)["llama_cpp"]
+    own = (sum(row["model_bytes"] + row["compute_bytes"] for row in cpp["breakdown"]), cpp["graph_nodes"])
+    wanted = (record["total"], record["nodes"])
+    if own != wanted or verbose:
+        print("equal" if own == wanted else "DIFFERS", record["model"], record["settings"], "predicted", own, "reported", wanted)
+    return own == wanted
+
+
 def run(binary, folder, record):
     """How many phases of a run with data are predicted within 3 % or 8 MiB, how many there are, and what the report says."""
     settings = record["settings"]
@@ -151,9 +170,12 @@ def main():
     split = [devices(args.memgraph, folder, record, args.verbose) for record in records.get("devices", []) if args.model in (None, record["model"])]
     if split:
         print(f"devices: {sum(split)} of {len(split)} equal")
+    towers = [projector(args.memgraph, folder, record, args.verbose) for record in records.get("projectors", []) if args.model in (None, record["model"])]
+    if towers:
+        print(f"projectors: {sum(towers)} of {len(towers)} equal")
     if args.write:
         validated.replace("llama-cpp", validated.counted(stated for *_, stated in counts if stated))
-    return 0 if all(exact) and all(split) and all(near == total for near, total, _ in counts) else 1
+    return 0 if all(exact) and all(split) and all(towers) and all(near == total for near, total, _ in counts) else 1
 
 
 if __name__ == "__main__":

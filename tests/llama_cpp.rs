@@ -116,8 +116,56 @@ fn layers_on_devices_have_the_recorded_buffers_and_splits() {
         assert_eq!(own, wanted, "{name} under {}", record["settings"]);
         let splits = record["splits"].as_str().unwrap().split(" / ").next().unwrap();
         assert_eq!(found.graph_splits.to_string(), splits, "{name} under {}", record["settings"]);
-        assert_eq!(report.diagnostics.iter().filter(|found| found.code == "MG0008").count(), 1);
+        assert_eq!(report.diagnostics.iter().filter(|found| found.code == "MG0009").count(), 1);
     }
+}
+
+#[test]
+fn projectors_are_warmed_up_with_the_recorded_bytes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf");
+    let recorded: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("projectors.json")).unwrap()).unwrap();
+    let records = recorded["projectors"].as_array().unwrap();
+    assert!(records.len() >= 18);
+    for record in records {
+        let name = record["model"].as_str().unwrap();
+        let mut request = Request::new(Task::Vision { patches: None, tiles: None, part: None });
+        let flash = if record["settings"]["fa"].as_i64() == Some(1) { "on" } else { "off" };
+        request.options = Options::default().with("flash-attn", flash);
+        let report = analysis::analyze(&folder.join(format!("{name}.gguf")), &request).unwrap();
+        let found = report.llama_cpp.unwrap();
+        let total: u64 = found.breakdown.iter().map(|row| row.model_bytes + row.compute_bytes).sum();
+        assert_eq!(
+            (total, found.graph_nodes),
+            (record["total"].as_u64().unwrap(), record["nodes"].as_u64().unwrap()),
+            "{name}, flash attention {flash}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_with_a_projector_is_a_pipeline_and_a_split_model_is_one() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf");
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |from: &str, to: &str| std::fs::copy(own.join(from), folder.path().join(to)).unwrap();
+    copy("mini-llama.gguf", "model.gguf");
+    copy("mini-mmproj-smolvlm-256m.gguf", "mmproj.gguf");
+    let mut request = Request::new(Task::Pipeline {
+        patches: None,
+        tiles: None,
+        text_tokens: 16,
+        new_tokens: 2,
+        keeps_vision: true,
+    });
+    request.options = Options::default().with("ctx-size", "512");
+    let report = analysis::analyze(folder.path(), &request).unwrap();
+    let names = report.components.iter().filter_map(|part| part.component.as_ref());
+    let names: Vec<_> = names.map(|component| component.name.as_str()).collect();
+    assert_eq!(names, ["vision", "language"]);
+    // 32 by 32 patches, 4 by 4 of which are one token.
+    assert_eq!(report.scenario.image_tokens, Some(64));
+    let text = analysis::analyze(folder.path(), &Request::new(Task::language(16))).unwrap();
+    assert_eq!(text.scenario.prompt, Some(16));
 }
 
 #[test]

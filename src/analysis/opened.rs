@@ -41,6 +41,10 @@ impl Opened {
     pub fn open(model: &Path, request: &Request) -> Result<Opened> {
         let task = &request.task;
         let parts = match task {
+            Task::Language { .. } if projector(request).is_some() => {
+                let projector = projector(request).unwrap_or_default();
+                parts::of_files(projector.as_ref(), &llm::file(model)?)
+            }
             Task::Graph | Task::Language { .. } => Vec::new(),
             Task::Vision { part, .. } => wanted(model, part.as_deref())?,
             Task::Pipeline { .. } if !model.is_dir() => {
@@ -53,7 +57,7 @@ impl Opened {
         };
         let files = match task {
             Task::Graph => vec![Folder::only_model(model)?],
-            Task::Language { .. } => vec![llm::file(model)?],
+            Task::Language { .. } if parts.is_empty() => vec![llm::file(model)?],
             _ => parts.iter().map(|part| part.file.clone()).collect(),
         };
         Opened::of_files(model, &files, parts, request)
@@ -181,6 +185,17 @@ impl Opened {
             (&Task::Language { tokens, part, max_length }, [graph]) => {
                 language(&self.model, graph, request, tokens, part, max_length)
             }
+            (&Task::Language { tokens, part, .. }, _) => {
+                let new_tokens = match part {
+                    llm::Part::Generate { new_tokens } | llm::Part::Usual { new_tokens } => new_tokens,
+                    _ => 1,
+                };
+                self.several(
+                    request,
+                    vlm::Request { text_tokens: tokens, new_tokens, ..vlm::Request::default() },
+                    true,
+                )
+            }
             (&Task::Vision { patches, tiles, .. }, graphs) => {
                 let tower = vlm::Request { patches, tiles, ..vlm::Request::default() };
                 match graphs {
@@ -250,6 +265,11 @@ impl Opened {
             _ => accuracy::of_kind(accuracy::PIPELINE, report),
         }
     }
+}
+
+/// The projector of images that a language model is loaded with.
+fn projector(request: &Request) -> Option<&str> {
+    request.options.word("mmproj")
 }
 
 /// The parts of a vision tower; one of them where its file is named.

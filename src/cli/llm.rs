@@ -83,5 +83,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         run.batch = Some(args.batch);
     });
     let request = args.analysis.request(task, base, &args.binding)?;
-    args.analysis.run(&args.model, &request, Heading::Llm)
+    let heading = if request.options.word("mmproj").is_some() { Heading::Pipeline } else { Heading::Llm };
+    args.analysis.run(&args.model, &request, heading)
 }

@@ -50,6 +50,25 @@ pub fn open(path: &Path) -> Result<Graph> {
     }
 }
 
+/// `general.architecture` of a GGUF file; `None` for other files, and for those after the first of a split model.
+#[must_use]
+pub fn stored_architecture(path: &Path) -> Option<String> {
+    match identify::identify(path) {
+        Ok(Kind::Gguf) => gguf_architecture(path),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "gguf")]
+fn gguf_architecture(path: &Path) -> Option<String> {
+    gguf::architecture(path)
+}
+
+#[cfg(not(feature = "gguf"))]
+fn gguf_architecture(_path: &Path) -> Option<String> {
+    None
+}
+
 #[cfg(feature = "gguf")]
 fn open_gguf(path: &Path) -> Result<Graph> {
     gguf::read(path)

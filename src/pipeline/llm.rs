@@ -72,6 +72,10 @@ pub fn file(model: &Path) -> Result<PathBuf> {
     {
         return super::graph_file(model, &[&name]);
     }
+    // A projector of images next to the model is no second model.
+    if let Some(language) = super::parts::language_of_stored(model) {
+        return Ok(language);
+    }
     super::graph_file(model, &FILES)
 }
 

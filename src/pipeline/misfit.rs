@@ -98,7 +98,8 @@ pub(crate) fn check_is_fixed(graph: &Graph, base: &Scenario) -> Result<()> {
 ///
 /// If the tower has other inputs than were asked for.
 pub(crate) fn check(graph: &Graph, base: &Scenario, request: &Request, scenario: &Scenario) -> Result<()> {
-    let is_bound = !base.inputs.is_empty() || !base.binds.is_empty();
+    // A graph that its runtime builds in code takes any image.
+    let is_bound = !base.inputs.is_empty() || !base.binds.is_empty() || graph.stored().is_some();
     let dims = |scenario: &Scenario| -> Result<Vec<Option<Dims>>> {
         Ok(scenario.bind(graph)?.parameters.into_iter().map(|info| info.dims).collect())
     };

@@ -2,7 +2,7 @@
 
 use super::graph_file;
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::identify;
+use crate::formats::{self, identify};
 use std::path::{Path, PathBuf};
 
 /// What a part does in a pipeline.
@@ -86,6 +86,9 @@ const WHOLE: [&str; 7] = [
     "onnx/encoder_model.onnx",
 ];
 
+/// `general.architecture` of projectors of images.
+const PROJECTOR: &str = "clip";
+
 /// Files that a runtime runs apart from the pipeline, on strings.
 const APART: [&str; 2] = ["tokenizer", "detokenizer"];
 
@@ -128,6 +131,10 @@ fn in_folder(model: &Path) -> Vec<Part> {
     if !model.is_dir() {
         return Vec::new();
     }
+    let stored = of_stored(model);
+    if !stored.is_empty() {
+        return stored;
+    }
     let folders = [model.to_owned(), model.join("onnx")];
     let files = folders
         .iter()
@@ -149,6 +156,38 @@ fn in_folder(model: &Path) -> Vec<Part> {
         one.role.cmp(&other.role).then(a.cmp(b)).then(one.name.cmp(&other.name))
     });
     parts.into_iter().map(|(_, part)| part).collect()
+}
+
+/// GGUF files of a folder: projectors of images, and language models. A model in several files is its first.
+fn of_stored(model: &Path) -> Vec<Part> {
+    let names = identify::graph_files(model).into_iter().filter(|name| name.ends_with(".gguf"));
+    let part = |name: String| {
+        let file = model.join(&name);
+        let (name, role) = match formats::stored_architecture(&file)?.as_str() {
+            "" => return None,
+            PROJECTOR => ("vision", Role::Vision),
+            _ => ("language", Role::Language),
+        };
+        Some(Part { name: name.to_owned(), role, file })
+    };
+    let mut parts: Vec<Part> = names.filter_map(part).collect();
+    parts.sort_by_key(|part| part.role);
+    // One model alone, or several of a kind, is no pipeline.
+    let count = |role: Role| parts.iter().filter(|part| part.role == role).count();
+    if (count(Role::Vision), count(Role::Language)) == (1, 1) { parts } else { Vec::new() }
+}
+
+/// The language model of a folder of GGUF files with a projector.
+pub(super) fn language_of_stored(model: &Path) -> Option<PathBuf> {
+    let parts = if model.is_dir() { of_stored(model) } else { Vec::new() };
+    parts.into_iter().find(|part| part.role == Role::Language).map(|part| part.file)
+}
+
+/// A projector and a language model in files of their own.
+#[must_use]
+pub fn of_files(projector: &Path, language: &Path) -> Vec<Part> {
+    let part = |name: &str, role, file: &Path| Part { name: name.to_owned(), role, file: file.to_owned() };
+    vec![part("vision", Role::Vision, projector), part("language", Role::Language, language)]
 }
 
 /// `openvino_vision_embeddings_model.xml` is `vision_embeddings`.

@@ -135,7 +135,9 @@ pub fn run_opened(
             if part.role.is_vision() { misfit::explain(error, &graph, base, request) } else { error }
         })?;
         if part.role.is_vision() {
-            rows = phases.last().and_then(|phase| first_output(&graph, phase)).or(rows);
+            let built =
+                phases.last().map(|phase| runtime.output(&graph, &phase.scenario)).transpose()?.flatten();
+            rows = built.or_else(|| first_output(&graph, phases.last()?)).or(rows);
         }
         walked.push(Walk { part, graph, runtime, planner, phases });
     }

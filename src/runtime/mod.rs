@@ -26,7 +26,7 @@ pub use lowered::{Allocation, Assumption, BufferRow, BufferTypes, Lowered, Outco
 pub use phase::{Phase, PhaseName};
 
 use crate::error::{Diagnostic, Error, ErrorKind, Result};
-use crate::graph::{Format, Graph};
+use crate::graph::{Dims, Format, Graph};
 use crate::plan::{self, Planner};
 use crate::problem::{Plan, Problem};
 use crate::scenario::Scenario;
@@ -174,6 +174,15 @@ pub trait Runtime: Debug + Send + Sync {
     ///
     /// As [`lower`](Runtime::lower), or if no pass is applied to the graph.
     fn executed_after(&self, _graph: &Graph, _shapes: &Shapes, _pass: &str) -> Result<Option<Executed>> {
+        Ok(None)
+    }
+
+    /// Dims of what a graph returns that the runtime builds in code; `None`: they are those of its results.
+    ///
+    /// # Errors
+    ///
+    /// As [`expand`](Runtime::expand).
+    fn output(&self, _graph: &Graph, _scenario: &Scenario) -> Result<Option<Dims>> {
         Ok(None)
     }
 

@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::formats::mapping::Mapping;
 use crate::graph::op::Constant;
 use crate::graph::{
-    Builder, Format, Graph, NodeSpec, Op, PartialShape, Stored, StoredTensor, TensorSpec, WeightFile,
-    WeightRange,
+    Builder, Format, Graph, NodeSpec, Op, PartialShape, Setting, Stored, StoredTensor, TensorSpec,
+    WeightFile, WeightRange,
 };
 use header::Header;
 use std::path::Path;
@@ -71,6 +71,16 @@ pub(super) fn is_gguf(path: &Path) -> Result<bool> {
 /// As [`read`].
 pub fn header_bytes(path: &Path) -> Result<u64> {
     Ok(read_header(path)?.data)
+}
+
+/// `general.architecture` of a file; `None` where it has none, or continues a split model.
+pub(super) fn architecture(path: &Path) -> Option<String> {
+    let settings = read_header(path).ok()?.settings;
+    let continues = matches!(settings.get("split.no"), Some(Setting::Integer(number)) if *number > 0);
+    match settings.get("general.architecture") {
+        Some(Setting::Text(name)) if !continues => Some(name.clone()),
+        _ => None,
+    }
 }
 
 fn read_header(path: &Path) -> Result<Header> {

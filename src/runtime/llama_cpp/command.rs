@@ -38,6 +38,7 @@ const SHORT: &[(&str, &str)] = &[
     ("-ncmoe", "n-cpu-moe"),
     ("-cmoe", "cpu-moe"),
     ("-nkvo", "no-kv-offload"),
+    ("-mm", "mmproj"),
 ];
 
 /// Other spellings of the same in pasted commands.

@@ -50,6 +50,13 @@ impl Numbers {
         Numbers { by_tensor, first_cache }
     }
 
+    /// The same, where the graph for reports has fewer nodes: those beyond it have the number of its last.
+    pub(super) fn within(mut self, count: usize) -> Numbers {
+        let last = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.by_tensor.iter_mut().for_each(|number| *number = (*number).min(last));
+        self
+    }
+
     /// The node of a tensor.
     pub(super) fn of(&self, id: Id) -> NodeRef {
         NodeRef { graph: 0, node: NodeId::new(self.by_tensor[id.index()] as usize) }

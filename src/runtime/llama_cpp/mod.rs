@@ -4,7 +4,7 @@
 //! `model`, what the file says; `options` and `settings`, what was asked for and what becomes of it; `cache`; `tensor` and
 //! `operators`, ggml's graph; `build`, `blocks` and `architecture`, which build it; `device` and `offload`, what is on which
 //! device; `scheduler`, which backend computes what; `allocate` and `arenas`, ggml's allocator; `weights`, model buffers;
-//! `work`, the work buffer; `expand` and `lower`, nodes and schedule for reports; `residency`.
+//! `work`, the work buffer; `vision`, projectors of images; `expand` and `lower`, nodes and schedule for reports; `residency`.
 //!
 //! Memory is reserved when a context is made: for the pass of a prompt and for that of a generation. What runs later fits.
 //!
@@ -32,6 +32,7 @@ mod residency;
 mod scheduler;
 mod settings;
 mod tensor;
+mod vision;
 mod weights;
 mod work;
 
@@ -44,7 +45,7 @@ use super::{
     Runtime, RuntimeData,
 };
 use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
-use crate::graph::{Format, Graph, Stored};
+use crate::graph::{Dims, Format, Graph, Stored};
 use crate::ids::NodeId;
 use crate::plan::Planner;
 use crate::problem::{Plan, Problem};
@@ -83,6 +84,9 @@ impl Runtime for LlamaCpp {
 
     fn expand(&self, graph: &Graph) -> Result<Option<Graph>> {
         let Some(stored) = graph.stored() else { return Ok(None) };
+        if vision::is_projector(stored) {
+            return vision::expand(graph, stored, self).map(Some);
+        }
         let context = Context::of(stored, graph.file(), self)?;
         let built = context.graph(context.settings.prompt_batch())?;
         expand::expand(graph, &context.caches, &context.weights, built).map(Some)
@@ -93,7 +97,7 @@ impl Runtime for LlamaCpp {
             || "the rules of devices are read in the source and were not measured on hardware".to_owned();
         let is_used = !self.offload.devices.is_empty();
         let made = is_used.then(|| Diagnostic {
-            code: "MG0008",
+            code: "MG0009",
             severity: Severity::Warning,
             location: Location::default(),
             text: text(),
@@ -107,6 +111,9 @@ impl Runtime for LlamaCpp {
                 Error::new(ErrorKind::Internal, "the file has no settings").in_file(pass.graph.file())
             );
         };
+        if vision::is_projector(stored) {
+            return vision::lower(pass, stored, self);
+        }
         let session = Session::of(stored, pass.graph, self)?;
         let mut phases = Vec::new();
         if pass.is_first {
@@ -132,6 +139,12 @@ impl Runtime for LlamaCpp {
         let own = Facts::default();
         let facts = placed.lowered.data().get::<Facts>().unwrap_or(&own);
         Ok(residency::of(facts, placed.plan, placed.before))
+    }
+
+    fn output(&self, graph: &Graph, scenario: &Scenario) -> Result<Option<Dims>> {
+        let projector = graph.stored().filter(|stored| vision::is_projector(stored));
+        let dims = projector.map(|stored| vision::output(stored, graph, scenario, self)).transpose()?;
+        Ok(dims.map(|dims| Dims::from_slice(&dims)))
     }
 
     fn longest_pass(&self) -> Option<u64> {

@@ -352,6 +352,13 @@ pub(super) const NO_OP_OFFLOAD: OptionSpec =
 pub(super) const NO_HOST: OptionSpec =
     flag("no-host", "Weights of the host are not in memory that devices copy from");
 
+/// A projector of images; the analysis reads it as a part of its own.
+const MMPROJ: OptionSpec = text(
+    "mmproj",
+    "FILE",
+    "Projector of images that is loaded with the model of `llm`; its warm-up's image is a part of the prompt",
+);
+
 /// Every option.
 pub(super) const ALL: &[OptionSpec] = &[
     FRONT_END,
@@ -382,6 +389,7 @@ pub(super) const ALL: &[OptionSpec] = &[
     NO_KV_OFFLOAD,
     NO_OP_OFFLOAD,
     NO_HOST,
+    MMPROJ,
     LOGITS,
     THREADS,
     ISA,

@@ -94,6 +94,12 @@ pub(super) enum Op {
     SsmConv,
     /// Scan of a state-space model.
     SsmScan,
+    /// The squares of an image, one row each.
+    Im2Col,
+    /// An image of another size.
+    Upscale,
+    /// Means of squares.
+    Pool,
 }
 
 impl Op {
@@ -136,6 +142,9 @@ impl Op {
             Op::Fill => "FILL",
             Op::SsmConv => "SSM_CONV",
             Op::SsmScan => "SSM_SCAN",
+            Op::Im2Col => "IM2COL",
+            Op::Upscale => "UPSCALE",
+            Op::Pool => "POOL_2D",
         }
     }
 

@@ -96,6 +96,17 @@ pub(super) struct Weights {
 }
 
 impl Weights {
+    /// Every stored tensor, read into memory as it is stored.
+    pub(super) fn whole(stored: &Stored) -> Weights {
+        let weight = |(tensor, number): (&StoredTensor, u32)| Weight {
+            tensor: number,
+            buffer: BufferType::Cpu,
+            bytes: tensor.bytes(),
+        };
+        let all: Vec<Weight> = stored.tensors.iter().zip(0..).map(weight).collect();
+        Weights { first: (0..all.len() as u32).collect(), all, ..Weights::default() }
+    }
+
     /// The weight of a stored tensor on a device; its first where it is not there.
     pub(super) fn on(&self, tensor: u32, device: Option<u8>) -> u32 {
         let first = self.first.get(tensor as usize).copied().unwrap_or_default();
@@ -188,6 +199,8 @@ impl Placing<'_> {
             Some(layer) => self.devices.get(layer).copied().flatten(),
             None => match name.split('.').next().unwrap_or(name) {
                 "token_embd" | "position_embd" | "token_types" | "per_layer_token_embd" => None,
+                // The norm before the output of LFM2.
+                "token_embd_norm" if self.stored.text("general.architecture") == Some("lfm2") => last,
                 "per_layer_model_proj"
                 | "per_layer_proj_norm"
                 | "token_embd_norm"
