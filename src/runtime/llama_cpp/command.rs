@@ -39,6 +39,8 @@ const SHORT: &[(&str, &str)] = &[
     ("-cmoe", "cpu-moe"),
     ("-nkvo", "no-kv-offload"),
     ("-mm", "mmproj"),
+    ("-cram", "cache-ram"),
+    ("-ctxcp", "ctx-checkpoints"),
 ];
 
 /// Other spellings of the same in pasted commands.

@@ -213,6 +213,10 @@ impl<'a> Session<'a> {
         memory.push(self.memory(StorageClass::Workspace, work, None, Known::Exact));
         let more = self.compute.iter().map(|(whole, planned)| whole - planned).fold(0, u64::saturating_add);
         memory.push(self.memory(StorageClass::Workspace, more, None, Known::Exact));
+        if scenario.is_some() && self.options.front_end == FrontEnd::Server {
+            let kept = self.prompts_and_checkpoints();
+            memory.extend(kept.map(|bytes| self.memory(StorageClass::State, bytes, None, Known::UpperBound)));
+        }
         memory.retain(|held| held.bytes > Bytes::ZERO);
         let first_pass = if actual.is_some() { fit::FIRST_PASS.estimate().known().0 } else { 0 };
         let apart = self.apart();
@@ -233,6 +237,24 @@ impl<'a> Session<'a> {
         };
         let lowered = Lowered::new(draft)?.with_memory(memory);
         Ok(lowered.with_assumptions(self.assumptions()).with_data(RuntimeData::new(facts)))
+    }
+
+    /// Bytes of llama-server's prompt cache once it is full, and of its slots' checkpoints once all are made.
+    ///
+    /// A checkpoint holds what a slot cannot compute again from its other cells: its window, and its recurrent states.
+    ///
+    /// Source: llama.cpp 0.5.0, tools/server/server-context.cpp (`create_checkpoint`), tools/server/server-task.cpp
+    /// (`server_prompt_cache`).
+    fn prompts_and_checkpoints(&self) -> [u64; 2] {
+        let Context { model, settings, caches, .. } = &self.context;
+        let of_slot = |tensor: &CacheTensor| match tensor.is_state {
+            true => tensor.bytes() / settings.sequences.max(1),
+            false if model.is_window(u64::from(tensor.layer)) => tensor.bytes() / settings.streams().max(1),
+            false => 0,
+        };
+        let one = caches.tensors.iter().map(of_slot).fold(0, u64::saturating_add);
+        let checkpoints = self.options.checkpoints.saturating_mul(settings.sequences).saturating_mul(one);
+        [self.options.cache_ram.saturating_mul(1 << 20), checkpoints]
     }
 
     /// Backends with memory of their own.

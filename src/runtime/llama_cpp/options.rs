@@ -59,6 +59,10 @@ pub struct LlamaCpp {
     pub all_logits: bool,
     /// Devices, and what is on them.
     pub offload: Offload,
+    /// MiB of llama-server's prompt cache once it is full; 0: it is not counted.
+    pub cache_ram: u64,
+    /// Checkpoints of each of llama-server's slots once all are made; 0: they are not counted.
+    pub checkpoints: u64,
     /// The processor.
     pub machine: Machine,
 }
@@ -84,6 +88,8 @@ impl Default for LlamaCpp {
             outputs: None,
             all_logits: false,
             offload: Offload::default(),
+            cache_ram: 0,
+            checkpoints: 0,
             machine: Machine::MEASURED,
         }
     }
@@ -147,6 +153,8 @@ impl LlamaCpp {
             outputs: number(OUTPUTS.name)?.filter(|&outputs| outputs > 0),
             all_logits: options.word(LOGITS.name) == Some("all"),
             offload: offload(options)?,
+            cache_ram: unlimited(options, CACHE_RAM.name)?,
+            checkpoints: unlimited(options, CHECKPOINTS.name)?,
             machine: options.machine()?,
         })
     }
@@ -181,12 +189,21 @@ impl LlamaCpp {
             (SWA_FULL.name, self.swa_full),
             (EMBEDDING.name, self.embedding),
         ];
+        let counted = [(CACHE_RAM.name, self.cache_ram), (CHECKPOINTS.name, self.checkpoints)];
+        let counted = counted.into_iter().filter(|&(_, number)| number > 0);
+        entries.extend(counted.map(|(name, number)| (name, number.to_string())));
         entries.extend(offload_entries(&self.offload));
         entries.extend(self.all_logits.then(|| (LOGITS.name, "all".to_owned())));
         entries
             .extend(flags.into_iter().filter(|&(_, given)| given).map(|(name, _)| (name, "true".to_owned())));
         entries
     }
+}
+
+/// A number of which a negative one is no limit, so that nothing can be counted.
+fn unlimited(options: &Options, name: &str) -> Result<u64> {
+    let parse = |word: &str| word.parse::<i64>().ok().map(|number| u64::try_from(number).unwrap_or(0));
+    Ok(options.parsed(name, parse)?.unwrap_or(0).min(1 << 24))
 }
 
 /// Devices, and what is on them.
@@ -352,6 +369,19 @@ pub(super) const NO_OP_OFFLOAD: OptionSpec =
 pub(super) const NO_HOST: OptionSpec =
     flag("no-host", "Weights of the host are not in memory that devices copy from");
 
+/// llama-server's prompt cache.
+const CACHE_RAM: OptionSpec = text(
+    "cache-ram",
+    "MIB",
+    "llama-server's cache of prompts, counted as full [default: not counted; llama-server's limit is 8192]",
+);
+/// llama-server's checkpoints.
+const CHECKPOINTS: OptionSpec = text(
+    "ctx-checkpoints",
+    "N",
+    "llama-server's checkpoints of each slot, counted as made [default: not counted; llama-server's limit is 32]",
+);
+
 /// A projector of images; the analysis reads it as a part of its own.
 const MMPROJ: OptionSpec = text(
     "mmproj",
@@ -390,6 +420,8 @@ pub(super) const ALL: &[OptionSpec] = &[
     NO_OP_OFFLOAD,
     NO_HOST,
     MMPROJ,
+    CACHE_RAM,
+    CHECKPOINTS,
     LOGITS,
     THREADS,
     ISA,
