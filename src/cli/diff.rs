@@ -29,12 +29,12 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
 #[command(after_help = help(EXAMPLES), next_help_heading = "Run")]
 pub(super) struct Args {
     /// A model (as for `llm`, `vit`, `vlm` or `graph`), or a report that `--json` wrote
-    #[arg(help_heading = "Arguments")]
+    #[arg(help_heading = "Arguments", display_order = 0)]
     old: PathBuf,
     /// The same
-    #[arg(help_heading = "Arguments")]
+    #[arg(help_heading = "Arguments", display_order = 1)]
     new: PathBuf,
-    /// How models are analysed [default: llm with `--seq`, else graph]
+    /// How models are analysed [default: llm with `--seq`, vit with `--image`, else graph]
     #[arg(long, value_enum, value_name = "COMMAND")]
     command: Option<Kind>,
     /// Tokens of the prompt; of a vision tower or a pipeline: patches over all images
@@ -122,7 +122,13 @@ fn side(args: &Args, path: &Path) -> Result<Side> {
     if document::is_json(path) {
         return Ok(Side::of_report(name, json::read(path)?));
     }
-    Ok(analysis::run(path, &args.request()?)?.side(name))
+    let found = analysis::run(path, &args.request()?).map_err(|error| match args.has_run() {
+        false if error.is_unbound_dim() => error.help(
+            "give the run: `--seq N` of a language model, `--image WxH` of a vision tower, or `--bind`",
+        ),
+        _ => error,
+    });
+    Ok(found?.side(name))
 }
 
 impl Args {
@@ -141,10 +147,14 @@ impl Args {
         }
     }
 
+    /// Whether the run is given.
+    fn has_run(&self) -> bool {
+        self.command.is_some() || self.seq.is_some() || self.image.is_some()
+    }
+
     /// Refuses a run of two reports: they are not analysed again.
     fn check_sides(&self) -> Result<()> {
-        let runs = self.command.is_some() || self.seq.is_some() || self.image.is_some();
-        if runs && document::is_json(&self.old) && document::is_json(&self.new) {
+        if self.has_run() && document::is_json(&self.old) && document::is_json(&self.new) {
             let message =
                 "both sides are reports, and `--command`, `--seq` and `--image` say how a model runs";
             return Err(Error::new(ErrorKind::Usage, message).help("leave them out, or give a model"));
@@ -165,7 +175,11 @@ impl Args {
     }
 
     fn task(&self) -> Result<Task> {
-        let inferred = if self.seq.is_some() { Kind::Llm } else { Kind::Graph };
+        let inferred = match (self.seq, self.image) {
+            (Some(_), _) => Kind::Llm,
+            (None, Some(_)) => Kind::Vit,
+            _ => Kind::Graph,
+        };
         Ok(match self.command.unwrap_or(inferred) {
             Kind::Graph => Task::Graph,
             Kind::Llm => {

@@ -153,7 +153,12 @@ pub fn largest(subject: &Subject, axis: &Axis, limit: &Limit, within: Option<&Ra
     let of = |value: Option<u64>| value.and_then(|value| figures.get(&value));
     let is_over = found.first_that_fails.is_some();
     let stated = found.largest.or(Some(least));
-    let note = note(&found, most, within.is_some(), refused.into_iter().next());
+    let end = match (within, is_wide) {
+        (Some(_), _) => "the end of the range".to_owned(),
+        (None, true) => format!("no limit was found: {most} is the largest value that is tried"),
+        (None, false) => format!("the model's own limit: {most}"),
+    };
+    let note = note(&found, end, refused.into_iter().next());
     Ok(FitRow {
         vary: axis.name().to_owned(),
         largest: found.largest,
@@ -195,14 +200,10 @@ fn responsible(report: &Report) -> Option<String> {
     Some(phase.node.clone().unwrap_or_else(|| format!("({})", phase.name)))
 }
 
-/// What limits the value where the memory does not.
-fn note(found: &search::Found, most: u64, is_within: bool, refused: Option<(u64, Error)>) -> Option<String> {
+/// What limits the value where the memory does not: the first error, or the `end` of the search.
+fn note(found: &search::Found, end: String, refused: Option<(u64, Error)>) -> Option<String> {
     match refused {
         Some((_, error)) if found.is_refused => Some(error.message().to_owned()),
-        _ if found.is_models_limit && is_within => Some("the end of the range".to_owned()),
-        _ if found.is_models_limit => {
-            Some(format!("the model's own limit, or the largest value tried: {most}"))
-        }
-        _ => None,
+        _ => found.is_models_limit.then_some(end),
     }
 }

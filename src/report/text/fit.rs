@@ -33,15 +33,17 @@ fn write(out: &mut String, found: &Fit, is_colored: bool) -> Result {
     writeln!(
         out,
         "{:<12} {:>12} {:>14} {:>12} {:>14} {:>11}",
-        "vary", "largest fit", "resident", "fails first", "resident", "limited by"
+        "vary", "largest fit", "resident", "fails first", "needs more", "limited by"
     )?;
     for row in &found.fits {
         let number = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
         let bytes = |value: Option<u64>| value.map_or("-".to_owned(), |value| Bytes(value).to_string());
         // The resident set of a row without a largest value is that of the smallest one, which fails.
-        let fits = row.resident_bytes.filter(|_| row.largest.is_some());
+        let fits = row.resident_bytes;
         let [largest, fails] = [number(row.largest), number(row.first_that_fails)];
-        let [fits, over] = [bytes(fits), bytes(row.fails_with_bytes)];
+        let more = row.fails_with_bytes.zip(fits.filter(|_| row.largest.is_some()));
+        let more = more.map(|(fails, fits)| fails.saturating_sub(fits));
+        let [fits, over] = [bytes(fits), bytes(more)];
         writeln!(
             out,
             "{:<12} {largest:>12} {fits:>14} {fails:>12} {over:>14} {:>11}",

@@ -157,9 +157,11 @@ fn fit_line(out: &mut String, row: &FitRow) -> Result {
         (None, _) => format!("{}: none fits{resident}", row.vary),
         (Some(largest), None) => format!("{}: all up to {largest} fit{resident}", row.vary),
         (Some(largest), Some(fails)) => {
-            let bytes =
-                row.fails_with_bytes.map_or(String::new(), |bytes| format!(" needs {}", Bytes(bytes)));
-            format!("{}: {largest} fits{resident}; {fails}{bytes}", row.vary)
+            let more = row.fails_with_bytes.zip(row.resident_bytes);
+            let more = more.map_or(String::new(), |(fails, fits)| {
+                format!(" needs {} more", Bytes(fails.saturating_sub(fits)))
+            });
+            format!("{}: {largest} fits{resident}; {fails}{more}", row.vary)
         }
     };
     writeln!(out, "  {}", wrap(&words, 4))?;
