@@ -23,11 +23,11 @@ const fn case(model: &'static str, profile: Option<&'static str>, axis: &'static
 /// Ten models, small ones: every value of them is analysed.
 const CASES: [Case; 10] = [
     case("ptq-image-mini", None, "batch", 1400),
-    case("onnx/generator", None, "seq", 1700),
-    case("onnx/embedder", None, "batch", 1700),
-    case("onnx/reranker", None, "batch", 1700),
-    case("onnx/detector", None, "batch", 1700),
-    case("onnx/synthesizer", Some("graph"), "batch", 1400),
+    case("onnx/generator", None, "seq", 2000),
+    case("onnx/embedder", None, "batch", 2000),
+    case("onnx/reranker", None, "batch", 2000),
+    case("onnx/detector", None, "batch", 2000),
+    case("onnx/segmenter", None, "batch", 2000),
     case("gguf/mini-llama.gguf", None, "seq", 2048),
     case("gguf/mini-gemma3.gguf", None, "seq", 2048),
     case("gguf/mini-mamba2.gguf", None, "seq", 2048),
