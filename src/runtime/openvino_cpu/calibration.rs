@@ -12,21 +12,31 @@ const READING_SUM: Spread =
     Spread::OfSum { sum: "heap while the model is read", least: -3.4, most: 2.1, unit: "%" };
 /// Objects of dynamic graphs, in the heap of the first inference; 1 MiB of it is the interpreter's that drove the runs.
 const DYNAMIC_SUM: Spread =
-    Spread::OfSum { sum: "objects of a dynamic graph", least: 0.2, most: 8.0, unit: "MiB" };
+    Spread::OfSum { sum: "objects of a dynamic graph", least: -4.0, most: 2.6, unit: "MiB" };
 const STATIC_SUM: Spread =
-    Spread::OfSum { sum: "objects of a static graph", least: -0.8, most: 3.3, unit: "MiB" };
+    Spread::OfSum { sum: "objects of a static graph", least: -3.7, most: 2.4, unit: "MiB" };
 const CODE_SUM: Spread = Spread::OfSum { sum: "kernels of a run", least: -14.0, most: 2.0, unit: "kernels" };
 const KEPT_SUM: Spread = Spread::OfSum { sum: "anonymous pages", least: -6.2, most: 29.0, unit: "MiB" };
 
 const MODEL_RUNS: Option<u32> = Some(64);
-const DYNAMIC_RUNS: Option<u32> = Some(45);
-const STATIC_RUNS: Option<u32> = Some(19);
+const DYNAMIC_RUNS: Option<u32> = Some(162);
+const STATIC_RUNS: Option<u32> = Some(75);
 const CODE_RUNS: Option<u32> = Some(64);
 const KEPT_RUNS: Option<u32> = Some(61);
 
 const MODEL_SOURCE: &str = "fit to the heap after read_model";
-const DYNAMIC_SOURCE: &str = "fit to what 120 runs had left of the heap after all tensors; 45 are recorded";
-const STATIC_SOURCE: &str = "fit to what 76 runs had left of the heap after all tensors; 19 are recorded";
+const DYNAMIC_SOURCE: &str =
+    "fit to what 162 runs had left of the heap after all tensors, with the kernels that they had";
+const STATIC_SOURCE: &str =
+    "fit to what 75 runs had left of the heap after all tensors, with the kernels that they had";
+const BYTES_SOURCE: &str = "fit to the same heaps; the range is that of dynamic and static graphs";
+const CONVOLUTIONS_SUM: Spread = Spread::OfSum {
+    sum: "anonymous pages of dynamic nets of convolutions",
+    least: -5.5,
+    most: 3.2,
+    unit: "MiB",
+};
+const CONVOLUTIONS_SOURCE: &str = "anonymous pages beyond the heap, of dynamic nets of 4 to 130 convolutions";
 const CONCAT_SOURCE: &str = "heaps of nets that differ in one Concat, of 8 inputs or of 40";
 const RECURRENT_SOURCE: &str = "maps of gru_crnn and of seven nets of LSTM, GRU and RNN with 1 to 4 sequences, less those of other nodes";
 const CODE_SOURCE: &str = "kernels by name as oneDNN dumps them (ONEDNN_JIT_DUMP=1) for 20 graphs, rounded";
@@ -45,51 +55,67 @@ fitted! {
     READING_NODE = 3_230, Unit::BytesPer("node of the export"), MODEL_RUNS, READING_SUM, MODEL_SOURCE;
 
     /// Objects of a compiled dynamic graph: any.
-    DYNAMIC = 1_700_000, Unit::Bytes, DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
-    /// Objects of a compiled dynamic graph: a node.
-    DYNAMIC_NODE = 9_000, Unit::BytesPer("node"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    DYNAMIC = 800_000, Unit::Bytes, DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects of a compiled dynamic graph: a node that is not a constant.
+    DYNAMIC_NODE = 6_700, Unit::BytesPer("node that is not a constant"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects of a compiled dynamic graph: a constant.
+    DYNAMIC_CONSTANT = 11_400, Unit::BytesPer("constant"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects of a compiled dynamic graph: an operation fused into a product or a convolution.
+    DYNAMIC_FUSED = 14_300, Unit::BytesPer("fused operation"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
     /// Objects of a compiled dynamic graph: an attention in a Subgraph.
-    DYNAMIC_ATTENTION = 930_000, Unit::BytesPer("attention Subgraph"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    DYNAMIC_ATTENTION = 980_000, Unit::BytesPer("attention Subgraph"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// The same in f32 under AVX-512, with a mask: in addition.
+    DYNAMIC_ATTENTION_MASKED_F32 = 620_000, Unit::BytesPer("attention Subgraph"), Some(6), Spread::Range(330_000, 720_000),
+        "heaps of the same models in f32 and bf16";
     /// The same under AVX2, with a mask: in addition.
-    DYNAMIC_ATTENTION_MASKED_AVX2 = 690_000, Unit::BytesPer("attention Subgraph"), Some(5), Spread::Range(670_000, 700_000),
+    DYNAMIC_ATTENTION_MASKED_AVX2 = 755_000, Unit::BytesPer("attention Subgraph"), Some(5), Spread::Range(670_000, 760_000),
         "heaps of five compiled models under AVX2 and AVX-512 with BF16";
     /// The same under AVX2, without one: in addition.
-    DYNAMIC_ATTENTION_AVX2 = 370_000, Unit::BytesPer("attention Subgraph"), Some(7), Spread::Range(120_000, 600_000),
+    DYNAMIC_ATTENTION_AVX2 = 420_000, Unit::BytesPer("attention Subgraph"), Some(7), Spread::Range(120_000, 600_000),
         "heaps of seven compiled models under AVX2 and AVX-512 with BF16";
     /// Objects of a compiled dynamic graph: an input of a Concat beyond two.
     DYNAMIC_INPUT = 4_400, Unit::BytesPer("input of a Concat"), Some(2), Spread::Range(3_700, 4_400), CONCAT_SOURCE;
     /// Objects that the first inference of a dynamic graph adds: an input of a Concat beyond two.
-    FIRST_INFERENCE_INPUT = 5_900, Unit::BytesPer("input of a Concat"), Some(2), Spread::Range(5_700, 5_900), CONCAT_SOURCE;
+    FIRST_INFERENCE_INPUT = 5_100, Unit::BytesPer("input of a Concat"), Some(2), Spread::Range(3_900, 5_900), CONCAT_SOURCE;
     /// Objects that the first inference of a dynamic graph adds: any.
-    FIRST_INFERENCE = 350_000, Unit::Bytes, DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    FIRST_INFERENCE = 300_000, Unit::Bytes, DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
     /// Objects that the first inference of a dynamic graph adds: a weight's shape; once more for one token after a prompt.
-    FIRST_INFERENCE_SHAPE = 140_000, Unit::BytesPer("distinct weight shape"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    FIRST_INFERENCE_SHAPE = 45_000, Unit::BytesPer("distinct weight shape"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
     /// Objects that the first inference of a dynamic graph adds: a node that is not a constant.
-    FIRST_INFERENCE_NODE = 1_700, Unit::BytesPer("node that is not a constant"), DYNAMIC_RUNS, DYNAMIC_SUM,
+    FIRST_INFERENCE_NODE = 650, Unit::BytesPer("node that is not a constant"), DYNAMIC_RUNS, DYNAMIC_SUM,
         DYNAMIC_SOURCE;
 
     /// Objects of a compiled static graph: any.
-    STATIC = 2_000_000, Unit::Bytes, STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
-    /// Objects of a compiled static graph: a node that is not a constant.
-    STATIC_NODE = 2_700, Unit::BytesPer("node that is not a constant"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    STATIC = 640_000, Unit::Bytes, STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: a constant.
-    STATIC_CONSTANT = 20_000, Unit::BytesPer("constant"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    STATIC_CONSTANT = 14_600, Unit::BytesPer("constant"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a compiled static graph: an operation fused into a product or a convolution.
+    STATIC_FUSED = 15_900, Unit::BytesPer("fused operation"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: a Subgraph without attention.
-    STATIC_SUBGRAPH = 100_000, Unit::BytesPer("Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    STATIC_SUBGRAPH = 151_000, Unit::BytesPer("Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    /// Objects of a compiled static graph: a weight's shape.
+    STATIC_SHAPE = 87_000, Unit::BytesPer("distinct weight shape"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: an attention in a Subgraph.
-    STATIC_ATTENTION = 860_000, Unit::BytesPer("attention Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    STATIC_ATTENTION = 800_000, Unit::BytesPer("attention Subgraph"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
     /// Objects of a compiled static graph: an input of a Concat beyond two.
-    STATIC_INPUT = 10_500, Unit::BytesPer("input of a Concat"), Some(1), Spread::Range(10_300, 10_600), CONCAT_SOURCE;
-    /// Objects of a static graph with a convolution.
-    STATIC_CONVOLUTIONS = 1_000_000, Unit::Bytes, STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
-    /// Objects of a compiled static graph: a convolution.
-    STATIC_CONVOLUTION = 30_000, Unit::BytesPer("convolution"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+    STATIC_INPUT = 10_200, Unit::BytesPer("input of a Concat"), Some(1), Spread::Range(10_200, 10_600), CONCAT_SOURCE;
 
-    /// A code generator of attention with a cache.
-    CODE_GENERATOR = 287_296, Unit::Bytes, Some(18), Spread::Equal, "heap blocks of runs with stateful attention";
-    /// Code generators of attention with a cache, for a prompt; as many again for one token after it.
-    CODE_GENERATORS = 2, Unit::Count("code generators per kind of pass"), Some(18), Spread::Equal,
-        "heap blocks of runs with stateful attention";
+    /// Objects of a product of bytes, in addition.
+    BYTES_PRODUCT = 185_000, Unit::BytesPer("product of bytes"), Some(3), Spread::Range(178_000, 190_000), BYTES_SOURCE;
+    /// Objects of a convolution of bytes, in addition.
+    BYTES_CONVOLUTION = 115_000, Unit::BytesPer("convolution of bytes"), Some(4), Spread::Range(114_000, 119_000),
+        BYTES_SOURCE;
+
+    /// Objects of a generated kernel in a dynamic graph: its generator, its descriptor.
+    DYNAMIC_KERNEL = 22_400, Unit::BytesPer("kernel"), DYNAMIC_RUNS, DYNAMIC_SUM, DYNAMIC_SOURCE;
+    /// Objects of a generated kernel in a static graph.
+    STATIC_KERNEL = 19_800, Unit::BytesPer("kernel"), STATIC_RUNS, STATIC_SUM, STATIC_SOURCE;
+
+    /// The descriptor of a product of two activations, which has those of 64 kernels.
+    MATMUL_DESCRIPTOR = 287_296, Unit::Bytes, Some(70), Spread::Equal, "heap blocks of runs with such a product";
+    /// How many there are of each such product, as its primitive copies it; as many again for one token after a prompt.
+    MATMUL_DESCRIPTORS = 2, Unit::Count("descriptors per product and kind of pass"), Some(70), Spread::Equal,
+        "heap blocks of runs with such a product";
 
     /// Kernels of a product whose rows are a multiple of `KERNEL_ROWS`.
     KERNELS_PRODUCT = 2, Unit::KernelsPer("product"), CODE_RUNS, CODE_SUM, CODE_SOURCE;
@@ -111,6 +137,9 @@ fitted! {
     KERNELS_EXPERTS = 7, Unit::KernelsPer("product of experts"), Some(1), Spread::Equal, "one model";
     /// Kernels of a product of two activations in bf16.
     KERNELS_ACTIVATIONS = 4, Unit::KernelsPer("product of activations"), Some(3), Spread::Equal, "three models";
+    /// Code of the kernel that copies a convolution's input of one channel.
+    COPIED_COLUMN = 42, Unit::BytesPer("column"), Some(4), Spread::Range(33, 52),
+        "maps of 1 MiB for 16,000 columns and of 4 MiB for 80,000";
     /// Kernels of a transposed convolution.
     KERNELS_DECONVOLUTION = 5, Unit::KernelsPer("transposed convolution"), Some(4), Spread::Range(4, 5),
         "kernels by name as oneDNN dumps them (ONEDNN_JIT_DUMP=1) for two graphs";
@@ -140,6 +169,9 @@ fitted! {
     /// Kernels of attentions in Subgraphs, if a head is not a multiple of 32 wide.
     KERNELS_SUBGRAPH_ODD = 14, Unit::Kernels, CODE_RUNS, CODE_SUM, CODE_SOURCE;
 
+    /// What the search of a convolution's blocks counts on under AVX2, of the second-level cache.
+    CACHE_AVX2 = 2, Unit::Count("times the cache"), Some(1), Spread::Equal,
+        "formats of the weights of 700 convolutions on one machine with 1 MiB, of which 9 have others with the cache itself";
     /// Pages of the libraries while the model is read.
     LIBRARY_LOADED = 42 * MIB / 10, Unit::Bytes, Some(62), Spread::Range(31 * MIB / 10, 45 * MIB / 10),
         PAGES_SOURCE;
@@ -159,6 +191,10 @@ fitted! {
     KEPT = 6 * MIB, Unit::Bytes, KEPT_RUNS, KEPT_SUM, KEPT_SOURCE;
     /// What the allocator keeps of freed memory: a node.
     KEPT_NODE = 4_600, Unit::BytesPer("node of the export"), KEPT_RUNS, KEPT_SUM, KEPT_SOURCE;
+    /// Of this, what each convolution of a dynamic graph takes again.
+    KEPT_CONVOLUTION = 250_000, Unit::BytesPer("convolution"), Some(30), CONVOLUTIONS_SUM, CONVOLUTIONS_SOURCE;
+    /// What all convolutions of a dynamic graph take again at most.
+    KEPT_CONVOLUTIONS = 5_500_000, Unit::Bytes, Some(30), CONVOLUTIONS_SUM, CONVOLUTIONS_SOURCE;
     /// Tokens of a vocabulary that a prompt's are spread over.
     FREQUENT_TOKENS = 20_000, Unit::Count("tokens"), Some(8), Spread::OfSum {
         sum: "resident pages of an embedding table", least: -1.0, most: 1.0, unit: "MiB"

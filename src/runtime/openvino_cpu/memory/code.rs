@@ -22,6 +22,9 @@
 //! | Reduce: one more where the type changes, and it may be done in two stages; recurrent sequence | node |
 //! | attention with a cache, stateful or paged; attention in Subgraphs, further shapes of attention in them, odd head sizes | graph |
 //!
+//! A kernel that copies the columns of a convolution's input one by one, so that its kernel becomes channels, has a larger map
+//! where the input is a sound of many thousand columns.
+//!
 //! How many: [`calibration`](crate::runtime::openvino_cpu::calibration).
 //!
 //! Source: OpenVINO 2026.4.1, kernels by name as oneDNN dumps them (`ONEDNN_JIT_DUMP=1`) for 20 graphs: one map per dumped
@@ -41,7 +44,7 @@ use crate::runtime::openvino_cpu::execution::{
 };
 use crate::schedule::StorageClass;
 use crate::units::Bytes;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Bytes of the map that a kernel is generated into.
 ///
@@ -68,7 +71,30 @@ pub(super) fn held(
     // of a dynamic graph one runs.
     let early = Estimate::ZERO + compiled(graph) + per_node.saturating_mul(streams) as u64;
     let later = shared + of_graph * if graph.is_dynamic { 1 } else { streams as u64 };
-    maps(early, Moment::Compiled).chain(maps(later, since)).collect()
+    let mut held: Vec<Held> = maps(early, Moment::Compiled).chain(maps(later, since)).collect();
+    // The kernels that copy whole rows have outgrown their maps.
+    for (map, bytes) in held.iter_mut().rev().zip(long(graph, known)) {
+        map.bytes = bytes;
+    }
+    held
+}
+
+/// The maps of kernels that copy the columns of an input one by one, where the code is longer than a map: it grows twofold.
+///
+/// Source: `CodeArray::growMemory`, Xbyak, as oneDNN 3.13 has it in third_party/xbyak/xbyak.h.
+fn long(graph: &ExecutionGraph, known: &Convolutions) -> Vec<Bytes> {
+    let steps = (0_u32..).zip(&graph.nodes).filter(|(_, node)| node.kind == Kind::Convolution);
+    let of_step: FxHashMap<usize, u64> = steps
+        .filter_map(|(step, _)| known.get(step))
+        .map(|(sizes, made)| (sizes, made.copied_columns))
+        .collect();
+    let code = of_step.into_values().map(|columns| fit::COPIED_COLUMN.per(columns).known().0);
+    let mut maps: Vec<Bytes> = code
+        .filter(|&code| code > MAP.0)
+        .map(|code| Bytes(code.checked_next_power_of_two().unwrap_or(code)))
+        .collect();
+    maps.sort_unstable();
+    maps
 }
 
 /// Kernels that are generated while the model is compiled, whether or not its dims are known.

@@ -176,6 +176,7 @@ fn held(
 ) -> Vec<Held> {
     let machine = &options.machine;
     let threads = u64::from(machine.cores);
+    let code = code::held(graph, options.streams as usize, convolutions, machine);
     let held = [
         weights::packed(graph, constants, options, convolutions),
         recurrent::held(graph),
@@ -184,8 +185,8 @@ fn held(
         attention_scratch::held(graph, threads),
         scratchpad::held(graph, convolutions, machine, options.quantization_group()).into_iter().collect(),
         slices::held(graph),
-        objects::held(graph, u64::from(options.streams), machine.isa),
-        code::held(graph, options.streams as usize, convolutions, machine),
+        objects::held(graph, u64::from(options.streams), machine.isa, &code),
+        code,
     ];
     let there = held.into_iter().flatten();
     there.filter(|held| held.since <= moment && held.bytes > Bytes::ZERO).collect()

@@ -6,18 +6,29 @@
 //! | | per |
 //! |---|---|
 //! | the model as read, and while it is read its text and tree | model, node of the export |
-//! | dynamic, after compilation | graph, node, attention Subgraph; input of a Concat |
-//! | dynamic, added by the first inference | graph, input of a Concat, distinct weight shape (twice for one token after a prompt), node that is not a constant |
-//! | static | graph, node that is not a constant, constant, Subgraph, attention Subgraph, input of a Concat; convolution |
-//! | attention with a cache, in states or paged | two code generators per kernel: prompt, and one token |
+//! | after compilation | graph, node that is not a constant, constant; operation fused into a product or a convolution, product or convolution of bytes; attention Subgraph; input of a Concat; of a static graph further Subgraph, distinct weight shape |
+//! | added by the first inference of a dynamic graph | graph, input of a Concat, distinct weight shape (twice for one token after a prompt), node that is not a constant |
+//! | a kernel, from when it is generated | kernel |
+//! | a product of two activations, or of a stack of weights, from when it is made | two descriptors of 64 kernels each |
 //!
-//! After compilation the objects exist once per stream, except those of convolutions.
+//! An operation that is fused is an entry of the primitive's attributes, which the node, its executor, the keys of two caches,
+//! the primitive's descriptor, its copy and each kernel's descriptor have a copy of.
+//!
+//! After compilation the objects exist once per stream, except those of constants and of what the library keeps
+//! for all streams: kernels, and what products and convolutions have of their fused operations.
+//!
+//! Source: heap blocks by size of a YOLOv8n of bytes and of a DistilBERT of bytes, OpenVINO 2026.4.1: entries of 3,088 bytes
+//! (`post_ops_t::entry_t`, oneDNN, src/common/primitive_attr.hpp), each in seven to nine copies; of graphs with products of
+//! activations: two blocks of 287 kB for each of other sizes (`brgemm_matmul_t::pd_t`, oneDNN,
+//! src/cpu/x64/matmul/brgemm_matmul.hpp, which a primitive copies).
 
 use super::held::{Held, Moment};
+use super::int8;
+use super::weights::is_stack;
 use crate::machine::Isa;
 use crate::runtime::calibration::Estimate;
 use crate::runtime::openvino_cpu::calibration as fit;
-use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind};
+use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Precision};
 use crate::schedule::{NodeRef, StorageClass};
 use rustc_hash::FxHashSet;
 
@@ -35,72 +46,113 @@ fn own(class: StorageClass, bytes: Estimate, since: Moment) -> Held {
     Held::estimated(class, bytes, NodeRef::default(), since)
 }
 
-/// The runtime's objects.
-pub(super) fn held(graph: &ExecutionGraph, streams: u64, isa: Isa) -> Vec<Held> {
-    let count = |predicate: &dyn Fn(&Kind) -> bool| {
-        graph.nodes.iter().filter(|node| predicate(&node.kind)).count() as u64
-    };
-    let nodes = graph.nodes.len() as u64;
-    let constants = count(&|kind| *kind == Kind::Const);
-    let attentions =
-        graph.nodes.iter().filter(|node| node.kind == Kind::Subgraph && node.attention.is_some());
-    let attentions = attentions.count() as u64;
-    let subgraphs = count(&|kind| *kind == Kind::Subgraph) - attentions;
-    let others = nodes - constants;
-    let joined: u64 = graph.nodes.iter().filter(|node| node.kind == Kind::Concat).map(further_inputs).sum();
-    if nodes == 0 {
+/// The runtime's objects; `code`: the kernels that are generated.
+pub(super) fn held(graph: &ExecutionGraph, streams: u64, isa: Isa, code: &[Held]) -> Vec<Held> {
+    if graph.nodes.is_empty() {
         return Vec::new();
     }
-    let compiled = if graph.is_dynamic {
-        fit::DYNAMIC.estimate()
-            + fit::DYNAMIC_NODE.per(nodes)
-            + fit::DYNAMIC_ATTENTION.per(attentions)
-            + fit::DYNAMIC_INPUT.per(joined)
-            + narrow_attention(graph, isa)
-    } else {
-        fit::STATIC.estimate()
-            + fit::STATIC_NODE.per(others)
-            + fit::STATIC_CONSTANT.per(constants)
-            + fit::STATIC_SUBGRAPH.per(subgraphs)
-            + fit::STATIC_ATTENTION.per(attentions)
-            + fit::STATIC_INPUT.per(joined)
-    };
-    let compiled = own(StorageClass::Runtime, compiled * streams, Moment::Compiled);
-    if !graph.is_dynamic {
-        let convolutions = count(&|kind| *kind == Kind::Convolution);
-        let library =
-            fit::STATIC_CONVOLUTIONS.per(convolutions.min(1)) + fit::STATIC_CONVOLUTION.per(convolutions);
-        return vec![compiled, own(StorageClass::Runtime, library, Moment::Compiled)];
-    }
     let passes = if graph.has_past() { 2 } else { 1 };
-    let first = fit::FIRST_INFERENCE.estimate()
-        + fit::FIRST_INFERENCE_SHAPE.per(weight_shapes(graph) * passes)
-        + fit::FIRST_INFERENCE_NODE.per(others)
-        + fit::FIRST_INFERENCE_INPUT.per(joined);
-    let mut held = vec![compiled, own(StorageClass::Runtime, first, Moment::Running)];
-    if count(&|kind| matches!(kind, Kind::ScaledDotProductAttention | Kind::PagedAttention)) > 0 {
-        let generator = own(StorageClass::Code, fit::CODE_GENERATOR.estimate(), Moment::Running);
-        let (generators, _) = fit::CODE_GENERATORS.per(passes).known();
-        held.extend(std::iter::repeat_n(generator, generators as usize));
+    let mut held = compiled(graph, streams, isa);
+    if graph.is_dynamic {
+        let others = others(graph);
+        let first = fit::FIRST_INFERENCE.estimate()
+            + fit::FIRST_INFERENCE_SHAPE.per(weight_shapes(graph) * passes)
+            + fit::FIRST_INFERENCE_NODE.per(others)
+            + fit::FIRST_INFERENCE_INPUT.per(joined(graph));
+        held.push(own(StorageClass::Runtime, first, Moment::Running));
     }
+    let kernel = if graph.is_dynamic { fit::DYNAMIC_KERNEL } else { fit::STATIC_KERNEL };
+    for since in [Moment::Compiled, Moment::Running] {
+        let kernels = code.iter().filter(|kernel| kernel.since == since).count() as u64;
+        held.push(own(StorageClass::Runtime, kernel.per(kernels), since));
+    }
+    let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
+    let descriptor = own(StorageClass::Runtime, fit::MATMUL_DESCRIPTOR.estimate(), since);
+    let (descriptors, _) = fit::MATMUL_DESCRIPTORS.per(multiplications(graph, isa) * passes).known();
+    held.extend(std::iter::repeat_n(descriptor, descriptors as usize));
     held
 }
 
-/// Inputs of a Concat beyond two: each has descriptors for every layout that the node may run in.
-fn further_inputs(node: &ExecutedNode) -> u64 {
-    node.inputs.len().saturating_sub(2) as u64
+/// What there is once the model is compiled.
+fn compiled(graph: &ExecutionGraph, streams: u64, isa: Isa) -> Vec<Held> {
+    let constants = count(graph, |node| node.kind == Kind::Const);
+    let attentions = count(graph, is_attention);
+    let (of_stream, shared) = if graph.is_dynamic {
+        let of_stream = fit::DYNAMIC.estimate()
+            + fit::DYNAMIC_NODE.per(others(graph))
+            + fit::DYNAMIC_ATTENTION.per(attentions)
+            + fit::DYNAMIC_INPUT.per(joined(graph))
+            + attention_in_f32(graph, isa);
+        (of_stream, fit::DYNAMIC_CONSTANT.per(constants) + fit::DYNAMIC_FUSED.per(fused(graph)))
+    } else {
+        let subgraphs = count(graph, |node| node.kind == Kind::Subgraph) - attentions;
+        let of_stream = fit::STATIC.estimate()
+            + fit::STATIC_SUBGRAPH.per(subgraphs)
+            + fit::STATIC_ATTENTION.per(attentions)
+            + fit::STATIC_INPUT.per(joined(graph));
+        let shared = fit::STATIC_CONSTANT.per(constants)
+            + fit::STATIC_FUSED.per(fused(graph))
+            + fit::STATIC_SHAPE.per(weight_shapes(graph));
+        (of_stream, shared)
+    };
+    let of_bytes = |kind: Kind| count(graph, |node| node.kind == kind && int8::is_low(graph, node));
+    let bytes = fit::BYTES_PRODUCT.per(of_bytes(Kind::FullyConnected))
+        + fit::BYTES_CONVOLUTION.per(of_bytes(Kind::Convolution));
+    let own = |bytes| own(StorageClass::Runtime, bytes, Moment::Compiled);
+    vec![own(of_stream * streams), own(shared + bytes)]
 }
 
-/// What attentions in Subgraphs have in addition where vectors have 256 bits.
-fn narrow_attention(graph: &ExecutionGraph, isa: Isa) -> Estimate {
-    if isa.has_avx512() {
-        return Estimate::ZERO;
-    }
-    let subgraphs = graph.nodes.iter().filter(|node| node.kind == Kind::Subgraph);
-    let masks = subgraphs.filter_map(|node| Some(node.attention.as_deref()?.has_mask));
+fn count(graph: &ExecutionGraph, predicate: impl Fn(&ExecutedNode) -> bool) -> u64 {
+    graph.nodes.iter().filter(|node| predicate(node)).count() as u64
+}
+
+/// Nodes that are not constants.
+fn others(graph: &ExecutionGraph) -> u64 {
+    count(graph, |node| node.kind != Kind::Const)
+}
+
+fn is_attention(node: &ExecutedNode) -> bool {
+    node.kind == Kind::Subgraph && node.attention.is_some()
+}
+
+/// Inputs of Concats beyond two: each has descriptors for every layout that the node may run in.
+fn joined(graph: &ExecutionGraph) -> u64 {
+    let joins = graph.nodes.iter().filter(|node| node.kind == Kind::Concat);
+    joins.map(|node| node.inputs.len().saturating_sub(2) as u64).sum()
+}
+
+/// Operations that are fused into products and convolutions, biases too.
+fn fused(graph: &ExecutionGraph) -> u64 {
+    let primitives =
+        graph.nodes.iter().filter(|node| matches!(node.kind, Kind::FullyConnected | Kind::Convolution));
+    primitives.map(|node| node.originals.len().saturating_sub(1) as u64).sum()
+}
+
+/// What attentions in Subgraphs have in addition in f32: with a mask, and where vectors have 256 bits.
+fn attention_in_f32(graph: &ExecutionGraph, isa: Isa) -> Estimate {
+    let masks = graph.nodes.iter().filter(|node| node.kind == Kind::Subgraph);
+    let masks = masks.filter_map(|node| Some(node.attention.as_deref()?.has_mask));
     let (masked, plain): (Vec<bool>, Vec<bool>) = masks.partition(|has_mask| *has_mask);
-    fit::DYNAMIC_ATTENTION_MASKED_AVX2.per(masked.len() as u64)
-        + fit::DYNAMIC_ATTENTION_AVX2.per(plain.len() as u64)
+    let (masked, plain) = (masked.len() as u64, plain.len() as u64);
+    match (isa.has_avx512(), graph.precision) {
+        (false, _) => fit::DYNAMIC_ATTENTION_MASKED_AVX2.per(masked) + fit::DYNAMIC_ATTENTION_AVX2.per(plain),
+        (true, Precision::F32) => fit::DYNAMIC_ATTENTION_MASKED_F32.per(masked),
+        (true, _) => Estimate::ZERO,
+    }
+}
+
+/// Products of other sizes that are primitives of matrix multiplication: of two activations, and of a stack of weights. Of bytes
+/// there are none of this kind without VNNI.
+fn multiplications(graph: &ExecutionGraph, isa: Isa) -> u64 {
+    let products = graph.nodes.iter().filter(|node| match node.kind {
+        Kind::MatMul => true,
+        Kind::FullyConnected => graph.input(node, 1).is_some_and(is_stack),
+        _ => false,
+    });
+    let operands = products.filter_map(|node| Some([graph.input(node, 0)?, graph.input(node, 1)?]));
+    let is_generated = |[data, _]: &[&Output; 2]| data.dtype.is_float() || isa.has_vnni();
+    let sizes = operands.filter(is_generated).map(|both| both.map(|operand| (&operand.dims, operand.dtype)));
+    sizes.collect::<FxHashSet<_>>().len() as u64
 }
 
 /// Distinct shapes of the weights of matrix products and convolutions; each graph inside a state counts its own.
@@ -110,4 +162,53 @@ fn weight_shapes(graph: &ExecutionGraph) -> u64 {
     let inner: u64 = graph.nodes.iter().map(|node| node.inner.len() as u64).sum();
     let shapes = products.filter_map(|node| Some((&node.kind, graph.input(node, 1)?.dims.as_slice())));
     shapes.collect::<FxHashSet<_>>().len() as u64 + inner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::graph::Dims;
+    use crate::runtime::openvino_cpu::execution::Port;
+
+    fn graph(is_dynamic: bool, kind: Kind, weights: &[&[u64]]) -> ExecutionGraph {
+        let output = |dims: &[u64]| Output {
+            dtype: DType::BF16,
+            dims: Dims::from_slice(dims),
+            is_dynamic,
+            layout: Default::default(),
+        };
+        let node = |kind, dims: &[u64], inputs: &[u32]| ExecutedNode {
+            kind,
+            inputs: inputs.iter().map(|&step| Port { step, port: 0 }).collect(),
+            outputs: [output(dims)].into_iter().collect(),
+            ..ExecutedNode::default()
+        };
+        let mut nodes = vec![node(Kind::Input, &[6, 128, 64], &[])];
+        for weight in weights {
+            let step = nodes.len() as u32;
+            nodes.push(node(Kind::Input, weight, &[]));
+            nodes.push(node(kind.clone(), &[6, 128, 128], &[0, step]));
+        }
+        ExecutionGraph { nodes, is_dynamic, ..ExecutionGraph::default() }
+    }
+
+    fn descriptors(graph: &ExecutionGraph) -> usize {
+        let held = held(graph, 1, Isa::Avx512Bf16, &[]);
+        held.iter().filter(|held| held.bytes.0 == 287_296).count()
+    }
+
+    #[test]
+    fn products_of_activations_of_one_size_share_two_descriptors() {
+        let equal: [&[u64]; 2] = [&[6, 128, 64]; 2];
+        assert_eq!(descriptors(&graph(true, Kind::MatMul, &equal)), 2);
+        assert_eq!(descriptors(&graph(false, Kind::MatMul, &[&[6, 128, 64], &[6, 512, 64]])), 4);
+    }
+
+    #[test]
+    fn a_stack_of_weights_is_multiplied_likewise_and_one_matrix_is_not() {
+        assert_eq!(descriptors(&graph(false, Kind::FullyConnected, &[&[6, 512, 64]])), 2);
+        assert_eq!(descriptors(&graph(false, Kind::FullyConnected, &[&[512, 64]])), 0);
+        assert_eq!(descriptors(&graph(false, Kind::FullyConnected, &[&[1, 512, 64]])), 0);
+    }
 }

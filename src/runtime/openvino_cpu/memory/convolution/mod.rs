@@ -25,6 +25,7 @@ pub(super) use deconvolution::scratch as scratch_of_deconvolution;
 use rustc_hash::FxHashMap;
 pub(super) use scratch::Scratch;
 use shape::{Core, Sizes, round_up};
+use state::Relocated;
 
 /// What the library makes for one convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(super) struct Made {
     pub block: i64,
     /// Generated kernels.
     pub kernels: u64,
+    /// Columns of the input that one of these kernels copies, each by instructions of its own.
+    pub copied_columns: u64,
     pub scratch: Scratch,
 }
 
@@ -79,7 +82,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     if sizes.is_depthwise() {
         let weights = bytes(round_up(sizes.groups, core.lanes) * kernel(sizes));
         let kernels = depthwise::kernels(sizes, &core);
-        return Made { weights, block: core.lanes, kernels, scratch: Scratch::default() };
+        return Made { weights, block: core.lanes, kernels, copied_columns: 0, scratch: Scratch::default() };
     }
     let moved = sizes.clone().with_columns_as_channels(&core);
     let is_pointwise = sizes.is_pointwise();
@@ -89,6 +92,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
             weights: bytes(sizes.groups * sizes.outputs * sizes.inputs * kernel(sizes)),
             block: 1,
             kernels: 1,
+            copied_columns: 0,
             scratch: Scratch::default(),
         };
     };
@@ -107,6 +111,10 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
         weights: bytes(elements) + u64::try_from(added).unwrap_or(0),
         block,
         kernels,
+        copied_columns: match state.relocated() {
+            Relocated::Columns => u64::try_from(moved.padded(2)).unwrap_or(0),
+            _ => 0,
+        },
         scratch: Scratch::of(&state, is_pointwise),
     }
 }
@@ -203,6 +211,8 @@ mod tests {
             ..convolution([1, 1, 80_000], 512, 1, 1, BF16)
         };
         assert_eq!(on(Isa::Avx512Bf16, &sizes), (512 * 10 * 2, 3));
+        let machine = Machine { isa: Isa::Avx512Bf16, ..Machine::MEASURED };
+        assert_eq!(made(&sizes, &machine).copied_columns, 80_000);
     }
 
     /// The position embedding of wav2vec2: a kernel for every number of rows that meets the border.
