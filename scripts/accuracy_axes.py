@@ -73,7 +73,7 @@ def compare(memgraph, split, measured, name, record, model):
         row["command"] = " ".join(map(str, [command, *words]))
         report = memgraph.report(command, words)
         phase = records.inference(report)
-        heap, resident = records.measured_figures(record)
+        heap, resident = records.measured_figures(record, name)
         row["heap"] = figure(phase["heap_peak_bytes"], heap, "heap")
         row["resident"] = figure(phase["resident_peak_bytes"], resident, "resident")
         row |= block_differences(record, report)
