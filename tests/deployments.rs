@@ -40,6 +40,15 @@ fn the_published_figures_of_llama_cpp_on_6_gb_are_repeated() {
 }
 
 #[test]
+fn the_graphs_of_llama_cpp_give_the_same_verdicts_on_6_gb() {
+    let rows = evaluate("llama-cpp-graphs-6gb.toml");
+    let found: Vec<(&str, bool)> = rows.iter().map(|row| (row.scenario.as_str(), row.fits)).collect();
+    assert_eq!(found, [("7B alone", true), ("3B + 7B", false), ("3B + 7B, 20 layers", true)]);
+    assert_eq!(rows[1].remedy.as_deref(), Some("fits with 22 of 33 layers of 7B on the GPU"));
+    assert_eq!([gb(&rows[0]), gb(&rows[1]), gb(&rows[2])], [5.2, 7.5, 5.7]);
+}
+
+#[test]
 fn engines_of_vllm_take_their_share_of_8_gb() {
     let rows = evaluate("vllm-8gb.toml");
     let found: Vec<(&str, bool)> = rows.iter().map(|row| (row.scenario.as_str(), row.fits)).collect();

@@ -99,6 +99,7 @@ const BY_MODEL: &str = "model";
 #[derive(Default)]
 struct Tried {
     figures: BTreeMap<u64, (Figures, Option<String>)>,
+    devices: BTreeMap<u64, u64>,
     /// The runtime and its version.
     profile: String,
     /// The error of each value that was refused.
@@ -126,7 +127,11 @@ pub fn largest(subject: &Subject, axis: &Axis, limit: &Limit, within: Option<&Ra
                 tried.figures.insert(value, (figures(&report), responsible(&report)));
                 // Layers on a device fill the device's memory.
                 match axis {
-                    Axis::Option("gpu-layers", _) => limit.compare(subject::device_bytes(&report)),
+                    Axis::Option("gpu-layers", _) => {
+                        let bytes = subject::device_bytes(&report);
+                        tried.devices.insert(value, bytes);
+                        limit.compare(bytes)
+                    }
                     _ => limit.judge(&report),
                 }
             }
@@ -137,7 +142,7 @@ pub fn largest(subject: &Subject, axis: &Axis, limit: &Limit, within: Option<&Ra
         }
     };
     let found = search::search(least, most, is_wide, &probe);
-    let Tried { figures, mut refused, profile } =
+    let Tried { figures, devices, mut refused, profile } =
         tried.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if figures.is_empty() {
         let unknown = || Error::new(ErrorKind::Internal, "no value was tried");
@@ -166,6 +171,8 @@ pub fn largest(subject: &Subject, axis: &Axis, limit: &Limit, within: Option<&Ra
         limited_by: if found.is_models_limit && !is_over { BY_MODEL } else { "memory" }.to_owned(),
         resident_bytes: of(stated).map(|(figures, _)| figures.resident_peak_bytes),
         fails_with_bytes: of(found.first_that_fails).map(|(figures, _)| figures.resident_peak_bytes),
+        device_bytes: stated.and_then(|value| devices.get(&value).copied()),
+        fails_with_device_bytes: found.first_that_fails.and_then(|value| devices.get(&value).copied()),
         node: of(found.first_that_fails).or(of(stated)).and_then(|(_, node)| node.clone()),
         command: found.largest.map(|value| subject.command(&axis.set(&run, value))),
         fails_below: found.fails_below,

@@ -85,6 +85,13 @@ pub struct FitRow {
     /// The resident set at the first value that does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fails_with_bytes: Option<u64>,
+    /// Of layers on devices, the devices' memory at the largest value, which the budget is compared with; at the smallest
+    /// one where none fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_bytes: Option<u64>,
+    /// The devices' memory at the first value that does not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails_with_device_bytes: Option<u64>,
     /// The node of the peak at the first value that does not fit, else at the largest.
     pub node: Option<String>,
     /// The command that analyses the largest value.

@@ -39,9 +39,13 @@ fn write(out: &mut String, found: &Fit, is_colored: bool) -> Result {
         let number = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
         let bytes = |value: Option<u64>| value.map_or("-".to_owned(), |value| Bytes(value).to_string());
         // The resident set of a row without a largest value is that of the smallest one, which fails.
-        let fits = row.resident_bytes;
+        // Layers on devices are compared with the devices' memory.
+        let (fits, more) = match row.device_bytes {
+            Some(_) => (row.device_bytes, row.fails_with_device_bytes),
+            None => (row.resident_bytes, row.fails_with_bytes),
+        };
         let [largest, fails] = [number(row.largest), number(row.first_that_fails)];
-        let more = row.fails_with_bytes.zip(fits.filter(|_| row.largest.is_some()));
+        let more = more.zip(fits.filter(|_| row.largest.is_some()));
         let more = more.map(|(fails, fits)| fails.saturating_sub(fits));
         let [fits, over] = [bytes(fits), bytes(more)];
         writeln!(
@@ -57,6 +61,10 @@ fn details(out: &mut String, row: &FitRow, is_colored: bool) -> Result {
     writeln!(out, "\n{}", paint(&row.vary, Tone::Title, is_colored))?;
     if let Some(value) = row.fails_below {
         let words = format!("the peak does not always grow with it: {value} is smaller and does not fit");
+        writeln!(out, "  {}", wrap(&words, 2))?;
+    }
+    if let (Some(device), Some(resident)) = (row.device_bytes, row.resident_bytes) {
+        let words = format!("{} on devices, {} resident in the host", Bytes(device), Bytes(resident));
         writeln!(out, "  {}", wrap(&words, 2))?;
     }
     if let Some(node) = &row.node {
