@@ -95,11 +95,11 @@ fn versions_that_llama_cpp_refuses_are_refused() {
 #[test]
 fn contradictions_are_named() {
     let of = |tensors: &[Vec<u8>]| fault(&file(3, &[], tensors));
-    assert!(of(&[tensor("a", &[100], GgmlType::Q8_0.id(), 0)]).contains("no whole blocks of 32"));
+    assert!(of(&[tensor("a", &[100], GgmlType::Q8_0.id(), 0)]).contains("not whole blocks of 32"));
     assert!(of(&[tensor("a", &[u64::MAX, 8], 0, 0)]).contains("too large"));
     assert!(of(&[tensor("a", &[1; 5], 0, 0)]).contains("5 dims"));
     assert!(of(&[tensor("a", &[1], 4, 0)]).contains("type 4"));
-    assert!(of(&[tensor("a", &[1], 0, 3)]).contains("no multiple of 32"));
+    assert!(of(&[tensor("a", &[1], 0, 3)]).contains("not a multiple of 32"));
     assert!(of(&[tensor("a", &[1], 0, 0), tensor("a", &[1], 0, 0)]).contains("two tensors are named \"a\""));
     let twice = [setting("x", U32, &[0; 4]), setting("x", U32, &[0; 4])];
     assert!(fault(&file(3, &twice, &[])).contains("two settings are named \"x\""));

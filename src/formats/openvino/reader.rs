@@ -37,7 +37,7 @@ pub(super) fn read_net(document: &[u8], path: &Path) -> Result<Graph> {
     }
     let name = xml::unescape(attribute(&cursor, &net, "name")?.unwrap_or_default());
     let mut shared =
-        Shared { path, weights: Weights::beside(path)?, is_old: false, nodes: 0, tensors: 0, edges: 0 };
+        Shared { path, weights: Weights::next_to(path)?, is_old: false, nodes: 0, tensors: 0, edges: 0 };
     shared.is_old = version == "10";
     let body = read_graph(&mut cursor, &mut shared, &name, 0)?;
     match cursor.child()? {

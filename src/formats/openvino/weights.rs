@@ -38,7 +38,7 @@ impl Weights {
     /// # Errors
     ///
     /// If it is there and cannot be mapped.
-    pub(super) fn beside(xml: &Path) -> Result<Weights> {
+    pub(super) fn next_to(xml: &Path) -> Result<Weights> {
         let path = xml.with_extension("bin");
         let len = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
         let mapping = len.map(|_| Mapping::open(&path)).transpose()?;
@@ -102,7 +102,7 @@ mod tests {
     fn constant(pairs: &[(&str, &str)], bytes: &[u8]) -> Result<Constant, String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("m.bin"), bytes).unwrap();
-        let weights = Weights::beside(&folder.path().join("m.xml")).unwrap();
+        let weights = Weights::next_to(&folder.path().join("m.xml")).unwrap();
         let attributes = Attributes { pairs, inputs: 0 };
         weights.constant(&attributes).map(|(constant, ..)| constant).map_err(|error| error.to_string())
     }

@@ -104,7 +104,7 @@ impl<'a> Model<'a> {
         let number = |name: &str| stored.integer(&key(name)).filter(|&value| value < MAX_SIZE);
         let needed = |name: &str| {
             number(name)
-                .ok_or_else(|| fault(format!("the file lacks {}, or its value is no size", key(name))))
+                .ok_or_else(|| fault(format!("the file lacks {}, or its value is not a size", key(name))))
         };
         let all_layers = needed("block_count")?;
         if !(1..=MAX_LAYERS).contains(&all_layers) {

@@ -335,10 +335,10 @@ pub(super) fn objects(work: &Work<'_>, weights: &Weights) -> Objects {
         (fit::SESSION_BODY_NODE, inner),
     ];
     let graph: Estimate = terms.into_iter().map(|(number, count)| number.per(count)).sum();
-    let beside = fit::SESSION_INITIALIZER.per(initializers);
+    let per_initializer = fit::SESSION_INITIALIZER.per(initializers);
     let (graph, session) = (graph.known().0, fit::SESSION.estimate().known().0);
     let graph = graph.saturating_add(message.property_bytes);
-    Objects { graph: Bytes(graph), initializers: Bytes(beside.known().0), session: Bytes(session) }
+    Objects { graph: Bytes(graph), initializers: Bytes(per_initializer.known().0), session: Bytes(session) }
 }
 
 #[cfg(test)]

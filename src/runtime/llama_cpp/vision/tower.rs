@@ -101,7 +101,7 @@ impl<'a> Tower<'a> {
         };
         let needed = |key: &str| {
             number(key).filter(|&value| value > 0).ok_or_else(|| {
-                let message = format!("the file lacks clip.vision.{key}, or its value is no size");
+                let message = format!("the file lacks clip.vision.{key}, or its value is not a size");
                 Error::new(ErrorKind::Malformed, message).in_file(file)
             })
         };

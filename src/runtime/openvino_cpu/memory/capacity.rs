@@ -30,7 +30,7 @@ pub(super) struct Capacity {
     /// Room, in blocks.
     pub room: u64,
     /// The room that this very run found too small: its memory is held until the content is copied.
-    pub outgrown: Option<u64>,
+    pub superseded: Option<u64>,
 }
 
 /// Blocks of a paged cache, those of all sequences together; `given`: those of a cache of a given size.
@@ -41,7 +41,7 @@ pub(super) fn in_blocks(
 ) -> Capacity {
     if let Some(room) = given {
         // Allocated, and allocated again for the plugin's own layout.
-        return Capacity { room, outgrown: (attention.queries > 1).then_some(room) };
+        return Capacity { room, superseded: (attention.queries > 1).then_some(room) };
     }
     let prompt = generation.map_or(attention.keys, |generation| generation.prompt);
     let new_tokens = generation.and_then(|generation| generation.new_tokens).unwrap_or(prompt);
@@ -50,8 +50,8 @@ pub(super) fn in_blocks(
     let step = GROWTH_TOKENS / BLOCK_TOKENS;
     let room_for = |tokens| first.saturating_add(round_up(of_tokens(tokens).saturating_sub(first), step));
     let (room, before) = (room_for(attention.keys), room_for(attention.past()));
-    let outgrows = attention.past() > 0 && before < room;
-    Capacity { room, outgrown: outgrows.then_some(before) }
+    let supersedes = attention.past() > 0 && before < room;
+    Capacity { room, superseded: supersedes.then_some(before) }
 }
 
 /// The last length up to `length` at which a cache grows.
@@ -77,7 +77,7 @@ pub(in crate::runtime) fn last_growth(
                 .map_while(|before| length.div_ceil(BLOCK_TOKENS).saturating_sub(1).checked_sub(before));
             let lengths = asks.map(|blocks| blocks.saturating_mul(BLOCK_TOKENS).saturating_add(1));
             let mut lengths = lengths.filter(|&keys| keys > generation.prompt);
-            lengths.find(|&keys| in_blocks(&at(keys), Some(generation), None).outgrown.is_some())
+            lengths.find(|&keys| in_blocks(&at(keys), Some(generation), None).superseded.is_some())
         }
     }
 }
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(blocks(1, 1024, 1024, None).room, 64);
         assert_eq!(blocks(1, 1024, 1024, Some(5000)).room, 64);
         assert_eq!(blocks(2, 1, 1100, Some(500)).room, 96);
-        assert_eq!(blocks(1, 1, 2048, None), Capacity { room: 64, outgrown: None });
-        assert_eq!(blocks(1, 1, 2049, None), Capacity { room: 72, outgrown: Some(64) });
-        assert_eq!(blocks(1, 1, 2050, None), Capacity { room: 72, outgrown: None });
+        assert_eq!(blocks(1, 1, 2048, None), Capacity { room: 64, superseded: None });
+        assert_eq!(blocks(1, 1, 2049, None), Capacity { room: 72, superseded: Some(64) });
+        assert_eq!(blocks(1, 1, 2050, None), Capacity { room: 72, superseded: None });
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn held(
     let early = Estimate::ZERO + compiled(graph) + per_node.saturating_mul(streams) as u64;
     let later = shared + of_graph * if graph.is_dynamic { 1 } else { streams as u64 };
     let mut held: Vec<Held> = maps(early, Moment::Compiled).chain(maps(later, since)).collect();
-    // The kernels that copy whole rows have outgrown their maps.
+    // The kernels that copy whole rows are larger than their maps.
     for (map, bytes) in held.iter_mut().rev().zip(long(graph, known)) {
         map.bytes = bytes;
     }

@@ -111,12 +111,12 @@ pub(in crate::runtime) fn apply(
         memory.push(paged::of_host());
     }
     let convolutions = Convolutions::of(graph, &options.machine);
-    let beside = held(graph, options, generation, moment, &constants, &convolutions);
-    memory.extend(beside.iter().map(Held::allocation));
+    let held = held(graph, options, generation, moment, &constants, &convolutions);
+    memory.extend(held.iter().map(Held::allocation));
     let growth = (graph.is_dynamic && moment == Moment::Running).then(|| {
         let scratch =
             scratchpad::growth(graph, &convolutions, &options.machine, options.quantization_group());
-        Arc::new(Growth::new(graph, &constants, &beside, scratch))
+        Arc::new(Growth::new(graph, &constants, &held, scratch))
     });
     if moment == Moment::Compiled {
         memory.push(objects::model(model.nodes).allocation());

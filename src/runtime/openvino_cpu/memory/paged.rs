@@ -46,7 +46,7 @@ pub(super) fn held(
         let own =
             |blocks: u64| of_block.map(|bytes| own(StorageClass::KvCache, product([blocks, bytes]), node));
         held.extend(own(blocks.room));
-        held.extend(blocks.outgrown.into_iter().flat_map(own));
+        held.extend(blocks.superseded.into_iter().flat_map(own));
     }
     // Two nodes, since what a prompt needs stays next to what a token needs, and the output block is of both.
     if let (Some(&(last, _)), Some(&(first, _))) = (layers.last(), layers.first()) {
@@ -76,7 +76,7 @@ pub(super) fn untouched(
         let blocks = capacity::in_blocks(attention, generation, given);
         let used = product([attention.batch, attention.keys.div_ceil(BLOCK_TOKENS)]);
         // Of a cache of a given size, the second copy was never written to.
-        let copy = if given.is_some() { blocks.outgrown.unwrap_or(0) } else { 0 };
+        let copy = if given.is_some() { blocks.superseded.unwrap_or(0) } else { 0 };
         let unused = blocks.room.saturating_sub(used).saturating_add(copy);
         block_bytes(attention, graph.kv_precision)
             .map(|bytes| Bytes(product([unused, bytes])))

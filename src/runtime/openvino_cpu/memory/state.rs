@@ -43,7 +43,7 @@ pub(super) fn attention_states(graph: &ExecutionGraph) -> FxHashMap<Port, Bytes>
 /// What else the states of a graph need: tables of beams, scales and zero points, and the past in f32.
 pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
     let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
-    let beside = attentions.filter_map(|node| Some((node.source, node.attention.as_deref()?))).flat_map(
+    let caches = attentions.filter_map(|node| Some((node.source, node.attention.as_deref()?))).flat_map(
         |(node, attention)| {
             let own = move |bytes| Held {
                 class: StorageClass::KvCache,
@@ -60,7 +60,7 @@ pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
             [own(product([tokens, 4])), own(scales)].into_iter().flat_map(|held| [held.clone(), held])
         },
     );
-    beside.chain(past_block(graph)).collect()
+    caches.chain(past_block(graph)).collect()
 }
 
 /// Tokens that the states hold after the pass; those of the longest, where layers differ.
