@@ -103,3 +103,21 @@ fn each_class_of_machines_has_its_best_candidate() {
     assert_eq!(best("high"), "7B Q6_K");
     assert_eq!(best("medium"), "3B Q8_0");
 }
+
+#[test]
+fn layers_on_a_gpu_are_refused_where_there_is_none() {
+    let models = shipped("models").join("mistral-7b-q4_k.gguf");
+    let text = format!(
+        "[[device]]\nname = \"laptop\"\nram = \"16GB\"\n\n[[model]]\nname = \"7B\"\npath = {models:?}\n\
+         run = {{ task = \"llm\", seq = 512 }}\noptions = {{ ctx_size = 4096, parallel = 1, gpu_layers = 99 }}\n\n\
+         [[scenario]]\nname = \"7B\"\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deployment.toml");
+    std::fs::write(&file, text).unwrap();
+    let found = fit::evaluate(&Deployment::read(&file).unwrap()).unwrap();
+    let [row] = &found.placements[..] else { panic!("one row, not {}", found.placements.len()) };
+    assert!(!row.fits);
+    assert!(row.refused.as_ref().unwrap().contains("has layers on a GPU"), "{:?}", row.refused);
+    assert_eq!(row.remedy.as_deref(), Some("fits with 0 of 33 layers of 7B on the GPU"));
+}

@@ -136,16 +136,6 @@ impl Subject {
     }
 }
 
-/// Bytes in buffers of devices, where a runtime says which of its buffers are.
-pub(super) fn device_bytes(report: &Report) -> u64 {
-    let rows = report.llama_cpp.iter().flat_map(|found| &found.breakdown);
-    let of_device =
-        rows.filter(|row| !row.buffer_type.starts_with("CPU") && !row.buffer_type.ends_with("Host"));
-    of_device
-        .map(|row| row.model_bytes.saturating_add(row.context_bytes).saturating_add(row.compute_bytes))
-        .sum()
-}
-
 /// The runtime of a report and its version.
 pub(super) fn profile(report: &Report) -> String {
     format!("{} {}", report.profile.name, report.profile.version)

@@ -128,7 +128,7 @@ pub fn largest(subject: &Subject, axis: &Axis, limit: &Limit, within: Option<&Ra
                 // Layers on a device fill the device's memory.
                 match axis {
                     Axis::Option("gpu-layers", _) => {
-                        let bytes = subject::device_bytes(&report);
+                        let bytes = report.device_bytes();
                         tried.devices.insert(value, bytes);
                         limit.compare(bytes)
                     }

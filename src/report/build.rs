@@ -177,6 +177,7 @@ fn empty(subject: &Subject<'_>) -> Report {
 fn buffer_types(found: &BufferTypes) -> model::BufferTypes {
     let row = |row: &BufferRow| model::BufferRow {
         buffer_type: row.buffer_type.clone(),
+        is_on_device: row.is_on_device,
         model_bytes: row.model.0,
         context_bytes: row.context.0,
         compute_bytes: row.compute.0,
@@ -227,6 +228,15 @@ impl Report {
     #[must_use]
     pub fn resident_peak(&self) -> u64 {
         self.highest_resident().map_or(0, upper)
+    }
+
+    /// Bytes in the memory of devices, of a pipeline over all parts.
+    #[must_use]
+    pub fn device_bytes(&self) -> u64 {
+        let rows = self.llama_cpp.iter().flat_map(|found| &found.breakdown).filter(|row| row.is_on_device);
+        let own = rows.map(|row| [row.model_bytes, row.context_bytes, row.compute_bytes]);
+        let parts = self.components.iter().map(Report::device_bytes);
+        own.flatten().chain(parts).fold(0, u64::saturating_add)
     }
 
     /// The phase with the largest resident set, by its upper estimate where there is one.

@@ -168,6 +168,8 @@ pub struct BufferTypes {
 pub struct BufferRow {
     /// The type, as the runtime names it.
     pub buffer_type: String,
+    /// Whether the buffers are in the memory of a device, not of the host.
+    pub is_on_device: bool,
     /// Bytes of weights.
     pub model: Bytes,
     /// Bytes of caches.

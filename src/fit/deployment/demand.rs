@@ -14,8 +14,6 @@ use std::path::Path;
 
 /// The name of vLLM among the runtimes of a deployment.
 const VLLM: &str = "vllm";
-/// How its figures are labelled.
-pub(super) const VLLM_WORDS: &str = "vLLM";
 
 /// Where a model's memory is known from.
 #[derive(Clone, Debug)]
@@ -44,7 +42,7 @@ pub(super) struct Demand {
     pub(super) shared: u64,
     /// Video memory of each process.
     pub(super) vram: u64,
-    /// Video memory that must be free when the process starts.
+    /// Video memory that the process itself requires to be free when it starts.
     pub(super) at_start: u64,
     /// Why the model does not start, whatever else runs.
     pub(super) refused: Option<String>,
@@ -93,7 +91,7 @@ impl<'a> Opened<'a> {
             }
             _ => total,
         };
-        Demand { ram: total - vram, vram, at_start: vram, known, ..Demand::default() }
+        Demand { ram: total - vram, vram, known, ..Demand::default() }
     }
 
     /// Layers that can be on a GPU, where the program may choose how many are: the output counts as one.
@@ -156,12 +154,13 @@ fn of_report(report: &Report, device: &Device, place: Option<Place>) -> Demand {
     let known = subject::profile(report);
     if place == Some(Place::Vram) {
         let total = report.totals.total_bytes;
-        return Demand { vram: total, at_start: total, known, ..Demand::default() };
+        return Demand { vram: total, known, ..Demand::default() };
     }
-    let vram = subject::device_bytes(report);
-    let vram = if device.vram.is_some() { vram } else { 0 };
+    let vram = report.device_bytes();
+    let has_none = vram > 0 && device.vram.is_none();
+    let refused = has_none.then(|| "its run has layers on a GPU, and the machine has none".to_owned());
     let shared = report.highest_resident().map_or(0, |phase| phase.file_resident_bytes.min(resident));
-    Demand { ram: resident - shared, shared, vram, at_start: vram, known, ..Demand::default() }
+    Demand { ram: resident - shared, shared, vram, refused, known, ..Demand::default() }
 }
 
 /// Reads the sizes that vLLM's accounting needs.
@@ -214,7 +213,7 @@ fn engine(given: &Vllm) -> Result<vllm::Engine> {
 
 /// An engine takes its whole share of the device, and must find it free.
 fn of_engine(engine: &vllm::Engine, text: &Text, weights: u64, device: &Device) -> Demand {
-    let known = format!("{VLLM_WORDS}, not validated");
+    let known = "vLLM, not validated".to_owned();
     let Some(total) = device.vram else {
         return Demand { refused: Some("vLLM needs a GPU".to_owned()), known, ..Demand::default() };
     };

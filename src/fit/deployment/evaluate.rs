@@ -1,6 +1,6 @@
 //! Scenarios on devices: what is in memory when, whether it fits, and what would make it fit.
 
-use super::demand::{Demand, Opened, VLLM_WORDS};
+use super::demand::{Demand, Opened};
 use super::file::{Deployment, Device, Mode, Scenario};
 use crate::error::Result;
 use crate::fit::axis::Axis;
@@ -74,7 +74,7 @@ fn judge(mode: Mode, device: &Device, models: &[&Opened<'_>], demands: &[Demand]
             && free.is_some_and(|free| free < demand.at_start)
         {
             let why = format!("{name}: its share of the device is not free when it starts");
-            refused = refused.or(Some(why).filter(|_| demand.known.starts_with(VLLM_WORDS)));
+            refused = refused.or(Some(why));
         }
         (ram, vram) = match mode {
             Mode::OneAfterTheOther => own,

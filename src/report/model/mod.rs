@@ -399,6 +399,9 @@ pub struct BufferTypes {
 pub struct BufferRow {
     /// The type, as llama.cpp names it.
     pub buffer_type: String,
+    /// Whether the buffers are in the memory of a device, not of the host.
+    #[serde(default)]
+    pub is_on_device: bool,
     /// Weights.
     pub model_bytes: u64,
     /// Caches.

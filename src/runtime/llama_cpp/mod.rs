@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
         Ok(Session { options, context, prompt, numbers, compute })
     }
 
-    /// The model is loaded; there is no context yet.
+    /// The model is loaded, and the context does not exist yet.
     fn loaded(&self) -> Result<Lowered> {
         let mut buffers = self.buffer_types();
         for row in &mut buffers.rows {
@@ -383,7 +383,8 @@ impl<'a> Session<'a> {
         let mut add = |buffer: BufferType, change: &dyn Fn(&mut BufferRow)| {
             let name = buffer.name(offload);
             let at = rows.iter().position(|row| row.buffer_type == name).unwrap_or_else(|| {
-                rows.push(BufferRow { buffer_type: name, ..BufferRow::default() });
+                let is_on_device = matches!(buffer, BufferType::Device(_));
+                rows.push(BufferRow { buffer_type: name, is_on_device, ..BufferRow::default() });
                 rows.len() - 1
             });
             change(&mut rows[at]);
