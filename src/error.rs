@@ -336,3 +336,20 @@ impl Severity {
         }
     }
 }
+
+/// A word of a command line, in quotes where a shell would not read it as it is.
+///
+/// # Example
+///
+/// ```
+/// use memgraph::error::shell_word;
+///
+/// assert_eq!(shell_word("models/a.xml"), "models/a.xml");
+/// assert_eq!(shell_word("it's $HOME"), r"'it'\''s $HOME'");
+/// ```
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@:,=~".contains(c);
+    let is_word = !word.is_empty() && word.chars().all(is_plain);
+    if is_word { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use memgraph::Bytes;
 use memgraph::analysis::Analysis;
 use memgraph::error::Result;
+use memgraph::error::shell_word;
 use memgraph::report::svg::{Chart, Drawing};
 use std::path::{Path, PathBuf};
 
@@ -74,15 +75,15 @@ pub(super) fn this_command() -> String {
 
 /// The command line without the folders of this machine.
 fn command(args: impl Iterator<Item = String>) -> String {
-    let words = args.map(|arg| {
+    let shown = args.map(|arg| {
         let path = Path::new(&arg);
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         match parts.get(parts.len().saturating_sub(2)..) {
             Some(tail) if path.is_absolute() => tail.join("/").trim_start_matches('/').to_owned(),
-            _ if arg.contains(' ') => format!("\"{arg}\""),
             _ => arg,
         }
     });
+    let words = shown.map(|word| shell_word(&word));
     std::iter::once("memgraph".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
@@ -94,6 +95,6 @@ mod tests {
     fn a_command_has_no_folders_of_this_machine() {
         let args = ["llm", "/home/me/models/qwen", "128", "--svg", "/tmp/a b.svg", "--bind", "a b=1"];
         let words = command(args.map(str::to_owned).into_iter());
-        assert_eq!(words, "memgraph llm models/qwen 128 --svg tmp/a b.svg --bind \"a b=1\"");
+        assert_eq!(words, "memgraph llm models/qwen 128 --svg 'tmp/a b.svg' --bind 'a b=1'");
     }
 }

@@ -1,6 +1,7 @@
 //! A run in the words of the command line, whatever kind of model it is of.
 
 use crate::analysis::{Kind, Request, Task};
+use crate::error::shell_word;
 use crate::pipeline::llm;
 
 /// Tokens of a prompt whose length is not given.
@@ -194,7 +195,7 @@ impl Run {
         add("part", self.part.clone());
         add("keep-vision", self.frees_vision.then(|| "no".to_owned()));
         self.add_base(&mut add);
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 
     /// Adds what does not depend on the kind of run.
@@ -237,10 +238,6 @@ pub(super) const LAYERS: &str = "gpu-layers";
 /// The option for sequences that share cells.
 const UNIFIED: &str = "kv-unified";
 
-fn quoted(word: &str) -> String {
-    if word.contains(' ') { format!("\"{word}\"") } else { word.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,7 +255,7 @@ mod tests {
         let mut run = Run::new(Kind::Graph, Request::new(Task::Graph));
         (run.batch, run.image) = (Some(2), Some((4, 3)));
         run.base.base.binds.push(("n".to_owned(), 7));
-        let expected = "memgraph graph \"a b\" --bind width=4 --bind height=3 --bind batch=2 --bind n=7";
+        let expected = "memgraph graph 'a b' --bind width=4 --bind height=3 --bind batch=2 --bind n=7";
         assert_eq!(run.command("a b"), expected);
         assert_eq!(run.request().base.binds.len(), 4);
     }

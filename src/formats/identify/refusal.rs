@@ -2,7 +2,7 @@
 
 use super::kind::{Kind, Pointer};
 use super::listing::graph_files;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, shell_word};
 use std::path::Path;
 
 /// The error for a file that is not a model.
@@ -104,9 +104,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 
 /// A path as an argument of a shell.
 pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@:,=~".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    shell_word(&path.display().to_string())
 }
 
 #[cfg(test)]
