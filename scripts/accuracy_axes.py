@@ -162,10 +162,10 @@ def counts(rows):
     """How many of the rows agree, by every measure."""
     found = {"runs": len(rows), "refused": sum("refused" in row for row in rows)}
     for what in ("heap", "resident"):
-        told = [row[what] for row in rows if what in row]
-        found[what] = {"within_tolerance": sum(one["holds"] for one in told)}
+        given = [row[what] for row in rows if what in row]
+        found[what] = {"within_tolerance": sum(one["holds"] for one in given)}
         for percent in (1, 3, 10):
-            found[what][f"within_{percent}_percent"] = sum(abs(one["percent"]) <= percent for one in told)
+            found[what][f"within_{percent}_percent"] = sum(abs(one["percent"]) <= percent for one in given)
     graphs = [row["graph"] for row in rows if "graph" in row]
     found |= {"graphs": len(graphs), "graphs_equal": sum(graph >= GRAPH for graph in graphs)}
     return found

@@ -73,7 +73,7 @@ def counts(rows):
         kind, machine, version = row["stated"]
         if row["phase"] == "infer":
             release = ".".join(version.split(".")[:2])
-            resident = 100 * (row["told"] - row["resident"]) / row["resident"]
+            resident = 100 * (row["reported"] - row["resident"]) / row["resident"]
             runs.append(((kind, machine, release), {"heap": row["percent"], "resident": resident}))
     return validated.counted(runs)
 
@@ -151,11 +151,11 @@ def heap_errors(arguments, record, models):
         given = dict.fromkeys(user, 0) if phase == "compile" else user
         measured = found[name]["heap_peak"] - begin["heap_before"] - given["heap"]
         resident = found[name]["rss_peak"] - begin["rss_before"] - given["rss"]
-        value, told = predicted[phase]["heap_peak_bytes"], predicted[phase]["resident_peak_bytes"]
+        value, reported = predicted[phase]["heap_peak_bytes"], predicted[phase]["resident_peak_bytes"]
         yield {"id": f"{record['id']}, {phase}", "phase": phase, "stated": validated.row_of(report), "predicted": value, "measured": measured,
-               "percent": 100 * (value - measured) / measured, "resident": resident, "told": told,
-               "lower": predicted[phase].get("resident_peak_lower_bytes", told),
-               "upper": predicted[phase].get("resident_peak_upper_bytes", told)}
+               "percent": 100 * (value - measured) / measured, "resident": resident, "reported": reported,
+               "lower": predicted[phase].get("resident_peak_lower_bytes", reported),
+               "upper": predicted[phase].get("resident_peak_upper_bytes", reported)}
 
 
 def arena_errors(arguments, record):
@@ -243,9 +243,9 @@ def tables(heap_rows, arena_rows):
         lines = ["| run, phase | heap predicted, MiB | measured | error, % | resident predicted, MiB | up to | measured | error, % |",
                  "|---|---|---|---|---|---|---|---|"]
         for row in heap_rows:
-            mib = {key: f"{row[key] / MIB:.2f}" for key in ("predicted", "measured", "told", "upper", "resident")}
-            lines.append(f"| {row['id']} | {mib['predicted']} | {mib['measured']} | {row['percent']:+.2f} | {mib['told']} "
-                         f"| {mib['upper']} | {mib['resident']} | {100 * (row['told'] / row['resident'] - 1):+.1f} |")
+            mib = {key: f"{row[key] / MIB:.2f}" for key in ("predicted", "measured", "reported", "upper", "resident")}
+            lines.append(f"| {row['id']} | {mib['predicted']} | {mib['measured']} | {row['percent']:+.2f} | {mib['reported']} "
+                         f"| {mib['upper']} | {mib['resident']} | {100 * (row['reported'] / row['resident'] - 1):+.1f} |")
         worst = max(abs(row["percent"]) for row in heap_rows)
         within = sum(abs(row["percent"]) <= LIMIT for row in heap_rows)
         lines += ["", f"* {within} of {len(heap_rows)} heaps within {LIMIT:.0f} %, worst {worst:.2f} %"]

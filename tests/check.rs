@@ -93,7 +93,7 @@ fn baselines_are_written_shown_and_compared() {
     let folder = folder(&text(128));
     let file = folder.path().join("a/chat-4k.json");
     let (status, stdout, _) = check(folder.path(), &[]);
-    assert!(status == 1 && stdout.contains("there is no baseline a/chat-4k.json"), "{stdout}");
+    assert!(status == 1 && stdout.contains("the baseline a/chat-4k.json does not exist"), "{stdout}");
     let (status, stdout, _) = check(folder.path(), &["--update"]);
     assert!(status == 0 && stdout.contains("a/chat-4k.json\n  written"), "{stdout}");
     let (status, stdout, _) = check(folder.path(), &["-v"]);

@@ -1,4 +1,4 @@
-//! What kind of run a model is made for, from its inputs.
+//! The kind of run that a model is made for, found from its inputs.
 
 use crate::graph::Graph;
 use crate::scenario::roles::{self, Role};

@@ -26,7 +26,7 @@ pub struct Opened {
     /// The graphs; with their parts where there are several, or might be.
     pub(super) graphs: Vec<Arc<Graph>>,
     parts: Vec<parts::Part>,
-    /// What the files hold of which a runtime builds a graph in code; none of others.
+    /// The files without a graph, for which a runtime builds one in code; empty for other formats.
     stored: Vec<Option<Arc<Graph>>>,
     /// Profile and options that those graphs were built under.
     built_under: (Option<String>, Options),
@@ -110,7 +110,7 @@ impl Opened {
         built.collect()
     }
 
-    /// What the request needs of the graphs that depend on its options, where these are not those of the first request.
+    /// The graphs for the request's options, where they differ from those of the first request.
     fn rebuilt(&self, request: &Request) -> Result<Option<Opened>> {
         let (profile, options) = &self.built_under;
         let is_same = *profile == request.profile && *options == request.options;

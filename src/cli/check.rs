@@ -112,7 +112,7 @@ fn missing(error: Error, path: &Path) -> Error {
     if path.exists() {
         return error;
     }
-    Error::new(ErrorKind::Io, "there is no such file").in_file(path).help(
+    Error::new(ErrorKind::Io, "the file does not exist").in_file(path).help(
         "write one, such as\n    [[check]]\n    model = \"path/to/model\"\n    scenario = { seq = 4096 }\n    budget = \"8GiB\"",
     )
 }

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, mut program: Command) -> Result<Outcome> {
         None => &program,
         Some(name) => program.find_subcommand(name).ok_or_else(|| {
             let names: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
-            Error::new(ErrorKind::Usage, format!("there is no command \"{name}\""))
+            Error::new(ErrorKind::Usage, format!("\"{name}\" is not a command"))
                 .help(format!("commands: {}", names.join(", ")))
         })?,
     };

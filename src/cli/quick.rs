@@ -100,7 +100,7 @@ fn length(path: &Path) -> Result<Bytes> {
     match architecture::weights_bytes(path)? {
         Some(Bytes::ZERO) => Err(refused("the file is empty")),
         Some(bytes) => Ok(bytes),
-        None => Err(refused("there is no such file")),
+        None => Err(refused("the file does not exist")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Text files that are no models: reports, files of settings.
+//! Text files that are not models: reports, files of settings.
 
 use super::limits::{self, MAX_CONFIG_BYTES};
 use crate::error::{Error, ErrorKind, Result};

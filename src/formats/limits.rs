@@ -56,7 +56,7 @@ pub const MAX_CONFIG_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 ///
-/// If there is no file, or it is not a regular one.
+/// If the file does not exist, or is not a regular one.
 pub(crate) fn length(path: &Path) -> Result<u64> {
     let found = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
     if found.is_file() {

@@ -72,7 +72,7 @@ pub fn file(model: &Path) -> Result<PathBuf> {
     {
         return super::graph_file(model, &[&name]);
     }
-    // A projector of images next to the model is no second model.
+    // A projector of images next to the model is not a second model.
     if let Some(language) = super::parts::language_of_stored(model) {
         return Ok(language);
     }

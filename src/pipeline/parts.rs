@@ -172,7 +172,7 @@ fn of_stored(model: &Path) -> Vec<Part> {
     };
     let mut parts: Vec<Part> = names.filter_map(part).collect();
     parts.sort_by_key(|part| part.role);
-    // One model alone, or several of a kind, is no pipeline.
+    // One model alone, or several of a kind, is not a pipeline.
     let count = |role: Role| parts.iter().filter(|part| part.role == role).count();
     if (count(Role::Vision), count(Role::Language)) == (1, 1) { parts } else { Vec::new() }
 }

@@ -134,7 +134,7 @@ fn of_baseline(case: &Case<'_>, report: &Report, folder: &Path, file: &str) -> V
     let fails = |message: String| vec![Check { ok: false, message, ..row(case, CheckKind::Baseline) }];
     let path = folder.join(file);
     if !path.exists() {
-        return fails(format!("there is no baseline {file}; `memgraph check --update` writes it"));
+        return fails(format!("the baseline {file} does not exist; `memgraph check --update` writes it"));
     }
     let old = match json::read(&path) {
         Ok(old) => old,

@@ -34,7 +34,7 @@ use rayon::prelude::*;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Checks whose name contains one of these; all where there is none.
+    /// Checks with one of these words in their name; all if it is empty.
     pub only: Vec<String>,
     /// Baselines are written and not compared.
     pub updates: bool,
@@ -58,7 +58,7 @@ pub struct Outcome {
 /// # Errors
 ///
 /// If two checks have one name or one baseline, a pattern is malformed, or no check has a name that was asked for. A model that
-/// cannot be analysed is no error but a failed check.
+/// cannot be analysed is a failed check, not an error.
 ///
 /// # Example
 ///

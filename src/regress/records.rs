@@ -37,7 +37,7 @@ impl Record {
         let names = || all.iter().filter_map(name).take(8).collect::<Vec<_>>().join(", ");
         let Some(record) = found.next().filter(|_| id.is_some() || all.len() == 1) else {
             let message = match id {
-                Some(id) => format!("there is no record \"{id}\""),
+                Some(id) => format!("record \"{id}\" does not exist"),
                 None => format!("the file has {} records, and `id` names none", all.len()),
             };
             return Err(Error::new(ErrorKind::Usage, message)

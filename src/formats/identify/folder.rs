@@ -70,7 +70,7 @@ impl Folder {
     }
 }
 
-/// Whether a file continues a model in several files, as its name tells: `NAME-00002-of-00003.gguf`.
+/// Whether a file continues a model in several files, by its name: `NAME-00002-of-00003.gguf`.
 ///
 /// Source: llama.cpp 0.5.0, src/llama.cpp (`llama_split_path`).
 fn continues_split(name: &str) -> bool {

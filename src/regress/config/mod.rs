@@ -148,7 +148,7 @@ impl Source<'_> {
     }
 
     fn unknown(&self, what: &str, found: &Spanned<String>, known: &[&str]) -> Error {
-        let error = self.at(&format!("there is no {what} \"{}\"", found.get_ref()), found);
+        let error = self.at(&format!("{what} \"{}\" does not exist", found.get_ref()), found);
         match nearest(found.get_ref(), known) {
             Some(meant) => error.help(format!("did you mean `{meant}`?")),
             None if known.is_empty() => error.help(format!("add a table [{what}.{}]", found.get_ref())),
@@ -183,7 +183,7 @@ mod tests {
                 "[[check]]\nmodel = \"m\"\noptions = { kv-percision = \"u8\" }\n",
                 "did you mean `kv-precision`?",
             ),
-            ("[[check]]\nmodel = \"m\"\ninherits = \"chat\"\n", "there is no template \"chat\""),
+            ("[[check]]\nmodel = \"m\"\ninherits = \"chat\"\n", "template \"chat\" does not exist"),
             ("[[check]]\nmodel = \"m\"\nmeasured = { x = { valu = 1 } }\n", "did you mean `value`?"),
             ("[[check]]\nmodel = \"m\"\nmeasured = { x = 1, tolerance = \"5MiB\" }\n", "is not a share"),
             ("[[check]]\nbudget = \"1GiB\"\n", "the check has no model"),

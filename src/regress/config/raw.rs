@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
-/// The profile of the closed forms, which is no runtime.
+/// The profile of the closed forms, which is not a runtime.
 pub(in crate::regress) const COMPONENTS: &str = "components";
 
 /// What `memgraph check` checks: models against budgets, baselines and measured figures.

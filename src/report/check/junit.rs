@@ -2,7 +2,7 @@
 //!
 //! A failed analysis is an `error`, as JUnit has it for a test that could not run; a figure over its limit is a `failure`, and
 //! one that is not judged is `skipped`. Elements and attributes are those of junit-10.xsd of Jenkins' xUnit plugin, which other
-//! readers take as well. There are no times, so that equal checks give equal files.
+//! readers take as well. Times are omitted, so that equal checks give equal files.
 
 use super::super::model::{Check, CheckKind, Checks};
 use quick_xml::Writer;

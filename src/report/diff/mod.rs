@@ -100,7 +100,7 @@ fn rows<'a>(
             None => unmatched.push((key, bytes)),
         }
     }
-    // What no rule matched keeps its name: a key that is no node, or an old name that another node was given.
+    // What no rule matched keeps its name: a key that is not a node, or an old name that another node was given.
     for (key, bytes) in unmatched {
         match left.remove(key) {
             Some(old) => rows.push(Row { key, old_key: key, old, new: bytes }),

@@ -36,7 +36,7 @@ pub struct Check {
     /// The figure: `resident`, `heap`, `total`, `weights`; with a measured figure's name: `openvino: total`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figure: Option<String>,
-    /// The figure's bytes; absent where there is no report.
+    /// The figure's bytes; absent without a report.
     pub value: Option<u64>,
     /// The budget, the baseline's bytes, or the measured bytes.
     pub limit: Option<u64>,
@@ -52,7 +52,7 @@ pub struct Check {
     pub line: u32,
 }
 
-/// A baseline that was written anew.
+/// A baseline that was written again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Updated {

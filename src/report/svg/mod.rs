@@ -82,7 +82,7 @@ impl From<Chart> for Drawing {
 ///
 /// # Errors
 ///
-/// If there is no phase to draw.
+/// If the analysis has no phase.
 pub fn render(subject: &Subject<'_>, drawing: &Drawing) -> Result<String> {
     let views = build::views(subject);
     let highest = build::highest(&views)

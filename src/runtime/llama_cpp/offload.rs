@@ -160,12 +160,12 @@ impl Offload {
     ///
     /// # Errors
     ///
-    /// If one is no regular expression.
+    /// If one is not a regular expression.
     pub(super) fn patterns(&self) -> Result<Vec<(Regex, Option<u8>)>> {
         let compile = |own: &Override| {
             let made = regex::RegexBuilder::new(&own.pattern).size_limit(1 << 20).build();
             made.map(|pattern| (pattern, own.device)).map_err(|error| {
-                fault(format!("\"{}\" is no pattern of names", own.pattern)).note(error.to_string())
+                fault(format!("\"{}\" is not a pattern of names", own.pattern)).note(error.to_string())
             })
         };
         self.overrides.iter().map(compile).collect()

@@ -200,7 +200,7 @@ impl LlamaCpp {
     }
 }
 
-/// A number of which a negative one is no limit, so that nothing can be counted.
+/// A number whose negative values mean no limit, so that nothing can be counted.
 fn unlimited(options: &Options, name: &str) -> Result<u64> {
     let parse = |word: &str| word.parse::<i64>().ok().map(|number| u64::try_from(number).unwrap_or(0));
     Ok(options.parsed(name, parse)?.unwrap_or(0).min(1 << 24))

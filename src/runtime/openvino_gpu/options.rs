@@ -75,7 +75,7 @@ const ASSUMPTIONS: &[(&str, &str)] = &[
     ),
     (
         "kv-preallocated",
-        "a state has room for 128 to 191 tokens more than it holds when it is allocated; the copy that growing makes is not \
+        "a state has capacity for 128 to 191 tokens more than its length when it is allocated; the copy made when it grows is not \
          counted",
     ),
     ("driver-not-counted", "compiled kernels, the driver and its context are not counted"),

@@ -55,7 +55,7 @@ struct Block<'a> {
 ///
 /// # Errors
 ///
-/// If there is no block of that number.
+/// If the graph has no block of that number.
 pub(super) fn picture(subject: &Subject<'_>, view: &View<'_>, layer: Option<u32>) -> Result<Picture> {
     let groups = rows::groups(view);
     let at = match layer {
@@ -93,7 +93,7 @@ fn capital(words: &str) -> String {
 
 fn missing(layer: Option<u32>, groups: &[Group]) -> Error {
     let (Some(first), Some(last), Some(layer)) = (groups.first(), groups.last(), layer) else {
-        return Error::new(ErrorKind::Usage, "nothing runs, so there is no block to draw");
+        return Error::new(ErrorKind::Usage, "no step runs, so no block can be drawn");
     };
     Error::new(ErrorKind::Usage, format!("the model has no layer {layer}")).help(format!(
         "give a number from {} ({}) to {} ({})",

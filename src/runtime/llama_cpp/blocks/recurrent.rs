@@ -61,7 +61,7 @@ impl StateSizes {
         let heads = if self.groups > 0 { self.steps } else { 1 };
         let is_whole = |by: u64| by == 0 || self.inner.is_multiple_of(by);
         if self.taps == 0 || self.inner == 0 || heads == 0 || !is_whole(heads) || !is_whole(self.groups) {
-            let message = format!("{self:?} are no sizes of a state-space model");
+            let message = format!("{self:?} are not sizes of a state-space model");
             return Err(Error::new(ErrorKind::Malformed, message));
         }
         Ok(())

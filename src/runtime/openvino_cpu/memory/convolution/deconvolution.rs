@@ -1,4 +1,4 @@
-//! The workspace of a transposed convolution with strides: every thread has room for a copy of the whole input.
+//! The workspace of a transposed convolution with strides: every thread has a copy of the whole input.
 //!
 //! Source: `init_conf` and `init_scratchpad`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_bwd_utils.cpp: `inp_buffer_size`, which
 //! is booked whether or not the input is copied; the nested booking, `brgemm_deconvolution_fwd_t::pd_t::init`,
