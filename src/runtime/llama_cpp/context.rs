@@ -59,7 +59,8 @@ impl<'a> Context<'a> {
             let caches = Caches::of(&model, &settings, (architecture.layout)(&model))?;
             check(&model, &settings, &caches)?;
             let layers = options.offload.assign(model.all_layers);
-            let weights = weights::place(stored, options, &layers, architecture.is_output_first)?;
+            let kinds = (architecture.is_output_first, model.layers);
+            let weights = weights::place(stored, options, &layers, kinds)?;
             let device = |layer: u32| layers.get(layer as usize).copied().flatten();
             let device = |layer: u32| device(layer).filter(|_| options.offload.caches);
             let cache_devices = caches.tensors.iter().map(|tensor| device(tensor.layer)).collect();

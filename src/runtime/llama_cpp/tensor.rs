@@ -94,6 +94,8 @@ pub(super) enum Op {
     SsmConv,
     /// Scan of a state-space model.
     SsmScan,
+    /// The gated delta rule.
+    GatedDeltaNet,
     /// The squares of an image, one row each.
     Im2Col,
     /// An image of another size.
@@ -142,6 +144,7 @@ impl Op {
             Op::Fill => "FILL",
             Op::SsmConv => "SSM_CONV",
             Op::SsmScan => "SSM_SCAN",
+            Op::GatedDeltaNet => "GATED_DELTA_NET",
             Op::Im2Col => "IM2COL",
             Op::Upscale => "UPSCALE",
             Op::Pool => "POOL_2D",

@@ -121,7 +121,10 @@ impl Weights {
     }
 }
 
-/// Places the weights of a file whose layers are on `devices`.
+/// Places the weights of a file whose layers are on `devices`. Those of layers from `layers` on, which draft tokens, are not
+/// loaded.
+///
+/// Source: src/models/*.cpp (`TENSOR_SKIP`): layers that draft are loaded for a draft model only.
 ///
 /// # Errors
 ///
@@ -130,12 +133,13 @@ pub(super) fn place(
     stored: &Stored,
     options: &LlamaCpp,
     devices: &[Option<u8>],
-    is_output_first: bool,
+    (is_output_first, layers): (bool, u64),
 ) -> Result<Weights> {
     let placing = Placing { stored, options, devices, patterns: options.offload.patterns()? };
     let has_output = stored.tensors.iter().any(|tensor| tensor.name == "output.weight");
     let mut weights = Weights::default();
-    for (tensor, number) in stored.tensors.iter().zip(0..) {
+    let is_loaded = |tensor: &StoredTensor| layer_of(&tensor.name).is_none_or(|layer| layer < layers);
+    for (tensor, number) in stored.tensors.iter().zip(0..).filter(|(tensor, _)| is_loaded(tensor)) {
         let mut put = |(buffer, bytes): (BufferType, u64)| {
             weights.all.push(Weight { tensor: number, buffer, bytes });
         };
@@ -174,6 +178,11 @@ pub(super) fn place(
     Ok(weights)
 }
 
+/// The layer that a name is of.
+fn layer_of(name: &str) -> Option<u64> {
+    name.strip_prefix("blk.").and_then(|rest| rest.split('.').next()?.parse().ok())
+}
+
 /// Factors of positions, which every layer has: one tensor per type of buffer.
 fn is_shared_by_layers(name: &str) -> bool {
     matches!(name, "rope_freqs.weight" | "rope_factors_long.weight" | "rope_factors_short.weight")
@@ -193,10 +202,9 @@ impl Placing<'_> {
     /// Source: src/llama-arch.cpp (`LLM_TENSOR_INFOS`): tables of tokens and positions are inputs; what has no layer of its own
     /// is a part of the output, or of the first layer.
     fn device(&self, name: &str) -> Option<u8> {
-        let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
         let last = self.devices.last().copied().flatten();
-        match layer {
-            Some(layer) => self.devices.get(layer).copied().flatten(),
+        match layer_of(name) {
+            Some(layer) => self.devices.get(layer as usize).copied().flatten(),
             None => match name.split('.').next().unwrap_or(name) {
                 "token_embd" | "position_embd" | "token_types" | "per_layer_token_embd" => None,
                 // The norm before the output of LFM2.
@@ -372,7 +380,8 @@ impl Use {
     fn of(tensor: &StoredTensor) -> Use {
         let name = match tensor.name.rsplit_once('.') {
             Some((path, "weight")) => path,
-            Some((_, "ssm_a")) => return Use::Scan,
+            // A factor by head where the recurrence is not a scan.
+            Some((_, "ssm_a")) if tensor.dims[0] == 1 || tensor.dims[1] > 1 => return Use::Scan,
             _ => return Use::Other,
         };
         let word = name.rsplit('.').next().unwrap_or(name);

@@ -40,6 +40,7 @@ fn of_node(graph: &Graph, node: &Tensor, weights: &Weights, threads: u64) -> u64
             (packed + (experts * 8 + 8) + (rows + 8) + LINE * (experts + 1)).next_multiple_of(LINE)
         }
         (Op::SoftMax | Op::Rope, ..) => 4 * node.ne[0] * threads,
+        (Op::GatedDeltaNet, ..) => source(2).map_or(0, |v| 4 * v.ne[0] * threads),
         (Op::FlashAttention, Some(q), Some(k)) => {
             let (key, value) = (k.ne[0], node.ne[0]);
             let tile = TILE * key + 2 * TILE * TILE + TILE * value + TILE * value + TILE * key;

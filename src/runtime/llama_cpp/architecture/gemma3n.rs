@@ -3,9 +3,10 @@
 //! Source: llama.cpp 0.5.0, src/models/gemma3n.cpp.
 
 use super::dense::Inputs;
+use super::per_layer;
 use super::rules::Architecture;
 use crate::dtype::GgmlType;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::attention::{Attention, Extra};
 use crate::runtime::llama_cpp::blocks::head::Logits;
 use crate::runtime::llama_cpp::blocks::norm::Norm;
@@ -50,8 +51,7 @@ fn build(build: &mut Build<'_>) -> Result<()> {
     let x = build.graph.scale(x);
     let positions = build.positions(1);
     let attention = build.attention_inputs();
-    let per_layer = per_layer_embeddings(build)?;
-    let per_layer = projected(build, x, per_layer)?;
+    let per_layer = per_layer::embeddings(build, x, PER_LAYER)?;
     let mut x = stacked(build, x)?;
     let inputs = Inputs { x, positions, attention, ids: positions };
     for layer in 0..build.model.layers {
@@ -65,33 +65,6 @@ fn build(build: &mut Build<'_>) -> Result<()> {
     let ids = build.output_ids();
     let x = build.graph.get_rows(x, ids);
     build.finish(x, Norm::Rms, Logits::SoftCapped)
-}
-
-fn per_layer_embeddings(build: &mut Build<'_>) -> Result<Id> {
-    let (layers, tokens) = (build.model.layers, build.batch.tokens);
-    let ids = build.graph.input("inp_tokens_per_layer", GgmlType::I32, [tokens, 1, 1, 1]);
-    let table = build.need("per_layer_token_embd.weight")?;
-    if build.graph.ne(table)[0] != PER_LAYER * layers {
-        return Err(Error::new(ErrorKind::Unsupported, "embeddings of layers are not 256 wide"));
-    }
-    let rows = build.graph.get_rows(table, ids);
-    let rows = build.graph.reshape_3d(rows, PER_LAYER, layers, tokens);
-    let rows = build.graph.scale(rows);
-    build.graph.expand(rows);
-    Ok(rows)
-}
-
-fn projected(build: &mut Build<'_>, x: Id, per_layer: Id) -> Result<Id> {
-    let (layers, tokens) = (build.model.layers, build.batch.tokens);
-    let weight = build.need("per_layer_model_proj.weight")?;
-    let made = build.graph.mul_mat(weight, x);
-    let made = build.graph.scale(made);
-    let made = build.graph.reshape_3d(made, PER_LAYER, layers, tokens);
-    let made = build.norm(made, Norm::Rms, "per_layer_proj_norm");
-    let sum = build.graph.add(made, per_layer);
-    let sum = build.graph.scale(sum);
-    let turned = build.graph.permute(sum, [0, 2, 1, 3]);
-    Ok(build.graph.cont(turned))
 }
 
 fn magnitude(build: &mut Build<'_>, x: Id) -> Id {

@@ -7,6 +7,7 @@ mod falcon_h1;
 mod gemma2;
 mod gemma3;
 mod gemma3n;
+mod gemma4;
 mod glm4;
 mod gpt2;
 mod gpt_oss;
@@ -17,10 +18,13 @@ mod mamba;
 mod mistral3;
 mod olmo2;
 mod parallel;
+mod per_layer;
 mod phi3;
 mod qwen2;
 mod qwen2moe;
 mod qwen3;
+mod qwen35;
+mod qwen3next;
 mod qwen3vl;
 mod rules;
 
@@ -36,11 +40,15 @@ const ALL: &[Architecture] = &[
     qwen2moe::QWEN2MOE,
     qwen3::QWEN3,
     qwen3::QWEN3MOE,
+    qwen3next::QWEN3NEXT,
+    qwen35::QWEN35,
+    qwen35::QWEN35MOE,
     qwen3vl::QWEN3VL,
     qwen3vl::QWEN3VLMOE,
     gemma2::GEMMA2,
     gemma3::GEMMA3,
     gemma3n::GEMMA3N,
+    gemma4::GEMMA4,
     phi3::PHI3,
     gpt_oss::GPT_OSS,
     deepseek2::DEEPSEEK2,

@@ -36,6 +36,19 @@ impl Build<'_> {
         self.logits(hidden, logits)
     }
 
+    /// As [`finish`](Build::finish), where the last layer runs on all tokens: their hidden states after the norm are read after
+    /// the run, and those that are not wanted are left out then.
+    pub(in crate::runtime::llama_cpp) fn finish_all(&mut self, x: Id, ids: Id, logits: Logits) -> Result<()> {
+        self.graph.layer = None;
+        let all = self.norm(x, Norm::Rms, "output_norm");
+        self.graph.name(all, "h_nextn");
+        self.graph.set_output(all);
+        let hidden = self.graph.get_rows(all, ids);
+        self.graph.name(hidden, "result_norm");
+        self.hidden_is(hidden);
+        self.logits(hidden, logits)
+    }
+
     /// The last norm, which is read after the run.
     pub(in crate::runtime::llama_cpp) fn last_norm(&mut self, x: Id, norm: Norm) -> Id {
         self.graph.layer = None;

@@ -37,9 +37,20 @@ impl Mixture {
 impl Build<'_> {
     /// The experts of a layer.
     pub(in crate::runtime::llama_cpp) fn experts(&mut self, x: Id, layer: u64, kind: Mixture) -> Result<Id> {
+        let logits = self.linear(x, layer, "ffn_gate_inp")?;
+        self.experts_of(x, logits, layer, kind)
+    }
+
+    /// The experts of a layer, which are chosen by these logits.
+    pub(in crate::runtime::llama_cpp) fn experts_of(
+        &mut self,
+        x: Id,
+        logits: Id,
+        layer: u64,
+        kind: Mixture,
+    ) -> Result<Id> {
         let (experts, used) = (self.model.experts, self.model.experts_used(layer));
         let [width, tokens, ..] = self.graph.ne(x);
-        let logits = self.linear(x, layer, "ffn_gate_inp")?;
         let probabilities = match kind.gating {
             Gating::Softmax => self.graph.soft_max(logits, None, None),
             Gating::Sigmoid => self.graph.unary(logits),
@@ -130,10 +141,26 @@ impl Build<'_> {
     fn expert_product(&mut self, x: Id, layer: u64, name: &'static str, ids: Id) -> Result<Id> {
         let weight = self.need_part(layer, name, "weight")?;
         let mut made = self.graph.mul_mat_id(weight, x, ids);
+        // The factors of gates and ups in one weight are those of the ups.
+        let scaled = if name == "ffn_gate_up_exps" { "ffn_up_exps" } else { name };
+        if let Some(scale) = self.layer_part(layer, scaled, "scale") {
+            made = self.expert_scale(made, scale, (x, ids));
+        }
         if let Some(bias) = self.layer_part(layer, name, "bias") {
             made = self.graph.add_id(made, bias, ids);
         }
         Ok(self.graph.name(made, name))
+    }
+
+    /// A product of experts with each expert's factor.
+    ///
+    /// Source: src/llama-graph.cpp (`build_lora_mm_id`).
+    fn expert_scale(&mut self, made: Id, scale: Id, (x, ids): (Id, Id)) -> Id {
+        let (experts, tokens) = (self.graph.ne(scale)[0], self.graph.ne(x)[2]);
+        let column = self.graph.reshape_3d(scale, 1, experts, 1);
+        let all = self.graph.repeat(column, [1, experts, tokens, 1]);
+        let own = self.graph.get_rows(all, ids);
+        self.graph.mul(made, own)
     }
 
     /// The sum of the used experts' results. The parts come before the sums.

@@ -45,6 +45,27 @@ impl Build<'_> {
         self.qkv_of(x, layer, [(width_k, heads), (width_k, kv_heads), (width_v, kv_heads)])
     }
 
+    /// Queries, keys and values of these widths, without heads.
+    pub(in crate::runtime::llama_cpp) fn flat_qkv(
+        &mut self,
+        x: Id,
+        layer: u64,
+        widths: [u64; 3],
+    ) -> Result<[Id; 3]> {
+        if self.layer_weight(layer, "attn_qkv.weight").is_none() {
+            let [q, k, v] = ["attn_q", "attn_k", "attn_v"].map(|name| self.linear(x, layer, name));
+            return Ok([q?, k?, v?]);
+        }
+        let all = self.linear(x, layer, "attn_qkv")?;
+        let (tokens, nb1) = (self.graph.ne(all)[1], self.graph.get(all).nb[1]);
+        let mut before = 0_u64;
+        Ok(widths.map(|width| {
+            let part = self.graph.view_2d(all, [width, tokens], nb1, before * 4);
+            before = before.saturating_add(width);
+            self.graph.cont(part)
+        }))
+    }
+
     /// As [`qkv`](Build::qkv), with width and number of the heads of each.
     pub(in crate::runtime::llama_cpp) fn qkv_of(
         &mut self,

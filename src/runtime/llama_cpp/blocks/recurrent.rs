@@ -79,7 +79,8 @@ impl Build<'_> {
         States { main, extra }
     }
 
-    fn state_tensors(&mut self, layer: u64) -> Result<[Id; 2]> {
+    /// The two states of a layer: of the convolution and of the recurrence.
+    pub(super) fn state_tensors(&mut self, layer: u64) -> Result<[Id; 2]> {
         let found = self.caches.states.get(layer as usize).copied().flatten();
         let (convolution, recurrence) =
             found.ok_or_else(|| Error::new(ErrorKind::Internal, format!("layer {layer} has no state")))?;
@@ -114,7 +115,14 @@ impl Build<'_> {
     }
 
     /// The convolution's input: the last columns before, and the new ones. The last of all are stored.
-    fn convolve(&mut self, state: Id, states: States, x: Id, layer: u64, sizes: StateSizes) -> Result<Id> {
+    pub(super) fn convolve(
+        &mut self,
+        state: Id,
+        states: States,
+        x: Id,
+        layer: u64,
+        sizes: StateSizes,
+    ) -> Result<Id> {
         let sequences = self.batch.sequences;
         let tokens = self.batch.tokens / sequences;
         let channels = sizes.channels();
