@@ -10,9 +10,19 @@
 use super::first_fit;
 use crate::problem::{Problem, pressure};
 use std::cmp::Reverse;
+use std::time::Instant;
 
 /// Offsets by buffer.
 pub(super) fn offsets(problem: &Problem) -> Vec<u64> {
+    first_fit::in_order(problem, &order(problem))
+}
+
+/// The same, or nothing if it takes longer than up to the deadline.
+pub(super) fn offsets_until(problem: &Problem, deadline: Instant) -> Option<Vec<u64>> {
+    first_fit::in_order_until(problem, &order(problem), deadline)
+}
+
+fn order(problem: &Problem) -> Vec<usize> {
     let curve = pressure(problem);
     let peaks = Peaks::new(curve.iter().map(|&(_, bytes)| bytes.0));
     let mut order: Vec<usize> = (0..problem.buffers.len()).collect();
@@ -24,7 +34,7 @@ pub(super) fn offsets(problem: &Problem) -> Vec<u64> {
         let last = curve.partition_point(|&(step, _)| step < buffer.live.end);
         (Reverse(peaks.highest(first, last)), Reverse(buffer.size))
     });
-    first_fit::in_order(problem, &order)
+    order
 }
 
 /// The highest entry of any stretch of a list, and the first of them among equals.

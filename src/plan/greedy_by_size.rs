@@ -6,13 +6,20 @@
 //! Source: greedy by size for offset calculation, Pisarchyk and Lee, "Efficient
 //! Memory Management for Deep Neural Net Inference", arXiv:2001.03288, section 5.2.
 
-use super::first_fit;
+use super::{best_fit, first_fit};
 use crate::problem::Problem;
 use std::cmp::Reverse;
+use std::time::Instant;
 
 /// Offsets by buffer.
 pub(super) fn offsets(problem: &Problem) -> Vec<u64> {
     first_fit::in_order(problem, &order(problem))
+}
+
+/// The same by the deadline, else what a best-fit allocator does, which takes O(n log n) whatever overlaps.
+pub(super) fn offsets_until(problem: &Problem, deadline: Instant) -> Vec<u64> {
+    first_fit::in_order_until(problem, &order(problem), deadline)
+        .unwrap_or_else(|| best_fit::offsets(problem))
 }
 
 /// The order in which buffers are placed.
@@ -52,5 +59,13 @@ mod tests {
     fn ties_go_by_life_then_start_then_position() {
         let problem = Problem::default().with(0, 2, 4).with(1, 4, 4).with(0, 2, 4).with(0, 3, 4);
         assert_eq!(offsets(&problem), [8, 4, 12, 0]);
+    }
+
+    #[test]
+    fn what_is_not_done_in_time_goes_best_fit() {
+        let problem = (0..2000).fold(Problem::default(), |problem, at| problem.with(at % 50, 50 + at, 8));
+        let plan = offsets_until(&problem, Instant::now());
+        assert_eq!(plan, best_fit::offsets(&problem));
+        assert_ne!(plan, offsets(&problem));
     }
 }

@@ -9,7 +9,7 @@
 //! Source: the idea is TVM's, src/tir/usmp/algo/hill_climb.cc; the moves are ours.
 
 use super::random::Random;
-use super::{Options, first_fit, greedy_by_size};
+use super::{Options, best_fit, first_fit, greedy_by_size};
 use crate::problem::{Problem, lower_bound};
 use std::time::Instant;
 
@@ -18,14 +18,17 @@ const PLACEMENTS: usize = 2_000_000;
 
 /// Offsets by buffer.
 pub(super) fn offsets(problem: &Problem, options: &Options) -> Vec<u64> {
-    let deadline = options.deadline();
+    let (first, deadline) = (options.share(1, 2), options.deadline());
     let height = |offsets: &[u64]| {
         let ends = problem.buffers.iter().zip(offsets).map(|(buffer, offset)| offset + buffer.size.0);
         ends.max().unwrap_or(0)
     };
     let floor = lower_bound(problem).0;
     let mut order = greedy_by_size::order(problem);
-    let mut best = first_fit::in_order(problem, &order);
+    // What does not get there in half of the time would not get anywhere in the other half.
+    let Some(mut best) = first_fit::in_order_until(problem, &order, first) else {
+        return best_fit::offsets(problem);
+    };
     let mut best_height = height(&best);
     let mut random = Random::new(options.seed);
     for _ in 0..PLACEMENTS / order.len().max(1) {
@@ -34,7 +37,7 @@ pub(super) fn offsets(problem: &Problem, options: &Options) -> Vec<u64> {
         }
         let undo = order.clone();
         move_one(problem, &best, best_height, &mut order, &mut random);
-        let offsets = first_fit::in_order(problem, &order);
+        let Some(offsets) = first_fit::in_order_until(problem, &order, deadline) else { break };
         let found = height(&offsets);
         if found <= best_height {
             (best, best_height) = (offsets, found);

@@ -128,6 +128,11 @@ impl Occupancy {
         offset
     }
 
+    /// Byte ranges that the last search found.
+    pub(super) fn looked_at(&self) -> usize {
+        self.ranges.len()
+    }
+
     fn take(&mut self, life: usize, start: u64, end: u64) {
         self.top = self.top.max(end);
         let last_step = self.lives[life].1;

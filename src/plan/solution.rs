@@ -21,6 +21,12 @@ impl Options {
         let year = Duration::from_secs(365 * 24 * 3600);
         now.checked_add(self.time_limit).or_else(|| now.checked_add(year)).unwrap_or(now)
     }
+
+    /// When `part` of `whole` of the time is over, counted from now.
+    pub(super) fn share(&self, part: u32, whole: u32) -> Instant {
+        let time_limit = self.time_limit / whole.max(1) * part;
+        Options { time_limit, ..*self }.deadline()
+    }
 }
 
 impl Default for Options {

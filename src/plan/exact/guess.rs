@@ -106,7 +106,7 @@ fn place(part: &Part, fusion: &Fusion, seed: u64, nodes: u64, deadline: Instant)
     let mut offsets = vec![0; part.items.len()];
     for smaller in &parts {
         let time = deadline.saturating_duration_since(Instant::now());
-        let found = search_part(smaller, part.pressure / unit, greedy(smaller), seed, time, nodes);
+        let found = search_part(smaller, part.pressure / unit, greedy(smaller, deadline), seed, time, nodes);
         for (&index, offset) in smaller.buffers.iter().zip(found.offsets) {
             for &(member, distance) in &fused[index].1 {
                 offsets[member] = offset * unit + distance;
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn tiles_that_were_cut_apart_are_put_together() {
         let part = tiling(60, 1);
-        let start = greedy(&part);
+        let start = greedy(&part, Instant::now() + Duration::from_secs(60));
         assert!(height(&part, &start) > part.pressure);
         let parts = [part];
         let mut plans = [start];
@@ -197,7 +197,7 @@ mod tests {
         let high =
             Part { pressure: 1_000_000, items: vec![Item { size: 1_000_000, ..high.items[0] }], ..high };
         let parts = [high, tiling(20, 3)];
-        let start = [vec![0], greedy(&parts[1])];
+        let start = [vec![0], greedy(&parts[1], Instant::now() + Duration::from_secs(60))];
         let mut plans = start.clone();
         improve(&parts, &mut plans, 0, Duration::from_secs(60));
         assert_eq!(plans, start);

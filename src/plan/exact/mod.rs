@@ -39,9 +39,9 @@ const NESTED: usize = 4;
 
 /// The best plan found within the time limit, and the best bound proved.
 pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
-    let deadline = options.deadline();
+    let (first, second, deadline) = (options.share(1, 3), options.share(1, 2), options.deadline());
     let bound = lower_bound(problem);
-    let greedy = finish(problem, greedy_by_size::offsets(problem));
+    let greedy = finish(problem, greedy_by_size::offsets_until(problem, first));
     let Some((unit, parts)) = parts::split(problem).filter(|_| greedy.arena_size > bound) else {
         return Solution { plan: greedy, bound };
     };
@@ -50,7 +50,8 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
     let stack = NESTED * largest.max(1000) * FRAME_BYTES;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).stack_size(stack).build();
     let Ok(pool) = pool else { return Solution { plan: greedy, bound } };
-    let (low, offsets) = pool.install(|| solve_parts(problem, unit, &parts, options.seed, deadline));
+    let (low, offsets) =
+        pool.install(|| solve_parts(problem, unit, &parts, options.seed, [second, deadline]));
     let plan = finish(problem, offsets);
     Solution {
         bound: bound.max(proved(problem, low * unit)),
@@ -59,15 +60,17 @@ pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
 }
 
 /// The height in units below which there is no plan, and offsets of all buffers.
+///
+/// Greedy plans end by the first deadline, the search by the second.
 fn solve_parts(
     problem: &Problem,
     unit: u64,
     parts: &[Part],
     seed: u64,
-    deadline: Instant,
+    [first, deadline]: [Instant; 2],
 ) -> (u64, Vec<u64>) {
     let mut low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
-    let mut plans: Vec<Vec<u64>> = parts.iter().map(greedy).collect();
+    let mut plans: Vec<Vec<u64>> = parts.iter().map(|part| greedy(part, first)).collect();
     guess::improve(parts, &mut plans, seed, deadline.saturating_duration_since(Instant::now()));
     // What is not done in its share of the time goes on in what others left.
     for turn in 0.. {

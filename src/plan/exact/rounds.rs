@@ -143,11 +143,11 @@ pub(super) fn problem_of<'a>(items: impl Iterator<Item = &'a Item>) -> Problem {
     Problem { buffers: items.map(buffer).collect() }
 }
 
-/// The best of the greedy plans.
-pub(super) fn greedy(part: &Part) -> Vec<u64> {
+/// The best of the greedy plans that are done by the deadline.
+pub(super) fn greedy(part: &Part, deadline: Instant) -> Vec<u64> {
     let problem = problem_of(part.items.iter());
-    let plans = [greedy_by_size::offsets(&problem), greedy_by_breadth::offsets(&problem)];
-    let [by_size, by_breadth] = plans;
+    let by_size = greedy_by_size::offsets_until(&problem, deadline);
+    let Some(by_breadth) = greedy_by_breadth::offsets_until(&problem, deadline) else { return by_size };
     if height(part, &by_breadth) < height(part, &by_size) { by_breadth } else { by_size }
 }
 
@@ -161,6 +161,10 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
+
+    fn late() -> Instant {
+        Instant::now() + LONG
+    }
 
     fn part(problem: &Problem) -> Part {
         let (_, parts) = parts::split(problem).unwrap();
@@ -192,14 +196,14 @@ mod tests {
         let problem = problem_of(part.items.iter());
         let heights = [greedy_by_size::offsets(&problem), greedy_by_breadth::offsets(&problem)]
             .map(|offsets| height(&part, &offsets));
-        assert_eq!(Some(height(&part, &greedy(&part))), heights.into_iter().min());
+        assert_eq!(Some(height(&part, &greedy(&part, late()))), heights.into_iter().min());
     }
 
     #[test]
     fn a_search_ends_at_the_bound() {
         let part = pinwheel();
-        assert_eq!((height(&part, &greedy(&part)), part.pressure), (9, 7));
-        let found = search_part(&part, 0, greedy(&part), 0, LONG, u64::MAX);
+        assert_eq!((height(&part, &greedy(&part, late())), part.pressure), (9, 7));
+        let found = search_part(&part, 0, greedy(&part, late()), 0, LONG, u64::MAX);
         assert_eq!((height(&part, &found.offsets), found.low), (7, 7));
         assert!(is_apart(&part, &found.offsets));
     }
@@ -210,30 +214,30 @@ mod tests {
         let problem = Problem::default().with(4, 6, 1).with(10, 11, 3).with(0, 3, 3).with(5, 9, 4);
         let part = part(&problem.with(6, 10, 3).with(9, 10, 5).with(3, 8, 1).with(1, 5, 5));
         assert_eq!(part.pressure, 8);
-        let found = search_part(&part, 0, greedy(&part), 0, LONG, u64::MAX);
+        let found = search_part(&part, 0, greedy(&part, late()), 0, LONG, u64::MAX);
         assert_eq!((height(&part, &found.offsets), found.low), (9, 9));
     }
 
     #[test]
     fn a_goal_that_is_met_is_not_searched_for() {
         let part = pinwheel();
-        let found = search_part(&part, 9, greedy(&part), 0, LONG, u64::MAX);
-        assert_eq!((found.offsets, found.low), (greedy(&part), 7));
+        let found = search_part(&part, 9, greedy(&part, late()), 0, LONG, u64::MAX);
+        assert_eq!((found.offsets, found.low), (greedy(&part, late()), 7));
     }
 
     #[test]
     fn no_round_starts_without_nodes_or_time() {
         let part = pinwheel();
         for (time, nodes) in [(LONG, 0), (Duration::ZERO, u64::MAX)] {
-            let found = search_part(&part, 0, greedy(&part), 0, time, nodes);
-            assert_eq!((found.offsets, found.low), (greedy(&part), 7));
+            let found = search_part(&part, 0, greedy(&part, late()), 0, time, nodes);
+            assert_eq!((found.offsets, found.low), (greedy(&part, late()), 7));
         }
     }
 
     #[test]
     fn the_same_seed_gives_the_same_plan() {
         let part = pinwheel();
-        let offsets = |seed| search_part(&part, 0, greedy(&part), seed, LONG, u64::MAX).offsets;
+        let offsets = |seed| search_part(&part, 0, greedy(&part, late()), seed, LONG, u64::MAX).offsets;
         assert_eq!(offsets(7), offsets(7));
     }
 
