@@ -412,13 +412,49 @@ fn a_pipe_is_refused_and_not_waited_for() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-files-pipe");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    for name in ["model.onnx", "config.json"] {
+    fs::copy(fixtures().join("resnet50-fp32/openvino_model.xml"), folder.join("m.xml")).unwrap();
+    let rows = [
+        ("model.onnx", "llm model.onnx 5"),
+        ("model.xml", "graph model.xml"),
+        ("model.gguf", "llm model.gguf 5"),
+        ("config.json", "quick config.json"),
+        ("sizes.json", "graph m.xml --config sizes.json"),
+        ("p.csv", "plan p.csv"),
+        ("plan.csv", "verify plan.csv"),
+        ("memgraph.toml", "check memgraph.toml"),
+        ("old.json", "diff old.json old.json"),
+        ("deployment.toml", "fit deployment.toml"),
+        ("catalog.toml", "pick catalog.toml --budget 1GiB"),
+    ];
+    let run = |name: &str, args: &str| {
         assert!(Command::new("mkfifo").arg(folder.join(name)).status().unwrap().success());
-        let args: &[&str] = if name == "model.onnx" { &["llm", name, "5"] } else { &["quick", name] };
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_memgraph")).args(args).current_dir(&folder).output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains("not a regular file"), "{text}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memgraph"));
+        let output = command.args(args.split(' ')).current_dir(&folder).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (name, args) in rows {
+        let (status, text) = run(name, args);
+        assert_eq!(status, Some(2), "{args}: {text}");
+        assert!(text.contains("not a regular file"), "{args}: {text}");
     }
+    // Weights that are not a file are missing.
+    fs::remove_file(folder.join("config.json")).unwrap();
+    let (status, text) = run("m.bin", "graph m.xml --input x=1x3x224x224 -q");
+    assert!(status == Some(2) && text.contains("m.bin is missing"), "{text}");
+}
+
+/// A model must not choose which files are opened.
+#[cfg(unix)]
+#[test]
+fn weights_outside_of_the_folder_are_refused() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::copy(fixtures().join("resnet50-fp32/openvino_model.xml"), folder.path().join("m.xml")).unwrap();
+    fs::write(other.path().join("m.bin"), b"weights").unwrap();
+    std::os::unix::fs::symlink(other.path().join("m.bin"), folder.path().join("m.bin")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memgraph"));
+    let output = command.args(["graph", "m.xml"]).current_dir(folder.path()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("the weights are outside of the model's folder"), "{text}");
+    assert!(text.contains("it is a link to") && text.contains("copy the weights"), "{text}");
 }

@@ -3,6 +3,7 @@
 use super::{Outcome, help, output};
 use memgraph::Bytes;
 use memgraph::error::{Error, ErrorKind, Result};
+use memgraph::formats::document;
 use memgraph::plan::csv;
 use memgraph::report::json;
 use memgraph::report::model::Verification;
@@ -69,12 +70,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 
 /// Reads a problem or a plan.
 pub(super) fn read(path: &Path) -> Result<csv::Table> {
-    let length = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
-    if length > MAX_FILE_BYTES {
-        let message = format!("{length} bytes, over the limit of {MAX_FILE_BYTES}");
-        return Err(Error::new(ErrorKind::Limit, message).in_file(path));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let text = document::read_up_to(path, MAX_FILE_BYTES)?;
     csv::read(&text).map_err(|error| error.in_file(path))
 }
 

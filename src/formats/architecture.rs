@@ -1,7 +1,7 @@
 //! The sizes of a model folder that the published formulas ask for: its config.json, and the lengths of its weight files.
 
 use super::config::json;
-use super::identify;
+use super::{file, identify};
 use crate::error::{Error, ErrorKind, Result};
 use crate::units::Bytes;
 use serde_json::Value;
@@ -143,7 +143,7 @@ pub fn weights_bytes(path: &Path) -> Result<Option<Bytes>> {
         Err(error) => return Err(Error::io(path, error)),
     };
     let graph = path.with_extension("xml");
-    let stated = match File::open(&graph) {
+    let stated = match file::open(&graph) {
         Ok(file) => stripped(file).map_err(|error| Error::io(&graph, error))?,
         Err(_) => None,
     };

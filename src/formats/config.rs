@@ -1,6 +1,7 @@
 //! The few sizes of a model folder's config.json that name what an export leaves free.
 
-use super::limits::{self, MAX_CONFIG_BYTES};
+use super::file;
+use super::limits::MAX_CONFIG_BYTES;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::scenario::ModelConfig;
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub fn read_file(path: &Path) -> Result<ModelConfig> {
 
 /// A small JSON file, whole.
 pub(super) fn json(path: &Path) -> Result<Value> {
-    let len = limits::length(path)?;
+    let len = file::length(path)?;
     if len > MAX_CONFIG_BYTES {
         let message = format!("the file has {len} bytes, over the limit of {MAX_CONFIG_BYTES}");
         return Err(Error::new(ErrorKind::Limit, message).in_file(path));

@@ -1,5 +1,6 @@
 //! The identity of a model file.
 
+use super::file;
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -13,8 +14,7 @@ use std::path::Path;
 ///
 /// If the file cannot be read.
 pub fn sha256(path: &Path) -> Result<String> {
-    let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-    let mut file = file.take(hashed_bytes(path)?);
+    let mut file = file::open(path)?.take(hashed_bytes(path)?);
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; 1 << 16];
     loop {

@@ -1,8 +1,8 @@
 //! Text files that are not models: reports, files of settings.
 
+use super::file;
 use super::limits::{self, MAX_CONFIG_BYTES};
 use crate::error::{Error, ErrorKind, Result};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -12,9 +12,18 @@ use std::path::Path;
 ///
 /// If it cannot be read, is larger than [`MAX_CONFIG_BYTES`], or is not UTF-8.
 pub fn read(path: &Path) -> Result<String> {
-    let length = limits::length(path)?;
-    if length > MAX_CONFIG_BYTES {
-        return Err(limits::exceeded("bytes of the file", length, MAX_CONFIG_BYTES).in_file(path));
+    read_up_to(path, MAX_CONFIG_BYTES)
+}
+
+/// Reads a text file of at most `cap` bytes.
+///
+/// # Errors
+///
+/// If it cannot be read, is not a regular file, is larger, or is not UTF-8.
+pub fn read_up_to(path: &Path, cap: u64) -> Result<String> {
+    let length = file::length(path)?;
+    if length > cap {
+        return Err(limits::exceeded("bytes of the file", length, cap).in_file(path));
     }
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     String::from_utf8(bytes).map_err(|error| {
@@ -47,9 +56,9 @@ pub fn matching(folder: &Path, pattern: &str) -> Result<Vec<std::path::PathBuf>>
 #[must_use]
 pub fn is_json(path: &Path) -> bool {
     let mut start = [0; 64];
-    let read = File::open(path).and_then(|mut file| file.read(&mut start));
+    let read = file::open(path).ok().and_then(|mut file| file.read(&mut start).ok());
     let start = start.get(..read.unwrap_or(0)).unwrap_or_default();
-    path.is_file() && start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+    start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 //!
 //! Each is at least ten times what any published export needs.
 
-use crate::error::{Error, ErrorKind, Result};
-use std::path::Path;
+use crate::error::{Error, ErrorKind};
 
 /// Nodes of one model, bodies included. The largest exports have some 10^5.
 pub const MAX_NODES: usize = 1 << 20;
@@ -51,21 +50,6 @@ pub const MAX_SETTINGS: u64 = 1 << 14;
 pub const MAX_SPLITS: u64 = 1 << 10;
 /// Bytes of a config.json: published ones have at most some hundred KiB.
 pub const MAX_CONFIG_BYTES: u64 = 64 << 20;
-
-/// The length of a regular file. Opening anything else, such as a pipe without a writer, could wait for ever.
-///
-/// # Errors
-///
-/// If the file does not exist, or is not a regular one.
-pub(crate) fn length(path: &Path) -> Result<u64> {
-    let found = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
-    if found.is_file() {
-        return Ok(found.len());
-    }
-    Err(Error::new(ErrorKind::Unsupported, "this is not a regular file")
-        .in_file(path)
-        .help("pipes and devices are not read; save the data to a file first"))
-}
 
 /// The error for `what` beyond its cap.
 #[cold]

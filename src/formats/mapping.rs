@@ -2,6 +2,7 @@
 //!
 //! The only unsafe code of the crate.
 
+use super::file;
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::path::Path;
@@ -15,9 +16,9 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened or mapped.
+    /// If the file is not a regular one, or cannot be opened or mapped.
     pub(crate) fn open(path: &Path) -> Result<Mapping> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let file = file::open(path)?;
         let len = file.metadata().map_err(|error| Error::io(path, error))?.len();
         if len == 0 {
             return Ok(Mapping(None));

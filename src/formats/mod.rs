@@ -4,6 +4,7 @@ pub mod architecture;
 pub mod config;
 mod digest;
 pub mod document;
+mod file;
 pub mod genai;
 #[cfg(feature = "gguf")]
 pub mod gguf;

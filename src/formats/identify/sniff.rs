@@ -3,8 +3,7 @@
 use super::kind::Kind;
 use super::{magic, zip};
 use crate::error::{Error, Result};
-use crate::formats::limits;
-use std::fs::File;
+use crate::formats::file;
 use std::io::Read;
 use std::path::Path;
 
@@ -20,8 +19,7 @@ const TOKENIZER_BYTES: u64 = 64 << 10;
 /// If it cannot be read.
 pub fn identify(path: &Path) -> Result<Kind> {
     let mut head = Vec::new();
-    limits::length(path)?;
-    let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let mut file = file::open(path)?;
     let mut read = |head: &mut Vec<u8>, bytes: u64| {
         file.by_ref().take(bytes).read_to_end(head).map_err(|error| Error::io(path, error))
     };

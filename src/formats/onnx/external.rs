@@ -1,13 +1,14 @@
 //! Files that hold a model's tensors: the model itself, and external data next to it.
 //!
 //! External data is named relative to the model's folder. A path out of that folder, by its root, by `..` or by a
-//! symbolic link, is refused: a model is data, and must not choose which files are opened. A file that is not there is
-//! fine: its tensors have sizes and no values.
+//! symbolic link, is refused, but for links within a model's folder of a cache ([`file::place`]). A file that does not
+//! exist is fine: its tensors have sizes and no values.
 //!
 //! Source: <https://onnx.ai/onnx/repo-docs/ExternalData.html>.
 
 use super::proto::StringStringEntryProto;
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::file::{self, Place};
 use crate::formats::identify::lfs_pointer;
 use crate::formats::mapping::Mapping;
 use crate::graph::{WeightFile, WeightRange};
@@ -94,17 +95,11 @@ impl Files {
             return Err(outside(location, "it is not a path within the folder"));
         }
         let path = self.folder.join(relative);
-        let len = match std::fs::canonicalize(&path) {
-            Ok(real) => {
-                let folder =
-                    std::fs::canonicalize(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
-                if !real.starts_with(&folder) {
-                    return Err(outside(location, &format!("it is a link to {}", real.display())));
-                }
-                std::fs::metadata(&real).ok().filter(std::fs::Metadata::is_file).map(|data| data.len())
-            }
-            Err(_) => None,
-        };
+        let model = self.files.first().map_or(Path::new(""), |model| &model.path);
+        if let Place::Outside(real) = file::place(model, &path)? {
+            return Err(outside(location, &format!("it is a link to {}", real.display())));
+        }
+        let len = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
         let mapping = len.map(|_| Mapping::open(&path)).transpose()?;
         let is_pointer = mapping.as_ref().is_some_and(|found| lfs_pointer(found.bytes()).is_some());
         let number = self.files.len() as u32;

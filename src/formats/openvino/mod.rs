@@ -24,9 +24,8 @@ mod xml;
 pub use ops::{OperatorType, supported_operators};
 
 use crate::error::{Error, Result};
-use crate::formats::limits;
+use crate::formats::{file, limits};
 use crate::graph::Graph;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -39,7 +38,7 @@ use std::path::Path;
 /// If a file cannot be read, breaks the format, or exceeds a cap of [`limits`].
 pub fn read(path: &Path) -> Result<Graph> {
     // Read, not mapped: a file that is cut short meanwhile must not fault.
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let file = file::open(path)?;
     let mut document = Vec::new();
     let mut bytes = file.take(limits::MAX_XML_BYTES + 1);
     bytes.read_to_end(&mut document).map_err(|error| Error::io(path, error))?;

@@ -3,7 +3,8 @@
 use super::attributes::{AttributeError, Attributes, invalid};
 use super::text;
 use crate::DType;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::file::{self, Place};
 use crate::formats::identify::lfs_pointer;
 use crate::formats::limits;
 use crate::formats::mapping::Mapping;
@@ -37,9 +38,12 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// If it is there and cannot be mapped.
+    /// If it exists and cannot be mapped, or is a link to another folder.
     pub(super) fn next_to(xml: &Path) -> Result<Weights> {
         let path = xml.with_extension("bin");
+        if let Place::Outside(real) = file::place(xml, &path)? {
+            return Err(outside(&path, &real));
+        }
         let len = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
         let mapping = len.map(|_| Mapping::open(&path)).transpose()?;
         let is_pointer = mapping.as_ref().is_some_and(|found| lfs_pointer(found.bytes()).is_some());
@@ -90,6 +94,14 @@ impl Weights {
     }
 }
 
+#[cold]
+fn outside(path: &Path, real: &Path) -> Error {
+    Error::new(ErrorKind::Unsupported, "the weights are outside of the model's folder")
+        .in_file(path)
+        .note(format!("it is a link to {}", real.display()))
+        .help("copy the weights next to the model, or give the model where its files are")
+}
+
 fn unsigned(attributes: &Attributes<'_, '_>, name: &'static str) -> Result<u64, AttributeError> {
     let value = attributes.raw(name).ok_or(AttributeError::Missing(name))?;
     value.trim_ascii().parse().map_err(|_| invalid(name, value, "a number of bytes"))
@@ -129,6 +141,19 @@ mod tests {
     fn a_pointer_is_not_read() {
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 16\n";
         assert_eq!(of("i64", "1", "0", "8", pointer).unwrap().value, None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_out_of_the_folder_are_refused() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(other.path().join("m.bin"), b"weights").unwrap();
+        std::os::unix::fs::symlink(other.path().join("m.bin"), folder.path().join("m.bin")).unwrap();
+        let text = Weights::next_to(&folder.path().join("m.xml")).unwrap_err().to_string();
+        assert!(
+            text.contains("outside of the model's folder") && text.contains("copy the weights"),
+            "{text}"
+        );
     }
 
     #[test]
