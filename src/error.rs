@@ -353,3 +353,28 @@ pub fn shell_word(word: &str) -> String {
     let is_word = !word.is_empty() && word.chars().all(is_plain);
     if is_word { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
+
+/// The same number of bytes, unless a sum or product on the way to it left 64 bits.
+///
+/// # Errors
+///
+/// If it is 2^64 - 1, where sums saturate; `what` names it.
+pub(crate) fn countable(bytes: u64, what: &str) -> Result<u64> {
+    if bytes < u64::MAX {
+        return Ok(bytes);
+    }
+    Err(Error::new(ErrorKind::Limit, format!("{what} exceeds 2^64 bytes, which cannot be counted"))
+        .help("give smaller numbers; no machine has so much memory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_that_saturate_are_errors() {
+        assert_eq!(countable(u64::MAX - 1, "all").unwrap(), u64::MAX - 1);
+        let error = countable((u64::MAX - 1).saturating_add(1), "the cache").unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("the cache exceeds 2^64 bytes"), "{error}");
+    }
+}

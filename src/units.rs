@@ -6,9 +6,10 @@ use std::ops::{Add, AddAssign, Sub};
 
 /// A number of bytes.
 ///
-/// Sums saturate. The readers' caps (`formats::limits`) keep every sum of real
-/// tensors under 2^63, so a saturated value means a bug, never a wrapped small
-/// number. Subtraction floors at zero.
+/// Sums saturate: a sum that does not fit is 2^64 - 1 bytes, never a wrapped small
+/// number. The readers' caps (`formats::limits`) keep every sum of tensors
+/// under 2^63; formulas over numbers of the user check their results with
+/// `error::countable`. Subtraction floors at zero.
 ///
 /// # Example
 ///

@@ -285,6 +285,27 @@ const ROWS: &[Row] = &[
     },
     Row { files: &[], args: "plan p.csv --time-limit soon", says: &["\"soon\" is not a number of seconds"] },
     Row { files: &[], args: "plan p.csv --capacity 3XB", says: &["\"3XB\" is not a size", "16GiB"] },
+    // Numbers whose bytes leave 64 bits.
+    Row {
+        files: &[],
+        args: "quick --params 7B --seq 1000000 --layers 1000000 --hidden 1000000 --batch 1000000",
+        says: &["the KV cache exceeds 2^64 bytes", "give smaller numbers"],
+    },
+    Row {
+        files: &[],
+        args: "quick FIXTURES/qwen2.5-0.5b-fp16 --seq 9223372036854775807 --batch 1000",
+        says: &["the KV cache exceeds 2^64 bytes"],
+    },
+    Row {
+        files: &[],
+        args: "llm FIXTURES/qwen2.5-0.5b-fp16 9223372036854775807 --profile components",
+        says: &["the total of the component formulas exceeds 2^64 bytes"],
+    },
+    Row {
+        files: &[],
+        args: "vlm FIXTURES/qwen2.5-vl-3b-v8-L4-fp16 4611686018427387904 --profile components",
+        says: &["the total of the component formulas exceeds 2^64 bytes"],
+    },
     // Names.
     Row { files: &[], args: "lm x 128", says: &["tip: a similar subcommand exists: 'llm'"] },
     Row {

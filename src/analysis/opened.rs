@@ -2,7 +2,7 @@
 
 use super::kind::{self, Kind};
 use super::request::{Request, Task};
-use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity};
+use crate::error::{Diagnostic, Error, ErrorKind, Location, Result, Severity, countable};
 use crate::formats::identify::Folder;
 use crate::formats::{self, preprocessor};
 use crate::graph::{Format, Graph, Setting};
@@ -250,7 +250,7 @@ impl Opened {
             full: request.full,
             sha256,
         };
-        let mut report = report::pipeline::build(&run, &subject);
+        let mut report = checked(report::pipeline::build(&run, &subject))?;
         let new_tokens = if matches!(request.task, Task::Pipeline { .. }) { asked.new_tokens } else { 0 };
         let tokens = run.prompt.map(|prompt| prompt.saturating_add(new_tokens));
         let warning = tokens.and_then(|tokens| llm::over_limit(self.generator(), &base, tokens));
@@ -434,12 +434,19 @@ fn walk(graph: &Graph, passes: &[(PhaseName, Scenario)], request: &Request) -> R
     Ok((runtime, planner, phases))
 }
 
+/// The same, if no sum in it left 64 bits: a sum that did is 2^64 - 1, and so is every total above it.
+fn checked(report: Report) -> Result<Report> {
+    countable(report.resident_peak(), "the memory of this run")?;
+    countable(report.device_bytes(), "the memory of the devices")?;
+    Ok(report)
+}
+
 /// The analysis of one model.
 fn single(graph: &Arc<Graph>, (runtime, planner, phases): Walked, request: &Request) -> Result<Analysis> {
     let sha256 = if request.digest { formats::sha256(graph.file())? } else { String::new() };
     let graph = Arc::clone(graph);
     let single = Single { graph, runtime, planner, phases, sha256, by: request.by, full: request.full };
-    let report = report::build(&single.subject());
+    let report = checked(report::build(&single.subject()))?;
     Ok(Analysis { report, single: Some(single), pipeline: None })
 }
 

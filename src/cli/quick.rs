@@ -121,7 +121,7 @@ fn from_config(args: &Args, path: &Path) -> Result<Found> {
         let why = "the config gives the layers and the hidden size";
         return Err(unused("layers", why, "remove `--layers` and `--hidden`, or give `--params N`"));
     }
-    let params = quick::params(&text);
+    let params = quick::params(&text)?;
     let stored = match args.bits {
         Some(_) => None,
         None => architecture::folder_weights(pipeline::folder(path))?,
@@ -138,16 +138,20 @@ fn from_config(args: &Args, path: &Path) -> Result<Found> {
                 [only] => format!("length of {only}"),
                 files => format!("lengths of {} files", files.len()),
             };
-            estimate(params, quick::of_weights(stored.total, context), rule)
+            estimate(params, quick::of_weights(stored.total, context)?, rule)
         }
         None => {
             let bits = args.bits.unwrap_or(16);
-            estimate(params, quick::inference(params, bits, context), format!("parameters x {bits} bits / 8"))
+            estimate(
+                params,
+                quick::inference(params, bits, context)?,
+                format!("parameters x {bits} bits / 8"),
+            )
         }
     };
     found.estimate.source = Some(path.display().to_string());
     if let Some(context) = context {
-        explain_cache(&mut found, &text, context);
+        explain_cache(&mut found, &text, context)?;
     }
     let language = stored.as_ref().map(|stored| stored.language.unwrap_or(stored.total));
     let bits = language.map(|language| 8.0 * language.0 as f64 / params.max(1) as f64);
@@ -167,12 +171,12 @@ fn from_config(args: &Args, path: &Path) -> Result<Found> {
 }
 
 /// Says how the cache was counted, and what the folk rule gives.
-fn explain_cache(found: &mut Found, text: &Text, context: Context) {
+fn explain_cache(found: &mut Found, text: &Text, context: Context) -> Result<()> {
     let Context { layers, tokens, batch, .. } = context;
     let (heads, size) = (text.kv_heads, text.head_size);
     found.kv_rule =
         format!("2 x 2 bytes x {layers} layers x {heads} heads x {size} x {tokens} tokens x batch {batch}");
-    let folk = quick::of_weights(Bytes::ZERO, Some(Context { width: text.hidden_size, ..context })).kv_cache;
+    let folk = quick::of_weights(Bytes::ZERO, Some(Context { width: text.hidden_size, ..context }))?.kv_cache;
     if folk != Bytes(found.estimate.kv_cache_bytes.unwrap_or_default()) {
         found.estimate.kv_cache_folk_bytes = Some(folk.0);
         found.folk_rule = format!(
@@ -180,6 +184,7 @@ fn explain_cache(found: &mut Found, text: &Text, context: Context) {
             text.hidden_size
         );
     }
+    Ok(())
 }
 
 fn from_params(args: &Args, params: u64) -> Result<Found> {
@@ -195,7 +200,7 @@ fn from_params(args: &Args, params: u64) -> Result<Found> {
     };
     let bits = args.bits.unwrap_or(16);
     let rule = format!("parameters x {bits} bits / 8");
-    let mut found = estimate(params, quick::inference(params, bits, context), rule);
+    let mut found = estimate(params, quick::inference(params, bits, context)?, rule);
     if let Some(Context { layers, width, tokens, batch }) = context {
         found.kv_rule = format!(
             "2 x 2 bytes x {layers} layers x {width} x {tokens} tokens x batch {batch}; no grouped heads"
@@ -233,7 +238,7 @@ fn from_gguf(args: &Args, path: &Path) -> Result<Found> {
     let elements = |dims: &[u64; 4]| dims.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
     let params = stored.tensors.iter().map(|tensor| elements(&tensor.dims)).fold(0, u64::saturating_add);
     let mut found =
-        estimate(params, quick::of_weights(weights, Some(context)), "tensors of the file".to_owned());
+        estimate(params, quick::of_weights(weights, Some(context))?, "tensors of the file".to_owned());
     found.estimate.source = Some(path.display().to_string());
     found.kv_rule = format!(
         "2 x 2 bytes x {layers} layers x {kv_heads} heads x {head} x {tokens} tokens x batch {batch}"
@@ -307,8 +312,9 @@ fn text(found: &Found) -> String {
     }
     out.push_str("\nShort form by bits\n");
     for bits in [32, 16, 8, 4] {
-        let total = quick::inference(params, bits, None).short;
-        writeln!(out, "  {:<14} {:>10} GB", format!("{bits} bits"), gigabytes(total.0)).unwrap_or_default();
+        let Ok(found) = quick::inference(params, bits, None) else { continue };
+        let total = gigabytes(found.short.0);
+        writeln!(out, "  {:<14} {total:>10} GB", format!("{bits} bits")).unwrap_or_default();
     }
     out.push_str("\nGGUF files, by their ratio to f16\n");
     for (name, bytes) in quick::gguf(params) {

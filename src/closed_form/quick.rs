@@ -3,6 +3,7 @@
 //! GB are 10^9 bytes here, as the rules say. Sources: published inference guides, gathered with their examples in the
 //! tests below.
 
+use crate::error::{Result, countable};
 use crate::formats::architecture::Text;
 use crate::units::Bytes;
 
@@ -59,45 +60,57 @@ impl Inference {
 
 /// `params · bits / 8`, and memory other than weights.
 ///
+/// # Errors
+///
+/// If a figure does not fit into 64 bits.
+///
 /// # Example
 ///
 /// ```
 /// use memgraph::closed_form::quick;
 ///
-/// let found = quick::inference(10_000_000_000, 16, None);
+/// let found = quick::inference(10_000_000_000, 16, None)?;
 /// assert_eq!(found.total().0, 24_000_000_000); // 20 + 3 + 1
+/// # Ok::<(), memgraph::Error>(())
 /// ```
-#[must_use]
-pub fn inference(params: u64, bits: u64, context: Option<Context>) -> Inference {
+pub fn inference(params: u64, bits: u64, context: Option<Context>) -> Result<Inference> {
     estimate(params as f64 * bits as f64 / 8.0, context)
 }
 
 /// The same for weights of known length.
-#[must_use]
-pub fn of_weights(weights: Bytes, context: Option<Context>) -> Inference {
+///
+/// # Errors
+///
+/// As [`inference`].
+pub fn of_weights(weights: Bytes, context: Option<Context>) -> Result<Inference> {
     estimate(weights.0 as f64, context)
 }
 
-fn estimate(weights: f64, context: Option<Context>) -> Inference {
+fn estimate(weights: f64, context: Option<Context>) -> Result<Inference> {
     let kv_cache = match context {
         Some(Context { layers, width, tokens, batch }) => {
             [4, layers, width, tokens, batch].iter().map(|&factor| factor as f64).product()
         }
         None => KV_SHARE * weights,
     };
-    Inference {
+    let found = Inference {
         weights: rounded(weights),
-        kv_cache: rounded(kv_cache),
+        kv_cache: Bytes(countable(rounded(kv_cache).0, "the KV cache")?),
         activations: rounded(ACTIVATIONS * weights),
-        short: rounded(SHORT * weights),
-    }
+        short: Bytes(countable(rounded(SHORT * weights).0, "the total")?),
+    };
+    countable(found.total().0, "the total")?;
+    Ok(found)
 }
 
 /// Parameters of a decoder of these sizes: embeddings, attention, MLP, norms.
 ///
 /// A config with `rms_norm_eps` is assumed to have a gated MLP (three matrices), any other for a plain one (two).
-#[must_use]
-pub fn params(text: &Text) -> u64 {
+///
+/// # Errors
+///
+/// If they are 2^64 or more.
+pub fn params(text: &Text) -> Result<u64> {
     let product = |a: u64, b: u64| a.saturating_mul(b);
     let (hidden, layers) = (text.hidden_size, text.layers);
     let (query, kv) = (product(text.heads, text.head_size), product(text.kv_heads, text.head_size));
@@ -107,7 +120,9 @@ pub fn params(text: &Text) -> u64 {
         product(matrices, product(hidden, text.intermediate_size.unwrap_or_else(|| product(4, hidden))));
     let embeddings = product(text.vocab, product(hidden, if text.ties_embeddings { 1 } else { 2 }));
     let layer = attention.saturating_add(mlp).saturating_add(product(2, hidden));
-    product(layers, layer).saturating_add(embeddings).saturating_add(hidden)
+    let all = product(layers, layer).saturating_add(embeddings).saturating_add(hidden);
+    // A byte each is the least that they take.
+    countable(all, "a model of this config")
 }
 
 /// Twice the file: what ONNX Runtime is said to take for an ONNX model.
@@ -155,16 +170,16 @@ mod tests {
 
     #[test]
     fn ten_billion_parameters_by_bits() {
-        let short = |bits| inference(10 * B, bits, None).short.0 / B;
+        let short = |bits| inference(10 * B, bits, None).unwrap().short.0 / B;
         assert_eq!([32, 16, 8, 4].map(short), [48, 24, 12, 6]);
-        let found = inference(10 * B, 16, None);
+        let found = inference(10 * B, 16, None).unwrap();
         assert_eq!([found.weights, found.kv_cache, found.activations].map(|b| b.0 / B), [20, 3, 1]);
     }
 
     #[test]
     fn the_long_form_counts_keys_and_values_at_two_bytes() {
         let context = Context { layers: 36, width: 2048, tokens: 1000, batch: 2 };
-        assert_eq!(inference(B, 8, Some(context)).kv_cache.0, 2 * 2 * 36 * 2048 * 1000 * 2);
+        assert_eq!(inference(B, 8, Some(context)).unwrap().kv_cache.0, 2 * 2 * 36 * 2048 * 1000 * 2);
     }
 
     #[test]
@@ -197,7 +212,7 @@ mod tests {
             has_rms_norm: true,
             ties_embeddings: true,
         };
-        assert_eq!(params(&text) / 1_000_000, 494);
+        assert_eq!(params(&text).unwrap() / 1_000_000, 494);
     }
 
     #[test]
@@ -207,5 +222,16 @@ mod tests {
             [1, 4, 7, 8, 15, 16, 80].map(tier),
             ["Low", "Medium", "Medium", "High", "High", "Ultra", "Ultra"]
         );
+    }
+
+    #[test]
+    fn what_leaves_64_bits_is_an_error() {
+        let million = 1_000_000;
+        let context = Context { layers: million, width: million, tokens: million, batch: million };
+        let text = inference(7 * B, 16, Some(context)).unwrap_err().to_string();
+        assert!(text.contains("the KV cache exceeds 2^64 bytes"), "{text}");
+        assert!(inference(u64::MAX, 16, None).is_err() && inference(u64::MAX / 4, 16, None).is_ok());
+        let text = Text { hidden_size: 1 << 33, layers: 1 << 20, ..Text::default() };
+        assert!(params(&text).unwrap_err().is_limit());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::folder;
 use crate::closed_form::components::{self, Part};
-use crate::error::Result;
+use crate::error::{Result, countable};
 use crate::formats::architecture::{self, Architecture};
 use crate::scenario::Task;
 use crate::units::Bytes;
@@ -37,6 +37,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// The same, if its total fits into 64 bits.
+    fn checked(self) -> Result<Estimate> {
+        countable(self.total().0, "the total of the component formulas")?;
+        Ok(self)
+    }
+
     /// Weights and parts.
     #[must_use]
     pub fn total(&self) -> Bytes {
@@ -61,7 +67,8 @@ pub fn language(model: &Path, config: Option<&Path>, tokens: f64) -> Result<Esti
     let files = LANGUAGE_FILES.iter().map(|name| architecture::weights_bytes(&folder(model).join(name)));
     let weights = files.collect::<Result<Vec<_>>>()?.into_iter().flatten().next();
     let parts = components::language(text, tokens);
-    Ok(Estimate { model: model.to_owned(), config: path, task: Task::Llm, length: tokens, weights, parts })
+    Estimate { model: model.to_owned(), config: path, task: Task::Llm, length: tokens, weights, parts }
+        .checked()
 }
 
 /// The estimate of a vision tower over `patches` patches; a model of one file counts that.
@@ -76,7 +83,7 @@ pub fn vision(model: &Path, config: Option<&Path>, patches: u64) -> Result<Estim
     let weights = (!found.is_empty()).then(|| found.into_iter().sum());
     let parts = components::vision(&architecture, patches).map_err(|error| error.in_file(&path))?;
     let length = patches as f64;
-    Ok(Estimate { model: model.to_owned(), config: path, task: Task::Vision, length, weights, parts })
+    Estimate { model: model.to_owned(), config: path, task: Task::Vision, length, weights, parts }.checked()
 }
 
 /// The estimates of a pipeline over `patches` patches: vision tower, language model, and the text embeddings' weights.
@@ -95,6 +102,8 @@ pub fn pipeline(model: &Path, config: Option<&Path>, patches: u64) -> Result<[Es
         parts: Vec::new(),
         ..language.clone()
     };
+    let all: Bytes = [&vision, &language, &embeddings].map(Estimate::total).into_iter().sum();
+    countable(all.0, "the total of the component formulas")?;
     Ok([vision, language, embeddings])
 }
 

@@ -3,7 +3,7 @@
 use super::file::{Deployment, Device, Model, Place, Vllm};
 use crate::analysis::{Kind, Request, Task};
 use crate::closed_form::{quick, vllm};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, countable};
 use crate::fit::axis::Axis;
 use crate::fit::run::{CONTEXT, LAYERS, Run};
 use crate::fit::subject::{self, Subject};
@@ -72,7 +72,7 @@ impl<'a> Opened<'a> {
                 };
                 Ok(of_report(&subject.analyze(&run)?, device, self.model.place))
             }
-            Source::Vllm(engine, text, weights) => Ok(of_engine(engine, text, *weights, device)),
+            Source::Vllm(engine, text, weights) => of_engine(engine, text, *weights, device),
             Source::Estimate(total) => Ok(self.of_estimate(*total, device, change.map(|(_, layers)| layers))),
         }
     }
@@ -176,10 +176,10 @@ fn vllm_source(deployment: &Deployment, model: &Model) -> Result<Source> {
     let text = architecture::read(&file)?.text.ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "the config describes no language model").in_file(&file)
     })?;
-    let params = model.params.unwrap_or_else(|| quick::params(&text));
+    let params = model.params.map_or_else(|| quick::params(&text), Ok)?;
     let weights = match model.file_size {
         Some(bytes) => bytes,
-        None => quick::inference(params, model.bits.unwrap_or(16), None).weights.0,
+        None => quick::inference(params, model.bits.unwrap_or(16), None)?.weights.0,
     };
     Ok(Source::Vllm(Box::new(engine(&model.vllm)?), Box::new(text), weights))
 }
@@ -212,12 +212,14 @@ fn engine(given: &Vllm) -> Result<vllm::Engine> {
 }
 
 /// An engine takes its whole share of the device, and must find it free.
-fn of_engine(engine: &vllm::Engine, text: &Text, weights: u64, device: &Device) -> Demand {
+fn of_engine(engine: &vllm::Engine, text: &Text, weights: u64, device: &Device) -> Result<Demand> {
     let known = "vLLM, not validated".to_owned();
     let Some(total) = device.vram else {
-        return Demand { refused: Some("vLLM needs a GPU".to_owned()), known, ..Demand::default() };
+        return Ok(Demand { refused: Some("vLLM needs a GPU".to_owned()), known, ..Demand::default() });
     };
     let found = vllm::plan(engine, text, weights, total, device.driver_context.unwrap_or(0));
+    countable(found.needed, "a KV cache of max_model_len tokens")?;
+    countable(found.activations, "one pass of max_num_batched_tokens")?;
     let gpus = device.gpus.unwrap_or(1);
     let refused = if engine.tensor_parallel_size > gpus {
         Some(format!("tensor_parallel_size is {}, and there are {gpus} GPUs", engine.tensor_parallel_size))
@@ -236,7 +238,7 @@ fn of_engine(engine: &vllm::Engine, text: &Text, weights: u64, device: &Device) 
         None
     };
     let (ram, vram) = (found.host.saturating_mul(engine.tensor_parallel_size), found.requested);
-    Demand { ram, vram, at_start: vram, refused, known, ..Demand::default() }
+    Ok(Demand { ram, vram, at_start: vram, refused, known, ..Demand::default() })
 }
 
 /// A rule of thumb over a file's length, a config or a number of parameters.
@@ -253,10 +255,10 @@ fn estimate(deployment: &Deployment, model: &Model) -> Result<Source> {
             let text = architecture::read(&file)?.text;
             quick::params(&text.ok_or_else(|| {
                 Error::new(ErrorKind::Unsupported, "the config describes no language model").in_file(&file)
-            })?)
+            })?)?
         }
         (None, None) => 0,
     };
-    let found = quick::inference(params, model.bits.unwrap_or(16), None);
+    let found = quick::inference(params, model.bits.unwrap_or(16), None)?;
     Ok(Source::Estimate(found.total().0))
 }

@@ -2,7 +2,7 @@
 
 use super::demand::{Demand, Opened};
 use super::file::{Deployment, Device, Mode, Scenario};
-use crate::error::Result;
+use crate::error::{Result, countable};
 use crate::fit::axis::Axis;
 use crate::fit::run::LAYERS;
 use crate::fit::search::{self, Probe};
@@ -42,6 +42,10 @@ fn placement(scenario: &Scenario, device: &Device, all: &[Opened<'_>]) -> Result
     let demands: Vec<Demand> =
         models.iter().map(|model| model.demand(device, None)).collect::<Result<_>>()?;
     let found = judge(scenario.mode, device, &models, &demands);
+    for (bytes, what) in [(found.ram_bytes, "main memory"), (found.vram_bytes, "device memory")] {
+        let what = format!("{what} in scenario \"{}\" on \"{}\"", scenario.name, device.name);
+        countable(bytes, &what)?;
+    }
     let remedy = if found.fits { None } else { remedy(scenario.mode, device, &models, &demands)? };
     Ok(Placement {
         scenario: scenario.name.clone(),
