@@ -126,10 +126,32 @@ fn check(model: &Model<'_>, settings: &Settings, caches: &Caches) -> Result<()> 
         return Err(Error::new(ErrorKind::Unsupported, message)
             .help("give `--cache-type-k` and `--cache-type-v` the same type"));
     }
+    if settings.flash_attention {
+        whole_blocks(model, settings)?;
+    }
     if settings.pooling > 4 {
         let message =
             format!("{}.pooling_type is {}, which is not known", model.architecture, settings.pooling);
         return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    Ok(())
+}
+
+/// Refuses heads that are not whole blocks of the types that are cached.
+///
+/// Source: llama.cpp 0.5.0, src/llama-context.cpp (`llama_init_from_model`).
+fn whole_blocks(model: &Model<'_>, settings: &Settings) -> Result<()> {
+    for layer in 0..model.layers {
+        for (dtype, width) in
+            [(settings.key_type, model.head_k(layer)), (settings.value_type, model.head_v(layer))]
+        {
+            if dtype.is_quantized() && !width.is_multiple_of(dtype.elements()) {
+                let message = format!("heads of {width} elements are not whole blocks of {}", dtype.name());
+                return Err(Error::new(ErrorKind::Unsupported, message)
+                    .note("llama.cpp refuses this type of cache for the model")
+                    .help("use `--cache-type-k f16 --cache-type-v f16`"));
+            }
+        }
     }
     Ok(())
 }

@@ -181,6 +181,11 @@ impl<'a> Model<'a> {
         self.stored.bool(&format!("{}.{name}", self.architecture))
     }
 
+    /// A text of the architecture.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.stored.text(&format!("{}.{name}", self.architecture))
+    }
+
     /// A stored tensor by its whole name.
     pub(super) fn tensor(&self, name: &str) -> Option<(u32, &'a StoredTensor)> {
         let &index = self.by_name.get(&WeightName::of(name))?;
@@ -193,17 +198,24 @@ impl<'a> Model<'a> {
     }
 
     /// Sets which layers have a window: as a list in the file says, else all but the last of every `period`.
-    ///
-    /// Source: src/llama-hparams.cpp (`set_swa_pattern`), src/llama-model.cpp (`load_swa_pattern`).
     pub(super) fn set_window(&mut self, default_tokens: u64, period: u64) {
+        self.set_windows(default_tokens, period, |layer, period| layer % period < period - 1);
+    }
+
+    /// The same, where all but the first of every `period` layers have a window.
+    pub(super) fn set_window_after_first(&mut self, period: u64) {
+        self.set_windows(0, period, |layer, period| layer % period != 0);
+    }
+
+    /// Source: src/llama-hparams.cpp (`set_swa_pattern`), src/llama-model.cpp (`load_swa_pattern`).
+    fn set_windows(&mut self, default_tokens: u64, period: u64, has_window: fn(u64, u64) -> bool) {
         let tokens = self.number("attention.sliding_window").unwrap_or(default_tokens);
         let own = self.number("attention.sliding_window_pattern");
         let list = self.numbers("attention.sliding_window_pattern").filter(|_| own.is_none());
         let period = own.unwrap_or(period);
-        let by_period = |layer: u64| period == 0 || layer % period < period - 1;
         let mut layers: Vec<bool> = match list {
             Some(list) => list.iter().map(|&value| value != 0).collect(),
-            None => (0..self.all_layers).map(by_period).collect(),
+            None => (0..self.all_layers).map(|layer| period == 0 || has_window(layer, period)).collect(),
         };
         layers.iter_mut().skip(self.layers as usize).for_each(|has| *has = false);
         self.window = Window { tokens, layers };

@@ -208,7 +208,11 @@ impl Placing<'_> {
             None => match name.split('.').next().unwrap_or(name) {
                 "token_embd" | "position_embd" | "token_types" | "per_layer_token_embd" => None,
                 // The norm before the output of LFM2.
-                "token_embd_norm" if self.stored.text("general.architecture") == Some("lfm2") => last,
+                "token_embd_norm"
+                    if matches!(self.stored.text("general.architecture"), Some("lfm2" | "lfm2moe")) =>
+                {
+                    last
+                }
                 "per_layer_model_proj"
                 | "per_layer_proj_norm"
                 | "token_embd_norm"

@@ -25,16 +25,26 @@ fn layout(model: &Model<'_>) -> Layout {
 
 /// Widths of a head and of the latent state.
 #[derive(Clone, Copy, Debug)]
-struct Widths {
-    key: u64,
-    value: u64,
-    rotary: u64,
-    rank: u64,
-    heads: u64,
+pub(super) struct Widths {
+    /// Of keys.
+    pub(super) key: u64,
+    /// Of values.
+    pub(super) value: u64,
+    /// Of the rotary part of keys.
+    pub(super) rotary: u64,
+    /// Of the latent state.
+    pub(super) rank: u64,
+    /// Number of heads.
+    pub(super) heads: u64,
 }
 
 impl Widths {
-    fn of(model: &Model<'_>) -> Result<Widths> {
+    /// The widths that a file gives.
+    ///
+    /// # Errors
+    ///
+    /// If one is missing.
+    pub(super) fn of(model: &Model<'_>) -> Result<Widths> {
         let (key, value) = match model.is_latent() {
             true => (model.number("attention.key_length_mla"), model.number("attention.value_length_mla")),
             false => (Some(model.head_k(0)), Some(model.head_v(0))),
@@ -93,7 +103,8 @@ fn experts(build: &mut Build<'_>, x: Id, layer: u64) -> Result<Id> {
         }
     };
     let is_normalized = build.model.flag("expert_weights_norm").unwrap_or(false);
-    let routed = build.experts(x, layer, Mixture { gating, is_normalized, is_scaled: true })?;
+    let routed =
+        build.experts(x, layer, Mixture { gating, is_normalized, is_scaled: true, is_squared: false })?;
     let names = ["ffn_up_shexp", "ffn_gate_shexp", "ffn_down_shexp"];
     let shared = build.feed_forward_of(x, layer, Activation::Gated, names)?;
     Ok(build.graph.add(routed, shared))
@@ -126,7 +137,7 @@ fn attention(
         let qkv = absorbed(build, [q, latent, turned], positions, layer, widths)?;
         (qkv, Some(build.need_layer(layer, "attn_v_b.weight")?))
     } else {
-        (written_out(build, [q, latent, turned], positions, layer, widths)?, None)
+        (written_out(build, [q, latent, turned], (positions, None), layer, widths)?, None)
     };
     if let Some(scales) = scales {
         qkv.q = build.graph.mul(qkv.q, scales);
@@ -159,10 +170,10 @@ fn absorbed(
 }
 
 /// Keys and values of every head.
-fn written_out(
+pub(super) fn written_out(
     build: &mut Build<'_>,
     [q, latent, turned]: [Id; 3],
-    positions: Id,
+    (positions, factors): (Id, Option<Id>),
     layer: u64,
     widths: Widths,
 ) -> Result<Qkv> {
@@ -173,7 +184,7 @@ fn written_out(
     let keys = build.graph.view_3d(kv, [plain, heads, tokens], [head, head * heads], 0);
     let v = build.graph.view_3d(kv, [value, heads, tokens], [head, head * heads], plain * 4);
     let v = build.graph.cont(v);
-    let q = build.graph.rope(q, positions, None);
+    let q = build.graph.rope(q, positions, factors);
     let turned = build.graph.repeat(turned, [rotary, heads, tokens, 1]);
     let k = build.graph.concat(keys, turned, 0);
     Ok(Qkv { q, k, v })

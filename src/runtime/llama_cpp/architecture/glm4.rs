@@ -10,16 +10,22 @@ use crate::runtime::llama_cpp::blocks::feed_forward::Activation;
 use crate::runtime::llama_cpp::blocks::head::Logits;
 use crate::runtime::llama_cpp::blocks::norm::Norm;
 use crate::runtime::llama_cpp::build::Build;
+use crate::runtime::llama_cpp::model::Model;
 
 /// `glm4`.
 pub(super) const GLM4: Architecture = Architecture::decoder("glm4", build);
 
+/// Parts of a position: four where the file has sections of the rotary dims.
+///
+/// Source: src/llama-hparams.cpp (`use_mrope`).
+pub(super) fn positions(model: &Model<'_>) -> u64 {
+    let key = format!("{}.rope.dimension_sections", model.architecture);
+    let sections = model.stored.numbers(&key).unwrap_or_default();
+    if sections.len() > 1 && sections.iter().take(2).all(|&size| size > 0.0) { 4 } else { 1 }
+}
+
 fn build(build: &mut Build<'_>) -> Result<()> {
-    let sections = build.model.numbers("rope.dimension_sections");
-    let list = build.model.stored.numbers("glm4.rope.dimension_sections").map(<[f64]>::to_vec);
-    let is_sectioned =
-        sections.is_some() || list.is_some_and(|list| list.iter().take(2).all(|&size| size > 0.0));
-    let inputs = Inputs::of(build, if is_sectioned { 4 } else { 1 })?;
+    let inputs = Inputs::of(build, positions(build.model))?;
     let mut x = inputs.x;
     for layer in 0..build.model.layers {
         build.graph.layer = Some(layer as u32);

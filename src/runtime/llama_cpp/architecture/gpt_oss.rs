@@ -17,7 +17,8 @@ pub(super) const GPT_OSS: Architecture =
 
 fn build(build: &mut Build<'_>) -> Result<()> {
     let inputs = Inputs::of(build, 1)?;
-    let kind = Mixture { gating: Gating::SoftmaxOfUsed, is_normalized: false, is_scaled: true };
+    let kind =
+        Mixture { gating: Gating::SoftmaxOfUsed, is_normalized: false, is_scaled: true, is_squared: false };
     let mut x = inputs.x;
     for layer in 0..build.model.layers {
         build.graph.layer = Some(layer as u32);

@@ -1,6 +1,6 @@
-//! LFM 2: layers of attention and layers of short convolutions.
+//! LFM 2: layers of attention and layers of short convolutions; with experts.
 //!
-//! Source: llama.cpp 0.5.0, src/models/lfm2.cpp.
+//! Source: llama.cpp 0.5.0, src/models/lfm2.cpp, lfm2moe.cpp.
 
 use super::dense::{Inputs, rotary_attention};
 use super::rules::Architecture;
@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::llama_cpp::blocks::attention::Extra;
 use crate::runtime::llama_cpp::blocks::feed_forward::Activation;
 use crate::runtime::llama_cpp::blocks::head::Logits;
+use crate::runtime::llama_cpp::blocks::mixture::{Gating, Mixture};
 use crate::runtime::llama_cpp::blocks::norm::Norm;
 use crate::runtime::llama_cpp::blocks::recurrent::States;
 use crate::runtime::llama_cpp::build::Build;
@@ -19,6 +20,10 @@ use crate::runtime::llama_cpp::tensor::{Id, Op};
 /// `lfm2`.
 pub(super) const LFM2: Architecture =
     Architecture { prepare, layout, ..Architecture::decoder("lfm2", build) };
+
+/// `lfm2moe`.
+pub(super) const LFM2MOE: Architecture =
+    Architecture { prepare, layout, ..Architecture::decoder("lfm2moe", build) };
 
 /// With a window, every layer of attention has it.
 fn prepare(model: &mut Model<'_>) {
@@ -60,7 +65,14 @@ fn build(build: &mut Build<'_>) -> Result<()> {
         build.wanted(layer, &mut out, &mut x, ids);
         let residual = build.graph.add(x, out);
         let normed = build.layer_norm(residual, Norm::Rms, layer, "ffn_norm");
-        let out = build.feed_forward(normed, layer, Activation::Gated)?;
+        let out = match build.layer_weight(layer, "ffn_gate_inp.weight") {
+            None => build.feed_forward(normed, layer, Activation::Gated)?,
+            Some(_) => {
+                let gating = Gating::by_file(build.model, None)?;
+                let kind = Mixture { gating, is_scaled: false, ..Mixture::USUAL };
+                build.experts(normed, layer, kind)?
+            }
+        };
         x = build.graph.add(residual, out);
         build.graph.name(x, "l_out");
     }

@@ -1,6 +1,6 @@
-//! Phi 3: queries are scaled, and the network's first weight holds the gate.
+//! Phi 3 and Phi 3.5 MoE: queries are scaled, and the network's first weight holds the gate.
 //!
-//! Source: llama.cpp 0.5.0, src/models/phi3.cpp.
+//! Source: llama.cpp 0.5.0, src/models/phi3.cpp, phimoe.cpp.
 
 use super::dense::{Inputs, rope_factors};
 use super::rules::Architecture;
@@ -14,6 +14,9 @@ use crate::runtime::llama_cpp::build::Build;
 
 /// `phi3`.
 pub(super) const PHI3: Architecture = Architecture::decoder("phi3", build);
+
+/// `phimoe`.
+pub(super) const PHIMOE: Architecture = Architecture::decoder("phimoe", build);
 
 fn build(build: &mut Build<'_>) -> Result<()> {
     let inputs = Inputs::of(build, 1)?;

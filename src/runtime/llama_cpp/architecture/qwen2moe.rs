@@ -2,24 +2,17 @@
 //!
 //! Source: llama.cpp 0.5.0, src/models/qwen2moe.cpp.
 
-use super::dense::{Inputs, layers};
+use super::dense::Decoder;
 use super::rules::Architecture;
 use crate::error::Result;
 use crate::runtime::llama_cpp::blocks::feed_forward::Activation;
-use crate::runtime::llama_cpp::blocks::head::Logits;
 use crate::runtime::llama_cpp::blocks::mixture::Mixture;
-use crate::runtime::llama_cpp::blocks::norm::Norm;
 use crate::runtime::llama_cpp::build::Build;
 use crate::runtime::llama_cpp::tensor::{Id, Op};
 
 /// `qwen2moe`.
-pub(super) const QWEN2MOE: Architecture = Architecture::decoder("qwen2moe", build);
-
-fn build(build: &mut Build<'_>) -> Result<()> {
-    let inputs = Inputs::of(build, 1)?;
-    let x = layers(build, &inputs, network)?;
-    build.finish(x, Norm::Rms, Logits::Plain)
-}
+pub(super) const QWEN2MOE: Architecture =
+    Architecture::decoder("qwen2moe", |build| Decoder { network, ..Decoder::USUAL }.build(build));
 
 fn network(build: &mut Build<'_>, x: Id, layer: u64) -> Result<Id> {
     let kind = Mixture { is_normalized: false, ..Mixture::USUAL };

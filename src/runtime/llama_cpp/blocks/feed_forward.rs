@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::runtime::llama_cpp::build::Build;
-use crate::runtime::llama_cpp::tensor::Id;
+use crate::runtime::llama_cpp::tensor::{Id, Op};
 
 /// What the network computes between its products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(in crate::runtime::llama_cpp) enum Activation {
     Halves,
     /// A function of the first product.
     Plain,
+    /// The square of what is above zero in the first product.
+    Squared,
 }
 
 impl Build<'_> {
@@ -49,6 +51,10 @@ impl Build<'_> {
             match kind {
                 Activation::Halves => self.graph.glu_halves(wide),
                 Activation::Gated | Activation::Plain => self.graph.unary(wide),
+                Activation::Squared => {
+                    let positive = self.graph.unary(wide);
+                    self.graph.apply(Op::Sqr, positive)
+                }
             }
         };
         self.graph.name(active, "ffn_act");

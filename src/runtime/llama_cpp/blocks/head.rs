@@ -58,6 +58,20 @@ impl Build<'_> {
         hidden
     }
 
+    /// The end of an encoder: the last norm, whose result is read after the run.
+    pub(in crate::runtime::llama_cpp) fn finish_hidden(&mut self, x: Id, norm: Norm) -> Result<()> {
+        let hidden = self.last_norm(x, norm);
+        self.graph.expand(hidden);
+        Ok(())
+    }
+
+    /// The end of an encoder without a last norm.
+    pub(in crate::runtime::llama_cpp) fn hidden_only(&mut self, hidden: Id) {
+        self.graph.name(hidden, "result_embd");
+        self.hidden_is(hidden);
+        self.graph.expand(hidden);
+    }
+
     /// Marks the hidden states that are read after the run.
     pub(in crate::runtime::llama_cpp) fn hidden_is(&mut self, hidden: Id) {
         self.graph.set_output(hidden);
@@ -91,7 +105,7 @@ impl Build<'_> {
     pub(in crate::runtime::llama_cpp) fn pool(&mut self) {
         let Some(hidden) = self.hidden.filter(|_| self.settings.embeddings) else { return };
         let sequences = self.batch.sequences;
-        let mut x = match self.settings.pooling {
+        let mut x = match self.of_classifier() {
             pooling::MEAN => {
                 let mean = self.graph.input("inp_mean", GgmlType::F32, [self.batch.tokens, sequences, 1, 1]);
                 let turned = self.graph.transpose(hidden);
@@ -107,9 +121,40 @@ impl Build<'_> {
         if self.settings.pooling == pooling::RANK {
             x = self.rank(x);
         }
+        self.graph.expand(x);
+        x = self.projected(x);
         self.graph.name(x, "result_embd_pooled");
         self.graph.set_output(x);
         self.graph.expand(x);
+    }
+
+    /// How hidden states become one; before a classifier, as it wants.
+    fn of_classifier(&self) -> u64 {
+        let own = self.settings.pooling;
+        let wanted = self.model.number("classifier.pooling_type");
+        // The classifier of ModernBERT wants the mean, where the file does not say otherwise.
+        let wanted = wanted.or_else(|| (self.model.architecture == "modern-bert").then_some(pooling::MEAN));
+        match (own, wanted) {
+            (pooling::RANK, Some(pooling::MEAN)) => pooling::MEAN,
+            _ => own,
+        }
+    }
+
+    /// The products behind the pooling, of files that have their weights.
+    ///
+    /// Source: src/llama-graph.cpp (`build_dense_out`).
+    fn projected(&mut self, x: Id) -> Id {
+        let mut x = x;
+        if let Some(weight) = self.find("dense_2.weight") {
+            x = self.graph.mul_mat(weight, x);
+        }
+        if let Some(bias) = self.find("dense_2.bias") {
+            x = self.graph.add(x, bias);
+        }
+        match self.find("dense_3.weight") {
+            Some(weight) => self.graph.mul_mat(weight, x),
+            None => x,
+        }
     }
 
     /// The classifier of a model that ranks.
@@ -127,6 +172,10 @@ impl Build<'_> {
                     x = self.norm_with(x, Norm::Layer, Some(weight), None);
                 }
             }
+        }
+        // Qwen's rankers choose between two words.
+        if matches!(self.model.architecture, "qwen3" | "qwen3vl") {
+            x = self.graph.soft_max(x, None, None);
         }
         x
     }

@@ -2,8 +2,9 @@
 //!
 //! Source: llama.cpp 0.5.0, src/llama-graph.cpp (`build_moe_ffn`).
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::llama_cpp::build::Build;
+use crate::runtime::llama_cpp::model::Model;
 use crate::runtime::llama_cpp::tensor::{Id, Op};
 
 /// How the experts of a token are weighed.
@@ -15,6 +16,36 @@ pub(in crate::runtime::llama_cpp) enum Gating {
     Sigmoid,
     /// Softmax over those that are used.
     SoftmaxOfUsed,
+    /// Sigmoid of each, by which the inputs of the experts are multiplied, not their results.
+    SigmoidBefore,
+}
+
+impl Gating {
+    /// As the file says; `default` where it does not.
+    ///
+    /// Source: src/llama-hparams.h (`llama_expert_gating_func_type`).
+    ///
+    /// # Errors
+    ///
+    /// If it says neither, or another way.
+    pub(in crate::runtime::llama_cpp) fn by_file(
+        model: &Model<'_>,
+        default: Option<Gating>,
+    ) -> Result<Gating> {
+        let number = model.number("expert_gating_func").unwrap_or(0);
+        let known = match number {
+            0 => default,
+            1 => Some(Gating::Softmax),
+            2 => Some(Gating::Sigmoid),
+            3 => Some(Gating::SoftmaxOfUsed),
+            _ => None,
+        };
+        known.ok_or_else(|| {
+            let message =
+                format!("{}.expert_gating_func is {number}, which is not known", model.architecture);
+            Error::new(ErrorKind::Unsupported, message)
+        })
+    }
 }
 
 /// A mixture of experts.
@@ -26,12 +57,28 @@ pub(in crate::runtime::llama_cpp) struct Mixture {
     pub(in crate::runtime::llama_cpp) is_normalized: bool,
     /// The weights are multiplied by the file's factor, if it has one.
     pub(in crate::runtime::llama_cpp) is_scaled: bool,
+    /// Experts without a gate square what is above zero.
+    pub(in crate::runtime::llama_cpp) is_squared: bool,
 }
 
 impl Mixture {
     /// Softmax, and weights that sum to one.
     pub(in crate::runtime::llama_cpp) const USUAL: Mixture =
-        Mixture { gating: Gating::Softmax, is_normalized: true, is_scaled: true };
+        Mixture { gating: Gating::Softmax, is_normalized: true, is_scaled: true, is_squared: false };
+
+    /// Weighed as the file says; by `default` where it does not say how.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gating::by_file`].
+    pub(in crate::runtime::llama_cpp) fn by_file(
+        model: &Model<'_>,
+        default: Option<Gating>,
+    ) -> Result<Mixture> {
+        let gating = Gating::by_file(model, default)?;
+        let is_normalized = model.flag("expert_weights_norm").unwrap_or(false);
+        Ok(Mixture { gating, is_normalized, ..Mixture::USUAL })
+    }
 }
 
 impl Build<'_> {
@@ -53,10 +100,11 @@ impl Build<'_> {
         let [width, tokens, ..] = self.graph.ne(x);
         let probabilities = match kind.gating {
             Gating::Softmax => self.graph.soft_max(logits, None, None),
-            Gating::Sigmoid => self.graph.unary(logits),
+            Gating::Sigmoid | Gating::SigmoidBefore => self.graph.unary(logits),
             Gating::SoftmaxOfUsed => logits,
         };
-        let mut selection = probabilities;
+        let is_before = kind.gating == Gating::SigmoidBefore;
+        let mut selection = if is_before { logits } else { probabilities };
         if let Some(bias) = self.layer_weight(layer, "exp_probs_b.bias") {
             selection = self.graph.add(selection, bias);
         }
@@ -69,11 +117,17 @@ impl Build<'_> {
         let weights = self.weights(weights, kind, [used, tokens]);
         self.graph.name(weights, "ffn_moe_weights");
         self.graph.expand(weights);
-        let rows = self.graph.reshape_3d(x, width, 1, tokens);
-        let active = self.gated_experts(rows, layer, ids)?;
+        let mut rows = self.graph.reshape_3d(x, width, 1, tokens);
+        if is_before {
+            let repeated = self.graph.repeat(rows, [width, used, tokens, 1]);
+            rows = self.graph.mul(repeated, weights);
+        }
+        let active = self.gated_experts(rows, layer, ids, kind.is_squared)?;
         let mut out = self.expert_product(active, layer, "ffn_down_exps", ids)?;
-        out = self.graph.mul(out, weights);
-        self.graph.name(out, "ffn_moe_weighted");
+        if !is_before {
+            out = self.graph.mul(out, weights);
+            self.graph.name(out, "ffn_moe_weighted");
+        }
         self.graph.expand(out);
         Ok(self.sum_of_used(out, used, [width, tokens]))
     }
@@ -121,7 +175,7 @@ impl Build<'_> {
     }
 
     /// Gate and up of the used experts, from one weight or from two.
-    fn gated_experts(&mut self, rows: Id, layer: u64, ids: Id) -> Result<Id> {
+    fn gated_experts(&mut self, rows: Id, layer: u64, ids: Id, is_squared: bool) -> Result<Id> {
         if self.layer_weight(layer, "ffn_gate_up_exps.weight").is_some() {
             let both = self.expert_product(rows, layer, "ffn_gate_up_exps", ids)?;
             let ([double, ne1, ne2, _], nb) = (self.graph.ne(both), self.graph.get(both).nb);
@@ -132,7 +186,8 @@ impl Build<'_> {
         }
         let up = self.expert_product(rows, layer, "ffn_up_exps", ids)?;
         if self.layer_weight(layer, "ffn_gate_exps.weight").is_none() {
-            return Ok(self.graph.unary(up));
+            let active = self.graph.unary(up);
+            return Ok(if is_squared { self.graph.apply(Op::Sqr, active) } else { active });
         }
         let gate = self.expert_product(rows, layer, "ffn_gate_exps", ids)?;
         Ok(self.graph.glu(gate, up))
