@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// Who places the buffers: a planner's name, or `all` for a table of all of them
     #[arg(long, value_name = "PLANNER", default_value = "greedy-by-size")]
     planner: String,
-    /// Exit with status 1 if the arena is larger than this, such as 16MiB
+    /// Exit with status 1 if the arena is larger than this, such as 16MiB; a search ends with the first plan that fits
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     capacity: Option<u64>,
     /// Write the plan, the problem with a column offset, to this file; `-` is standard output, then without text
@@ -48,6 +48,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut options = Options::default();
     options.seed = args.seed;
+    options.capacity = args.capacity.map(Bytes);
     options.time_limit = Duration::try_from_secs_f64(args.time_limit).map_err(|error| {
         let message = format!("time limit {} is not a number of seconds: {error}", args.time_limit);
         Error::new(ErrorKind::Usage, message)
@@ -105,6 +106,7 @@ fn row(planner: Planner, solution: &Solution) -> PlannerRow {
     row.arena_bytes = solution.plan.arena_size.0;
     row.bound_bytes = solution.bound.0;
     row.is_optimal = solution.is_optimal();
+    row.stopped = solution.stopped.map(Into::into);
     row
 }
 
@@ -112,15 +114,19 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| format!("\"{text}\" is not a number of seconds; write it as 0.5"))
 }
 
-/// Arena, distance from the bound, and whether it is proved.
+/// Arena, distance from the bound, and why a search ended or that no plan is better.
 fn describe(solution: &Solution) -> String {
     let (arena, bound) = (solution.plan.arena_size, solution.bound);
     let gap = match bound.0 {
         0 => 0.0,
         _ => 100.0 * (arena - bound).0 as f64 / bound.0 as f64,
     };
-    let proof = if solution.is_optimal() { "optimal" } else { "" };
-    let line = format!("arena {:<30} gap {gap:>7.2} %  {proof}", exact(arena));
+    let end = match solution.stopped {
+        Some(stop) => stop.describe(),
+        None if solution.is_optimal() => "optimal",
+        None => "",
+    };
+    let line = format!("arena {:<30} gap {gap:>7.2} %  {end}", exact(arena));
     line.trim_end().to_owned()
 }
 

@@ -9,30 +9,39 @@
 //! Source: the idea is TVM's, src/tir/usmp/algo/hill_climb.cc; the moves are ours.
 
 use super::random::Random;
-use super::{Options, best_fit, first_fit, greedy_by_size};
+use super::{Options, Solution, Stop, best_fit, finish, first_fit, greedy_by_size};
 use crate::problem::{Problem, lower_bound};
 use std::time::Instant;
 
 /// Placements of single buffers that a run may cost in all.
 const PLACEMENTS: usize = 2_000_000;
 
-/// Offsets by buffer.
-pub(super) fn offsets(problem: &Problem, options: &Options) -> Vec<u64> {
+/// The best plan of a fixed number of changes, or of those within the time limit.
+pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
     let (first, deadline) = (options.share(1, 2), options.deadline());
     let height = |offsets: &[u64]| {
         let ends = problem.buffers.iter().zip(offsets).map(|(buffer, offset)| offset + buffer.size.0);
         ends.max().unwrap_or(0)
     };
-    let floor = lower_bound(problem).0;
+    let bound = lower_bound(problem);
+    let goal = options.goal(bound).0;
     let mut order = greedy_by_size::order(problem);
     // What does not get there in half of the time would not get anywhere in the other half.
     let Some(mut best) = first_fit::in_order_until(problem, &order, first) else {
-        return best_fit::offsets(problem);
+        let plan = finish(problem, best_fit::offsets(problem));
+        let stopped = Some(options.stop(plan.arena_size, bound, Stop::TimeLimit));
+        return Solution { plan, bound, stopped };
     };
     let mut best_height = height(&best);
     let mut random = Random::new(options.seed);
+    let mut stopped = Stop::Budget;
     for _ in 0..PLACEMENTS / order.len().max(1) {
-        if best_height <= floor || Instant::now() >= deadline {
+        if best_height <= goal {
+            break;
+        }
+        // Unless this change is done in time.
+        stopped = Stop::TimeLimit;
+        if Instant::now() >= deadline {
             break;
         }
         let undo = order.clone();
@@ -44,8 +53,11 @@ pub(super) fn offsets(problem: &Problem, options: &Options) -> Vec<u64> {
         } else {
             order = undo;
         }
+        stopped = Stop::Budget;
     }
-    best
+    let plan = finish(problem, best);
+    let stopped = Some(options.stop(plan.arena_size, bound, stopped));
+    Solution { plan, bound, stopped }
 }
 
 /// Moves a buffer at the top, or one that lives together with it, to an earlier place in the order.

@@ -28,7 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Plan, Problem, lower_bound};
 use solution::finish;
 
-pub use solution::{Options, Solution};
+pub use solution::{Options, Solution, Stop};
 
 /// A way to give every buffer an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -206,28 +206,23 @@ pub fn solve_after(problem: &Problem, planner: Planner, before: &Plan) -> Result
 /// As [`solve`].
 pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Result<Solution> {
     validate(problem)?;
-    let offsets = match planner {
-        Planner::Naive => naive::offsets(problem),
-        Planner::FirstFit => first_fit::offsets(problem),
-        Planner::BestFit => best_fit::offsets(problem),
-        Planner::GreedyBySize => greedy_by_size::offsets(problem),
-        Planner::GreedyByBreadth => greedy_by_breadth::offsets(problem),
-        Planner::IntervalColoring => interval_coloring::offsets(problem),
-        Planner::OnnxRuntime => onnxruntime::offsets(problem),
-        Planner::HillClimb => hill_climb::offsets(problem, options),
-        Planner::Exact => return Ok(exact::solve(problem, options)),
-        Planner::Openvino => {
-            return Ok(Solution { plan: openvino::plan(problem), bound: lower_bound(problem) });
-        }
-        Planner::GpuPool => {
-            return Ok(Solution { plan: gpu_pool::plan(problem), bound: lower_bound(problem) });
-        }
+    let plan = match planner {
+        Planner::Naive => finish(problem, naive::offsets(problem)),
+        Planner::FirstFit => finish(problem, first_fit::offsets(problem)),
+        Planner::BestFit => finish(problem, best_fit::offsets(problem)),
+        Planner::GreedyBySize => finish(problem, greedy_by_size::offsets(problem)),
+        Planner::GreedyByBreadth => finish(problem, greedy_by_breadth::offsets(problem)),
+        Planner::IntervalColoring => finish(problem, interval_coloring::offsets(problem)),
+        Planner::OnnxRuntime => finish(problem, onnxruntime::offsets(problem)),
+        Planner::Openvino => openvino::plan(problem),
+        Planner::GpuPool => gpu_pool::plan(problem),
         Planner::BfcArena | Planner::BfcArenaAsRequested => {
-            let plan = bfc_arena::plan(problem, planner.extension(), None, false);
-            return Ok(Solution { plan, bound: lower_bound(problem) });
+            bfc_arena::plan(problem, planner.extension(), None, false)
         }
+        Planner::HillClimb => return Ok(hill_climb::solve(problem, options)),
+        Planner::Exact => return Ok(exact::solve(problem, options)),
     };
-    Ok(Solution { plan: finish(problem, offsets), bound: lower_bound(problem) })
+    Ok(Solution { plan, bound: lower_bound(problem), stopped: None })
 }
 
 /// The lowest of some plans, each the work of milliseconds, and whose it is; no buffers are searched over.

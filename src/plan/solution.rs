@@ -12,6 +12,8 @@ pub struct Options {
     pub time_limit: Duration,
     /// Where random choices start.
     pub seed: u64,
+    /// The first plan that fits is enough.
+    pub capacity: Option<Bytes>,
 }
 
 impl Options {
@@ -27,11 +29,60 @@ impl Options {
         let time_limit = self.time_limit / whole.max(1) * part;
         Options { time_limit, ..*self }.deadline()
     }
+
+    /// The arena that no search goes below: the bound, or the capacity if that is more.
+    pub(super) fn goal(&self, bound: Bytes) -> Bytes {
+        self.capacity.map_or(bound, |capacity| capacity.max(bound))
+    }
+
+    /// Why a search ended whose plan is as given, if not for the reason given.
+    pub(super) fn stop(&self, arena: Bytes, bound: Bytes, otherwise: Stop) -> Stop {
+        if arena <= bound {
+            Stop::Optimal
+        } else if self.capacity.is_some_and(|capacity| arena <= capacity) {
+            Stop::Capacity
+        } else {
+            otherwise
+        }
+    }
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { time_limit: Duration::from_secs(2), seed: 0 }
+        Options { time_limit: Duration::from_secs(2), seed: 0, capacity: None }
+    }
+}
+
+/// Why a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The plan is proved the best.
+    Optimal,
+    /// The plan fits the capacity.
+    Capacity,
+    /// The time was over.
+    TimeLimit,
+    /// All changes were tried that the planner tries.
+    Budget,
+    /// Some alignments do not divide each other: such problems are not searched.
+    Alignments,
+    /// The system gave no threads for the search.
+    Threads,
+}
+
+impl Stop {
+    /// What the text says.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Stop::Optimal => "optimal",
+            Stop::Capacity => "fits the capacity",
+            Stop::TimeLimit => "stopped at the time limit",
+            Stop::Budget => "stopped after all its changes",
+            Stop::Alignments => "not searched: alignments do not divide each other",
+            Stop::Threads => "not searched: no threads",
+        }
     }
 }
 
@@ -43,6 +94,8 @@ pub struct Solution {
     pub plan: Plan,
     /// No plan has a smaller arena: the pressure, or more where a search proved more.
     pub bound: Bytes,
+    /// Why the search ended; none for planners that do not search.
+    pub stopped: Option<Stop>,
 }
 
 impl Solution {

@@ -273,6 +273,12 @@ impl Ord for Entry {
     }
 }
 
+/// How many items start or end between two full sections: no others are fused, apart from those of pinwheels.
+pub(super) fn may_fuse(items: &[Item], sections: usize, pressure: u64) -> usize {
+    let is_full = full_boundaries(items, sections, pressure);
+    items.iter().filter(|item| is_full[item.start] || is_full[item.end]).count()
+}
+
 /// For each boundary whether the section before it and the one after it are as full as any.
 fn full_boundaries(items: &[Item], sections: usize, pressure: u64) -> Vec<bool> {
     let mut changes = vec![0i128; sections + 1];

@@ -3,7 +3,7 @@
 //! Two guesses of each part ([`fuse`](super::fuse)) go on side by side, the
 //! parts take turns, and what a guess leaves is searched now and then.
 
-use super::fuse::Fusion;
+use super::fuse::{self, Fusion};
 use super::parts::{self, Part};
 use super::rounds::{greedy, height, problem_of, search_part};
 use crate::plan::random::Random;
@@ -34,6 +34,9 @@ struct Guess<'a> {
 impl<'a> Guess<'a> {
     /// None if few items seem to belong together.
     fn new(number: usize, part: &'a Part, seed: u64, deadline: Instant) -> Option<Guess<'a>> {
+        if fuse::may_fuse(&part.items, part.sections, part.pressure) * 4 < part.items.len() {
+            return None;
+        }
         let start = |lane: u64| {
             Fusion::new(&part.items, part.sections, part.pressure, Random::new(seed ^ lane << 32), deadline)
         };
@@ -63,14 +66,13 @@ impl<'a> Guess<'a> {
     }
 }
 
-/// Puts better plans of parts in the place of those that are above their pressure.
+/// Puts better plans of parts in the place of those that are above the goal.
 ///
 /// Guesses are changed for the first six eighths of the time; then what they leave is searched for one.
-pub(super) fn improve(parts: &[Part], plans: &mut [Vec<u64>], seed: u64, time: Duration) {
+pub(super) fn improve(parts: &[Part], plans: &mut [Vec<u64>], goal: u64, seed: u64, time: Duration) {
     let start = Instant::now();
-    let low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
     let deadline = start + time / 8 * 6;
-    let is_open = |number: usize, plan: &[u64]| height(&parts[number], plan) > low;
+    let is_open = |number: usize, plan: &[u64]| height(&parts[number], plan) > goal;
     let open = (0..parts.len()).filter(|&number| is_open(number, &plans[number]));
     let mut guesses: Vec<Guess<'_>> =
         open.filter_map(|number| Guess::new(number, &parts[number], seed, deadline)).collect();
@@ -161,7 +163,7 @@ mod tests {
         assert!(height(&part, &start) > part.pressure);
         let parts = [part];
         let mut plans = [start];
-        improve(&parts, &mut plans, 0, Duration::from_secs(60));
+        improve(&parts, &mut plans, 0, 0, Duration::from_secs(60));
         assert_eq!(height(&parts[0], &plans[0]), parts[0].pressure);
         assert!(is_apart(&parts[0], &plans[0]));
     }
@@ -186,7 +188,7 @@ mod tests {
         assert!(Guess::new(0, &part, 0, deadline).is_none());
         let (parts, start) = ([part], vec![0, 300, 600, 900, 1200]);
         let mut plans = [start.clone()];
-        improve(&parts, &mut plans, 0, Duration::from_secs(60));
+        improve(&parts, &mut plans, 0, 0, Duration::from_secs(60));
         assert_eq!(plans, [start]);
     }
 
@@ -199,7 +201,7 @@ mod tests {
         let parts = [high, tiling(20, 3)];
         let start = [vec![0], greedy(&parts[1], Instant::now() + Duration::from_secs(60))];
         let mut plans = start.clone();
-        improve(&parts, &mut plans, 0, Duration::from_secs(60));
+        improve(&parts, &mut plans, 1_000_000, 0, Duration::from_secs(60));
         assert_eq!(plans, start);
     }
 }

@@ -12,6 +12,7 @@
 //! Rounds count placements, not seconds: the same seed gives the same plan,
 //! unless the time limit cuts a round.
 
+mod eject;
 mod forest;
 mod fuse;
 mod guess;
@@ -21,12 +22,13 @@ mod rounds;
 mod search;
 mod subset_sum;
 
-use super::{Options, Solution, finish, greedy_by_size};
-use crate::problem::{Problem, lower_bound};
+use super::{Options, Solution, Stop, finish, greedy_by_breadth, greedy_by_size};
+use crate::problem::{Plan, Problem, lower_bound};
 use crate::units::Bytes;
 use parts::Part;
-use rounds::{MAX_ITEMS, greedy, height, is_searchable, search_part};
-use std::time::Instant;
+use rounds::{MAX_ITEMS, height, is_searchable, problem_of, search_part};
+use std::iter;
+use std::time::{Duration, Instant};
 
 /// Searches that run side by side.
 const THREADS: usize = 2;
@@ -37,68 +39,127 @@ const FRAME_BYTES: usize = 8 << 10;
 /// Searches that may be on one stack: a thread that waits for a search takes up another.
 const NESTED: usize = 4;
 
+/// Of more items the ejection search gets half of the time.
+const MANY_ITEMS: usize = 500;
+
 /// The best plan found within the time limit, and the best bound proved.
 pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
     let (first, second, deadline) = (options.share(1, 3), options.share(1, 2), options.deadline());
     let bound = lower_bound(problem);
+    let goal = options.goal(bound);
     let greedy = finish(problem, greedy_by_size::offsets_until(problem, first));
-    let Some((unit, parts)) = parts::split(problem).filter(|_| greedy.arena_size > bound) else {
-        return Solution { plan: greedy, bound };
+    let end = |plan: Plan, bound: Bytes, otherwise: Stop| {
+        let stopped = Some(options.stop(plan.arena_size, bound, otherwise));
+        Solution { plan, bound, stopped }
     };
+    if greedy.arena_size <= goal {
+        return end(greedy, bound, Stop::Optimal);
+    }
+    let Some((unit, parts)) = parts::split(problem) else { return end(greedy, bound, Stop::Alignments) };
     // A search has a frame for every item of its part.
     let largest = parts.iter().map(|part| part.items.len()).max().unwrap_or(0).min(MAX_ITEMS);
     let stack = NESTED * largest.max(1000) * FRAME_BYTES;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).stack_size(stack).build();
-    let Ok(pool) = pool else { return Solution { plan: greedy, bound } };
-    let (low, offsets) =
-        pool.install(|| solve_parts(problem, unit, &parts, options.seed, [second, deadline]));
+    let Ok(pool) = pool else { return end(greedy, bound, Stop::Threads) };
+    let task = Task { unit, goal: goal.0 / unit, seed: options.seed, deadline };
+    let (low, offsets) = pool.install(|| {
+        let starts = parts.iter().map(|part| starts(part, unit, &greedy, second)).collect();
+        task.solve(&parts, starts, problem.buffers.len())
+    });
+    let bound = bound.max(proved(problem, low * unit));
     let plan = finish(problem, offsets);
-    Solution {
-        bound: bound.max(proved(problem, low * unit)),
-        plan: if plan.arena_size < greedy.arena_size { plan } else { greedy },
-    }
+    end(if plan.arena_size < greedy.arena_size { plan } else { greedy }, bound, Stop::TimeLimit)
 }
 
-/// The height in units below which there is no plan, and offsets of all buffers.
-///
-/// Greedy plans end by the first deadline, the search by the second.
-fn solve_parts(
-    problem: &Problem,
+/// Greedy plans of a part: that of the whole problem, and one by breadth if it is done by the deadline.
+fn starts(part: &Part, unit: u64, whole: &Plan, deadline: Instant) -> Vec<Vec<u64>> {
+    let items = problem_of(part.items.iter());
+    let offsets: Vec<u64> = part.buffers.iter().map(|&index| whole.offsets[index].0).collect();
+    let first: Vec<u64> = match offsets.iter().all(|offset| offset.is_multiple_of(unit)) {
+        true => offsets.into_iter().map(|offset| offset / unit).collect(),
+        false => greedy_by_size::offsets_until(&items, deadline),
+    };
+    let is_open = height(part, &first) > part.pressure;
+    let by_breadth = is_open.then(|| greedy_by_breadth::offsets_until(&items, deadline)).flatten();
+    iter::once(first).chain(by_breadth).collect()
+}
+
+/// What the searches have in common.
+struct Task {
     unit: u64,
-    parts: &[Part],
+    /// A plan of this height in units is enough.
+    goal: u64,
     seed: u64,
-    [first, deadline]: [Instant; 2],
-) -> (u64, Vec<u64>) {
-    let mut low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
-    let mut plans: Vec<Vec<u64>> = parts.iter().map(|part| greedy(part, first)).collect();
-    guess::improve(parts, &mut plans, seed, deadline.saturating_duration_since(Instant::now()));
-    // What is not done in its share of the time goes on in what others left.
-    for turn in 0.. {
-        let is_open =
-            |&number: &usize| height(&parts[number], &plans[number]) > low && is_searchable(&parts[number]);
-        let mut open: Vec<usize> = (0..parts.len()).filter(is_open).collect();
-        if open.is_empty() || turn > 0 && Instant::now() >= deadline {
-            break;
+    deadline: Instant,
+}
+
+impl Task {
+    /// The height in units below which there is no plan, and offsets of all buffers.
+    fn solve(&self, parts: &[Part], mut starts: Vec<Vec<Vec<u64>>>, buffers: usize) -> (u64, Vec<u64>) {
+        let mut low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
+        let goal = low.max(self.goal);
+        for (part, starts) in parts.iter().zip(&mut starts) {
+            eject::descend(part, goal, starts, self.seed, eject::SHORT, self.deadline);
         }
-        // The small parts first: they leave their time to the large ones.
-        open.sort_by_key(|&number| parts[number].items.len());
-        for (done, &number) in open.iter().enumerate() {
-            let part = &parts[number];
-            let left = deadline.saturating_duration_since(Instant::now());
-            let share = if open.len() == 1 { left } else { left / (open.len() - done + 1) as u32 };
-            let best = std::mem::take(&mut plans[number]);
-            let found = search_part(part, low, best, seed.wrapping_add(turn), share, u64::MAX);
-            low = low.max(found.low);
-            plans[number] = found.offsets;
+        let mut plans: Vec<Vec<u64>> = starts.iter_mut().map(|starts| starts.remove(0)).collect();
+        guess::improve(parts, &mut plans, low.max(self.goal), self.seed, self.left());
+        // What is not done in its share of the time goes on in what others left.
+        for turn in 0.. {
+            let goal = low.max(self.goal);
+            let is_open = |&number: &usize| height(&parts[number], &plans[number]) > goal;
+            let mut open: Vec<usize> = (0..parts.len()).filter(is_open).collect();
+            if open.is_empty() || turn > 0 && Instant::now() >= self.deadline {
+                break;
+            }
+            // The small parts first: they leave their time to the large ones.
+            open.sort_by_key(|&number| parts[number].items.len());
+            for (done, &number) in open.iter().enumerate() {
+                let share = match open.len() {
+                    1 => self.left(),
+                    all => self.left() / (all - done + 1) as u32,
+                };
+                let mut known = vec![std::mem::take(&mut plans[number])];
+                known.append(&mut starts[number]);
+                (low, plans[number]) = self.improve(&parts[number], low, known, turn, share);
+            }
         }
+        let mut offsets = vec![0; buffers];
+        for (part, plan) in parts.iter().zip(plans) {
+            for (&index, offset) in part.buffers.iter().zip(plan) {
+                offsets[index] = offset * self.unit;
+            }
+        }
+        (low, offsets)
     }
-    let mut offsets = vec![0; problem.buffers.len()];
-    for (part, plan) in parts.iter().zip(plans) {
-        for (&index, offset) in part.buffers.iter().zip(plan) {
-            offsets[index] = offset * unit;
+
+    /// Uses the time for one part of which plans are known: `low`, or more if that is proved, and the best plan.
+    fn improve(
+        &self,
+        part: &Part,
+        low: u64,
+        mut plans: Vec<Vec<u64>>,
+        turn: u64,
+        time: Duration,
+    ) -> (u64, Vec<u64>) {
+        let (start, seed) = (Instant::now(), self.seed.wrapping_add(turn));
+        let goal = low.max(self.goal);
+        let is_searchable = is_searchable(part);
+        if part.items.len() > MANY_ITEMS || !is_searchable {
+            let time = if is_searchable { time / 2 } else { time };
+            eject::descend(part, goal, &mut plans, seed, eject::LONG, start + time);
         }
+        let best = plans.swap_remove(0);
+        if !is_searchable {
+            return (low, best);
+        }
+        let left = time.saturating_sub(start.elapsed());
+        let found = search_part(part, goal, best, seed, left, u64::MAX);
+        (low.max(found.low), found.offsets)
     }
-    (low, offsets)
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
 }
 
 /// What a bound on padded sizes says of the arena, whose last buffer is not padded.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Larger parts keep their greedy plan: a search would take one step per second.
-pub(super) const MAX_ITEMS: usize = 20_000;
+pub(super) const MAX_ITEMS: usize = 6_000;
 
 /// Sections × items alive there, over all sections: bounds the memory of a search.
 const MAX_CELLS: usize = 20_000_000;

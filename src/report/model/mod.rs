@@ -20,7 +20,7 @@ pub(crate) use diff::classes;
 pub use diff::{Delta, Diff, DiffRow, Grouping, PhaseDelta, Status};
 pub use sweep::{Figures, Fit, FitRow, Piece, Point, Sweep};
 pub use tables::{PlannerRow, PlannerTable, QuickEstimate, Verification};
-pub use words::{By, Class, Known, Role, Severity, Task, Verdict};
+pub use words::{By, Class, Known, Role, Severity, Stop, Task, Verdict};
 
 use crate::error;
 use schemars::JsonSchema;

@@ -1,6 +1,6 @@
 //! What `quick`, `plan` and `verify` report, as data.
 
-use super::{SCHEMA_VERSION, Tool};
+use super::{SCHEMA_VERSION, Stop, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,9 @@ pub struct PlannerRow {
     pub bound_bytes: u64,
     /// Whether no smaller arena is possible.
     pub is_optimal: bool,
+    /// Why its search ended; none if it does not search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stop>,
 }
 
 /// What the geometry checker found.

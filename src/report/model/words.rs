@@ -1,6 +1,6 @@
 //! The closed sets of words that a report uses.
 
-use crate::{error, scenario, schedule};
+use crate::{error, plan, scenario, schedule};
 
 /// Defines an enum whose variants are words of the JSON, in snake case.
 macro_rules! words {
@@ -71,6 +71,22 @@ words! {
         Warning = "warning",
         /// A number is incomplete: totals are lower bounds.
         Incomplete = "incomplete",
+    }
+    /// Why a planner's search ended.
+    Stop {
+        /// The plan is proved the best.
+        Optimal = "optimal",
+        /// The plan fits the capacity.
+        Capacity = "capacity",
+        /// The time was over.
+        #[default]
+        TimeLimit = "time_limit",
+        /// All changes were tried that the planner tries.
+        Budget = "budget",
+        /// Some alignments do not divide each other: such problems are not searched.
+        Alignments = "alignments",
+        /// The system gave no threads for the search.
+        Threads = "threads",
     }
     /// How the breakdown groups.
     By {
@@ -155,6 +171,19 @@ impl From<schedule::Known> for Known {
             schedule::Known::UpperBound => Known::UpperBound,
             schedule::Known::Assumed => Known::Assumed,
             schedule::Known::LowerBound => Known::LowerBound,
+        }
+    }
+}
+
+impl From<plan::Stop> for Stop {
+    fn from(stop: plan::Stop) -> Stop {
+        match stop {
+            plan::Stop::Optimal => Stop::Optimal,
+            plan::Stop::Capacity => Stop::Capacity,
+            plan::Stop::TimeLimit => Stop::TimeLimit,
+            plan::Stop::Budget => Stop::Budget,
+            plan::Stop::Alignments => Stop::Alignments,
+            plan::Stop::Threads => Stop::Threads,
         }
     }
 }
