@@ -2,7 +2,7 @@
 
 use arbtest::arbtest;
 use memgraph::ids::{StorageId, ValueId};
-use memgraph::plan::{self, Options, Planner};
+use memgraph::plan::{self, Options, Params, Planner, Stop};
 use memgraph::problem::{Plan, Problem, lower_bound};
 use memgraph::schedule::Storage;
 use memgraph::verify::{self, geometry, replay};
@@ -11,6 +11,10 @@ use std::time::Duration;
 
 /// Milliseconds per property.
 const BUDGET: u64 = 1_000;
+
+/// Heights of the lowest plans known, in fixtures/problems.
+const BEST_D: u64 = 1_000_448;
+const BEST_J: u64 = 1_014_784;
 
 /// What the planners that search get on random problems, which few of them need.
 fn brief() -> Options {
@@ -132,6 +136,57 @@ fn exact_is_no_higher_than_greedy() {
         let [exact, greedy] =
             [Planner::Exact, Planner::GreedyBySize].map(|planner| checked(&problem, planner));
         assert!(exact.arena_size <= greedy.arena_size, "{problem:?}");
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+/// The lowest plans known of MiniMalloc's D and J, which nobody has proved the best.
+#[test]
+fn best_plans_known_hold() {
+    for (name, arena, bound) in [("D", BEST_D, 986_112), ("J", BEST_J, 989_184)] {
+        let path = format!("fixtures/problems/minimalloc-{name}.plan.csv");
+        let table = plan::csv::read(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let plan = table.plan.unwrap();
+        assert_eq!(geometry::check(&table.problem, &plan), []);
+        assert_eq!((plan.arena_size, lower_bound(&table.problem)), (Bytes(arena), Bytes(bound)));
+    }
+}
+
+#[test]
+fn a_search_ends_with_the_first_plan_that_fits() {
+    arbtest(|u| {
+        let problem = fuzzing::problem(u)?;
+        let bound = lower_bound(&problem);
+        for planner in [Planner::Exact, Planner::HillClimb] {
+            let mut options = brief();
+            let best = plan::solve_with(&problem, planner, &options).unwrap();
+            options.capacity = Some(Bytes(best.plan.arena_size.0 + best.plan.arena_size.0 / 10));
+            let first = plan::solve_with(&problem, planner, &options).unwrap();
+            let expected = if first.plan.arena_size <= first.bound { Stop::Optimal } else { Stop::Capacity };
+            if first.plan.arena_size <= options.capacity.unwrap() {
+                assert_eq!(first.stopped, Some(expected), "{} on {problem:?}", planner.name());
+            }
+            assert!(first.bound >= bound);
+        }
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+#[test]
+fn without_a_technique_plans_hold_and_proofs_are_proofs() {
+    arbtest(|u| {
+        let problem = fuzzing::problem(u)?;
+        let all = plan::solve_with(&problem, Planner::Exact, &brief()).unwrap();
+        for name in Params::NAMES {
+            let mut options = brief();
+            options.exact.switch_off(name).unwrap();
+            let solution = plan::solve_with(&problem, Planner::Exact, &options).unwrap();
+            assert_eq!(geometry::check(&problem, &solution.plan), [], "without {name} on {problem:?}");
+            assert!(solution.bound <= all.plan.arena_size, "without {name} on {problem:?}");
+            assert!(all.bound <= solution.plan.arena_size, "without {name} on {problem:?}");
+        }
         Ok(())
     })
     .budget_ms(BUDGET);

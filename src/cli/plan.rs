@@ -43,12 +43,16 @@ pub(super) struct Args {
     /// Where random choices start
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_number)]
     seed: u64,
+    /// Leave a technique of `exact` out, to measure what it is worth; docs/planners.md lists them
+    #[arg(long, value_name = "TECHNIQUE", hide = true)]
+    without: Vec<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut options = Options::default();
     options.seed = args.seed;
     options.capacity = args.capacity.map(Bytes);
+    args.without.iter().try_for_each(|name| options.exact.switch_off(name))?;
     options.time_limit = Duration::try_from_secs_f64(args.time_limit).map_err(|error| {
         let message = format!("time limit {} is not a number of seconds: {error}", args.time_limit);
         Error::new(ErrorKind::Usage, message)

@@ -8,7 +8,7 @@
 //! Inference", arXiv:2001.03288, section 4.2, with offsets instead of shared objects.
 
 use super::first_fit;
-use crate::problem::{Problem, pressure};
+use crate::problem::{LiveRange, Problem, pressure};
 use std::cmp::Reverse;
 use std::time::Instant;
 
@@ -23,18 +23,24 @@ pub(super) fn offsets_until(problem: &Problem, deadline: Instant) -> Option<Vec<
 }
 
 fn order(problem: &Problem) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..problem.buffers.len()).collect();
+    let peaks = peaks(problem);
+    // A buffer is placed with the first of its steps, that is, with its highest.
+    order.sort_by_key(|&index| (Reverse(peaks[index]), Reverse(problem.buffers[index].size)));
+    order
+}
+
+/// For each buffer the most bytes alive at a step of its life, and which step is the first of these.
+pub(super) fn peaks(problem: &Problem) -> Vec<(u64, Reverse<usize>)> {
     let curve = pressure(problem);
     let peaks = Peaks::new(curve.iter().map(|&(_, bytes)| bytes.0));
-    let mut order: Vec<usize> = (0..problem.buffers.len()).collect();
-    // A buffer is placed with the first of its steps, that is, with its highest.
-    order.sort_by_cached_key(|&index| {
-        let buffer = &problem.buffers[index];
+    let highest = |live: &LiveRange| {
         // The curve changes only where the sum does: the buffer may start inside a stretch.
-        let first = curve.partition_point(|&(step, _)| step <= buffer.live.start).saturating_sub(1);
-        let last = curve.partition_point(|&(step, _)| step < buffer.live.end);
-        (Reverse(peaks.highest(first, last)), Reverse(buffer.size))
-    });
-    order
+        let first = curve.partition_point(|&(step, _)| step <= live.start).saturating_sub(1);
+        let last = curve.partition_point(|&(step, _)| step < live.end);
+        peaks.highest(first, last)
+    };
+    problem.buffers.iter().map(|buffer| highest(&buffer.live)).collect()
 }
 
 /// The highest entry of any stretch of a list, and the first of them among equals.

@@ -1,89 +1,76 @@
-//! `hill-climb`: greedy by size, then small changes of the order while they do not hurt.
+//! `hill-climb`: two greedy plans, and then changes that lower the plan.
 //!
-//! The buffers are placed first-fit in an order. A change takes a buffer that
-//! ends at the top of the arena, or one that lives together with it, and moves
-//! it to an earlier place in the order. A change that makes the arena higher is
-//! taken back. The number of changes is fixed by the size of the problem, so
-//! that the plan depends on the seed alone; a time limit may end it earlier.
+//! One plan has the largest buffers first. The other has those first that live
+//! while most bytes are alive, then those that live longest. Buffers above an
+//! aimed height take the place of others, which are placed anew: see
+//! [`eject`]. How many buffers are placed in all is fixed by the size of the
+//! problem, so that the plan depends on the seed alone; a time limit may end it earlier.
 //!
-//! Source: the idea is TVM's, src/tir/usmp/algo/hill_climb.cc; the moves are ours.
+//! Source: the second order is that of the hill climb of Arm's Vela 3.10,
+//! ethosu/vela/hillclimb_allocation.py, `LiveRangeInfo.__lt__`. Vela then swaps,
+//! in the order, two buffers that affect the highest one, and places all again.
 
-use super::random::Random;
-use super::{Options, Solution, Stop, best_fit, finish, first_fit, greedy_by_size};
-use crate::problem::{Problem, lower_bound};
+use super::exact::eject::{self, Budget};
+use super::exact::{first_plans, parts, rounds, starts};
+use super::{Options, Solution, Stop, finish, first_fit, greedy_by_breadth};
+use crate::problem::{Plan, Problem, lower_bound};
+use std::cmp::Reverse;
 use std::time::Instant;
 
-/// Placements of single buffers that a run may cost in all.
-const PLACEMENTS: usize = 2_000_000;
+/// At most 20,000 placements a try of each of two searches, fewer if there are more than 300 buffers.
+const BUDGET: Budget = Budget { looks: 6_000_000, steps: 20_000, tries: 30 };
 
-/// The best plan of a fixed number of changes, or of those within the time limit.
+/// The best plan of a fixed number of placements, or of those within the time limit.
 pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
     let (first, deadline) = (options.share(1, 2), options.deadline());
-    let height = |offsets: &[u64]| {
-        let ends = problem.buffers.iter().zip(offsets).map(|(buffer, offset)| offset + buffer.size.0);
-        ends.max().unwrap_or(0)
-    };
     let bound = lower_bound(problem);
-    let goal = options.goal(bound).0;
-    let mut order = greedy_by_size::order(problem);
-    // What does not get there in half of the time would not get anywhere in the other half.
-    let Some(mut best) = first_fit::in_order_until(problem, &order, first) else {
-        let plan = finish(problem, best_fit::offsets(problem));
-        let stopped = Some(options.stop(plan.arena_size, bound, Stop::TimeLimit));
-        return Solution { plan, bound, stopped };
+    let goal = options.goal(bound);
+    let known = first_plans(problem, by_pressure, first);
+    let end = |plan: Plan, otherwise: Stop| {
+        let stopped = Some(options.stop(plan.arena_size, bound, otherwise));
+        Solution { plan, bound, stopped }
     };
-    let mut best_height = height(&best);
-    let mut random = Random::new(options.seed);
-    let mut stopped = Stop::Budget;
-    for _ in 0..PLACEMENTS / order.len().max(1) {
-        if best_height <= goal {
-            break;
-        }
-        // Unless this change is done in time.
-        stopped = Stop::TimeLimit;
-        if Instant::now() >= deadline {
-            break;
-        }
-        let undo = order.clone();
-        move_one(problem, &best, best_height, &mut order, &mut random);
-        let Some(offsets) = first_fit::in_order_until(problem, &order, deadline) else { break };
-        let found = height(&offsets);
-        if found <= best_height {
-            (best, best_height) = (offsets, found);
-        } else {
-            order = undo;
-        }
-        stopped = Stop::Budget;
+    if known[0].arena_size <= goal {
+        return end(known[0].clone(), Stop::Optimal);
     }
-    let plan = finish(problem, best);
-    let stopped = Some(options.stop(plan.arena_size, bound, stopped));
-    Solution { plan, bound, stopped }
+    let Some((unit, parts)) = parts::split(problem, true) else {
+        return end(known[0].clone(), Stop::Alignments);
+    };
+    let low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
+    let goal = low.max(goal.0 / unit);
+    let mut offsets = vec![0; problem.buffers.len()];
+    for part in &parts {
+        let mut plans = starts(part, unit, &known, first);
+        eject::descend(part, goal, &mut plans, options.seed, BUDGET, deadline);
+        let best = plans.iter().min_by_key(|plan| rounds::height(part, plan));
+        for (&index, offset) in part.buffers.iter().zip(best.into_iter().flatten()) {
+            offsets[index] = offset * unit;
+        }
+    }
+    let plan = finish(problem, offsets);
+    let stopped = if Instant::now() < deadline { Stop::Budget } else { Stop::TimeLimit };
+    let plans = known.into_iter().take(1).chain([plan]);
+    let best = plans.min_by_key(|plan| plan.arena_size).unwrap_or_default();
+    end(best, stopped)
 }
 
-/// Moves a buffer at the top, or one that lives together with it, to an earlier place in the order.
-fn move_one(problem: &Problem, offsets: &[u64], height: u64, order: &mut [usize], random: &mut Random) {
-    let buffers = &problem.buffers;
-    let at_top = |&index: &usize| offsets[index] + buffers[index].size.0 == height;
-    let tops: Vec<usize> = (0..buffers.len()).filter(at_top).collect();
-    let Some(&top) = random.choose(&tops) else { return };
-    let live = &buffers[top].live;
-    let neighbour =
-        |index: usize| buffers[index].live.start < live.end && live.start < buffers[index].live.end;
-    let neighbours: Vec<usize> = (0..order.len()).filter(|&place| neighbour(order[place])).collect();
-    let from = match random.below(2) {
-        0 => order.iter().position(|&index| index == top),
-        _ => random.choose(&neighbours).copied(),
-    };
-    if let Some(from) = from {
-        let to = random.below(from as u64 + 1) as usize;
-        order[to..=from].rotate_right(1);
-    }
+/// Offsets of buffers placed in the order of the most bytes alive during their lives, then of duration, start and size.
+fn by_pressure(problem: &Problem, deadline: Instant) -> Option<Vec<u64>> {
+    let mut order: Vec<usize> = (0..problem.buffers.len()).collect();
+    let peaks = greedy_by_breadth::peaks(problem);
+    order.sort_by_key(|&index| {
+        let buffer = &problem.buffers[index];
+        let live = &buffer.live;
+        (Reverse(peaks[index].0), Reverse(live.end - live.start), live.start, Reverse(buffer.size))
+    });
+    first_fit::in_order_until(problem, &order, deadline)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{Planner, solve};
+    use std::time::Duration;
 
     #[test]
     fn climbs_where_greedy_is_off() {
@@ -102,5 +89,14 @@ mod tests {
         let greedy = solve(&problem, Planner::GreedyBySize).unwrap().arena_size;
         let climbed = solve(&problem, Planner::HillClimb).unwrap().arena_size;
         assert!(lower_bound(&problem) == climbed && climbed <= greedy, "{climbed} {greedy}");
+    }
+
+    #[test]
+    fn what_lives_at_the_peak_is_placed_first() {
+        // offset ↑  ├──c──┤         The peak is at step 2. The longer of the two that live there is first,
+        //           ├a┤├──b──┤      then the shorter, and then a, which is larger than both.
+        let problem = Problem::default().with(0, 1, 5).with(2, 5, 4).with(1, 3, 3);
+        let late = Instant::now() + Duration::from_secs(60);
+        assert_eq!(by_pressure(&problem, late), Some(vec![0, 0, 4]));
     }
 }

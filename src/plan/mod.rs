@@ -28,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::problem::{Plan, Problem, lower_bound};
 use solution::finish;
 
+pub use exact::Params;
 pub use solution::{Options, Solution, Stop};
 
 /// A way to give every buffer an offset.

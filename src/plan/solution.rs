@@ -1,5 +1,6 @@
 //! What a planner is given apart from the problem, and what it answers.
 
+use super::Params;
 use crate::problem::{Plan, Problem};
 use crate::units::Bytes;
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ pub struct Options {
     pub seed: u64,
     /// The first plan that fits is enough.
     pub capacity: Option<Bytes>,
+    /// What `exact` does.
+    pub exact: Params,
 }
 
 impl Options {
@@ -49,7 +52,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { time_limit: Duration::from_secs(2), seed: 0, capacity: None }
+        Options { time_limit: Duration::from_secs(2), seed: 0, capacity: None, exact: Params::default() }
     }
 }
 
@@ -67,6 +70,8 @@ pub enum Stop {
     Budget,
     /// Some alignments do not divide each other: such problems are not searched.
     Alignments,
+    /// There are more buffers than are searched without the ejection search.
+    Size,
     /// The system gave no threads for the search.
     Threads,
 }
@@ -81,6 +86,7 @@ impl Stop {
             Stop::TimeLimit => "stopped at the time limit",
             Stop::Budget => "stopped after all its changes",
             Stop::Alignments => "not searched: alignments do not divide each other",
+            Stop::Size => "not searched: too many buffers",
             Stop::Threads => "not searched: no threads",
         }
     }

@@ -31,18 +31,20 @@ use std::time::Instant;
 
 /// What bounds a search besides its deadline.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
+pub(in crate::plan) struct Budget {
     /// Looks at placed items that one try costs, about: the more items, the fewer insertions.
-    looks: u64,
+    pub(in crate::plan) looks: u64,
+    /// Most insertions of a try.
+    pub(in crate::plan) steps: u64,
     /// Most tries.
-    tries: u64,
+    pub(in crate::plan) tries: u64,
 }
 
 /// Enough where few items are above the goal.
-pub(super) const SHORT: Budget = Budget { looks: 2_000_000, tries: 2 };
+pub(super) const SHORT: Budget = Budget { looks: 2_000_000, steps: 5_000, tries: 2 };
 
 /// All the time that there is.
-pub(super) const LONG: Budget = Budget { looks: 60_000_000, tries: u64::MAX };
+pub(super) const LONG: Budget = Budget { looks: 60_000_000, steps: 100_000, tries: u64::MAX };
 
 /// Of the way from the bound to the best plan what is left above the next height, in 1/16, for each of two searches;
 /// the next one if neither finds a plan.
@@ -68,7 +70,7 @@ const UNTIMED: u64 = 16;
 ///
 /// No try starts after the deadline. Which plan leads to a lower one depends less on its height than on how much of it
 /// is above the goal, so the searches take turns at them.
-pub(super) fn descend(
+pub(in crate::plan) fn descend(
     part: &Part,
     goal: u64,
     plans: &mut Vec<Vec<u64>>,
@@ -77,7 +79,7 @@ pub(super) fn descend(
     deadline: Instant,
 ) {
     let floor = goal.max(part.pressure);
-    let steps = (budget.looks / part.items.len().max(1) as u64).max(UNTIMED);
+    let steps = (budget.looks / part.items.len().max(1) as u64).clamp(UNTIMED, budget.steps);
     plans.sort_by_key(|plan| height(part, plan));
     let mut high = plans.first().map_or(0, |plan| height(part, plan));
     let mut lanes = [0, 1].map(|lane| Ejection::new(&part.items, Random::new(seed ^ lane << 32)));
@@ -311,7 +313,7 @@ mod tests {
     use std::time::Duration;
 
     fn part(problem: &Problem) -> Part {
-        parts::split(problem).unwrap().1.pop().unwrap()
+        parts::split(problem, true).unwrap().1.pop().unwrap()
     }
 
     fn is_apart(part: &Part, offsets: &[u64]) -> bool {

@@ -4,6 +4,7 @@
 //! parts take turns, and what a guess leaves is searched now and then.
 
 use super::fuse::{self, Fusion};
+use super::params::Params;
 use super::parts::{self, Part};
 use super::rounds::{greedy, height, problem_of, search_part};
 use crate::plan::random::Random;
@@ -46,14 +47,14 @@ impl<'a> Guess<'a> {
     }
 
     /// Changes both guesses some time, and searches what they leave: the best plan, if there is one.
-    fn round(&mut self, seed: u64, deadline: Instant) -> Option<Vec<u64>> {
+    fn round(&mut self, seed: u64, deadline: Instant, params: Params) -> Option<Vec<u64>> {
         let Guess { part, lanes: [first, second], looks, .. } = self;
         let guess = |fusion: &mut Fusion| {
             fusion.improve(*looks);
             let left = (fusion.open() as u64).max(1);
             let nodes = if *looks == 0 { FIRST_NODES } else { looks.saturating_mul(LEFT) / (left * left) };
             let is_worth = *looks == 0 || fusion.open() <= MOST_LEFT;
-            is_worth.then(|| place(part, fusion, seed, nodes, deadline)).flatten()
+            is_worth.then(|| place(part, fusion, seed, nodes, deadline, params)).flatten()
         };
         let (ours, theirs) = rayon::join(|| guess(first), || guess(second));
         if 6 * first.open() < 5 * second.open() {
@@ -69,7 +70,17 @@ impl<'a> Guess<'a> {
 /// Puts better plans of parts in the place of those that are above the goal.
 ///
 /// Guesses are changed for the first six eighths of the time; then what they leave is searched for one.
-pub(super) fn improve(parts: &[Part], plans: &mut [Vec<u64>], goal: u64, seed: u64, time: Duration) {
+pub(super) fn improve(
+    parts: &[Part],
+    plans: &mut [Vec<u64>],
+    goal: u64,
+    seed: u64,
+    time: Duration,
+    params: Params,
+) {
+    if !params.fusing {
+        return;
+    }
     let start = Instant::now();
     let deadline = start + time / 8 * 6;
     let is_open = |number: usize, plan: &[u64]| height(&parts[number], plan) > goal;
@@ -86,7 +97,7 @@ pub(super) fn improve(parts: &[Part], plans: &mut [Vec<u64>], goal: u64, seed: u
     };
     while !guesses.is_empty() && Instant::now() < deadline {
         guesses.retain_mut(|guess| {
-            let found = guess.round(seed, deadline);
+            let found = guess.round(seed, deadline, params);
             keep(guess, found)
         });
     }
@@ -96,19 +107,27 @@ pub(super) fn improve(parts: &[Part], plans: &mut [Vec<u64>], goal: u64, seed: u
         let share = Instant::now() + left / (guesses.len() - done) as u32;
         let [first, second] = &guess.lanes;
         let best = if first.open() <= second.open() { first } else { second };
-        keep(guess, place(guess.part, best, seed, u64::MAX, share));
+        keep(guess, place(guess.part, best, seed, u64::MAX, share, params));
     }
 }
 
 /// A plan of what is left of a guess.
-fn place(part: &Part, fusion: &Fusion, seed: u64, nodes: u64, deadline: Instant) -> Option<Vec<u64>> {
+fn place(
+    part: &Part,
+    fusion: &Fusion,
+    seed: u64,
+    nodes: u64,
+    deadline: Instant,
+    params: Params,
+) -> Option<Vec<u64>> {
     let fused = fusion.fused();
     let problem = problem_of(fused.iter().map(|(item, _)| item));
-    let (unit, parts) = parts::split(&problem)?;
+    let (unit, parts) = parts::split(&problem, params.sections)?;
     let mut offsets = vec![0; part.items.len()];
     for smaller in &parts {
         let time = deadline.saturating_duration_since(Instant::now());
-        let found = search_part(smaller, part.pressure / unit, greedy(smaller, deadline), seed, time, nodes);
+        let (goal, start) = (part.pressure / unit, greedy(smaller, deadline));
+        let found = search_part(smaller, goal, start, seed, time, nodes, params);
         for (&index, offset) in smaller.buffers.iter().zip(found.offsets) {
             for &(member, distance) in &fused[index].1 {
                 offsets[member] = offset * unit + distance;
@@ -143,7 +162,7 @@ mod tests {
         }
         let add = |problem: Problem, ((start, end), size)| problem.with(start, end, size);
         let problem = open.into_iter().fold(Problem::default(), add);
-        parts::split(&problem).unwrap().1.pop().unwrap()
+        parts::split(&problem, true).unwrap().1.pop().unwrap()
     }
 
     fn is_apart(part: &Part, offsets: &[u64]) -> bool {
@@ -163,7 +182,7 @@ mod tests {
         assert!(height(&part, &start) > part.pressure);
         let parts = [part];
         let mut plans = [start];
-        improve(&parts, &mut plans, 0, 0, Duration::from_secs(60));
+        improve(&parts, &mut plans, 0, 0, Duration::from_secs(60), Params::default());
         assert_eq!(height(&parts[0], &plans[0]), parts[0].pressure);
         assert!(is_apart(&parts[0], &plans[0]));
     }
@@ -173,7 +192,7 @@ mod tests {
         let part = tiling(40, 2);
         let deadline = Instant::now() + Duration::from_secs(60);
         let guess = Guess::new(0, &part, 0, deadline).unwrap();
-        let offsets = place(&part, &guess.lanes[0], 0, FIRST_NODES, deadline).unwrap();
+        let offsets = place(&part, &guess.lanes[0], 0, FIRST_NODES, deadline, Params::default()).unwrap();
         assert_eq!(offsets.len(), part.items.len());
         assert!(is_apart(&part, &offsets));
     }
@@ -183,25 +202,25 @@ mod tests {
         // Whatever ends leaves another number of bytes than what starts next takes.
         let problem =
             Problem::default().with(0, 2, 101).with(1, 4, 57).with(3, 6, 211).with(5, 8, 23).with(7, 9, 83);
-        let part = parts::split(&problem).unwrap().1.pop().unwrap();
+        let part = parts::split(&problem, true).unwrap().1.pop().unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         assert!(Guess::new(0, &part, 0, deadline).is_none());
         let (parts, start) = ([part], vec![0, 300, 600, 900, 1200]);
         let mut plans = [start.clone()];
-        improve(&parts, &mut plans, 0, 0, Duration::from_secs(60));
+        improve(&parts, &mut plans, 0, 0, Duration::from_secs(60), Params::default());
         assert_eq!(plans, [start]);
     }
 
     #[test]
     fn a_part_below_the_highest_pressure_keeps_its_plan() {
         // The first part needs more than the second whatever the second's plan is.
-        let high = parts::split(&Problem::default().with(0, 1, 1_000_000)).unwrap().1.pop().unwrap();
+        let high = parts::split(&Problem::default().with(0, 1, 1_000_000), true).unwrap().1.pop().unwrap();
         let high =
             Part { pressure: 1_000_000, items: vec![Item { size: 1_000_000, ..high.items[0] }], ..high };
         let parts = [high, tiling(20, 3)];
         let start = [vec![0], greedy(&parts[1], Instant::now() + Duration::from_secs(60))];
         let mut plans = start.clone();
-        improve(&parts, &mut plans, 1_000_000, 0, Duration::from_secs(60));
+        improve(&parts, &mut plans, 1_000_000, 0, Duration::from_secs(60), Params::default());
         assert_eq!(plans, start);
     }
 }

@@ -12,19 +12,21 @@
 //! Rounds count placements, not seconds: the same seed gives the same plan,
 //! unless the time limit cuts a round.
 
-mod eject;
+pub(super) mod eject;
 mod forest;
 mod fuse;
 mod guess;
 mod matches;
-mod parts;
-mod rounds;
+mod params;
+pub(super) mod parts;
+pub(super) mod rounds;
 mod search;
 mod subset_sum;
 
 use super::{Options, Solution, Stop, finish, greedy_by_breadth, greedy_by_size};
 use crate::problem::{Plan, Problem, lower_bound};
 use crate::units::Bytes;
+pub use params::Params;
 use parts::Part;
 use rounds::{MAX_ITEMS, height, is_searchable, problem_of, search_part};
 use std::iter;
@@ -44,44 +46,64 @@ const MANY_ITEMS: usize = 500;
 
 /// The best plan found within the time limit, and the best bound proved.
 pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
-    let (first, second, deadline) = (options.share(1, 3), options.share(1, 2), options.deadline());
+    let (half, deadline) = (options.share(1, 2), options.deadline());
     let bound = lower_bound(problem);
     let goal = options.goal(bound);
-    let greedy = finish(problem, greedy_by_size::offsets_until(problem, first));
+    let known = first_plans(problem, greedy_by_breadth::offsets_until, half);
     let end = |plan: Plan, bound: Bytes, otherwise: Stop| {
         let stopped = Some(options.stop(plan.arena_size, bound, otherwise));
         Solution { plan, bound, stopped }
     };
-    if greedy.arena_size <= goal {
-        return end(greedy, bound, Stop::Optimal);
+    if known[0].arena_size <= goal {
+        return end(known[0].clone(), bound, Stop::Optimal);
     }
-    let Some((unit, parts)) = parts::split(problem) else { return end(greedy, bound, Stop::Alignments) };
+    let params = options.exact;
+    let Some((unit, parts)) = parts::split(problem, params.sections) else {
+        return end(known[0].clone(), bound, Stop::Alignments);
+    };
     // A search has a frame for every item of its part.
     let largest = parts.iter().map(|part| part.items.len()).max().unwrap_or(0).min(MAX_ITEMS);
     let stack = NESTED * largest.max(1000) * FRAME_BYTES;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).stack_size(stack).build();
-    let Ok(pool) = pool else { return end(greedy, bound, Stop::Threads) };
-    let task = Task { unit, goal: goal.0 / unit, seed: options.seed, deadline };
+    let Ok(pool) = pool else { return end(known[0].clone(), bound, Stop::Threads) };
+    let task = Task { unit, goal: goal.0 / unit, seed: options.seed, params, deadline };
     let (low, offsets) = pool.install(|| {
-        let starts = parts.iter().map(|part| starts(part, unit, &greedy, second)).collect();
+        let starts = parts.iter().map(|part| starts(part, unit, &known, half)).collect();
         task.solve(&parts, starts, problem.buffers.len())
     });
     let bound = bound.max(proved(problem, low * unit));
     let plan = finish(problem, offsets);
-    end(if plan.arena_size < greedy.arena_size { plan } else { greedy }, bound, Stop::TimeLimit)
+    let stopped = if Instant::now() < deadline { Stop::Size } else { Stop::TimeLimit };
+    let plans = known.into_iter().take(1).chain([plan]);
+    let best = plans.min_by_key(|plan| plan.arena_size).unwrap_or_default();
+    end(best, bound, stopped)
 }
 
-/// Greedy plans of a part: that of the whole problem, and one by breadth if it is done by the deadline.
-fn starts(part: &Part, unit: u64, whole: &Plan, deadline: Instant) -> Vec<Vec<u64>> {
-    let items = problem_of(part.items.iter());
-    let offsets: Vec<u64> = part.buffers.iter().map(|&index| whole.offsets[index].0).collect();
-    let first: Vec<u64> = match offsets.iter().all(|offset| offset.is_multiple_of(unit)) {
-        true => offsets.into_iter().map(|offset| offset / unit).collect(),
-        false => greedy_by_size::offsets_until(&items, deadline),
+/// A greedy plan by size and what `another` makes by the deadline, the lower one first; there is at least one.
+pub(super) fn first_plans(
+    problem: &Problem,
+    another: fn(&Problem, Instant) -> Option<Vec<u64>>,
+    deadline: Instant,
+) -> Vec<Plan> {
+    let (by_size, other) =
+        rayon::join(|| greedy_by_size::offsets_until(problem, deadline), || another(problem, deadline));
+    let mut plans: Vec<Plan> =
+        iter::once(by_size).chain(other).map(|offsets| finish(problem, offsets)).collect();
+    plans.sort_by_key(|plan| plan.arena_size);
+    plans
+}
+
+/// Plans of a part: those of the whole problem that are multiples of the unit, or else one by size.
+pub(super) fn starts(part: &Part, unit: u64, known: &[Plan], deadline: Instant) -> Vec<Vec<u64>> {
+    let scaled = |plan: &Plan| -> Option<Vec<u64>> {
+        let offsets = part.buffers.iter().map(|&index| plan.offsets[index].0);
+        offsets.map(|offset| offset.is_multiple_of(unit).then_some(offset / unit)).collect()
     };
-    let is_open = height(part, &first) > part.pressure;
-    let by_breadth = is_open.then(|| greedy_by_breadth::offsets_until(&items, deadline)).flatten();
-    iter::once(first).chain(by_breadth).collect()
+    let mut starts: Vec<Vec<u64>> = known.iter().filter_map(scaled).collect();
+    if starts.is_empty() {
+        starts.push(greedy_by_size::offsets_until(&problem_of(part.items.iter()), deadline));
+    }
+    starts
 }
 
 /// What the searches have in common.
@@ -90,6 +112,7 @@ struct Task {
     /// A plan of this height in units is enough.
     goal: u64,
     seed: u64,
+    params: Params,
     deadline: Instant,
 }
 
@@ -98,15 +121,18 @@ impl Task {
     fn solve(&self, parts: &[Part], mut starts: Vec<Vec<Vec<u64>>>, buffers: usize) -> (u64, Vec<u64>) {
         let mut low = parts.iter().map(|part| part.pressure).max().unwrap_or(0);
         let goal = low.max(self.goal);
-        for (part, starts) in parts.iter().zip(&mut starts) {
+        for (part, starts) in parts.iter().zip(&mut starts).filter(|_| self.params.ejection) {
             eject::descend(part, goal, starts, self.seed, eject::SHORT, self.deadline);
         }
         let mut plans: Vec<Vec<u64>> = starts.iter_mut().map(|starts| starts.remove(0)).collect();
-        guess::improve(parts, &mut plans, low.max(self.goal), self.seed, self.left());
+        guess::improve(parts, &mut plans, goal, self.seed, self.left(), self.params);
         // What is not done in its share of the time goes on in what others left.
         for turn in 0.. {
             let goal = low.max(self.goal);
-            let is_open = |&number: &usize| height(&parts[number], &plans[number]) > goal;
+            let is_open = |&number: &usize| {
+                let part = &parts[number];
+                height(part, &plans[number]) > goal && (self.params.ejection || is_searchable(part))
+            };
             let mut open: Vec<usize> = (0..parts.len()).filter(is_open).collect();
             if open.is_empty() || turn > 0 && Instant::now() >= self.deadline {
                 break;
@@ -144,7 +170,7 @@ impl Task {
         let (start, seed) = (Instant::now(), self.seed.wrapping_add(turn));
         let goal = low.max(self.goal);
         let is_searchable = is_searchable(part);
-        if part.items.len() > MANY_ITEMS || !is_searchable {
+        if self.params.ejection && (part.items.len() > MANY_ITEMS || !is_searchable) {
             let time = if is_searchable { time / 2 } else { time };
             eject::descend(part, goal, &mut plans, seed, eject::LONG, start + time);
         }
@@ -153,7 +179,7 @@ impl Task {
             return (low, best);
         }
         let left = time.saturating_sub(start.elapsed());
-        let found = search_part(part, goal, best, seed, left, u64::MAX);
+        let found = search_part(part, goal, best, seed, left, u64::MAX, self.params);
         (low.max(found.low), found.offsets)
     }
 

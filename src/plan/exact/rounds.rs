@@ -1,5 +1,6 @@
 //! Two searches over one part in rounds: one for a plan at the bound, one for a plan lower than the best so far.
 
+use super::params::Params;
 use super::parts::{Item, Part};
 use super::search::{Limits, Search, Verdict};
 use crate::plan::random::Random;
@@ -20,6 +21,9 @@ const FIRST_ROUND: u64 = 1000;
 
 /// How many heights the second search takes turns at.
 const AIMS: u32 = 5;
+
+/// Rounds in which the first search looks for a plan at the bound alone.
+const PATIENCE: u32 = 24;
 
 /// Exponents of duration and size by which items are preferred, one pair per round.
 const PREFERENCES: [(f64, f64); 6] = [(1.0, 1.0), (1.0, 0.0), (1.0, 0.5), (0.5, 1.0), (2.0, 1.0), (0.0, 1.0)];
@@ -46,6 +50,7 @@ pub(super) fn search_part(
     seed: u64,
     time: Duration,
     nodes: u64,
+    params: Params,
 ) -> Found {
     let deadline = Instant::now() + time;
     let mut high = height(part, &best);
@@ -55,20 +60,24 @@ pub(super) fn search_part(
     }
     let mut lanes = [(0, 1), (1, PREFERENCES.len())].map(|(number, period)| Lane {
         period,
-        search: Search::new(&part.items, part.sections),
+        search: Search::new(&part.items, part.sections, params),
         random: Random::new(seed.wrapping_mul(2).wrapping_add(number)),
-        budget: FIRST_ROUND,
+        params,
+        budget: if params.restarts { FIRST_ROUND } else { u64::MAX },
         runs: 0,
     });
-    let mut misses = 0;
+    let (mut misses, mut rounds) = (0, 0u32);
     let mut spent = 0u64;
     while high > low.max(goal) && spent < nodes && Instant::now() < deadline {
         spent = spent.saturating_add(lanes[0].budget);
         let floor = low.max(goal);
-        // The second search aims by turns at a half, a quarter … of the way down.
-        let step = ((high - floor) >> (1 + misses % AIMS)).max(1);
-        let heights = [floor, high - step];
-        let verdicts = round(&mut lanes, heights, deadline);
+        // The second search aims by turns at a half, a quarter … of the way down. So does the first one most of the time
+        // once it has found nothing at the bound.
+        let above = |misses: u32| high - ((high - floor) >> (1 + misses % AIMS)).max(1);
+        let first = if rounds < PATIENCE || rounds % 4 == 0 { floor } else { above(misses + 2) };
+        let heights = [first, above(misses)];
+        rounds += 1;
+        let verdicts = round(&mut lanes, heights, floor, deadline);
         for ((lane, height_tried), verdict) in lanes.iter().zip(heights).zip(verdicts) {
             match verdict {
                 Verdict::Found if height(part, &lane.search.offsets) < high => {
@@ -88,6 +97,7 @@ pub(super) fn search_part(
 struct Lane<'a> {
     search: Search<'a>,
     random: Random,
+    params: Params,
     /// Placements of the next run.
     budget: u64,
     runs: usize,
@@ -100,10 +110,11 @@ impl Lane<'_> {
     fn run(&mut self, height: u64, deadline: Instant, cancel: &AtomicBool) -> Verdict {
         let block = self.runs / self.period;
         let turn = self.runs % self.period + block / 2 * self.period;
+        let turn = if self.params.preferences { turn } else { 0 };
         let (duration, size) = PREFERENCES[turn % PREFERENCES.len()];
         let noise = if self.runs < 2 * PREFERENCES.len() { 0.0 } else { 0.5 };
         let random = &mut self.random;
-        let contacts = block.is_multiple_of(2);
+        let contacts = block.is_multiple_of(2) && self.params.contacts;
         self.search.prefer(contacts, |item| {
             let spread = 1.0 + noise * random.below(1 << 20) as f64 / f64::from(1 << 20);
             ((item.end - item.start) as f64).powf(duration) * (item.size as f64).powf(size) * spread
@@ -117,14 +128,17 @@ impl Lane<'_> {
     }
 }
 
-/// Runs both searches. A plan of the first is at the bound: it ends the second.
-fn round(lanes: &mut [Lane<'_>; 2], heights: [u64; 2], deadline: Instant) -> [Verdict; 2] {
+/// Runs both searches, or the second alone. A plan of the first at the bound ends the second.
+fn round(lanes: &mut [Lane<'_>; 2], heights: [u64; 2], floor: u64, deadline: Instant) -> [Verdict; 2] {
     let (never, cancel) = (AtomicBool::new(false), AtomicBool::new(false));
     let [first, second] = lanes;
+    if !first.params.two_searches {
+        return [Verdict::Stopped, second.run(heights[1], deadline, &never)];
+    }
     let (first, second) = rayon::join(
         || {
             let verdict = first.run(heights[0], deadline, &never);
-            cancel.store(verdict == Verdict::Found, Ordering::Relaxed);
+            cancel.store(verdict == Verdict::Found && heights[0] == floor, Ordering::Relaxed);
             verdict
         },
         || second.run(heights[1], deadline, &cancel),
@@ -151,7 +165,7 @@ pub(super) fn greedy(part: &Part, deadline: Instant) -> Vec<u64> {
     if height(part, &by_breadth) < height(part, &by_size) { by_breadth } else { by_size }
 }
 
-pub(super) fn height(part: &Part, offsets: &[u64]) -> u64 {
+pub(in crate::plan) fn height(part: &Part, offsets: &[u64]) -> u64 {
     part.items.iter().zip(offsets).map(|(item, offset)| offset + item.size).max().unwrap_or(0)
 }
 
@@ -167,7 +181,7 @@ mod tests {
     }
 
     fn part(problem: &Problem) -> Part {
-        let (_, parts) = parts::split(problem).unwrap();
+        let (_, parts) = parts::split(problem, true).unwrap();
         parts.into_iter().max_by_key(|part| part.items.len()).unwrap()
     }
 
@@ -203,7 +217,7 @@ mod tests {
     fn a_search_ends_at_the_bound() {
         let part = pinwheel();
         assert_eq!((height(&part, &greedy(&part, late())), part.pressure), (9, 7));
-        let found = search_part(&part, 0, greedy(&part, late()), 0, LONG, u64::MAX);
+        let found = search_part(&part, 0, greedy(&part, late()), 0, LONG, u64::MAX, Params::default());
         assert_eq!((height(&part, &found.offsets), found.low), (7, 7));
         assert!(is_apart(&part, &found.offsets));
     }
@@ -214,14 +228,14 @@ mod tests {
         let problem = Problem::default().with(4, 6, 1).with(10, 11, 3).with(0, 3, 3).with(5, 9, 4);
         let part = part(&problem.with(6, 10, 3).with(9, 10, 5).with(3, 8, 1).with(1, 5, 5));
         assert_eq!(part.pressure, 8);
-        let found = search_part(&part, 0, greedy(&part, late()), 0, LONG, u64::MAX);
+        let found = search_part(&part, 0, greedy(&part, late()), 0, LONG, u64::MAX, Params::default());
         assert_eq!((height(&part, &found.offsets), found.low), (9, 9));
     }
 
     #[test]
     fn a_goal_that_is_met_is_not_searched_for() {
         let part = pinwheel();
-        let found = search_part(&part, 9, greedy(&part, late()), 0, LONG, u64::MAX);
+        let found = search_part(&part, 9, greedy(&part, late()), 0, LONG, u64::MAX, Params::default());
         assert_eq!((found.offsets, found.low), (greedy(&part, late()), 7));
     }
 
@@ -229,7 +243,7 @@ mod tests {
     fn no_round_starts_without_nodes_or_time() {
         let part = pinwheel();
         for (time, nodes) in [(LONG, 0), (Duration::ZERO, u64::MAX)] {
-            let found = search_part(&part, 0, greedy(&part, late()), 0, time, nodes);
+            let found = search_part(&part, 0, greedy(&part, late()), 0, time, nodes, Params::default());
             assert_eq!((found.offsets, found.low), (greedy(&part, late()), 7));
         }
     }
@@ -237,7 +251,9 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_plan() {
         let part = pinwheel();
-        let offsets = |seed| search_part(&part, 0, greedy(&part, late()), seed, LONG, u64::MAX).offsets;
+        let offsets = |seed| {
+            search_part(&part, 0, greedy(&part, late()), seed, LONG, u64::MAX, Params::default()).offsets
+        };
         assert_eq!(offsets(7), offsets(7));
     }
 
@@ -247,6 +263,6 @@ mod tests {
         let part = Part { buffers: (0..items.len()).collect(), sections: items.len(), pressure: 1, items };
         assert!(!is_searchable(&part));
         let best: Vec<u64> = vec![1; part.items.len()];
-        assert_eq!(search_part(&part, 0, best.clone(), 0, LONG, u64::MAX).offsets, best);
+        assert_eq!(search_part(&part, 0, best.clone(), 0, LONG, u64::MAX, Params::default()).offsets, best);
     }
 }

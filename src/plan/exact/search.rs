@@ -33,6 +33,7 @@
 //! "MiniMalloc: A Lightweight Memory Allocator for Hardware-Accelerated
 //! Machine Learning", ASPLOS 2023, whose search places items by offset.
 
+use super::params::Params;
 use super::parts::Item;
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +65,7 @@ pub(super) struct Limits<'a> {
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     items: &'a [Item],
+    params: Params,
     /// Items alive at each section; the order is free, and kept nearly sorted by release.
     alive: Vec<Vec<usize>>,
     /// Items that start at each section.
@@ -117,9 +119,10 @@ struct Valley {
 
 impl<'a> Search<'a> {
     /// Nothing placed; `sections` is the number of sections that the items span.
-    pub(super) fn new(items: &'a [Item], sections: usize) -> Search<'a> {
+    pub(super) fn new(items: &'a [Item], sections: usize, params: Params) -> Search<'a> {
         let mut search = Search {
             items,
+            params,
             alive: vec![Vec::new(); sections],
             starting: vec![Vec::new(); sections],
             floor: vec![0; sections],
@@ -177,9 +180,9 @@ impl<'a> Search<'a> {
         let mut parts: Vec<(u64, usize, usize)> = Vec::new();
         let mut from = start;
         for boundary in start + 1..=end {
-            if boundary == end || self.crossing[boundary] == 0 {
+            if boundary == end || self.params.division && self.crossing[boundary] == 0 {
                 let fullest = (from..boundary).map(|s| self.floor[s] + self.remaining[s]).max();
-                if self.remaining[from] > 0 {
+                if (from..boundary).any(|section| self.remaining[section] > 0) {
                     parts.push((height - fullest.unwrap_or(0).min(height), from, boundary));
                 }
                 from = boundary;
@@ -216,7 +219,8 @@ impl<'a> Search<'a> {
     /// What is above such an item in some plan can change places with it.
     fn place_spanning(&mut self, start: usize, end: usize, height: u64) -> Option<u64> {
         let spans = |&&item: &&usize| {
-            !self.placed[item] && self.items[item].start <= start && self.items[item].end >= end
+            let spans = self.items[item].start <= start && self.items[item].end >= end;
+            self.params.spanning && spans && !self.placed[item]
         };
         let spanning: Vec<usize> = self.alive[start].iter().filter(spans).copied().collect();
         let mut lower = height;
@@ -244,7 +248,8 @@ impl<'a> Search<'a> {
             options.sort_by_cached_key(|&item| self.rank(item, &valley, (start, end)));
             for position in 0..options.len() {
                 let item = &self.items[options[position]];
-                if options[..position].iter().any(|&earlier| self.items[earlier] == *item) {
+                let is_known = options[..position].iter().any(|&earlier| self.items[earlier] == *item);
+                if is_known && self.params.equal_buffers {
                     continue;
                 }
                 self.nodes += 1;
@@ -257,7 +262,7 @@ impl<'a> Search<'a> {
                 }
             }
             if valley.next_level + self.remaining[pivot] > height {
-                self.weight[pivot] += 1.0;
+                self.fail_at(pivot);
                 return Verdict::Infeasible;
             }
             self.set_floor(pivot, valley.next_level, true);
@@ -352,7 +357,7 @@ impl<'a> Search<'a> {
         !self.placed[index]
             && self.release[index] == level
             && self.lowest[index] == level
-            && self.hollow[item.start..item.end].iter().any(|hollow| !hollow)
+            && (!self.params.pushing || self.hollow[item.start..item.end].iter().any(|hollow| !hollow))
     }
 
     /// Raises sections that no item fits into. Some(false) if that leaves too little capacity.
@@ -389,7 +394,10 @@ impl<'a> Search<'a> {
                 let may_be_empty = valley.next_level + self.remaining[section] <= height;
                 let slack = height - self.floor[section] - self.remaining[section];
                 let options = choices[section - start] as f64 + if may_be_empty { 1.5 } else { 0.0 };
-                let key = (options + slack as f64 / height as f64) / self.weight[section].sqrt();
+                let key = match self.params.fewest_choices {
+                    true => (options + slack as f64 / height as f64) / self.weight[section].sqrt(),
+                    false => valley.level as f64,
+                };
                 if best.is_none_or(|(least, _, _)| key < least) {
                     best = Some((key, *valley, section));
                 }
@@ -402,7 +410,7 @@ impl<'a> Search<'a> {
     fn propagate(&mut self, start: usize, end: usize, height: u64) -> bool {
         for section in start..end {
             if self.floor[section] + self.remaining[section] > height {
-                self.weight[section] += 1.0;
+                self.fail_at(section);
                 return false;
             }
         }
@@ -454,7 +462,7 @@ impl<'a> Search<'a> {
                 if self.marks[section] != self.clock {
                     self.marks[section] = self.clock;
                     if !self.fits(section, height) {
-                        self.weight[section] += 1.0;
+                        self.fail_at(section);
                         return false;
                     }
                 }
@@ -465,6 +473,9 @@ impl<'a> Search<'a> {
 
     /// Whether the items left at a section fit, each not below its lowest offset.
     fn fits(&mut self, section: usize, height: u64) -> bool {
+        if !self.params.release_bound {
+            return self.floor[section] + self.remaining[section] <= height;
+        }
         let alive = &mut self.alive[section];
         for sorted in 1..alive.len() {
             let item = alive[sorted];
@@ -480,6 +491,13 @@ impl<'a> Search<'a> {
             above += self.items[item].size;
             self.release[item] + above <= height
         })
+    }
+
+    /// The section is where the search failed.
+    fn fail_at(&mut self, section: usize) {
+        if self.params.weights {
+            self.weight[section] += 1.0;
+        }
     }
 
     fn place(&mut self, index: usize, offset: u64) {

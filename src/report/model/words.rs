@@ -85,6 +85,8 @@ words! {
         Budget = "budget",
         /// Some alignments do not divide each other: such problems are not searched.
         Alignments = "alignments",
+        /// There are more buffers than are searched without the ejection search.
+        Size = "size",
         /// The system gave no threads for the search.
         Threads = "threads",
     }
@@ -183,6 +185,7 @@ impl From<plan::Stop> for Stop {
             plan::Stop::TimeLimit => Stop::TimeLimit,
             plan::Stop::Budget => Stop::Budget,
             plan::Stop::Alignments => Stop::Alignments,
+            plan::Stop::Size => Stop::Size,
             plan::Stop::Threads => Stop::Threads,
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 fn verdict(items: &[Item], sections: usize, height: u64) -> (Verdict, Vec<u64>) {
     let never = AtomicBool::new(false);
     let deadline = Instant::now() + Duration::from_secs(60);
-    let mut search = Search::new(items, sections);
+    let mut search = Search::new(items, sections, Params::default());
     let verdict = search.run(height, Limits { nodes: u64::MAX, deadline, cancel: &never });
     (verdict, search.offsets)
 }
@@ -83,7 +83,7 @@ fn a_search_leaves_no_trace() {
     let never = AtomicBool::new(false);
     let limits =
         Limits { nodes: u64::MAX, deadline: Instant::now() + Duration::from_secs(60), cancel: &never };
-    let mut search = Search::new(&items, 3);
+    let mut search = Search::new(&items, 3, Params::default());
     for _ in 0..3 {
         assert_eq!(search.run(6, limits), Verdict::Infeasible);
         assert_eq!(search.run(7, limits), Verdict::Found);
