@@ -45,6 +45,16 @@ fn budget_gate() {
 }
 
 #[test]
+fn mutate() {
+    let folder = tempfile::tempdir().unwrap();
+    let found =
+        lines("mutate", &["fixtures/problems/nine.csv", &folder.path().display().to_string(), "3", "2"]);
+    assert_eq!(found.len(), 2);
+    let of = |file: &str| fs::read_to_string(file).unwrap();
+    assert!(found.iter().all(|file| of(file) != of("fixtures/problems/nine.csv")), "{found:?}");
+}
+
+#[test]
 fn per_phase_table() {
     let found = lines("per_phase_table", &[]);
     let columns = |line: &String| line.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();

@@ -47,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("regress", &["*", "!RUNTIME", "!cli", "!lib"]),
     ("analysis", &["*", "!RUNTIME", "!regress", "!cli", "!lib"]),
     ("fit", &["*", "!RUNTIME", "!cli", "!lib"]),
-    ("fuzzing", &["problem", "schedule", "graph"]),
+    ("fuzzing", &["*", "!RUNTIME", "!cli", "!lib"]),
     ("lib", &["*", "!RUNTIME", "!cli"]),
     ("cli", &["*", "!RUNTIME"]),
 ];

@@ -18,7 +18,7 @@ mod made;
 mod ops;
 #[allow(clippy::all, unreachable_pub)]
 #[rustfmt::skip]
-mod proto;
+pub(crate) mod proto;
 mod reader;
 mod source;
 mod tensor;

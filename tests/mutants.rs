@@ -1,0 +1,74 @@
+//! Mutants of small models, problems and settings: every command answers, and never with a bug of its own.
+//!
+//! The mutants keep the structure of their file, so that shape inference, lowering and planning meet them, not only the
+//! readers. The fuzz targets and `scripts/mutants` run the same for longer. A failure names the file and the seed;
+//! `cargo run --example mutate -- FILE FOLDER SEED 1` writes the mutant.
+
+use arbtest::arbtest;
+use memgraph::fuzzing;
+use memgraph::plan::{self, Planner, csv};
+use memgraph::verify::geometry;
+use std::path::Path;
+
+/// Milliseconds per property.
+const BUDGET: u64 = 1_500;
+
+/// Changes the file by the seeds that `arbtest` finds, and analyses each mutant next to the files that belong to it.
+fn models(files: &[&str]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    arbtest(|u| {
+        let file = root.join(u.choose(files)?);
+        let seed: u64 = u.arbitrary()?;
+        let mutant = fuzzing::mutant(&std::fs::read(&file).unwrap(), seed);
+        let model = folder.path().join("model").with_extension(file.extension().unwrap());
+        std::fs::write(&model, mutant.expect("the file is a model")).unwrap();
+        // Constants that drive shapes.
+        if let Ok(weights) = std::fs::read(file.with_extension("bin")) {
+            std::fs::write(model.with_extension("bin"), weights).unwrap();
+        }
+        if let Err(error) = fuzzing::exercise(&model, seed) {
+            panic!("{}, seed {seed}: {error}", file.display());
+        }
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
+
+#[test]
+fn openvino_models() {
+    models(&["tests/ir/control-flow.xml"]);
+}
+
+#[test]
+fn onnx_models() {
+    models(&["fixtures/onnx/ocr-detection/model.onnx", "fixtures/onnx/assistant/model.onnx"]);
+}
+
+#[test]
+fn gguf_models() {
+    models(&[
+        "fixtures/gguf/mini-llama.gguf",
+        "fixtures/gguf/mini-qwen3moe.gguf",
+        "fixtures/gguf/mini-mamba2.gguf",
+    ]);
+}
+
+#[test]
+fn problems_and_plans() {
+    const PLAN: &str = "id,lower,upper,size,offset\na,0,3,4,0\nb,1,9,8,4\nc,3,9,4,0\n";
+    arbtest(|u| {
+        let mutant = fuzzing::mutate(PLAN.as_bytes(), u)?.expect("a text has mutants");
+        let Ok(table) = csv::read(&String::from_utf8_lossy(&mutant)) else { return Ok(()) };
+        if let Some(plan) = &table.plan {
+            let _ = geometry::check(&table.problem, plan);
+        }
+        let Ok(solution) = plan::solve_with(&table.problem, Planner::GreedyBySize, &plan::Options::default())
+        else {
+            return Ok(());
+        };
+        assert_eq!(geometry::check(&table.problem, &solution.plan), [], "{table:?}");
+        Ok(())
+    })
+    .budget_ms(BUDGET);
+}
