@@ -5,9 +5,11 @@
 //! `cargo run --example mutate -- FILE FOLDER SEED 1` writes the mutant.
 
 use arbtest::arbtest;
+use memgraph::error::ErrorKind;
 use memgraph::fuzzing;
 use memgraph::plan::{self, Planner, csv};
 use memgraph::verify::geometry;
+use memgraph::{Request, Task, analyze};
 use std::path::Path;
 
 /// Milliseconds per property.
@@ -71,4 +73,30 @@ fn problems_and_plans() {
         Ok(())
     })
     .budget_ms(BUDGET);
+}
+
+/// A GGUF file with another number for one of its settings of 32 bits.
+fn with_setting(file: &str, name: &str, value: u32) -> Vec<u8> {
+    let mut bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap() + name.len() + 4;
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn sizes_of_states_that_contradict_each_other_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.gguf");
+    let values = [0, 1 << 20, i32::MAX as u32, u32::MAX];
+    for name in
+        ["ssm.inner_size", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank", "ssm.conv_kernel"]
+    {
+        for value in values {
+            std::fs::write(&model, with_setting("fixtures/gguf/mini-mamba2.gguf", name, value)).unwrap();
+            let request = Request::new(Task::language(64));
+            if let Err(error) = analyze(&model, &request) {
+                assert!(error.kind() != ErrorKind::Internal, "{name} = {value}: {error}");
+            }
+        }
+    }
 }

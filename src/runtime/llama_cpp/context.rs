@@ -73,13 +73,13 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     ///
-    /// If the file lacks a tensor.
+    /// If the file lacks a tensor, or sizes contradict each other.
     pub(super) fn graph(&self, batch: Batch) -> Result<Graph> {
         let placed = (&self.weights, &self.layers[..]);
         let mut build = Build::new(&self.model, &self.settings, &self.caches, placed, batch);
         (self.architecture.build)(&mut build)?;
         build.pool();
-        Ok(build.graph)
+        build.graph.checked()
     }
 
     /// The graph of a pass, with copies between backends.

@@ -6,6 +6,7 @@
 //! Source: ggml 0.25.3, ggml/src/ggml.c (`ggml_visit_parents_graph`, `ggml_nbytes`).
 
 use crate::dtype::GgmlType;
+use crate::error::{Error, ErrorKind, Result};
 use smallvec::SmallVec;
 
 /// A tensor of a graph, by position in [`Graph::tensors`].
@@ -407,6 +408,25 @@ impl Graph {
         }
     }
 
+    /// The graph, if every view starts within the tensor that it shows. The sizes of a file decide that; ggml ends the
+    /// process where a view does not (ggml/src/ggml.c, `ggml_new_tensor_impl`).
+    ///
+    /// # Errors
+    ///
+    /// If a view starts behind its tensor.
+    pub(super) fn checked(self) -> Result<Graph> {
+        let outside = self.tensors.iter().find_map(|tensor| {
+            let (root, offset) = tensor.view?;
+            let bytes = self.get(root).bytes();
+            (offset > bytes).then_some((tensor, offset, bytes))
+        });
+        let Some((tensor, offset, bytes)) = outside else { return Ok(self) };
+        let place = tensor.layer.map_or_else(String::new, |layer| format!(" in layer {layer}"));
+        let message =
+            format!("sizes of the file contradict each other: byte {offset} of {bytes} is read{place}");
+        Err(Error::new(ErrorKind::Malformed, message).note("llama.cpp does not load such a file"))
+    }
+
     /// Adds a tensor.
     pub(super) fn push(&mut self, tensor: Tensor) -> Id {
         self.tensors.push(tensor);
@@ -428,6 +448,18 @@ mod tests {
         assert!(!graph.get(column).is_contiguous() && graph.get(rows).is_contiguous());
         let empty = graph.make(Op::None, GgmlType::F32, [8, 0, 1, 1], &[]);
         assert_eq!(graph.get(empty).bytes(), 0);
+    }
+
+    #[test]
+    fn a_view_out_of_its_tensor_is_an_error() {
+        let of = |offset: u64| {
+            let mut graph = Graph::default();
+            let root = graph.make(Op::Cont, GgmlType::F32, [16, 1, 1, 1], &[]);
+            graph.view_of(Op::View, root, ([8, 1, 1, 1], [4, 32, 32, 32]), offset, &[root]);
+            graph.checked().map_err(|error| error.message().to_owned())
+        };
+        assert!(of(32).is_ok() && of(64).is_ok());
+        assert_eq!(of(68).unwrap_err(), "sizes of the file contradict each other: byte 68 of 64 is read");
     }
 
     #[test]

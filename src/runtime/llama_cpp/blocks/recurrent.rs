@@ -46,7 +46,7 @@ impl StateSizes {
 
     /// Channels that are convolved.
     fn channels(self) -> u64 {
-        self.inner + 2 * self.groups * self.state
+        self.groups.saturating_mul(self.state).saturating_mul(2).saturating_add(self.inner)
     }
 
     /// Elements of the two states of a layer, for one sequence.
@@ -60,7 +60,10 @@ impl StateSizes {
     fn check(self) -> Result<()> {
         let heads = if self.groups > 0 { self.steps } else { 1 };
         let is_whole = |by: u64| by == 0 || self.inner.is_multiple_of(by);
-        if self.taps == 0 || self.inner == 0 || heads == 0 || !is_whole(heads) || !is_whole(self.groups) {
+        // Dims of ggml's operators are 32-bit numbers.
+        let is_large = [self.taps, self.state, self.channels()].iter().any(|&size| size > i32::MAX as u64);
+        let is_empty = self.taps == 0 || self.inner == 0 || heads == 0;
+        if is_empty || is_large || !is_whole(heads) || !is_whole(self.groups) {
             let message = format!("{self:?} are not sizes of a state-space model");
             return Err(Error::new(ErrorKind::Malformed, message));
         }
@@ -233,6 +236,10 @@ impl Build<'_> {
     pub(in crate::runtime::llama_cpp) fn mamba2(&mut self, x: Id, layer: u64, states: States) -> Result<Id> {
         let sizes = StateSizes::of(self.model);
         sizes.check()?;
+        if sizes.groups == 0 {
+            let message = "ssm.group_count is 0, and a model of Mamba 2 has groups";
+            return Err(Error::new(ErrorKind::Malformed, message));
+        }
         let sequences = self.batch.sequences;
         let tokens = self.batch.tokens / sequences;
         let StateSizes { inner, state, steps: heads, groups, .. } = sizes;

@@ -13,7 +13,7 @@ use crate::runtime::llama_cpp::tensor::{Graph, Id, Op, row};
 ///
 /// # Errors
 ///
-/// If the file lacks a tensor.
+/// If the file lacks a tensor, or sizes contradict each other.
 pub(super) fn graph(tower: &Tower<'_>, size: (u64, u64), flash_attention: bool) -> Result<Graph> {
     let mut encoder = Encoder::new(tower, size, flash_attention);
     let x = match tower.projector {
@@ -26,7 +26,7 @@ pub(super) fn graph(tower: &Tower<'_>, size: (u64, u64), flash_attention: bool) 
         Projector::Qwen3Vl => qwen3vl(&mut encoder)?,
     };
     encoder.graph.expand(x);
-    Ok(encoder.graph)
+    encoder.graph.checked()
 }
 
 fn parts(up: &str, down: &str) -> [String; 3] {
