@@ -14,6 +14,9 @@ use std::path::PathBuf;
 /// Alternatives that are analysed at most, the combinations included: so many analyses take less time than ten with the
 /// reading of the file.
 const MOST: usize = 8;
+/// Nodes that are analysed at most for all alternatives together: of a model of more nodes there are no suggestions, which
+/// would take eight times as long as what was asked for.
+const MOST_NODES: usize = 400_000;
 /// Exports next to the model that are analysed at most; each has to be read.
 const MOST_SIBLINGS: usize = 1;
 /// A suggestion saves at least one part in so many of the total.
@@ -32,6 +35,12 @@ struct Change {
 
 /// The suggestions for a report, the largest saving first.
 pub(super) fn all(opened: &Opened, request: &Request, report: &Report) -> Vec<Suggestion> {
+    let bodies = opened.graphs.iter().flat_map(|graph| graph.with_bodies());
+    let nodes: usize = bodies.map(|body| body.nodes().len()).sum();
+    let most = MOST.min(MOST_NODES / nodes.max(1));
+    if most == 0 {
+        return Vec::new();
+    }
     let base = Change {
         request: Request { advises: false, digest: false, full: false, ..request.clone() },
         model: None,
@@ -39,11 +48,11 @@ pub(super) fn all(opened: &Opened, request: &Request, report: &Report) -> Vec<Su
         what: Vec::new(),
     };
     let mut changes = alternatives(opened, &base);
-    changes.truncate(MOST - MOST_SIBLINGS);
+    changes.truncate(most.saturating_sub(MOST_SIBLINGS));
     let files = siblings::of(&opened.model).into_iter().take(MOST_SIBLINGS);
     changes.extend(files.map(|(path, what)| Change { model: Some(path), what: vec![what], ..base.clone() }));
     let total = report.totals.total_bytes;
-    let mut left = MOST.saturating_sub(changes.len());
+    let mut left = most.saturating_sub(changes.len());
     let mut found = try_all(opened, changes, total);
     let mut best = found.iter().find(|(_, one)| one.model.is_none()).cloned();
     let mut together = None;

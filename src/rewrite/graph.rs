@@ -2,6 +2,7 @@
 //!
 //! Positions of nodes never change: a node that goes leaves its place empty, and a new node comes after all others.
 
+use super::uses::{Use, Uses};
 use smallvec::{SmallVec, smallvec};
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut, Index, IndexMut};
@@ -98,9 +99,6 @@ impl<B: Body> IndexMut<usize> for Vertices<B> {
     }
 }
 
-/// A use: the reader, and which of its inputs.
-pub(crate) type Use = (usize, usize);
-
 /// A graph under rewriting.
 ///
 /// Who reads what is kept up to date by every change. Where the runtime [sweeps](Body::SWEEPS), a node that lost its last
@@ -112,7 +110,7 @@ pub(crate) struct WorkGraph<B: Body> {
     /// Number of names that were made up.
     pub n_named: u32,
     /// By origin.
-    uses: Vec<SmallVec<[Use; 2]>>,
+    uses: Vec<Uses>,
     /// By origin.
     writers: Vec<Option<usize>>,
     /// By origin: its writer stays although nothing reads it.
@@ -126,12 +124,13 @@ impl<B: Body> WorkGraph<B> {
         n_origins: usize,
         kept: impl IntoIterator<Item = usize>,
     ) -> Self {
+        sizes::<B>();
         let vertex = |(body, inputs)| Vertex { body, inputs, is_gone: false };
         let nodes: Vec<Vertex<B>> = nodes.into_iter().map(vertex).collect();
         let mut graph = WorkGraph {
             nodes: Vertices(nodes),
             n_named: 0,
-            uses: vec![SmallVec::new(); n_origins],
+            uses: vec![Uses::default(); n_origins],
             writers: vec![None; n_origins],
             kept: vec![false; n_origins],
         };
@@ -164,7 +163,9 @@ impl<B: Body> WorkGraph<B> {
     /// Makes place for the uses of the first `count` origins.
     pub(crate) fn add_origins(&mut self, count: usize) {
         if self.uses.len() < count {
-            self.uses.resize(count, SmallVec::new());
+            reserve(&mut self.uses, count);
+            reserve(&mut self.writers, count);
+            self.uses.resize(count, Uses::default());
             self.writers.resize(count, None);
             self.kept.resize(count, false);
         }
@@ -200,6 +201,7 @@ impl<B: Body> WorkGraph<B> {
     /// Adds a node; returns its position.
     pub(crate) fn insert(&mut self, body: B, inputs: Inputs<B::Source>) -> usize {
         let node = self.nodes.len();
+        reserve(&mut self.nodes.0, node + 1);
         self.nodes.0.push(Vertex { body, inputs, is_gone: false });
         self.enlist(node);
         node
@@ -211,16 +213,13 @@ impl<B: Body> WorkGraph<B> {
     }
 
     /// The uses of an origin, each as long as its reader exists.
-    pub(crate) fn uses(&self, origin: usize) -> &[Use] {
+    pub(crate) fn uses(&self, origin: usize) -> &Uses {
         &self.uses[origin]
     }
 
     /// The only use of an origin.
     pub(crate) fn only_use(&self, origin: usize) -> Option<Use> {
-        match self.uses(origin) {
-            [found] => Some(*found),
-            _ => None,
-        }
+        self.uses[origin].only()
     }
 
     /// Changes one input of a node.
@@ -253,9 +252,8 @@ impl<B: Body> WorkGraph<B> {
         if old == new {
             return;
         }
-        let uses = std::mem::take(&mut self.uses[old.origin()]);
         let mut kept: SmallVec<[Use; 2]> = smallvec![];
-        for (user, input) in uses {
+        for (user, input) in self.uses[old.origin()].take() {
             if self.nodes[user].inputs[input] == Some(old) && wants(user) {
                 self.nodes[user].inputs[input] = Some(new);
                 self.uses[new.origin()].push((user, input));
@@ -263,7 +261,7 @@ impl<B: Body> WorkGraph<B> {
                 kept.push((user, input));
             }
         }
-        self.uses[old.origin()].extend(kept);
+        kept.into_iter().for_each(|found| self.uses[old.origin()].push(found));
         self.sweep_if_unread(old.origin());
     }
 
@@ -300,10 +298,7 @@ impl<B: Body> WorkGraph<B> {
     }
 
     fn forget(&mut self, origin: usize, user: Use) {
-        let uses = &mut self.uses[origin];
-        if let Some(position) = uses.iter().position(|&known| known == user) {
-            uses.remove(position);
-        }
+        self.uses[origin].remove(user);
         self.sweep_if_unread(origin);
     }
 
@@ -325,10 +320,7 @@ impl<B: Body> WorkGraph<B> {
             }
             for (input, source) in self.leave(node).into_iter().enumerate() {
                 let Some(source) = source else { continue };
-                let uses = &mut self.uses[source.origin()];
-                if let Some(position) = uses.iter().position(|&known| known == (node, input)) {
-                    uses.swap_remove(position);
-                }
+                self.uses[source.origin()].swap_remove((node, input));
                 pending.extend(self.writers[source.origin()]);
             }
         }
@@ -406,5 +398,19 @@ impl<B: Body> WorkGraph<B> {
     pub(super) fn plant_gone(&mut self, node: usize) {
         let inputs = self.leave(node);
         self.nodes[node].inputs = inputs;
+    }
+}
+
+/// Makes place for `count` entries, and an eighth more: twice the entries of a graph of a million nodes are a gigabyte.
+fn reserve<T>(entries: &mut Vec<T>, count: usize) {
+    if count > entries.capacity() {
+        entries.reserve_exact(count + count / 8 + 8 - entries.len());
+    }
+}
+
+/// Sizes.
+pub(crate) fn sizes<B: Body>() {
+    if std::env::var("SZ").is_ok() {
+        eprintln!("vertex {} body {} inputs {} op {} value {}", size_of::<Vertex<B>>(), size_of::<B>(), size_of::<Inputs<B::Source>>(), size_of::<crate::graph::Op>(), size_of::<crate::graph::Value>());
     }
 }

@@ -15,12 +15,14 @@ mod patch;
 mod patterns;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 pub(crate) use graph::{Body, Inputs, Source, Vertex, WorkGraph};
 #[cfg(test)]
 pub(crate) use pass::faults;
 pub(crate) use pass::{Apply, Dialect, Pass, Rule, names, run, sweep};
 pub(crate) use patch::Patch;
+pub(crate) use uses::Uses;
 pub(crate) use patterns::{
     Arithmetic, composed, is_near, is_swap_of_middle, over_root_of_two, squared, swaps_last_two,
 };

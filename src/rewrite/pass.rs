@@ -2,6 +2,8 @@
 
 use super::graph::{Body, WorkGraph};
 use super::patch::Patch;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::DerefMut;
 
@@ -117,34 +119,92 @@ impl<D: Dialect> fmt::Debug for Pass<D> {
     }
 }
 
+/// Passes whose nodes are found at once, at most.
+const AHEAD: usize = 16;
+
 /// Runs passes in the order of their table, up to and with the one named `last`, else all.
 ///
 /// Cost: of rules, linear in nodes; a rule that is not for a node's operator costs its [key](Rule::on).
 pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>], last: Option<&str>) {
-    // The order of nodes holds as long as nothing changes.
-    let mut known: Option<(D::Order, Vec<usize>)> = None;
+    let mut visits: Option<Visits<D>> = None;
+    let mut ahead = 1;
     let position = passes.iter().position(|pass| Some(pass.name) == last);
     let passes = position.map_or(passes, |position| &passes[..=position]);
-    for pass in passes {
+    for (number, pass) in passes.iter().enumerate() {
         if !(pass.when)(work) {
             continue;
         }
         match pass.run {
             Run::Rules(order, rules) => {
-                let nodes = match known.take() {
-                    Some((same, nodes)) if same == order => nodes,
-                    _ => D::order(work, order),
-                };
-                if !sweep(work, &nodes, rules) {
-                    known = Some((order, nodes));
+                let known = visits.take().filter(|known| known.order == order);
+                let mut known = known.unwrap_or_else(|| Visits::new(work, order));
+                known.look_ahead(work, &passes[number..], ahead);
+                if known.visit(work, rules) {
+                    ahead = 1;
+                } else {
+                    ahead = AHEAD.min(2 * ahead);
+                    visits = Some(known);
                 }
             }
             Run::Whole(run) => {
-                known = None;
+                visits = None;
                 run(work);
             }
         }
         debug_assert!(work.faults().is_empty(), "after {}: {:?}", pass.name, work.faults());
+    }
+}
+
+/// The order of nodes, which holds as long as nothing changes, and on which of them the next passes are tried.
+///
+/// A pass that matches nothing, as most do on most graphs, is a look at the nodes of its operators. Several passes are looked
+/// ahead at, because a graph of a million nodes is in no cache: each look at all nodes costs as much as reading it.
+struct Visits<D: Dialect> {
+    order: D::Order,
+    nodes: Vec<usize>,
+    /// Of the next passes, positions in the order; the first is that of the pass to come.
+    found: VecDeque<Vec<u32>>,
+}
+
+impl<D: Dialect> Visits<D> {
+    fn new(work: &D::Work<'_>, order: D::Order) -> Visits<D> {
+        Visits { order, nodes: D::order(work, order), found: VecDeque::new() }
+    }
+
+    /// Finds the nodes of some of the next passes, as far as they have this order, unless those of the first are known.
+    fn look_ahead(&mut self, work: &D::Work<'_>, passes: &[Pass<D>], count: usize) {
+        if !self.found.is_empty() {
+            return;
+        }
+        let rules = passes.iter().map_while(|pass| match pass.run {
+            Run::Rules(order, rules) if order == self.order => Some((pass, rules)),
+            _ => None,
+        });
+        // Those that are not part of the run are skipped when it is their turn, too.
+        let rules = rules.filter(|(pass, _)| (pass.when)(work)).map(|(_, rules)| rules);
+        let rules: SmallVec<[&[Rule<D>]; AHEAD]> = rules.take(count).collect();
+        self.found.resize(rules.len(), Vec::new());
+        for (position, &node) in self.nodes.iter().enumerate() {
+            let body = &work.nodes[node];
+            for (rules, found) in rules.iter().zip(&mut self.found) {
+                if rules.iter().any(|rule| (rule.on)(body)) {
+                    found.push(position as u32);
+                }
+            }
+        }
+    }
+
+    /// Tries the rules of the pass to come; whether the graph changed, after which nothing here holds.
+    fn visit(&mut self, work: &mut D::Work<'_>, rules: &[Rule<D>]) -> bool {
+        for position in self.found.pop_front().unwrap_or_default() {
+            let at = position as usize;
+            if sweep(work, &self.nodes[at..=at], rules) {
+                // A change may make rules match nodes for which they were not.
+                sweep(work, &self.nodes[at + 1..], rules);
+                return true;
+            }
+        }
+        false
     }
 }
 

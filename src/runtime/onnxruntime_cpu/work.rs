@@ -315,7 +315,7 @@ impl<'a> Work<'a> {
     }
 
     /// The nodes that read a value, once per use.
-    pub(super) fn readers(&self, value: usize) -> impl ExactSizeIterator<Item = usize> {
+    pub(super) fn readers(&self, value: usize) -> impl Iterator<Item = usize> {
         self.uses(value).iter().map(|&(reader, _)| reader)
     }
 

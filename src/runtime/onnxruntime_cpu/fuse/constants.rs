@@ -7,7 +7,9 @@ use super::super::kernel::Kernel;
 use super::super::order;
 use super::super::work::{Patch, Rule, Work};
 use crate::shape::Dim;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use smallvec::SmallVec;
+use std::hash::BuildHasher;
 
 /// Small constants of equal type, dims and numbers become one.
 pub(super) fn share(work: &mut Work<'_>) {
@@ -99,20 +101,23 @@ pub(super) fn fold(work: &mut Work<'_>) {
 
 /// Nodes of one type, with equal attributes and inputs, become one: the first in the runtime's own order.
 pub(super) fn merge_duplicates(work: &mut Work<'_>) {
-    type KernelAndInputs = (Kernel, Vec<Option<usize>>);
-    let mut seen: FxHashMap<KernelAndInputs, Vec<usize>> = FxHashMap::default();
+    // By a hash of kernel and inputs, which are compared where it is equal.
+    let mut seen: FxHashMap<u64, SmallVec<[usize; 1]>> = FxHashMap::default();
     for node in order::of(work) {
         let op = &work.graph.node(work.nodes[node].source).op;
         if !work.nodes[node].kind.is_pure() {
             continue;
         }
-        let key = (work.nodes[node].kind, work.nodes[node].inputs().to_vec());
-        let same = seen.entry(key).or_default();
+        let own = &work.nodes[node];
+        let same = seen.entry(FxBuildHasher.hash_one((own.kind, own.inputs()))).or_default();
         let first = same.iter().copied().find(|&first| {
-            let other = &work.graph.node(work.nodes[first].source).op;
-            other == op && work.nodes[first].outputs.len() == work.nodes[node].outputs.len()
+            let other = &work.nodes[first];
+            other.kind == own.kind
+                && other.inputs() == own.inputs()
+                && work.graph.node(other.source).op == *op
+                && other.outputs.len() == own.outputs.len()
         });
-        let outputs = work.nodes[node].outputs.clone();
+        let outputs = own.outputs.clone();
         match first {
             Some(first) if !outputs.iter().any(|&value| work.is_output(value)) => {
                 for (old, new) in outputs.into_iter().zip(work.nodes[first].outputs.clone()) {

@@ -32,7 +32,7 @@ pub(super) fn absorb(work: &mut Work<'_>) {
 }
 
 fn is_shared(work: &Work<'_>, value: usize) -> bool {
-    work.readers(value).len() > 1
+    work.uses(value).len() > 1
 }
 
 /// Relu and its like behind a convolution; at the highest level those alone that blocked convolutions take.

@@ -140,7 +140,7 @@ impl Blocked {
         let is_resized = sources.iter().any(|source| self.resized.contains(source));
         if let (&[a, b], false) = (&sources[..], work.is(node, Kernel::Mul) || is_resized) {
             for (index, (own, other)) in [(a, b), (b, a)].into_iter().enumerate() {
-                let is_only = work.readers(plain[index]).len() == 1
+                let is_only = work.uses(plain[index]).len() == 1
                     && work.is_unread(own)
                     && !work.is_output(plain[index]);
                 let Some(conv) =
@@ -172,7 +172,7 @@ impl Blocked {
     fn activation(&mut self, work: &mut Work<'_>, node: usize) -> bool {
         let (Some(input), Some(output)) = (work.input(node, 0), work.output(node)) else { return false };
         let Some(&source) = self.values.get(&input) else { return false };
-        let is_only = work.readers(input).len() == 1 && work.is_unread(source) && !work.is_output(input);
+        let is_only = work.uses(input).len() == 1 && work.is_unread(source) && !work.is_output(input);
         match self.convs.get(&source).copied().filter(|conv| is_only && !conv.is_activated) {
             Some(conv) => {
                 work.remove(node);

@@ -92,7 +92,7 @@ pub struct ExecutedNode {
     pub n_pieces: u64,
     /// [`Kind::MemoryInput`]: weights of the matrix products that compute its first content, in a graph of their own.
     /// A serialized execution graph does not show them.
-    pub inner: SmallVec<[Output; 1]>,
+    pub inner: Vec<Output>,
 }
 
 /// An output of an earlier node.

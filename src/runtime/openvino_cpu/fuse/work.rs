@@ -10,7 +10,7 @@ use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Dims, Graph, Op, OpKind, Value};
 use crate::ids::{NodeId, TensorId};
-use crate::rewrite::{self, Body, Dialect, Source, WorkGraph};
+use crate::rewrite::{self, Body, Dialect, Source, Uses, WorkGraph};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
 use crate::shape::{Shapes, Symbol, SymbolicShapes};
 use smallvec::{SmallVec, smallvec};
@@ -97,7 +97,7 @@ pub(super) struct Node {
     /// Sizes of an attention.
     pub attention: Option<Box<Attention>>,
     /// Weights of products that compute a state inside it.
-    pub inner: SmallVec<[Tensor; 1]>,
+    pub inner: Vec<Tensor>,
 }
 
 /// What is known of the free dims of the exported graph, by default nothing; `free_dims` finds and reads it.
@@ -250,7 +250,7 @@ impl Default for Node {
             has_zero_point: false,
             is_view: false,
             attention: None,
-            inner: SmallVec::new(),
+            inner: Vec::new(),
         }
     }
 }
@@ -424,7 +424,7 @@ impl<'a> Work<'a> {
     }
 
     /// Who reads a node: (reader, input), each only while it exists.
-    pub(super) fn users(&self, index: usize) -> &[(usize, usize)] {
+    pub(super) fn users(&self, index: usize) -> &Uses {
         self.uses(index)
     }
 
