@@ -124,7 +124,6 @@ impl<B: Body> WorkGraph<B> {
         n_origins: usize,
         kept: impl IntoIterator<Item = usize>,
     ) -> Self {
-        sizes::<B>();
         let vertex = |(body, inputs)| Vertex { body, inputs, is_gone: false };
         let nodes: Vec<Vertex<B>> = nodes.into_iter().map(vertex).collect();
         let mut graph = WorkGraph {
@@ -387,6 +386,18 @@ impl<B: Body> WorkGraph<B> {
     }
 }
 
+/// Entries up to which a list doubles when it is full; a longer one grows by an eighth, since twice the nodes of a graph of
+/// a million are a gigabyte.
+const DOUBLED: usize = 1 << 16;
+
+/// Makes place for `count` entries and some more.
+fn reserve<T>(entries: &mut Vec<T>, count: usize) {
+    if count > entries.capacity() {
+        let spare = if count < DOUBLED { count } else { count / 8 };
+        entries.reserve_exact(count + spare - entries.len());
+    }
+}
+
 #[cfg(test)]
 impl<B: Body> WorkGraph<B> {
     /// Adds a use that no node has.
@@ -398,19 +409,5 @@ impl<B: Body> WorkGraph<B> {
     pub(super) fn plant_gone(&mut self, node: usize) {
         let inputs = self.leave(node);
         self.nodes[node].inputs = inputs;
-    }
-}
-
-/// Makes place for `count` entries, and an eighth more: twice the entries of a graph of a million nodes are a gigabyte.
-fn reserve<T>(entries: &mut Vec<T>, count: usize) {
-    if count > entries.capacity() {
-        entries.reserve_exact(count + count / 8 + 8 - entries.len());
-    }
-}
-
-/// Sizes.
-pub(crate) fn sizes<B: Body>() {
-    if std::env::var("SZ").is_ok() {
-        eprintln!("vertex {} body {} inputs {} op {} value {}", size_of::<Vertex<B>>(), size_of::<B>(), size_of::<Inputs<B::Source>>(), size_of::<crate::graph::Op>(), size_of::<crate::graph::Value>());
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use graph::{Body, Inputs, Source, Vertex, WorkGraph};
 pub(crate) use pass::faults;
 pub(crate) use pass::{Apply, Dialect, Pass, Rule, names, run, sweep};
 pub(crate) use patch::Patch;
-pub(crate) use uses::Uses;
 pub(crate) use patterns::{
     Arithmetic, composed, is_near, is_swap_of_middle, over_root_of_two, squared, swaps_last_two,
 };
+pub(crate) use uses::Uses;

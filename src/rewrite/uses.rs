@@ -185,7 +185,10 @@ mod tests {
             let grows = number % 10 < if step < 10_000 { 6 } else { 2 };
             let kind = if grows { 0 } else { 1 + number / 10 % 2 };
             edit(&mut uses, &mut plain, kind, (number / 20 % 300, 0));
-            assert_eq!((uses.len(), uses.only()), (plain.len(), plain.first().filter(|_| plain.len() == 1).copied()));
+            assert_eq!(
+                (uses.len(), uses.only()),
+                (plain.len(), plain.first().filter(|_| plain.len() == 1).copied())
+            );
             if step % 64 == 0 {
                 assert_eq!(uses.to_vec(), plain);
             }
