@@ -37,6 +37,8 @@ def arguments(settings):
             found += [f"--{option}", settings[key]]
     flags = {"unified": "kv-unified", "emb": "embedding", "swa_full": "swa-full"}
     found += [f"--{option}" for key, option in flags.items() if int(settings.get(key, 0))]
+    if "pooling" in settings:
+        found += ["--pooling", ["none", "mean", "cls", "last", "rank"][int(settings["pooling"])]]
     texts = {"ngl": "gpu-layers", "ts": "tensor-split", "ot": "override-tensor"}
     for key, option in texts.items():
         if key in settings:

@@ -365,6 +365,8 @@ ELM_F = [256 * (3 + 2 * i) for i in range(16)]
 NANO = "MEMEM*EMEMEM*EME"
 NANO_V2 = "M-M-M-MM-M-M-M*-M-M-M*-"
 MODELS |= {
+    "mini-odd": ("llama", (192, 2, 4, 2, 512, 320, 48), {}, plan()),
+    "mini-rank": ("qwen3", (256, 2, 4, 2, 512, 320, 64), {"pooling_type": 4, "classifier.output_labels": ["yes", "no"]}, plan(head_norm="head")),
     "qwen-7b": ("qwen", (4096, 32, 32, 32, 22016, 151936, 128), {}, lambda m, i, E, H, KV, F, D: plan(is_fused=True, bias=True, out_bias=False)(m, i, E, H, KV, F // 2, D)),
     "internlm2-7b": ("internlm2", (4096, 32, 32, 8, 14336, 92544, 128), {}, plan()),
     "xverse-7b": ("xverse", (4096, 32, 32, 32, 11008, 100534, 128), {}, plan()),
@@ -459,6 +461,8 @@ def add(m, name):
     if "dense_2_feat_out" in settings:
         m.T("dense_2.weight", E, settings["dense_2_feat_out"])
         m.T("dense_3.weight", settings["dense_2_feat_out"], E)
+    if settings.get("pooling_type") == 4:
+        m.T("cls.output.weight", E, 2)
     for i in range(L):
         layer(m, i, E, H, KV, F, D)
 

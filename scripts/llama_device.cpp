@@ -84,6 +84,31 @@ static void properties(ggml_backend_dev_t dev, ggml_backend_dev_props * props) {
 }
 static ggml_backend_buffer_type_t buffer_type(ggml_backend_dev_t dev) { return &of(dev)->type; }
 static ggml_backend_buffer_type_t host_buffer_type(ggml_backend_dev_t) { return number("PROBE_HOST", 1) ? &host_type : nullptr; }
+// As CUDA's choice of a kernel for attention in one operator, as far as it is the same for all devices.
+static bool attends(const ggml_tensor * op) {
+    const ggml_tensor * q = op->src[0], * k = op->src[1], * v = op->src[2], * mask = op->src[3];
+    int64_t ratio = q->ne[2] / k->ne[2];
+    bool grouped = ratio >= 2 && mask && k->ne[1] % 256 == 0;
+    for (const ggml_tensor * operand : {q, k, v, mask}) {
+        if (!operand || ggml_is_quantized(operand->type)) continue;
+        for (int i = 1; i < GGML_MAX_DIMS; i++) grouped &= operand->nb[i] % 16 == 0;
+    }
+    for (const ggml_tensor * operand : {k, v}) {
+        switch (operand->type) {
+            case GGML_TYPE_F32: case GGML_TYPE_F16: case GGML_TYPE_BF16: case GGML_TYPE_Q4_0: case GGML_TYPE_Q4_1: case GGML_TYPE_Q5_0:
+            case GGML_TYPE_Q5_1: case GGML_TYPE_Q8_0: break;
+            default: return false;
+        }
+    }
+    switch (k->ne[0]) {
+        case 40: case 64: case 72: case 80: case 96: case 112: case 128: case 256: return v->ne[0] == k->ne[0];
+        case 192: return v->ne[0] == 128 && grouped && ratio % 8 == 0;
+        case 320: return v->ne[0] == 256 && grouped && ratio % 32 == 0;
+        case 512: return v->ne[0] == 512 && grouped;
+        case 576: return v->ne[0] == 512 && grouped;
+        default: return false;
+    }
+}
 static bool supports_op(ggml_backend_dev_t dev, const ggml_tensor * op) {
     for (int i = 0; i < GGML_MAX_SRC; i++) {
         const ggml_tensor * source = op->src[i];
@@ -95,6 +120,7 @@ static bool supports_op(ggml_backend_dev_t dev, const ggml_tensor * op) {
         if (op->src[3]->ne[0] != 1) return state[0] == 16 && state[1] == 1 && state[2] % 128 == 0 && op->src[4]->ne[1] == 1;
         return (state[0] == 96 || state[0] == 128 || state[0] == 256) && state[1] % 16 == 0;
     }
+    if (op->op == GGML_OP_FLASH_ATTN_EXT) return attends(op);
     if (op->op == GGML_OP_GET_ROWS) {
         switch (op->src[0]->type) {
             case GGML_TYPE_F16: case GGML_TYPE_F32: case GGML_TYPE_BF16: case GGML_TYPE_I32: case GGML_TYPE_Q4_0: case GGML_TYPE_Q4_1:

@@ -11,12 +11,19 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The word of a number in llama.h (`llama_flash_attn_type`).
+fn flash(number: Option<i64>) -> &'static str {
+    match number {
+        Some(0) => "off",
+        Some(-1) => "auto",
+        _ => "on",
+    }
+}
+
 fn options(settings: &Value) -> Options {
     let number = |name: &str| settings[name].as_i64();
     let mut options = Options::default().with("front-end", "library").with("no-mmap", "true");
-    options = options
-        .with("no-repack", "true")
-        .with("flash-attn", if number("fa") == Some(0) { "off" } else { "on" });
+    options = options.with("no-repack", "true").with("flash-attn", flash(number("fa")));
     for (key, option) in
         [("n_ctx", "ctx-size"), ("n_ubatch", "ubatch-size"), ("n_seq", "parallel"), ("n_out", "outputs-max")]
     {
@@ -28,6 +35,10 @@ fn options(settings: &Value) -> Options {
         if let Some(value) = settings[key].as_str() {
             options = options.with(option, value);
         }
+    }
+    if let Some(pooling) = number("pooling") {
+        let words = ["none", "mean", "cls", "last", "rank"];
+        options = options.with("pooling", words[usize::try_from(pooling).unwrap()]);
     }
     for (key, option) in [("unified", "kv-unified"), ("emb", "embedding"), ("swa_full", "swa-full")] {
         if number(key) == Some(1) {
@@ -104,7 +115,7 @@ fn layers_on_devices_have_the_recorded_buffers_and_splits() {
     let recorded: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("devices.json")).unwrap()).unwrap();
     let records = recorded["devices"].as_array().unwrap();
-    assert!(records.len() >= 80);
+    assert!(records.len() >= 148);
     for record in records {
         let name = record["model"].as_str().unwrap();
         let mut request = Request::new(Task::language(16));
@@ -130,6 +141,54 @@ fn layers_on_devices_have_the_recorded_buffers_and_splits() {
         assert_eq!(found.graph_splits.to_string(), splits, "{name} under {}", record["settings"]);
         assert_eq!(report.diagnostics.iter().filter(|found| found.code == "MG0009").count(), 1);
     }
+}
+
+/// Bytes of the phase of a prompt that a server with these options has more than with none of them.
+fn more_with(model: &str, base: &Options, options: &[(&str, &str)]) -> u64 {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/gguf/{model}.gguf"));
+    let of = |options: Options| {
+        let mut request = Request::new(Task::language(16));
+        request.options = options;
+        let report = analysis::analyze(&path, &request).unwrap();
+        let prefill = report.phases.into_iter().find(|phase| phase.name == "prefill").unwrap();
+        prefill.resident_peak_bytes
+    };
+    let with = options.iter().fold(base.clone(), |made, (name, value)| made.with(*name, *value));
+    of(with) - of(base.clone())
+}
+
+/// Source: llama.cpp 0.5.0, tools/server/server-context.cpp (`create_checkpoint`), src/llama-kv-cache.cpp (`state_write`).
+#[test]
+fn checkpoints_hold_windows_and_states_and_the_prompt_cache_its_limit() {
+    let base = Options::default().with("front-end", "server").with("ctx-size", "4096").with("parallel", "2");
+    let more = |model: &str, options: &[(&str, &str)]| more_with(model, &base, options);
+    // Five of six layers have a window of 128 tokens; keys and values have 64 elements in half precision.
+    let of_window = 5 * 128 * 2 * 64 * 2;
+    assert_eq!(more("mini-gemma3", &[("ctx-checkpoints", "3")]), 3 * 2 * of_window);
+    // Two layers: three columns of 512 + 2 · 32 channels, and 512 · 32 elements, in single precision.
+    let of_state = 2 * 4 * (3 * (512 + 2 * 32) + 512 * 32);
+    assert_eq!(more("mini-mamba2", &[("ctx-checkpoints", "4")]), 4 * 2 * of_state);
+    // Without windows and states, cells are removed one by one, and no checkpoint is made; a full cache needs none either.
+    assert_eq!(more("mini-llama", &[("ctx-checkpoints", "8")]), 0);
+    let full = base.clone().with("swa-full", "true");
+    assert_eq!(more_with("mini-gemma3", &full, &[("ctx-checkpoints", "8")]), 0);
+    assert_eq!(more("mini-llama", &[("cache-ram", "16")]), 16 << 20);
+    // Without a limit nothing can be counted, and llama-cli has neither.
+    assert_eq!(more("mini-llama", &[("cache-ram", "-1")]), 0);
+    let cli = Options::default().with("front-end", "cli").with("ctx-size", "4096");
+    assert_eq!(more_with("mini-gemma3", &cli, &[("cache-ram", "16"), ("ctx-checkpoints", "3")]), 0);
+}
+
+#[test]
+fn heads_that_are_not_whole_blocks_are_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf");
+    let mut request = Request::new(Task::language(16));
+    request.options = Options::default().with("cache-type-k", "q8_0");
+    let refused = analysis::analyze(&folder.join("architectures/phi2.gguf"), &request).unwrap_err();
+    assert!(refused.message().contains("heads of 80 elements are not whole blocks of q8_0"), "{refused}");
+    // Without attention in one operator rows are asked for whole blocks, and not heads.
+    request.options = request.options.with("flash-attn", "off");
+    assert!(analysis::analyze(&folder.join("architectures/phi2.gguf"), &request).is_ok());
 }
 
 #[test]

@@ -1,18 +1,21 @@
-//! From which node to which each tensor has memory, and which tensors share it: ggml's graph allocator without its
-//! addresses. The planner `best-fit` gives those.
+//! From which node to which each tensor has memory, where, and which tensors share it: ggml's graph allocator.
 //!
 //! Source: ggml 0.25.3, ggml/src/ggml-alloc.c (`ggml_gallocr_alloc_graph_impl`, `ggml_gallocr_allocate_node`,
 //! `ggml_gallocr_free_node`).
 
 use super::device::Device;
+use super::free_blocks::FreeBlocks;
 use super::scheduler::Split;
 use super::tensor::{Graph, Id, Op, Place};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Memory of one or more tensors, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Buffer {
     /// Its bytes, with those up to the next tensor.
     pub(super) bytes: u64,
+    /// Its place in the compute buffer of its backend.
+    pub(super) offset: u64,
     /// The backend whose memory it is in.
     pub(super) backend: u8,
     /// The tensor that is there first.
@@ -42,8 +45,12 @@ struct Uses {
 
 /// Walks a graph as ggml's allocator does; backends after the devices are the CPU.
 ///
-/// Cost: linear in tensors and sources.
-pub(super) fn allocate(split: &Split, devices: &[Device]) -> Allocation {
+/// Cost: linear in tensors and sources, times free blocks.
+///
+/// # Errors
+///
+/// If there are more free blocks than ggml has.
+pub(super) fn allocate(split: &Split, devices: &[Device]) -> Result<Allocation> {
     let graph = &split.graph;
     let mut walk = Walk {
         graph,
@@ -51,6 +58,8 @@ pub(super) fn allocate(split: &Split, devices: &[Device]) -> Allocation {
         uses: vec![Uses::default(); graph.tensors.len()],
         made: Allocation { buffers: Vec::new(), of_tensor: vec![None; graph.tensors.len()] },
         last: graph.nodes.len().saturating_sub(1),
+        free: vec![FreeBlocks::new(); devices.len() + 1],
+        is_over: false,
     };
     for &leaf in &graph.leafs {
         walk.place(leaf, 0, split.backends[leaf.index()]);
@@ -75,7 +84,13 @@ pub(super) fn allocate(split: &Split, devices: &[Device]) -> Allocation {
             walk.release(graph.get(node).sources[index], number);
         }
     }
-    walk.made
+    match walk.is_over {
+        false => Ok(walk.made),
+        true => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the graph's memory falls into more free blocks than ggml has",
+        )),
+    }
 }
 
 struct Walk<'a> {
@@ -84,6 +99,10 @@ struct Walk<'a> {
     uses: Vec<Uses>,
     made: Allocation,
     last: usize,
+    /// By backend, the CPU last.
+    free: Vec<FreeBlocks>,
+    /// A tensor found no place.
+    is_over: bool,
 }
 
 impl Walk<'_> {
@@ -111,7 +130,15 @@ impl Walk<'_> {
             Some(device) => device.bytes(self.graph, tensor).next_multiple_of(device.alignment()),
             None => tensor.padded(),
         };
-        self.made.buffers.push(Buffer { bytes, backend, first: id, start, end: self.last });
+        let place = self.blocks(backend).and_then(|blocks| blocks.allocate(bytes));
+        self.is_over |= place.is_none();
+        let offset = place.unwrap_or(0);
+        self.made.buffers.push(Buffer { bytes, offset, backend, first: id, start, end: self.last });
+    }
+
+    /// The free blocks of a backend's compute buffer.
+    fn blocks(&mut self, backend: u8) -> Option<&mut FreeBlocks> {
+        self.free.get_mut(usize::from(backend))
     }
 
     /// The first source whose memory a tensor may take: allocated itself, so no view and no weight, of the same layout,
@@ -151,7 +178,12 @@ impl Walk<'_> {
         }
         self.uses[id.index()].is_allocated = false;
         if let Some(buffer) = self.made.of_tensor[id.index()] {
-            self.made.buffers[buffer as usize].end = number;
+            let buffer = &mut self.made.buffers[buffer as usize];
+            buffer.end = number;
+            let (backend, offset, bytes) = (buffer.backend, buffer.offset, buffer.bytes);
+            if let Some(blocks) = self.blocks(backend) {
+                blocks.release(offset, bytes);
+            }
         }
     }
 }

@@ -155,7 +155,7 @@ impl Caches {
         let cells = self.part(model, layer).cells;
         let key_width = model.head_k(layer).saturating_mul(model.kv_heads(layer));
         let own = value_width(model, layer);
-        let value_width = if settings.flash_attention { own } else { self.widest_value };
+        let value_width = if settings.values_in_rows { own } else { self.widest_value };
         let mut add = |name, dtype: GgmlType, width: u64| -> Result<u32> {
             if !width.is_multiple_of(dtype.elements()) {
                 let message = format!(

@@ -79,6 +79,12 @@ fn read(words: &[String]) -> Result<Option<Pasted>> {
         }
         let Some(spec) = known(name) else {
             let value = value(own);
+            if let Some(meant) = meant(name, value.as_deref()) {
+                pasted
+                    .options
+                    .extend(meant.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+                continue;
+            }
             pasted.unknown.push(value.map_or_else(|| name.to_owned(), |value| format!("{name} {value}")));
             continue;
         };
@@ -102,6 +108,20 @@ fn read(words: &[String]) -> Result<Option<Pasted>> {
 /// Whether a word is an option, and no negative number.
 fn is_option(word: &str) -> bool {
     word.starts_with('-') && word.parse::<f64>().is_err()
+}
+
+/// The options that one of a pasted command stands for.
+///
+/// Source: llama.cpp 0.5.0, common/arg.cpp (`--rerank`, `--load-mode`).
+fn meant(name: &str, value: Option<&str>) -> Option<&'static [(&'static str, &'static str)]> {
+    match (name, value) {
+        ("--rerank" | "--reranking", None) => Some(&[("embedding", "true"), ("pooling", "rank")]),
+        ("--load-mode" | "-lm", Some("none" | "dio")) => Some(&[("no-mmap", "true")]),
+        ("--load-mode" | "-lm", Some("mlock")) => Some(&[("no-mmap", "true"), ("mlock", "true")]),
+        ("--load-mode" | "-lm", Some("mmap+mlock")) => Some(&[("mlock", "true")]),
+        ("--load-mode" | "-lm", Some("mmap" | "auto")) => Some(&[]),
+        _ => None,
+    }
 }
 
 fn known(name: &str) -> Option<&'static OptionSpec> {
@@ -129,6 +149,14 @@ mod tests {
         assert!(has("flash-attn", "on"));
         assert!(has("gpu-layers", "-1"));
         assert_eq!(found.unknown, ["-ctk=q8_0", "--temp 0.7"]);
+    }
+
+    #[test]
+    fn options_that_stand_for_others_are_replaced() {
+        let found = of("llama-server -m x.gguf --rerank --load-mode none").unwrap().unwrap();
+        let has = |name: &str, value: &str| found.options.contains(&(name.to_owned(), value.to_owned()));
+        assert!(has("embedding", "true") && has("pooling", "rank") && has("no-mmap", "true"));
+        assert!(found.unknown.is_empty());
     }
 
     #[test]

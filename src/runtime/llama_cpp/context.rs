@@ -8,7 +8,7 @@ use super::model::Model;
 use super::options::LlamaCpp;
 use super::scheduler::{self, Devices, Split};
 use super::settings::{Batch, Settings};
-use super::tensor::Graph;
+use super::tensor::{Graph, Id, Op};
 use super::weights::{self, Weights};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Stored;
@@ -59,14 +59,49 @@ impl<'a> Context<'a> {
             let caches = Caches::of(&model, &settings, (architecture.layout)(&model))?;
             check(&model, &settings, &caches)?;
             let layers = options.offload.assign(model.all_layers);
-            let kinds = (architecture.is_output_first, model.layers);
-            let weights = weights::place(stored, options, &layers, kinds)?;
+            let weights = weights::place(&model, options, &layers, architecture.is_output_first)?;
             let device = |layer: u32| layers.get(layer as usize).copied().flatten();
             let device = |layer: u32| device(layer).filter(|_| options.offload.caches);
             let cache_devices = caches.tensors.iter().map(|tensor| device(tensor.layer)).collect();
-            Ok(Context { model, settings, caches, weights, layers, cache_devices, options, architecture })
+            let mut context =
+                Context { model, settings, caches, weights, layers, cache_devices, options, architecture };
+            context.decide()?;
+            Ok(context)
         };
         made().map_err(|error: Error| error.in_file(file))
+    }
+
+    /// Decides whether attention is one operator, where that was left to the devices.
+    ///
+    /// Source: src/llama-context.cpp (`resolve_fused_ops`): a probe runs one token of each sequence. Caches that were made
+    /// before are not changed.
+    fn decide(&mut self) -> Result<()> {
+        if self.options.offload.devices.is_empty() {
+            return Ok(());
+        }
+        if self.options.is_flash_automatic && !self.is_on_own_devices(Op::FlashAttention)? {
+            self.settings.flash_attention = false;
+        }
+        if !self.is_on_own_devices(Op::GatedDeltaNet)? {
+            let message = "a device does not compute the gated delta rule of its layers in one operator";
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .note("llama.cpp then writes it out, which is not modelled")
+                .help("leave states on the devices of their layers: no `--no-kv-offload`"));
+        }
+        Ok(())
+    }
+
+    /// Whether every operator of a kind is computed by the device of its layer.
+    fn is_on_own_devices(&self, op: Op) -> Result<bool> {
+        let split = self.split(self.settings.generation_batch())?;
+        let cpu = self.devices().cpu();
+        let is_own = |&id: &Id| {
+            let tensor = split.graph.get(id);
+            let layer = tensor.layer.unwrap_or_default() as usize;
+            let device = self.layers.get(layer).copied().flatten().unwrap_or(cpu);
+            tensor.op != op || split.backends[id.index()] == device
+        };
+        Ok(split.graph.nodes.iter().all(is_own))
     }
 
     /// The graph of a pass.
@@ -110,7 +145,7 @@ impl<'a> Context<'a> {
         let graph = self.graph(batch)?;
         let counts = (graph.nodes.len() as u64, graph.leafs.len() as u64);
         let split = scheduler::split(&self.devices(), graph, batch.tokens);
-        let allocation = allocate::allocate(&split, &self.options.offload.devices);
+        let allocation = allocate::allocate(&split, &self.options.offload.devices)?;
         Ok(Reserved { split, counts, allocation })
     }
 }

@@ -137,7 +137,7 @@ impl Device {
             Op::GetRows => self.reads_rows(first.dtype),
             Op::SsmConv => self.convolves(first.ne[1]),
             Op::SsmScan => self.scans([first.ne[0], first.ne[1], first.ne[2]]),
-            Op::FlashAttention => source(1).is_none_or(|keys| self.attends(keys.ne[0])),
+            Op::FlashAttention => self.backend != Backend::Cuda || attends(graph, tensor),
             _ => true,
         }
     }
@@ -163,14 +163,6 @@ impl Device {
         self.backend != Backend::Cuda || is_known
     }
 
-    /// Whether attention over heads of this width is one operator.
-    ///
-    /// Source: fattn.cu (`ggml_cuda_get_best_fattn_kernel`); the widths that depend on numbers of heads count as supported.
-    fn attends(self, head: u64) -> bool {
-        self.backend != Backend::Cuda
-            || matches!(head, 40 | 64 | 72 | 80 | 96 | 112 | 128 | 192 | 256 | 320 | 512 | 576)
-    }
-
     /// Whether the device computes an operator although its weight is in memory of the host.
     ///
     /// Source: `offload_op` of the backends.
@@ -184,6 +176,34 @@ impl Device {
             _ => rows(),
         };
         batch >= OFFLOADED_BATCH && (is_product || self.backend != Backend::Metal)
+    }
+}
+
+/// Whether CUDA has a kernel for attention in one operator: by widths of heads, types, and how many heads share keys.
+///
+/// Source: fattn.cu (`ggml_cuda_get_best_fattn_kernel`), as far as it is the same for all devices.
+fn attends(graph: &Graph, tensor: &Tensor) -> bool {
+    use GgmlType::{BF16, F16, F32, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
+    let source = |index: usize| tensor.sources.get(index).map(|&id| graph.get(id));
+    let (Some(q), Some(k), Some(v), Some(mask)) = (source(0), source(1), source(2), source(3)) else {
+        return true;
+    };
+    let is_read =
+        |operand: &Tensor| matches!(operand.dtype, F32 | F16 | BF16 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q8_0);
+    if !is_read(k) || !is_read(v) {
+        return false;
+    }
+    let ratio = q.ne[2].checked_div(k.ne[2]).unwrap_or(0);
+    let is_aligned = |operand: &&Tensor| {
+        operand.dtype.is_quantized() || operand.nb[1..].iter().all(|stride| stride.is_multiple_of(16))
+    };
+    let shares = ratio >= 2 && k.ne[1].is_multiple_of(256) && [q, k, v, mask].iter().all(is_aligned);
+    match (k.ne[0], v.ne[0]) {
+        (40 | 64 | 72 | 80 | 96 | 112 | 128 | 256, width) => width == k.ne[0],
+        (192, 128) => shares && ratio.is_multiple_of(8),
+        (320, 256) => shares && ratio.is_multiple_of(32),
+        (512 | 576, 512) => shares,
+        _ => false,
     }
 }
 

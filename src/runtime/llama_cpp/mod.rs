@@ -23,6 +23,7 @@ mod command;
 mod context;
 mod device;
 mod expand;
+mod free_blocks;
 mod lower;
 mod model;
 mod offload;
@@ -131,8 +132,8 @@ impl Runtime for LlamaCpp {
         planner: Planner,
         _before: Option<&Phase>,
     ) -> Result<Plan> {
-        let backends = lowered.data().get::<Facts>().map_or(&[][..], |facts| &facts.backends);
-        arenas::place(problem, planner, backends)
+        let spots = lowered.data().get::<Facts>().map_or(&[][..], |facts| &facts.spots);
+        arenas::place(problem, planner, spots)
     }
 
     fn finish(&self, placed: &Placed<'_>) -> Result<Outcome> {
@@ -168,8 +169,8 @@ impl<'a> Session<'a> {
         let prompt = context.reserve(context.settings.prompt_batch())?;
         let generation = context.reserve(context.settings.generation_batch())?;
         let count = options.offload.devices.len() + 1;
-        let planned = arenas::bytes(&prompt, count)?;
-        let other = arenas::bytes(&generation, count)?;
+        let planned = arenas::bytes(&prompt, count);
+        let other = arenas::bytes(&generation, count);
         let compute =
             planned.iter().zip(other).map(|(&planned, other)| (planned.max(other), planned)).collect();
         let stored = stored.tensors.len();
@@ -230,7 +231,7 @@ impl<'a> Session<'a> {
                 - self.weights_on_devices(),
             library: fit::LIBRARY.estimate().known().0 + first_pass,
             touches: actual.as_ref().map_or_else(Vec::new, |split| residency::touches(&self.prompt, split)),
-            backends: self.prompt.allocation.buffers.iter().map(|buffer| buffer.backend).collect(),
+            spots: arenas::spots(&self.prompt),
             on_devices: self.weights_on_devices() + self.cache_bytes(is_apart) + reserved,
             apart,
             buffers: BufferTypes { output: Bytes(output), work: Bytes(work), ..self.buffer_types() },
@@ -241,15 +242,20 @@ impl<'a> Session<'a> {
 
     /// Bytes of llama-server's prompt cache once it is full, and of its slots' checkpoints once all are made.
     ///
-    /// A checkpoint holds what a slot cannot compute again from its other cells: its window, and its recurrent states.
+    /// A checkpoint holds what a slot cannot compute again from its other cells: its window, where that has few cells, and its
+    /// recurrent states.
     ///
     /// Source: llama.cpp 0.5.0, tools/server/server-context.cpp (`create_checkpoint`), tools/server/server-task.cpp
-    /// (`server_prompt_cache`).
+    /// (`server_prompt_cache`), src/llama-kv-cache.cpp (`state_write`).
     fn prompts_and_checkpoints(&self) -> [u64; 2] {
         let Context { model, settings, caches, .. } = &self.context;
         let of_slot = |tensor: &CacheTensor| match tensor.is_state {
             true => tensor.bytes() / settings.sequences.max(1),
-            false if model.is_window(u64::from(tensor.layer)) => tensor.bytes() / settings.streams().max(1),
+            // Cells that the window has passed are not stored.
+            false if model.is_window(u64::from(tensor.layer)) && !settings.full_window => {
+                let cells = tensor.dims[1].min(model.window.tokens);
+                tensor::row(tensor.dtype, tensor.dims[0]).saturating_mul(cells)
+            }
             false => 0,
         };
         let one = caches.tensors.iter().map(of_slot).fold(0, u64::saturating_add);

@@ -37,6 +37,8 @@ pub struct LlamaCpp {
     pub is_unified: Option<bool>,
     /// Attention is one operator.
     pub flash_attention: bool,
+    /// Only where the devices of all layers compute it.
+    pub is_flash_automatic: bool,
     /// Type of cached keys.
     pub key_type: GgmlType,
     /// Type of cached values.
@@ -77,6 +79,7 @@ impl Default for LlamaCpp {
             parallel: None,
             is_unified: None,
             flash_attention: true,
+            is_flash_automatic: true,
             key_type: GgmlType::F16,
             value_type: GgmlType::F16,
             mmap: true,
@@ -126,6 +129,7 @@ impl LlamaCpp {
         let pooling =
             options.word(POOLING.name).and_then(|word| POOLINGS.iter().position(|&own| own == word));
         let flash_attention = options.word(FLASH_ATTENTION.name) != Some("off");
+        let is_asked = matches!(options.word(FLASH_ATTENTION.name), Some("on" | "off"));
         let (key_type, value_type) = (cache_type(KEY_TYPE.name)?, cache_type(VALUE_TYPE.name)?);
         if value_type.is_quantized() && !flash_attention {
             return Err(Error::new(
@@ -142,6 +146,8 @@ impl LlamaCpp {
             parallel: number(PARALLEL.name)?,
             is_unified: options.flag(UNIFIED.name).then_some(true),
             flash_attention,
+            // Quantized values need it, so that nothing is left to decide.
+            is_flash_automatic: !is_asked && !value_type.is_quantized(),
             key_type,
             value_type,
             mmap: !options.flag(NO_MMAP.name),
@@ -159,6 +165,15 @@ impl LlamaCpp {
         })
     }
 
+    /// How attention is computed; without devices, the CPU decides nothing.
+    fn flash_word(&self) -> &'static str {
+        match (self.flash_attention, self.is_flash_automatic && !self.offload.devices.is_empty()) {
+            (_, true) => "auto",
+            (true, false) => "on",
+            (false, false) => "off",
+        }
+    }
+
     /// Options that differ from the defaults of llama-server, and those that every report lists.
     pub(super) fn entries(&self) -> Vec<(&'static str, String)> {
         let front_end = match self.front_end {
@@ -172,7 +187,7 @@ impl LlamaCpp {
             (UBATCH.name, self.ubatch.to_string()),
             (PARALLEL.name, self.parallel().to_string()),
             (UNIFIED.name, self.kv_unified().to_string()),
-            (FLASH_ATTENTION.name, if self.flash_attention { "on" } else { "off" }.to_owned()),
+            (FLASH_ATTENTION.name, self.flash_word().to_owned()),
             (KEY_TYPE.name, self.key_type.name().to_owned()),
             (VALUE_TYPE.name, self.value_type.name().to_owned()),
             (THREADS.name, self.machine.cores.to_string()),
@@ -302,7 +317,7 @@ const UNIFIED: OptionSpec = flag("kv-unified", "Sequences share the cells of the
 const FLASH_ATTENTION: OptionSpec = one_of(
     "flash-attn",
     &["on", "off", "auto"],
-    "Attention as one operator [default: auto, which is on for a CPU]",
+    "Attention as one operator [default: auto, which is on where the devices of all layers compute it]",
 );
 const KEY_TYPE: OptionSpec = one_of("cache-type-k", CACHE_TYPES, "Type of cached keys [default: f16]");
 const VALUE_TYPE: OptionSpec = one_of("cache-type-v", CACHE_TYPES, "Type of cached values [default: f16]");

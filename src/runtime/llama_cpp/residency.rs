@@ -5,6 +5,7 @@
 //!
 //! Source: ggml 0.25.3, ggml/src/ggml-alloc.c (`ggml_gallocr_alloc_graph`); calibration.rs.
 
+use super::arenas::Spot;
 use super::context::Reserved;
 use super::scheduler::Split;
 use super::tensor::Op;
@@ -24,8 +25,8 @@ pub(super) struct Facts {
     pub(super) library: u64,
     /// By buffer of the plan: bytes that are written from its start.
     pub(super) touches: Vec<(u32, u64)>,
-    /// By buffer of the plan, the backend whose memory it is in.
-    pub(super) backends: Vec<u8>,
+    /// By buffer of the plan, the backend whose memory it is in, and where it is there.
+    pub(super) spots: Vec<Spot>,
     /// Bytes on devices with memory of their own, but for those that are planned.
     pub(super) on_devices: u64,
     /// Backends with memory of their own.
@@ -63,7 +64,7 @@ pub(super) fn of(facts: &Facts, plan: &Plan, before: Option<&Phase>) -> Outcome 
     let earlier = before.and_then(|before| before.outcome.carried.get::<Touched>());
     let mut ranges = earlier.cloned().unwrap_or_default().0;
     for &(buffer, bytes) in &facts.touches {
-        let is_apart = facts.backends.get(buffer as usize).is_some_and(|own| facts.apart.contains(own));
+        let is_apart = facts.spots.get(buffer as usize).is_some_and(|(own, _)| facts.apart.contains(own));
         if let Some(offset) = plan.offsets.get(buffer as usize).filter(|_| bytes > 0 && !is_apart) {
             let end = offset.0.saturating_add(bytes).next_multiple_of(PAGE);
             ranges.push((offset.0 / PAGE * PAGE, end));

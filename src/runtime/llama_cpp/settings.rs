@@ -28,6 +28,8 @@ pub(super) struct Settings {
     pub(super) outputs: u64,
     /// Attention is one operator.
     pub(super) flash_attention: bool,
+    /// A token's cached values are a row. They were meant for attention in one operator, which a context may give up later.
+    pub(super) values_in_rows: bool,
     /// Type of cached keys.
     pub(super) key_type: GgmlType,
     /// Type of cached values.
@@ -92,6 +94,7 @@ impl Settings {
             is_unified,
             outputs,
             flash_attention: options.flash_attention,
+            values_in_rows: options.flash_attention,
             key_type: options.key_type,
             value_type: options.value_type,
             full_window: options.swa_full,

@@ -5,6 +5,7 @@
 //! ggml/src/ggml-cpu/amx/amx.cpp, amx/mmq.cpp (`get_row_size`).
 
 use super::device::Device;
+use super::model::Model;
 use super::offload::Offload;
 use super::options::LlamaCpp;
 use super::tensor::ALIGNMENT;
@@ -121,8 +122,7 @@ impl Weights {
     }
 }
 
-/// Places the weights of a file whose layers are on `devices`. Those of layers from `layers` on, which draft tokens, are not
-/// loaded.
+/// Places the weights of a file whose layers are on `devices`. Those of layers that draft tokens are not loaded.
 ///
 /// Source: src/models/*.cpp (`TENSOR_SKIP`): layers that draft are loaded for a draft model only.
 ///
@@ -130,11 +130,12 @@ impl Weights {
 ///
 /// If a pattern of names is none.
 pub(super) fn place(
-    stored: &Stored,
+    model: &Model<'_>,
     options: &LlamaCpp,
     devices: &[Option<u8>],
-    (is_output_first, layers): (bool, u64),
+    is_output_first: bool,
 ) -> Result<Weights> {
+    let (stored, layers) = (model.stored, model.layers);
     let placing = Placing { stored, options, devices, patterns: options.offload.patterns()? };
     let has_output = stored.tensors.iter().any(|tensor| tensor.name == "output.weight");
     let mut weights = Weights::default();
@@ -143,7 +144,14 @@ pub(super) fn place(
         let mut put = |(buffer, bytes): (BufferType, u64)| {
             weights.all.push(Weight { tensor: number, buffer, bytes });
         };
-        let first = placing.weight(tensor, placing.device(&tensor.name));
+        let is_shared = is_shared_by_layers(&tensor.name);
+        let readers = || (0..layers).filter(|&layer| has_factors(model, layer));
+        let device = |layer: u64| devices.get(layer as usize).copied().flatten();
+        let own = match readers().next().filter(|_| is_shared) {
+            Some(layer) => device(layer),
+            None => placing.device(&tensor.name),
+        };
+        let first = placing.weight(tensor, own);
         put(first);
         if tensor.name == "token_embd.weight" && !has_output {
             // Without an output weight the embedding is one: a tensor of its own where that is elsewhere, or made first.
@@ -154,10 +162,10 @@ pub(super) fn place(
                 put((buffer, if is_same_page { 0 } else { bytes }));
                 weights.output = u32::try_from(weights.all.len() - 1).ok();
             }
-        } else if is_shared_by_layers(&tensor.name) {
+        } else if is_shared {
             let mut seen = vec![first.0];
-            for device in devices.iter().take(devices.len().saturating_sub(1)) {
-                let own = placing.weight(tensor, *device);
+            for layer in readers() {
+                let own = placing.weight(tensor, device(layer));
                 if !seen.contains(&own.0) {
                     seen.push(own.0);
                     weights.all.push(Weight { tensor: number, buffer: own.0, bytes: own.1 });
@@ -181,6 +189,13 @@ pub(super) fn place(
 /// The layer that a name is of.
 fn layer_of(name: &str) -> Option<u64> {
     name.strip_prefix("blk.").and_then(|rest| rest.split('.').next()?.parse().ok())
+}
+
+/// Whether a layer reads the factors of positions: in Gemma 4 those without a window.
+///
+/// Source: src/models/gemma4.cpp (`load_arch_tensors`).
+fn has_factors(model: &Model<'_>, layer: u64) -> bool {
+    model.architecture != "gemma4" || !model.is_window(layer)
 }
 
 /// Factors of positions, which every layer has: one tensor per type of buffer.

@@ -102,8 +102,8 @@ impl Build<'_> {
         let (tokens, streams) = (self.batch.tokens, self.settings.streams());
         let rows = |count: u64| [count, 1, 1, 1];
         let key_rows = self.graph.input("attn_inp_k_idxs", GgmlType::I64, rows(tokens));
-        // Without flash attention each element of a value has a row of its own.
-        let values = if self.settings.flash_attention { 1 } else { self.caches.widest_value };
+        // Without attention in one operator each element of a value has a row of its own.
+        let values = if self.settings.values_in_rows { 1 } else { self.caches.widest_value };
         let value_rows = (!is_latent)
             .then(|| self.graph.input("attn_inp_v_idxs", GgmlType::I64, rows(tokens.saturating_mul(values))));
         let ne = [self.batch.cells(part.cells), tokens / streams, 1, streams];
@@ -219,7 +219,7 @@ impl Build<'_> {
         let cache = self.cache_tensor(number);
         let ([head, heads, tokens, _], nb) = (self.graph.ne(v), self.graph.get(v).nb);
         let width = head * heads;
-        let stored = if self.settings.flash_attention {
+        let stored = if self.settings.values_in_rows {
             let flat = self.graph.view_2d(v, [width, tokens], nb[2], 0);
             let cache = self.joined_streams(cache);
             self.graph.set_rows(cache, flat, rows)
@@ -268,7 +268,7 @@ impl Build<'_> {
         let (head, heads) = (self.model.head_v(layer), self.model.kv_heads(layer));
         let whole = row(dtype, width.saturating_mul(cells));
         let used = self.batch.cells(cells);
-        Ok(if self.settings.flash_attention {
+        Ok(if self.settings.values_in_rows {
             let strides = [row(dtype, head), row(dtype, width), whole];
             self.graph.view(cache, [head, heads, used, streams], strides, 0)
         } else {

@@ -85,7 +85,7 @@ fn reserve(tower: &Tower<'_>, size: (u64, u64), options: &LlamaCpp) -> Result<Re
     let graph = projectors::graph(tower, size, options.flash_attention)?;
     let counts = (graph.nodes.len() as u64, graph.leafs.len() as u64);
     let split = Split::whole(graph);
-    let allocation = allocate::allocate(&split, &[]);
+    let allocation = allocate::allocate(&split, &[])?;
     Ok(Reserved { split, counts, allocation })
 }
 
@@ -108,8 +108,8 @@ impl Session<'_> {
         let numbers = Numbers::of_split(stored, &Caches::default(), &self.weights, &runs.split);
         let numbers = numbers.within(graph.nodes().len());
         let draft = lower::schedule(runs, &[], &numbers);
-        let planned = arenas::bytes(runs, 1)?.into_iter().sum::<u64>();
-        let warm = arenas::bytes(&self.warm, 1)?.into_iter().sum::<u64>();
+        let planned = arenas::bytes(runs, 1).into_iter().sum::<u64>();
+        let warm = arenas::bytes(&self.warm, 1).into_iter().sum::<u64>();
         let compute = planned.max(warm);
         let mut memory = self.model_memory();
         memory.push(allocation(StorageClass::Workspace, compute - planned, None));
@@ -119,7 +119,7 @@ impl Session<'_> {
             written: own,
             library: fit::LIBRARY.estimate().known().0,
             touches: super::residency::touches(runs, &runs.split),
-            backends: runs.allocation.buffers.iter().map(|buffer| buffer.backend).collect(),
+            spots: arenas::spots(runs),
             buffers: self.buffers(compute),
             ..Facts::default()
         };
