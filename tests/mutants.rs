@@ -88,14 +88,15 @@ fn sizes_of_states_that_contradict_each_other_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model.gguf");
     let values = [0, 1 << 20, i32::MAX as u32, u32::MAX];
-    for name in
-        ["ssm.inner_size", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank", "ssm.conv_kernel"]
-    {
-        for value in values {
-            std::fs::write(&model, with_setting("fixtures/gguf/mini-mamba2.gguf", name, value)).unwrap();
-            let request = Request::new(Task::language(64));
-            if let Err(error) = analyze(&model, &request) {
-                assert!(error.kind() != ErrorKind::Internal, "{name} = {value}: {error}");
+    for file in ["mini-mamba2", "mini-qwen35", "mini-qwen3next"] {
+        let file = format!("fixtures/gguf/{file}.gguf");
+        for name in ["inner_size", "state_size", "group_count", "time_step_rank", "conv_kernel"] {
+            for value in values {
+                std::fs::write(&model, with_setting(&file, &format!("ssm.{name}"), value)).unwrap();
+                let request = Request::new(Task::language(64));
+                if let Err(error) = analyze(&model, &request) {
+                    assert!(error.kind() != ErrorKind::Internal, "{file}, {name} = {value}: {error}");
+                }
             }
         }
     }

@@ -57,7 +57,9 @@ impl DeltaSizes {
     ///
     /// If they are not those of such a model.
     pub(in crate::runtime::llama_cpp) fn of(model: &Model<'_>) -> Result<DeltaSizes> {
-        let StateSizes { inner, state, steps, groups, .. } = StateSizes::of(model);
+        let sizes = StateSizes::of(model);
+        sizes.check()?;
+        let StateSizes { inner, state, steps, groups, .. } = sizes;
         let is_whole = steps > 0 && groups > 0 && steps.is_multiple_of(groups);
         if !is_whole || state == 0 || inner != state.saturating_mul(steps) {
             let message = format!("{inner} channels are not {steps} heads of {state}, in {groups} groups");

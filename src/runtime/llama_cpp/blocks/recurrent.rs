@@ -57,7 +57,11 @@ impl StateSizes {
     }
 
     /// Refuses sizes that no such model has.
-    fn check(self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If they are 0, larger than ggml's dims, or contradict each other.
+    pub(super) fn check(self) -> Result<()> {
         let heads = if self.groups > 0 { self.steps } else { 1 };
         let is_whole = |by: u64| by == 0 || self.inner.is_multiple_of(by);
         // Dims of ggml's operators are 32-bit numbers.
