@@ -1,4 +1,4 @@
-//! Everything that the commands do with a model, for tests and fuzz targets that ask for no more than an answer.
+//! What the commands do with a model, for tests and fuzz targets that ask for no more than an answer.
 
 use crate::analysis::{Analysis, Kind, Opened, Request, Task};
 use crate::error::{ErrorKind, Result};
@@ -14,10 +14,10 @@ use crate::shape;
 use arbitrary::Unstructured;
 use std::path::Path;
 
-/// Analyses a model under every profile, as the commands `graph`, `llm`, `vit`, `dump` and `diff` do, and writes every form
-/// of the reports. Returns how many analyses ended with a report; one that ends with an error is fine.
+/// Analyses a model as the commands `graph`, `llm`, `vit`, `dump` and `diff` do, and writes every form of the reports.
+/// Returns how many analyses ended with a report; one that ends with an error is fine.
 ///
-/// `seed` chooses options, the length of the run, and whether operators may be opaque.
+/// `seed` chooses a profile that loads the model, its options, the length of the run, and whether operators may be opaque.
 ///
 /// # Errors
 ///
@@ -25,30 +25,34 @@ use std::path::Path;
 pub fn exercise(model: &Path, seed: u64) -> Result<usize> {
     let choices = super::mutate::choices(seed);
     let mut u = Unstructured::new(&choices);
-    let mut reports = 0;
     let Some(graph) = expected(formats::open(model))? else { return Ok(0) };
-    for found in registry::RUNTIMES.iter().chain(registry::HIDDEN) {
-        let mut request = Request::new(Task::Graph);
-        request.profile = Some(found.name.to_owned());
-        request.options = options(found, &mut u).unwrap_or_default();
-        request.full = u.ratio(1, 4).unwrap_or(false);
-        request.advises = u.ratio(1, 8).unwrap_or(false);
-        request.base.allow_opaque = u.ratio(3, 4).unwrap_or(false);
-        let Some(runtime) = expected(request.runtime(&graph))? else { continue };
-        let Some(built) = expected(runtime.expand(&graph))? else { continue };
-        let built = built.as_ref().unwrap_or(&graph);
-        stages(built, &*runtime, &with_inputs(&request.base, built))?;
-        let mut before = None;
-        for (task, has_inputs) in tasks(model, &request, &mut u) {
-            let mut run = request.clone();
-            run.task = task;
-            if has_inputs {
-                run.base = with_inputs(&run.base, built);
-            }
-            let Some(analysis) = expected(crate::analysis::run(model, &run))? else { continue };
-            write(&analysis, &mut before)?;
-            reports += 1;
+    let loads = |found: &&Registration| {
+        let runtime = (found.make)(&Options::default());
+        runtime.is_ok_and(|runtime| runtime.formats().contains(&graph.format()))
+    };
+    let profiles: Vec<&Registration> =
+        registry::RUNTIMES.iter().chain(registry::HIDDEN).filter(loads).collect();
+    let Ok(found) = u.choose(&profiles) else { return Ok(0) };
+    let mut request = Request::new(Task::Graph);
+    request.profile = Some(found.name.to_owned());
+    request.options = options(found, &mut u).unwrap_or_default();
+    request.full = u.ratio(1, 4).unwrap_or(false);
+    request.advises = u.ratio(1, 8).unwrap_or(false);
+    request.base.allow_opaque = u.ratio(3, 4).unwrap_or(false);
+    let Some(runtime) = expected(request.runtime(&graph))? else { return Ok(0) };
+    let Some(built) = expected(runtime.expand(&graph))? else { return Ok(0) };
+    let built = built.as_ref().unwrap_or(&graph);
+    stages(built, &*runtime, &with_inputs(&request.base, built))?;
+    let (mut before, mut reports) = (None, 0);
+    for (task, has_inputs) in tasks(model, &request, &mut u) {
+        let mut run = request.clone();
+        run.task = task;
+        if has_inputs {
+            run.base = with_inputs(&run.base, built);
         }
+        let Some(analysis) = expected(crate::analysis::run(model, &run))? else { continue };
+        write(&analysis, &mut before)?;
+        reports += 1;
     }
     Ok(reports)
 }
