@@ -103,6 +103,14 @@ fn edges_that_lead_nowhere() {
 }
 
 #[test]
+fn a_body_that_reads_an_unmapped_parameter() {
+    let mapped = "<input external_port_id=\"1\" internal_layer_id=\"0\" />";
+    assert!(CONTROL_FLOW.contains(mapped));
+    let error = read(CONTROL_FLOW.replace(mapped, "").as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("gives no value to layer 0 of the body"), "{error}");
+}
+
+#[test]
 fn cycles() {
     let layers = [parameter(0, "1"), add(1), add(2)].concat();
     let edges = [edge(0, 0, 1, 0), edge(2, 2, 1, 1), edge(0, 0, 2, 0), edge(1, 2, 2, 1)].concat();

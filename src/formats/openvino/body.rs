@@ -6,7 +6,8 @@ use super::xml::{Cursor, Tag};
 use crate::error::Result;
 use crate::graph::op::{If, Loop, LoopInput, LoopInputKind, LoopKind, LoopOutput, LoopSlice};
 use crate::graph::{Graph, Op};
-use rustc_hash::FxHashMap;
+use crate::ids::TensorId;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A graph, with the numbers of its parameters and results by layer id.
 #[derive(Debug)]
@@ -93,6 +94,8 @@ impl Control {
         let then_body = self.then_body.ok_or_else(|| malformed("the layer has no <then_body>"))?;
         let else_body = self.else_body.ok_or_else(|| malformed("the layer has no <else_body>"))?;
         let (inputs, outputs) = (by_label(inputs), by_label(outputs));
+        every_parameter_is_fed(&self.then_map, &then_body)?;
+        every_parameter_is_fed(&self.else_map, &else_body)?;
         Ok(Op::If(Box::new(If {
             then_inputs: branch_inputs(&self.then_map, &inputs, &then_body)?,
             else_inputs: branch_inputs(&self.else_map, &inputs, &else_body)?,
@@ -106,6 +109,7 @@ impl Control {
     /// The layer as [`Op::Loop`]; a `Loop`'s first two inputs are its trip count and its condition.
     pub(super) fn into_loop(self, inputs: &[u32], outputs: &[u32], has_trip_count: bool) -> Result<Op> {
         let body = self.body.ok_or_else(|| malformed("the layer has no <body>"))?;
+        every_parameter_is_fed(&self.body_map, &body)?;
         let input_count = inputs.len();
         let (inputs, outputs) = (by_label(inputs), by_label(outputs));
         let mut made = Loop {
@@ -174,6 +178,29 @@ fn mapped(cursor: &Cursor<'_>, tag: &Tag<'_>) -> Result<Mapped> {
     let port = number(cursor, tag, "external_port_id", int("external_port_id")?)?;
     let layer = number(cursor, tag, "internal_layer_id", int("internal_layer_id")?)?;
     Ok(Mapped { port, layer, slice, purpose })
+}
+
+/// Refuses a body that computes with a parameter which no port is mapped to: nothing would ever write it.
+fn every_parameter_is_fed(map: &PortMap, body: &Body) -> Result<()> {
+    let graph = &body.graph;
+    let mapped: FxHashSet<i64> = map.inputs.iter().map(|mapped| mapped.layer).collect();
+    let unmapped = body.parameters.iter().filter(|(id, _)| !mapped.contains(id));
+    let mut unmapped: Vec<(i64, u32)> = unmapped.map(|(&id, &number)| (id, number)).collect();
+    if unmapped.is_empty() {
+        return Ok(());
+    }
+    unmapped.sort_unstable();
+    let nodes = graph.execution_order().iter().chain(graph.results());
+    let read: FxHashSet<TensorId> = nodes.flat_map(|&node| graph.inputs(node)).flatten().copied().collect();
+    for (id, number) in unmapped {
+        let node = graph.parameters().get(number as usize);
+        if node.and_then(|&node| graph.output(node, 0)).is_some_and(|tensor| read.contains(&tensor)) {
+            let message =
+                format!("the port map gives no value to layer {id} of the body, a parameter that is read");
+            return Err(malformed(message));
+        }
+    }
+    Ok(())
 }
 
 fn branch_inputs(map: &PortMap, ports: &FxHashMap<i64, u32>, body: &Body) -> Result<Vec<(u32, u32)>> {
