@@ -234,7 +234,9 @@ fn words(path: &str, common: usize, count: usize) -> &str {
 /// The component of every node, and the node whose name gave it.
 fn origins(graph: &Graph) -> Vec<Option<(Component, NodeId)>> {
     let ids = (0..graph.nodes().len()).map(NodeId::new);
-    let mut found: Vec<Option<(Component, NodeId)>> = ids.map(|id| Some((named(graph, id)?, id))).collect();
+    let mut places = Places::default();
+    let mut found: Vec<Option<(Component, NodeId)>> =
+        ids.map(|id| Some((named(graph, id, &mut places)?, id))).collect();
     let order = graph.execution_order();
     for &node in order.iter().rev() {
         if let Some(component) = found[node.index()] {
@@ -254,7 +256,7 @@ fn origins(graph: &Graph) -> Vec<Option<(Component, NodeId)>> {
 }
 
 /// What a node's own name or variable says.
-fn named(graph: &Graph, id: NodeId) -> Option<Component> {
+fn named<'a>(graph: &'a Graph, id: NodeId, places: &mut Places<'a>) -> Option<Component> {
     if graph.stored().is_some() {
         return ggml_names::component(graph.node_name(id)).map(|(part, layer)| Component { part, layer });
     }
@@ -264,9 +266,20 @@ fn named(graph: &Graph, id: NodeId) -> Option<Component> {
             Some(Component { part: "kv_cache", layer })
         }
         Op::Parameter | Op::Result | Op::Constant(_) => None,
-        _ => from_path(graph.node_name(id)),
+        _ => component(graph.node_name(id), |path| *places.entry(path).or_insert_with(|| place(path))),
     }
 }
+
+/// What a module's path says of its nodes.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// `None`: a node's operation decides, for the module holds an attention block's own operations.
+    part: Option<&'static str>,
+    layer: Option<u32>,
+}
+
+/// By module path, for many nodes have the same.
+type Places<'a> = FxHashMap<&'a str, Place>;
 
 /// The component that a node name's module path gives.
 ///
@@ -281,16 +294,27 @@ fn named(graph: &Graph, id: NodeId) -> Option<Component> {
 /// ```
 #[must_use]
 pub fn from_path(name: &str) -> Option<Component> {
+    component(name, place)
+}
+
+/// The component of a node, from what its module's path says.
+fn component<'a>(name: &'a str, place: impl FnOnce(&'a str) -> Place) -> Option<Component> {
     if name.starts_with("ov_ext::embedding/") {
         return Some(Component { part: "embed_tokens", layer: None });
     }
     let (path, operation) = split(name)?;
+    let Place { part, layer } = place(path);
+    Some(Component { part: part.unwrap_or_else(|| attention(operation)), layer })
+}
+
+fn place(path: &str) -> Place {
     let words: Vec<&str> = path.split(['.', '/']).collect();
     let layer = words.windows(2).find_map(|pair| match pair {
         [word, number] if BLOCKS.contains(word) => number.parse().ok(),
         _ => None,
     });
-    Some(Component { part: part(&words, operation, layer.is_some()), layer })
+    let is_attention = words.last().is_some_and(|last| ATTENTION.contains(last));
+    Place { part: (!is_attention).then(|| part(&words, layer.is_some())), layer }
 }
 
 /// The module that a node name's path gives, without the operation: `model.layers.3.mlp`.
@@ -327,11 +351,7 @@ fn split(name: &str) -> Option<(&str, &str)> {
     }
 }
 
-fn part(words: &[&str], operation: &str, is_in_block: bool) -> &'static str {
-    let last = words.last().copied().unwrap_or_default();
-    if ATTENTION.contains(&last) {
-        return attention(operation);
-    }
+fn part(words: &[&str], is_in_block: bool) -> &'static str {
     let is_attention_output =
         words.ends_with(&["attention", "output", "dense"]) || words.ends_with(&["attn", "proj"]);
     if is_attention_output {
@@ -351,7 +371,7 @@ fn part(words: &[&str], operation: &str, is_in_block: bool) -> &'static str {
     if is_in_block {
         return "residual";
     }
-    match last {
+    match words.last().copied().unwrap_or_default() {
         "norm" | "layernorm" | "ln_f" | "post_layernorm" | "pre_layrnorm" | "final_layernorm" => "final_norm",
         "model" | "language_model" => "attention_mask",
         _ => "other",

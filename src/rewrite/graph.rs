@@ -43,6 +43,11 @@ pub(crate) struct Vertex<B: Body> {
 }
 
 impl<B: Body> Vertex<B> {
+    /// Whether the node was removed.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
     /// What the node reads.
     pub(crate) fn inputs(&self) -> &[Option<B::Source>] {
         &self.inputs

@@ -212,6 +212,10 @@ impl<D: Dialect> Visits<D> {
 pub(crate) fn sweep<D: Dialect>(work: &mut D::Work<'_>, nodes: &[usize], rules: &[Rule<D>]) -> bool {
     let mut has_changed = false;
     for &node in nodes {
+        // Most nodes are of operators that no rule is for.
+        if work.nodes[node].is_gone() || !rules.iter().any(|rule| (rule.on)(&work.nodes[node])) {
+            continue;
+        }
         let mut next = Some(node);
         while let Some(node) = next.take() {
             for rule in rules {

@@ -14,6 +14,7 @@ mod body;
 mod executed;
 mod fault;
 mod ops;
+mod plain;
 mod reader;
 mod tag;
 mod text;

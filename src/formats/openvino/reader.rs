@@ -4,10 +4,11 @@ use super::attributes::{AttributeError, Attributes};
 use super::body::{Body, Control};
 use super::fault::{at, cut, malformed};
 use super::ops::{self, Make};
-use super::tag::{attribute, named, number};
+use super::plain::{Layer, Output};
+use super::tag::{attribute, number};
 use super::weights::Weights;
 use super::wiring::{Edge, Wiring};
-use super::xml::{self, Cursor, PlainPort, Tag};
+use super::xml::{self, Cursor, Tag};
 use super::{executed, text};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Position, Result};
@@ -74,6 +75,8 @@ fn read_graph(cursor: &mut Cursor<'_>, shared: &mut Shared<'_>, name: &str, dept
         wiring: Wiring::default(),
         variables: Variables::default(),
         layer: Layer::default(),
+        position: None,
+        control: None,
         parameters: FxHashMap::default(),
         results: FxHashMap::default(),
     };
@@ -99,45 +102,47 @@ struct GraphReader<'r, 'p, 'a> {
     variables: Variables,
     /// Reused from layer to layer.
     layer: Layer<'a>,
+    /// Where that layer is.
+    position: Option<Position>,
+    /// Its bodies and port maps.
+    control: Option<Box<Control>>,
     /// Layer id → number of the parameter.
     parameters: FxHashMap<i64, u32>,
     /// Layer id → number of the result.
     results: FxHashMap<i64, u32>,
 }
 
-/// A layer as written.
-#[derive(Debug, Default)]
-struct Layer<'a> {
-    id: i64,
-    name: &'a str,
-    type_name: &'a str,
-    version: &'a str,
-    position: Option<Position>,
-    data: Vec<(&'a str, &'a str)>,
-    inputs: Vec<u32>,
-    outputs: Vec<Output<'a>>,
-    is_decompression: bool,
-    control: Option<Box<Control>>,
-}
-
-#[derive(Debug)]
-struct Output<'a> {
-    label: u32,
-    dtype: DType,
-    shape: PartialShape,
-    names: &'a str,
-}
-
 impl<'a> GraphReader<'_, '_, 'a> {
     fn layers(&mut self) -> Result<()> {
-        while let Some(tag) = self.cursor.child()? {
+        loop {
+            if self.plain_layer() {
+                self.add_layer().map_err(|error| self.in_layer(error))?;
+                continue;
+            }
+            let Some(tag) = self.cursor.child()? else { return Ok(()) };
             if tag.name() == "layer" {
                 self.layer(&tag)?;
             } else {
                 self.cursor.skip()?;
             }
         }
-        Ok(())
+    }
+
+    /// Reads the next layer without the event parser; `false` where it is needed.
+    fn plain_layer(&mut self) -> bool {
+        let Some(mut scan) = self.cursor.plain() else { return false };
+        self.layer.clear();
+        self.control = None;
+        let Some(start) = scan.layer(&mut self.layer) else { return false };
+        let tensors = self.shared.tensors + self.layer.outputs.len();
+        if self.shared.nodes == limits::MAX_NODES || tensors > limits::MAX_TENSORS {
+            return false;
+        }
+        self.shared.nodes += 1;
+        self.shared.tensors = tensors;
+        self.position = Some(self.cursor.position(start));
+        self.cursor.pass_over(&scan);
+        true
     }
 
     fn layer(&mut self, tag: &Tag<'a>) -> Result<()> {
@@ -146,13 +151,10 @@ impl<'a> GraphReader<'_, '_, 'a> {
             let error = limits::exceeded("number of layers", self.shared.nodes, limits::MAX_NODES);
             return Err(self.cursor.place(error, tag.start));
         }
+        self.position = Some(self.cursor.position(tag.start));
+        self.control = None;
         let layer = &mut self.layer;
-        layer.data.clear();
-        layer.inputs.clear();
-        layer.outputs.clear();
-        (layer.name, layer.type_name, layer.version) = ("", "", "");
-        (layer.is_decompression, layer.control) = (false, None);
-        layer.position = Some(self.cursor.position(tag.start));
+        layer.clear();
         let mut id = None;
         for attribute in tag.attributes() {
             let (name, value) = attribute.map_err(|error| self.cursor.error(error.to_string(), tag.start))?;
@@ -180,11 +182,11 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 }
                 self.cursor.skip()
             }
-            "input" => self.inputs(tag),
-            "output" => self.outputs(tag),
+            "input" => self.inputs(),
+            "output" => self.outputs(),
             "rt_info" => self.layer_runtime_info(),
             "port_map" | "then_port_map" | "else_port_map" | "back_edges" => {
-                self.layer.control.get_or_insert_default().read_map(self.cursor, tag)
+                self.control.get_or_insert_default().read_map(self.cursor, tag)
             }
             "body" | "then_body" | "else_body" => self.body(tag),
             _ => self.cursor.skip(),
@@ -197,17 +199,12 @@ impl<'a> GraphReader<'_, '_, 'a> {
             return Err(self.cursor.place(error, tag.start));
         }
         let body = read_graph(self.cursor, self.shared, tag.name(), self.depth + 1)?;
-        self.layer.control.get_or_insert_default().add_body(tag.name(), body);
+        self.control.get_or_insert_default().add_body(tag.name(), body);
         Ok(())
     }
 
     /// Input ports: only their ids count, for dims are inferred.
-    fn inputs(&mut self, tag: &Tag<'a>) -> Result<()> {
-        let before = self.layer.inputs.len();
-        if self.plain_inputs(tag)? {
-            return self.cursor.skip();
-        }
-        self.layer.inputs.truncate(before);
+    fn inputs(&mut self) -> Result<()> {
         while let Some(tag) = self.cursor.child()? {
             if tag.name() == "port" {
                 let label = attribute(self.cursor, &tag, "id")?;
@@ -218,59 +215,12 @@ impl<'a> GraphReader<'_, '_, 'a> {
         Ok(())
     }
 
-    /// Reads the inputs without the event parser; `false` where it is needed.
-    fn plain_inputs(&mut self, tag: &Tag<'a>) -> Result<bool> {
-        let Some(mut ports) = self.cursor.plain_ports() else { return Ok(false) };
-        loop {
-            match ports.port() {
-                PlainPort::Port(attributes) => {
-                    let label = named(self.cursor, tag, attributes, "id")?;
-                    self.input(tag, label)?;
-                    while ports.dim().is_some() {}
-                }
-                PlainPort::End => {
-                    self.cursor.pass_over(&ports);
-                    return Ok(true);
-                }
-                PlainPort::Other => return Ok(false),
-            }
-        }
-    }
-
-    /// Reads the outputs without the event parser; `false` where it is needed.
-    fn plain_outputs(&mut self, tag: &Tag<'a>) -> Result<bool> {
-        let Some(mut ports) = self.cursor.plain_ports() else { return Ok(false) };
-        loop {
-            match ports.port() {
-                PlainPort::Port(attributes) => {
-                    let output = self.output(tag, attributes)?;
-                    self.layer.outputs.push(output);
-                    while let Some(dim) = ports.dim() {
-                        self.output_dim(tag, dim)?;
-                    }
-                    self.check_ports(self.layer.outputs.len(), tag)?;
-                }
-                PlainPort::End => {
-                    self.cursor.pass_over(&ports);
-                    return Ok(true);
-                }
-                PlainPort::Other => return Ok(false),
-            }
-        }
-    }
-
     fn input(&mut self, tag: &Tag<'_>, label: Option<&str>) -> Result<()> {
         self.layer.inputs.push(number(self.cursor, tag, "id", label)?);
         self.check_ports(self.layer.inputs.len(), tag)
     }
 
-    fn outputs(&mut self, tag: &Tag<'a>) -> Result<()> {
-        let before = (self.shared.tensors, self.layer.outputs.len());
-        if self.plain_outputs(tag)? {
-            return self.cursor.skip();
-        }
-        self.shared.tensors = before.0;
-        self.layer.outputs.truncate(before.1);
+    fn outputs(&mut self) -> Result<()> {
         while let Some(tag) = self.cursor.child()? {
             if tag.name() != "port" {
                 self.cursor.skip()?;
@@ -373,7 +323,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
             type_name: layer.type_name,
             opset: layer.version,
             source_id: layer.id,
-            position: layer.position,
+            position: self.position,
             is_decompression: layer.is_decompression,
         });
         if matches!(self.builder.graph().node(node).op, Op::Executed) {
@@ -446,22 +396,22 @@ impl<'a> GraphReader<'_, '_, 'a> {
             }
             Some(Make::If) => {
                 let labels: Vec<u32> = layer.outputs.iter().map(|output| output.label).collect();
-                layer.control.take().unwrap_or_default().into_if(&layer.inputs, &labels)?
+                self.control.take().unwrap_or_default().into_if(&layer.inputs, &labels)?
             }
             Some(make @ (Make::Loop | Make::TensorIterator)) => {
                 let labels: Vec<u32> = layer.outputs.iter().map(|output| output.label).collect();
                 let is_loop = matches!(make, Make::Loop);
-                layer.control.take().unwrap_or_default().into_loop(&layer.inputs, &labels, is_loop)?
+                self.control.take().unwrap_or_default().into_loop(&layer.inputs, &labels, is_loop)?
             }
         })
     }
 
     fn edges(&mut self) -> Result<()> {
-        let plain = ["from-layer", "from-port", "to-layer", "to-port"];
         loop {
-            if let Some((start, [from_layer, from_port, to_layer, to_port])) =
-                self.cursor.plain_numbers("edge", plain)
+            if let Some(mut scan) = self.cursor.plain()
+                && let Some((start, [from_layer, from_port, to_layer, to_port])) = scan.edge()
             {
+                self.cursor.pass_over(&scan);
                 let (from_layer, to_layer) = (from_layer.into(), to_layer.into());
                 self.connect(Edge { from_layer, from_port, to_layer, to_port }, start)?;
                 continue;
@@ -550,7 +500,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
                 type_name: layer.type_name.to_owned(),
                 opset: layer.version.to_owned(),
             }),
-            ..layer.position.map(at).unwrap_or_default()
+            ..self.position.map(at).unwrap_or_default()
         })
     }
 }

@@ -1,22 +1,12 @@
 //! Attributes of one tag, by name.
 
 use super::fault::cut;
-use super::xml::{self, Cursor, Tag};
+use super::xml::{Cursor, Tag};
 use crate::error::Result;
 
 /// The raw value of one attribute of a tag.
 pub(super) fn attribute<'a>(cursor: &Cursor<'a>, tag: &Tag<'a>, name: &str) -> Result<Option<&'a str>> {
-    named(cursor, tag, tag.attributes(), name)
-}
-
-/// The raw value of one of `attributes`, in `tag`.
-pub(super) fn named<'a>(
-    cursor: &Cursor<'a>,
-    tag: &Tag<'_>,
-    attributes: xml::Attributes<'a>,
-    name: &str,
-) -> Result<Option<&'a str>> {
-    for attribute in attributes {
+    for attribute in tag.attributes() {
         let (own, value) = attribute.map_err(|error| cursor.error(error.to_string(), tag.start))?;
         if own == name {
             return Ok(Some(value));

@@ -63,6 +63,9 @@ pub(super) fn dim(text: &str) -> Option<Dim> {
 ///
 /// In the IR commas separate them, and `\,` is a comma within a name.
 pub(super) fn tensor_names(raw: &str) -> Cow<'_, str> {
+    if raw.is_empty() {
+        return Cow::Borrowed("");
+    }
     let text = xml::unescape(raw);
     if !text.contains([',', '\\']) {
         return text;

@@ -4,6 +4,7 @@
 //! Source: <https://www.w3.org/TR/xml/>.
 
 use super::fault::{at, cut, malformed};
+use super::plain::Scan;
 use crate::error::{Error, Position, Result};
 use crate::formats::limits;
 use quick_xml::events::Event;
@@ -76,7 +77,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Cursor<'a>> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let at_byte = |message: &str, byte: usize| malformed(message).at(at(Position::Byte(byte as u64)));
-        let source = std::str::from_utf8(bytes)
+        let source = simdutf8::compat::from_utf8(bytes)
             .map_err(|error| at_byte("the XML is not valid UTF-8", error.valid_up_to()))?;
         if let Some(byte) = memchr::memchr(0, bytes) {
             return Err(at_byte("the XML holds a NUL byte", byte));
@@ -158,71 +159,19 @@ impl<'a> Cursor<'a> {
         error.at(at(counted.position()))
     }
 
-    /// The ports of the open element, to be read as the serializer writes them; [`Cursor::pass_over`] them once they
-    /// are read. `None`: there can be none.
-    ///
-    /// Dims of ports are most of an IR's XML. This keeps them out of the event parser.
-    pub(super) fn plain_ports(&self) -> Option<Ports<'a>> {
-        let rest = self.source.get(self.offset()..).filter(|_| self.is_behind_tag && !self.closes)?;
-        Some(Ports { all: rest, rest, is_open: false })
+    /// The place behind the last tag, for what is read without the event parser; [`Cursor::pass_over`] it once it is
+    /// read. `None` where the event parser is not behind a tag.
+    pub(super) fn plain(&self) -> Option<Scan<'a>> {
+        let is_behind = self.is_behind_tag && !self.closes;
+        is_behind.then(|| Scan::new(self.source, self.offset()))
     }
 
-    /// Goes on behind ports that were read to their end.
-    pub(super) fn pass_over(&mut self, ports: &Ports<'a>) {
-        let passed = ports.all.len() - ports.rest.len();
+    /// Goes on behind whole elements that were read to their end.
+    pub(super) fn pass_over(&mut self, scan: &Scan<'a>) {
+        let passed = scan.at() - self.offset();
         let events = self.reader.get_mut();
         *events = events.get(passed..).unwrap_or_default();
         self.skipped += passed;
-    }
-
-    /// The `<name …/>` that comes next, if it is written as the serializer writes it: edges and data are that.
-    fn plain_empty(&mut self) -> Option<Tag<'a>> {
-        let rest = self.source.get(self.offset()..).filter(|_| self.is_behind_tag)?;
-        let text = rest.trim_ascii_start();
-        let content =
-            text.strip_prefix('<').filter(|text| text.starts_with(|c: char| c.is_ascii_alphabetic()))?;
-        let end = memchr::memchr2(b'>', b'<', content.as_bytes())?;
-        let tag =
-            content.get(..end)?.strip_suffix('/').filter(|_| content.as_bytes().get(end) == Some(&b'>'))?;
-        let name_len = tag.bytes().position(|byte| !byte.is_ascii_alphanumeric() && byte != b'_')?;
-        if !is_whole(tag) || !tag.as_bytes().get(name_len)?.is_ascii_whitespace() {
-            return None;
-        }
-        let start = self.source.len() - text.len();
-        let passed = rest.len() - text.len() + 1 + end + 1;
-        let events = self.reader.get_mut();
-        *events = events.get(passed..)?;
-        self.skipped += passed;
-        Some(Tag { content: tag, name_len, start })
-    }
-
-    /// The numbers of a tag that comes next and is written `<name a="1" b="2" />`, with these attributes in this order,
-    /// and the byte of its `<`; such a tag is passed over. `None`: the event parser must read it.
-    pub(super) fn plain_numbers<const N: usize>(
-        &mut self,
-        name: &str,
-        attributes: [&str; N],
-    ) -> Option<(usize, [u32; N])> {
-        if self.closes {
-            return None;
-        }
-        let rest = self.source.get(self.offset()..).filter(|_| self.is_behind_tag)?.as_bytes();
-        let text = rest.trim_ascii_start();
-        let mut left = text.strip_prefix(b"<")?.strip_prefix(name.as_bytes())?;
-        let mut numbers = [0; N];
-        for (number, attribute) in numbers.iter_mut().zip(attributes) {
-            left = left.strip_prefix(b" ")?.strip_prefix(attribute.as_bytes())?.strip_prefix(b"=\"")?;
-            let (value, after) = leading_number(left)?;
-            *number = value;
-            left = after.strip_prefix(b"\"")?;
-        }
-        left = left.strip_prefix(b" />")?;
-        let start = self.source.len() - text.len();
-        let passed = rest.len() - left.len();
-        let events = self.reader.get_mut();
-        *events = events.get(passed..)?;
-        self.skipped += passed;
-        Some((start, numbers))
     }
 
     /// Byte after the last token.
@@ -234,10 +183,6 @@ impl<'a> Cursor<'a> {
         if std::mem::take(&mut self.closes) {
             self.depth -= 1;
             return Ok(Token::Close);
-        }
-        if let Some(tag) = self.plain_empty() {
-            self.closes = true;
-            return self.open(tag).map(Token::Open);
         }
         loop {
             let event = self.reader.read_event();
@@ -324,82 +269,6 @@ pub(super) struct Attributes<'a> {
     rest: &'a str,
 }
 
-/// `<port …>` elements that hold nothing but `<dim>`.
-#[derive(Debug)]
-pub(super) struct Ports<'a> {
-    all: &'a str,
-    rest: &'a str,
-    /// The port that was read last is still to be closed.
-    is_open: bool,
-}
-
-/// The next item among [`Ports`].
-#[derive(Debug)]
-pub(super) enum PlainPort<'a> {
-    /// A port's attributes; its dims follow.
-    Port(Attributes<'a>),
-    /// The closing tag of what holds the ports.
-    End,
-    /// Something that only the event parser can read.
-    Other,
-}
-
-impl<'a> Ports<'a> {
-    /// The next port, after all dims of the one before were taken.
-    pub(super) fn port(&mut self) -> PlainPort<'a> {
-        let mut rest = self.rest.trim_ascii_start();
-        if std::mem::take(&mut self.is_open) {
-            let Some(after) = rest.strip_prefix("</port>") else { return PlainPort::Other };
-            rest = after.trim_ascii_start();
-        }
-        self.rest = rest;
-        if rest.starts_with("</") {
-            return PlainPort::End;
-        }
-        let Some((tag, after)) = split_tag(rest) else { return PlainPort::Other };
-        self.rest = after;
-        self.is_open = !tag.ends_with('/');
-        PlainPort::Port(Attributes { rest: tag.strip_suffix('/').unwrap_or(tag) })
-    }
-
-    /// The text of the next dim of the port that was read last.
-    pub(super) fn dim(&mut self) -> Option<&'a str> {
-        let content = self.rest.trim_ascii_start().strip_prefix("<dim>")?;
-        let end = content.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'-'))?;
-        self.rest = content.get(end..)?.strip_prefix("</dim>")?;
-        content.get(..end)
-    }
-}
-
-/// The text between `<port ` and `>` at the start of `text`, and what follows the tag.
-fn split_tag(text: &str) -> Option<(&str, &str)> {
-    let content = text.strip_prefix("<port ")?;
-    let end = tag_end(content.as_bytes())?;
-    Some((content.get(..end)?, content.get(end + 1..)?))
-}
-
-/// Whether a tag that was cut at the first `>` is all of it: a `>` within a value leaves its quotes odd.
-fn is_whole(tag: &str) -> bool {
-    let quotes = memchr::memchr2_iter(b'"', b'\'', tag.as_bytes());
-    quotes
-        .map(|at| tag.as_bytes().get(at))
-        .try_fold(0, |count, quote| (quote == Some(&b'"')).then_some(count + 1))
-        .is_some_and(|count: usize| count.is_multiple_of(2))
-}
-
-/// The decimal number that comes first, and what follows.
-fn leading_number(text: &[u8]) -> Option<(u32, &[u8])> {
-    let mut value = 0_u32;
-    let mut len = 0;
-    while let Some(digit) = text.get(len).filter(|byte| byte.is_ascii_digit()) {
-        value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
-        len += 1;
-    }
-    Some((value, text.get(len..)?)).filter(|_| len > 0)
-}
-
-/// Bytes at which [`tag_end`] has something to decide.
-const MARKS: [bool; 256] = marks(b"\"'<>");
 /// Bytes that no name of an attribute has.
 const ENDS_NAME: [bool; 256] = {
     let mut table = marks(b"=\"'");
@@ -419,25 +288,6 @@ const fn marks<const N: usize>(bytes: &[u8; N]) -> [bool; 256] {
         index += 1;
     }
     table
-}
-
-/// Where the `>` of a tag is: the first outside of double quotes. `None` where a `<` or a single quote comes before it,
-/// which the event parser must judge.
-///
-/// Tags are short, and a plain loop beats a search.
-fn tag_end(bytes: &[u8]) -> Option<usize> {
-    let (mut start, mut is_quoted) = (0, false);
-    loop {
-        let rest = bytes.get(start..)?;
-        let at = rest.iter().position(|&byte| MARKS[usize::from(byte)])?;
-        match rest.get(at)? {
-            b'"' => is_quoted = !is_quoted,
-            b'>' if !is_quoted => return Some(start + at),
-            b'>' => {}
-            _ => return None,
-        }
-        start += at + 1;
-    }
 }
 
 /// The text in the place of an attribute.
@@ -494,7 +344,7 @@ fn split_attribute(text: &str) -> Option<(&str, &str, &str)> {
 
 /// Replaces `&lt;` and its like; text with a reference that is unknown stays as it is.
 pub(super) fn unescape(text: &str) -> Cow<'_, str> {
-    if text.contains('&') {
+    if memchr::memchr(b'&', text.as_bytes()).is_some() {
         quick_xml::escape::unescape(text).unwrap_or(Cow::Borrowed(text))
     } else {
         Cow::Borrowed(text)
@@ -524,31 +374,6 @@ mod tests {
         let mut cursor = Cursor::new(b"<a x=1>").unwrap();
         let tag = cursor.child().unwrap().unwrap();
         assert!(tag.attributes().next().unwrap().is_err());
-    }
-
-    #[test]
-    fn a_tag_ends_outside_of_quotes() {
-        assert_eq!(tag_end(b"a b=\"1>2\"/> <c>"), Some(10));
-        assert_eq!(tag_end(b"a b=\"1\"/>"), Some(8));
-        assert_eq!(tag_end(b"a b='1'>"), None);
-        assert_eq!(tag_end(b"a b=\"1 <c>"), None);
-        assert_eq!(tag_end(b"a b"), None);
-    }
-
-    #[test]
-    fn plain_numbers_are_read_without_the_event_parser_and_nothing_else_is() {
-        let numbers = |tag: &str| {
-            let document = format!("<a>\n\t{tag}\n</a>");
-            let mut cursor = Cursor::new(document.as_bytes()).unwrap();
-            cursor.child().unwrap();
-            let found = cursor.plain_numbers("b", ["x", "y"]);
-            (found, cursor.child().unwrap().map(|tag| tag.start))
-        };
-        assert_eq!(numbers("<b x=\"1\" y=\"23\" />"), (Some((5, [1, 23])), None));
-        for other in ["<b y=\"1\" x=\"2\" />", "<b x=\"1\" y=\"-2\" />", "<b x=\"1\" y=\"\" />", "<b/>"] {
-            assert_eq!(numbers(other), (None, Some(5)), "{other}");
-        }
-        assert_eq!(numbers("<b x=\"1\" y=\"4294967296\" />"), (None, Some(5)));
     }
 
     #[test]
