@@ -4,7 +4,7 @@ use super::attributes::{AttributeError, Attributes};
 use super::body::{Body, Control};
 use super::fault::{at, cut, malformed};
 use super::ops::{self, Make};
-use super::plain::{Layer, Output};
+use super::plain::{Layer, Output, Scan};
 use super::tag::{attribute, number};
 use super::weights::Weights;
 use super::wiring::{Edge, Wiring};
@@ -130,7 +130,8 @@ impl<'a> GraphReader<'_, '_, 'a> {
 
     /// Reads the next layer without the event parser; `false` where it is needed.
     fn plain_layer(&mut self) -> bool {
-        let Some(mut scan) = self.cursor.plain() else { return false };
+        let Some((text, start)) = self.cursor.behind_tag() else { return false };
+        let mut scan = Scan::new(text, start);
         self.layer.clear();
         self.control = None;
         let Some(start) = scan.layer(&mut self.layer) else { return false };
@@ -141,7 +142,7 @@ impl<'a> GraphReader<'_, '_, 'a> {
         self.shared.nodes += 1;
         self.shared.tensors = tensors;
         self.position = Some(self.cursor.position(start));
-        self.cursor.pass_over(&scan);
+        self.cursor.pass_over(scan.at());
         true
     }
 
@@ -408,10 +409,11 @@ impl<'a> GraphReader<'_, '_, 'a> {
 
     fn edges(&mut self) -> Result<()> {
         loop {
-            if let Some(mut scan) = self.cursor.plain()
+            let scan = self.cursor.behind_tag().map(|(text, start)| Scan::new(text, start));
+            if let Some(mut scan) = scan
                 && let Some((start, [from_layer, from_port, to_layer, to_port])) = scan.edge()
             {
-                self.cursor.pass_over(&scan);
+                self.cursor.pass_over(scan.at());
                 let (from_layer, to_layer) = (from_layer.into(), to_layer.into());
                 self.connect(Edge { from_layer, from_port, to_layer, to_port }, start)?;
                 continue;

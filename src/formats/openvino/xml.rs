@@ -4,7 +4,6 @@
 //! Source: <https://www.w3.org/TR/xml/>.
 
 use super::fault::{at, cut, malformed};
-use super::plain::Scan;
 use crate::error::{Error, Position, Result};
 use crate::formats::limits;
 use quick_xml::events::Event;
@@ -159,16 +158,16 @@ impl<'a> Cursor<'a> {
         error.at(at(counted.position()))
     }
 
-    /// The place behind the last tag, for what is read without the event parser; [`Cursor::pass_over`] it once it is
-    /// read. `None` where the event parser is not behind a tag.
-    pub(super) fn plain(&self) -> Option<Scan<'a>> {
+    /// The document and the byte behind the last tag, for what is read without the event parser; [`Cursor::pass_over`] it
+    /// once it is read. `None` where the event parser is not behind a tag.
+    pub(super) fn behind_tag(&self) -> Option<(&'a str, usize)> {
         let is_behind = self.is_behind_tag && !self.closes;
-        is_behind.then(|| Scan::new(self.source, self.offset()))
+        is_behind.then(|| (self.source, self.offset()))
     }
 
-    /// Goes on behind whole elements that were read to their end.
-    pub(super) fn pass_over(&mut self, scan: &Scan<'a>) {
-        let passed = scan.at() - self.offset();
+    /// Goes on at byte `end`, behind whole elements that were read.
+    pub(super) fn pass_over(&mut self, end: usize) {
+        let passed = end.saturating_sub(self.offset());
         let events = self.reader.get_mut();
         *events = events.get(passed..).unwrap_or_default();
         self.skipped += passed;
