@@ -12,10 +12,6 @@ use std::time::Duration;
 /// Milliseconds per property.
 const BUDGET: u64 = 1_000;
 
-/// Heights of the lowest plans known, in fixtures/problems.
-const BEST_D: u64 = 1_000_448;
-const BEST_J: u64 = 1_002_496;
-
 /// What the planners that search get on random problems, which few of them need.
 fn brief() -> Options {
     let mut options = Options::default();
@@ -139,18 +135,6 @@ fn exact_is_no_higher_than_greedy() {
         Ok(())
     })
     .budget_ms(BUDGET);
-}
-
-/// The lowest plans known of MiniMalloc's D and J, which nobody has proved the best.
-#[test]
-fn best_plans_known_hold() {
-    for (name, arena, bound) in [("D", BEST_D, 986_112), ("J", BEST_J, 989_184)] {
-        let path = format!("fixtures/problems/minimalloc-{name}.plan.csv");
-        let table = plan::csv::read(&std::fs::read_to_string(path).unwrap()).unwrap();
-        let plan = table.plan.unwrap();
-        assert_eq!(geometry::check(&table.problem, &plan), []);
-        assert_eq!((plan.arena_size, lower_bound(&table.problem)), (Bytes(arena), Bytes(bound)));
-    }
 }
 
 #[test]
