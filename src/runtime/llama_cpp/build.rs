@@ -30,6 +30,7 @@ pub(super) struct Build<'a> {
     pub(super) hidden: Option<Id>,
     weights: FxHashMap<u32, Id>,
     cached: FxHashMap<u32, Id>,
+    missing: Option<Error>,
 }
 
 /// A weight that may be absent, by layer: `blk.3.attn_q.weight`.
@@ -57,6 +58,7 @@ impl<'a> Build<'a> {
             hidden: None,
             weights: FxHashMap::default(),
             cached: FxHashMap::default(),
+            missing: None,
         }
     }
 
@@ -113,7 +115,28 @@ impl<'a> Build<'a> {
     #[cold]
     fn lacks(&self, name: &str) -> Error {
         let message = format!("the file has no tensor \"{name}\", which {} needs", self.model.architecture);
-        Error::new(ErrorKind::Malformed, message)
+        Error::new(ErrorKind::Malformed, message).note("llama.cpp does not load such a file")
+    }
+
+    /// Notes that the file lacks a weight, and goes on; [`finished`](Build::finished) returns the first.
+    #[cold]
+    pub(super) fn miss(&mut self, layer: Option<u64>, name: &str) {
+        let name = layer.map_or_else(|| name.to_owned(), |layer| in_layer(layer, name));
+        if self.missing.is_none() {
+            self.missing = Some(self.lacks(&name));
+        }
+    }
+
+    /// The graph.
+    ///
+    /// # Errors
+    ///
+    /// If the file lacks a weight, or sizes contradict each other.
+    pub(super) fn finished(self) -> Result<Graph> {
+        match self.missing {
+            Some(error) => Err(error),
+            None => self.graph.checked(),
+        }
     }
 
     /// A weight of a layer, if the file has it.

@@ -4,6 +4,7 @@ use super::allocate::{self, Allocation};
 use super::architecture::{self, Architecture};
 use super::build::Build;
 use super::cache::Caches;
+use super::loading;
 use super::model::Model;
 use super::options::LlamaCpp;
 use super::scheduler::{self, Devices, Split};
@@ -55,6 +56,7 @@ impl<'a> Context<'a> {
             let mut model = Model::read(stored, file)?;
             let architecture = architecture::of(model.architecture)?;
             (architecture.prepare)(&mut model);
+            loading::check(&model)?;
             let settings = Settings::of(options, &model);
             let caches = Caches::of(&model, &settings, (architecture.layout)(&model))?;
             check(&model, &settings, &caches)?;
@@ -114,7 +116,7 @@ impl<'a> Context<'a> {
         let mut build = Build::new(&self.model, &self.settings, &self.caches, placed, batch);
         (self.architecture.build)(&mut build)?;
         build.pool();
-        build.graph.checked()
+        build.finished()
     }
 
     /// The graph of a pass, with copies between backends.

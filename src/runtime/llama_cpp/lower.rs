@@ -135,8 +135,7 @@ impl Lowering<'_> {
         let (storage, whole, start) = (value.storage, value.bytes.0, value.offset.0);
         // A write of no bytes, as of states that no sequence has, leaves the root as it is.
         if tensor.op.is_no_op() || tensor.bytes() == 0 {
-            let bytes = tensor.bytes().min(whole.saturating_sub(offset));
-            return Some(self.push_value(storage, (start + offset, bytes), Origin::View(held)));
+            return Some(self.push_value(storage, (start + offset, tensor.bytes()), Origin::View(held)));
         }
         // A part of the root is written: from now on the root holds what this node leaves there.
         let value = self.push_value(storage, (start, whole), Origin::Written);

@@ -1,10 +1,11 @@
 //! What llama.cpp has in memory for a GGUF file.
 //!
 //! A GGUF has no graph: llama.cpp builds one in code from the file's settings, and so does this folder. One file per part:
-//! `model`, what the file says; `options` and `settings`, what was asked for and what becomes of it; `cache`; `tensor` and
-//! `operators`, ggml's graph; `build`, `blocks` and `architecture`, which build it; `device` and `offload`, what is on which
-//! device; `scheduler`, which backend computes what; `allocate` and `arenas`, ggml's allocator; `weights`, model buffers;
-//! `work`, the work buffer; `vision`, projectors of images; `expand` and `lower`, nodes and schedule for reports; `residency`.
+//! `model`, what the file says; `loading`, what llama.cpp asks it for; `options` and `settings`, what was asked for and what
+//! becomes of it; `cache`; `tensor` and `operators`, ggml's graph; `build`, `blocks` and `architecture`, which build it;
+//! `device` and `offload`, what is on which device; `scheduler`, which backend computes what; `allocate` and `arenas`, ggml's
+//! allocator; `weights`, model buffers; `work`, the work buffer; `vision`, projectors of images; `expand` and `lower`, nodes
+//! and schedule for reports; `residency`.
 //!
 //! Memory is reserved when a context is made: for the pass of a prompt and for that of a generation. What runs later fits.
 //!
@@ -24,6 +25,7 @@ mod context;
 mod device;
 mod expand;
 mod free_blocks;
+mod loading;
 mod lower;
 mod model;
 mod offload;

@@ -241,6 +241,11 @@ impl<'a> Model<'a> {
         self.kv_heads.get(layer as usize).copied().unwrap_or(0)
     }
 
+    /// Width of a head of keys in layers that read all tokens.
+    pub(super) fn full_head(&self) -> u64 {
+        self.head[0]
+    }
+
     /// Width of a head of keys.
     pub(super) fn head_k(&self, layer: u64) -> u64 {
         if self.is_window(layer) { self.head[2] } else { self.head[0] }

@@ -108,6 +108,13 @@ impl Settings {
         if self.is_unified { 1 } else { self.sequences }
     }
 
+    /// Sequences of a pass with cells of their own.
+    ///
+    /// Source: src/llama-graph.cpp (`build_attn_inp_kq_mask`).
+    pub(super) fn streams_of(&self, batch: Batch) -> u64 {
+        if self.is_unified { 1 } else { batch.sequences }
+    }
+
     /// The pass of a prompt that memory is reserved for. The outputs are counted before the tokens become a multiple of
     /// the sequences.
     pub(super) fn prompt_batch(&self) -> Batch {

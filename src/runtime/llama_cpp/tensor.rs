@@ -255,6 +255,12 @@ impl Tensor {
         }
     }
 
+    /// Bytes of its elements in order.
+    fn packed(&self) -> u64 {
+        row(self.dtype, self.ne[0])
+            .saturating_mul(self.ne[1..].iter().fold(1, |rows, &dim| rows.saturating_mul(dim)))
+    }
+
     /// Bytes of the buffer that ggml's allocator gives it.
     pub(super) fn padded(&self) -> u64 {
         self.bytes().next_multiple_of(ALIGNMENT)
@@ -408,22 +414,25 @@ impl Graph {
         }
     }
 
-    /// The graph, if every view starts within the tensor that it shows. The sizes of a file decide that; ggml ends the
-    /// process where a view does not (ggml/src/ggml.c, `ggml_new_tensor_impl`).
+    /// The graph, if every view fits into the tensor that it shows. The sizes of a file decide that; ggml ends the process where
+    /// the elements of a view do not, and does not look at its strides.
+    ///
+    /// Source: ggml/src/ggml.c (`ggml_new_tensor_impl`).
     ///
     /// # Errors
     ///
-    /// If a view starts behind its tensor.
+    /// If a view does not fit.
     pub(super) fn checked(self) -> Result<Graph> {
         let outside = self.tensors.iter().find_map(|tensor| {
             let (root, offset) = tensor.view?;
             let bytes = self.get(root).bytes();
-            (offset > bytes).then_some((tensor, offset, bytes))
+            let end = offset.saturating_add(tensor.packed().max(tensor.bytes()));
+            (end > bytes).then_some((tensor, end, bytes))
         });
-        let Some((tensor, offset, bytes)) = outside else { return Ok(self) };
+        let Some((tensor, end, bytes)) = outside else { return Ok(self) };
         let place = tensor.layer.map_or_else(String::new, |layer| format!(" in layer {layer}"));
         let message =
-            format!("sizes of the file contradict each other: byte {offset} of {bytes} is read{place}");
+            format!("sizes of the file contradict each other: {end} of {bytes} bytes are read{place}");
         Err(Error::new(ErrorKind::Malformed, message).note("llama.cpp does not load such a file"))
     }
 
@@ -458,8 +467,8 @@ mod tests {
             graph.view_of(Op::View, root, ([8, 1, 1, 1], [4, 32, 32, 32]), offset, &[root]);
             graph.checked().map_err(|error| error.message().to_owned())
         };
-        assert!(of(32).is_ok() && of(64).is_ok());
-        assert_eq!(of(68).unwrap_err(), "sizes of the file contradict each other: byte 68 of 64 is read");
+        assert!(of(32).is_ok());
+        assert_eq!(of(36).unwrap_err(), "sizes of the file contradict each other: 68 of 64 bytes are read");
     }
 
     #[test]

@@ -12,10 +12,12 @@ use crate::runtime::llama_cpp::build::Build;
 const ROTARY_BAICHUAN: u64 = 32;
 
 /// `olmo`.
-pub(super) const OLMO: Architecture = layer_norms("olmo");
+pub(super) const OLMO: Architecture =
+    Architecture::decoder("olmo", |build| Decoder { norm: Norm::Bare, ..Decoder::USUAL }.build(build));
 
 /// `orion`.
-pub(super) const ORION: Architecture = layer_norms("orion");
+pub(super) const ORION: Architecture =
+    Architecture::decoder("orion", |build| Decoder { norm: Norm::Layer, ..Decoder::USUAL }.build(build));
 
 /// `refact`: slopes.
 pub(super) const REFACT: Architecture = Architecture::decoder("refact", |build| {
@@ -36,7 +38,3 @@ pub(super) const CHATGLM: Architecture = Architecture::decoder("chatglm", |build
     let network = |build: &mut Build<'_>, x, layer| build.feed_forward(x, layer, Activation::Halves);
     Decoder { network, ..Decoder::USUAL }.build(build)
 });
-
-const fn layer_norms(name: &'static str) -> Architecture {
-    Architecture::decoder(name, |build| Decoder { norm: Norm::Layer, ..Decoder::USUAL }.build(build))
-}

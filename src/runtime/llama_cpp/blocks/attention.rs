@@ -99,7 +99,7 @@ impl Build<'_> {
     }
 
     fn cache_inputs(&mut self, part: &Part, is_latent: bool) -> Inputs {
-        let (tokens, streams) = (self.batch.tokens, self.settings.streams());
+        let (tokens, streams) = (self.batch.tokens, self.settings.streams_of(self.batch));
         let rows = |count: u64| [count, 1, 1, 1];
         let key_rows = self.graph.input("attn_inp_k_idxs", GgmlType::I64, rows(tokens));
         // Without attention in one operator each element of a value has a row of its own.
@@ -253,7 +253,7 @@ impl Build<'_> {
         let (number, _) = self.caches_of(layer)?;
         let cache = self.cache_tensor(number);
         let dtype = self.graph.get(cache).dtype;
-        let [width, cells, streams, _] = self.graph.ne(cache);
+        let ([width, cells, ..], streams) = (self.graph.ne(cache), self.settings.streams_of(self.batch));
         let (head, heads) = (self.model.head_k(layer), self.model.kv_heads(layer));
         let whole = row(dtype, width.saturating_mul(cells));
         let strides = [row(dtype, head), row(dtype, width), whole];
@@ -264,7 +264,7 @@ impl Build<'_> {
         let (_, Some(number)) = self.caches_of(layer)? else { return self.cached_keys(layer) };
         let cache = self.cache_tensor(number);
         let dtype = self.graph.get(cache).dtype;
-        let [width, cells, streams, _] = self.graph.ne(cache);
+        let ([width, cells, ..], streams) = (self.graph.ne(cache), self.settings.streams_of(self.batch));
         let (head, heads) = (self.model.head_v(layer), self.model.kv_heads(layer));
         let whole = row(dtype, width.saturating_mul(cells));
         let used = self.batch.cells(cells);

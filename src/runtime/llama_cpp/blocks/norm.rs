@@ -1,4 +1,4 @@
-//! Norms, with weight and bias where the file has them.
+//! Norms, with their weight, and with a bias where the file has one.
 //!
 //! Source: llama.cpp 0.5.0, src/llama-graph.cpp (`build_norm`).
 
@@ -10,6 +10,8 @@ use crate::runtime::llama_cpp::tensor::{Id, Op, Pin};
 pub(in crate::runtime::llama_cpp) enum Norm {
     /// Mean and variance.
     Layer,
+    /// The same, without a weight.
+    Bare,
     /// Root mean square.
     Rms,
 }
@@ -19,6 +21,9 @@ impl Build<'_> {
     pub(in crate::runtime::llama_cpp) fn norm(&mut self, x: Id, kind: Norm, name: &str) -> Id {
         let weight = self.find(&format!("{name}.weight")).or_else(|| self.find(name));
         let bias = self.find(&format!("{name}.bias"));
+        if weight.is_none() && kind != Norm::Bare {
+            self.miss(None, &format!("{name}.weight"));
+        }
         self.norm_with(x, kind, weight, bias)
     }
 
@@ -32,6 +37,9 @@ impl Build<'_> {
     ) -> Id {
         let weight = self.layer_part(layer, name, "weight").or_else(|| self.layer_part(layer, name, ""));
         let bias = self.layer_part(layer, name, "bias");
+        if weight.is_none() && kind != Norm::Bare {
+            self.miss(Some(layer), &format!("{name}.weight"));
+        }
         let made = self.norm_with(x, kind, weight, bias);
         self.graph.name(made, name)
     }
@@ -62,7 +70,7 @@ impl Build<'_> {
         bias: Option<Id>,
     ) -> Id {
         let op = match kind {
-            Norm::Layer => Op::Norm,
+            Norm::Layer | Norm::Bare => Op::Norm,
             Norm::Rms => Op::RmsNorm,
         };
         let mut x = self.graph.apply(op, x);
