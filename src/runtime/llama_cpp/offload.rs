@@ -70,8 +70,22 @@ pub(super) struct Given<'a> {
     pub(super) cpu_experts: Option<u64>,
     /// The experts of all layers stay with the CPU.
     pub(super) all_cpu_experts: bool,
-    /// The one device that is used.
-    pub(super) only: Option<u64>,
+    /// How a model is divided.
+    pub(super) mode: SplitMode,
+}
+
+/// How a model is divided between devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum SplitMode {
+    /// It is on one device, or on none.
+    One(Option<u64>),
+    /// By layers.
+    #[default]
+    Layers,
+    /// By rows of weights.
+    Rows,
+    /// By weights and caches, all of which every device has a part of.
+    Tensors,
 }
 
 impl Offload {
@@ -87,15 +101,8 @@ impl Offload {
         let split = split(given.split)?;
         let mut devices = devices(given.devices, split.len(), given.layers.is_some() && layers != Some(0))?;
         memory(&mut devices, given.memory)?;
-        if let Some(only) = given.only {
-            let count = devices.len();
-            let device = devices
-                .get(only as usize)
-                .copied()
-                .ok_or_else(|| fault(format!("device {only} is the main one, and there are {count}")))?;
-            devices = vec![device];
-        }
-        if split.len() > devices.len() && given.only.is_none() {
+        let devices = divided(given.mode, devices)?;
+        if split.len() > devices.len() && !matches!(given.mode, SplitMode::One(_)) {
             return Err(fault(format!("{} parts are given for {} devices", split.len(), devices.len())));
         }
         let is_divided = split.iter().any(|&part| part > 0.0) || devices.iter().all(|one| one.free.is_some());
@@ -175,6 +182,33 @@ impl Offload {
 #[cold]
 fn fault(message: String) -> Error {
     Error::new(ErrorKind::Usage, message)
+}
+
+/// The devices that a way to divide a model leaves.
+///
+/// Source: src/llama.cpp (`llama_prepare_model_devices`), src/llama-model.cpp (`make_gpu_buft_list`): rows are in buffers that a
+/// backend's registry names `ggml_backend_split_buffer_type`, which those of CUDA, Vulkan and Metal do not in this version.
+fn divided(mode: SplitMode, devices: Vec<Device>) -> Result<Vec<Device>> {
+    let count = devices.len();
+    let refused = |message: String| Error::new(ErrorKind::Unsupported, message);
+    match (mode, devices.first()) {
+        (SplitMode::Layers, _) | (SplitMode::One(_) | SplitMode::Rows, None) => Ok(devices),
+        (SplitMode::One(None), _) => Ok(Vec::new()),
+        (SplitMode::One(Some(only)), _) => match devices.get(only as usize) {
+            Some(&device) => Ok(vec![device]),
+            None => Err(fault(format!("device {only} is the main one, and there are {count}"))),
+        },
+        (SplitMode::Rows, Some(device)) => {
+            Err(refused(format!("device {} does not support split buffers", device.name()))
+                .note("llama.cpp 0.5.0 does not load a model by rows on CUDA, Vulkan or Metal")
+                .help("use `--split-mode layer`"))
+        }
+        (SplitMode::Tensors, None) => Err(fault("`--split-mode tensor` needs a device".to_owned())
+            .help("give `--device`, such as cuda0,cuda1")),
+        (SplitMode::Tensors, Some(_)) => Err(refused("`--split-mode tensor` is not modelled".to_owned())
+            .note("llama.cpp then makes one device of all, and divides every weight and cache")
+            .help("use `--split-mode layer`")),
+    }
 }
 
 /// Layers on devices; `None`: all of them.
@@ -283,6 +317,20 @@ mod tests {
         assert_eq!(of(sizes).assign(3), [Some(0), Some(1), Some(1), Some(1)]);
         let unknown = Given { devices: Some("cuda0,cuda1"), ..Given::default() };
         assert!(Offload::of(unknown).unwrap_err().message().contains("free memory of the devices"));
+    }
+
+    #[test]
+    fn one_device_is_chosen_and_rows_are_refused() {
+        let of_mode = |mode| Given { split: Some("1,1"), layers: Some("all"), mode, ..Given::default() };
+        let second = of(of_mode(SplitMode::One(Some(1))));
+        assert_eq!(second.devices.iter().map(|one| one.name()).collect::<Vec<_>>(), ["CUDA1"]);
+        assert!(of(of_mode(SplitMode::One(None))).devices.is_empty());
+        assert!(Offload::of(of_mode(SplitMode::One(Some(2)))).is_err());
+        let rows = Offload::of(of_mode(SplitMode::Rows)).unwrap_err();
+        assert_eq!(rows.message(), "device CUDA0 does not support split buffers");
+        assert!(Offload::of(of_mode(SplitMode::Tensors)).unwrap_err().message().contains("not modelled"));
+        // Without devices rows have no effect.
+        assert!(of(Given { mode: SplitMode::Rows, ..Given::default() }).devices.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Options of llama.cpp, named as it names them.
 
-use super::offload::{Given, Offload, Override};
+use super::offload::{Given, Offload, Override, SplitMode};
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::machine::Machine;
@@ -223,10 +223,13 @@ fn unlimited(options: &Options, name: &str) -> Result<u64> {
 
 /// Devices, and what is on them.
 fn offload(options: &Options) -> Result<Offload> {
-    let is_single = options.word(SPLIT_MODE.name) == Some("none");
-    let only = match (is_single, options.number(MAIN_GPU.name)?) {
-        (true, number) => Some(u64::from(number.unwrap_or(0))),
-        (false, _) => None,
+    let main = options.parsed(MAIN_GPU.name, |word| word.parse::<i64>().ok())?.unwrap_or(0);
+    let mode = match options.word(SPLIT_MODE.name) {
+        // A negative number is none of them.
+        Some("none") => SplitMode::One(u64::try_from(main).ok()),
+        Some("row") => SplitMode::Rows,
+        Some("tensor") => SplitMode::Tensors,
+        _ => SplitMode::Layers,
     };
     let given = Given {
         devices: options.word(DEVICE.name),
@@ -236,7 +239,7 @@ fn offload(options: &Options) -> Result<Offload> {
         overrides: options.word(OVERRIDE_TENSOR.name),
         cpu_experts: options.number(N_CPU_MOE.name)?.map(u64::from),
         all_cpu_experts: options.flag(CPU_MOE.name),
-        only,
+        mode,
     };
     Ok(Offload {
         caches: !options.flag(NO_KV_OFFLOAD.name),
@@ -366,10 +369,14 @@ pub(super) const OVERRIDE_TENSOR: OptionSpec = text(
     "Types of buffers of the weights with such names, separated by commas",
 );
 /// One device or several.
-pub(super) const SPLIT_MODE: OptionSpec =
-    one_of("split-mode", &["none", "layer"], "Layers on one device or on all of them [default: layer]");
+pub(super) const SPLIT_MODE: OptionSpec = one_of(
+    "split-mode",
+    &["none", "layer", "row", "tensor"],
+    "Layers on one device or on all of them; row and tensor are refused with a reason [default: layer]",
+);
 /// The one device.
-pub(super) const MAIN_GPU: OptionSpec = number("main-gpu", "The device of `--split-mode none` [default: 0]");
+pub(super) const MAIN_GPU: OptionSpec =
+    text("main-gpu", "N", "The device of `--split-mode none`; -1 is none [default: 0]");
 /// Experts that stay with the CPU.
 pub(super) const N_CPU_MOE: OptionSpec =
     number("n-cpu-moe", "Layers, from the first, whose experts stay with the CPU");
