@@ -11,13 +11,19 @@
 use super::filled::Filled;
 use crate::problem::Problem;
 use crate::units::Bytes;
-use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// Live ranges per leaf of the tree: short stretches are faster to scan than to descend.
 const STRETCH: usize = 32;
 
 /// Live ranges from which on [`Filled`] is faster than a look at everything that overlaps.
 const MANY: usize = 2048;
+
+/// Sizes of a buffer: a place within so many above the floor is near it.
+const NEAR: u64 = 32;
+
+/// Byte ranges from which on those near the floor are looked at first.
+const CROWD: usize = 256;
 
 /// Fewer byte ranges than this are faster to sort than to put into buckets.
 const FEW: usize = 64;
@@ -31,16 +37,18 @@ pub(super) struct Occupancy {
     life_of: Vec<usize>,
     /// For each entry of `lives` what is taken.
     taken: Vec<Taken>,
-    /// What is taken besides the first range, by entry: disjoint ranges, sorted, none touching the next.
-    more: FxHashMap<usize, Vec<(u64, u64)>>,
+    /// What is taken besides the first range of an entry: disjoint ranges, sorted, none touching the next.
+    more: Vec<Vec<(u64, u64)>>,
     /// Latest end of what is placed below each node; node 1 is the root, node `i` has children `2i` and `2i + 1`.
     latest: Vec<u32>,
-    /// Highest end of a byte range below each node.
-    highest: Vec<u64>,
+    /// Lowest start and highest end of the byte ranges below each node.
+    extents: Vec<(u64, u64)>,
     leaves: usize,
     top: u64,
     /// Where there are many live ranges.
     filled: Option<Filled>,
+    /// The last search found a place near its floor among many ranges.
+    is_near: bool,
     /// Room for one search.
     ranges: Vec<(u64, u64)>,
     stack: Vec<(usize, usize)>,
@@ -53,7 +61,8 @@ struct Taken {
     first: (u64, u64),
     /// When they end once one is placed, and 0 before.
     end: u32,
-    has_more: bool,
+    /// Number of the list of further ranges, counted from 1; 0: there is none.
+    more: u32,
 }
 
 /// What a buffer needs.
@@ -91,12 +100,13 @@ impl Occupancy {
         Occupancy {
             life_of,
             taken: vec![Taken::default(); lives.len()],
-            more: FxHashMap::default(),
+            more: Vec::new(),
             latest: vec![0; 2 * leaves],
-            highest: vec![0; 2 * leaves],
+            extents: vec![(u64::MAX, 0); 2 * leaves],
             filled: (lives.len() >= MANY).then(|| Filled::new(&lives)),
             leaves,
             top: 0,
+            is_near: false,
             ranges: Vec::new(),
             stack: Vec::new(),
             room: Room::default(),
@@ -107,25 +117,45 @@ impl Occupancy {
     /// Puts a buffer at the lowest multiple of `alignment` where `size` bytes are free while it lives.
     ///
     /// Cost: O(log n + k) for k overlapping byte ranges, unless most of them
-    /// start within one k-th of the arena.
+    /// start within one k-th of the arena. Of those that start far above the place, most searches see none.
     pub(super) fn place_lowest(&mut self, index: usize, size: u64, alignment: u64) -> u64 {
         let life = self.life_of[index];
         let floor = self.filled.as_ref().map_or(0, |filled| filled.floor(self.lives[life]));
-        self.gather(life, floor);
-        let count = self.ranges.len();
         let need = Need { size, alignment, floor: Bytes(floor).align_up(alignment).0 };
-        let offset = if count <= FEW {
+        let ceiling = need.floor.saturating_add(size.saturating_mul(NEAR));
+        let offset = self.lowest_below(life, floor, ceiling, need).unwrap_or_else(|| {
+            self.gather(life, floor..u64::MAX);
+            self.lowest(need)
+        });
+        // A fit like this one is found sooner by looking near the floor first.
+        self.is_near = offset + size <= ceiling && (self.is_near || self.ranges.len() > CROWD);
+        self.take(life, offset, offset + size);
+        offset
+    }
+
+    /// The lowest fit below a ceiling, where the last one was near its floor; what is not looked at starts at the ceiling or
+    /// above it.
+    fn lowest_below(&mut self, life: usize, floor: u64, ceiling: u64, need: Need) -> Option<u64> {
+        if !self.is_near {
+            return None;
+        }
+        self.gather(life, floor..ceiling);
+        Some(self.lowest(need)).filter(|offset| offset + need.size <= ceiling)
+    }
+
+    /// The lowest fit between the ranges that were gathered.
+    fn lowest(&mut self, need: Need) -> u64 {
+        let count = self.ranges.len();
+        if count <= FEW {
             self.ranges.sort_unstable();
             let mut offset = need.floor;
             raise(&mut offset, &self.ranges, need);
             offset
-        } else if self.top >> size.ilog2() < 4 * count as u64 {
+        } else if self.top >> need.size.ilog2() < 4 * count as u64 {
             lowest_by_buckets(&self.ranges, &mut self.room, self.top, need)
         } else {
             lowest_by_sorting(&self.ranges, &mut self.room, self.top, need)
-        };
-        self.take(life, offset, offset + size);
-        offset
+        }
     }
 
     /// Byte ranges that the last search found.
@@ -138,15 +168,22 @@ impl Occupancy {
         let last_step = self.lives[life].1;
         let taken = &mut self.taken[life];
         if taken.end == 0 {
-            *taken = Taken { first: (start, end), end: last_step, has_more: false };
+            *taken = Taken { first: (start, end), end: last_step, more: 0 };
         } else {
-            taken.has_more = true;
-            merge_in(self.more.entry(life).or_default(), start, end);
+            if taken.more == 0 {
+                self.more.push(Vec::new());
+                taken.more = self.more.len() as u32;
+            }
+            merge_in(&mut self.more[taken.more as usize - 1], start, end);
         }
         let mut node = life / STRETCH + self.leaves;
-        while node >= 1 && (self.latest[node] < last_step || self.highest[node] < end) {
-            self.latest[node] = self.latest[node].max(last_step);
-            self.highest[node] = self.highest[node].max(end);
+        while node >= 1 {
+            let (latest, (lowest, highest)) = (&mut self.latest[node], &mut self.extents[node]);
+            if *latest >= last_step && *lowest <= start && *highest >= end {
+                break;
+            }
+            *latest = last_step.max(*latest);
+            (*lowest, *highest) = (start.min(*lowest), end.max(*highest));
             node /= 2;
         }
         if let Some(filled) = &mut self.filled {
@@ -154,8 +191,8 @@ impl Occupancy {
         }
     }
 
-    /// Fills `ranges` with the bytes above `floor` taken by buffers that overlap an entry of `lives`.
-    fn gather(&mut self, life: usize, floor: u64) {
+    /// Fills `ranges` with what buffers that overlap an entry of `lives` have taken within some bytes.
+    fn gather(&mut self, life: usize, bytes: Range<u64>) {
         let (start, end) = self.lives[life];
         let count = self.lives.partition_point(|other| other.0 < end);
         self.ranges.clear();
@@ -163,7 +200,9 @@ impl Occupancy {
         self.stack.push((1, self.leaves));
         while let Some((node, width)) = self.stack.pop() {
             let first = (node * width - self.leaves) * STRETCH;
-            if self.latest[node] <= start || first >= count || self.highest[node] <= floor {
+            let (lowest, highest) = self.extents[node];
+            let is_apart = highest <= bytes.start || lowest >= bytes.end;
+            if self.latest[node] <= start || first >= count || is_apart {
                 continue;
             }
             if width > 1 {
@@ -171,14 +210,14 @@ impl Occupancy {
                 continue;
             }
             let end = count.min(first + STRETCH);
-            for (other, taken) in (first..end).zip(&self.taken[first..end]) {
-                if taken.end > start {
-                    self.ranges.extend((taken.first.1 > floor).then_some(taken.first));
-                    if taken.has_more {
-                        // Sorted by start and disjoint, so by end as well.
-                        let more = self.more.get(&other).map_or(&[][..], Vec::as_slice);
-                        self.ranges.extend(&more[more.partition_point(|range| range.1 <= floor)..]);
-                    }
+            for taken in self.taken[first..end].iter().filter(|taken| taken.end > start) {
+                let is_inside = taken.first.1 > bytes.start && taken.first.0 < bytes.end;
+                self.ranges.extend(is_inside.then_some(taken.first));
+                if taken.more > 0 {
+                    // Sorted by start and disjoint, so by end as well.
+                    let more = &self.more[taken.more as usize - 1];
+                    let above = &more[more.partition_point(|range| range.1 <= bytes.start)..];
+                    self.ranges.extend(above.iter().take_while(|range| range.0 < bytes.end));
                 }
             }
         }
