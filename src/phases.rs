@@ -56,9 +56,16 @@ fn settle(
             Some(before) => runtime.carry_over(lowered, before, planner)?,
             None => lowered,
         };
-        let problem = lifetime::analyze(lowered.schedule());
-        let plan = runtime.place(&lowered, &problem, planner, before)?;
-        verify::all(lowered.schedule(), &problem, &plan)?;
+        let same = phases.last().filter(|last| before.is_none() && last.lowered.shares_schedule(&lowered));
+        let (problem, plan) = match same {
+            Some(same) => (same.problem.clone(), same.plan.clone()),
+            None => {
+                let problem = lifetime::analyze(lowered.schedule());
+                let plan = runtime.place(&lowered, &problem, planner, before)?;
+                verify::all(lowered.schedule(), &problem, &plan)?;
+                (Arc::new(problem), Arc::new(plan))
+            }
+        };
         let placed = Placed { name, lowered: &lowered, problem: &problem, plan: &plan, planner, before };
         let outcome = runtime.finish(&placed)?;
         let (scenario, shapes) = (pass.scenario.clone(), shapes.clone());

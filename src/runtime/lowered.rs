@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A pass over a graph as a runtime executes it. Immutable once made.
 #[derive(Clone, Debug, Default)]
 pub struct Lowered {
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     memory: Vec<Allocation>,
     assumptions: Vec<Assumption>,
     data: RuntimeData,
@@ -23,7 +23,19 @@ impl Lowered {
     ///
     /// Those of [`Draft::finish`].
     pub fn new(draft: Draft) -> Result<Lowered> {
-        Ok(Lowered { schedule: draft.finish()?, ..Lowered::default() })
+        Ok(Lowered::of(Arc::new(draft.finish()?)))
+    }
+
+    /// Makes the result of a schedule, which several phases may share: its buffers are placed once then.
+    #[must_use]
+    pub fn of(schedule: Arc<Schedule>) -> Lowered {
+        Lowered { schedule, ..Lowered::default() }
+    }
+
+    /// Whether another pass has this very schedule.
+    #[must_use]
+    pub fn shares_schedule(&self, other: &Lowered) -> bool {
+        Arc::ptr_eq(&self.schedule, &other.schedule)
     }
 
     /// Adds memory that no step of the schedule reads or writes.
@@ -79,7 +91,7 @@ impl Lowered {
     /// The parts, for a runtime that carries memory over from the phase before.
     #[must_use]
     pub fn into_parts(self) -> (Draft, Vec<Allocation>, Vec<Assumption>, RuntimeData) {
-        (self.schedule.into_draft(), self.memory, self.assumptions, self.data)
+        (Arc::unwrap_or_clone(self.schedule).into_draft(), self.memory, self.assumptions, self.data)
     }
 }
 

@@ -58,9 +58,9 @@ pub struct Phase {
     /// The schedule, and the memory outside of it.
     pub lowered: Lowered,
     /// The planned buffers.
-    pub problem: Problem,
+    pub problem: Arc<Problem>,
     /// The places of the buffers.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// What follows from the plan.
     pub outcome: Outcome,
 }

@@ -37,6 +37,7 @@ use crate::shape::Shapes;
 use crate::units::Bytes;
 use execution::{ExecutionGraph, Kind, Layout, Precision};
 use memory::{Facts, Moment};
+use std::sync::Arc;
 
 impl Runtime for OpenvinoCpu {
     fn name(&self) -> &'static str {
@@ -165,9 +166,10 @@ fn lower(options: &OpenvinoCpu, pass: &Pass<'_>, is_apart: bool) -> Result<Vec<(
     // Fusions make executed tensors of exported ones: each that has no size leaves the total without a part.
     let unknown = shapes.tensors().iter().filter(|info| info.dims.is_none()).count();
     let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
+    let found = memory::Found::new(&execution, options, pass.generation(), unknown);
+    let schedule = Arc::new(found.draft(tensor_of).finish()?);
     let at = |moment| -> Result<Lowered> {
-        let generation = pass.generation();
-        let lowered = memory::apply(&execution, options, generation, moment, &model, unknown, tensor_of)?;
+        let lowered = memory::apply(&found, moment, &model, &schedule)?;
         Ok(lowered.with_assumptions(assumptions::of_run(options.machine)))
     };
     if pass.is_first {

@@ -39,7 +39,9 @@ use crate::graph::WeightRange;
 use crate::ids::{StorageId, TensorId, ValueId};
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Port};
 use crate::runtime::{Allocation, Generation, Lowered, Residency, RuntimeData};
-use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value};
+use crate::schedule::{
+    Draft, Known, NodeRef, Origin, Schedule, Step, Storage, StorageClass, TensorRef, Value,
+};
 use crate::units::Bytes;
 pub(in crate::runtime) use capacity::last_growth;
 pub(super) use code::MAP;
@@ -55,87 +57,131 @@ use smallvec::SmallVec;
 pub(super) use state::Cached;
 use std::sync::Arc;
 
-/// Lowers an execution graph as it is at `moment`; `tensor_of` gives the source graph's tensor of a port, for reports.
-///
-/// Every node is a step, constants and inputs too: the plugin's time axis counts them. A dynamic graph has no
-/// activations before it runs, and no steps then.
-///
-/// Cost: nearly linear in edges.
-pub(in crate::runtime) fn apply(
-    graph: &ExecutionGraph,
-    options: &OpenvinoCpu,
+/// What the rules find of an execution graph that does not depend on the moment.
+#[derive(Debug)]
+pub(in crate::runtime) struct Found<'a> {
+    graph: &'a ExecutionGraph,
+    options: &'a OpenvinoCpu,
     generation: Option<Generation>,
-    moment: Moment,
-    model: &Model,
+    constants: Vec<bool>,
+    regions: Regions,
+    convolutions: Convolutions,
+    /// Memory outside of the schedule, with the moment from which on it is there.
+    held: Vec<Held>,
+    /// Tensors of the model without a size.
     unknown: u32,
-    tensor_of: impl Fn(Port) -> Option<TensorId>,
-) -> Result<Lowered> {
-    let constants = graph.constants();
-    let regions = regions::find(graph, &constants);
-    let mut draft = Draft::default();
-    let mut memory: Vec<Allocation> = Vec::new();
-    let mut assumptions = graph.assumptions.clone();
-    if moment == Moment::Running || !graph.is_dynamic {
-        draft.user_bytes = io::user_bytes(graph, &regions);
-        let sync_points = if graph.is_dynamic { life::sync_points(graph, &constants) } else { Vec::new() };
+}
+
+impl<'a> Found<'a> {
+    /// Applies the rules; `unknown` counts tensors of the model without a size.
+    ///
+    /// Cost: nearly linear in edges.
+    pub(in crate::runtime) fn new(
+        graph: &'a ExecutionGraph,
+        options: &'a OpenvinoCpu,
+        generation: Option<Generation>,
+        unknown: u32,
+    ) -> Found<'a> {
+        let constants = graph.constants();
+        let regions = regions::find(graph, &constants);
+        let convolutions = Convolutions::of(graph, &options.machine);
+        let held = held(graph, options, generation, &constants, &convolutions);
+        Found { graph, options, generation, constants, regions, convolutions, held, unknown }
+    }
+
+    /// What runs; `tensor_of` gives the source graph's tensor of a port, for reports.
+    ///
+    /// Every node is a step, constants and inputs too: the plugin's time axis counts them.
+    pub(in crate::runtime) fn draft(&self, tensor_of: impl Fn(Port) -> Option<TensorId>) -> Draft {
+        let graph = self.graph;
+        let mut draft = Draft { user_bytes: io::user_bytes(graph, &self.regions), ..Draft::default() };
+        let sync_points =
+            if graph.is_dynamic { life::sync_points(graph, &self.constants) } else { Vec::new() };
         let states = state::attention_states(graph);
-        let storages = regions.list.iter().map(|region| storage(graph, region, &sync_points, &states));
-        draft.storages.extend(storages);
+        let storages = self.regions.list.iter().map(|region| storage(graph, region, &sync_points, &states));
+        draft.storages = storages.collect();
+        draft.steps = Vec::with_capacity(graph.nodes.len());
         let emitter = Emitter {
             graph,
-            constants: &constants,
-            regions: &regions,
+            constants: &self.constants,
+            regions: &self.regions,
             values: Vec::with_capacity(graph.nodes.len()),
             tensor_of,
             draft: &mut draft,
         };
         emitter.emit();
-        if moment == Moment::Running {
-            memory.extend(io::graph_copies(graph).iter().map(Held::allocation));
-        }
-    } else {
-        let constant = regions.list.iter().filter(|region| region.holder == Holder::Constant);
+        draft.unknown_tensors = draft.unknown_tensors.max(self.unknown);
+        draft
+    }
+
+    /// What a dynamic graph has of regions before it runs: its constants.
+    fn before_running(&self) -> Vec<Allocation> {
+        let constant = self.regions.list.iter().filter(|region| region.holder == Holder::Constant);
         let is_there = |region: &&Region| {
-            region.members.first().and_then(|&port| graph.output(port)).is_some_and(|output| {
+            region.members.first().and_then(|&port| self.graph.output(port)).is_some_and(|output| {
                 // The mapped ones that are searched for subnormals.
-                output.dtype == DType::F32 || !graph.node(region.start).is_some_and(|node| node.is_mapped)
+                output.dtype == DType::F32
+                    || !self.graph.node(region.start).is_some_and(|node| node.is_mapped)
             })
         };
-        let there = constant.filter(is_there);
-        memory.extend(
-            there.map(|region| Allocation::from(&storage(graph, region, &[], &FxHashMap::default()))),
-        );
+        let storage = |region| storage(self.graph, region, &[], &FxHashMap::default());
+        constant.filter(is_there).map(|region| Allocation::from(&storage(region))).collect()
+    }
+}
+
+/// Lowers an execution graph as it is at `moment`; `schedule` is what runs.
+///
+/// A dynamic graph has no activations before it runs, and no steps then.
+///
+/// Cost: nearly linear in edges.
+pub(in crate::runtime) fn apply(
+    found: &Found<'_>,
+    moment: Moment,
+    model: &Model,
+    schedule: &Arc<Schedule>,
+) -> Result<Lowered> {
+    let &Found { graph, options, generation, ref constants, ref convolutions, .. } = found;
+    let mut memory: Vec<Allocation> = Vec::new();
+    let mut assumptions = graph.assumptions.clone();
+    let is_laid_out = moment == Moment::Running || !graph.is_dynamic;
+    let lowered = if is_laid_out {
+        Lowered::of(schedule.clone())
+    } else {
+        Lowered::new(Draft { unknown_tensors: found.unknown, ..Draft::default() })?
+    };
+    if !is_laid_out {
+        memory.extend(found.before_running());
+    } else if moment == Moment::Running {
+        memory.extend(io::graph_copies(graph).iter().map(Held::allocation));
     }
     if options.host != Host::Plain {
         assumptions.push(paged::assumption());
         memory.push(paged::of_host());
     }
-    let convolutions = Convolutions::of(graph, &options.machine);
-    let held = held(graph, options, generation, moment, &constants, &convolutions);
-    memory.extend(held.iter().map(Held::allocation));
+    let held = || found.held.iter().filter(|held| held.since <= moment);
+    memory.extend(held().map(Held::allocation));
     let growth = (graph.is_dynamic && moment == Moment::Running).then(|| {
-        let scratch =
-            scratchpad::growth(graph, &convolutions, &options.machine, options.quantization_group());
-        Arc::new(Growth::new(graph, &constants, &held, scratch))
+        let scratch = scratchpad::growth(graph, convolutions, &options.machine, options.quantization_group());
+        let held: Vec<Held> = held().cloned().collect();
+        Arc::new(Growth::new(graph, constants, &held, scratch))
     });
+    let storages = &lowered.schedule().storages;
     if moment == Moment::Compiled {
         memory.push(objects::model(model.nodes).allocation());
-        memory.extend(early_peak(graph, model, &draft.storages, &memory));
+        memory.extend(early_peak(graph, model, storages, &memory));
     }
-    draft.unknown_tensors = draft.unknown_tensors.max(unknown);
     let cached = state::cached(graph);
     let further_pools = if graph.is_dynamic { 0 } else { options.streams.saturating_sub(1) };
-    let all: Vec<Allocation> =
-        draft.storages.iter().map(Allocation::from).chain(memory.iter().copied()).collect();
+    let all: Vec<Allocation> = storages.iter().map(Allocation::from).chain(memory.iter().copied()).collect();
     let mut residency = residency(graph, options, &all, (cached, moment), model, generation);
-    if moment == Moment::Running || !graph.is_dynamic {
+    if is_laid_out {
         residency.untouched_bytes +=
-            scratchpad::untouched(graph, &convolutions, &options.machine, options.quantization_group());
+            scratchpad::untouched(graph, convolutions, &options.machine, options.quantization_group());
         residency.kept_bytes += tables::kept(graph);
     }
     memory.extend(of_file(&all, options, moment, model, &mut residency));
     let facts = Facts { residency, cached, further_pools, growth };
-    let lowered = Lowered::new(draft)?.with_memory(memory).with_assumptions(assumptions);
+    let lowered = lowered.with_memory(memory).with_assumptions(assumptions);
     Ok(lowered.with_data(RuntimeData::new(facts)))
 }
 
@@ -165,12 +211,11 @@ fn early_peak(
     (bytes > Bytes::ZERO).then(|| held.allocation())
 }
 
-/// Memory outside of the schedule that is allocated at `moment`.
+/// Memory outside of the schedule, with the moment from which on it is there.
 fn held(
     graph: &ExecutionGraph,
     options: &OpenvinoCpu,
     generation: Option<Generation>,
-    moment: Moment,
     constants: &[bool],
     convolutions: &Convolutions,
 ) -> Vec<Held> {
@@ -189,7 +234,7 @@ fn held(
         code,
     ];
     let there = held.into_iter().flatten();
-    there.filter(|held| held.since <= moment && held.bytes > Bytes::ZERO).collect()
+    there.filter(|held| held.bytes > Bytes::ZERO).collect()
 }
 
 /// What of the weights' file is there in addition to what the graph reads; sets how it is resident.
