@@ -79,7 +79,7 @@ fn names_values_states_and_hints_are_kept() {
     assert_eq!(graph.tensor(x).shape.to_string(), "[..8,3]");
     let trip_count = graph.nodes().iter().find(|node| graph.text(node.name) == "trip_count").unwrap();
     let Op::Constant(constant) = &trip_count.op else { panic!("{:?}", trip_count.op) };
-    assert_eq!(constant.value, Some(Value::ints([5])));
+    assert_eq!(constant.value, Some(Box::new(Value::ints([5]))));
     assert_eq!(trip_count.position, Some(Position::Line(14, 3)));
     let variable = &graph.variables()[0];
     assert_eq!(

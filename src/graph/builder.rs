@@ -198,7 +198,7 @@ impl Builder {
 
     /// Adds a constant that is in no file, for attributes that are inputs of the canonical operator.
     pub fn constant(&mut self, name: &str, dtype: DType, dims: &[u64], value: Value) -> TensorId {
-        let op = Op::Constant(Constant { range: None, value: Some(value) });
+        let op = Op::Constant(Constant { range: None, value: Some(Box::new(value)) });
         let node = self.node(NodeSpec { op, name, type_name: "Const", ..NodeSpec::default() });
         self.output(node, TensorSpec { dtype, shape: PartialShape::known(dims), ..TensorSpec::default() })
     }

@@ -205,7 +205,7 @@ pub enum Op {
     /// `data`, `gate`, … → data's shape (ONNX Runtime).
     GatedRmsNorm(LayerNorm),
     /// `data`, `axes?` → data's shape.
-    Mvn(Mvn),
+    Mvn(Box<Mvn>),
     /// `data`, `axes` → data's shape.
     NormalizeL2 {
         /// Added to the sum of squares, or its lower limit.
@@ -373,7 +373,7 @@ pub enum Op {
     /// `data`, `shape` of the axes: cut or padded evenly at both ends.
     CenterCropPad {
         /// The axes; `None`: all.
-        axes: Option<Ints>,
+        axes: Option<Box<[i64]>>,
     },
     /// `data`, `condition` → what the condition keeps of the axis; data-dependent.
     Compress {
@@ -733,7 +733,7 @@ pub struct Constant {
     /// Which bytes of which file; `None` for constants that readers add.
     pub range: Option<WeightRange>,
     /// The elements, where they are few, readable and of a type that drives shapes.
-    pub value: Option<Value>,
+    pub value: Option<Box<Value>>,
 }
 
 /// A byte range of a weights file.

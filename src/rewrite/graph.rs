@@ -120,6 +120,8 @@ pub(crate) struct WorkGraph<B: Body> {
     writers: Vec<Option<usize>>,
     /// By origin: its writer stays although nothing reads it.
     kept: Vec<bool>,
+    /// Counts changes of who reads what.
+    state: u64,
 }
 
 impl<B: Body> WorkGraph<B> {
@@ -137,6 +139,7 @@ impl<B: Body> WorkGraph<B> {
             uses: vec![Uses::default(); n_origins],
             writers: vec![None; n_origins],
             kept: vec![false; n_origins],
+            state: 0,
         };
         kept.into_iter().for_each(|origin| graph.keep(origin));
         for node in 0..graph.nodes.len() {
@@ -150,8 +153,19 @@ impl<B: Body> WorkGraph<B> {
         graph
     }
 
+    /// A number that no earlier graph had: while it stays, so does every walk.
+    pub(crate) fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// Counts a change that walks depend on.
+    pub(crate) fn touch(&mut self) {
+        self.state += 1;
+    }
+
     /// Registers what a node reads and writes.
     fn enlist(&mut self, node: usize) {
+        self.touch();
         for origin in self.nodes[node].origins(node) {
             self.add_origins(origin + 1);
             self.writers[origin] = Some(node);
@@ -193,6 +207,7 @@ impl<B: Body> WorkGraph<B> {
 
     /// Says which node writes an origin, where a node in its place writes another.
     pub(crate) fn set_writer(&mut self, origin: usize, writer: Option<usize>) {
+        self.touch();
         self.writers[origin] = writer;
     }
 
@@ -228,6 +243,7 @@ impl<B: Body> WorkGraph<B> {
 
     /// Changes one input of a node.
     pub(crate) fn set_input(&mut self, node: usize, input: usize, source: B::Source) {
+        self.touch();
         let old = self.nodes[node].inputs[input].replace(source);
         self.uses[source.origin()].push((node, input));
         if let Some(old) = old {
@@ -237,6 +253,7 @@ impl<B: Body> WorkGraph<B> {
 
     /// Changes all inputs of a node.
     pub(crate) fn set_inputs(&mut self, node: usize, inputs: Inputs<B::Source>) {
+        self.touch();
         for (input, source) in inputs.iter().enumerate() {
             if let Some(source) = source {
                 self.uses[source.origin()].push((node, input));
@@ -256,6 +273,7 @@ impl<B: Body> WorkGraph<B> {
         if old == new {
             return;
         }
+        self.touch();
         let mut kept: SmallVec<[Use; 2]> = smallvec![];
         for (user, input) in self.uses[old.origin()].take() {
             if self.nodes[user].inputs[input] == Some(old) && wants(user) {
@@ -272,6 +290,7 @@ impl<B: Body> WorkGraph<B> {
     /// Lets a node read an input no longer.
     pub(crate) fn drop_input(&mut self, node: usize, input: usize) {
         if let Some(old) = self.nodes[node].inputs.get_mut(input).and_then(Option::take) {
+            self.touch();
             self.forget(old.origin(), (node, input));
         }
     }
@@ -284,6 +303,7 @@ impl<B: Body> WorkGraph<B> {
 
     /// Marks a node as gone; returns what it read.
     fn leave(&mut self, node: usize) -> Inputs<B::Source> {
+        self.touch();
         self.nodes[node].is_gone = true;
         for origin in self.nodes[node].origins(node) {
             if self.writers[origin] == Some(node) {

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::DerefMut;
+use std::rc::Rc;
 
 /// A runtime's way of rewriting.
 pub(crate) trait Dialect: 'static {
@@ -17,7 +18,7 @@ pub(crate) trait Dialect: 'static {
     type Order: Copy + PartialEq + fmt::Debug;
 
     /// The nodes that are left, in this order.
-    fn order(work: &Self::Work<'_>, order: Self::Order) -> Vec<usize>;
+    fn order(work: &Self::Work<'_>, order: Self::Order) -> Rc<Vec<usize>>;
 }
 
 /// Tries a rule at a node.
@@ -161,7 +162,7 @@ pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]
 /// ahead at, because a graph of a million nodes is in no cache: each look at all nodes costs as much as reading it.
 struct Visits<D: Dialect> {
     order: D::Order,
-    nodes: Vec<usize>,
+    nodes: Rc<Vec<usize>>,
     /// Of the next passes, positions in the order; the first is that of the pass to come.
     found: VecDeque<Vec<u32>>,
 }

@@ -3,6 +3,7 @@
 use super::*;
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Layer {
@@ -64,8 +65,8 @@ impl Dialect for Toy {
     type Work<'a> = Net;
     type Order = ();
 
-    fn order(work: &Net, (): ()) -> Vec<usize> {
-        work.walk((0..work.nodes.len()).filter(|&node| work.nodes[node].op == "result"))
+    fn order(work: &Net, (): ()) -> Rc<Vec<usize>> {
+        Rc::new(work.walk((0..work.nodes.len()).filter(|&node| work.nodes[node].op == "result")))
     }
 }
 

@@ -247,9 +247,9 @@ impl<'m> GraphReader<'_, 'm> {
                         let read = tensor::read(value, &self.shared.source, &mut self.shared.files)?;
                         (read.dtype, read.constant.value)
                     }
-                    None => (DType::F32, Some(Value::floats([0.0]))),
+                    None => (DType::F32, Some(Box::new(Value::floats([0.0])))),
                 };
-                Op::FromShape { to: Some(to_and_fill.0), fill: Fill::Constant(to_and_fill.1.map(Box::new)) }
+                Op::FromShape { to: Some(to_and_fill.0), fill: Fill::Constant(to_and_fill.1) }
             }
             Some(make @ (Make::If | Make::Loop | Make::Scan | Make::SequenceMap)) => {
                 let mut bodies = SmallVec::<[Body<'m>; 2]>::new();
@@ -414,7 +414,7 @@ impl<'m> GraphReader<'_, 'm> {
             Ok(AttributeType::Strings) => vector(DType::String, attribute.strings.len(), None),
             _ => return Err(malformed("the value of a constant is of no kind that constants have")),
         };
-        Ok((Constant { range: None, value }, dtype, shape))
+        Ok((Constant { range: None, value: value.map(Box::new) }, dtype, shape))
     }
 
     /// The node's name, or that of its first output if it has none.

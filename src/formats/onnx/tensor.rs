@@ -75,7 +75,7 @@ pub(super) fn read(proto: &TensorProto, source: &Source<'_>, files: &mut Files) 
         let value = if is_small { numbers.value(dtype, elements) } else { None };
         (range_of(source, numbers.chunks, needed.unwrap_or(found)), value)
     };
-    Ok(Tensor { constant: Constant { range, value }, dtype, dims })
+    Ok(Tensor { constant: Constant { range, value: value.map(Box::new) }, dtype, dims })
 }
 
 /// Reads a sparse tensor as the dense one that it represents: runtimes spell it out when they load it.

@@ -84,7 +84,11 @@ impl Weights {
 
         let few = if dtype.is_float() { limits::MAX_FLOAT_ELEMENTS } else { limits::MAX_INT_ELEMENTS };
         let value = if elements <= few { self.value(dtype, offset, end - (size - needed)) } else { None };
-        Ok((Constant { range: Some(WeightRange { file: 0, offset, size }), value }, dtype, shape))
+        Ok((
+            Constant { range: Some(WeightRange { file: 0, offset, size }), value: value.map(Box::new) },
+            dtype,
+            shape,
+        ))
     }
 
     /// The elements in `offset..end`; `None` where the file is missing or too short.
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn small_integers_are_read() {
         let made = of("i32", "2", "1", "8", &[0, 1, 0, 0, 0, 2, 0, 0, 0]).unwrap();
-        assert_eq!(made.value, Some(Value::ints([1, 2])));
+        assert_eq!(made.value.as_deref(), Some(&Value::ints([1, 2])));
         assert_eq!(made.range, Some(WeightRange { file: 0, offset: 1, size: 8 }));
     }
 
@@ -171,9 +175,9 @@ mod tests {
         assert!(of("f32", "0,4", "0", "0", &[]).is_ok());
         assert_eq!(
             of("i32", "1", "0", "8", &[7, 0, 0, 0, 1, 0, 0, 0]).unwrap().value,
-            Some(Value::ints([7]))
+            Some(Box::new(Value::ints([7])))
         );
-        assert_eq!(of("i64", "0", "0", "1", &[7]).unwrap().value, Some(Value::ints([])));
+        assert_eq!(of("i64", "0", "0", "1", &[7]).unwrap().value.as_deref(), Some(&Value::ints([])));
     }
 
     #[test]

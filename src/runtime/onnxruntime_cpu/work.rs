@@ -14,6 +14,7 @@ use crate::rewrite::{self, Arithmetic, Body, Dialect, Inputs, Source, WorkGraph}
 use crate::shape::{Bound, Dim, Shapes, Symbols, TensorInfo};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 
 /// One tensor.
 #[derive(Clone, Debug)]
@@ -107,8 +108,8 @@ impl Dialect for OnnxRuntime {
     type Work<'a> = Work<'a>;
     type Order = Order;
 
-    fn order(work: &Work<'_>, Order::Position: Order) -> Vec<usize> {
-        work.alive().collect()
+    fn order(work: &Work<'_>, Order::Position: Order) -> Rc<Vec<usize>> {
+        Rc::new(work.alive().collect())
     }
 }
 
@@ -399,7 +400,7 @@ impl<'a> Work<'a> {
     pub(super) fn number(&self, value: usize) -> Option<f64> {
         let value = &self.values[value];
         let own = match &self.graph.node(self.graph.tensor(value.tensor).node).op {
-            Op::Constant(constant) => constant.value.as_ref(),
+            Op::Constant(constant) => constant.value.as_deref(),
             Op::Parameter => None,
             _ => return None,
         };

@@ -19,7 +19,7 @@ pub(super) fn infer(op: &Op, context: &mut Context<'_>, start: &Start) -> RuleRe
                 declared.shape.as_known().ok_or_else(|| mismatch!("a constant needs a static shape"))?;
             context.emit(declared.dtype, dims);
             if let Some(value) = &constant.value {
-                context.set_value(value.clone());
+                context.set_value(value.as_ref().clone());
             }
             Ok(())
         }

@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(made("", "LpNormalization", 1, &given), Op::LpNormalization { axis: 0, p: 1 });
         assert_eq!(made("", "LRN", 1, &given), Op::Lrn { size: 5 });
         let mvn = Mvn { axes: Some([0, 1][..].into()), keeps_variance: false, epsilon: 1e-9 };
-        assert_eq!(made("", "MeanVarianceNormalization", 13, &given), Op::Mvn(mvn));
+        assert_eq!(made("", "MeanVarianceNormalization", 13, &given), Op::Mvn(Box::new(mvn)));
     }
 
     #[test]

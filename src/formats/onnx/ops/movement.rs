@@ -39,7 +39,7 @@ pub(super) const TABLE: &[Entry] = &[
     op(&[K::Pad], "Pad", 2, |layer| pad_by_attribute(layer, "pads")),
     op(&[K::Pad], "Pad", 11, |layer| Ok(Op::Pad(pad_mode(layer)?, PadInputs::Joined).into())),
     op(&[K::CenterCropPad], "CenterCropPad", 18, |layer| {
-        Ok(Op::CenterCropPad { axes: layer.ints("axes")? }.into())
+        Ok(Op::CenterCropPad { axes: layer.ints("axes")?.map(Ints::into_boxed_slice) }.into())
     }),
     op(&[K::Concat], "Concat", 1, |layer| Ok(Op::Concat { axis: layer.int_or("axis", 1)? }.into())),
     op(&[K::Concat], "Concat", 4, |layer| Ok(Op::Concat { axis: layer.int_needed("axis")? }.into())),

@@ -30,7 +30,7 @@ pub(super) const TABLE: &[Entry] = &[
     op(&[K::Lrn], "LRN", 1, |layer| Ok(Op::Lrn { size: layer.int_or("size", 1)? }.into())),
     op(&[K::Mvn], "MeanVarianceNormalization", 9, |layer| {
         let axes = layer.ints("axes")?.unwrap_or_else(|| Ints::from_slice(&[0, 2, 3]));
-        Ok(Op::Mvn(Mvn { axes: Some(axes), keeps_variance: false, epsilon: 1e-9 }).into())
+        Ok(Op::Mvn(Box::new(Mvn { axes: Some(axes), keeps_variance: false, epsilon: 1e-9 })).into())
     }),
     op(&[K::Softmax], "Softmax", 1, |layer| Ok(Op::Softmax(from_axis(layer)?).into())),
     op(&[K::Softmax], "Softmax", 13, |layer| Ok(Op::Softmax(one_axis(layer)?).into())),

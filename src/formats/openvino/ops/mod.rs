@@ -196,10 +196,13 @@ mod tests {
         assert_eq!(made("SoftMax", "opset1", &[]), Op::Softmax(AxisSpan::one(1)));
         assert_eq!(made("LogSoftmax", "opset5", &given), Op::LogSoftmax(AxisSpan::LAST));
         let mvn = Mvn { axes: None, keeps_variance: false, epsilon: 0.5 };
-        assert_eq!(made("MVN", "opset6", &given), Op::Mvn(mvn.clone()));
+        assert_eq!(made("MVN", "opset6", &given), Op::Mvn(Box::new(mvn.clone())));
         let across = [("eps", "0.5"), ("across_channels", "true"), ("normalize_variance", "false")];
         let axes = Some([1, 2, 3][..].into());
-        assert_eq!(made("MVN", "opset1", &across), Op::Mvn(Mvn { axes, keeps_variance: true, ..mvn }));
+        assert_eq!(
+            made("MVN", "opset1", &across),
+            Op::Mvn(Box::new(Mvn { axes, keeps_variance: true, ..mvn }))
+        );
         assert_eq!(made("NormalizeL2", "opset1", &given), Op::NormalizeL2 { epsilon: 0.5 });
         let groups = GroupNorm { groups: 4, epsilon: 0.25 };
         assert_eq!(made("GroupNormalization", "opset12", &given), Op::GroupNormalization(groups));

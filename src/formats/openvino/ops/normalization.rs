@@ -68,5 +68,5 @@ fn batch_norm(layer: &Attributes<'_, '_>) -> Result<Op> {
 
 fn mvn(layer: &Attributes<'_, '_>, axes: Option<Ints>) -> Result<Op> {
     let keeps_variance = !layer.flag("normalize_variance", true)?;
-    Ok(Op::Mvn(Mvn { axes, keeps_variance, epsilon: layer.float_or("eps", 0.0)? }))
+    Ok(Op::Mvn(Box::new(Mvn { axes, keeps_variance, epsilon: layer.float_or("eps", 0.0)? })))
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The attributes of an executed node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,9 +15,9 @@ pub(super) struct Executed {
     /// Its place in the execution order, from 0.
     pub order: u32,
     /// Names of the layers that were fused into it.
-    pub originals: Vec<Box<str>>,
+    pub originals: Vec<Arc<str>>,
     /// Memory layout of each output (`abcd` is plain, `acdb` channels-last).
-    pub layouts: SmallVec<[Box<str>; 1]>,
+    pub layouts: SmallVec<[Arc<str>; 1]>,
     /// The chosen implementation, such as `brgemm_avx512_bf16`; it begins with `unknown` where nothing is computed.
     pub primitive: Box<str>,
     /// Type that attention state is stored in, on nodes that hold some.
@@ -39,7 +40,7 @@ fn of(graph: &Graph, node: NodeId) -> Result<Executed> {
         let message = format!("attribute `{name}` must be {expected}, and is \"{value}\"");
         Error::new(ErrorKind::Malformed, message).at(graph.location(node, None))
     };
-    let items = |name| -> Vec<Box<str>> {
+    let items = |name| -> Vec<Arc<str>> {
         let text = value(name).unwrap_or_default();
         text.split(',').filter(|item| !item.is_empty()).map(Into::into).collect()
     };

@@ -22,6 +22,7 @@ use crate::runtime::Assumption;
 use crate::schedule::NodeRef;
 use crate::units::Bytes;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// A graph as the plugin executes it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,10 +62,10 @@ pub struct ExecutedNode {
     /// What it does.
     pub kind: Kind,
     /// The runtime's name of it.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Names of the layers that were fused into it, in order. Activations and arithmetic fused behind a matrix
     /// product or a convolution are listed; a bias has taken its product's place.
-    pub originals: SmallVec<[Box<str>; 1]>,
+    pub originals: SmallVec<[Arc<str>; 1]>,
     /// The node of the source graph that it represents, for reports.
     pub source: NodeRef,
     /// What it reads, by input port.
@@ -92,7 +93,7 @@ pub struct ExecutedNode {
     pub n_pieces: u64,
     /// [`Kind::MemoryInput`]: weights of the matrix products that compute its first content, in a graph of their own.
     /// A serialized execution graph does not show them.
-    pub inner: Vec<Output>,
+    pub inner: Box<[Output]>,
 }
 
 /// An output of an earlier node.

@@ -21,7 +21,7 @@ pub(super) fn find(work: &Work<'_>, order: &[usize]) -> Vec<bool> {
             false => of_shape(&work.graph.node(of.source).op, of.inputs().len()),
         };
         for edge in of.inputs().get(inputs).unwrap_or_default().iter().flatten() {
-            is_asked[edge.node] = true;
+            is_asked[edge.node()] = true;
         }
     }
     is_asked

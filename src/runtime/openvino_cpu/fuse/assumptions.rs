@@ -15,7 +15,7 @@ pub(super) fn of(work: &Work<'_>) -> Vec<Assumption> {
     let n_scores = alive()
         .filter(|(_, node)| node.kind == Kind::Softmax)
         .filter(|(_, node)| {
-            let producer = node.input(0).map(|edge| &work.nodes[edge.node].kind);
+            let producer = node.input(0).map(|edge| &work.nodes[edge.node()].kind);
             matches!(producer, Some(Kind::MatMul | Kind::Eltwise | Kind::Subgraph))
         })
         .filter(|&(node, _)| work.users(node).iter().any(|&(user, _)| work.nodes[user].kind == Kind::MatMul))

@@ -19,6 +19,7 @@ use crate::rewrite::{composed, swaps_last_two};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Precision};
 use crate::runtime::openvino_cpu::release::Change;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Masks and biases that are looked for behind scores: models have one of each.
 const MOST_MASKS: usize = 2;
@@ -26,7 +27,7 @@ const MOST_MASKS: usize = 2;
 /// Fuses every attention that is left after those with state.
 pub(super) fn fuse(work: &mut Work<'_>) {
     let precision = work.options.precision;
-    for node in work.model_order() {
+    for &node in work.model_order().iter() {
         let is_attention = work.is_alive(node)
             && work.nodes[node].kind == Kind::ScaledDotProductAttention
             && work.nodes[node].attention.is_none();
@@ -64,21 +65,21 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
         };
         work.only_user(below)?;
         masks.push((below, added));
-        below = scores.node;
+        below = scores.node();
     }
     masks.reverse();
     let mut scale = None;
     if let Some((scores, number)) = scale_of(work, below) {
         work.only_user(below)?;
         scale = Some((below, number));
-        below = scores.node;
+        below = scores.node();
     }
     work.only_user(below)?;
     let Op::MatMul { transpose_a: false, transpose_b } = work.nodes[below].op else { return None };
     let (query, key) = (work.nodes[below].input(0)?, work.nodes[below].input(1)?);
     let value = work.nodes[product].input(1)?;
     let rank = work.tensor(query).dims.len();
-    let is_whole = |edge: Edge| work.tensor(edge).dims.len() == rank && !work.nodes[edge.node].is_const();
+    let is_whole = |edge: Edge| work.tensor(edge).dims.len() == rank && !work.nodes[edge.node()].is_const();
     if !(3..=4).contains(&rank) || !is_whole(key) || !is_whole(value) {
         return None;
     }
@@ -104,7 +105,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     let mut originals = vec![scale.map_or_else(|| name(below), |(node, _)| name(node))];
     originals.extend(masks.iter().map(|&(add, _)| name(add)));
     originals.push(name(softmax));
-    let mut names: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let mut names: SmallVec<[Arc<str>; 1]> = SmallVec::new();
     let (mut query, mut value) = (Some(query), Some(value));
     take_swap(work, &mut query, rank, &mut names);
     names.extend(originals);
@@ -119,13 +120,17 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
 
 /// Whether something is scores: a product, with a scale or not, and sums of it.
 fn is_scores(work: &Work<'_>, edge: Edge, n_masks: usize) -> bool {
-    let is_product = matches!(work.nodes[edge.node].op, Op::MatMul { transpose_a: false, .. });
+    let is_product = matches!(work.nodes[edge.node()].op, Op::MatMul { transpose_a: false, .. });
     let is_sum = |node: usize| is_binary(work, node, Binary::Add) && work.only_user(node).is_some();
     is_product
-        || scale_of(work, edge.node).is_some()
+        || scale_of(work, edge.node()).is_some()
         || n_masks > 0
-            && is_sum(edge.node)
-            && work.nodes[edge.node].inputs().iter().flatten().any(|&edge| is_scores(work, edge, n_masks - 1))
+            && is_sum(edge.node())
+            && work.nodes[edge.node()]
+                .inputs()
+                .iter()
+                .flatten()
+                .any(|&edge| is_scores(work, edge, n_masks - 1))
 }
 
 /// Scores of queries and keys in 8 bits.
@@ -133,14 +138,14 @@ struct Scores {
     product: usize,
     mask: Option<Edge>,
     /// The product and what follows it, the Softmax included.
-    names: SmallVec<[Box<str>; 1]>,
+    names: SmallVec<[Arc<str>; 1]>,
 }
 
 /// The scores that a Softmax reads if a product of bytes made them: behind it come products with constants and a mask.
 fn scores_of_bytes(work: &Work<'_>, softmax: usize) -> Option<Scores> {
     let is_low = |edge: Edge| matches!(work.tensor(edge).dtype, DType::U8 | DType::I8);
     let (mut below, mut mask) = (work.producer(softmax, 0)?, None);
-    let mut names: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let mut names: SmallVec<[Arc<str>; 1]> = SmallVec::new();
     for _ in 0..4 {
         work.only_user(below)?;
         let of = &work.nodes[below];
@@ -151,13 +156,13 @@ fn scores_of_bytes(work: &Work<'_>, softmax: usize) -> Option<Scores> {
             return is_low.then_some(Scores { product: below, mask, names });
         }
         let (first, second) = (of.input(0)?, of.input(1)?);
-        let is_scale = is_binary(work, below, Binary::Multiply) && work.nodes[second.node].is_const();
+        let is_scale = is_binary(work, below, Binary::Multiply) && work.nodes[second.node()].is_const();
         if !is_scale {
             let is_mask = is_binary(work, below, Binary::Add) && mask.is_none();
             mask = is_mask.then_some(second);
             mask?;
         }
-        below = first.node;
+        below = first.node();
     }
     None
 }
@@ -178,7 +183,7 @@ fn fuse_bytes(work: &mut Work<'_>, product: usize, scores: Scores, precision: Pr
         true => sizes,
         false => Attention { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
     };
-    let mut names: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let mut names: SmallVec<[Arc<str>; 1]> = SmallVec::new();
     let (mut query, mut value) = (Some(query), Some(value));
     take_swap(work, &mut query, rank, &mut names);
     names.extend(originals);
@@ -194,7 +199,7 @@ fn fuse_bytes(work: &mut Work<'_>, product: usize, scores: Scores, precision: Pr
 fn scale_of(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
     let is_scale = is_binary(work, node, Binary::Divide) || is_binary(work, node, Binary::Multiply);
     let (scores, number) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
-    let is_number = work.nodes[number.node].is_const() && work.tensor(number).elements() == 1;
+    let is_number = work.nodes[number.node()].is_const() && work.tensor(number).elements() == 1;
     (is_scale && is_number).then_some((scores, number))
 }
 
@@ -207,10 +212,10 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
     let sizes = sizes(work, query?, key?, value?);
     let mask = work.nodes[node]
         .input(3)
-        .filter(|&mask| !(work.nodes[mask.node].is_const() && work.tensor(mask).elements() == 1));
+        .filter(|&mask| !(work.nodes[mask.node()].is_const() && work.tensor(mask).elements() == 1));
     let scale = scale(work, node);
     let (moved, inside): (Option<Edge>, Option<Edge>) =
-        scale.map_or((None, None), |scale| match work.nodes[scale.node].is_const() {
+        scale.map_or((None, None), |scale| match work.nodes[scale.node()].is_const() {
             true => (Some(scale), None),
             false => (None, Some(scale)),
         });
@@ -225,12 +230,12 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
         }
     }
     let is_state =
-        |edge: Option<Edge>| edge.is_some_and(|edge| work.nodes[edge.node].kind == Kind::MemoryInput);
+        |edge: Option<Edge>| edge.is_some_and(|edge| work.nodes[edge.node()].kind == Kind::MemoryInput);
     if inside.is_none() && is_state(work.nodes[node].input(1)) && is_state(value) {
         write_out(work, node, [query?, key, value?], mask, is_scaled);
         return Some(());
     }
-    let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let mut originals: SmallVec<[Arc<str>; 1]> = SmallVec::new();
     take_swap(work, &mut query, rank, &mut originals);
     originals.push(work.fresh_name(if is_scaled { "Multiply" } else { "MatMul" }));
     if inside.is_some() {
@@ -284,7 +289,7 @@ fn finish(
     work: &mut Work<'_>,
     node: usize,
     inputs: Vec<Edge>,
-    originals: SmallVec<[Box<str>; 1]>,
+    originals: SmallVec<[Arc<str>; 1]>,
     sizes: Attention,
     precision: Precision,
 ) {
@@ -344,10 +349,10 @@ fn scale(work: &mut Work<'_>, node: usize) -> Option<Edge> {
 
 /// The keys without a Transpose that swaps their last two dims for this product alone.
 fn untransposed(work: &Work<'_>, key: Edge) -> Edge {
-    let swaps = work.nodes[key.node].kind == Kind::Transpose
-        && work.only_user(key.node).is_some()
-        && work.ints(key.node, 1).is_some_and(swaps_last_two);
-    work.nodes[key.node].input(0).filter(|_| swaps).unwrap_or(key)
+    let swaps = work.nodes[key.node()].kind == Kind::Transpose
+        && work.only_user(key.node()).is_some()
+        && work.ints(key.node(), 1).is_some_and(swaps_last_two);
+    work.nodes[key.node()].input(0).filter(|_| swaps).unwrap_or(key)
 }
 
 /// The keys with their last two dims swapped: one Transpose, together with their own. If that is all, the product does
@@ -356,9 +361,9 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: b
     let rank = work.tensor(key).dims.len();
     let mut order: Vec<i64> = (0..rank as i64).collect();
     let mut source = key;
-    while work.nodes[source.node].kind == Kind::Transpose
-        && work.only_user(source.node).is_some()
-        && let (Some(own), Some(input)) = (work.ints(source.node, 1), work.nodes[source.node].input(0))
+    while work.nodes[source.node()].kind == Kind::Transpose
+        && work.only_user(source.node()).is_some()
+        && let (Some(own), Some(input)) = (work.ints(source.node(), 1), work.nodes[source.node()].input(0))
         && let Some(both) = composed(own, &order)
     {
         order = both;
@@ -385,10 +390,10 @@ fn scaled(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention: us
     loop {
         // The attention still reads the old keys, so one more reader may be on its way out.
         let is_other = |&&(user, _): &&(usize, usize)| Some(user) != below && !is_old(work, user, attention);
-        let n_other = work.users(data.node).iter().filter(is_other).count();
-        let moves = matches!(work.nodes[data.node].kind, Kind::Reshape | Kind::Transpose);
-        let Some(above) = work.nodes[data.node].input(0).filter(|_| moves && n_other == 0) else { break };
-        below = Some(data.node);
+        let n_other = work.users(data.node()).iter().filter(is_other).count();
+        let moves = matches!(work.nodes[data.node()].kind, Kind::Reshape | Kind::Transpose);
+        let Some(above) = work.nodes[data.node()].input(0).filter(|_| moves && n_other == 0) else { break };
+        below = Some(data.node());
         data = above;
     }
     let output = work.tensor(data).clone();
@@ -420,9 +425,9 @@ fn take_swap(
     work: &mut Work<'_>,
     edge: &mut Option<Edge>,
     rank: usize,
-    originals: &mut SmallVec<[Box<str>; 1]>,
+    originals: &mut SmallVec<[Arc<str>; 1]>,
 ) {
-    let Some(producer) = edge.map(|edge| edge.node) else { return };
+    let Some(producer) = edge.map(|edge| edge.node()) else { return };
     if rank == 4 && swaps_heads(work, producer) && work.only_user(producer).is_some() {
         originals.push(work.nodes[producer].name.clone());
         *edge = work.nodes[producer].input(0);

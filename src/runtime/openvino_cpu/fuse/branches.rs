@@ -29,7 +29,7 @@ fn unroll(work: &Work<'_>, node: usize) -> Option<Patch> {
         .collect::<Option<_>>()?;
     let mut patch = Patch::new(work);
     for (port, edge) in handed.into_iter().enumerate() {
-        patch.replace(Edge { node, port }, edge);
+        patch.replace(Edge::new(node, port), edge);
     }
     Some(patch)
 }

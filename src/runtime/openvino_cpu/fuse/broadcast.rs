@@ -59,7 +59,7 @@ fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 /// A tensor of the dims that are asked for; the result's where they are not known.
 fn target_tensor(work: &Work<'_>, target: Edge, output: &Tensor) -> Tensor {
-    let tensor = work.graph.output(work.nodes[target.node].source, target.port);
+    let tensor = work.graph.output(work.nodes[target.node()].source, target.port());
     let asked = tensor.and_then(|tensor| work.shapes.tensor(tensor).value.as_ref()?.as_ints());
     let mut made = output.clone();
     if let Some(asked) = asked.filter(|asked| asked.len() == made.dims.len()) {

@@ -58,8 +58,8 @@ fn make(work: &Work<'_>, node: usize, port: usize, value: Option<Value>, patch: 
     let (rank, is_number) = (tensor.dims.len(), tensor.elements() == 1);
     let constant =
         Node::named(name, Op::Constant(Constant { range: None, value: None }), Kind::Const, old.source);
-    let constant = Node { value, ..constant.writing(tensor) };
-    let edge = Edge { node, port };
+    let constant = Node { value: value.map(Box::new), ..constant.writing(tensor) };
+    let edge = Edge::new(node, port);
     let users = work.users(node).iter().filter(|&&(user, input)| work.nodes[user].input(input) == Some(edge));
     let is_raised = |user: usize| {
         let reader = &work.nodes[user];
@@ -101,14 +101,14 @@ fn is_foldable(work: &Work<'_>, node: usize) -> bool {
         Op::Multinomial { .. } | Op::FakeQuantize { .. } => return false,
         Op::FromShape { fill, .. } if fill.value().is_none() => return false,
         op if op.is_opaque() => return false,
-        Op::MatMul { .. } if !of.inputs().iter().flatten().all(|edge| work.nodes[edge.node].is_const()) => {
+        Op::MatMul { .. } if !of.inputs().iter().flatten().all(|edge| work.nodes[edge.node()].is_const()) => {
             return false;
         }
         _ => {}
     }
     let inputs = of.inputs().iter().flatten();
     !of.inputs().is_empty()
-        && inputs.into_iter().all(|edge| is_known(work, edge.node))
+        && inputs.into_iter().all(|edge| is_known(work, edge.node()))
         && !is_weight_conversion(work, node)
 }
 
@@ -116,7 +116,7 @@ fn is_foldable(work: &Work<'_>, node: usize) -> bool {
 fn is_known(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let widens = |edge: Edge| {
-        work.nodes[edge.node].is_const() && matches!(work.tensor(edge).dtype, DType::F16 | DType::BF16)
+        work.nodes[edge.node()].is_const() && matches!(work.tensor(edge).dtype, DType::F16 | DType::BF16)
     };
     of.is_const() || of.kind == Kind::Convert && of.input(0).is_some_and(widens)
 }

@@ -58,7 +58,7 @@ fn bias(work: &Work<'_>, node: usize) -> Option<Patch> {
     let source = work.nodes[add].source;
     let mut patch = Patch::new(work);
     let pattern = patch.add_ints(&[-1], source);
-    let name = format!("{}_flatten_reshape", work.nodes[constant.node].name);
+    let name = format!("{}_flatten_reshape", work.nodes[constant.node()].name);
     let reshape = Node::named(name, Op::Reshape(ReshapeZero::IsZero), Kind::Reshape, source);
     let flat = Tensor::fixed(work.tensor(constant).dtype, &[channels]);
     let reshape = patch.add(reshape.writing(flat), [constant, pattern]);

@@ -34,14 +34,14 @@ pub(super) fn fuse(work: &mut Work<'_>) {
     for (place, &node) in order.iter().enumerate() {
         search.place[node] = place;
     }
-    for &add in &order {
+    for &add in order.iter() {
         let is_add = work.is_alive(add) && matches!(work.nodes[add].op, Op::Binary(Binary::Add, _));
         let Some((convolution, addend)) = is_add.then(|| candidate(work, add)).flatten() else { continue };
-        if !search.all_come_before(work, addend.node, add) {
+        if !search.all_come_before(work, addend.node(), add) {
             continue;
         }
         let inputs: Vec<Edge> = work.nodes[convolution].inputs().iter().flatten().copied().collect();
-        let position = inputs.len();
+        let position = inputs.len() as u32;
         let mut patch = Patch::new(work);
         patch.change(convolution, move |node| node.addend = Some(position));
         patch.set_inputs(convolution, inputs.into_iter().chain([addend]));
@@ -57,26 +57,27 @@ pub(super) fn fuse(work: &mut Work<'_>) {
 /// The convolution that may compute a sum, and the operand that it would overwrite.
 fn candidate(work: &Work<'_>, add: usize) -> Option<(usize, Edge)> {
     let (first, second) = inputs(work, add, Binary::Add)?;
-    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
     if work.tensor(first).sizes() != work.tensor(second).sizes() || is_const(first) || is_const(second) {
         return None;
     }
     let takes = |edge: Edge| {
-        let node = &work.nodes[edge.node];
+        let node = &work.nodes[edge.node()];
         node.kind == Kind::Convolution
             && node.addend.is_none()
-            && (node.n_fused == 0 || computes_bytes(work, edge.node))
-            && work.only_user(edge.node).is_some()
+            && (node.n_fused == 0 || computes_bytes(work, edge.node()))
+            && work.only_user(edge.node()).is_some()
     };
     // Of two convolutions that of the floats takes the bytes of the other.
     let is_byte = |edge: Edge| !work.tensor(edge).dtype.is_float();
     let (convolution, addend) = match (takes(first), takes(second)) {
-        (true, true) if is_byte(first) && !is_byte(second) => (second.node, first),
-        (true, _) => (first.node, second),
-        (false, true) => (second.node, first),
+        (true, true) if is_byte(first) && !is_byte(second) => (second.node(), first),
+        (true, _) => (first.node(), second),
+        (false, true) => (second.node(), first),
         _ => return None,
     };
-    let reads_addend = work.nodes[convolution].inputs().iter().flatten().any(|edge| edge.node == addend.node);
+    let reads_addend =
+        work.nodes[convolution].inputs().iter().flatten().any(|edge| edge.node() == addend.node());
     (!reads_addend).then_some((convolution, addend))
 }
 
@@ -103,7 +104,7 @@ impl Search {
         self.n_searched += 1;
         let mut pending = vec![sum];
         while let Some(next) = pending.pop() {
-            for above in work.nodes[next].inputs().iter().flatten().map(|edge| edge.node) {
+            for above in work.nodes[next].inputs().iter().flatten().map(|edge| edge.node()) {
                 let is_seen =
                     std::mem::replace(&mut self.seen_for[above], self.n_searched) == self.n_searched;
                 if is_seen || self.place[above] < first {

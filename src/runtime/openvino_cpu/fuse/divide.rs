@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn by_product(work: &Work<'_>, node: usize) -> Option<Patch> {
     let (dividend, divisor) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
-    if work.nodes[divisor.node].is_const() || !work.tensor(divisor).dtype.is_float() {
+    if work.nodes[divisor.node()].is_const() || !work.tensor(divisor).dtype.is_float() {
         return None;
     }
     let source = work.nodes[node].source;

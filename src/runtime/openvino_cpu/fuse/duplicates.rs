@@ -22,7 +22,7 @@ type Key = (Discriminant<Op>, SmallVec<[Option<Edge>; 4]>);
 pub(super) fn merge(work: &mut Work<'_>) {
     let mut constants = Constants::default();
     let mut known: FxHashMap<Key, SmallVec<[usize; 2]>> = FxHashMap::default();
-    for node in work.model_order() {
+    for &node in work.model_order().iter() {
         if !work.is_alive(node) {
             continue;
         }
@@ -52,7 +52,7 @@ pub(super) fn merge(work: &mut Work<'_>) {
 
 /// The edge itself, or the first constant of the same small value.
 fn stands_for(work: &Work<'_>, edge: Edge, constants: &mut Constants) -> Edge {
-    let node = &work.nodes[edge.node];
+    let node = &work.nodes[edge.node()];
     let Some(value) = node.value.as_ref().filter(|value| node.is_const() && value.len() <= 16) else {
         return edge;
     };
@@ -61,7 +61,7 @@ fn stands_for(work: &Work<'_>, edge: Edge, constants: &mut Constants) -> Edge {
         None => Value::to_floats(value).iter().map(|value| value.to_bits() as i64).collect(),
     };
     let tensor = work.tensor(edge);
-    Edge::of(*constants.entry((tensor.dtype, tensor.sizes(), elements)).or_insert(edge.node))
+    Edge::of(*constants.entry((tensor.dtype, tensor.sizes(), elements)).or_insert(edge.node()))
 }
 
 #[cfg(test)]

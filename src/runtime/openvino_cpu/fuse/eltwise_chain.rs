@@ -76,10 +76,10 @@ pub(super) fn take_post_operation(work: &Work<'_>, node: usize) -> Option<Patch>
 fn embed_number(work: &Work<'_>, node: usize) -> Option<Patch> {
     let &[Some(first), Some(second)] = work.nodes[node].inputs() else { return None };
     let is_number = |edge: Edge| {
-        work.nodes[edge.node].is_const()
+        work.nodes[edge.node()].is_const()
             && work.tensor(edge).elements() == 1
             && work.tensor(edge).dtype == DType::F32
-            && work.only_user(edge.node).is_some()
+            && work.only_user(edge.node()).is_some()
     };
     let data = match (is_number(second), is_number(first)) {
         (true, _) => first,
@@ -125,7 +125,7 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
         Op::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide, _) | Op::PRelu => {
             let own = |index: usize| work.producer(reader, index) == Some(node);
             let other = if own(0) && !own(1) { 1 } else { 0 };
-            let Some(constant) = of.input(other).filter(|edge| work.nodes[edge.node].is_const()) else {
+            let Some(constant) = of.input(other).filter(|edge| work.nodes[edge.node()].is_const()) else {
                 return false;
             };
             if other == 0 && matches!(of.op, Op::Binary(Binary::Subtract | Binary::Divide, _)) {
@@ -145,7 +145,7 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
             // Products of quantised weights take a number that others read too: seen in one model.
             let is_quantized =
                 work.nodes[node].kind == Kind::FullyConnected && work.nodes[node].inputs().len() > 3;
-            fits && (work.only_user(constant.node).is_some() || is_quantized && elements == 1)
+            fits && (work.only_user(constant.node()).is_some() || is_quantized && elements == 1)
                 && work.nodes[reader].outputs[0].dims.len() == work.nodes[node].outputs[0].dims.len()
         }
         _ => false,
@@ -229,11 +229,11 @@ fn may_join(work: &Work<'_>, node: usize, reader: usize, input: usize) -> bool {
     if child.kind != Kind::Eltwise || child.n_fused > 0 || inputs > MOST_INPUTS {
         return false;
     }
-    let producers = || child.inputs().iter().flatten().map(|edge| edge.node);
+    let producers = || child.inputs().iter().flatten().map(|edge| edge.node());
     if producers().any(|producer| work.nodes[producer].kind == Kind::Split) {
         return false;
     }
-    let shares = |producer: usize| parent.inputs().iter().flatten().any(|edge| edge.node == producer);
+    let shares = |producer: usize| parent.inputs().iter().flatten().any(|edge| edge.node() == producer);
     if producers().any(|producer| producer != node && shares(producer)) {
         return false;
     }

@@ -61,7 +61,7 @@ impl FreeDims {
 
 /// The tensor of the file that an edge is; `None`: a pass made it.
 fn exported(graph: &Graph, edge: Edge) -> Option<TensorId> {
-    (edge.node < graph.nodes().len()).then(|| graph.output(NodeId::new(edge.node), edge.port))?
+    (edge.node() < graph.nodes().len()).then(|| graph.output(NodeId::new(edge.node()), edge.port()))?
 }
 
 /// Gives one symbol to dims that a Concat needs to be equal.
@@ -206,7 +206,7 @@ mod tests {
     /// The edge of an output of the exported graph.
     fn edge(work: &Work<'_>, tensor: TensorId) -> Edge {
         let tensor = work.graph.tensor(tensor);
-        Edge { node: tensor.node.index(), port: tensor.port as usize }
+        Edge::new(tensor.node.index(), tensor.port as usize)
     }
 
     #[test]

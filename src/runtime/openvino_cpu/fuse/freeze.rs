@@ -51,14 +51,14 @@ fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
         name: node.name.clone(),
         originals: if is_nameless { Default::default() } else { node.originals.clone() },
         source: NodeRef { graph: 0, node: node.source },
-        inputs: inputs.map(|edge| Port { step: steps[edge.node], port: edge.port as u32 }).collect(),
+        inputs: inputs.map(|edge| Port { step: steps[edge.node()], port: edge.port() as u32 }).collect(),
         outputs: if matches!(node.kind, Kind::Output | Kind::MemoryOutput) {
             Default::default()
         } else {
             outputs.collect()
         },
         is_view: node.is_view,
-        addend: node.addend.map(|input| input as u32),
+        addend: node.addend,
         has_zero_point: node.has_zero_point,
         attention: node.attention.clone(),
         window: match &node.op {

@@ -83,7 +83,7 @@ fn is_stack(work: &Work<'_>, factor: Edge) -> bool {
 /// Whether a weight was computed by a pass: its transposition is as well. The file's own constants are transposed by a node
 /// that the plugin runs once, while it compiles (seen in the execution graphs of scripts/validation).
 fn is_folded(work: &Work<'_>, weight: Edge) -> bool {
-    let of = &work.nodes[weight.node];
+    let of = &work.nodes[weight.node()];
     of.is_const() && !of.is_mapped && work.tensor(weight).dtype == DType::F32
 }
 
@@ -93,7 +93,7 @@ fn turned(work: &Work<'_>, weight: Edge, patch: &mut Patch) -> Edge {
     if let [.., rows, columns] = &mut tensor.dims[..] {
         std::mem::swap(rows, columns);
     }
-    patch.add_constant(tensor, None, work.nodes[weight.node].source)
+    patch.add_constant(tensor, None, work.nodes[weight.node()].source)
 }
 
 /// A factor with its last two dims swapped: weights that are written with inputs first, when the model is compiled, and
@@ -111,7 +111,7 @@ fn transposed(work: &Work<'_>, node: usize, weight: Edge, suffix: &str, patch: &
     let order = patch.add_ints(&order, source);
     let transpose = Node::named(format!("{name}/{suffix}"), Op::Transpose, Kind::Transpose, source);
     // Of weights, nothing but the packed copy is left: the transposition counts as a view of the file's bytes.
-    let transpose = Node { is_view: work.nodes[weight.node].is_const(), ..transpose };
+    let transpose = Node { is_view: work.nodes[weight.node()].is_const(), ..transpose };
     Edge::of(patch.add(transpose.writing(output), [weight, order]))
 }
 

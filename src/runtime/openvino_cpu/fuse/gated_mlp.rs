@@ -45,7 +45,7 @@ fn fuse(work: &Work<'_>, down: usize) -> Option<Patch> {
     let gated = only(work, product)?;
     let (first, second) = inputs(work, gated, Binary::Multiply)?;
     let (activated, up) = [(first, second), (second, first)].into_iter().find(|(activated, _)| {
-        matches!(work.nodes[activated.node].op, Op::Unary(Unary::Swish | Unary::Gelu))
+        matches!(work.nodes[activated.node()].op, Op::Unary(Unary::Swish | Unary::Gelu))
     })?;
     let gate = only(work, work.nodes[only(work, activated)?].input(0)?)?;
     let up = only(work, up)?;
@@ -63,7 +63,7 @@ fn fuse(work: &Work<'_>, down: usize) -> Option<Patch> {
 
 /// The node of an edge, if one node alone reads it.
 fn only(work: &Work<'_>, edge: Edge) -> Option<usize> {
-    work.only_user(edge.node).map(|_| edge.node)
+    work.only_user(edge.node()).map(|_| edge.node())
 }
 
 /// Input and weight of a product without a bias whose weight is stored as f16.
@@ -75,7 +75,7 @@ fn plain_product(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
         && of.inputs().len() == 3
         && work.tensor(bias).elements() == 0
         && stored.dtype == DType::F16
-        && work.nodes[weight.node].is_const();
+        && work.nodes[weight.node()].is_const();
     let columns = stored.dims.last()?.size;
     (is_plain && columns.is_multiple_of(TILE)).then_some((data, weight))
 }

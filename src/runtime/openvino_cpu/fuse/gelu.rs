@@ -36,25 +36,25 @@ fn matched(work: &Work<'_>, node: usize) -> Option<Edge> {
     let mut factors: SmallVec<[Edge; 4]> = SmallVec::new();
     let (first, second) = inputs(work, node, Binary::Multiply)?;
     for edge in [first, second] {
-        match inputs(work, edge.node, Binary::Multiply).filter(|_| work.only_user(edge.node).is_some()) {
+        match inputs(work, edge.node(), Binary::Multiply).filter(|_| work.only_user(edge.node()).is_some()) {
             Some((first, second)) => factors.extend([first, second]),
             None => factors.push(edge),
         }
     }
     let [a, b, c] = factors[..] else { return None };
     let half = factors.iter().copied().find(|&edge| number(work, edge) == Some(0.5))?;
-    let error = [a, b, c].into_iter().find(|&edge| error_of(work, edge.node).is_some())?;
+    let error = [a, b, c].into_iter().find(|&edge| error_of(work, edge.node()).is_some())?;
     let x = [a, b, c].into_iter().find(|&edge| edge != half && edge != error)?;
-    (error_of(work, error.node)? == x).then_some(x)
+    (error_of(work, error.node())? == x).then_some(x)
 }
 
 /// Of `1 + erf(x / sqrt(2))`: x.
 fn error_of(work: &Work<'_>, node: usize) -> Option<Edge> {
     let (one, error) = constant_and_other(work, node, Binary::Add)?;
-    if number(work, one)? != 1.0 || !matches!(work.nodes[error.node].op, Op::Unary(Unary::Erf)) {
+    if number(work, one)? != 1.0 || !matches!(work.nodes[error.node()].op, Op::Unary(Unary::Erf)) {
         return None;
     }
-    over_root_of_two(work, work.producer(error.node, 0)?, 1e-3)
+    over_root_of_two(work, work.producer(error.node(), 0)?, 1e-3)
 }
 
 #[cfg(test)]

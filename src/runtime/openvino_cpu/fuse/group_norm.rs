@@ -13,7 +13,7 @@
 use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::{Binary, Broadcast, Mvn, ReshapeZero};
+use crate::graph::op::{Binary, Broadcast, ReshapeZero};
 use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 
@@ -89,7 +89,7 @@ impl Writer<'_> {
     fn norm(&mut self, data: Edge, tensor: Tensor) -> Edge {
         let axes: Vec<i64> = (1..tensor.dims.len() as i64).collect();
         let axes = self.patch.add_ints(&axes, self.source);
-        self.named(Op::Mvn(Mvn::default()), tensor, [data, axes])
+        self.named(Op::Mvn(Box::default()), tensor, [data, axes])
     }
 
     /// What gives the data its groups, and what takes them away.
@@ -109,7 +109,7 @@ impl Writer<'_> {
         let parts = self.patch.add(parts, [shape, axis]);
         let mut joined = Vec::new();
         for (port, dim) in grouped.dims.iter().enumerate() {
-            let part = Edge { node: parts, port };
+            let part = Edge::new(parts, port);
             joined.push(match port {
                 _ if !dim.is_free => self.dims(&[*dim]),
                 0 => {
@@ -135,8 +135,12 @@ impl Writer<'_> {
     fn column(&mut self, work: &Work<'_>, list: Edge, rank: usize) -> Edge {
         let mut tensor = work.tensor(list).clone();
         tensor.dims.resize(rank - 1, Dim { size: 1, is_free: false });
-        if work.nodes[list.node].is_const() {
-            return self.patch.add_constant(tensor, work.nodes[list.node].value.clone(), self.source);
+        if work.nodes[list.node()].is_const() {
+            return self.patch.add_constant(
+                tensor,
+                work.nodes[list.node()].value.as_deref().cloned(),
+                self.source,
+            );
         }
         let axes: Vec<i64> = (1..rank as i64 - 1).collect();
         let axes = self.patch.add_ints(&axes, self.source);

@@ -18,36 +18,36 @@ use rustc_hash::FxHashSet;
 
 /// Takes computations into the states that they fill, and drops writers that change nothing.
 pub(super) fn take_in(work: &mut Work<'_>) {
-    for read in work.reads.clone() {
+    for read in work.reads().to_vec() {
         if work.is_alive(read) && !is_of_attention(work, read) {
             take_computation(work, read);
         }
     }
-    for assign in work.assigns.clone() {
+    for assign in work.assigns().to_vec() {
         if let (Op::Assign(variable), Some(read)) = (&work.nodes[assign].op, work.producer(assign, 0))
             && matches!(&work.nodes[read].op, Op::ReadValue(own) if own == variable)
         {
             work.remove_assign(assign);
         }
     }
-    for node in work.reads.clone() {
+    for node in work.reads().to_vec() {
         if is_kept(work, node) || is_of_attention(work, node) {
             work.nodes[node].originals.clear();
         }
     }
-    for node in work.assigns.clone() {
+    for node in work.assigns().to_vec() {
         if work.producer(node, 0).is_some_and(|producer| work.nodes[producer].attention.is_some()) {
             work.nodes[node].originals.clear();
         }
     }
-    let writes = |node: usize| work.assigns.iter().any(|&assign| is_pair(work, node, assign));
-    let (written, kept): (Vec<usize>, Vec<usize>) = work.reads.iter().partition(|&&node| writes(node));
-    work.reads = written.into_iter().chain(kept).collect();
+    let writes = |node: usize| work.assigns().iter().any(|&assign| is_pair(work, node, assign));
+    let (written, kept): (Vec<usize>, Vec<usize>) = work.reads().iter().partition(|&&node| writes(node));
+    work.roots_mut().reads = written.into_iter().chain(kept).collect();
 }
 
 /// Whether a state is kept by its MemoryInput alone.
 pub(super) fn is_kept(work: &Work<'_>, read: usize) -> bool {
-    !work.assigns.iter().any(|&assign| is_pair(work, read, assign))
+    !work.assigns().iter().any(|&assign| is_pair(work, read, assign))
 }
 
 /// Whether a state is one that attention concatenates.
@@ -73,20 +73,20 @@ fn take_computation(work: &mut Work<'_>, read: usize) {
         let only_inside = || work.users(node).iter().all(|&(user, _)| user == read || inside.contains(&user));
         if !is_root && !inside.contains(&node) && only_inside() {
             inside.insert(node);
-            pending.extend(work.nodes[node].inputs().iter().flatten().rev().map(|edge| edge.node));
+            pending.extend(work.nodes[node].inputs().iter().flatten().rev().map(|edge| edge.node()));
             met.push(node);
         }
     }
     let mut inputs: Vec<Edge> = Vec::new();
     for &node in &met {
         for edge in work.nodes[node].inputs().iter().flatten() {
-            if !inside.contains(&edge.node) && !inputs.contains(edge) {
+            if !inside.contains(&edge.node()) && !inputs.contains(edge) {
                 inputs.push(*edge);
             }
         }
     }
     if !inputs.is_empty() {
-        work.nodes[read].n_fused = met.len();
+        work.nodes[read].n_fused = met.len() as u32;
         work.nodes[read].inner = met.iter().filter_map(|&node| weight_of(work, node)).collect();
         work.read(read, inputs);
     }

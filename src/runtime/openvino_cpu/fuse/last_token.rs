@@ -9,7 +9,7 @@ use crate::runtime::openvino_cpu::execution::Kind;
 
 /// Cuts the head's input to the last token.
 pub(super) fn slice(work: &mut Work<'_>) {
-    for result in work.results.clone() {
+    for result in work.results().to_vec() {
         let Some(path) = path_to_head(work, result) else { continue };
         let Some(&head) = path.last() else { continue };
         let Some(data) = work.nodes[head].input(0) else { continue };

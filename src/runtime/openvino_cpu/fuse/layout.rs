@@ -22,7 +22,7 @@ use crate::runtime::openvino_cpu::execution::{Kind, Layout};
 pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
     let of = &work.nodes[node];
     let layout = |edge: &Edge| work.tensor(*edge).layout;
-    let mut inputs = of.inputs().iter().flatten().filter(|edge| !work.nodes[edge.node].is_const());
+    let mut inputs = of.inputs().iter().flatten().filter(|edge| !work.nodes[edge.node()].is_const());
     let follows = match of.kind {
         Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => return Layout::ChannelsLast,
         Kind::Eltwise | Kind::Subgraph if of.attention.is_none() => return elementwise(work, node),
@@ -90,7 +90,7 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
     match of.kind {
         Kind::ShapeOf => has.layout,
         Kind::Convolution | Kind::Deconvolution | Kind::Interpolate
-            if input == 0 || of.addend == Some(input) =>
+            if input == 0 || of.addend == Some(input as u32) =>
         {
             Layout::ChannelsLast
         }
@@ -116,7 +116,7 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
 fn reads_own_layout(work: &Work<'_>, node: usize, edge: Edge) -> bool {
     let is_elementwise = matches!(work.nodes[node].kind, Kind::Eltwise | Kind::Subgraph);
     let has_layout = work.tensor(edge).elements() > 1 && work.tensor(edge).dims.len() > 2;
-    !work.nodes[edge.node].is_const() || is_elementwise && has_layout
+    !work.nodes[edge.node()].is_const() || is_elementwise && has_layout
 }
 
 /// The layout of a Concat: the one that most inputs have, of any type; channels-last between as many.
@@ -136,13 +136,13 @@ fn elementwise(work: &Work<'_>, node: usize) -> Layout {
     let inputs = || of.inputs().iter().flatten().copied().enumerate();
     let rank_fits = |edge: Edge| {
         let own = work.tensor(edge).dims.len();
-        own == rank || own < 2 || work.nodes[edge.node].is_const()
+        own == rank || own < 2 || work.nodes[edge.node()].is_const()
     };
     if !(3..=5).contains(&rank) || inputs().any(|(_, edge)| !rank_fits(edge)) {
         return Layout::Plain;
     }
     let counted = inputs().filter(|&(input, edge)| {
-        let is_constant = work.nodes[edge.node].is_const();
+        let is_constant = work.nodes[edge.node()].is_const();
         !(is_constant && (input > 0 || work.tensor(edge).elements() == 1))
             && work.tensor(edge).dims.len() == rank
     });

@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
 fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[node];
     let (data, slope) = (of.input(0)?, of.input(1)?);
-    if !work.nodes[slope.node].is_const() || work.tensor(slope).elements() != 1 {
+    if !work.nodes[slope.node()].is_const() || work.tensor(slope).elements() != 1 {
         return None;
     }
     let mut patch = Patch::new(work);

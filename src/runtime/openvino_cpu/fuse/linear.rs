@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         apply: |work, node| {
             // A mask that is stored as halves is not a constant yet.
             let is_stored =
-                |edge: Edge| matches!(work.graph.node(work.nodes[edge.node].source).op, Op::Convert { .. });
+                |edge: Edge| matches!(work.graph.node(work.nodes[edge.node()].source).op, Op::Convert { .. });
             let (constant, _) = floats(work, node, Binary::Add)?;
             if is_stored(constant) { None } else { join(work, node, Binary::Add) }
         },
@@ -72,14 +72,14 @@ pub(super) const OF_SUBTRACTIONS: &[Rule] = &[
 fn is_of_subtraction(work: &Work<'_>, node: usize) -> bool {
     let subtracts =
         |node: usize| matches!(work.graph.node(work.nodes[node].source).op, Op::Binary(Binary::Subtract, _));
-    subtracts(node) || floats(work, node, Binary::Multiply).is_some_and(|(_, data)| subtracts(data.node))
+    subtracts(node) || floats(work, node, Binary::Multiply).is_some_and(|(_, data)| subtracts(data.node()))
 }
 
 /// Of `(x + shift) · factor`: `x · factor + shift · factor`, named as the product.
 fn multiply_first(work: &Work<'_>, node: usize) -> Option<Patch> {
     let (factor, sum) = floats(work, node, Binary::Multiply)?;
-    work.only_user(sum.node)?;
-    let (shift, data) = floats(work, sum.node, Binary::Add)?;
+    work.only_user(sum.node())?;
+    let (shift, data) = floats(work, sum.node(), Binary::Add)?;
     let of = &work.nodes[node];
     let mut patch = Patch::new(work);
     let product = Op::Binary(Binary::Multiply, Broadcast::Numpy);
@@ -112,8 +112,8 @@ fn join_factors(work: &Work<'_>, node: usize) -> Option<Patch> {
 /// Of two operations, of which `parts` finds the constant and what it is applied to, one.
 fn joined(work: &Work<'_>, node: usize, parts: impl Fn(usize) -> Option<(Edge, Edge)>) -> Option<Patch> {
     let (second, inner) = parts(node)?;
-    work.only_user(inner.node)?;
-    let (first, data) = parts(inner.node)?;
+    work.only_user(inner.node())?;
+    let (first, data) = parts(inner.node())?;
     let mut patch = Patch::new(work);
     let constant = folded(work, &mut patch, first, second, &work.nodes[node])?;
     patch.set_inputs(node, [data, constant]);
@@ -140,7 +140,7 @@ fn broadcast(first: &Tensor, second: &Tensor) -> Option<Tensor> {
         let missing = rank - tensor.dims.len();
         axis.checked_sub(missing).and_then(|axis| tensor.dims.get(axis).copied())
     };
-    let dims: Option<SmallVec<[Dim; 6]>> = (0..rank)
+    let dims: Option<SmallVec<[Dim; 4]>> = (0..rank)
         .map(|axis| match (dim(first, axis), dim(second, axis)) {
             (Some(dim), None) | (None, Some(dim)) => Some(dim),
             (Some(a), Some(b)) if b.size == 1 && !b.is_free => Some(a),

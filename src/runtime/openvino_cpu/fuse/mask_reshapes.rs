@@ -35,11 +35,11 @@ pub(super) const RESHAPES: Rule = Rule {
 
 fn join_sums(work: &Work<'_>, second: usize) -> Option<Patch> {
     let (mask, sum) = constant_and_other(work, second, Binary::Add)?;
-    let (other, data) = constant_and_other(work, sum.node, Binary::Add)?;
-    work.only_user(sum.node)?;
+    let (other, data) = constant_and_other(work, sum.node(), Binary::Add)?;
+    work.only_user(sum.node())?;
     // A stored half is not a constant yet when sums are joined.
     let is_stored =
-        |edge: Edge| matches!(work.graph.node(work.nodes[edge.node].source).op, Op::Convert { .. });
+        |edge: Edge| matches!(work.graph.node(work.nodes[edge.node()].source).op, Op::Convert { .. });
     let is_alike = work.tensor(mask).dims == work.tensor(other).dims && work.tensor(mask).dtype.is_float();
     if !is_alike || is_stored(mask) || is_stored(other) {
         return None;
@@ -59,8 +59,8 @@ fn extract(work: &Work<'_>, softmax: usize) -> Option<Patch> {
     work.only_user(add)?;
     let (mask, data) = constant_and_other(work, add, Binary::Add)?;
     // A mask that several layers share keeps its shape.
-    work.only_user(mask.node)?;
-    let first = Some(data.node).filter(|&node| is_reshape(node))?;
+    work.only_user(mask.node())?;
+    let first = Some(data.node()).filter(|&node| is_reshape(node))?;
     let source = work.nodes[first].input(0)?;
     let tensor = work.nodes[last].outputs.first()?.clone();
     if work.tensor(source).dims != tensor.dims || tensor.dims.len() < 3 {

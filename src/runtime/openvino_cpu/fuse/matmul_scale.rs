@@ -30,7 +30,7 @@ fn fuse(work: &Work<'_>, product: usize) -> Option<Patch> {
     }
     let number = work.nodes[scale].input(1 - input.min(1))?;
     let divides = is_binary(work, scale, Binary::Divide) && input == 0;
-    if !divides && !is_binary(work, scale, Binary::Multiply) || !work.nodes[number.node].is_const() {
+    if !divides && !is_binary(work, scale, Binary::Multiply) || !work.nodes[number.node()].is_const() {
         return None;
     }
     if !fits(work, number, factor) {

@@ -18,6 +18,7 @@ use crate::graph::op::{Binary, Reduce, ReshapeZero, Scatter, Unary};
 use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 /// What the sum over experts is made of.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Product {
 
 /// Rewrites every mixture of experts.
 pub(super) fn fuse(work: &mut Work<'_>) {
-    for node in work.model_order() {
+    for &node in work.model_order().iter() {
         let is_sum = matches!(work.nodes[node].op, Op::Reduce { kind: Reduce::Sum, keep_dims: false, .. });
         if is_sum
             && work.is_alive(node)
@@ -68,11 +69,11 @@ fn matched(work: &Work<'_>, sum: usize) -> Option<Block> {
     let (rows, routed) = inputs(work, scaled, Binary::Multiply)?;
     let down = above(work, rows, &Kind::Reshape)?;
     let down = product(work, down)?;
-    let routed = match work.nodes[routed.node].op {
-        Op::Unsqueeze => work.nodes[routed.node].input(0)?,
+    let routed = match work.nodes[routed.node()].op {
+        Op::Unsqueeze => work.nodes[routed.node()].input(0)?,
         _ => routed,
     };
-    let transpose = above(work, routed, &Kind::Reshape)?.node;
+    let transpose = above(work, routed, &Kind::Reshape)?.node();
     let scatter = work.producer(transpose, 0).filter(|_| work.nodes[transpose].kind == Kind::Transpose)?;
     matches!(work.nodes[scatter].op, Op::Scatter(Scatter::Elements)).then_some(())?;
     let (chosen, weights) = (work.nodes[scatter].input(1)?, work.nodes[scatter].input(2)?);
@@ -87,7 +88,7 @@ fn matched(work: &Work<'_>, sum: usize) -> Option<Block> {
             }
             continue;
         }
-        let node = &work.nodes[edge.node];
+        let node = &work.nodes[edge.node()];
         let passes = match node.op {
             Op::Unary(Unary::Swish | Unary::Gelu | Unary::Clamp) => true,
             Op::Binary(Binary::Multiply | Binary::Add | Binary::Minimum, _) => true,
@@ -102,7 +103,7 @@ fn matched(work: &Work<'_>, sum: usize) -> Option<Block> {
     }
     let tiled = work.producer(first.first()?.node, 0)?;
     let same = first.iter().all(|product| work.producer(product.node, 0) == Some(tiled));
-    let tile = above(work, Edge::of(tiled), &Kind::Reshape)?.node;
+    let tile = above(work, Edge::of(tiled), &Kind::Reshape)?.node();
     if !pending.is_empty() || !same || work.nodes[tile].kind != Kind::Tile {
         return None;
     }
@@ -116,12 +117,13 @@ fn product(work: &Work<'_>, edge: Edge) -> Option<Product> {
         matches!(work.nodes[node].op, Op::MatMul { transpose_a: false, transpose_b: true })
             && weights == Some(3)
     };
-    if is_product(edge.node) {
-        return Some(Product { node: edge.node, bias: None });
+    if is_product(edge.node()) {
+        return Some(Product { node: edge.node(), bias: None });
     }
-    let (data, bias) = inputs(work, edge.node, Binary::Add)?;
-    let has_bias = work.nodes[bias.node].is_const();
-    (has_bias && is_product(data.node)).then_some(Product { node: data.node, bias: Some((edge.node, bias)) })
+    let (data, bias) = inputs(work, edge.node(), Binary::Add)?;
+    let has_bias = work.nodes[bias.node()].is_const();
+    (has_bias && is_product(data.node()))
+        .then_some(Product { node: data.node(), bias: Some((edge.node(), bias)) })
 }
 
 fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
@@ -144,7 +146,7 @@ fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
     // The router's weights as TopK gave them.
     work.set_input(block.transpose, 0, block.weights);
     let weights = work.tensor(block.weights).clone();
-    let turned: SmallVec<[Dim; 6]> = weights.dims.iter().rev().copied().collect();
+    let turned: SmallVec<[Dim; 4]> = weights.dims.iter().rev().copied().collect();
     work.nodes[block.transpose].outputs[0].dims = turned.clone();
     let mut column = Tensor { dims: turned, ..weights };
     column.dims.push(one);
@@ -158,7 +160,7 @@ fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
     let dims: Vec<i64> =
         output.dims.iter().map(|dim| if dim.is_free { -1 } else { dim.size as i64 }).collect();
     let pattern = work.add_ints(&dims, source);
-    let name: Box<str> = format!("{}_Reshape", work.nodes[sum].name).into();
+    let name: Arc<str> = format!("{}_Reshape", work.nodes[sum].name).into();
     let reshape = Node::named(name, Op::Reshape(ReshapeZero::CopiesDim), Kind::Reshape, source);
     let reshape = work.add(reshape.writing(output), [Edge::of(sum), pattern]);
     work.replace_for(Edge::of(sum), Edge::of(reshape), |user| user != reshape);
@@ -216,7 +218,7 @@ fn resize(work: &mut Work<'_>, from: Option<Edge>, leading: [Dim; 2]) {
     let mut pending: SmallVec<[Edge; 4]> = from.into_iter().collect();
     for _ in 0..32 {
         let Some(edge) = pending.pop() else { break };
-        let node = &mut work.nodes[edge.node];
+        let node = &mut work.nodes[edge.node()];
         if node.is_const() || node.kind == Kind::GatherMatmul {
             continue;
         }

@@ -63,13 +63,12 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
     use crate::DType;
-    use crate::graph::op::Mvn;
 
     fn norm(dims: &[i64]) -> Vec<String> {
         let mut net = Net::new();
         let x = net.input("x", DType::F32, dims);
         let axes = net.ints("axes", &[-1]);
-        let mvn = net.op("mvn", Op::Mvn(Mvn::default()), &[x, axes], DType::F32, dims);
+        let mvn = net.op("mvn", Op::Mvn(Box::default()), &[x, axes], DType::F32, dims);
         let gamma = net.weight("gamma", DType::F32, &[8]);
         let scale = Op::Binary(Binary::Multiply, Broadcast::Numpy);
         let out = net.op("scale", scale, &[mvn, gamma], DType::F32, dims);

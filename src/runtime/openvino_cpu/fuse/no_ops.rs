@@ -104,7 +104,7 @@ fn whole(work: &Work<'_>, concat: usize, axis: i64) -> Option<Edge> {
     let inputs = work.nodes[concat].inputs();
     let split = work.producer(concat, 0)?;
     let is_split = matches!(work.nodes[split].op, Op::Split { .. } | Op::VariadicSplit);
-    let parts = (0..work.nodes[split].outputs.len()).map(|port| Some(Edge { node: split, port }));
+    let parts = (0..work.nodes[split].outputs.len()).map(|port| Some(Edge::new(split, port)));
     if !is_split || inputs.len() < 2 || !parts.eq(inputs.iter().copied()) {
         return None;
     }
@@ -132,7 +132,7 @@ fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
     let input = work.nodes[node].input(0)?;
     let (from, to) = (work.tensor(input).dtype, work.nodes[node].outputs[0].dtype);
     let is_index = |dtype| matches!(dtype, DType::I32 | DType::I64);
-    let is_parameter = work.nodes[input.node].kind == Kind::Input;
+    let is_parameter = work.nodes[input.node()].kind == Kind::Input;
     let is_nothing = from == to || is_index(from) && is_index(to) && !is_parameter;
     if is_nothing { pass(work, node, input) } else { None }
 }
@@ -141,7 +141,7 @@ fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
 fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     let is_reshape =
         |node: usize| matches!(work.nodes[node].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze);
-    let first = input.node;
+    let first = input.node();
     let (before, after) = (&work.tensor(input).dims, &work.nodes[node].outputs[0].dims);
     let is_squeeze = !matches!(work.nodes[node].op, Op::Reshape(_));
     let n_free = after.iter().filter(|dim| dim.is_free).count();

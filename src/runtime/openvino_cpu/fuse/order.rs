@@ -20,11 +20,12 @@ pub(super) fn settle(work: &mut Work<'_>) {
         Op::ReadValue(variable) | Op::Assign(variable) => Some(variable),
         _ => None,
     };
-    let reads: Vec<_> = work.reads.iter().map(|&node| variable(work, node)).collect();
-    let mut assigns = work.assigns.clone();
+    let reads: Vec<_> = work.reads().iter().map(|&node| variable(work, node)).collect();
+    let mut assigns = work.assigns().to_vec();
     assigns.sort_by_key(|&node| reads.iter().position(|&read| read == variable(work, node)));
-    work.assigns = assigns;
-    for node in work.parameters.clone().into_iter().chain(work.order()) {
+    work.roots_mut().assigns = assigns;
+    let order = work.order();
+    for node in work.parameters().to_vec().into_iter().chain(order.iter().copied()) {
         let n_outputs = work.nodes[node].outputs.len();
         let may_stub = match work.nodes[node].kind {
             Kind::Input => true,
@@ -36,13 +37,13 @@ pub(super) fn settle(work: &mut Work<'_>) {
             let is_read = work
                 .users(node)
                 .iter()
-                .any(|&(user, input)| work.nodes[user].input(input) == Some(Edge { node, port }));
+                .any(|&(user, input)| work.nodes[user].input(input) == Some(Edge::new(node, port)));
             if !is_read {
                 let name = format!("stub_{port}_{}", work.nodes[node].name).into();
                 let output = Node::nameless(Op::Result, Kind::Output, work.nodes[node].source);
                 let edge = match work.nodes[node].kind {
-                    Kind::Pooling => integers(work, Edge { node, port }),
-                    _ => Edge { node, port },
+                    Kind::Pooling => integers(work, Edge::new(node, port)),
+                    _ => Edge::new(node, port),
                 };
                 work.add(Node { name, ..output }, [edge]);
             }
@@ -57,11 +58,11 @@ fn rounds_as_torch(op: &Op) -> bool {
 
 /// The indices of a pool, which are computed in the type of its maxima, as integers.
 fn integers(work: &mut Work<'_>, indices: Edge) -> Edge {
-    let pool = &mut work.nodes[indices.node];
+    let pool = &mut work.nodes[indices.node()];
     let (dtype, source) = (pool.outputs[0].dtype, pool.source);
-    pool.outputs[indices.port].dtype = dtype;
-    pool.outputs[indices.port].layout = Layout::Plain;
-    let tensor = Tensor { dtype: DType::I32, ..pool.outputs[indices.port].clone() };
+    pool.outputs[indices.port()].dtype = dtype;
+    pool.outputs[indices.port()].layout = Layout::Plain;
+    let tensor = Tensor { dtype: DType::I32, ..pool.outputs[indices.port()].clone() };
     work.add_reorder(indices, tensor, source)
 }
 

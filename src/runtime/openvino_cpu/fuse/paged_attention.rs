@@ -26,10 +26,10 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
     let attentions = order.iter().filter(|&&node| work.nodes[node].kind == Kind::ScaledDotProductAttention);
     let attentions: Vec<usize> = attentions.copied().collect();
     let have_states = attentions.iter().all(|&node| sdpa_state::has_states(work, node));
-    if attentions.is_empty() || !have_states || work.assigns.len() != 2 * attentions.len() {
+    if attentions.is_empty() || !have_states || work.assigns().len() != 2 * attentions.len() {
         return;
     }
-    for node in order {
+    for &node in order.iter() {
         if swaps_heads(work, node) {
             let dims: Vec<i64> = work.tensor(Edge::of(node)).dims.iter().map(|dim| dim.size as i64).collect();
             let source = work.nodes[node].source;
@@ -44,14 +44,14 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
 
 /// Replaces every attention that has taken its state in.
 pub(super) fn page(work: &mut Work<'_>) {
-    for node in work.order() {
+    for &node in work.order().iter() {
         if work.nodes[node].kind != Kind::ScaledDotProductAttention || work.nodes[node].attention.is_none() {
             continue;
         }
         let kept: Vec<Edge> = (0..3).filter_map(|input| work.nodes[node].input(input)).collect();
         work.read(node, kept);
         work.nodes[node].kind = Kind::PagedAttention;
-        for assign in work.assigns.clone() {
+        for assign in work.assigns().to_vec() {
             if work.producer(assign, 0) == Some(node) {
                 work.remove_assign(assign);
             }
@@ -59,9 +59,9 @@ pub(super) fn page(work: &mut Work<'_>) {
         work.nodes[node].outputs.truncate(1);
     }
     work.drop_unread();
-    let mut parameters = std::mem::take(&mut work.parameters);
+    let mut parameters = std::mem::take(&mut work.roots_mut().parameters);
     parameters.retain(|&parameter| !work.users(parameter).is_empty());
-    work.parameters = parameters;
+    work.roots_mut().parameters = parameters;
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(super) fn inputs(work: &Work<'_>, node: usize, kind: Binary) -> Option<(Edge
 /// The constant and the other input of an operation, whichever comes first.
 pub(super) fn constant_and_other(work: &Work<'_>, node: usize, kind: Binary) -> Option<(Edge, Edge)> {
     let (first, second) = inputs(work, node, kind)?;
-    match (work.nodes[first.node].is_const(), work.nodes[second.node].is_const()) {
+    match (work.nodes[first.node()].is_const(), work.nodes[second.node()].is_const()) {
         (true, false) => Some((first, second)),
         (false, true) => Some((second, first)),
         _ => None,
@@ -45,7 +45,7 @@ pub(super) fn constant_and_other(work: &Work<'_>, node: usize, kind: Binary) -> 
 
 /// The number in a constant of one element.
 pub(super) fn number(work: &Work<'_>, edge: Edge) -> Option<f64> {
-    let node = &work.nodes[edge.node];
+    let node = &work.nodes[edge.node()];
     match node.value.as_ref().filter(|_| node.is_const())?.to_floats()[..] {
         [value] => Some(value),
         _ => None,
@@ -54,16 +54,16 @@ pub(super) fn number(work: &Work<'_>, edge: Edge) -> Option<f64> {
 
 /// What a node of this kind reads first.
 pub(super) fn above(work: &Work<'_>, edge: Edge, kind: &Kind) -> Option<Edge> {
-    (work.nodes[edge.node].kind == *kind).then(|| work.nodes[edge.node].input(0))?
+    (work.nodes[edge.node()].kind == *kind).then(|| work.nodes[edge.node()].input(0))?
 }
 
 /// What is read through a chain of at most four nodes of these kinds.
 pub(super) fn through(work: &Work<'_>, mut edge: Edge, kinds: &[Kind]) -> Option<Edge> {
     for _ in 0..4 {
-        if !kinds.contains(&work.nodes[edge.node].kind) {
+        if !kinds.contains(&work.nodes[edge.node()].kind) {
             break;
         }
-        edge = work.nodes[edge.node].input(0)?;
+        edge = work.nodes[edge.node()].input(0)?;
     }
     Some(edge)
 }

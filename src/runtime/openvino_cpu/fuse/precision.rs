@@ -22,44 +22,12 @@ pub(super) fn enforce(work: &mut Work<'_>) {
     let mut keeps = Vec::new();
     if precision != Precision::F32 {
         keeps = keeps_f32(work);
-        let repeats_constant: Vec<bool> = (0..work.nodes.len())
-            .map(|node| {
-                let is_f32 = |edge: Edge| work.tensor(edge).dtype == DType::F32;
-                matches!(
-                    work.nodes[node].kind,
-                    Kind::Broadcast | Kind::Tile | Kind::Interpolate | Kind::Gather
-                ) && work.reads_const(node, 0)
-                    && work.nodes[node].input(0).is_some_and(is_f32)
-            })
-            .collect();
-        let mut is_of_attention = vec![false; work.nodes.len()];
-        for &read in &work.reads {
-            is_of_attention[read] = initial_state::is_of_attention(work, read);
-        }
-        let computes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| computes_f32(work, node)).collect();
-        let writes_f32: Vec<bool> = (0..work.nodes.len()).map(|node| is_f32_head(work, node)).collect();
-        for node in work.order() {
-            let reads_constants =
-                matches!(work.nodes[node].kind, Kind::Reshape | Kind::Transpose) && work.reads_const(node, 0);
+        let order = work.order();
+        // By the types before any is changed.
+        let lowered: Vec<usize> =
+            order.iter().copied().filter(|&node| !keeps[node] && !is_f32(work, node)).collect();
+        for node in lowered {
             let of = &mut work.nodes[node];
-            let is_fixed = match of.kind {
-                Kind::Const | Kind::Input | Kind::MemoryOutput => true,
-                Kind::MemoryInput => is_of_attention[node],
-                _ => false,
-            };
-            // A choice of one element needs no wider accumulator.
-            let chooses = matches!(of.op, Op::Reduce { kind: Reduce::Max | Reduce::Min, .. });
-            let accumulates = of.kind == Kind::Reduce && of.n_fused == 0 && !chooses;
-            if is_fixed
-                || computes_f32[node]
-                || keeps[node]
-                || repeats_constant[node]
-                || writes_f32[node]
-                || reads_constants
-                || accumulates
-            {
-                continue;
-            }
             let n_computed = match of.kind {
                 Kind::ScaledDotProductAttention => 1,
                 // The state of an LSTM's cells stays f32.
@@ -76,11 +44,32 @@ pub(super) fn enforce(work: &mut Work<'_>) {
     work.keeps_f32 = keeps;
 }
 
+/// Whether a node stays f32 wherever it is.
+fn is_f32(work: &Work<'_>, node: usize) -> bool {
+    let of = &work.nodes[node];
+    let reads_f32 = || of.input(0).is_some_and(|edge| work.tensor(edge).dtype == DType::F32);
+    let is_by_kind = match of.kind {
+        Kind::Const | Kind::Input | Kind::MemoryOutput => true,
+        Kind::MemoryInput => initial_state::is_of_attention(work, node),
+        Kind::Broadcast | Kind::Tile | Kind::Interpolate | Kind::Gather => {
+            work.reads_const(node, 0) && reads_f32()
+        }
+        Kind::Reshape | Kind::Transpose => work.reads_const(node, 0),
+        Kind::FullyConnected => is_f32_head(work, node),
+        // A choice of one element needs no wider accumulator.
+        Kind::Reduce => {
+            of.n_fused == 0 && !matches!(of.op, Op::Reduce { kind: Reduce::Max | Reduce::Min, .. })
+        }
+        _ => false,
+    };
+    is_by_kind || computes_f32(work, node)
+}
+
 /// Trigonometry and its like of integers is computed in f32, and a copy is an integer again.
 ///
 /// Source: `Math::initSupportedPrimitiveDescriptors`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/math.cpp.
 fn widen_integers(work: &mut Work<'_>) {
-    for node in work.order() {
+    for &node in work.order().iter() {
         let of = &work.nodes[node];
         let Some(output) = of.outputs.first().filter(|output| !output.dtype.is_float()) else { continue };
         if of.kind != Kind::Math {
@@ -130,7 +119,7 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
         ) || is_of_sequence(work, node)
     };
     // Up from the results, until something significant.
-    for &result in &work.results {
+    for &result in work.results() {
         pending.extend(work.producer(result, 0));
     }
     walk(work, &mut keeps, pending, stops);
@@ -138,18 +127,19 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
     let is_length = |node: usize| work.nodes[node].kind == Kind::ShapeOf;
     let mut keeps_all = vec![false; work.nodes.len()];
     let mut pending: Vec<usize> = Vec::new();
-    for node in work.order().into_iter().filter(|&node| work.nodes[node].kind == Kind::Rope) {
+    let order = work.order();
+    for &node in order.iter().filter(|&&node| work.nodes[node].kind == Kind::Rope) {
         pending.extend([1, 2].into_iter().filter_map(|input| work.producer(node, input)));
     }
     walk(work, &mut keeps_all, pending, is_length);
     let kept = keeps_all.iter().enumerate().filter(|(_, is_kept)| **is_kept);
     let read = kept.flat_map(|(node, _)| work.nodes[node].inputs().iter().flatten());
-    let lengths = read.filter(|edge| is_length(edge.node)).filter_map(|edge| work.producer(edge.node, 0));
+    let lengths = read.filter(|edge| is_length(edge.node())).filter_map(|edge| work.producer(edge.node(), 0));
     let pending: Vec<usize> = lengths.collect();
     walk(work, &mut keeps, pending, stops);
     // Up from the states, all the way.
     let is_of_attention = |read: &usize| initial_state::is_of_attention(work, *read);
-    let pending: Vec<usize> = work.reads.iter().copied().filter(is_of_attention).collect();
+    let pending: Vec<usize> = work.reads().iter().copied().filter(is_of_attention).collect();
     walk(work, &mut keeps_all, pending, is_length);
     keeps.iter_mut().zip(keeps_all).for_each(|(keep, other)| *keep |= other);
     keeps
@@ -174,19 +164,19 @@ fn walk(work: &Work<'_>, keeps: &mut [bool], mut pending: Vec<usize>, stops: imp
         }
         if stops(node) && of.kind == Kind::Convolution && (of.n_fused > 0 || of.addend.is_some()) {
             if !std::mem::replace(&mut keeps[node], true) {
-                pending.extend(of.addend.and_then(|input| work.producer(node, input)));
+                pending.extend(of.addend.and_then(|input| work.producer(node, input as usize)));
             }
             continue;
         }
         if !stops(node) && !std::mem::replace(&mut keeps[node], true) {
-            pending.extend(work.nodes[node].inputs().iter().flatten().map(|edge| edge.node));
+            pending.extend(work.nodes[node].inputs().iter().flatten().map(|edge| edge.node()));
         }
     }
 }
 
 /// A Gather from a table of f16 and its Convert to f32 are one node.
 fn join_table(work: &mut Work<'_>) {
-    for node in work.order() {
+    for &node in work.order().iter() {
         let is_f32 = work.nodes[node].outputs.first().is_some_and(|tensor| tensor.dtype == DType::F32);
         let Some(gather) =
             work.producer(node, 0).filter(|_| work.nodes[node].kind == Kind::Convert && is_f32)

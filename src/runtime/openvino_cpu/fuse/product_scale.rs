@@ -26,15 +26,15 @@ fn absorb(work: &Work<'_>, node: usize) -> Option<Patch> {
     let mut patch = Patch::new(work);
     patch.rename(node, user);
     patch.replace(Edge::of(user), Edge::of(node));
-    patch.change(weight.node, |weight| weight.is_mapped = false);
+    patch.change(weight.node(), |weight| weight.is_mapped = false);
     Some(patch)
 }
 
 /// Whether weights are a constant of f32 that nothing else reads.
 fn is_plain(work: &Work<'_>, weight: Edge) -> bool {
-    work.nodes[weight.node].is_const()
+    work.nodes[weight.node()].is_const()
         && work.tensor(weight).dtype == DType::F32
-        && work.only_user(weight.node).is_some()
+        && work.only_user(weight.node()).is_some()
 }
 
 /// The only reader, if it multiplies with one constant number, or divides by one.
@@ -42,7 +42,7 @@ fn scaling(work: &Work<'_>, node: usize) -> Option<usize> {
     let (user, input) = work.only_user(node)?;
     let Op::Binary(kind @ (Binary::Multiply | Binary::Divide), _) = work.nodes[user].op else { return None };
     let number = work.nodes[user].input(1 - input.min(1))?;
-    let is_number = work.nodes[number.node].is_const() && work.tensor(number).elements() == 1;
+    let is_number = work.nodes[number.node()].is_const() && work.tensor(number).elements() == 1;
     (is_number && (kind == Binary::Multiply || input == 0)).then_some(user)
 }
 

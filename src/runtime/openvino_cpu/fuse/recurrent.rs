@@ -69,13 +69,13 @@ fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
         *made = patch.add(Node { outputs, ..node }, reads.collect::<SmallVec<[Edge; 8]>>());
     }
     for (port, tensor) in of.outputs.iter().enumerate() {
-        let edge = Edge { node, port };
+        let edge = Edge::new(node, port);
         if !work.users(node).iter().any(|&(user, input)| work.nodes[user].input(input) == Some(edge)) {
             continue;
         }
         let name = format!("{}.{port}", of.name);
         let joined = Node::named(name, Op::Concat { axis: 1 }, Kind::Concat, of.source);
-        let parts = made.map(|node| Edge { node, port });
+        let parts = made.map(|node| Edge::new(node, port));
         let joined = patch.add(joined.writing(tensor.clone()), parts);
         patch.replace(edge, Edge::of(joined));
     }
@@ -84,10 +84,10 @@ fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 /// Both halves of a tensor along an axis: constants of a constant, else outputs of a Split.
 fn halves(work: &Work<'_>, patch: &mut Patch, edge: Edge, axis: usize) -> Option<[Edge; 2]> {
-    let source = work.nodes[edge.node].source;
+    let source = work.nodes[edge.node()].source;
     let mut half = work.tensor(edge).clone();
     half.dims.get_mut(axis)?.size = 1;
-    if work.nodes[edge.node].is_const() {
+    if work.nodes[edge.node()].is_const() {
         return Some([(); 2].map(|()| patch.add_constant(half.clone(), None, source)));
     }
     let along = patch.add_ints(&[axis as i64], source);
@@ -95,13 +95,13 @@ fn halves(work: &Work<'_>, patch: &mut Patch, edge: Edge, axis: usize) -> Option
     let split = Node::named(name, Op::Split { parts: 2, allow_uneven: false }, Kind::Split, source);
     let outputs = [half.clone(), half].into_iter().collect();
     let node = patch.add(Node { outputs, ..split }, [edge, along]);
-    Some([0, 1].map(|port| Edge { node, port }))
+    Some([0, 1].map(|port| Edge::new(node, port)))
 }
 
 /// Gives sequences the form in which the plugin computes them.
 pub(super) fn lay_out(work: &mut Work<'_>) {
     let mut time_first: FxHashMap<Edge, Edge> = FxHashMap::default();
-    for node in work.order() {
+    for &node in work.order().iter() {
         let Op::Recurrent(spec) = &work.nodes[node].op else { continue };
         if !is_sequence(spec) || spec.directions != 1 || work.nodes[node].outputs.is_empty() {
             continue;
@@ -145,7 +145,7 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
 /// Makes results of the outputs that nothing reads.
 fn add_results(work: &mut Work<'_>, node: usize) {
     for port in 1..work.nodes[node].outputs.len() {
-        let edge = Edge { node, port };
+        let edge = Edge::new(node, port);
         let is_read =
             work.users(node).iter().any(|&(user, input)| work.nodes[user].input(input) == Some(edge));
         if !is_read {

@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 /// Settles layouts and puts the Reorders in.
 pub(super) fn insert(work: &mut Work<'_>) {
     let precision = work.options.precision;
-    for node in work.order() {
+    for &node in work.order().iter() {
         if work.nodes[node].kind == Kind::Reorder {
             continue;
         }
@@ -24,7 +24,7 @@ pub(super) fn insert(work: &mut Work<'_>) {
         work.nodes[node].outputs.iter_mut().for_each(|tensor| tensor.layout = layout);
     }
     let mut made: FxHashMap<(Edge, DType, Layout), Edge> = FxHashMap::default();
-    for node in work.order() {
+    for &node in work.order().iter() {
         for input in 0..work.nodes[node].inputs().len() {
             let Some(edge) = work.nodes[node].input(input) else { continue };
             let dtype = wanted_type(work, node, input, edge, precision);
@@ -35,7 +35,7 @@ pub(super) fn insert(work: &mut Work<'_>) {
             }
             let reorder = *made.entry((edge, dtype, layout)).or_insert_with(|| {
                 let tensor = Tensor { dtype, layout, ..work.tensor(edge).clone() };
-                work.add_reorder(edge, tensor, work.nodes[edge.node].source)
+                work.add_reorder(edge, tensor, work.nodes[edge.node()].source)
             });
             work.set_input(node, input, reorder);
         }

@@ -41,7 +41,7 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
 /// What is normalised and gamma, of the outermost node of the pattern.
 fn matched(work: &Work<'_>, node: usize) -> Option<(Edge, Option<Edge>)> {
     if let Some((gamma, scaled)) = constant_and_other(work, node, Binary::Multiply) {
-        return Some((normalised(work, scaled.node)?, Some(gamma)));
+        return Some((normalised(work, scaled.node())?, Some(gamma)));
     }
     let scales = |user: usize| constant_and_other(work, user, Binary::Multiply).is_some();
     let is_inner = work.only_user(node).is_some_and(|(user, _)| scales(user));
@@ -51,24 +51,24 @@ fn matched(work: &Work<'_>, node: usize) -> Option<(Edge, Option<Edge>)> {
 /// What is normalised, of the Multiply by the inverse root or the Divide by the root.
 fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
     if let Some((x, root)) = inputs(work, node, Binary::Divide) {
-        let is_root = matches!(work.nodes[root.node].op, Op::Unary(Unary::Sqrt));
-        return is_root.then(|| mean_square_of(work, root.node)).flatten().filter(|&squared| squared == x);
+        let is_root = matches!(work.nodes[root.node()].op, Op::Unary(Unary::Sqrt));
+        return is_root.then(|| mean_square_of(work, root.node())).flatten().filter(|&squared| squared == x);
     }
     let (first, second) = inputs(work, node, Binary::Multiply)?;
-    let (x, inverse) = if is_inverse_root(work, second.node) { (first, second) } else { (second, first) };
-    let root = if is_binary(work, inverse.node, Binary::Divide) {
-        if work.number(inverse.node, 0)? != 1.0 {
+    let (x, inverse) = if is_inverse_root(work, second.node()) { (first, second) } else { (second, first) };
+    let root = if is_binary(work, inverse.node(), Binary::Divide) {
+        if work.number(inverse.node(), 0)? != 1.0 {
             return None;
         }
-        let root = work.producer(inverse.node, 1)?;
+        let root = work.producer(inverse.node(), 1)?;
         if !matches!(work.nodes[root].op, Op::Unary(Unary::Sqrt)) {
             return None;
         }
         root
-    } else if is_binary(work, inverse.node, Binary::Power) && work.number(inverse.node, 1)? == -0.5 {
-        inverse.node
-    } else if is_binary(work, inverse.node, Binary::Power) && work.number(inverse.node, 1)? == -1.0 {
-        work.producer(inverse.node, 0)?
+    } else if is_binary(work, inverse.node(), Binary::Power) && work.number(inverse.node(), 1)? == -0.5 {
+        inverse.node()
+    } else if is_binary(work, inverse.node(), Binary::Power) && work.number(inverse.node(), 1)? == -1.0 {
+        work.producer(inverse.node(), 0)?
     } else {
         return None;
     };
@@ -78,10 +78,10 @@ fn normalised(work: &Work<'_>, node: usize) -> Option<Edge> {
 /// What the root is taken of the mean square of.
 fn mean_square_of(work: &Work<'_>, root: usize) -> Option<Edge> {
     let (_, mean) = constant_and_other(work, work.producer(root, 0)?, Binary::Add)?;
-    if !matches!(work.nodes[mean.node].op, Op::Reduce { kind: Reduce::Mean, keep_dims: true, .. }) {
+    if !matches!(work.nodes[mean.node()].op, Op::Reduce { kind: Reduce::Mean, keep_dims: true, .. }) {
         return None;
     }
-    let square = work.producer(mean.node, 0)?;
+    let square = work.producer(mean.node(), 0)?;
     let exponent = || work.number(square, 1);
     squared(work, square, exponent)
 }
@@ -95,10 +95,10 @@ fn spell_out(work: &Work<'_>, node: usize, patch: &mut Patch) {
     while let Some(node) = part.filter(|_| parts.len() < 8) {
         parts.push(node);
         let is_part = |edge: &Edge| {
-            let of = &work.nodes[edge.node];
-            matches!(of.kind, Kind::Eltwise | Kind::Reduce) && work.only_user(edge.node).is_some()
+            let of = &work.nodes[edge.node()];
+            matches!(of.kind, Kind::Eltwise | Kind::Reduce) && work.only_user(edge.node()).is_some()
         };
-        part = work.nodes[node].inputs().iter().flatten().find(|edge| is_part(edge)).map(|edge| edge.node);
+        part = work.nodes[node].inputs().iter().flatten().find(|edge| is_part(edge)).map(|edge| edge.node());
     }
     for node in parts {
         let mut op = work.nodes[node].op.clone();

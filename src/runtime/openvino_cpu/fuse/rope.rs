@@ -62,15 +62,15 @@ fn take_parts(work: &Work<'_>, rope: usize) -> Option<Patch> {
         Op::Concat { axis } => is_last(work, axis) && work.nodes[concat].inputs().len() == 2,
         _ => false,
     };
-    let splits = work.nodes[part.node].kind == Kind::Split
-        && matches!(work.ints(part.node, 1), Some(&[axis]) if is_last(work, axis))
-        && work.nodes[part.node].outputs.len() == 2
-        && work.users(part.node).len() == 2;
-    let rest = Edge { node: part.node, port: 1 };
-    if !joins || !splits || part.port != 0 || work.nodes[concat].input(1) != Some(rest) {
+    let splits = work.nodes[part.node()].kind == Kind::Split
+        && matches!(work.ints(part.node(), 1), Some(&[axis]) if is_last(work, axis))
+        && work.nodes[part.node()].outputs.len() == 2
+        && work.users(part.node()).len() == 2;
+    let rest = Edge::new(part.node(), 1);
+    if !joins || !splits || part.port() != 0 || work.nodes[concat].input(1) != Some(rest) {
         return None;
     }
-    let whole = work.nodes[part.node].input(0)?;
+    let whole = work.nodes[part.node()].input(0)?;
     let old = &work.nodes[concat];
     let (source, outputs) = (old.source, old.outputs.clone());
     let mut patch = Patch::new(work);
@@ -96,9 +96,9 @@ fn take_transpose(work: &Work<'_>, rope: usize) -> Option<Patch> {
 
 fn matched(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
     let (first, second) = inputs(work, node, Binary::Add)?;
-    let (rotated, plain) = match (rotation(work, first.node), rotation(work, second.node)) {
-        (Some(rotated), None) => (rotated, second.node),
-        (None, Some(rotated)) => (rotated, first.node),
+    let (rotated, plain) = match (rotation(work, first.node()), rotation(work, second.node())) {
+        (Some(rotated), None) => (rotated, second.node()),
+        (None, Some(rotated)) => (rotated, first.node()),
         _ => return None,
     };
     let (x, sin) = rotated;
@@ -114,33 +114,33 @@ fn matched(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
 /// Of `Multiply(Concat(-x[half:], x[:half]), sin)`: x and sin.
 fn rotation(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
     let (left, right) = inputs(work, node, Binary::Multiply)?;
-    let is_concat = |edge: Edge| work.nodes[edge.node].kind == Kind::Concat;
+    let is_concat = |edge: Edge| work.nodes[edge.node()].kind == Kind::Concat;
     let (concat, sin) = match (is_concat(left), is_concat(right)) {
         (true, false) => (left, right),
         (false, true) => (right, left),
         _ => return None,
     };
-    let [Some(negated), Some(kept)] = work.nodes[concat.node].inputs()[..] else { return None };
-    let cut = match work.nodes[negated.node].op {
-        Op::Unary(Unary::Negative) => work.nodes[negated.node].input(0)?,
-        _ if is_binary(work, negated.node, Binary::Multiply)
-            && work.number(negated.node, 1) == Some(-1.0) =>
+    let [Some(negated), Some(kept)] = work.nodes[concat.node()].inputs()[..] else { return None };
+    let cut = match work.nodes[negated.node()].op {
+        Op::Unary(Unary::Negative) => work.nodes[negated.node()].input(0)?,
+        _ if is_binary(work, negated.node(), Binary::Multiply)
+            && work.number(negated.node(), 1) == Some(-1.0) =>
         {
-            work.nodes[negated.node].input(0)?
+            work.nodes[negated.node()].input(0)?
         }
-        _ if is_binary(work, negated.node, Binary::Multiply)
-            && work.number(negated.node, 0) == Some(-1.0) =>
+        _ if is_binary(work, negated.node(), Binary::Multiply)
+            && work.number(negated.node(), 0) == Some(-1.0) =>
         {
-            work.nodes[negated.node].input(1)?
+            work.nodes[negated.node()].input(1)?
         }
         _ => return None,
     };
-    let is_cut = |edge: Edge| matches!(work.nodes[edge.node].kind, Kind::StridedSlice | Kind::Split);
+    let is_cut = |edge: Edge| matches!(work.nodes[edge.node()].kind, Kind::StridedSlice | Kind::Split);
     if !is_cut(cut) || !is_cut(kept) {
         return None;
     }
-    let x = work.nodes[cut.node].input(0)?;
-    (work.nodes[kept.node].input(0)? == x).then_some((x, sin))
+    let x = work.nodes[cut.node()].input(0)?;
+    (work.nodes[kept.node()].input(0)? == x).then_some((x, sin))
 }
 
 #[cfg(test)]

@@ -73,51 +73,53 @@ fn joins_last(work: &Work<'_>, node: usize) -> bool {
 fn halves(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
     joins_last(work, node).then_some(())?;
     let (low, high) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
-    let (a_cos, b_sin) = inputs(work, low.node, Binary::Subtract)?;
-    let (b_cos, a_sin) = inputs(work, high.node, Binary::Add)?;
-    let factors = |edge: Edge| inputs(work, edge.node, Binary::Multiply);
+    let (a_cos, b_sin) = inputs(work, low.node(), Binary::Subtract)?;
+    let (b_cos, a_sin) = inputs(work, high.node(), Binary::Add)?;
+    let factors = |edge: Edge| inputs(work, edge.node(), Binary::Multiply);
     let ((a, cos), (b, sin)) = (factors(a_cos)?, factors(b_sin)?);
-    let is_half = a.node == b.node && (a.port, b.port) == (0, 1) && work.nodes[a.node].kind == Kind::Split;
+    let is_half =
+        a.node() == b.node() && (a.port(), b.port()) == (0, 1) && work.nodes[a.node()].kind == Kind::Split;
     let is_rotation = factors(b_cos)? == (b, cos) && factors(a_sin)? == (a, sin);
-    (is_half && is_rotation).then(|| Some([work.nodes[a.node].input(0)?, cos, sin]))?
+    (is_half && is_rotation).then(|| Some([work.nodes[a.node()].input(0)?, cos, sin]))?
 }
 
 fn interleaved(work: &Work<'_>, node: usize) -> Option<[Edge; 3]> {
     joins_last(work, node).then_some(())?;
     let (sum, rest) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
-    let (plain, turned) = inputs(work, sum.node, Binary::Add)?;
-    let (x, cos) = inputs(work, plain.node, Binary::Multiply)?;
-    let (flat, sin) = inputs(work, turned.node, Binary::Multiply)?;
-    let is_split =
-        x.node == rest.node && (x.port, rest.port) == (0, 1) && work.nodes[x.node].kind == Kind::Split;
+    let (plain, turned) = inputs(work, sum.node(), Binary::Add)?;
+    let (x, cos) = inputs(work, plain.node(), Binary::Multiply)?;
+    let (flat, sin) = inputs(work, turned.node(), Binary::Multiply)?;
+    let is_split = x.node() == rest.node()
+        && (x.port(), rest.port()) == (0, 1)
+        && work.nodes[x.node()].kind == Kind::Split;
     let stack = through(work, flat, &[Kind::Reshape])?;
-    if !is_split || work.nodes[stack.node].kind != Kind::Concat {
+    if !is_split || work.nodes[stack.node()].kind != Kind::Concat {
         return None;
     }
-    let [Some(odd), Some(even)] = work.nodes[stack.node].inputs()[..] else { return None };
+    let [Some(odd), Some(even)] = work.nodes[stack.node()].inputs()[..] else { return None };
     let negated = through(work, odd, &[Kind::Reshape])?;
-    let odd = match work.nodes[negated.node].op {
-        Op::Unary(Unary::Negative) => work.nodes[negated.node].input(0)?,
-        _ if is_binary(work, negated.node, Binary::Multiply)
-            && work.number(negated.node, 1) == Some(-1.0) =>
+    let odd = match work.nodes[negated.node()].op {
+        Op::Unary(Unary::Negative) => work.nodes[negated.node()].input(0)?,
+        _ if is_binary(work, negated.node(), Binary::Multiply)
+            && work.number(negated.node(), 1) == Some(-1.0) =>
         {
-            work.nodes[negated.node].input(0)?
+            work.nodes[negated.node()].input(0)?
         }
         _ => return None,
     };
     let even = through(work, even, &[Kind::Reshape])?;
     let cuts = |edge: Edge| {
-        work.nodes[edge.node].kind == Kind::StridedSlice && work.nodes[edge.node].input(0) == Some(x)
+        work.nodes[edge.node()].kind == Kind::StridedSlice && work.nodes[edge.node()].input(0) == Some(x)
     };
     if !cuts(odd) || !cuts(even) {
         return None;
     }
     let table = |edge: Edge| {
         let half = through(work, edge, &[Kind::Gather, Kind::Reshape])?;
-        (work.nodes[half.node].kind == Kind::Split).then(|| work.nodes[half.node].input(0))?
+        (work.nodes[half.node()].kind == Kind::Split).then(|| work.nodes[half.node()].input(0))?
     };
     let (cos, sin) = (table(cos)?, table(sin)?);
-    (cos == sin).then(|| Some([work.nodes[x.node].input(0)?, cos, sin]))?
+    (cos == sin).then(|| Some([work.nodes[x.node()].input(0)?, cos, sin]))?
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn fuse_states(work: &Work<'_>, node: usize, key: &State, value: &State) -> Opti
     });
     for (port, state) in [(1, key), (2, value)] {
         for &assign in &state.assigns {
-            patch.set_input(assign, 0, Edge { node, port });
+            patch.set_input(assign, 0, Edge::new(node, port));
         }
     }
     Some(patch)
@@ -88,14 +88,14 @@ fn state(work: &Work<'_>, attention: usize, input: usize) -> Option<State> {
     }
     let Op::Concat { .. } = work.nodes[concat].op else { return None };
     let [Some(gather), Some(new)] = work.nodes[concat].inputs()[..] else { return None };
-    if work.nodes[gather.node].kind != Kind::Gather {
+    if work.nodes[gather.node()].kind != Kind::Gather {
         return None;
     }
-    let read = work.producer(gather.node, 0)?;
+    let read = work.producer(gather.node(), 0)?;
     if work.nodes[read].kind != Kind::MemoryInput {
         return None;
     }
-    let beam = work.nodes[gather.node].input(1)?;
+    let beam = work.nodes[gather.node()].input(1)?;
     let mut assigns = Vec::new();
     for &(user, _) in work.users(concat) {
         match work.nodes[user].kind {

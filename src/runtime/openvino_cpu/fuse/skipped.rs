@@ -30,7 +30,7 @@ enum Chain {
 pub(super) fn find(work: &mut Work<'_>) {
     let mut chains: Vec<Option<Chain>> = vec![None; work.nodes.len()];
     let mut axis = 1;
-    for node in work.model_order() {
+    for &node in work.model_order().iter() {
         if let Some((chain, own_axis)) = start(work, node) {
             chains[node] = Some(chain);
             axis = own_axis;
@@ -38,7 +38,7 @@ pub(super) fn find(work: &mut Work<'_>) {
         }
         let inputs = work.nodes[node].inputs().iter().flatten();
         let above: Vec<Chain> =
-            inputs.filter_map(|edge| chains[edge.node]).filter(|&chain| chain != Chain::End).collect();
+            inputs.filter_map(|edge| chains[edge.node()]).filter(|&chain| chain != Chain::End).collect();
         for chain in above {
             let Some(next) = goes_on(work, node, chain, axis, &chains) else { continue };
             chains[node] = Some(if work.only_user(node).is_some() { next } else { Chain::End });
@@ -83,7 +83,7 @@ fn start(work: &Work<'_>, node: usize) -> Option<(Chain, i64)> {
 
 /// How a chain goes on through a node, if it does.
 fn goes_on(work: &Work<'_>, node: usize, chain: Chain, axis: i64, chains: &[Option<Chain>]) -> Option<Chain> {
-    let is_variable = |edge: &&Edge| !work.nodes[edge.node].is_const();
+    let is_variable = |edge: &&Edge| !work.nodes[edge.node()].is_const();
     let n_variable = work.nodes[node].inputs().iter().flatten().filter(is_variable).count();
     if is_simple(work, node, axis) && n_variable == 1 {
         return Some(chain);
@@ -92,10 +92,10 @@ fn goes_on(work: &Work<'_>, node: usize, chain: Chain, axis: i64, chains: &[Opti
         Chain::Convolution if is_binary(work, node, Binary::Add) && n_variable == 2 => {
             let inputs = work.nodes[node].inputs().iter().flatten();
             let is_convolution = |edge: &Edge| {
-                match work.nodes[edge.node].kind {
-                    Kind::Convolution => chains[edge.node].is_some(),
+                match work.nodes[edge.node()].kind {
+                    Kind::Convolution => chains[edge.node()].is_some(),
                     // Behind a convolution of bytes.
-                    Kind::FakeQuantize => chains[edge.node] == Some(Chain::Convolution),
+                    Kind::FakeQuantize => chains[edge.node()] == Some(Chain::Convolution),
                     _ => false,
                 }
             };
@@ -139,11 +139,11 @@ fn is_scale_or_shift(work: &Work<'_>, node: usize, axis: i64) -> bool {
     }
     let mut data = None;
     for edge in of.inputs().iter().flatten() {
-        if !work.nodes[edge.node].is_const() {
+        if !work.nodes[edge.node()].is_const() {
             if data.replace(*edge).is_some() {
                 return false;
             }
-        } else if work.only_user(edge.node).is_none() {
+        } else if work.only_user(edge.node()).is_none() {
             return false;
         }
     }
@@ -165,14 +165,14 @@ mod tests {
     use super::super::testing::{Net, STATIC};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{Binary, Broadcast, Mvn, Pool, PoolKind, Window};
+    use crate::graph::op::{Binary, Broadcast, Pool, PoolKind, Window};
 
     /// Scale and shift of a norm over the last of `dims`.
     fn norm(dims: &[i64]) -> Vec<String> {
         let (mut net, f32) = (Net::new(), DType::F32);
         let x = net.input("x", f32, dims);
         let axes = net.ints("axes", &[-1]);
-        let mut made = net.op("norm", Op::Mvn(Mvn::default()), &[x, axes], f32, dims);
+        let mut made = net.op("norm", Op::Mvn(Box::default()), &[x, axes], f32, dims);
         for (name, kind) in [("scale", Binary::Multiply), ("shift", Binary::Add)] {
             let constant = net.weight(name, f32, &[8]);
             let op = Op::Binary(kind, Broadcast::Numpy);

@@ -27,25 +27,25 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
         None => {
             let (first, second) = inputs(work, node, Binary::Multiply)?;
             let is_inverse = |edge: Edge| {
-                is_binary(work, edge.node, Binary::Power) && work.number(edge.node, 1) == Some(-1.0)
+                is_binary(work, edge.node(), Binary::Power) && work.number(edge.node(), 1) == Some(-1.0)
             };
             let (exponential, inverse) = match (is_inverse(first), is_inverse(second)) {
                 (false, true) => (first, second),
                 (true, false) => (second, first),
                 _ => return None,
             };
-            (exponential, work.nodes[inverse.node].input(0)?)
+            (exponential, work.nodes[inverse.node()].input(0)?)
         }
     };
-    let is_exponential = matches!(work.nodes[exponential.node].op, Op::Unary(Unary::Exp));
-    if !is_exponential || reduced(work, sum.node, Reduce::Sum)? != exponential {
+    let is_exponential = matches!(work.nodes[exponential.node()].op, Op::Unary(Unary::Exp));
+    if !is_exponential || reduced(work, sum.node(), Reduce::Sum)? != exponential {
         return None;
     }
-    let axis = axis_of(work, sum.node)?;
-    let mut data = work.nodes[exponential.node].input(0)?;
-    if let Some((x, most)) = inputs(work, data.node, Binary::Subtract)
-        && reduced(work, most.node, Reduce::Max) == Some(x)
-        && axis_of(work, most.node) == Some(axis)
+    let axis = axis_of(work, sum.node())?;
+    let mut data = work.nodes[exponential.node()].input(0)?;
+    if let Some((x, most)) = inputs(work, data.node(), Binary::Subtract)
+        && reduced(work, most.node(), Reduce::Max) == Some(x)
+        && axis_of(work, most.node()) == Some(axis)
     {
         data = x;
     }

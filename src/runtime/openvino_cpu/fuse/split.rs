@@ -24,7 +24,7 @@ struct Part {
 pub(super) fn group(work: &mut Work<'_>) {
     let mut sources: Vec<(Edge, usize)> = Vec::new();
     let mut parts: FxHashMap<(Edge, usize), Vec<Part>> = FxHashMap::default();
-    for node in work.model_order() {
+    for &node in work.model_order().iter() {
         let found = work.nodes[node].input(0).zip(part_of(work, node));
         let Some((edge, (axis, part))) = found.filter(|_| work.is_alive(node)) else { continue };
         let group = parts.entry((edge, axis)).or_default();
@@ -82,7 +82,7 @@ fn join(work: &mut Work<'_>, data: Edge, axis: usize, parts: &[Part]) {
     let split = Node { outputs, ..Node::named(name, Op::VariadicSplit, Kind::Split, source) };
     let split = work.add(split, [data, axis, lengths]);
     for (port, part) in parts.iter().enumerate() {
-        work.replace(Edge::of(part.node), Edge { node: split, port });
+        work.replace(Edge::of(part.node), Edge::new(split, port));
     }
 }
 

@@ -18,13 +18,14 @@ use crate::DType;
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Joins element-wise nodes.
 pub(super) fn tokenize(work: &mut Work<'_>) {
     let is_skipped = std::mem::take(&mut work.is_skipped);
     let order = work.model_order();
     let mut groups = Groups::new(work, &order);
-    for &node in &order {
+    for &node in order.iter() {
         if work.is_alive(node) {
             if is_token(work, node, &is_skipped) {
                 groups.add(work, node);
@@ -47,7 +48,7 @@ fn inputs(work: &Work<'_>, members: &[usize], is_member: &dyn Fn(usize) -> bool)
     let mut inputs: Vec<Edge> = Vec::new();
     for &member in members {
         for edge in work.nodes[member].inputs().iter().flatten() {
-            if !is_member(edge.node) && !is_number(work, *edge) && !inputs.contains(edge) {
+            if !is_member(edge.node()) && !is_number(work, *edge) && !inputs.contains(edge) {
                 inputs.push(*edge);
             }
         }
@@ -79,7 +80,7 @@ fn is_token(work: &Work<'_>, node: usize, is_skipped: &[bool]) -> bool {
         }
         Kind::Convert => of.input(0).is_some_and(|edge| {
             let joins = |dtype| matches!(dtype, DType::F32 | DType::U8 | DType::Boolean);
-            let producer = &work.nodes[edge.node].kind;
+            let producer = &work.nodes[edge.node()].kind;
             joins(work.tensor(edge).dtype)
                 && joins(output.dtype)
                 && !matches!(producer, Kind::Input | Kind::Gather | Kind::Const)
@@ -90,7 +91,7 @@ fn is_token(work: &Work<'_>, node: usize, is_skipped: &[bool]) -> bool {
 
 fn fuse(work: &mut Work<'_>, group: &[usize], is_member: &dyn Fn(usize) -> bool) {
     let Some(&last) = group.last() else { return };
-    let mut originals: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    let mut originals: SmallVec<[Arc<str>; 1]> = SmallVec::new();
     for &part in group {
         originals.extend(work.nodes[part].originals.iter().cloned());
     }
@@ -102,13 +103,13 @@ fn fuse(work: &mut Work<'_>, group: &[usize], is_member: &dyn Fn(usize) -> bool)
         originals,
         source: work.nodes[last].source,
         outputs: written.iter().map(|&part| work.nodes[part].outputs[0].clone()).collect(),
-        n_fused: group.len() - 1,
+        n_fused: group.len() as u32 - 1,
         ..Node::default()
     };
     let fused = work.add(fused, inputs(work, group, is_member));
     for (port, &part) in written.iter().enumerate() {
         let is_outside = |user: usize| user != fused && !is_member(user);
-        work.replace_for(Edge::of(part), Edge { node: fused, port }, is_outside);
+        work.replace_for(Edge::of(part), Edge::new(fused, port), is_outside);
     }
 }
 

@@ -29,9 +29,9 @@ pub(super) const OF_NEGATIVES: Rule = Rule {
 fn fuse(work: &Work<'_>, add: usize) -> Option<Patch> {
     let (first, second) = inputs(work, add, Binary::Add)?;
     let subtrahend = |edge: Edge| {
-        let (_, data) = constant_and_other(work, edge.node, Binary::Multiply)?;
-        let constant = if work.reads_const(edge.node, 1) { 1 } else { 0 };
-        (work.number(edge.node, constant) == Some(-1.0)).then_some(data)
+        let (_, data) = constant_and_other(work, edge.node(), Binary::Multiply)?;
+        let constant = if work.reads_const(edge.node(), 1) { 1 } else { 0 };
+        (work.number(edge.node(), constant) == Some(-1.0)).then_some(data)
     };
     let (minuend, data) = match (subtrahend(second), subtrahend(first)) {
         (Some(data), _) => (first, data),
@@ -74,8 +74,8 @@ pub(super) const OF_VARIABLES: Rule = Rule {
 /// Whether weights are centred by what is constant but for a Convert.
 fn is_zero_point(work: &Work<'_>, node: usize) -> bool {
     let is_stored = |edge: &Edge| {
-        let of = &work.nodes[edge.node];
-        of.is_const() || of.kind == Kind::Convert && work.reads_const(edge.node, 0)
+        let of = &work.nodes[edge.node()];
+        of.is_const() || of.kind == Kind::Convert && work.reads_const(edge.node(), 0)
     };
     work.nodes[node].inputs().iter().flatten().all(is_stored)
 }

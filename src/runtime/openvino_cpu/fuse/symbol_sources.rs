@@ -55,7 +55,7 @@ pub(super) fn share(work: &mut Work<'_>) {
     for (node, inputs) in visits {
         if !work.nodes[node].is_const() && work.is_asked(node) {
             for port in 0..work.nodes[node].outputs.len() {
-                let edge = Edge { node, port };
+                let edge = Edge::new(node, port);
                 if let Some(elements) = facts.integers(work, edge) {
                     replace_number(work, edge, &elements, &births, &mut sources, &mut shapes_of, keeper);
                 }
@@ -76,7 +76,7 @@ pub(super) fn share(work: &mut Work<'_>) {
             }
         }
     }
-    for &node in &order {
+    for &node in order.iter() {
         settle_reshape(work, node, &facts);
     }
     work.remove(keeper);
@@ -138,7 +138,7 @@ fn join_shapes(work: &mut Work<'_>, shapes_of: BTreeMap<Edge, usize>) {
             matches!(work.nodes[user].op, Op::ShapeOf { start: 0, end: None, .. })
                 && work.nodes[user].input(0) == Some(edge)
         };
-        let users = work.users(edge.node).iter().map(|&(user, _)| user);
+        let users = work.users(edge.node()).iter().map(|&(user, _)| user);
         let shapes: Vec<usize> = users.filter(|&user| is_shape(user)).collect();
         let Some(first) = shapes.iter().copied().min_by_key(|&shape| place[shape]) else { continue };
         for shape in shapes.into_iter().filter(|&shape| shape != first) {
@@ -174,7 +174,7 @@ fn replace_number(
         return;
     }
     let birth = births.get(&symbol).copied();
-    if let Some(new) = source_for(work, shapes_of, source, birth, rank == 1, edge.node) {
+    if let Some(new) = source_for(work, shapes_of, source, birth, rank == 1, edge.node()) {
         work.replace_for(edge, new, |user| user != keeper);
     }
 }
@@ -216,7 +216,7 @@ fn by_depth(work: &Work<'_>, order: &[usize]) -> Vec<usize> {
         reads_parameter[node] = match work.nodes[node].op {
             Op::Parameter => true,
             Op::Constant(_) | Op::ShapeOf { .. } | Op::ReadValue(_) | Op::Assign(_) => false,
-            _ => work.nodes[node].inputs().iter().flatten().any(|edge| reads_parameter[edge.node]),
+            _ => work.nodes[node].inputs().iter().flatten().any(|edge| reads_parameter[edge.node()]),
         };
     }
     let mut depth: Vec<Option<u32>> = vec![None; work.nodes.len()];
@@ -230,7 +230,7 @@ fn by_depth(work: &Work<'_>, order: &[usize]) -> Vec<usize> {
     }
     for &node in order {
         if depth[node].is_none() {
-            let of_inputs = work.nodes[node].inputs().iter().flatten().filter_map(|edge| depth[edge.node]);
+            let of_inputs = work.nodes[node].inputs().iter().flatten().filter_map(|edge| depth[edge.node()]);
             depth[node] = of_inputs.min();
         }
         if depth[node].is_none() {
@@ -249,7 +249,7 @@ fn by_depth(work: &Work<'_>, order: &[usize]) -> Vec<usize> {
 /// src/common/transformations/src/transformations/common_optimizations/simplify_shape_of_sub_graph.cpp.
 fn above(work: &Work<'_>, mut birth: Birth) -> Birth {
     loop {
-        let node = birth.edge.node;
+        let node = birth.edge.node();
         let Some(data) = work.nodes[node].input(0) else { return birth };
         let rank = work.tensor(data).dims.len();
         let axis = match work.nodes[node].op {
@@ -288,7 +288,7 @@ fn source_for(
         return made;
     }
     let other = if wants_list { source.scalar } else { source.list };
-    let dims: SmallVec<[Dim; 6]> =
+    let dims: SmallVec<[Dim; 4]> =
         if wants_list { smallvec![Dim { size: 1, is_free: false }] } else { SmallVec::new() };
     let output = Tensor { dtype: DType::I32, dims, layout: Default::default() };
     let (node, inputs): (Node, SmallVec<[Edge; 4]>) = match other {
@@ -305,7 +305,7 @@ fn source_for(
             let birth = above(work, birth?);
             let is_list = work.tensor(birth.edge).dims.len() == 1;
             let shape = *shapes_of.entry(birth.edge).or_insert_with(|| {
-                let own = work.users(birth.edge.node).iter().map(|&(user, _)| user);
+                let own = work.users(birth.edge.node()).iter().map(|&(user, _)| user);
                 let mut own = own.filter(|&user| matches!(work.nodes[user].op, Op::ShapeOf { .. }));
                 if let Some(own) = own.next().filter(|_| is_list) {
                     return own;
@@ -321,7 +321,7 @@ fn source_for(
             }
             let index = work.add_ints(&[birth.axis as i64], id);
             if !wants_list {
-                work.nodes[index.node].outputs[0].dims.clear();
+                work.nodes[index.node()].outputs[0].dims.clear();
             }
             let axis = work.add_ints(&[0], id);
             let gather = Node::nameless(Op::Gather { batch_dims: 0 }, Kind::Gather, id);

@@ -35,7 +35,7 @@ type Axes = SmallVec<[usize; 6]>;
 
 fn before(work: &Work<'_>, transpose: usize) -> Option<Patch> {
     let source = work.nodes[transpose].input(0)?;
-    let is_sum = work.nodes[source.node].addend.is_some();
+    let is_sum = work.nodes[source.node()].addend.is_some();
     if is_sum || !is_known(work, transpose) {
         return None;
     }

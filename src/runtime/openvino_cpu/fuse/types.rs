@@ -33,7 +33,7 @@ pub(super) fn wanted_type(
         matches!(of.kind, Kind::FullyConnected | Kind::LlmMlp | Kind::Convolution | Kind::Deconvolution);
     let is_kept = work.keeps_f32.get(node).copied().unwrap_or(false);
     let is_filter = is_significant && input == 1;
-    let is_constant = work.nodes[edge.node].is_const();
+    let is_constant = work.nodes[edge.node()].is_const();
     let is_state = of.kind == Kind::RnnSequence && input + 4 < of.inputs().len();
     let wants_constant = is_significant && input == 2 || of.kind == Kind::Concat || is_state;
     let to = match of.kind {
@@ -55,7 +55,7 @@ pub(super) fn wanted_type(
         // What leads to a rotation's angles stays f32, products included.
         _ if is_significant && input == 0 && of.n_fused == 0 && is_kept => own,
         _ if is_significant && input == 0 => precision.dtype(),
-        Kind::Eltwise if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
+        Kind::Eltwise if matches!(work.nodes[edge.node()].kind, Kind::Input) => return has,
         Kind::Convert
         | Kind::ShapeOf
         | Kind::Reorder
@@ -64,7 +64,7 @@ pub(super) fn wanted_type(
         | Kind::Const => {
             return has;
         }
-        Kind::Subgraph if matches!(work.nodes[edge.node].kind, Kind::Input) => return has,
+        Kind::Subgraph if matches!(work.nodes[edge.node()].kind, Kind::Input) => return has,
         Kind::Subgraph if of.attention.is_some() => precision.dtype(),
         Kind::Rope if input > 0 => return has,
         Kind::ScaledDotProductAttention if input > 3 => return has,

@@ -16,7 +16,7 @@ use crate::runtime::openvino_cpu::execution::{Kind, Layout};
 /// Marks views and puts the copies in.
 pub(super) fn settle(work: &mut Work<'_>) {
     let order = work.order();
-    for &node in &order {
+    for &node in order.iter() {
         let is_view = match work.nodes[node].kind {
             Kind::Gather => is_gather_view(work, node),
             Kind::Split => is_split_view(work, node),
@@ -26,7 +26,7 @@ pub(super) fn settle(work: &mut Work<'_>) {
         work.nodes[node].is_view = is_view;
     }
     copy_shared(work);
-    for &node in &order {
+    for &node in order.iter() {
         match work.nodes[node].kind {
             Kind::Mvn if !work.is_dynamic => copy_around_norm(work, node),
             Kind::Subgraph if work.nodes[node].attention.is_none() => {
@@ -59,7 +59,7 @@ fn is_gather_view(work: &Work<'_>, node: usize) -> bool {
     is_one_index
         && same_type
         && of.inputs().len() == 3
-        && !work.nodes[data.node].is_const()
+        && !work.nodes[data.node()].is_const()
         && is_outermost(&work.tensor(data).dims, axis)
 }
 
@@ -80,7 +80,7 @@ fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let (Op::Concat { axis }, Some(output)) = (&of.op, of.outputs.first()) else { return false };
     let producers: Vec<Edge> = of.inputs().iter().flatten().copied().collect();
-    let reads_const = producers.iter().any(|edge| is_constant(work, edge.node));
+    let reads_const = producers.iter().any(|edge| is_constant(work, edge.node()));
     let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
     // Channels-last, all other dims are outside the channels.
     let rank = output.dims.len() as i64;
@@ -113,15 +113,20 @@ fn copy_shared(work: &mut Work<'_>) {
     for (position, &node) in order.iter().enumerate() {
         place[node] = position;
     }
-    for &node in &order {
+    for &node in order.iter() {
         for port in 0..work.nodes[node].outputs.len() {
-            let edge = Edge { node, port };
-            let mut readers: Vec<(usize, usize)> = work.users(node).to_vec();
-            readers.retain(|&(user, input)| work.nodes[user].input(input) == Some(edge));
-            readers.sort_unstable_by_key(|&(user, input)| (place.get(user).copied(), input));
+            let edge = Edge::new(node, port);
             let is_joined = |work: &Work<'_>, user: usize| {
                 work.nodes[user].kind == Kind::Concat && work.nodes[user].is_view
             };
+            // Most values are none of these.
+            let matters = |user: usize| is_joined(work, user) || is_tiled(work, user);
+            if !is_part_of_another(work, node) && !work.users(node).iter().any(|&(user, _)| matters(user)) {
+                continue;
+            }
+            let mut readers: Vec<(usize, usize)> = work.users(node).to_vec();
+            readers.retain(|&(user, input)| work.nodes[user].input(input) == Some(edge));
+            readers.sort_unstable_by_key(|&(user, input)| (place.get(user).copied(), input));
             let is_last = |user: usize| readers.last().is_some_and(|&(last, _)| last == user);
             let tiled: Vec<(usize, usize)> =
                 readers.iter().copied().filter(|&(user, _)| is_tiled(work, user) && !is_last(user)).collect();
@@ -176,7 +181,7 @@ fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
     }
     // A change of type or layout is a copy already, and what nothing else reads may be there.
     let is_shared =
-        |edge: &Edge| work.nodes[edge.node].kind != Kind::Reorder && work.only_user(edge.node).is_none();
+        |edge: &Edge| work.nodes[edge.node()].kind != Kind::Reorder && work.only_user(edge.node()).is_none();
     if let Some(edge) = work.nodes[gather].input(0).filter(is_shared) {
         copy(work, gather, 0, edge);
     }
@@ -190,7 +195,7 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
     let Some(edge) = work.nodes[node].input(0).filter(|_| work.nodes[node].inputs().len() == 1) else {
         return;
     };
-    let mut above = edge.node;
+    let mut above = edge.node();
     while matches!(work.nodes[above].kind, Kind::Reshape)
         || work.nodes[above].kind == Kind::Rope && work.nodes[above].is_view
     {
@@ -198,8 +203,8 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
         above = producer;
     }
     // What reads a Split itself is not in place: the Split has other readers. A rotation in place is a view itself.
-    let is_part = above != edge.node && work.nodes[above].kind == Kind::Split && work.nodes[above].is_view;
-    if is_part || work.nodes[edge.node].kind == Kind::Rope && work.nodes[edge.node].is_view {
+    let is_part = above != edge.node() && work.nodes[above].kind == Kind::Split && work.nodes[above].is_view;
+    if is_part || work.nodes[edge.node()].kind == Kind::Rope && work.nodes[edge.node()].is_view {
         copy(work, node, 0, edge);
     }
 }
@@ -207,7 +212,7 @@ fn copy_part(work: &mut Work<'_>, node: usize) {
 /// An attention in place on a part of a Split that has other dims by then.
 fn copy_reshaped_part(work: &mut Work<'_>, node: usize) {
     let Some(edge) = work.nodes[node].input(0) else { return };
-    if work.nodes[edge.node].kind != Kind::Reshape || !is_part_of_another(work, edge.node) {
+    if work.nodes[edge.node()].kind != Kind::Reshape || !is_part_of_another(work, edge.node()) {
         return;
     }
     copy(work, node, 0, edge);
@@ -218,10 +223,10 @@ fn copy_reshaped_part(work: &mut Work<'_>, node: usize) {
 /// Source: `Subgraph::canBeInPlace`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/subgraph.cpp.
 fn is_in_place(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
-    let is_only = |edge: &Edge| work.only_user(edge.node).is_some();
+    let is_only = |edge: &Edge| work.only_user(edge.node()).is_some();
     let (Some(first), Some(output)) = (of.input(0), of.outputs.first()) else { return false };
     !work.is_dynamic
-        && work.nodes[first.node].kind != Kind::Input
+        && work.nodes[first.node()].kind != Kind::Input
         && work.only_user(node).is_some()
         && of.inputs().iter().flatten().all(is_only)
         && work.tensor(first).dims == output.dims
@@ -235,11 +240,11 @@ fn is_in_place(work: &Work<'_>, node: usize) -> bool {
 fn copy_sum(work: &mut Work<'_>, node: usize) {
     let of = &work.nodes[node];
     let Some(edge) = of.input(0) else { return };
-    let is_only = |edge: &Edge| work.only_user(edge.node).is_some();
+    let is_only = |edge: &Edge| work.only_user(edge.node()).is_some();
     let is_in_place = of.inputs().iter().flatten().all(is_only)
         && (of.kind == Kind::Eltwise || work.only_user(node).is_some())
         && of.outputs.first().is_some_and(|output| !output.is_free() && *output == *work.tensor(edge));
-    let mut above = edge.node;
+    let mut above = edge.node();
     let mut n_views = 0;
     while is_in_place
         && matches!(work.nodes[above].kind, Kind::Reshape | Kind::Mvn | Kind::Reorder)
@@ -256,7 +261,7 @@ fn copy_sum(work: &mut Work<'_>, node: usize) {
 
 fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) -> Edge {
     let tensor = work.tensor(edge).clone();
-    let source = work.nodes[edge.node].source;
+    let source = work.nodes[edge.node()].source;
     let reorder = work.add_reorder(edge, tensor, source);
     work.set_input(reader, input, reorder);
     reorder

@@ -29,7 +29,7 @@ pub(super) struct Weight {
 pub(super) fn behind(work: &Work<'_>, edge: Edge) -> Option<Weight> {
     let mut weight = Weight { stored: edge, scale: None, zero_point: None };
     for _ in 0..8 {
-        let node = &work.nodes[weight.stored.node];
+        let node = &work.nodes[weight.stored.node()];
         match node.op {
             _ if node.is_const() => return Some(weight),
             Op::Convert { .. } | Op::Reshape(_) => weight.stored = node.input(0)?,
@@ -50,7 +50,7 @@ pub(super) fn behind(work: &Work<'_>, edge: Edge) -> Option<Weight> {
 /// The constant behind conversions.
 fn constant(work: &Work<'_>, mut edge: Edge) -> Option<Edge> {
     for _ in 0..4 {
-        let node = &work.nodes[edge.node];
+        let node = &work.nodes[edge.node()];
         match node.kind {
             Kind::Const => return Some(edge),
             Kind::Convert | Kind::Reshape => edge = node.input(0)?,
@@ -65,9 +65,9 @@ pub(super) fn convert_scale(work: &Work<'_>, scale: Option<Edge>, patch: &mut Pa
     if let Some(scale) = scale
         && work.tensor(scale).dtype != DType::F32
     {
-        patch.change(scale.node, move |node| {
+        patch.change(scale.node(), move |node| {
             node.is_mapped = false;
-            let tensor = node.outputs.get_mut(scale.port);
+            let tensor = node.outputs.get_mut(scale.port());
             tensor.into_iter().for_each(|tensor| tensor.dtype = DType::F32);
         });
     }
@@ -84,7 +84,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn gather(work: &Work<'_>, node: usize) -> Option<Patch> {
     let table = work.nodes[node].input(0)?;
-    if work.nodes[table.node].is_const() {
+    if work.nodes[table.node()].is_const() {
         return None;
     }
     let weight = behind(work, table)?;
@@ -101,7 +101,7 @@ fn gather(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 /// Whether the table is converted before it is looked up in, as older releases do where something else reads it too.
 fn is_converted_whole(work: &Work<'_>, table: Edge, stored: Edge) -> bool {
-    let is_shared = |edge: Edge| work.users(edge.node).len() > 1;
+    let is_shared = |edge: Edge| work.users(edge.node()).len() > 1;
     work.options.release.has(Change::ConvertsSharedTables) && (is_shared(table) || is_shared(stored))
 }
 
@@ -126,13 +126,13 @@ fn gather_half(work: &Work<'_>, node: usize, table: Edge) -> Option<Patch> {
 
 /// Where a matrix product shares the table, the zero point is converted when the model runs.
 fn gather_quantized(work: &Work<'_>, node: usize, mut weight: Weight) -> Patch {
-    let is_shared = |edge: Edge| work.users(edge.node).iter().any(|&(user, _)| user != node);
+    let is_shared = |edge: Edge| work.users(edge.node()).iter().any(|&(user, _)| user != node);
     let mut patch = Patch::new(work);
     if let (Some(zero_point), Some(table)) = (weight.zero_point, work.nodes[node].input(0))
         && is_shared(table)
     {
         let tensor = Tensor { dtype: DType::F32, ..work.tensor(zero_point).clone() };
-        let source = work.nodes[zero_point.node].source;
+        let source = work.nodes[zero_point.node()].source;
         let convert = Node::nameless(Op::Convert { to: DType::F32 }, Kind::Convert, source).writing(tensor);
         weight.zero_point = Some(Edge::of(patch.add(convert, [zero_point])));
     }

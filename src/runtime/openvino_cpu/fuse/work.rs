@@ -4,17 +4,21 @@
 //! [`ExecutionGraph`](crate::runtime::openvino_cpu::execution::ExecutionGraph). Nodes, uses and liveness are those of
 //! [`crate::rewrite`]; here is what this runtime knows of a node, and the roots of its graph.
 
+pub(super) use super::edge::Edge;
 use super::options::Options;
 use super::quantized::{Quantized, is_quantized};
+use super::roots::{LastWalk, Roots};
 use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Dims, Graph, Op, OpKind, Value};
 use crate::ids::{NodeId, TensorId};
-use crate::rewrite::{self, Body, Dialect, Source, Uses, WorkGraph};
+use crate::rewrite::{self, Body, Dialect, Uses, WorkGraph};
 use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
 use crate::shape::{Shapes, Symbol, SymbolicShapes};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// A rule of this runtime.
 pub(super) type Rule = rewrite::Rule<OpenVino>;
@@ -38,15 +42,6 @@ pub(super) enum Order {
     Parameters,
 }
 
-/// One output of one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Edge {
-    /// Position of the node.
-    pub node: usize,
-    /// Which output.
-    pub port: usize,
-}
-
 /// One dim of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Dim {
@@ -62,7 +57,7 @@ pub(super) struct Tensor {
     /// Element type.
     pub dtype: DType,
     /// Dims.
-    pub dims: SmallVec<[Dim; 6]>,
+    pub dims: SmallVec<[Dim; 4]>,
     /// Order in memory.
     pub layout: Layout,
 }
@@ -75,21 +70,21 @@ pub(super) struct Node {
     /// What it is executed as.
     pub kind: Kind,
     /// Its name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Layers that were fused into it, in order; of a lone layer its name.
-    pub originals: SmallVec<[Box<str>; 1]>,
+    pub originals: SmallVec<[Arc<str>; 1]>,
     /// The node of the file that it represents.
     pub source: NodeId,
     /// What it writes.
     pub outputs: SmallVec<[Tensor; 1]>,
     /// The elements of a small constant.
-    pub value: Option<Value>,
+    pub value: Option<Box<Value>>,
     /// A constant that is in the file as it is used.
     pub is_mapped: bool,
     /// Number of activations and arithmetic fused behind the first part.
-    pub n_fused: usize,
+    pub n_fused: u32,
     /// Input overwritten by a fused sum.
-    pub addend: Option<usize>,
+    pub addend: Option<u32>,
     /// The zero point of its data is an attribute.
     pub has_zero_point: bool,
     /// Outputs are in the input's bytes.
@@ -97,7 +92,7 @@ pub(super) struct Node {
     /// Sizes of an attention.
     pub attention: Option<Box<Attention>>,
     /// Weights of products that compute a state inside it.
-    pub inner: Vec<Tensor>,
+    pub inner: Box<[Tensor]>,
 }
 
 /// What is known of the free dims of the exported graph, by default nothing; `free_dims` finds and reads it.
@@ -118,14 +113,6 @@ pub(super) struct Work<'a> {
     pub shapes: &'a Shapes,
     /// How the model is compiled.
     pub options: Options,
-    /// Model outputs, by number.
-    pub results: Vec<usize>,
-    /// Model inputs, by number.
-    pub parameters: Vec<usize>,
-    /// Readers of variables, in the file's order.
-    pub reads: Vec<usize>,
-    /// Writers of variables, in the file's order.
-    pub assigns: Vec<usize>,
     /// Compiled with free dims.
     pub is_dynamic: bool,
     /// Element-wise nodes are channels-last where nothing decides.
@@ -144,13 +131,12 @@ pub(super) struct Work<'a> {
     pub is_skipped: Vec<bool>,
     /// By node, whether it stays f32; empty before types are settled.
     pub keeps_f32: Vec<bool>,
+    roots: Roots,
     rewritten: WorkGraph<Node>,
-}
-
-impl Source for Edge {
-    fn origin(self) -> usize {
-        self.node
-    }
+    /// The last order of the plugin's graph.
+    executed: LastWalk,
+    /// The last order of the model.
+    modelled: LastWalk,
 }
 
 impl Body for Node {
@@ -176,11 +162,11 @@ impl Dialect for OpenVino {
     type Work<'a> = Work<'a>;
     type Order = Order;
 
-    fn order(work: &Work<'_>, order: Order) -> Vec<usize> {
+    fn order(work: &Work<'_>, order: Order) -> Rc<Vec<usize>> {
         match order {
             Order::Model => work.model_order(),
             Order::Execution => work.order(),
-            Order::Parameters => work.parameters.clone(),
+            Order::Parameters => Rc::new(work.parameters().to_vec()),
         }
     }
 }
@@ -196,13 +182,6 @@ impl Deref for Work<'_> {
 impl DerefMut for Work<'_> {
     fn deref_mut(&mut self) -> &mut WorkGraph<Node> {
         &mut self.rewritten
-    }
-}
-
-impl Edge {
-    /// The first output of a node.
-    pub(super) fn of(node: usize) -> Edge {
-        Edge { node, port: 0 }
     }
 }
 
@@ -250,14 +229,14 @@ impl Default for Node {
             has_zero_point: false,
             is_view: false,
             attention: None,
-            inner: Vec::new(),
+            inner: Box::default(),
         }
     }
 }
 
 impl Node {
     /// A layer of this name, made of no other; it reads and writes nothing yet.
-    pub(super) fn named(name: impl Into<Box<str>>, op: Op, kind: Kind, source: NodeId) -> Node {
+    pub(super) fn named(name: impl Into<Arc<str>>, op: Op, kind: Kind, source: NodeId) -> Node {
         let name = name.into();
         Node { op, kind, originals: smallvec![name.clone()], name, source, ..Node::default() }
     }
@@ -303,7 +282,7 @@ pub(super) trait Build {
     }
 
     /// A made-up name of a layer whose type is `word`.
-    fn fresh_name(&mut self, word: &str) -> Box<str> {
+    fn fresh_name(&mut self, word: &str) -> Arc<str> {
         format!("{word}#{}", self.name_number()).into()
     }
 
@@ -322,7 +301,7 @@ pub(super) trait Build {
     fn add_constant(&mut self, tensor: Tensor, value: Option<Value>, source: NodeId) -> Edge {
         let constant =
             Node::nameless(Op::Constant(Constant { range: None, value: None }), Kind::Const, source);
-        Edge::of(self.add(Node { value, ..constant.writing(tensor) }, []))
+        Edge::of(self.add(Node { value: value.map(Box::new), ..constant.writing(tensor) }, []))
     }
 
     /// Adds a Reorder that leaves the bytes of `edge` where they are.
@@ -383,10 +362,6 @@ impl<'a> Work<'a> {
             graph,
             shapes,
             options,
-            results: Vec::new(),
-            parameters: Vec::new(),
-            reads: Vec::new(),
-            assigns: Vec::new(),
             is_dynamic,
             prefers_channels_last: prefers_channels_last(graph),
             free_dims: FreeDims::default(),
@@ -396,7 +371,10 @@ impl<'a> Work<'a> {
             quantized: Vec::new(),
             is_skipped: Vec::new(),
             keeps_f32: Vec::new(),
+            roots: Roots::default(),
             rewritten: WorkGraph::new(nodes, graph.nodes().len(), roots),
+            executed: LastWalk::default(),
+            modelled: LastWalk::default(),
         };
         for index in 0..work.nodes.len() {
             work.enlist(index);
@@ -407,20 +385,47 @@ impl<'a> Work<'a> {
 
     /// Drops readers of variables that are gone.
     pub(super) fn drop_unread(&mut self) {
-        let rewritten = &self.rewritten;
-        self.reads.retain(|&read| rewritten.is_alive(read));
+        let mut reads = std::mem::take(&mut self.roots_mut().reads);
+        reads.retain(|&read| self.is_alive(read));
+        self.roots_mut().reads = reads;
     }
 
     /// Lists a node where it is a root.
     fn enlist(&mut self, index: usize) {
-        let roots = match self.nodes[index].op {
-            Op::Result => &mut self.results,
-            Op::Parameter => &mut self.parameters,
-            Op::ReadValue(_) => &mut self.reads,
-            Op::Assign(_) => &mut self.assigns,
+        let list: fn(&mut Roots) -> &mut Vec<usize> = match self.nodes[index].op {
+            Op::Result => |roots| &mut roots.results,
+            Op::Parameter => |roots| &mut roots.parameters,
+            Op::ReadValue(_) => |roots| &mut roots.reads,
+            Op::Assign(_) => |roots| &mut roots.assigns,
             _ => return,
         };
-        roots.push(index);
+        list(self.roots_mut()).push(index);
+    }
+
+    /// Model outputs, by number.
+    pub(super) fn results(&self) -> &[usize] {
+        &self.roots.results
+    }
+
+    /// Model inputs, by number.
+    pub(super) fn parameters(&self) -> &[usize] {
+        &self.roots.parameters
+    }
+
+    /// Readers of variables, in the file's order.
+    pub(super) fn reads(&self) -> &[usize] {
+        &self.roots.reads
+    }
+
+    /// Writers of variables, in the file's order.
+    pub(super) fn assigns(&self) -> &[usize] {
+        &self.roots.assigns
+    }
+
+    /// The roots, to be changed.
+    pub(super) fn roots_mut(&mut self) -> &mut Roots {
+        self.rewritten.touch();
+        &mut self.roots
     }
 
     /// Who reads a node: (reader, input), each only while it exists.
@@ -440,12 +445,12 @@ impl<'a> Work<'a> {
 
     /// What an output holds.
     pub(super) fn tensor(&self, edge: Edge) -> &Tensor {
-        &self.nodes[edge.node].outputs[edge.port]
+        &self.nodes[edge.node()].outputs[edge.port()]
     }
 
     /// The node that writes input `index` of a node.
     pub(super) fn producer(&self, node: usize, index: usize) -> Option<usize> {
-        self.nodes[node].input(index).map(|edge| edge.node)
+        self.nodes[node].input(index).map(|edge| edge.node())
     }
 
     /// Whether an input of a node is a constant.
@@ -474,7 +479,7 @@ impl<'a> Work<'a> {
 
     /// Removes a writer of a variable, with whatever only it needed.
     pub(super) fn remove_assign(&mut self, assign: usize) {
-        self.assigns.retain(|&other| other != assign);
+        self.roots_mut().assigns.retain(|&other| other != assign);
         self.remove(assign);
     }
 
@@ -482,14 +487,19 @@ impl<'a> Work<'a> {
     ///
     /// Source: `Graph::SortTopologically`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp: a walk from
     /// MemoryInputs, then Outputs by number, then all that is left; inputs by port, a node after its inputs.
-    pub(super) fn order(&self) -> Vec<usize> {
-        let roots = self.reads.iter().chain(&self.results).chain(&self.assigns).chain(&self.parameters);
-        self.walk(roots.copied())
+    ///
+    /// Cost: nothing while the graph stays as it was; else linear in nodes and edges.
+    pub(super) fn order(&self) -> Rc<Vec<usize>> {
+        let Roots { results, parameters, reads, assigns } = &self.roots;
+        let roots = reads.iter().chain(results).chain(assigns).chain(parameters);
+        self.executed.of(self.state(), || self.walk(roots.copied()))
     }
 
     /// As [`order`](Self::order), from results, then assigns: the order of the model before it is a plugin's graph.
-    pub(super) fn model_order(&self) -> Vec<usize> {
-        self.walk(self.results.iter().chain(&self.assigns).chain(&self.parameters).copied())
+    pub(super) fn model_order(&self) -> Rc<Vec<usize>> {
+        let Roots { results, parameters, assigns, .. } = &self.roots;
+        let roots = results.iter().chain(assigns).chain(parameters);
+        self.modelled.of(self.state(), || self.walk(roots.copied()))
     }
 }
 
@@ -529,7 +539,7 @@ fn node_of(
     let inputs = graph.inputs(id).iter().map(|slot| {
         slot.map(|tensor| {
             let tensor = graph.tensor(tensor);
-            Edge { node: tensor.node.index(), port: tensor.port as usize }
+            Edge::new(tensor.node.index(), tensor.port as usize)
         })
     });
     let op = super::kind::imported(&source.op);

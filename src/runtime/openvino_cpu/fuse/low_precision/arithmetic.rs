@@ -44,7 +44,7 @@ fn sides(work: &Work<'_>, node: usize) -> Option<([Edge; 2], Sides)> {
 
 fn sum(work: &Work<'_>, node: usize) -> Option<Patch> {
     let (edges, sides) = sides(work, node)?;
-    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
     if is_const(edges[0]) || is_const(edges[1]) {
         let data = usize::from(is_const(edges[0]));
         return shift(work, node, data, edges, sides[data]?);
@@ -103,7 +103,7 @@ fn shift(work: &Work<'_>, node: usize, data: usize, edges: [Edge; 2], side: Dequ
 
 fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
     let (edges, sides) = sides(work, node)?;
-    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
     if is_const(edges[0]) || is_const(edges[1]) {
         let data = usize::from(is_const(edges[0]));
         return scale(work, node, edges[1 - data], sides[data]?);
@@ -133,7 +133,7 @@ fn scale(work: &Work<'_>, node: usize, constant: Edge, side: Dequantization) -> 
     let value =
         number(work, own).zip(number(work, constant)).map(|(own, other)| Value::floats([own * other]));
     let mut patch = Patch::new(work);
-    let scale = patch.add_constant(work.tensor(own).clone(), value, work.nodes[own.node].source);
+    let scale = patch.add_constant(work.tensor(own).clone(), value, work.nodes[own.node()].source);
     patch.set_inputs(node, [side.subtract.map_or(side.data, |subtract| Edge::of(subtract.node)), scale]);
     Some(patch)
 }
@@ -147,13 +147,13 @@ fn full_path(work: &Work<'_>, edges: [Edge; 2], sides: Sides) -> usize {
         _ => {}
     }
     let data = [0, 1].map(|side| sides[side].map_or(edges[side], |found| found.data));
-    let is_quantize = data.map(|edge| work.nodes[edge.node].kind == Kind::FakeQuantize);
+    let is_quantize = data.map(|edge| work.nodes[edge.node()].kind == Kind::FakeQuantize);
     match is_quantize {
         [true, false] => return 0,
         [false, true] => return 1,
         _ => {}
     }
-    let n_readers = data.map(|edge| work.users(edge.node).len());
+    let n_readers = data.map(|edge| work.users(edge.node()).len());
     if is_quantize[0] {
         match n_readers {
             [1, second] if second > 1 => return 0,
@@ -167,7 +167,7 @@ fn full_path(work: &Work<'_>, edges: [Edge; 2], sides: Sides) -> usize {
     if is_same && let Some(side) = [0, 1].into_iter().find(|&side| is_broadcast(work, parents[side])) {
         return side;
     }
-    let is_shared = [0, 1].map(|side| is_read_twice(work, data[side].node, parents[side]));
+    let is_shared = [0, 1].map(|side| is_read_twice(work, data[side].node(), parents[side]));
     match is_shared {
         [true, false] => return 1,
         [false, true] => return 0,
@@ -178,7 +178,7 @@ fn full_path(work: &Work<'_>, edges: [Edge; 2], sides: Sides) -> usize {
 
 /// The node above FakeQuantizes, and above the bias of a product the product.
 fn behind_bias(work: &Work<'_>, edge: Edge) -> usize {
-    let mut node = edge.node;
+    let mut node = edge.node();
     while work.nodes[node].kind == Kind::FakeQuantize
         && let Some(above) = work.producer(node, 0)
     {

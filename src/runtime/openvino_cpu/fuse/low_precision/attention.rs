@@ -55,7 +55,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     let product = Op::MatMul { transpose_a: false, transpose_b: false };
     let mut data = step(&multiply, &product, &scores, &[query, key]);
     // A mask of one constant number is nothing.
-    let is_number = |mask: &Edge| work.nodes[mask.node].is_const() && work.tensor(*mask).elements() == 1;
+    let is_number = |mask: &Edge| work.nodes[mask.node()].is_const() && work.tensor(*mask).elements() == 1;
     if let Some(mask) = of.input(3).filter(|mask| !is_number(mask)) {
         let add = Op::Binary(Binary::Add, Broadcast::Numpy);
         data = step(&add, &add, &scores, &[data, mask]);
@@ -76,9 +76,9 @@ fn swapped_order(work: &Work<'_>, key: Edge) -> Option<(Edge, Vec<i64>)> {
     let mut order: Vec<i64> = (0..rank as i64).collect();
     let last = rank.checked_sub(1).filter(|&last| last > 0)?;
     order.swap(last - 1, last);
-    let is_alone = work.nodes[key.node].kind == Kind::Transpose && work.only_user(key.node).is_some();
-    let both = work.ints(key.node, 1).filter(|_| is_alone).and_then(|own| composed(own, &order));
-    match (both, work.nodes[key.node].input(0)) {
+    let is_alone = work.nodes[key.node()].kind == Kind::Transpose && work.only_user(key.node()).is_some();
+    let both = work.ints(key.node(), 1).filter(|_| is_alone).and_then(|own| composed(own, &order));
+    match (both, work.nodes[key.node()].input(0)) {
         (Some(both), Some(above)) => Some((above, both)),
         _ => Some((key, order)),
     }
@@ -87,7 +87,7 @@ fn swapped_order(work: &Work<'_>, key: Edge) -> Option<(Edge, Vec<i64>)> {
 /// Whether a FakeQuantize writes a tensor that was moved since.
 fn is_quantized(work: &Work<'_>, mut edge: Edge) -> bool {
     for _ in 0..4 {
-        let node = &work.nodes[edge.node];
+        let node = &work.nodes[edge.node()];
         match node.op {
             Op::FakeQuantize { .. } => return true,
             Op::Reshape(_) | Op::Transpose | Op::Unsqueeze | Op::Squeeze { .. } => {

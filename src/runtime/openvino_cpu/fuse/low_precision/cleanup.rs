@@ -56,17 +56,17 @@ fn table(work: &Work<'_>, node: usize) -> Option<Patch> {
     weights::behind(work, read)?;
     let mut patch = Patch::new(work);
     let tensor = Tensor { dtype: DType::F32, ..work.tensor(read).clone() };
-    let folded = patch.add_constant(tensor, None, work.nodes[read.node].source);
+    let folded = patch.add_constant(tensor, None, work.nodes[read.node()].source);
     patch.set_input(node, 0, folded);
     Some(patch)
 }
 
 fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
     let read = work.nodes[node].input(0)?;
-    let is_convert = matches!(work.nodes[read.node].op, Op::Convert { .. });
-    let from = work.nodes[read.node].input(0).filter(|_| is_convert && work.reads_const(node, 1))?;
+    let is_convert = matches!(work.nodes[read.node()].op, Op::Convert { .. });
+    let from = work.nodes[read.node()].input(0).filter(|_| is_convert && work.reads_const(node, 1))?;
     let is_widened = !work.tensor(from).dtype.is_float() && work.tensor(read).dtype.is_float();
-    if !is_widened || work.nodes[from.node].is_const() {
+    if !is_widened || work.nodes[from.node()].is_const() {
         return None;
     }
     let mut patch = Patch::new(work);
@@ -99,12 +99,12 @@ fn fold(work: &Work<'_>, node: usize) -> Option<Patch> {
     weights::of(work, node)?;
     let read = work.nodes[node].input(1)?;
     // A product takes weights with their scale, as they are stored.
-    if work.nodes[node].kind == Kind::MatMul && work.nodes[read.node].kind != Kind::FakeQuantize {
+    if work.nodes[node].kind == Kind::MatMul && work.nodes[read.node()].kind != Kind::FakeQuantize {
         return None;
     }
     let mut patch = Patch::new(work);
     let tensor = Tensor { dtype: DType::F32, ..work.tensor(read).clone() };
-    let folded = patch.add_constant(tensor, None, work.nodes[read.node].source);
+    let folded = patch.add_constant(tensor, None, work.nodes[read.node()].source);
     patch.set_input(node, 1, folded);
     Some(patch)
 }

@@ -6,6 +6,7 @@ use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast};
 use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
+use std::sync::Arc;
 
 /// A dequantization: `(data - zero point) * scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +38,9 @@ impl Dequantization {
             Some((subtract, data)) => (Some(subtract), data),
             None => (None, above),
         };
-        let data = match work.nodes[data.node].op {
+        let data = match work.nodes[data.node()].op {
             Op::Convert { .. } => {
-                work.nodes[data.node].input(0).filter(|&from| is_low(work, from)).unwrap_or(data)
+                work.nodes[data.node()].input(0).filter(|&from| is_low(work, from)).unwrap_or(data)
             }
             _ => data,
         };
@@ -114,12 +115,12 @@ pub(super) fn add(
     work: &Work<'_>,
     of: Edge,
     tensor: &Tensor,
-    subtract: Option<(Box<str>, Edge)>,
-    (name, scale): (Box<str>, Edge),
+    subtract: Option<(Arc<str>, Edge)>,
+    (name, scale): (Arc<str>, Edge),
 ) -> Below {
     let source = work.nodes.len().checked_sub(1).map_or(NodeId::new(0), |_| source_of(work, of));
     let float = Tensor { dtype: DType::F32, ..tensor.clone() };
-    let binary = |name: Box<str>, kind| {
+    let binary = |name: Arc<str>, kind| {
         Node::named(name, Op::Binary(kind, Broadcast::Numpy), Kind::Eltwise, source).writing(float.clone())
     };
     let subtract = subtract.map(|(name, constant)| patch.add(binary(name, Binary::Subtract), [of, constant]));
@@ -130,7 +131,7 @@ pub(super) fn add(
 
 /// The node of the file behind a node; of one that the patch adds itself, the first.
 fn source_of(work: &Work<'_>, edge: Edge) -> NodeId {
-    if edge.node < work.nodes.len() { work.nodes[edge.node].source } else { NodeId::new(0) }
+    if edge.node() < work.nodes.len() { work.nodes[edge.node()].source } else { NodeId::new(0) }
 }
 
 /// Whether a tensor has bytes for elements.
@@ -140,16 +141,16 @@ pub(super) fn is_low(work: &Work<'_>, edge: Edge) -> bool {
 
 /// Arithmetic of this kind with a constant, and what else it reads.
 fn step(work: &Work<'_>, edge: Edge, kind: Binary) -> Option<(Step, Edge)> {
-    let node = &work.nodes[edge.node];
+    let node = &work.nodes[edge.node()];
     if !matches!(node.op, Op::Binary(own, _) if own == kind) || node.n_fused > 0 {
         return None;
     }
     let (first, second) = (node.input(0)?, node.input(1)?);
-    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
     match (is_const(first), is_const(second)) {
-        (false, true) => Some((Step { node: edge.node, constant: second }, first)),
+        (false, true) => Some((Step { node: edge.node(), constant: second }, first)),
         (true, false) if kind == Binary::Multiply => {
-            Some((Step { node: edge.node, constant: first }, second))
+            Some((Step { node: edge.node(), constant: first }, second))
         }
         _ => None,
     }
@@ -162,13 +163,13 @@ pub(super) fn constant(patch: &mut impl Build, dims: &[u64], source: NodeId) -> 
 
 /// A constant of its own with the numbers of another.
 pub(super) fn copy(work: &Work<'_>, patch: &mut Patch, of: Edge) -> Edge {
-    let node = &work.nodes[of.node];
-    patch.add_constant(work.tensor(of).clone(), node.value.clone(), node.source)
+    let node = &work.nodes[of.node()];
+    patch.add_constant(work.tensor(of).clone(), node.value.as_deref().cloned(), node.source)
 }
 
 /// The number in a constant of one.
 pub(super) fn number(work: &Work<'_>, edge: Edge) -> Option<f64> {
-    let values = work.nodes[edge.node].value.as_ref()?.to_floats();
+    let values = work.nodes[edge.node()].value.as_ref()?.to_floats();
     let first = *values.first()?;
     values.iter().all(|&value| value == first).then_some(first)
 }

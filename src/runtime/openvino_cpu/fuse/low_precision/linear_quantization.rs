@@ -41,7 +41,7 @@ pub(in super::super) const RULES: &[Rule] = &[
 
 fn pair(work: &Work<'_>, node: usize) -> Option<Patch> {
     let data = work.nodes[node].input(0)?;
-    let quantize = &work.nodes[data.node];
+    let quantize = &work.nodes[data.node()];
     if !matches!(quantize.op, Op::QuantizeLinear { .. }) {
         return None;
     }
@@ -50,7 +50,7 @@ fn pair(work: &Work<'_>, node: usize) -> Option<Patch> {
         DType::I8 => (-128.0, 127.0),
         _ => return None,
     };
-    let number = |input: usize| work.number(data.node, input);
+    let number = |input: usize| work.number(data.node(), input);
     let (scale, zero) = (number(1)?, number(2).unwrap_or(0.0));
     let mut patch = Patch::new(work);
     let limits = [least, most].map(|limit| {
@@ -69,7 +69,7 @@ fn pair(work: &Work<'_>, node: usize) -> Option<Patch> {
 fn weights(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[node];
     let (stored, scale) = (of.input(0)?, of.input(1)?);
-    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
     let is_zero = work.number(node, 2).is_none_or(|zero| zero == 0.0);
     if !is_const(stored) || !is_const(scale) || work.tensor(stored).dtype != DType::I8 || !is_zero {
         return None;
@@ -98,7 +98,7 @@ fn bias(work: &Work<'_>, node: usize) -> Option<Patch> {
     let tensor = of.outputs.first()?.clone();
     let mut dims: SmallVec<[u64; 6]> = tensor.dims.iter().map(|_| 1).collect();
     dims.iter_mut().skip(1).take(1).for_each(|dim| *dim = work.tensor(bias).elements());
-    if !work.nodes[bias.node].is_const() {
+    if !work.nodes[bias.node()].is_const() {
         return None;
     }
     let mut patch = Patch::new(work);

@@ -84,7 +84,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
         if port > 0 && !matches!(of.op, Op::Split { .. } | Op::VariadicSplit) {
             break;
         }
-        let edge = Edge { node, port };
+        let edge = Edge::new(node, port);
         let is_read =
             work.users(node).iter().any(|&(user, input)| work.nodes[user].input(input) == Some(edge));
         if !is_read {
@@ -121,5 +121,5 @@ fn along(work: &Work<'_>, old: Edge, tensor: &Tensor, patch: &mut Patch) -> Edge
     }
     let mut dims = vec![1; tensor.dims.len()];
     dims.iter_mut().skip(1).take(1).for_each(|dim| *dim = channels);
-    constant(patch, &dims, work.nodes[old.node].source)
+    constant(patch, &dims, work.nodes[old.node()].source)
 }

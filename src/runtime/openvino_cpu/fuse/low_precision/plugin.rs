@@ -88,15 +88,15 @@ fn limits(work: &Work<'_>, node: usize) -> Option<Patch> {
     let is_marked = |node: usize| work.is_skipped.get(node).copied().unwrap_or(false);
     let is_free = work.nodes[node].outputs.first()?.is_free();
     let above = work.nodes[node].input(0)?;
-    if !(is_free || is_marked(node) && is_marked(above.node)) {
+    if !(is_free || is_marked(node) && is_marked(above.node())) {
         return None;
     }
-    let of = &work.nodes[above.node];
-    work.only_user(above.node)?;
+    let of = &work.nodes[above.node()];
+    work.only_user(above.node())?;
     let data = match of.op {
         Op::Unary(Unary::Clamp) => of.input(0)?,
         Op::Binary(kind @ (Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide), _) => {
-            let (constant, data) = constant_and_other(work, above.node, kind)?;
+            let (constant, data) = constant_and_other(work, above.node(), kind)?;
             let is_swapped = of.input(0) == Some(constant);
             if is_swapped && matches!(kind, Binary::Subtract | Binary::Divide) {
                 return None;
@@ -119,7 +119,7 @@ fn limits(work: &Work<'_>, node: usize) -> Option<Patch> {
 /// product, else the second.
 fn is_along_channels(work: &Work<'_>, constant: Edge, data: Edge) -> bool {
     let (own, dims) = (&work.tensor(constant).dims, &work.tensor(data).dims);
-    let axis = match work.nodes[data.node].kind {
+    let axis = match work.nodes[data.node()].kind {
         Kind::FullyConnected | Kind::MatMul => dims.len().saturating_sub(1),
         _ => 1,
     };

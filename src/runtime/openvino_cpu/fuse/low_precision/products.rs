@@ -17,6 +17,7 @@ use super::weights::{self, Weights};
 use crate::graph::Op;
 use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
+use std::sync::Arc;
 
 /// Convolutions.
 pub(super) const CONVOLUTION: Rule = Rule {
@@ -117,7 +118,7 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
-fn named(product: &str, word: &str) -> Box<str> {
+fn named(product: &str, word: &str) -> Arc<str> {
     format!("{product}/{word}").into()
 }
 

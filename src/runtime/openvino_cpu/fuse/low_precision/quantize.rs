@@ -35,13 +35,13 @@ pub(super) const RULE: Rule = Rule {
 
 fn relu(work: &Work<'_>, node: usize) -> Option<Patch> {
     let above = work.nodes[node].input(0)?;
-    let is_relu = matches!(work.nodes[above.node].op, Op::Unary(Unary::Relu));
+    let is_relu = matches!(work.nodes[above.node()].op, Op::Unary(Unary::Relu));
     let lowest = work.producer(node, 1).and_then(|low| work.nodes[low].value.as_ref())?;
-    if !is_relu || work.only_user(above.node).is_none() || lowest.to_floats().iter().any(|&low| low < 0.0) {
+    if !is_relu || work.only_user(above.node()).is_none() || lowest.to_floats().iter().any(|&low| low < 0.0) {
         return None;
     }
     let mut patch = Patch::new(work);
-    patch.set_input(node, 0, work.nodes[above.node].input(0)?);
+    patch.set_input(node, 0, work.nodes[above.node()].input(0)?);
     Some(patch)
 }
 
@@ -122,19 +122,19 @@ fn before(limit: f64, kind: Binary, constant: f64) -> Option<f64> {
 ///
 /// Source: `FakeQuantizeTransformation::fuseElementwise` and `checkElementwise`.
 fn through_arithmetic(work: &Work<'_>, edge: Edge) -> Option<(Edge, Binary, Option<f64>)> {
-    let node = &work.nodes[edge.node];
+    let node = &work.nodes[edge.node()];
     let Op::Binary(kind @ (Binary::Multiply | Binary::Subtract | Binary::Add), _) = node.op else {
         return None;
     };
     let (first, second) = (node.input(0)?, node.input(1)?);
-    let is_const = |edge: Edge| work.nodes[edge.node].is_const();
+    let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
     let (data, constant) = match (is_const(first), is_const(second)) {
         (false, true) => (first, second),
         (true, false) if kind != Binary::Subtract => (second, first),
         _ => return None,
     };
     let is_positive = |edge: Edge| {
-        let value = work.nodes[edge.node].value.as_ref();
+        let value = work.nodes[edge.node()].value.as_ref();
         value.is_none_or(|value| value.to_floats().iter().all(|&number| number > 0.0))
     };
     let is_fit = match kind {
@@ -156,10 +156,10 @@ fn through_arithmetic(work: &Work<'_>, edge: Edge) -> Option<(Edge, Binary, Opti
 pub(super) fn is_bias(work: &Work<'_>, data: Edge) -> bool {
     let mut edge = data;
     for _ in 0..3 {
-        let node = &work.nodes[edge.node];
+        let node = &work.nodes[edge.node()];
         match node.op {
             Op::Convolution(_) | Op::ConvolutionBackpropData(_) | Op::MatMul { .. } => return true,
-            Op::Binary(Binary::Multiply | Binary::Subtract, _) if work.reads_const(edge.node, 1) => {
+            Op::Binary(Binary::Multiply | Binary::Subtract, _) if work.reads_const(edge.node(), 1) => {
                 let Some(above) = node.input(0) else { return false };
                 edge = above;
             }

@@ -26,26 +26,26 @@ pub(in super::super) fn choose(work: &mut Work<'_>) {
     let order = work.model_order();
     let mut sets = Sets { parent: (0..work.nodes.len()).collect(), allowed: vec![U8 | I8; work.nodes.len()] };
     let mut is_constant = vec![false; work.nodes.len()];
-    for &node in &order {
+    for &node in order.iter() {
         let of = &work.nodes[node];
         let mut inputs = of.inputs().iter().flatten();
         is_constant[node] =
-            of.is_const() || !of.inputs().is_empty() && inputs.all(|edge| is_constant[edge.node]);
+            of.is_const() || !of.inputs().is_empty() && inputs.all(|edge| is_constant[edge.node()]);
         if is_preserved(work, node) {
             let n_data = if matches!(of.op, Op::Concat { .. }) { of.inputs().len() } else { 1 };
             let data = of.inputs().iter().take(n_data).flatten();
-            data.for_each(|edge| sets.join(edge.node, node));
+            data.for_each(|edge| sets.join(edge.node(), node));
         }
         for input in 0..of.inputs().len().min(2) {
             if let (Some(edge), Some(allowed)) = (of.input(input), restriction(work, node, input)) {
-                sets.restrict(edge.node, allowed);
+                sets.restrict(edge.node(), allowed);
             }
         }
     }
     let mut chosen = vec![None; work.nodes.len()];
-    for node in order {
+    for &node in order.iter() {
         let of = &work.nodes[node];
-        let is_activation = of.input(0).is_some_and(|edge| !is_constant[edge.node]);
+        let is_activation = of.input(0).is_some_and(|edge| !is_constant[edge.node()]);
         if is_activation && is_supported(&of.op) && has_constant_limits(work, node) {
             let set = sets.find(node);
             let found = quantized(own_type(work, node), sets.allowed[set]);

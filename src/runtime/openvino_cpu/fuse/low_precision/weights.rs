@@ -29,11 +29,11 @@ pub(super) fn of(work: &Work<'_>, node: usize) -> Option<Weights> {
 /// The weights behind a tensor.
 pub(super) fn behind(work: &Work<'_>, mut edge: Edge) -> Option<Weights> {
     let mut is_reshaped = false;
-    while let Op::Reshape(_) | Op::Unsqueeze | Op::Squeeze { .. } = work.nodes[edge.node].op {
+    while let Op::Reshape(_) | Op::Unsqueeze | Op::Squeeze { .. } = work.nodes[edge.node()].op {
         is_reshaped = true;
-        edge = work.nodes[edge.node].input(0)?;
+        edge = work.nodes[edge.node()].input(0)?;
     }
-    let of = &work.nodes[edge.node];
+    let of = &work.nodes[edge.node()];
     if is_supported(&of.op) {
         let is_constant = |edge: Edge| constant(work, edge).is_some();
         let limits = (1..5).all(|input| of.input(input).is_some_and(is_constant));
@@ -45,18 +45,18 @@ pub(super) fn behind(work: &Work<'_>, mut edge: Edge) -> Option<Weights> {
     }
     let scale = constant(work, of.input(1)?)?;
     let convert = of.input(0)?;
-    if !matches!(work.nodes[convert.node].op, Op::Convert { .. }) {
+    if !matches!(work.nodes[convert.node()].op, Op::Convert { .. }) {
         return None;
     }
-    let stored = work.nodes[convert.node].input(0)?;
-    let is_i8 = work.nodes[stored.node].is_const() && work.tensor(stored).dtype == DType::I8;
+    let stored = work.nodes[convert.node()].input(0)?;
+    let is_i8 = work.nodes[stored.node()].is_const() && work.tensor(stored).dtype == DType::I8;
     is_i8.then_some(Weights { stored: (!is_reshaped).then_some(stored), scale })
 }
 
 /// The constant behind conversions.
 fn constant(work: &Work<'_>, mut edge: Edge) -> Option<Edge> {
     for _ in 0..3 {
-        let node = &work.nodes[edge.node];
+        let node = &work.nodes[edge.node()];
         match node.op {
             _ if node.is_const() => return Some(edge),
             Op::Convert { .. } => edge = node.input(0)?,
@@ -71,7 +71,7 @@ impl Weights {
     pub(super) fn edge(&self, work: &Work<'_>, node: usize, patch: &mut Patch) -> Option<Edge> {
         let read = work.nodes[node].input(1)?;
         let tensor = Tensor { dtype: DType::I8, ..work.tensor(read).clone() };
-        let source = work.nodes[read.node].source;
+        let source = work.nodes[read.node()].source;
         Some(self.stored.unwrap_or_else(|| patch.add_constant(tensor, None, source)))
     }
 }

@@ -113,8 +113,8 @@ impl Groups {
     fn settle(&mut self, merged: &mut Group, group: usize) {
         let mut inputs: Vec<(Edge, usize)> = Vec::with_capacity(merged.inputs.len());
         for &(edge, uses) in &merged.inputs {
-            if self.find(edge.node) == Some(group) {
-                let written = merged.outputs.iter_mut().find(|(member, _)| *member == edge.node);
+            if self.find(edge.node()) == Some(group) {
+                let written = merged.outputs.iter_mut().find(|(member, _)| *member == edge.node());
                 if let Some((_, readers)) = written {
                     *readers = readers.saturating_sub(uses);
                 }
@@ -135,7 +135,7 @@ impl Groups {
         }
         let own = self.find(node);
         for edge in work.nodes[node].inputs().iter().flatten() {
-            if let Some(group) = self.find(edge.node).filter(|&group| Some(group) != own) {
+            if let Some(group) = self.find(edge.node()).filter(|&group| Some(group) != own) {
                 let place = self.place(node);
                 self.all[group].readers.push(Reverse((place, node)));
             }
@@ -165,7 +165,9 @@ impl Groups {
         let (mut after, mut before) = (self.after(work, &edges), usize::MAX);
         let mut joined: Vec<usize> = Vec::new();
         for edge in &edges {
-            let Some(group) = self.find(edge.node).filter(|group| !joined.contains(group)) else { continue };
+            let Some(group) = self.find(edge.node()).filter(|group| !joined.contains(group)) else {
+                continue;
+            };
             let read: Vec<Edge> = self.all[group].inputs.iter().map(|&(edge, _)| edge).collect();
             let (from, to) = (after.max(self.after(work, &read)), before.min(self.before(group)));
             if from < to {
@@ -184,8 +186,8 @@ impl Groups {
         let mut inputs: Vec<Edge> = Vec::new();
         let mut within: Vec<(usize, usize)> = Vec::new();
         for (edge, uses) in reads {
-            if self.find(edge.node).is_some_and(|group| joined.contains(&group)) {
-                within.push((edge.node, uses));
+            if self.find(edge.node()).is_some_and(|group| joined.contains(&group)) {
+                within.push((edge.node(), uses));
             } else if !inputs.contains(&edge) && !is_number(work, edge) {
                 inputs.push(edge);
             }
@@ -205,8 +207,8 @@ impl Groups {
     fn after(&mut self, work: &Work<'_>, edges: &[Edge]) -> usize {
         let mut after = 0;
         for edge in edges {
-            if !matches!(work.nodes[edge.node].kind, Kind::Const | Kind::Input) {
-                after = after.max(self.place(edge.node) + 1);
+            if !matches!(work.nodes[edge.node()].kind, Kind::Const | Kind::Input) {
+                after = after.max(self.place(edge.node()) + 1);
             }
         }
         after
@@ -238,5 +240,5 @@ fn n_results(work: &Work<'_>, node: usize) -> usize {
 
 /// Whether an edge reads a constant of one number, which is inside of a Subgraph.
 pub(super) fn is_number(work: &Work<'_>, edge: Edge) -> bool {
-    work.nodes[edge.node].is_const() && work.tensor(edge).elements() == 1
+    work.nodes[edge.node()].is_const() && work.tensor(edge).elements() == 1
 }
