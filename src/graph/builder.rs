@@ -97,6 +97,13 @@ impl Builder {
         Builder { graph: Graph { file: file.to_owned(), format, ..Graph::default() }, connected: Vec::new() }
     }
 
+    /// Makes place for so many further nodes, with an output each.
+    pub fn reserve(&mut self, nodes: usize) {
+        self.graph.nodes.reserve(nodes);
+        self.graph.tensors.reserve(nodes);
+        self.connected.reserve(nodes);
+    }
+
     /// Names the model.
     pub fn set_name(&mut self, name: &str) {
         self.graph.name = self.text(name);

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// Concrete dims of a tensor.
-pub type Dims = SmallVec<[u64; 6]>;
+pub type Dims = SmallVec<[u64; 4]>;
 
 /// A declared dimension: an interval of sizes; equal ends mean a known dim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +42,7 @@ impl Dim {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartialShape {
     /// The dims; `None`: even the rank is unknown.
-    pub dims: Option<SmallVec<[Dim; 6]>>,
+    pub dims: Option<SmallVec<[Dim; 4]>>,
 }
 
 impl PartialShape {

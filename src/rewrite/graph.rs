@@ -354,15 +354,16 @@ impl<B: Body> WorkGraph<B> {
     pub(crate) fn walk(&self, roots: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.nodes.len());
         let mut is_seen = vec![false; self.nodes.len()];
-        let mut stack: Vec<(usize, usize)> = Vec::new();
+        // Of 32 bits each: a chain is as deep as it has nodes.
+        let mut stack: Vec<(u32, u32)> = Vec::new();
         for root in roots {
             if !std::mem::replace(&mut is_seen[root], true) {
-                stack.push((root, 0));
+                stack.push((root as u32, 0));
             }
             while let Some((node, input)) = stack.last_mut() {
-                match self.nodes[*node].inputs.get(*input) {
+                match self.nodes[*node as usize].inputs.get(*input as usize) {
                     None => {
-                        order.push(*node);
+                        order.push(*node as usize);
                         stack.pop();
                     }
                     Some(source) => {
@@ -370,7 +371,7 @@ impl<B: Body> WorkGraph<B> {
                         if let Some(writer) = source.and_then(|source| self.writers[source.origin()])
                             && !std::mem::replace(&mut is_seen[writer], true)
                         {
-                            stack.push((writer, 0));
+                            stack.push((writer as u32, 0));
                         }
                     }
                 }

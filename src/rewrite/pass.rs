@@ -3,7 +3,6 @@
 use super::graph::{Body, WorkGraph};
 use super::patch::Patch;
 use smallvec::SmallVec;
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::DerefMut;
 use std::rc::Rc;
@@ -163,13 +162,13 @@ pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]
 struct Visits<D: Dialect> {
     order: D::Order,
     nodes: Rc<Vec<usize>>,
-    /// Of the next passes, positions in the order; the first is that of the pass to come.
-    found: VecDeque<Vec<u32>>,
+    /// Of the next passes, positions in the order; the last is that of the pass to come.
+    found: Vec<Vec<u32>>,
 }
 
 impl<D: Dialect> Visits<D> {
     fn new(work: &D::Work<'_>, order: D::Order) -> Visits<D> {
-        Visits { order, nodes: D::order(work, order), found: VecDeque::new() }
+        Visits { order, nodes: D::order(work, order), found: Vec::new() }
     }
 
     /// Finds the nodes of some of the next passes, as far as they have this order, unless those of the first are known.
@@ -183,7 +182,8 @@ impl<D: Dialect> Visits<D> {
         });
         // Those that are not part of the run are skipped when it is their turn, too.
         let rules = rules.filter(|(pass, _)| (pass.when)(work)).map(|(_, rules)| rules);
-        let rules: SmallVec<[&[Rule<D>]; AHEAD]> = rules.take(count).collect();
+        let mut rules: SmallVec<[&[Rule<D>]; AHEAD]> = rules.take(count).collect();
+        rules.reverse();
         self.found.resize(rules.len(), Vec::new());
         for (position, &node) in self.nodes.iter().enumerate() {
             let body = &work.nodes[node];
@@ -197,7 +197,7 @@ impl<D: Dialect> Visits<D> {
 
     /// Tries the rules of the pass to come; whether the graph changed, after which nothing here holds.
     fn visit(&mut self, work: &mut D::Work<'_>, rules: &[Rule<D>]) -> bool {
-        for position in self.found.pop_front().unwrap_or_default() {
+        for position in self.found.pop().unwrap_or_default() {
             let at = position as usize;
             if sweep(work, &self.nodes[at..=at], rules) {
                 // A change may make rules match nodes for which they were not.

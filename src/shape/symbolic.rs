@@ -189,7 +189,7 @@ fn as_exported(graph: &Graph, id: TensorId, symbols: &mut Symbols) -> TensorInfo
     info
 }
 
-fn of_declared(dtype: DType, dims: &Option<smallvec::SmallVec<[crate::graph::Dim; 6]>>) -> TensorInfo {
+fn of_declared(dtype: DType, dims: &Option<smallvec::SmallVec<[crate::graph::Dim; 4]>>) -> TensorInfo {
     match dims {
         Some(dims) => TensorInfo::of_shape(
             dtype,

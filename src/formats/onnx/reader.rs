@@ -80,6 +80,11 @@ pub(super) fn read_graph<'m>(
         declared: FxHashMap::default(),
         pending: Vec::new(),
     };
+    // At least so many, each of which the message has been counted to have.
+    let count = proto.initializer.len() + proto.input.len() + proto.node.len();
+    reader.names.reserve(count);
+    reader.pending.reserve(count + proto.output.len());
+    reader.builder.reserve(count + proto.output.len());
     reader.initializers(proto, scope)?;
     reader.inputs(proto, scope)?;
     for info in proto.value_info.iter().chain(&proto.output) {

@@ -85,7 +85,7 @@ fn emit(context: &mut Context<'_>, dtype: DType, is_reduced: &[bool], keep_dims:
 
 fn fold(kind: Reduce, input: &TensorInfo, value: &Value, is_reduced: &[bool]) -> Option<Value> {
     let dims = input.dims.as_deref()?;
-    let folded: SmallVec<[u64; 6]> =
+    let folded: SmallVec<[u64; 4]> =
         dims.iter().zip(is_reduced).map(|(&dim, &reduced)| if reduced { 1 } else { dim }).collect();
     let groups = layout::offsets(dims, 0, &layout::broadcast_strides(&folded, dims.len()))?;
     arithmetic::reduce(kind, value, &groups, layout::small_count(&folded)?, input.dtype)

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use std::mem::{Discriminant, discriminant};
 
 /// The first constant of each value.
-type Constants = FxHashMap<(DType, SmallVec<[u64; 6]>, SmallVec<[i64; 4]>), usize>;
+type Constants = FxHashMap<(DType, SmallVec<[u64; 4]>, SmallVec<[i64; 4]>), usize>;
 
 /// What equal nodes agree in before their attributes are compared.
 type Key = (Discriminant<Op>, SmallVec<[Option<Edge>; 4]>);

@@ -7,17 +7,25 @@ use crate::graph::op::Reduce;
 use crate::rewrite::Vertex;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, Kind, Output, Port};
 use crate::schedule::NodeRef;
+use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The nodes in execution order, with edges between steps.
-pub(super) fn freeze(work: &Work<'_>) -> Vec<ExecutedNode> {
+///
+/// What the graph under rewriting has of names goes with them.
+pub(super) fn freeze(mut work: Work<'_>) -> Vec<ExecutedNode> {
     let order = work.order();
     let mut steps = vec![0_u32; work.nodes.len()];
     for (step, &index) in order.iter().enumerate() {
         steps[index] = step as u32;
     }
-    let executed = |&index: &usize| ExecutedNode {
-        n_pieces: n_pieces(work, index),
-        ..executed(&work.nodes[index], &steps)
+    let nameless: Arc<str> = "".into();
+    let executed = |&index: &usize| {
+        let n_pieces = n_pieces(&work, index);
+        let node = &mut work.nodes[index];
+        let name = std::mem::replace(&mut node.name, nameless.clone());
+        let originals = std::mem::take(&mut node.originals);
+        executed(node, (name, originals), &steps, n_pieces)
     };
     order.iter().map(executed).collect()
 }
@@ -36,7 +44,12 @@ fn n_pieces(work: &Work<'_>, node: usize) -> u64 {
     output.elements().checked_div(piece).unwrap_or(0)
 }
 
-fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
+fn executed(
+    node: &Vertex<Node>,
+    (name, originals): (Arc<str>, SmallVec<[Arc<str>; 1]>),
+    steps: &[u32],
+    n_pieces: u64,
+) -> ExecutedNode {
     let inputs = node.inputs().iter().flatten();
     let output = |tensor: &Tensor| Output {
         dtype: executed_type(&node.kind, tensor.dtype),
@@ -48,8 +61,8 @@ fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
     let is_nameless = node.kind == Kind::Reorder;
     ExecutedNode {
         kind: node.kind.clone(),
-        name: node.name.clone(),
-        originals: if is_nameless { Default::default() } else { node.originals.clone() },
+        name,
+        originals: if is_nameless { SmallVec::new() } else { originals },
         source: NodeRef { graph: 0, node: node.source },
         inputs: inputs.map(|edge| Port { step: steps[edge.node()], port: edge.port() as u32 }).collect(),
         outputs: if matches!(node.kind, Kind::Output | Kind::MemoryOutput) {
@@ -69,7 +82,7 @@ fn executed(node: &Vertex<Node>, steps: &[u32]) -> ExecutedNode {
         has_parts: matches!(node.op, Op::Reduce { kind, .. } if has_parts(kind)),
         is_mapped: node.is_mapped,
         inner: node.inner.iter().map(output).collect(),
-        n_pieces: 0,
+        n_pieces,
     }
 }
 

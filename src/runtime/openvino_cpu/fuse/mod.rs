@@ -113,9 +113,10 @@ pub(super) fn execution_graph_after(
     if options.is_paged && !work.is_paged {
         assumptions.push(assumptions::not_paged());
     }
+    let is_dynamic = work.is_dynamic;
     Ok(ExecutionGraph {
-        nodes: freeze::freeze(&work),
-        is_dynamic: work.is_dynamic,
+        nodes: freeze::freeze(work),
+        is_dynamic,
         precision: options.precision,
         kv_precision: options.kv_precision.or_else(|| exported_kv_precision(graph)),
         assumptions,

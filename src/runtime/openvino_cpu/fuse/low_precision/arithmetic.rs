@@ -62,7 +62,7 @@ fn sum(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[node];
     let tensor = of.outputs.first()?;
     let mut patch = Patch::new(work);
-    let dims = |side: Option<Dequantization>| -> SmallVec<[u64; 6]> {
+    let dims = |side: Option<Dequantization>| -> SmallVec<[u64; 4]> {
         let dims = side.map(|side| &work.tensor(side.multiply.constant).dims);
         dims.into_iter().flatten().map(|dim| dim.size).collect()
     };

@@ -79,7 +79,7 @@ fn weights(work: &Work<'_>, node: usize) -> Option<Patch> {
     if scales != 1 && work.tensor(stored).dims.first().is_none_or(|dim| dim.size != scales) {
         return None;
     }
-    let mut dims: SmallVec<[u64; 6]> = float.dims.iter().map(|_| 1).collect();
+    let mut dims: SmallVec<[u64; 4]> = float.dims.iter().map(|_| 1).collect();
     dims.iter_mut().take(1).for_each(|dim| *dim = scales);
     let mut patch = Patch::new(work);
     let convert = Node::nameless(Op::Convert { to: DType::F32 }, Kind::Convert, of.source);
@@ -96,7 +96,7 @@ fn bias(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[node];
     let &[Some(data), Some(filters), Some(bias)] = of.inputs() else { return None };
     let tensor = of.outputs.first()?.clone();
-    let mut dims: SmallVec<[u64; 6]> = tensor.dims.iter().map(|_| 1).collect();
+    let mut dims: SmallVec<[u64; 4]> = tensor.dims.iter().map(|_| 1).collect();
     dims.iter_mut().skip(1).take(1).for_each(|dim| *dim = work.tensor(bias).elements());
     if !work.nodes[bias.node()].is_const() {
         return None;
