@@ -116,11 +116,11 @@ def fan_out(n):
 
 
 def outputs(n):
-    """A chain of which every node is an output of the model."""
+    """A chain of which every node is an output of the model; outputs are half of the nodes."""
     yield value(11, "x", [64])
-    for at in range(n):
+    for at in range(n // 2):
         yield node(["Relu", "Sigmoid", "Tanh"][at % 3], [f"v{at - 1}" if at else "x"], [f"v{at}"])
-    for at in range(n):
+    for at in range(n // 2):
         yield value(12, f"v{at}", [64])
 
 
@@ -181,10 +181,10 @@ def captures(n):
 
 
 def bodies(n):
-    """Bodies with ten nodes each, one behind the other."""
+    """Bodies with ten nodes each, one behind the other; inputs and outputs of a body are nodes."""
     yield value(11, "x", [64])
     yield value(11, "b", [], BOOL)
-    count = n // 20
+    count = n // 25
     for at in range(count):
         before, after = f"v{at - 1}" if at else "x", f"v{at}" if at < count - 1 else "y"
         branches = []
