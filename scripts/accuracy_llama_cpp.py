@@ -105,21 +105,25 @@ def devices(binary, folder, record, verbose):
 
 
 def projector(binary, folder, record, verbose):
-    """Whether the warm-up of a projector of images is predicted exactly: the sum of weights and compute, and nodes."""
+    """Whether a pass of a projector of images is predicted exactly: weights and compute, of each device where there is one, and nodes."""
     file = folder / f"{record['model']}.gguf"
     if not file.exists():
         make = [sys.executable, str(HERE / "make_gguf.py"), record["model"], str(file), "--cut"]
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
-    command = [binary, "vit", str(file), "--flash-attn", WORDS[record["settings"]["fa"]], "--json", "-"]
+    settings = record["settings"]
+    command = [binary, "vit", str(file), "--flash-attn", WORDS[settings["fa"]], "--json", "-"]
+    command += ["--image", "x".join(map(str, settings["image"]))] if "image" in settings else []
+    command += ["--device", "cuda0"] if "devices" in record else []
     found = subprocess.run(command, capture_output=True, text=True)
     if found.returncode not in (0, 3):
         print("ERROR", record["model"], found.stderr.strip().splitlines()[:1])
         return False
     cpp = json.loads(found.stdout)["llama_cpp"]
-    own = (sum(row["model_bytes"] + row["compute_bytes"] for row in cpp["breakdown"]), cpp["graph_nodes"])
-    wanted = (record["total"], record["nodes"])
+    rows = {row["buffer_type"]: row["model_bytes"] + row["compute_bytes"] for row in cpp["breakdown"]}
+    own = (sum(rows.values()), rows if "devices" in record else None, cpp["graph_nodes"])
+    wanted = (record["total"], record.get("devices"), record["nodes"])
     if own != wanted or verbose:
-        print("equal" if own == wanted else "DIFFERS", record["model"], record["settings"], "predicted", own, "reported", wanted)
+        print("equal" if own == wanted else "DIFFERS", record["model"], settings, "predicted", own, "reported", wanted)
     return own == wanted
 
 

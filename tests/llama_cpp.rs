@@ -179,6 +179,48 @@ fn checkpoints_hold_windows_and_states_and_the_prompt_cache_its_limit() {
     assert_eq!(more_with("mini-gemma3", &cli, &[("cache-ram", "16"), ("ctx-checkpoints", "3")]), 0);
 }
 
+/// Model buffers of the small Llama in Q4_0, and file-backed and anonymous bytes after loading.
+fn loaded(options: &[(&str, &str)]) -> (BTreeMap<String, u64>, [u64; 2]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf");
+    let mut request = Request::new(Task::language(16));
+    let base = Options::default().with("ctx-size", "512").with("front-end", "library");
+    request.options = options.iter().fold(base, |made, (name, value)| made.with(*name, *value));
+    let report = analysis::analyze(&folder.join("mini-llama-q4_0.gguf"), &request).unwrap();
+    let rows = report.llama_cpp.unwrap().breakdown;
+    let rows = rows.iter().filter(|row| row.model_bytes > 0);
+    let load = report.phases.iter().find(|phase| phase.name == "load").unwrap();
+    let bytes = [load.file_resident_bytes, load.heap_peak_bytes];
+    (rows.map(|row| (row.buffer_type.clone(), row.model_bytes)).collect(), bytes)
+}
+
+/// The sizes are those that the built llama.cpp printed for this header: CPU_REPACK 663,552 and CPU 72,320, or CPU 735,872.
+///
+/// Source: llama.cpp 0.5.0, src/llama-model-loader.cpp (`create_tensor`, `load_all_data`), src/llama-mmap.cpp (`llama_mlock`).
+#[test]
+fn weights_are_mapped_read_or_packed() {
+    let rows = |list: &[(&str, u64)]| -> BTreeMap<String, u64> {
+        list.iter().map(|&(name, bytes)| (name.to_owned(), bytes)).collect()
+    };
+    let (packed, rest, all) = (663_552, 72_320, 735_872);
+    let (own, [file, heap]) = loaded(&[]);
+    // The span of the file from the first mapped tensor to the last has packed ones in it.
+    assert_eq!((own["CPU_REPACK"], own["CPU_Mapped"] > rest), (packed, true));
+    let (own, [read_file, read_heap]) = loaded(&[("no-mmap", "true")]);
+    assert_eq!(own, rows(&[("CPU_REPACK", packed), ("CPU", rest)]));
+    assert_eq!(read_heap - heap, rest);
+    assert!(read_file < file);
+    let (own, [stored_file, stored_heap]) = loaded(&[("no-repack", "true")]);
+    assert_eq!(own, rows(&[("CPU_Mapped", all)]));
+    assert_eq!((stored_file - read_file, heap - stored_heap), (all, packed));
+    let (own, [_, heap_of_all]) = loaded(&[("no-repack", "true"), ("no-mmap", "true")]);
+    assert_eq!((own, heap_of_all - stored_heap), (rows(&[("CPU", all)]), all));
+    // Pages are pinned where they are.
+    assert_eq!(loaded(&[("mlock", "true")]), loaded(&[]));
+    // Blocks of 32 elements without a factor of their own in tiles; every product is there, also those with the output.
+    let (own, _) = loaded(&[("isa", "amx"), ("no-mmap", "true")]);
+    assert_eq!(own, rows(&[("AMX", 730_752), ("CPU", rest)]));
+}
+
 #[test]
 fn heads_that_are_not_whole_blocks_are_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf");
@@ -197,21 +239,48 @@ fn projectors_are_warmed_up_with_the_recorded_bytes() {
     let recorded: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("projectors.json")).unwrap()).unwrap();
     let records = recorded["projectors"].as_array().unwrap();
-    assert!(records.len() >= 18);
+    assert!(records.len() >= 65);
     for record in records {
         let name = record["model"].as_str().unwrap();
         let mut request = Request::new(Task::Vision { patches: None, tiles: None, part: None });
-        let flash = if record["settings"]["fa"].as_i64() == Some(1) { "on" } else { "off" };
+        let side = |index: usize| record["settings"]["image"][index].as_u64();
+        request.base.image = side(0).zip(side(1));
+        let flash = flash(record["settings"]["fa"].as_i64());
         request.options = Options::default().with("flash-attn", flash);
+        if record["devices"].is_object() {
+            request.options = request.options.with("device", "cuda0");
+        }
         let report = analysis::analyze(&folder.join(format!("{name}.gguf")), &request).unwrap();
         let found = report.llama_cpp.unwrap();
-        let total: u64 = found.breakdown.iter().map(|row| row.model_bytes + row.compute_bytes).sum();
-        assert_eq!(
-            (total, found.graph_nodes),
-            (record["total"].as_u64().unwrap(), record["nodes"].as_u64().unwrap()),
-            "{name}, flash attention {flash}"
-        );
+        let own: BTreeMap<&str, u64> = found
+            .breakdown
+            .iter()
+            .map(|row| (row.buffer_type.as_str(), row.model_bytes + row.compute_bytes))
+            .collect();
+        let what = format!("{name}, flash attention {flash}");
+        for (device, bytes) in record["devices"].as_object().into_iter().flatten() {
+            assert_eq!(own.get(device.as_str()), bytes.as_u64().as_ref(), "{device}, {what}");
+            assert_eq!(found.graph_splits, record["splits"].as_u64().unwrap(), "{what}");
+        }
+        let wanted = (record["total"].as_u64().unwrap(), record["nodes"].as_u64().unwrap());
+        assert_eq!((own.values().sum(), found.graph_nodes), wanted, "{what}");
     }
+}
+
+#[test]
+fn a_projector_is_on_the_first_device_unless_it_is_not_to_be() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf/mini-mmproj-smolvlm-256m.gguf");
+    let of = |options: Options| {
+        let mut request = Request::new(Task::Vision { patches: None, tiles: None, part: None });
+        request.options = options;
+        let report = analysis::analyze(&path, &request).unwrap();
+        report.llama_cpp.unwrap().breakdown.iter().map(|row| row.buffer_type.clone()).collect::<Vec<_>>()
+    };
+    let two = Options::default().with("device", "cuda0,vulkan0").with("tensor-split", "1,1");
+    assert_eq!(of(two.clone()), ["CUDA0", "CPU"]);
+    assert_eq!(of(two.clone().with("no-mmproj-offload", "true")), ["CPU"]);
+    // Whichever device the model is on.
+    assert_eq!(of(two.with("split-mode", "none").with("main-gpu", "1")), ["CUDA0", "CPU"]);
 }
 
 #[test]

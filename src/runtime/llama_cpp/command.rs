@@ -112,10 +112,12 @@ fn is_option(word: &str) -> bool {
 
 /// The options that one of a pasted command stands for.
 ///
-/// Source: llama.cpp 0.5.0, common/arg.cpp (`--rerank`, `--load-mode`).
+/// Source: llama.cpp 0.5.0, common/arg.cpp (`--rerank`, `--load-mode`, `--mmproj-device`).
 fn meant(name: &str, value: Option<&str>) -> Option<&'static [(&'static str, &'static str)]> {
     match (name, value) {
         ("--rerank" | "--reranking", None) => Some(&[("embedding", "true"), ("pooling", "rank")]),
+        ("--mmproj-offload", None) => Some(&[]),
+        ("-mmdev" | "--mmproj-device", Some("none")) => Some(&[("no-mmproj-offload", "true")]),
         ("--load-mode" | "-lm", Some("none" | "dio")) => Some(&[("no-mmap", "true")]),
         ("--load-mode" | "-lm", Some("mlock")) => Some(&[("no-mmap", "true"), ("mlock", "true")]),
         ("--load-mode" | "-lm", Some("mmap+mlock")) => Some(&[("mlock", "true")]),

@@ -80,6 +80,14 @@ impl Device {
         self.backend == Backend::Metal
     }
 
+    /// Whether its backend changes the order of nodes before memory is reserved, which is not modelled.
+    ///
+    /// Source: ggml-vulkan.cpp (`ggml_vk_graph_optimize`), ggml-metal/ggml-metal-common.cpp (`ggml_graph_optimize`). CUDA's
+    /// (`ggml_backend_cuda_graph_optimize`) keeps the order, and the operands of fused experts for longer.
+    pub(super) fn reorders(self) -> bool {
+        matches!(self.backend, Backend::Vulkan | Backend::Metal)
+    }
+
     /// Alignment of tensors in its buffers.
     ///
     /// Source: `get_alignment` of the types of buffers. Vulkan's is a limit of the device (`minStorageBufferOffsetAlignment`),
@@ -185,9 +193,7 @@ impl Device {
 fn attends(graph: &Graph, tensor: &Tensor) -> bool {
     use GgmlType::{BF16, F16, F32, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
     let source = |index: usize| tensor.sources.get(index).map(|&id| graph.get(id));
-    let (Some(q), Some(k), Some(v), Some(mask)) = (source(0), source(1), source(2), source(3)) else {
-        return true;
-    };
+    let (Some(q), Some(k), Some(v)) = (source(0), source(1), source(2)) else { return true };
     let is_read =
         |operand: &Tensor| matches!(operand.dtype, F32 | F16 | BF16 | Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q8_0);
     if !is_read(k) || !is_read(v) {
@@ -197,7 +203,10 @@ fn attends(graph: &Graph, tensor: &Tensor) -> bool {
     let is_aligned = |operand: &&Tensor| {
         operand.dtype.is_quantized() || operand.nb[1..].iter().all(|stride| stride.is_multiple_of(16))
     };
-    let shares = ratio >= 2 && k.ne[1].is_multiple_of(256) && [q, k, v, mask].iter().all(is_aligned);
+    let operands = [Some(q), Some(k), Some(v), source(3)];
+    let has_mask = source(3).is_some();
+    let is_aligned = operands.iter().flatten().all(is_aligned);
+    let shares = ratio >= 2 && has_mask && k.ne[1].is_multiple_of(256) && is_aligned;
     match (k.ne[0], v.ne[0]) {
         (40 | 64 | 72 | 80 | 96 | 112 | 128 | 256, width) => width == k.ne[0],
         (192, 128) => shares && ratio.is_multiple_of(8),

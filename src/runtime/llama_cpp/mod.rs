@@ -96,14 +96,17 @@ impl Runtime for LlamaCpp {
     }
 
     fn diagnostics(&self) -> Vec<Diagnostic> {
+        let devices = &self.offload.devices;
+        let reorders = devices.iter().chain(&self.offload.projector).any(|device| device.reorders());
+        let order =
+            if reorders { "; Vulkan and Metal reorder nodes, by which compute buffers differ" } else { "" };
         let text =
-            || "the rules of devices are read in the source and were not measured on hardware".to_owned();
-        let is_used = !self.offload.devices.is_empty();
-        let made = is_used.then(|| Diagnostic {
+            format!("the rules of devices are read in the source and were not measured on hardware{order}");
+        let made = (!devices.is_empty()).then(|| Diagnostic {
             code: "MG0009",
             severity: Severity::Warning,
             location: Location::default(),
-            text: text(),
+            text,
         });
         made.into_iter().collect()
     }

@@ -1,7 +1,7 @@
 //! Which device each layer is on: what was asked for, and how llama.cpp divides it.
 //!
 //! Source: llama.cpp 0.5.0, src/llama-model.cpp (`load_tensors`), src/llama.cpp (`llama_prepare_model_devices`), common/arg.cpp
-//! (`parse_tensor_buffer_overrides`), common/common.h (`LLM_FFN_EXPS_REGEX`).
+//! (`parse_tensor_buffer_overrides`, `common_params_parse_ex`), common/common.h (`LLM_FFN_EXPS_REGEX`).
 
 use super::device::{Backend, Device};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +28,8 @@ pub struct Offload {
     pub(super) operators: bool,
     /// Weights of the host may be in memory that devices copy from.
     pub(super) host: bool,
+    /// The device that takes a projector of images.
+    pub(super) projector: Option<Device>,
 }
 
 impl Default for Offload {
@@ -40,6 +42,7 @@ impl Default for Offload {
             caches: true,
             operators: true,
             host: true,
+            projector: None,
         }
     }
 }
@@ -101,6 +104,8 @@ impl Offload {
         let split = split(given.split)?;
         let mut devices = devices(given.devices, split.len(), given.layers.is_some() && layers != Some(0))?;
         memory(&mut devices, given.memory)?;
+        // The first of the list, whichever device the model is on.
+        let projector = devices.first().copied();
         let devices = divided(given.mode, devices)?;
         if split.len() > devices.len() && !matches!(given.mode, SplitMode::One(_)) {
             return Err(fault(format!("{} parts are given for {} devices", split.len(), devices.len())));
@@ -113,7 +118,7 @@ impl Offload {
             .help("use `--device-memory 24GiB,16GiB`, or `--tensor-split 3,2`"));
         }
         let overrides = overrides(given, &devices)?;
-        Ok(Offload { devices, layers, split, overrides, ..Offload::default() })
+        Ok(Offload { devices, layers, split, overrides, projector, ..Offload::default() })
     }
 
     /// The device of each layer of `count`, and of the output behind them; `None`: the CPU.

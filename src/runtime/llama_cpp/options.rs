@@ -241,11 +241,13 @@ fn offload(options: &Options) -> Result<Offload> {
         all_cpu_experts: options.flag(CPU_MOE.name),
         mode,
     };
+    let made = Offload::of(given)?;
     Ok(Offload {
         caches: !options.flag(NO_KV_OFFLOAD.name),
         operators: !options.flag(NO_OP_OFFLOAD.name),
         host: !options.flag(NO_HOST.name),
-        ..Offload::of(given)?
+        projector: made.projector.filter(|_| !options.flag(NO_MMPROJ_OFFLOAD.name)),
+        ..made
     })
 }
 
@@ -274,6 +276,7 @@ fn offload_entries(offload: &Offload) -> Vec<(&'static str, String)> {
         (NO_KV_OFFLOAD.name, !offload.caches),
         (NO_OP_OFFLOAD.name, !offload.operators),
         (NO_HOST.name, !offload.host),
+        (NO_MMPROJ_OFFLOAD.name, offload.projector.is_none()),
     ];
     let given = flags.into_iter().filter(|&(_, given)| given);
     entries.extend(given.map(|(name, _)| (name, "true".to_owned())));
@@ -387,6 +390,9 @@ pub(super) const NO_KV_OFFLOAD: OptionSpec = flag("no-kv-offload", "Caches stay 
 /// Operators stay with their weights.
 pub(super) const NO_OP_OFFLOAD: OptionSpec =
     flag("no-op-offload", "Operators on weights of the host are not computed on devices");
+/// Projectors stay with the CPU.
+pub(super) const NO_MMPROJ_OFFLOAD: OptionSpec =
+    flag("no-mmproj-offload", "The projector of images is not on the first device");
 /// No memory that devices copy from.
 pub(super) const NO_HOST: OptionSpec =
     flag("no-host", "Weights of the host are not in memory that devices copy from");
@@ -441,6 +447,7 @@ pub(super) const ALL: &[OptionSpec] = &[
     NO_KV_OFFLOAD,
     NO_OP_OFFLOAD,
     NO_HOST,
+    NO_MMPROJ_OFFLOAD,
     MMPROJ,
     CACHE_RAM,
     CHECKPOINTS,

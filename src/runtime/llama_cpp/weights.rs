@@ -97,12 +97,13 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Every stored tensor, read into memory as it is stored.
-    pub(super) fn whole(stored: &Stored) -> Weights {
-        let weight = |(tensor, number): (&StoredTensor, u32)| Weight {
-            tensor: number,
-            buffer: BufferType::Cpu,
-            bytes: tensor.bytes(),
+    /// Every stored tensor, read as it is stored into memory of the first device, or of the host without one.
+    pub(super) fn whole(stored: &Stored, device: Option<Device>) -> Weights {
+        let buffer = if device.is_some() { BufferType::Device(0) } else { BufferType::Cpu };
+        let weight = |(tensor, number): (&StoredTensor, u32)| {
+            let own = tensor.bytes();
+            let bytes = device.map_or(own, |device| device.stored_bytes(tensor.dtype, tensor.dims[0], own));
+            Weight { tensor: number, buffer, bytes }
         };
         let all: Vec<Weight> = stored.tensors.iter().zip(0..).map(weight).collect();
         Weights { first: (0..all.len() as u32).collect(), all, ..Weights::default() }
