@@ -15,6 +15,8 @@ macro_rules! kernels {
             $($kernel,)+
             /// An operator on blocks of channels.
             Nchwc(Nchwc),
+            /// An operator on integers with channels last.
+            Nhwc(Nhwc),
             /// An operator that no rule of this runtime names.
             Other(OpKind),
         }
@@ -33,6 +35,7 @@ macro_rules! kernels {
                 match self {
                     $(Kernel::$kernel => only(&[$name $(, $older)*]),)+
                     Kernel::Nchwc(nchwc) => Some(nchwc.name()),
+                    Kernel::Nhwc(nhwc) => Some(nhwc.name()),
                     Kernel::Other(_) => None,
                 }
             }
@@ -132,7 +135,16 @@ kernels! {
     Pow = "Pow", Power;
     QAttention = "QAttention", QAttention;
     QGemm = "QGemm", QGemm;
+    QLinearAdd = "QLinearAdd", QLinearAdd;
+    QLinearAveragePool = "QLinearAveragePool", QLinearAveragePool;
+    QLinearConcat = "QLinearConcat", QLinearConcat;
+    QLinearConv = "QLinearConv", QLinearConv;
+    QLinearGlobalAveragePool = "QLinearGlobalAveragePool", QLinearGlobalAveragePool;
+    QLinearLeakyRelu = "QLinearLeakyRelu", QLinearLeakyRelu;
     QLinearMatMul = "QLinearMatMul", QLinearMatMul;
+    QLinearMul = "QLinearMul", QLinearMul;
+    QLinearSigmoid = "QLinearSigmoid", QLinearSigmoid;
+    QLinearSoftmax = "QLinearSoftmax", QLinearSoftmax;
     QMoE = "QMoE", QMoE, half: true;
     QuantizeLinear = "QuantizeLinear", QuantizeLinear, half: true;
     QuickGelu = "QuickGelu", QuickGelu;
@@ -297,6 +309,26 @@ impl Nchwc {
             Kernel::MaxPool => Nchwc::MaxPool,
             _ => return None,
         })
+    }
+}
+
+/// Operators on integers with channels last, in the domain `com.microsoft`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Nhwc {
+    AveragePool,
+    Conv,
+    GlobalAveragePool,
+    MaxPool,
+}
+
+impl Nhwc {
+    fn name(self) -> &'static str {
+        match self {
+            Nhwc::AveragePool => "QLinearAveragePool",
+            Nhwc::Conv => "QLinearConv",
+            Nhwc::GlobalAveragePool => "QLinearGlobalAveragePool",
+            Nhwc::MaxPool => "NhwcMaxPool",
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod calibration;
 mod creation;
 mod fuse;
 mod initializers;
+mod integers;
 mod kernel;
 mod known_dims;
 mod nbits;

@@ -19,11 +19,11 @@
 
 use super::calibration as fit;
 use super::initializers::{bytes_before, is_in_file, is_mapped};
-use super::kernel::{Kernel, Nchwc};
+use super::kernel::{Kernel, Nchwc, Nhwc};
 use super::options::OnnxRuntimeCpu;
 use super::steps::Settings;
 use super::work::Work;
-use super::{bodies, nbits};
+use super::{bodies, integers, nbits};
 use crate::DType;
 use crate::graph::{Graph, Node, Op};
 use crate::ids::NodeId;
@@ -228,14 +228,17 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
             Kernel::MatMulInteger
             | Kernel::DynamicQuantizeMatMul
             | Kernel::MatMulIntegerToFloat
-            | Kernel::QAttention,
+            | Kernel::QAttention
+            | Kernel::QLinearMatMul,
             1,
-        )
-        | (Kernel::QLinearMatMul, 3)
-            if dims.len() == 2 =>
-        {
+        ) if dims.len() == 2 => {
             panels(dims[1], dims[0].checked_next_multiple_of(4)?, 1)?.checked_add(dims[1].checked_mul(4)?)
         }
+        (Kernel::QGemm, 1) if dims.len() == 2 => {
+            let (columns, rows) = (columns()?, elements()? / columns()?);
+            panels(columns, rows.checked_next_multiple_of(4)?, 1)?.checked_add(columns.checked_mul(4)?)
+        }
+        (Kernel::QLinearConv | Kernel::Nhwc(Nhwc::Conv), 1) => integers::packed(work, node),
         (Kernel::MatMulNBits, 1) => nbits::packed(work, node),
         (Kernel::Lstm | Kernel::Gru, 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {
             panels(dims[1], dims[2], 4)?.checked_mul(dims[0])

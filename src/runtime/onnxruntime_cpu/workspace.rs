@@ -4,10 +4,10 @@
 //! `kSameAsRequested` and without memory pattern, for 70 operators.
 
 use super::attention;
-use super::kernel::Kernel;
+use super::integers::{self, reads_every_position};
+use super::kernel::{Kernel, Nhwc};
 use super::work::Work;
 use crate::DType;
-use crate::graph::op::Window;
 use crate::graph::{Op, OpKind};
 use crate::machine::Machine;
 
@@ -32,6 +32,16 @@ pub(super) fn scratch(work: &Work<'_>, node: usize, machine: &Machine) -> Vec<u6
         Kernel::Other(OpKind::ConvInteger) => vec![integer_columns(work, node)],
         // The data as integers; the result before it is quantised.
         Kernel::DynamicQuantizeMatMul => vec![input(0).map(|bytes| bytes / 4)],
+        Kernel::QLinearConv | Kernel::Nhwc(Nhwc::Conv) => {
+            integers::convolution_scratch(work, node).into_iter().flatten().map(Some).collect()
+        }
+        // The sums.
+        Kernel::QLinearMatMul => vec![output().and_then(|bytes| bytes.checked_mul(4))],
+        // The data as numbers.
+        Kernel::QLinearAveragePool | Kernel::Nhwc(Nhwc::AveragePool) => {
+            vec![input(0).and_then(|bytes| bytes.checked_mul(4))]
+        }
+        Kernel::Nhwc(Nhwc::MaxPool) => vec![integers::pool_scratch(work, node)],
         Kernel::QGemm => {
             vec![output().and_then(|bytes| bytes.checked_mul(4)).filter(|_| is_byte(work, node))]
         }
@@ -95,12 +105,6 @@ fn integer_columns(work: &Work<'_>, node: usize) -> Option<u64> {
         return None;
     }
     product(filters.get(1..)?)?.checked_mul(product(output.get(2..)?)?)
-}
-
-/// No stride and no padding.
-fn reads_every_position(window: &Window) -> bool {
-    let pads = window.pads_begin.iter().chain(&window.pads_end);
-    window.strides.iter().all(|&stride| stride == 1) && pads.into_iter().all(|&pad| pad == 0)
 }
 
 fn product(dims: &[u64]) -> Option<u64> {

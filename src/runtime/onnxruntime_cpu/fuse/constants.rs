@@ -105,7 +105,8 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
     let mut seen: FxHashMap<u64, SmallVec<[usize; 1]>> = FxHashMap::default();
     for node in order::of(work) {
         let op = &work.graph.node(work.nodes[node].source).op;
-        if !work.nodes[node].kind.is_pure() {
+        // Each reader of a DequantizeLinear has its own: `EnsureUniqueDQForNodeUnit`.
+        if !work.nodes[node].kind.is_pure() || work.is(node, Kernel::DequantizeLinear) {
             continue;
         }
         let own = &work.nodes[node];

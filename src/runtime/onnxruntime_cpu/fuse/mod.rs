@@ -13,8 +13,10 @@ mod gelu;
 mod layer_norm;
 mod matmul;
 mod nchwc;
+mod nhwc;
 mod norms;
 mod passes;
+mod qdq;
 mod quantized;
 mod reshape;
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Level 3: convolutions and the nodes between them on blocks of channels.
 //!
 //! Channels are padded to the block (16 with AVX-512, else 8). A convolution of fewer input channels than a block reads
-//! the plain image; all other inputs are reordered, once, and outputs are reordered back where a plain node reads them.
+//! the plain image, one of more channels that four does not divide stays plain; all other inputs are reordered, once, and
+//! outputs are reordered back where a plain node reads them. A pool over the whole image is worth no reorder of its own.
 //! Sums and activations go into the convolution before them. Of what a blocked node writes the memory planner knows the dims
-//! that are numbers: where the input's sides have none, it reuses no buffer and passes none on.
+//! that are numbers: where the input's sides have none, it reuses no buffer and passes none on. What is reordered has all dims
+//! of the plain image but the channels.
 //!
-//! Source: onnxruntime/core/optimizer/nchwc_transformer.cc; dims: onnxruntime/core/graph/contrib_ops/nchwc_schema_defs.cc.
+//! Source: onnxruntime/core/optimizer/nchwc_transformer.cc, and for channels and pools the graphs that ONNX Runtime 1.31.1
+//! makes of single nodes (`optimized_model_filepath`); dims: onnxruntime/core/graph/contrib_ops/nchwc_schema_defs.cc.
 
 use super::super::kernel::{Kernel, Nchwc};
 use super::super::work::Work;
@@ -15,6 +18,11 @@ use crate::rewrite::Inputs;
 use crate::shape::Dim;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
+
+/// A plain input is reordered where this divides its channels.
+///
+/// Source: `ReorderInput`, onnxruntime/contrib_ops/cpu/nchwc_ops.cc.
+const CHANNELS: u64 = 4;
 
 /// A blocked convolution that may still take a sum or an activation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,6 +98,9 @@ impl Blocked {
         let groups = inputs / channels;
         let is_depthwise = channels == 1 && filters == groups;
         let is_plain_input = groups == 1 && channels < self.block;
+        if groups == 1 && !is_plain_input && channels % CHANNELS != 0 {
+            return false;
+        }
         if groups > 1 {
             let per_group = filters / groups;
             let divides = channels % self.block == 0 && per_group % self.block == 0;
@@ -113,6 +124,10 @@ impl Blocked {
         let Some(&[_, channels, _, _]) = work.values[input].dims.as_deref() else { return false };
         let others_unread = work.nodes[node].outputs.iter().skip(1).all(|&value| work.is_unread(value));
         if channels % self.block != 0 || !others_unread || work.values[output].dtype != DType::F32 {
+            return false;
+        }
+        let is_blocked = self.values.contains_key(&input) || self.reordered.contains_key(&input);
+        if matches!(pool, Nchwc::GlobalAveragePool | Nchwc::GlobalMaxPool) && !is_blocked {
             return false;
         }
         let source = self.blocked(work, input);
@@ -231,28 +246,35 @@ impl Blocked {
         if let Some(&new) = self.values.get(&value).or_else(|| self.reordered.get(&value)) {
             return new;
         }
-        let new = self.fresh(work, value);
+        let new = self.padded(work, value);
         let source = work.graph.tensor(work.values[value].tensor).node;
         work.add(Kernel::Nchwc(Nchwc::ReorderInput), source, smallvec![Some(value)], new);
         self.reordered.insert(value, new);
         new
     }
 
-    /// A value like another, with padded channels; of its sides, the planner knows those that are numbers.
-    fn fresh(&self, work: &mut Work<'_>, like: usize) -> usize {
+    /// A value like another, with padded channels.
+    fn padded(&self, work: &mut Work<'_>, like: usize) -> usize {
         let padded = |channels: u64| channels.checked_next_multiple_of(self.block).unwrap_or(channels);
         let mut value = work.values[like].clone();
         if let Some(channels) = value.dims.as_mut().and_then(|dims| dims.get_mut(1)) {
             *channels = padded(*channels);
         }
-        for (place, dim) in value.shape.iter_mut().flatten().enumerate().skip(1) {
-            *dim = match (place, dim.known()) {
-                (1, Some(channels)) => Dim::Known(padded(channels)),
-                (_, Some(_)) => *dim,
-                (_, None) => Dim::Unknown,
-            };
+        if let Some(dim) = value.shape.as_mut().and_then(|shape| shape.get_mut(1)) {
+            *dim = dim.known().map_or(Dim::Unknown, |channels| Dim::Known(padded(channels)));
         }
         work.add_value(value)
+    }
+
+    /// A value like another, with padded channels; of its sides, the planner knows those that are numbers.
+    fn fresh(&self, work: &mut Work<'_>, like: usize) -> usize {
+        let new = self.padded(work, like);
+        for dim in work.values[new].shape.iter_mut().flatten().skip(2) {
+            if dim.known().is_none() {
+                *dim = Dim::Unknown;
+            }
+        }
+        new
     }
 
     fn replace(
@@ -288,8 +310,36 @@ mod tests {
     }
 
     #[test]
+    fn channels_that_four_does_not_divide_stay_plain() {
+        let of = |channels: u64| {
+            let mut draft = Draft::default();
+            let (x, filters) = (draft.input(&[1, channels, 8, 8]), draft.weight(&[32, channels, 1, 1]));
+            let output = draft.node(Kernel::Conv, &[x, filters]);
+            draft.returns(output);
+            draft.kinds(block).contains(&Kernel::Nchwc(Nchwc::Conv))
+        };
+        assert_eq!([12, 18, 20, 42].map(of), [true, false, true, false]);
+    }
+
+    #[test]
+    fn a_pool_over_the_whole_image_is_not_worth_a_reorder() {
+        let of = |pool: Kernel, is_convolved: bool| {
+            let mut draft = Draft::default();
+            let (x, filters) = (draft.input(&[1, 32, 8, 8]), draft.weight(&[32, 32, 1, 1]));
+            let x = if is_convolved { draft.node(Kernel::Conv, &[x, filters]) } else { x };
+            let output = draft.node(pool, &[x]);
+            draft.returns(output);
+            let kinds = draft.kinds(block);
+            Nchwc::pool(pool).is_some_and(|blocked| kinds.contains(&Kernel::Nchwc(blocked)))
+        };
+        assert!(!of(Kernel::GlobalAveragePool, false));
+        assert!(of(Kernel::GlobalAveragePool, true));
+        assert!(of(Kernel::MaxPool, false));
+    }
+
+    #[test]
     fn sides_that_are_numbers_are_known_and_others_are_not() {
-        let of = |is_free: bool| {
+        let of = |is_free: bool, kind: Nchwc| {
             let mut draft = Draft::default();
             let dims = [1, 20, 8, 8];
             let x = if is_free { draft.free_input("x", "n,,h,w", &dims) } else { draft.input(&dims) };
@@ -298,12 +348,15 @@ mod tests {
             draft.returns(output);
             draft.with(|work| {
                 block(work);
-                let conv = work.alive().find(|&node| work.is(node, Kernel::Nchwc(Nchwc::Conv)));
-                let output = conv.and_then(|node| work.output(node));
+                let made = work.alive().find(|&node| work.is(node, Kernel::Nchwc(kind)));
+                let output = made.and_then(|node| work.output(node));
                 output.and_then(|value| work.values[value].shape.clone()).unwrap_or_default().to_vec()
             })
         };
-        assert_eq!(of(false), [1, 32, 8, 8].map(Dim::Known));
-        assert_eq!(of(true)[1..], [Dim::Known(32), Dim::Unknown, Dim::Unknown]);
+        assert_eq!(of(false, Nchwc::Conv), [1, 32, 8, 8].map(Dim::Known));
+        assert_eq!(of(true, Nchwc::Conv)[1..], [Dim::Known(32), Dim::Unknown, Dim::Unknown]);
+        // The names of an image's sides stay while it is reordered.
+        let reordered = of(true, Nchwc::ReorderInput);
+        assert!(reordered[2..].iter().all(|dim| dim.symbol().is_some()), "{reordered:?}");
     }
 }

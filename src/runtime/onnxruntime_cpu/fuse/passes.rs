@@ -6,13 +6,16 @@
 use super::super::options::GraphOptimization::{All, Basic, Extended};
 use super::super::precision;
 use super::super::work::{Order::Position, Pass, Work};
-use super::{constants, convolution, functions, gelu, layer_norm, matmul, nchwc, norms, quantized, reshape};
+use super::{
+    constants, convolution, functions, gelu, layer_norm, matmul, nchwc, nhwc, norms, qdq, quantized, reshape,
+};
 
 /// What is done to a graph, first to last.
 ///
 /// Source: ONNX Runtime 1.31.1, onnxruntime/core/optimizer/graph_transformer_utils.cc.
 pub(super) const PASSES: &[Pass] = &[
     Pass::whole("functions", "graph_partitioner.cc", functions::inline, &[]),
+    Pass::whole("own-dequantization", UNIQUE, qdq::separate, &[]).when(qdq::applies),
     Pass::whole("share-constants", "constant_sharing.cc", constants::share, &[]).when(is_basic),
     Pass::rule(&constants::ELIMINATE, Position, &["share-constants"]).when(is_basic),
     // The level's passes are repeated, so that duplicates are looked for before constants are folded and after.
@@ -20,13 +23,24 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::whole("fold-constants", "constant_folding.cc", constants::fold, &["eliminate"]).when(is_basic),
     Pass::whole("duplicates", CSE, constants::merge_duplicates, &["share-constants", "fold-constants"])
         .when(is_basic),
+    Pass::whole("quantization-moves", "qdq_propagation.cc", qdq::propagate, &["duplicates"])
+        .when(|work| is_basic(work) && qdq::applies(work)),
+    Pass::whole("own-dequantization-again", UNIQUE, qdq::separate, &["quantization-moves"])
+        .when(|work| is_basic(work) && qdq::applies(work)),
     Pass::whole("reshape-patterns", "reshape_fusion.cc", reshape::fuse, &["duplicates"]).when(is_basic),
     Pass::whole("convolution-weights", "conv_bn_fusion.cc", convolution::absorb, &["fold-constants"])
         .when(is_basic),
     Pass::rule(&matmul::ADDEND, Position, &["reshape-patterns"]).when(is_basic),
     Pass::whole("half-precision", "insert_cast_transformer.cc", precision::widen, &["gemm"])
         .when(precision::has_half),
-    Pass::rule(&quantized::TO_FLOAT, Position, &["half-precision"]).when(is_extended),
+    Pass::whole(
+        "quantized-groups",
+        "qdq_selector_action_transformer.cc",
+        qdq::group,
+        &["own-dequantization-again"],
+    )
+    .when(|work| is_extended(work) && qdq::applies(work)),
+    Pass::rule(&quantized::TO_FLOAT, Position, &["quantized-groups"]).when(is_extended),
     Pass::rule(&quantized::DYNAMIC, Position, &["integer-products"]).when(is_extended),
     Pass::rule(&norms::RULE, Position, &["half-precision"]).when(is_extended),
     Pass::rule(&gelu::RULE, Position, &["half-precision"]).when(is_extended),
@@ -40,10 +54,13 @@ pub(super) const PASSES: &[Pass] = &[
         .when(is_extended),
     Pass::rule(&matmul::SCALE, Position, &["transposed-products"]).when(is_extended),
     Pass::whole("blocks", "nchwc_transformer.cc", nchwc::block, &["convolution-activation"]).when(is_all),
+    Pass::whole("integers-with-channels-last", "nhwc_transformer.cc", nhwc::transpose, &["blocks"])
+        .when(|work| is_all(work) && nhwc::applies(work)),
     Pass::rule(&convolution::ACTIVATE_PLAIN, Position, &["blocks"]).when(is_all),
     Pass::whole("unread", "graph_transformer_mgr.cc", constants::remove_unread, &[]),
 ];
 
+const UNIQUE: &str = "ensure_unique_dq_for_node_unit.cc";
 const CSE: &str = "common_subexpression_elimination.cc";
 
 fn is_basic(work: &Work<'_>) -> bool {

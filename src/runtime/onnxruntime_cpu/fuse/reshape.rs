@@ -1,8 +1,8 @@
 //! Level 1: a Reshape whose pattern is put together from dims of its own data takes a constant one.
 //!
-//! The pattern is a Concat of constants and of single dims of a Shape, each with one more dim. A dim of the data itself,
-//! at its own place, is 0, which copies it; at most one other part is -1. The constant lets the runtime follow names of
-//! free dims through the Reshape.
+//! The pattern is a Concat of constants and of single dims of a Shape, each with one more dim, which this Reshape alone
+//! reads. A dim of the data at its own place, or one of the same name of another tensor, is 0, which copies it; at most one
+//! other part is -1. The constant lets the runtime follow names of free dims through the Reshape.
 //!
 //! Source: onnxruntime/core/optimizer/reshape_fusion.cc; which chains go is seen in the models that 1.31.1 saves.
 
@@ -35,7 +35,7 @@ fn pattern(work: &Work<'_>, reshape: usize) -> Option<SmallVec<[i64; 6]>> {
         return None;
     }
     let data = work.input(reshape, 0)?;
-    let concat = work.producer(reshape, 1, Kernel::Concat)?;
+    let concat = work.producer(reshape, 1, Kernel::Concat).filter(|&concat| work.is_private(concat))?;
     let mut pattern: SmallVec<[i64; 6]> = SmallVec::new();
     for &part in work.nodes[concat].inputs().iter().flatten() {
         if let Some(numbers) = work.ints(part) {
@@ -57,13 +57,41 @@ fn dim_of(work: &Work<'_>, part: usize, data: usize) -> Option<i64> {
     let gather = work.producer(unsqueeze, 0, Kernel::Gather)?;
     let shape = work.producer(gather, 0, Kernel::Shape)?;
     let &[index] = work.ints(work.input(gather, 1)?)? else { return None };
-    (work.input(shape, 0) == Some(data)).then_some(index)
+    let source = work.input(shape, 0)?;
+    let dim = |value: usize| {
+        let dims = work.values[value].shape.as_ref()?;
+        dims.get(usize::try_from(index).ok()?).copied()
+    };
+    let is_same = source == data || dim(source).zip(dim(data)).is_some_and(|(one, other)| one.equals(other));
+    is_same.then_some(index)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::Draft;
     use super::*;
+
+    #[test]
+    fn a_dim_of_the_same_name_is_copied_and_a_shared_pattern_stays() {
+        let of = |name: &str, is_shared: bool| {
+            let mut draft = Draft::default();
+            let data = draft.free_input("data", "n,,", &[2, 8, 32]);
+            let other = draft.free_input("other", name, &[2, 4]);
+            let (index, axis, axes) = (draft.ints(&[], &[0]), draft.ints(&[], &[0]), draft.ints(&[1], &[0]));
+            let rest = draft.ints(&[2], &[-1, 32]);
+            let shape = draft.node(Kernel::Shape, &[other]);
+            let dim = draft.node(Kernel::Gather, &[shape, index, axis]);
+            let part = draft.node(Kernel::Unsqueeze, &[dim, axes]);
+            let pattern = draft.node(Kernel::Concat, &[part, rest]);
+            let output = draft.node(Kernel::Reshape, &[data, pattern]);
+            draft.returns(output);
+            if is_shared {
+                draft.returns(pattern);
+            }
+            draft.kinds(fuse).len()
+        };
+        assert_eq!((of("n,", false), of("m,", false), of("n,", true)), (1, 5, 5));
+    }
 
     /// A Reshape of `data` with a pattern of [its own dim at `place`, a number, 32].
     fn reshaped(place: i64, middle: i64) -> Draft {

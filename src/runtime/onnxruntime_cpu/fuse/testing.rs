@@ -7,8 +7,8 @@ use super::super::work::{OnnxRuntime, Rule, Work};
 use super::constants;
 use crate::DType;
 use crate::graph::op::{
-    AxisSpan, Binary, Broadcast, Constant, Convolution, ConvolutionForm, FilterLayout, LayerNorm, Reduce,
-    ReshapeZero, Unary, WeightRange, Window,
+    AxisSpan, Binary, Broadcast, Constant, Convolution, ConvolutionForm, FilterLayout, LayerNorm, Pool,
+    PoolKind, Reduce, ReshapeZero, Unary, WeightRange, Window,
 };
 use crate::graph::{Builder, Dim, Format, Graph, NodeSpec, Op, PartialShape, TensorSpec, Value};
 use crate::ids::TensorId;
@@ -131,6 +131,11 @@ impl Draft {
             Kernel::Unsqueeze => Op::Unsqueeze,
             Kernel::Concat => Op::Concat { axis: 0 },
             Kernel::Reshape => Op::Reshape(ReshapeZero::CopiesDim),
+            Kernel::GlobalAveragePool => Op::GlobalPool(PoolKind::Average),
+            Kernel::MaxPool => {
+                let kernel = [2, 2].into_iter().collect();
+                Op::Pool(Box::new(Pool { kind: PoolKind::Max, kernel, ..Pool::default() }))
+            }
             Kernel::Conv => {
                 let filters = FilterLayout::Flat { groups: 1 };
                 Op::Convolution(Box::new(Convolution {
