@@ -16,6 +16,7 @@
 
 use super::free_list::{self, Ties};
 use crate::problem::{Block, Buffer, Plan, Problem};
+use crate::units::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -160,7 +161,7 @@ fn slack(alignment: u64) -> u64 {
 }
 
 fn rounded(bytes: u64) -> u64 {
-    bytes.next_multiple_of(UNIT)
+    Bytes(bytes).align_up(UNIT).0
 }
 
 /// The bin of chunks of this size: powers of two from 256 bytes.

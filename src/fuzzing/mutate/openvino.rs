@@ -146,8 +146,10 @@ fn sized(net: &mut Element, u: &mut Unstructured<'_>) -> Result<()> {
     };
     let old = data.get("shape").unwrap_or_default().to_owned();
     let new = word(u, &old)?;
-    let elements =
-        |shape: &str| shape.split(',').map(|dim| dim.trim().parse::<u64>().ok()).product::<Option<u64>>();
+    let elements = |shape: &str| {
+        let mut dims = shape.split(',').map(|dim| dim.trim().parse::<u64>().ok());
+        dims.try_fold(1_u64, |elements, dim| elements.checked_mul(dim?))
+    };
     let size = data.get("size").and_then(|size| size.parse::<u64>().ok());
     if let (Some(size), Some(before), Some(after), true) =
         (size, elements(&old), elements(&new), u.ratio(3, 4)?)

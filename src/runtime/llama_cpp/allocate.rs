@@ -8,6 +8,7 @@ use super::free_blocks::FreeBlocks;
 use super::scheduler::Split;
 use super::tensor::{Graph, Id, Op, Place};
 use crate::error::{Error, ErrorKind, Result};
+use crate::units::Bytes;
 
 /// Memory of one or more tensors, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl Walk<'_> {
         }
         self.made.of_tensor[id.index()] = Some(self.made.buffers.len() as u32);
         let bytes = match self.devices.get(usize::from(backend)) {
-            Some(device) => device.bytes(self.graph, tensor).next_multiple_of(device.alignment()),
+            Some(device) => Bytes(device.bytes(self.graph, tensor)).align_up(device.alignment()).0,
             None => tensor.padded(),
         };
         let place = self.blocks(backend).and_then(|blocks| blocks.allocate(bytes));

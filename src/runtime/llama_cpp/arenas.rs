@@ -39,7 +39,7 @@ pub(super) fn place(problem: &Problem, planner: Planner, spots: &[Spot]) -> Resu
             Planner::BestFit => known(&part, own.iter().map(|&index| spots[index].1)),
             _ => plan::solve(&part, planner)?,
         };
-        let base = Bytes(whole.arena_size.0.next_multiple_of(ALIGNMENT));
+        let base = whole.arena_size.align_up(ALIGNMENT);
         for (&index, &offset) in own.iter().zip(&plan.offsets) {
             whole.offsets[index] = base + offset;
         }

@@ -8,6 +8,7 @@ use super::settings::Settings;
 use super::tensor::{ALIGNMENT, strides};
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
+use crate::units::Bytes;
 
 /// Widths of a rotation are multiples of this.
 const ROTATION: u64 = 64;
@@ -65,7 +66,7 @@ impl CacheTensor {
     /// Its bytes, with those up to the next tensor.
     pub(super) fn bytes(&self) -> u64 {
         let [.., last] = strides(self.dtype, self.dims);
-        last.saturating_mul(self.dims[3]).next_multiple_of(ALIGNMENT)
+        Bytes(last.saturating_mul(self.dims[3])).align_up(ALIGNMENT).0
     }
 }
 

@@ -434,9 +434,10 @@ impl<'a> Session<'a> {
 /// Bytes of a cache's tensor where it is, with those up to the next one.
 fn cache_bytes(tensor: &CacheTensor, device: Option<u8>, offload: &Offload) -> u64 {
     match device.and_then(|number| offload.devices.get(usize::from(number))) {
-        Some(device) => device
-            .stored_bytes(tensor.dtype, tensor.dims[0], tensor.bytes())
-            .next_multiple_of(device.alignment()),
+        Some(device) => {
+            let stored = device.stored_bytes(tensor.dtype, tensor.dims[0], tensor.bytes());
+            Bytes(stored).align_up(device.alignment()).0
+        }
         None => tensor.bytes(),
     }
 }

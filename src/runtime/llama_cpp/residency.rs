@@ -66,7 +66,7 @@ pub(super) fn of(facts: &Facts, plan: &Plan, before: Option<&Phase>) -> Outcome 
     for &(buffer, bytes) in &facts.touches {
         let is_apart = facts.spots.get(buffer as usize).is_some_and(|(own, _)| facts.apart.contains(own));
         if let Some(offset) = plan.offsets.get(buffer as usize).filter(|_| bytes > 0 && !is_apart) {
-            let end = offset.0.saturating_add(bytes).next_multiple_of(PAGE);
+            let end = (*offset + Bytes(bytes)).align_up(PAGE).0;
             ranges.push((offset.0 / PAGE * PAGE, end));
         }
     }

@@ -60,7 +60,7 @@ impl Batch {
     ///
     /// Source: src/llama-kv-cache.cpp (`get_n_kv`).
     pub(super) fn cells(&self, all: u64) -> u64 {
-        self.used.map_or(all, |used| used.next_multiple_of(PADDING).max(PADDING).min(all))
+        self.used.map_or(all, |used| padded(used).max(PADDING).min(all))
     }
 }
 
@@ -78,10 +78,10 @@ impl Settings {
             (None, FrontEnd::Server) if !embeds => sequences,
             (None, _) => batch,
         };
-        let mut context = asked.next_multiple_of(PADDING);
+        let mut context = padded(asked);
         let mut context_of_sequence = context;
         if !is_unified {
-            context_of_sequence = (context / sequences).next_multiple_of(PADDING).max(PADDING);
+            context_of_sequence = padded(context / sequences).max(PADDING);
             context = context_of_sequence * sequences;
         }
         let own = model.number("pooling_type").unwrap_or(0);
@@ -121,7 +121,7 @@ impl Settings {
         let tokens = self.context.min(self.ubatch);
         let outputs = tokens.min(self.outputs);
         Batch {
-            tokens: tokens.next_multiple_of(self.sequences),
+            tokens: tokens.checked_next_multiple_of(self.sequences).unwrap_or(tokens),
             sequences: self.sequences,
             outputs,
             used: None,
@@ -142,6 +142,11 @@ impl Settings {
             return base;
         }
         let sequences = if self.is_unified { self.sequences } else { 1 };
-        base.min(window * sequences + self.ubatch).next_multiple_of(PADDING)
+        padded(base.min(window.saturating_mul(sequences).saturating_add(self.ubatch)))
     }
+}
+
+/// A number of tokens, as cells are allocated.
+fn padded(tokens: u64) -> u64 {
+    tokens.checked_next_multiple_of(PADDING).unwrap_or(tokens)
 }

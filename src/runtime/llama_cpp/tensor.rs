@@ -7,6 +7,7 @@
 
 use crate::dtype::GgmlType;
 use crate::error::{Error, ErrorKind, Result};
+use crate::units::Bytes;
 use smallvec::SmallVec;
 
 /// A tensor of a graph, by position in [`Graph::tensors`].
@@ -263,7 +264,7 @@ impl Tensor {
 
     /// Bytes of the buffer that ggml's allocator gives it.
     pub(super) fn padded(&self) -> u64 {
-        self.bytes().next_multiple_of(ALIGNMENT)
+        Bytes(self.bytes()).align_up(ALIGNMENT).0
     }
 
     /// Whether its elements are in order without gaps.

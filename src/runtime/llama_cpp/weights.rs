@@ -13,6 +13,7 @@ use crate::dtype::GgmlType;
 use crate::error::Result;
 use crate::graph::{Stored, StoredTensor};
 use crate::machine::Isa;
+use crate::units::Bytes;
 use regex::Regex;
 
 /// A type of buffer.
@@ -283,7 +284,7 @@ fn buffer_bytes(stored: &Stored, all: &[Weight], buffer: BufferType, offload: &O
     if !buffer.is_mapped() {
         let device = buffer.device().and_then(|number| offload.devices.get(usize::from(number)));
         let alignment = device.map_or(ALIGNMENT, |device| device.alignment());
-        return own().map(|weight| weight.bytes.next_multiple_of(alignment)).fold(0, u64::saturating_add);
+        return own().map(|weight| Bytes(weight.bytes).align_up(alignment).0).fold(0, u64::saturating_add);
     }
     let spans = spans(stored, all, buffer);
     spans.into_iter().map(|span| span.bytes).fold(0, u64::saturating_add)

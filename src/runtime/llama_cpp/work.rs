@@ -6,6 +6,7 @@ use super::scheduler::Split;
 use super::tensor::{Graph, Op, Place, Tensor, row};
 use super::weights::{BufferType, Weights};
 use crate::dtype::GgmlType;
+use crate::units::Bytes;
 
 /// Rows of queries, and of keys and values, in a tile of attention.
 const TILE: u64 = 64;
@@ -37,7 +38,12 @@ fn of_node(graph: &Graph, node: &Tensor, weights: &Weights, threads: u64) -> u64
                 bytes => bytes + 8,
             };
             let rows = experts.saturating_mul(ids).saturating_mul(8);
-            (packed + (experts * 8 + 8) + (rows + 8) + LINE * (experts + 1)).next_multiple_of(LINE)
+            [packed, experts.saturating_mul(8 + LINE), rows, 16 + LINE]
+                .into_iter()
+                .map(Bytes)
+                .sum::<Bytes>()
+                .align_up(LINE)
+                .0
         }
         (Op::SoftMax | Op::Rope, ..) => 4 * node.ne[0] * threads,
         (Op::GatedDeltaNet, ..) => source(2).map_or(0, |v| 4 * v.ne[0] * threads),

@@ -60,7 +60,7 @@ pub(super) fn first_region(
 ) -> Option<Allocation> {
     let mut packs = weights.packs.iter().filter(|pack| pack.is_in_arena).peekable();
     let node = constant(work, packs.peek()?.value);
-    let asked = packs.map(|pack| pack.bytes.next_multiple_of(UNIT)).fold(0, u64::saturating_add);
+    let asked = packs.map(|pack| Bytes(pack.bytes).align_up(UNIT).0).fold(0, u64::saturating_add);
     let bytes = match options.arena {
         Arena::Doubled => asked.checked_next_power_of_two().unwrap_or(asked).max(FIRST_REGION),
         Arena::AsRequested | Arena::Off => asked,

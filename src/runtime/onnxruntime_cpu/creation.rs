@@ -108,7 +108,7 @@ pub(super) fn of(
             .held
             .iter()
             .filter(|held| !held.is_message)
-            .map(|held| held.bytes.next_multiple_of(ALIGNMENT));
+            .map(|held| Bytes(held.bytes).align_up(ALIGNMENT).0);
         session.heap.malloc(held.fold(0, u64::saturating_add), ALIGNMENT);
     }
     let after = session.heap.peak();
