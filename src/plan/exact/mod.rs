@@ -41,8 +41,11 @@ const FRAME_BYTES: usize = 8 << 10;
 /// Searches that may be on one stack: a thread that waits for a search takes up another.
 const NESTED: usize = 4;
 
-/// Of more items the ejection search gets half of the time.
+/// Of more items the ejection search gets most of the first half of the time.
 const MANY_ITEMS: usize = 500;
+
+/// The part of the time that a search by sections gets before.
+const FIRST_SEARCH: u32 = 8;
 
 /// The best plan found within the time limit, and the best bound proved.
 pub(super) fn solve(problem: &Problem, options: &Options) -> Solution {
@@ -168,9 +171,19 @@ impl Task {
         time: Duration,
     ) -> (u64, Vec<u64>) {
         let (start, seed) = (Instant::now(), self.seed.wrapping_add(turn));
-        let goal = low.max(self.goal);
+        let mut goal = low.max(self.goal);
+        let mut low = low;
         let is_searchable = is_searchable(part);
         if self.params.ejection && (part.items.len() > MANY_ITEMS || !is_searchable) {
+            // What the search solves, it mostly solves soon.
+            if is_searchable {
+                plans.sort_by_key(|plan| height(part, plan));
+                let best = plans[0].clone();
+                let found = search_part(part, goal, best, seed, time / FIRST_SEARCH, u64::MAX, self.params);
+                low = low.max(found.low);
+                goal = goal.max(low);
+                plans[0] = found.offsets;
+            }
             let time = if is_searchable { time / 2 } else { time };
             eject::descend(part, goal, &mut plans, seed, eject::LONG, start + time);
         }
