@@ -17,6 +17,7 @@
 //! (`ConvertInitializersIntoOrtValues`, `CleanUnusedInitializersAndNodeArgs`), optimizer/constant_folding.cc, optimizer/nchwc_transformer.cc, framework/session_state.cc
 //! (`PrepackConstantInitializedTensors`); checked against traces of 1.31.1.
 
+use super::arena_weights;
 use super::calibration as fit;
 use super::initializers::{bytes_before, is_in_file, is_mapped, is_widened};
 use super::options::OnnxRuntimeCpu;
@@ -24,7 +25,7 @@ use super::weights::{Objects, Own, Pack, Weights};
 use super::work::Work;
 use crate::process::{GlibcHeap, SplitRemainder};
 use crate::units::Bytes;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The buffer that a file is read through.
 ///
@@ -40,7 +41,7 @@ pub(super) const ALIGNMENT: u64 = 64;
 pub(super) struct Creation {
     /// The heap when it is made.
     pub heap: GlibcHeap,
-    /// Bytes of initializers at the highest point.
+    /// Bytes of initializers, and of the arena's first region, at the highest point.
     pub peak: u64,
     /// Bytes of initializers in the end.
     pub stays: u64,
@@ -59,7 +60,8 @@ pub(super) fn of(
     split_remainder: SplitRemainder,
 ) -> Creation {
     let heap = GlibcHeap::new(split_remainder);
-    let mut session = Session { heap, live: 0, peak: 0, mapped_peak: 0, sizes: FxHashMap::default() };
+    let mut session =
+        Session { heap, live: 0, region: 0, peak: 0, mapped_peak: 0, sizes: FxHashMap::default() };
     let mut tensors: FxHashMap<usize, u64> = FxHashMap::default();
     let while_reading = session.read(work, options, objects.graph, &mut tensors);
     weights.own.iter().for_each(|own| session.copy(own));
@@ -82,7 +84,11 @@ pub(super) fn of(
     }
     replaced.iter().filter_map(|value| tensors.remove(value)).for_each(|tensor| session.free(tensor));
     let mut unread = Vec::new();
+    let transposed: FxHashSet<usize> = weights.transposed.iter().map(|&(value, _)| value).collect();
     for pack in weights.packs.iter().filter(|pack| !pack.is_blocked) {
+        if pack.is_in_arena || transposed.contains(&pack.value) {
+            session.open_arena(arena_weights::first_region(weights, options));
+        }
         if !pack.is_in_arena {
             let copy = session.malloc(pack.bytes, ALIGNMENT);
             if pack.is_repeated {
@@ -127,6 +133,8 @@ pub(super) fn of(
 struct Session {
     heap: GlibcHeap,
     live: u64,
+    /// Bytes of the arena's first region.
+    region: u64,
     peak: u64,
     /// The most that were resident together with what was read of a mapped file.
     mapped_peak: u64,
@@ -212,8 +220,14 @@ impl Session {
         let address = self.heap.take_written(bytes, alignment);
         self.sizes.insert(address, bytes);
         self.live = self.live.saturating_add(bytes);
-        self.peak = self.peak.max(self.live);
+        self.peak = self.peak.max(self.live.saturating_add(self.region));
         address
+    }
+
+    /// From here on the arena has its first region, of which hardly anything is written.
+    fn open_arena(&mut self, region: u64) {
+        self.region = region;
+        self.peak = self.peak.max(self.live.saturating_add(region));
     }
 
     fn free(&mut self, address: u64) {

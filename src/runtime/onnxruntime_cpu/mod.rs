@@ -248,7 +248,7 @@ impl<'a> Session<'a> {
         fit::MODES.into_iter().zip(&self.creations).flat_map(of_mode).collect()
     }
 
-    /// The session when it is made, at its highest point; no arena yet.
+    /// The session when it is made, at its highest point.
     fn created(&self) -> Result<Lowered> {
         let Session { weights, options, objects, .. } = self;
         let session = &self.creations[0];
@@ -271,7 +271,6 @@ impl<'a> Session<'a> {
         let transient = transient.into_iter().filter(|&(_, bytes)| bytes > 0);
         memory.extend(transient.map(|(class, bytes)| allocation(class, bytes, node, Known::Assumed)));
         memory.push(allocation(StorageClass::Runtime, objects.all().0, NodeRef::default(), Known::Assumed));
-        memory.extend(arena_weights::first_region(&self.work, weights, options));
         let residency = Residency {
             known: Known::Assumed,
             anonymous_bytes: Some(resident(session)),

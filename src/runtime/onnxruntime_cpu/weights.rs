@@ -80,6 +80,8 @@ pub(super) struct Weights {
     pub held: Vec<Held>,
     /// The copies that are made of the graph's, in the order of nodes.
     pub packs: Vec<Pack>,
+    /// Values and lengths of matrices that are transposed in the arena before they are packed, in the order of nodes.
+    pub transposed: Vec<(usize, u64)>,
     /// Those that bodies have for themselves, and that are in no mapped file.
     pub own: Vec<Own>,
     /// There are bodies: initializers stay until all is packed.
@@ -153,6 +155,10 @@ fn collect(
                 own.entry(value).or_default().push(copy);
                 continue;
             };
+            let is_transposed = copy.is_some() && index == 1 && integers::is_transposed(work, node);
+            weights
+                .transposed
+                .extend(work.bytes(value).filter(|_| is_transposed).map(|bytes| (value, bytes)));
             weights.readers[value].0 += 1;
             weights.readers[value].1 += u32::from(copy.is_some());
             let wide = nbits::widened(work, node, index).filter(|_| options.prepacking);

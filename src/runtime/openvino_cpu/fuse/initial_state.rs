@@ -13,6 +13,7 @@
 use super::weights;
 use super::work::{Edge, Tensor, Work};
 use crate::graph::Op;
+use crate::ids::VariableId;
 use crate::runtime::openvino_cpu::execution::Kind;
 use rustc_hash::FxHashSet;
 
@@ -23,15 +24,24 @@ pub(super) fn take_in(work: &mut Work<'_>) {
             take_computation(work, read);
         }
     }
-    for assign in work.assigns().to_vec() {
-        if let (Op::Assign(variable), Some(read)) = (&work.nodes[assign].op, work.producer(assign, 0))
-            && matches!(&work.nodes[read].op, Op::ReadValue(own) if own == variable)
-        {
-            work.remove_assign(assign);
+    work.remove_assigns(|work, assign| match (&work.nodes[assign].op, work.producer(assign, 0)) {
+        (Op::Assign(variable), Some(read)) => {
+            matches!(&work.nodes[read].op, Op::ReadValue(own) if own == variable)
         }
-    }
+        _ => false,
+    });
+    let variables = work.assigns().iter().filter_map(|&assign| match work.nodes[assign].op {
+        Op::Assign(variable) => Some(variable),
+        _ => None,
+    });
+    let written: FxHashSet<VariableId> = variables.collect();
+    // Else its MemoryInput alone keeps it.
+    let is_written = |work: &Work<'_>, node: usize| match &work.nodes[node].op {
+        Op::ReadValue(variable) => written.contains(variable),
+        _ => false,
+    };
     for node in work.reads().to_vec() {
-        if is_kept(work, node) || is_of_attention(work, node) {
+        if !is_written(work, node) || is_of_attention(work, node) {
             work.nodes[node].originals.clear();
         }
     }
@@ -40,26 +50,14 @@ pub(super) fn take_in(work: &mut Work<'_>) {
             work.nodes[node].originals.clear();
         }
     }
-    let writes = |node: usize| work.assigns().iter().any(|&assign| is_pair(work, node, assign));
-    let (written, kept): (Vec<usize>, Vec<usize>) = work.reads().iter().partition(|&&node| writes(node));
+    let (written, kept): (Vec<usize>, Vec<usize>) =
+        work.reads().iter().partition(|&&node| is_written(work, node));
     work.roots_mut().reads = written.into_iter().chain(kept).collect();
-}
-
-/// Whether a state is kept by its MemoryInput alone.
-pub(super) fn is_kept(work: &Work<'_>, read: usize) -> bool {
-    !work.assigns().iter().any(|&assign| is_pair(work, read, assign))
 }
 
 /// Whether a state is one that attention concatenates.
 pub(super) fn is_of_attention(work: &Work<'_>, read: usize) -> bool {
     work.users(read).iter().any(|&(user, _)| work.nodes[user].attention.is_some())
-}
-
-fn is_pair(work: &Work<'_>, read: usize, assign: usize) -> bool {
-    match (&work.nodes[read].op, &work.nodes[assign].op) {
-        (Op::ReadValue(read), Op::Assign(written)) => read == written,
-        _ => false,
-    }
 }
 
 /// Moves what only the state needs into it.

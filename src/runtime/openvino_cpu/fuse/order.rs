@@ -13,6 +13,7 @@ use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Rounding;
 use crate::runtime::openvino_cpu::execution::{Kind, Layout};
+use rustc_hash::FxHashMap;
 
 /// Settles the roots.
 pub(super) fn settle(work: &mut Work<'_>) {
@@ -20,9 +21,12 @@ pub(super) fn settle(work: &mut Work<'_>) {
         Op::ReadValue(variable) | Op::Assign(variable) => Some(variable),
         _ => None,
     };
-    let reads: Vec<_> = work.reads().iter().map(|&node| variable(work, node)).collect();
+    let mut places = FxHashMap::default();
+    for (place, &read) in work.reads().iter().enumerate() {
+        places.entry(variable(work, read)).or_insert(place);
+    }
     let mut assigns = work.assigns().to_vec();
-    assigns.sort_by_key(|&node| reads.iter().position(|&read| read == variable(work, node)));
+    assigns.sort_by_key(|&node| places.get(&variable(work, node)).copied());
     work.roots_mut().assigns = assigns;
     let order = work.order();
     for node in work.parameters().to_vec().into_iter().chain(order.iter().copied()) {

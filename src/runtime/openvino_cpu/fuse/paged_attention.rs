@@ -19,6 +19,7 @@ use super::work::{Build, Edge, Work};
 use crate::graph::Op;
 use crate::graph::op::ReshapeZero;
 use crate::runtime::openvino_cpu::execution::Kind;
+use rustc_hash::FxHashSet;
 
 /// Prepares a model for [`page`] if it can be converted.
 pub(super) fn lay_out(work: &mut Work<'_>) {
@@ -44,6 +45,7 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
 
 /// Replaces every attention that has taken its state in.
 pub(super) fn page(work: &mut Work<'_>) {
+    let mut paged = FxHashSet::default();
     for &node in work.order().iter() {
         if work.nodes[node].kind != Kind::ScaledDotProductAttention || work.nodes[node].attention.is_none() {
             continue;
@@ -51,11 +53,10 @@ pub(super) fn page(work: &mut Work<'_>) {
         let kept: Vec<Edge> = (0..3).filter_map(|input| work.nodes[node].input(input)).collect();
         work.read(node, kept);
         work.nodes[node].kind = Kind::PagedAttention;
-        for assign in work.assigns().to_vec() {
-            if work.producer(assign, 0) == Some(node) {
-                work.remove_assign(assign);
-            }
-        }
+        paged.insert(node);
+    }
+    work.remove_assigns(|work, assign| work.producer(assign, 0).is_some_and(|node| paged.contains(&node)));
+    for node in paged {
         work.nodes[node].outputs.truncate(1);
     }
     work.drop_unread();

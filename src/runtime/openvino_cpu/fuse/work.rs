@@ -477,10 +477,14 @@ impl<'a> Work<'a> {
         self.set_inputs(node, inputs.into_iter().map(Some).collect());
     }
 
-    /// Removes a writer of a variable, with whatever only it needed.
-    pub(super) fn remove_assign(&mut self, assign: usize) {
-        self.roots_mut().assigns.retain(|&other| other != assign);
-        self.remove(assign);
+    /// Removes those writers of variables that pass, with whatever only they needed.
+    pub(super) fn remove_assigns(&mut self, goes: impl Fn(&Self, usize) -> bool) {
+        let (gone, left): (Vec<usize>, Vec<usize>) =
+            self.assigns().iter().partition(|&&assign| goes(self, assign));
+        if !gone.is_empty() {
+            self.roots_mut().assigns = left;
+            gone.into_iter().for_each(|assign| self.remove(assign));
+        }
     }
 
     /// Every node that exists, inputs before users.
