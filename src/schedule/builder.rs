@@ -10,7 +10,7 @@ use super::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRe
 use crate::Bytes;
 use crate::graph::op::{If, Loop, LoopInputKind};
 use crate::graph::{Graph, Op, WeightRange};
-use crate::ids::{NodeId, StorageId, TensorId, ValueId};
+use crate::ids::{NodeId, StorageId, TensorId, ValueId, VariableId};
 use crate::shape::{Bound, Shapes, TensorInfo};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -52,6 +52,8 @@ struct Scope<'a> {
     values: Vec<Option<ValueId>>,
     /// The state of each variable: its storage, made at its first read or write.
     states: Vec<Option<StorageId>>,
+    /// What the first read of each variable gives.
+    first_reads: Vec<Option<ValueId>>,
 }
 
 impl Scheduler {
@@ -70,6 +72,7 @@ impl Scheduler {
             folding: Folding::of(graph),
             values: vec![None; graph.tensors().len()],
             states: vec![None; graph.variables().len()],
+            first_reads: vec![None; graph.variables().len()],
         };
         for (&node, &value) in graph.parameters().iter().zip(parameters) {
             if let Some(tensor) = graph.output(node, 0) {
@@ -96,31 +99,7 @@ impl Scheduler {
             Op::Parameter => {}
             Op::Result if is_main => self.result(scope, node),
             Op::Result => {}
-            Op::ReadValue(variable) => {
-                let tensor = scope.graph.output(node, 0);
-                let Some(tensor) = tensor else { return };
-                let storage = self.state(scope, source, *variable, scope.shapes.tensor(tensor));
-                let is_initialised =
-                    scope.shapes.binding().variables.get(variable.index()).is_some_and(Option::is_none);
-                let bytes = scope.shapes.tensor(tensor).bytes().unwrap_or_default();
-                let reads = if is_initialised && bytes > Bytes::ZERO {
-                    self.reads(scope, node)
-                } else {
-                    SmallVec::new()
-                };
-                let origin = if reads.is_empty() { Origin::Resident } else { Origin::Written };
-                let value = self.value(
-                    storage,
-                    Bytes::ZERO,
-                    bytes,
-                    origin,
-                    Some(TensorRef { graph: scope.number, tensor }),
-                );
-                scope.values[tensor.index()] = Some(value);
-                if !reads.is_empty() {
-                    self.step(source, reads, [value]);
-                }
-            }
+            Op::ReadValue(variable) => self.read_variable(scope, node, *variable),
             Op::Assign(variable) => {
                 let Some(value) = scope.graph.input(node, 0).and_then(|tensor| self.read_one(scope, tensor))
                 else {
@@ -366,11 +345,37 @@ impl Scheduler {
         }
     }
 
+    /// The content of a variable: what is in it, or what initializes it; a further read gives the same once more.
+    fn read_variable(&mut self, scope: &mut Scope<'_>, node: NodeId, variable: VariableId) {
+        let Some(tensor) = scope.graph.output(node, 0) else { return };
+        let source = NodeRef { graph: scope.number, node };
+        let of = Some(TensorRef { graph: scope.number, tensor });
+        let storage = self.state(scope, source, variable, scope.shapes.tensor(tensor));
+        let bytes = scope.shapes.tensor(tensor).bytes().unwrap_or_default();
+        if let Some(first) = scope.first_reads[variable.index()] {
+            let bytes = bytes.min(self.draft.value(first).bytes);
+            let value = self.value(storage, Bytes::ZERO, bytes, Origin::View(first), of);
+            scope.values[tensor.index()] = Some(value);
+            return;
+        }
+        let is_initialised =
+            scope.shapes.binding().variables.get(variable.index()).is_some_and(Option::is_none);
+        let reads =
+            if is_initialised && bytes > Bytes::ZERO { self.reads(scope, node) } else { SmallVec::new() };
+        let origin = if reads.is_empty() { Origin::Resident } else { Origin::Written };
+        let value = self.value(storage, Bytes::ZERO, bytes, origin, of);
+        scope.values[tensor.index()] = Some(value);
+        scope.first_reads[variable.index()] = Some(value);
+        if !reads.is_empty() {
+            self.step(source, reads, [value]);
+        }
+    }
+
     fn state(
         &mut self,
         scope: &mut Scope<'_>,
         node: NodeRef,
-        variable: crate::ids::VariableId,
+        variable: VariableId,
         info: &TensorInfo,
     ) -> StorageId {
         let bytes = self.bytes(Some(info));
