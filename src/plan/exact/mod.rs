@@ -171,11 +171,10 @@ impl Task {
         time: Duration,
     ) -> (u64, Vec<u64>) {
         let (start, seed) = (Instant::now(), self.seed.wrapping_add(turn));
-        let mut goal = low.max(self.goal);
-        let mut low = low;
+        let (mut low, mut goal) = (low, low.max(self.goal));
         let is_searchable = is_searchable(part);
         if self.params.ejection && (part.items.len() > MANY_ITEMS || !is_searchable) {
-            // What the search solves, it mostly solves soon.
+            // Most parts that the search can solve are solved early.
             if is_searchable {
                 plans.sort_by_key(|plan| height(part, plan));
                 let best = plans[0].clone();

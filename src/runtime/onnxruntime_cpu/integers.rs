@@ -17,7 +17,7 @@ use crate::graph::op::{Convolution, Window};
 ///
 /// Source: ONNX Runtime 1.31.1, requests of its arena: 16 filters are symmetric, 15 are not; of depthwise ones 16, 20 and 24.
 const FILTERS: u64 = 16;
-/// What divides the channels of the symmetric kernels.
+/// Channels of the symmetric kernels are a multiple of this.
 ///
 /// Source: ONNX Runtime 1.31.1, requests of its arena: 4, 8, 12 and 20 channels are symmetric, 6 and 34 are not.
 const CHANNELS: u64 = 4;
@@ -134,6 +134,14 @@ pub(super) fn pool_scratch(work: &Work<'_>, node: usize) -> Option<u64> {
     product(sides)?.min(POSITIONS).checked_mul(taps)?.checked_mul(POINTER)
 }
 
+/// Bytes of a packed matrix: panels of 16 columns, rows in fours, and a sum of 32 bits for each column.
+///
+/// Source: `MlasGemmPackBSize`, onnxruntime/core/mlas/lib/qgemm.cpp.
+pub(super) fn panels(columns: u64, rows: u64) -> Option<u64> {
+    let panels = columns.checked_next_multiple_of(16)?.checked_mul(rows.checked_next_multiple_of(4)?)?;
+    panels.checked_add(columns.checked_mul(4)?)
+}
+
 /// Bytes of the packed filters of a convolution.
 pub(super) fn packed(work: &Work<'_>, node: usize) -> Option<u64> {
     let shape = Shape::of(work, node)?;
@@ -144,9 +152,7 @@ pub(super) fn packed(work: &Work<'_>, node: usize) -> Option<u64> {
     if shape.is_symmetric() {
         return shape.filters.checked_next_multiple_of(FILTERS)?.checked_mul(rows);
     }
-    let filters = shape.filters.checked_div(shape.groups)?;
-    let panels = filters.checked_next_multiple_of(16)?.checked_mul(rows.checked_next_multiple_of(4)?)?;
-    panels.checked_add(filters.checked_mul(4)?)?.checked_mul(shape.groups)
+    panels(shape.filters.checked_div(shape.groups)?, rows)?.checked_mul(shape.groups)
 }
 
 /// Whether a product transposes its matrix before it packs it, in a buffer of the arena.
@@ -176,7 +182,8 @@ pub(super) fn reads_every_position(window: &Window) -> bool {
     window.strides.iter().all(|&stride| stride == 1) && pads.into_iter().all(|&pad| pad == 0)
 }
 
-fn product(dims: &[u64]) -> Option<u64> {
+/// A product of dims, if it fits.
+pub(super) fn product(dims: &[u64]) -> Option<u64> {
     dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))
 }
 

@@ -237,13 +237,8 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
             | Kernel::QAttention
             | Kernel::QLinearMatMul,
             1,
-        ) if dims.len() == 2 => {
-            panels(dims[1], dims[0].checked_next_multiple_of(4)?, 1)?.checked_add(dims[1].checked_mul(4)?)
-        }
-        (Kernel::QGemm, 1) if dims.len() == 2 => {
-            let (columns, rows) = (columns()?, elements()? / columns()?);
-            panels(columns, rows.checked_next_multiple_of(4)?, 1)?.checked_add(columns.checked_mul(4)?)
-        }
+        ) if dims.len() == 2 => integers::panels(dims[1], dims[0]),
+        (Kernel::QGemm, 1) if dims.len() == 2 => integers::panels(columns()?, elements()? / columns()?),
         (Kernel::QLinearConv | Kernel::Nhwc(Nhwc::Conv), 1) => integers::packed(work, node),
         (Kernel::MatMulNBits, 1) => nbits::packed(work, node),
         (Kernel::Lstm | Kernel::Gru, 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {

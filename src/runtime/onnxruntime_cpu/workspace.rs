@@ -4,7 +4,7 @@
 //! `kSameAsRequested` and without memory pattern, for 70 operators.
 
 use super::attention;
-use super::integers::{self, reads_every_position};
+use super::integers::{self, product, reads_every_position};
 use super::kernel::{Kernel, Nhwc};
 use super::work::Work;
 use crate::DType;
@@ -105,10 +105,6 @@ fn integer_columns(work: &Work<'_>, node: usize) -> Option<u64> {
         return None;
     }
     product(filters.get(1..)?)?.checked_mul(product(output.get(2..)?)?)
-}
-
-fn product(dims: &[u64]) -> Option<u64> {
-    dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))
 }
 
 #[cfg(test)]
