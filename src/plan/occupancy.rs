@@ -37,7 +37,7 @@ pub(super) struct Occupancy {
     life_of: Vec<usize>,
     /// For each entry of `lives` what is taken.
     taken: Vec<Taken>,
-    /// What is taken besides the first range of an entry: disjoint ranges, sorted, none touching the next.
+    /// Bytes taken besides the first range of an entry: disjoint ranges, sorted, none touching the next.
     more: Vec<Vec<(u64, u64)>>,
     /// Latest end of what is placed below each node; node 1 is the root, node `i` has children `2i` and `2i + 1`.
     latest: Vec<u32>,

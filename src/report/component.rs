@@ -270,7 +270,7 @@ fn named<'a>(graph: &'a Graph, id: NodeId, places: &mut Places<'a>) -> Option<Co
     }
 }
 
-/// What a module's path says of its nodes.
+/// The part and the layer that a module's path names.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     /// `None`: a node's operation decides, for the module holds an attention block's own operations.

@@ -135,7 +135,7 @@ pub(super) struct Sizes<'a> {
     pub(super) queries: u64,
     pub(super) keys: u64,
     pub(super) values: u64,
-    /// What the product behind attention reads.
+    /// Width of the data that the product behind attention reads.
     pub(super) attended: u64,
     /// Of the layer's network.
     pub(super) network: u64,
