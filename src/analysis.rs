@@ -4,6 +4,7 @@
 //! comparisons. [`Opened`] is a model that is read once and analysed under many requests.
 
 mod kind;
+mod least;
 mod opened;
 mod request;
 mod suggest;
@@ -34,6 +35,7 @@ pub fn run(model: &Path, request: &Request) -> Result<Analysis> {
     let opened = Opened::open(model, request)?;
     let mut found = opened.analyze(request)?;
     if request.advises {
+        least::add(&opened, request, &mut found);
         found.report.suggestions = suggest::all(&opened, request, &found.report);
         found.report.accuracy = Some(opened.accuracy(&found.report));
     }

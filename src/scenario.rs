@@ -56,6 +56,19 @@ pub struct Scenario {
     pub strict: bool,
     /// Nodes without a shape are counted as unknown instead of being an error.
     pub allow_opaque: bool,
+    /// What sizes that depend on data are taken to be.
+    pub data_sizes: DataSizes,
+}
+
+/// What sizes are taken to be that depend on data: rows that `NonZero` finds, tokens that a router sends to an expert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataSizes {
+    /// The most that they can be.
+    #[default]
+    Most,
+    /// The least that they can be.
+    Least,
 }
 
 impl Scenario {

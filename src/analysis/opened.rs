@@ -335,6 +335,12 @@ impl Analysis {
         self.single.as_ref().map_or(&[], |single| &single.phases)
     }
 
+    /// The phases of all models.
+    pub(super) fn all_phases(&self) -> impl Iterator<Item = &Phase> {
+        let parts = self.pipeline.iter().flat_map(|made| &made.0.parts);
+        self.phases().iter().chain(parts.flat_map(|walk| &walk.phases))
+    }
+
     /// One side of a comparison: the report with its breakdowns by component, layer and node, and the nodes themselves.
     ///
     /// Cost: that of two reports more.

@@ -45,8 +45,8 @@ pub struct Request {
     pub full: bool,
     /// Report the SHA-256 of the model's files.
     pub digest: bool,
-    /// Report what would lower the total, and how accurate such estimates were. The first repeats the analysis with other
-    /// options, up to ten times.
+    /// Report what would lower the total, how accurate such estimates were, and the least of a total that depends on data.
+    /// The first repeats the analysis with other options, up to ten times; the last once.
     pub advises: bool,
 }
 

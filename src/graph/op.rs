@@ -644,6 +644,12 @@ pub enum Op {
     QMoE {
         /// Experts that each token goes to.
         top_k: i64,
+        /// Bits of a weight.
+        bits: i64,
+        /// Weights of a row that share a scale; 0: all.
+        block_size: i64,
+        /// Products are of integers (`accuracy_level` 4).
+        as_integers: bool,
     },
     /// `data`, then by format positions, sines and cosines → data's shape.
     RotaryEmbedding {

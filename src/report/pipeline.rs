@@ -349,6 +349,8 @@ fn phase(parts: &[PartViews<'_>], moment: &Moment, totals: &model::Totals) -> mo
         name: moment.name.to_owned(),
         heap_peak_bytes: heap.0,
         resident_peak_bytes: (file + anonymous).0,
+        heap_peak_least_bytes: None,
+        resident_peak_least_bytes: None,
         resident_peak_lower_bytes: None,
         resident_peak_upper_bytes: None,
         resident_known: each(parts, moment)

@@ -23,6 +23,7 @@ impl View<'_> {
             runtime_bytes: (self.class(StorageClass::Runtime) + self.class(StorageClass::Code)).0,
             temp_bytes: self.temp().0,
             total_bytes: self.total().0,
+            least_total_bytes: None,
             lower_bound_bytes: self.peak_pressure.0,
             largest_allocation_bytes: self.largest_allocation().0,
             known: known.into(),

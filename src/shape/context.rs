@@ -7,7 +7,8 @@ use super::dim::{Dim, DimList, Element, ElementList};
 use super::{Bound, TensorInfo};
 use crate::DType;
 use crate::graph::{Graph, Value};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, TensorId};
+use crate::scenario::DataSizes;
 use smallvec::SmallVec;
 use std::cell::Cell;
 
@@ -50,13 +51,22 @@ pub(crate) struct Context<'a> {
     assumption: Option<&'static str>,
     /// Sizes may be symbols.
     is_symbolic: bool,
+    /// What sizes that depend on data are taken to be.
+    data_sizes: DataSizes,
+    /// The least was asked for, and the rule does not know it.
+    lacks_least: bool,
 }
 
 /// Lists of more integers than this are not carried along unless all are known: a shape has fewer dims.
 const MAX_PARTIAL_ELEMENTS: u64 = 64;
 
 impl<'a> Context<'a> {
-    pub(super) fn new(graph: &'a Graph, node: NodeId, tensors: &'a [TensorInfo]) -> Context<'a> {
+    pub(super) fn new(
+        graph: &'a Graph,
+        node: NodeId,
+        tensors: &'a [TensorInfo],
+        data_sizes: DataSizes,
+    ) -> Context<'a> {
         Context {
             graph,
             node,
@@ -65,12 +75,14 @@ impl<'a> Context<'a> {
             inexact: Cell::new(false),
             assumption: None,
             is_symbolic: false,
+            data_sizes,
+            lacks_least: false,
         }
     }
 
     /// The same for symbolic inference.
     pub(super) fn symbolic(graph: &'a Graph, node: NodeId, tensors: &'a [TensorInfo]) -> Context<'a> {
-        Context { is_symbolic: true, ..Context::new(graph, node, tensors) }
+        Context { is_symbolic: true, ..Context::new(graph, node, tensors, DataSizes::Most) }
     }
 
     /// Whether sizes may be symbols.
@@ -90,6 +102,11 @@ impl<'a> Context<'a> {
     /// The node.
     pub(crate) fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// All that is known of a tensor that was inferred before.
+    pub(crate) fn tensor(&self, id: TensorId) -> &'a TensorInfo {
+        &self.tensors[id.index()]
     }
 
     /// Number of input slots, absent ones included.
@@ -228,9 +245,28 @@ impl<'a> Context<'a> {
         self.assumption
     }
 
-    /// From here on, outputs are upper bounds: the rule's shape depends on data.
+    /// From here on, outputs are upper bounds: the rule's shape depends on data, and the least that it can be is not known.
     pub(crate) fn depends_on_data(&mut self) {
         self.inexact.set(true);
+        self.lacks_least |= self.data_sizes == DataSizes::Least;
+    }
+
+    /// A size that depends on data, as the scenario takes such sizes. From here on, outputs are bounds.
+    pub(crate) fn of_data(&mut self, least: u64, most: u64) -> u64 {
+        self.inexact.set(true);
+        self.size_of_data(least, most)
+    }
+
+    fn size_of_data(&self, least: u64, most: u64) -> u64 {
+        match self.data_sizes {
+            DataSizes::Most => most,
+            DataSizes::Least => least.min(most),
+        }
+    }
+
+    /// Whether the least was asked for, and is not known of an output.
+    pub(super) fn lacks_least(&self) -> bool {
+        self.lacks_least
     }
 
     /// Emits the next output. It is an upper bound if an input that was read is one.
@@ -253,8 +289,16 @@ impl<'a> Context<'a> {
         self.outputs.push(TensorInfo::known(dtype, dims));
     }
 
+    /// Emits the next output, of rows whose number depends on data: none, or at most so many.
+    pub(crate) fn emit_rows(&mut self, dtype: DType, most: u64, row: &[u64]) {
+        let dims = std::iter::once(self.size_of_data(0, most)).chain(row.iter().copied());
+        self.outputs.push(TensorInfo { bound: Bound::UpperBound, ..TensorInfo::known(dtype, dims) });
+    }
+
     /// Emits what is known already.
     pub(crate) fn emit_info(&mut self, info: TensorInfo) {
+        let is_bound = info.bound == Bound::UpperBound && self.is_exact();
+        self.lacks_least |= is_bound && self.data_sizes == DataSizes::Least;
         self.outputs.push(info);
     }
 

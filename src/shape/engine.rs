@@ -25,7 +25,8 @@ const MAX_TENSOR_BYTES: u64 = 1 << 43;
 /// and no static declared shape (unless `scenario` allows opaque nodes).
 pub fn infer(graph: &Graph, scenario: &Scenario) -> Result<Shapes> {
     let binding = scenario.bind(graph)?;
-    let options = Options { strict: scenario.strict, allow_opaque: scenario.allow_opaque };
+    let &Scenario { strict, allow_opaque, data_sizes, .. } = scenario;
+    let options = Options { strict, allow_opaque, data_sizes };
     let mut shapes = infer_graph(graph, &Start::of(&binding), options)?;
     shapes.diagnostics.extend(unread::diagnostics(graph));
     Ok(Shapes { binding, ..shapes })
@@ -41,6 +42,8 @@ pub(super) fn infer_graph(graph: &Graph, start: &Start, options: Options) -> Res
         diagnostics: Vec::new(),
         is_refused: false,
         value_elements: 0,
+        data_sizes: options.data_sizes,
+        lacks_least: false,
     };
     for (&parameter, info) in graph.parameters().iter().zip(&start.parameters) {
         if let Some(tensor) = graph.output(parameter, 0) {
@@ -65,15 +68,17 @@ fn infer_node(
     let op = &graph.node(node).op;
     let outcome = match op {
         Op::If(_) | Op::Loop(_) => {
-            let mut context = Context::new(graph, node, &shapes.tensors);
+            let mut context = Context::new(graph, node, &shapes.tensors, options.data_sizes);
             let bodies = control::infer(op, &mut context, options)?;
+            shapes.lacks_least |= context.lacks_least();
             let outputs = context.into_outputs();
             shapes.bodies.insert(node, bodies);
             Ok(outputs)
         }
         _ => {
-            let mut context = Context::new(graph, node, &shapes.tensors);
+            let mut context = Context::new(graph, node, &shapes.tensors, options.data_sizes);
             let inferred = rules::infer(op, &mut context, start);
+            shapes.lacks_least |= context.lacks_least();
             if let Some(text) = context.assumption() {
                 shapes.diagnostics.push(Diagnostic {
                     code: "MG0004",

@@ -1,10 +1,10 @@
 //! What inference finds.
 
-use super::TensorInfo;
+use super::{Bound, TensorInfo};
 use crate::error::{Diagnostic, Error, Severity};
 use crate::graph::Graph;
 use crate::ids::{NodeId, TensorId};
-use crate::scenario::Binding;
+use crate::scenario::{Binding, DataSizes};
 use std::collections::BTreeMap;
 
 /// How strict inference is.
@@ -14,6 +14,8 @@ pub struct Options {
     pub strict: bool,
     /// A node without a shape leaves its outputs unknown instead of being an error.
     pub allow_opaque: bool,
+    /// What sizes that depend on data are taken to be.
+    pub data_sizes: DataSizes,
 }
 
 /// The result of [`infer`](super::infer): what is known of every tensor of a graph.
@@ -26,6 +28,9 @@ pub struct Shapes {
     pub(super) is_refused: bool,
     /// Elements of all values that are stored.
     pub(super) value_elements: u64,
+    pub(super) data_sizes: DataSizes,
+    /// A size is more than its least, of which no rule knows.
+    pub(super) lacks_least: bool,
 }
 
 impl Shapes {
@@ -45,6 +50,25 @@ impl Shapes {
     #[must_use]
     pub fn bodies(&self, node: NodeId) -> &[Shapes] {
         self.bodies.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// What sizes that depend on data were taken to be.
+    #[must_use]
+    pub fn data_sizes(&self) -> DataSizes {
+        self.data_sizes
+    }
+
+    /// Whether a size depends on data.
+    #[must_use]
+    pub fn depends_on_data(&self) -> bool {
+        self.tensors.iter().any(|tensor| tensor.bound != Bound::Exact)
+            || self.bodies.values().flatten().any(Shapes::depends_on_data)
+    }
+
+    /// Whether the least was asked for, and a size is there of which no rule knows the least.
+    #[must_use]
+    pub fn lacks_least(&self) -> bool {
+        self.lacks_least || self.bodies.values().flatten().any(Shapes::lacks_least)
     }
 
     /// What the scenario bound.
@@ -74,6 +98,8 @@ impl Shapes {
             binding: Binding::default(),
             is_refused: true,
             value_elements: 0,
+            data_sizes: DataSizes::default(),
+            lacks_least: false,
             diagnostics: vec![Diagnostic {
                 code: "MG0003",
                 severity: Severity::Note,

@@ -233,6 +233,10 @@ pub struct Totals {
     pub temp_bytes: u64,
     /// Everything.
     pub total_bytes: u64,
+    /// The same where all sizes that depend on data are at their least; absent where that is the total itself, or is not
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_total_bytes: Option<u64>,
     /// The highest pressure: no arena can be smaller.
     pub lower_bound_bytes: u64,
     /// The largest single allocation.
@@ -255,8 +259,15 @@ pub struct Phase {
     pub name: String,
     /// Anonymous bytes that the runtime has allocated at the peak; the user's inputs are not counted.
     pub heap_peak_bytes: u64,
+    /// The same where all sizes that depend on data are at their least; absent where that is the peak itself, or is not
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heap_peak_least_bytes: Option<u64>,
     /// The same and the file-backed pages.
     pub resident_peak_bytes: u64,
+    /// The same where all sizes that depend on data are at their least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_peak_least_bytes: Option<u64>,
     /// The same where the C library's heap keeps the least that it can of what was freed; absent where that is the figure
     /// itself, or is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

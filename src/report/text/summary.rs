@@ -24,7 +24,17 @@ const LINES: usize = 30;
 
 /// Everything between the published line and the tables.
 pub(super) fn write(out: &mut String, report: &Report, style: &Style) -> Result {
-    let words = format!("All memory at the peak, MB = 2^20 bytes; {}.", known(&report.totals));
+    let least = report.totals.least_total_bytes.map(|least| {
+        format!(
+            " Sizes that depend on data are at their most; at their least it is {} MB.",
+            Bytes(least).mb()
+        )
+    });
+    let words = format!(
+        "All memory at the peak, MB = 2^20 bytes; {}.{}",
+        known(&report.totals),
+        least.unwrap_or_default()
+    );
     writeln!(out, "{}", wrap(&words, 0))?;
     writeln!(out, "{}", subject(report))?;
     peak(out, report, style)?;

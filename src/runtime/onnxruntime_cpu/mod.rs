@@ -2,7 +2,7 @@
 //!
 //! One file per rule: `known_dims`, what it knows of shapes; `fuse`, the optimizer; `order`, the execution order;
 //! `reuse`, which tensors share a buffer; `kernel`, the operators that it has, and which compute in place; `workspace`,
-//! what they ask for while they run, and apart that of `attention` and `nbits`, products with blocks of weights;
+//! what they ask for while they run, and apart that of `attention`, `moe` and `nbits`, products with blocks of weights;
 //! `initializers`, where files have them, and `weights`, where they are in the end; `creation`, what is allocated and
 //! freed until the session is made; `bodies`, control flow; `steps`, what runs and which buffers it has; `precision`,
 //! what is computed in single instead of half.
@@ -25,6 +25,7 @@ mod initializers;
 mod integers;
 mod kernel;
 mod known_dims;
+mod moe;
 mod nbits;
 mod options;
 mod order;
@@ -362,6 +363,11 @@ fn assumptions(work: &Work<'_>, order: &[usize], machine: &Machine) -> Vec<Assum
                     products, which lies next to the arena, counts throughout";
         found.push(Assumption { rule: "block-weights-packing", text: text.to_owned() });
     }
+    if any(&[Kernel::MoE, Kernel::QMoE]) {
+        let text = "the workspace of experts depends on how the router spreads tokens, of which each may send all to the \
+                    same expert; experts run side by side, one for each thread at most";
+        found.push(Assumption { rule: "routed-experts", text: text.to_owned() });
+    }
     found
 }
 
@@ -383,7 +389,10 @@ fn of_runner(runner: OnnxRunner) -> Option<Assumption> {
 
 /// What kernels hold next to the arena while they run: the most of any node, as if it were there throughout.
 fn reserved(work: &Work<'_>, order: &[usize], options: &OnnxRuntimeCpu) -> Option<Allocation> {
-    let of_node = |&node: &usize| Some((nbits::reserved(work, node, options.prepacking)?, node));
+    let of_node = |&node: &usize| {
+        let products = nbits::reserved(work, node, options.prepacking);
+        Some((products.or_else(|| moe::reserved(work, node, &options.machine))?, node))
+    };
     let (bytes, node) =
         order.iter().filter_map(of_node).max_by_key(|&(bytes, node)| (bytes, Reverse(node)))?;
     let source = NodeRef { graph: 0, node: work.nodes[node].source };

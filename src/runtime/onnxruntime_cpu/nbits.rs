@@ -20,14 +20,45 @@ use crate::graph::op::{Packing, WeightBlocks};
 /// Source: onnxruntime/core/mlas/lib/qnbitgemm.cpp (`MlasQNBitGemmBatchWorkspaceSize` adds the alignment less 1).
 const ALIGNING: u64 = 63;
 
+/// A matrix of weights in blocks along its rows, which share a scale.
+#[derive(Clone, Copy)]
+pub(super) struct Blocks {
+    pub rows: u64,
+    pub columns: u64,
+    pub bits: u64,
+    /// Weights of a block.
+    pub block: u64,
+    /// Products are of integers.
+    pub as_integers: bool,
+}
+
 /// One node's numbers.
 struct Weights {
-    rows: u64,
-    columns: u64,
-    bits: u64,
-    block: u64,
-    as_integers: bool,
+    blocks: Blocks,
     is_half: bool,
+}
+
+impl Blocks {
+    fn in_row(&self) -> u64 {
+        self.columns.div_ceil(self.block)
+    }
+
+    /// Length of the packed weights; `None`: no kernel reads them packed.
+    pub(super) fn packed(&self) -> Option<u64> {
+        let blocks = self.rows.checked_mul(self.in_row())?;
+        let numbers = blocks.checked_mul(self.block)?.checked_mul(self.bits)? / 8;
+        if !self.as_integers {
+            return (self.bits == 4).then_some(numbers);
+        }
+        let sums = self.rows.checked_next_multiple_of(16)?.checked_mul(self.in_row())?.checked_mul(4)?;
+        numbers.checked_add(blocks.checked_mul(4)?)?.checked_add(sums)?.checked_add(2 * ALIGNING)
+    }
+
+    /// Length of so many rows of data as integers of 8 bits, with a scale and a sum for each block.
+    pub(super) fn quantized(&self, data_rows: u64) -> Option<u64> {
+        let numbers = data_rows.checked_mul(self.in_row())?.checked_mul(self.block.checked_add(8)?)?;
+        numbers.checked_next_multiple_of(64)?.checked_add(ALIGNING)
+    }
 }
 
 impl Weights {
@@ -39,46 +70,24 @@ impl Weights {
         };
         let WeightBlocks { columns, bits, block_size, as_integers } = blocks;
         let positive = |number: i64| u64::try_from(number).ok().filter(|&number| number > 0);
+        let [rows, columns, bits, block] = [outputs, columns, bits, block_size].map(positive);
         Some(Weights {
-            rows: positive(outputs)?,
-            columns: positive(columns)?,
-            bits: positive(bits)?,
-            block: positive(block_size)?,
-            as_integers,
+            blocks: Blocks { rows: rows?, columns: columns?, bits: bits?, block: block?, as_integers },
             is_half: work.values[work.input(node, 0)?].dtype == DType::F16,
         })
     }
 
-    fn blocks(&self) -> u64 {
-        self.columns.div_ceil(self.block)
-    }
-
-    /// Length of the packed weights; `None`: no kernel reads them packed.
-    fn packed(&self) -> Option<u64> {
-        let blocks = self.rows.checked_mul(self.blocks())?;
-        let numbers = blocks.checked_mul(self.block)?.checked_mul(self.bits)? / 8;
-        if !self.as_integers {
-            return (self.bits == 4).then_some(numbers);
-        }
-        let sums = self.rows.checked_next_multiple_of(16)?.checked_mul(self.blocks())?.checked_mul(4)?;
-        numbers.checked_add(blocks.checked_mul(4)?)?.checked_add(sums)?.checked_add(2 * ALIGNING)
-    }
-
     /// What a run with so many rows of data holds next to the arena.
     fn reserved(&self, data_rows: u64, is_packed: bool) -> Option<u64> {
+        let Blocks { rows, columns, as_integers, .. } = self.blocks;
         let single = |columns: u64| data_rows.checked_mul(columns)?.checked_mul(4);
-        let data = if self.is_half { single(self.columns)? } else { 0 };
+        let data = if self.is_half { single(columns)? } else { 0 };
         if !is_packed {
-            let written = self.rows.checked_mul(self.columns)?.checked_mul(4)?;
-            let result = if self.is_half { single(self.rows)? } else { 0 };
+            let written = rows.checked_mul(columns)?.checked_mul(4)?;
+            let result = if self.is_half { single(rows)? } else { 0 };
             return written.checked_add(data)?.checked_add(result);
         }
-        if !self.as_integers {
-            return Some(data);
-        }
-        // i8 numbers, with a scale and a sum for each block.
-        let quantized = data_rows.checked_mul(self.blocks())?.checked_mul(self.block.checked_add(8)?)?;
-        quantized.checked_next_multiple_of(64)?.checked_add(ALIGNING)
+        if as_integers { self.blocks.quantized(data_rows) } else { Some(data) }
     }
 }
 
@@ -88,7 +97,7 @@ pub(super) fn packed(work: &Work<'_>, node: usize) -> Option<u64> {
     let is_plain = work.input(node, 4).is_none()
         && work.input(node, 3).is_none_or(|value| work.values[value].dtype == DType::U8);
     let is_constant = work.input(node, 1).is_some_and(|value| work.values[value].is_constant);
-    Weights::of(work, node).filter(|_| is_plain && is_constant)?.packed()
+    Weights::of(work, node).filter(|_| is_plain && is_constant)?.blocks.packed()
 }
 
 /// Bytes of the copy in single of scales or bias in half precision, which stay as well.
@@ -104,15 +113,19 @@ pub(super) fn reserved(work: &Work<'_>, node: usize, packs: bool) -> Option<u64>
     let data = work.values[work.input(node, 0)?].dims.as_ref()?;
     let elements = data.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))?;
     let is_packed = packs && packed(work, node).is_some();
-    weights.reserved(elements / weights.columns, is_packed)
+    weights.reserved(elements / weights.blocks.columns, is_packed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn blocks(bits: u64, block: u64, as_integers: bool) -> Blocks {
+        Blocks { rows: 128, columns: 256, bits, block, as_integers }
+    }
+
     fn weights(bits: u64, block: u64, as_integers: bool) -> Weights {
-        Weights { rows: 128, columns: 256, bits, block, as_integers, is_half: false }
+        Weights { blocks: blocks(bits, block, as_integers), is_half: false }
     }
 
     #[test]
@@ -125,13 +138,13 @@ mod tests {
             (8, 128, 34_942),
             (4, 256, 17_534),
         ] {
-            assert_eq!(weights(bits, block, true).packed(), Some(length), "{bits} bits, blocks of {block}");
+            assert_eq!(blocks(bits, block, true).packed(), Some(length), "{bits} bits, blocks of {block}");
         }
-        assert_eq!(weights(4, 32, false).packed(), Some(16_384));
-        assert_eq!(weights(8, 32, false).packed(), None);
-        let odd = Weights { rows: 100, columns: 200, ..weights(4, 32, true) };
+        assert_eq!(blocks(4, 32, false).packed(), Some(16_384));
+        assert_eq!(blocks(8, 32, false).packed(), None);
+        let odd = Blocks { rows: 100, columns: 200, ..blocks(4, 32, true) };
         assert_eq!(odd.packed(), Some(17_262));
-        let large = Weights { rows: 1000, columns: 4096, ..weights(4, 32, true) };
+        let large = Blocks { rows: 1000, columns: 4096, ..blocks(4, 32, true) };
         assert_eq!(large.packed(), Some(3_076_222));
     }
 
@@ -140,8 +153,8 @@ mod tests {
         assert_eq!(weights(4, 32, true).reserved(33, true), Some(10_623));
         assert_eq!(weights(8, 16, true).reserved(33, true), Some(12_735));
         assert_eq!(weights(4, 32, true).reserved(1, true), Some(383));
-        let odd = Weights { rows: 100, columns: 200, ..weights(4, 32, true) };
-        assert_eq!(odd.reserved(33, true), Some(9_343));
+        let odd = Blocks { rows: 100, columns: 200, ..blocks(4, 32, true) };
+        assert_eq!(odd.quantized(33), Some(9_343));
         assert_eq!(weights(4, 32, false).reserved(33, true), Some(0));
         assert_eq!(weights(8, 32, false).reserved(33, false), Some(131_072));
         let half = Weights { is_half: true, ..weights(4, 32, false) };
@@ -152,7 +165,7 @@ mod tests {
 
     #[test]
     fn huge_numbers_are_unknown() {
-        let huge = Weights { rows: u64::MAX, columns: u64::MAX, ..weights(4, 32, true) };
-        assert_eq!((huge.packed(), huge.reserved(u64::MAX, true)), (None, None));
+        let huge = Blocks { rows: u64::MAX, columns: u64::MAX, ..blocks(4, 32, true) };
+        assert_eq!((huge.packed(), huge.quantized(u64::MAX)), (None, None));
     }
 }

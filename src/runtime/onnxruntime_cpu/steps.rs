@@ -5,7 +5,7 @@ use super::kernel::Kernel;
 use super::options::{OnnxRunner, OnnxRuntimeCpu};
 use super::reuse::{self, Reuse};
 use super::work::Work;
-use super::{attention, order, workspace};
+use super::{attention, moe, order, workspace};
 use crate::ids::{StorageId, ValueId};
 use crate::scenario::input_name;
 use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, state};
@@ -117,7 +117,8 @@ impl<'a> Emitter<'a> {
                 writes.extend(self.write(value, source));
             }
         }
-        writes.extend(workspace.into_iter().map(|bytes| self.scratch(bytes, source)));
+        let known = if moe::depends_on_data(work, node) { Known::UpperBound } else { Known::Assumed };
+        writes.extend(workspace.into_iter().map(|bytes| self.request(bytes, source, known)));
         self.draft.steps.push(Step { node: source, reads, writes });
     }
 
@@ -208,10 +209,12 @@ impl<'a> Emitter<'a> {
 
     /// A request that lasts as long as something reads it.
     fn scratch(&mut self, bytes: u64, source: NodeRef) -> ValueId {
-        let storage = Storage {
-            grows: true,
-            ..Storage::new(StorageClass::Scratch, Bytes(bytes), source, Known::Assumed)
-        };
+        self.request(bytes, source, Known::Assumed)
+    }
+
+    fn request(&mut self, bytes: u64, source: NodeRef, known: Known) -> ValueId {
+        let new = Storage::new(StorageClass::Scratch, Bytes(bytes), source, known);
+        let storage = Storage { grows: true, ..new };
         self.value(storage, bytes, Origin::Written, None)
     }
 

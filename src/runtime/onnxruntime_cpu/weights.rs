@@ -23,7 +23,7 @@ use super::kernel::{Kernel, Nchwc, Nhwc};
 use super::options::OnnxRuntimeCpu;
 use super::steps::Settings;
 use super::work::Work;
-use super::{bodies, integers, nbits};
+use super::{bodies, integers, moe, nbits};
 use crate::DType;
 use crate::graph::{Graph, Node, Op};
 use crate::ids::NodeId;
@@ -80,7 +80,8 @@ pub(super) struct Weights {
     pub held: Vec<Held>,
     /// The copies that are made of the graph's, in the order of nodes.
     pub packs: Vec<Pack>,
-    /// Values and lengths of matrices that are transposed in the arena before they are packed, in the order of nodes.
+    /// Values, and lengths of what is in the arena while they are packed, in the order of nodes: matrices that are
+    /// transposed first.
     pub transposed: Vec<(usize, u64)>,
     /// Those that bodies have for themselves, and that are in no mapped file.
     pub own: Vec<Own>,
@@ -155,15 +156,13 @@ fn collect(
                 own.entry(value).or_default().push(copy);
                 continue;
             };
-            let is_transposed = copy.is_some() && index == 1 && integers::is_transposed(work, node);
-            weights
-                .transposed
-                .extend(work.bytes(value).filter(|_| is_transposed).map(|bytes| (value, bytes)));
+            let in_arena = copy.and_then(|_| requested(work, node, index, value));
+            weights.transposed.extend(in_arena.map(|bytes| (value, bytes)));
             weights.readers[value].0 += 1;
             weights.readers[value].1 += u32::from(copy.is_some());
-            let wide = nbits::widened(work, node, index).filter(|_| options.prepacking);
+            let further = further_copies(work, node, index).into_iter().filter(|_| options.prepacking);
             for (bytes, is_blocked) in
-                copy.map(|bytes| (bytes, is_blocked)).into_iter().chain(wide.map(|bytes| (bytes, false)))
+                copy.map(|bytes| (bytes, is_blocked)).into_iter().chain(further.map(|bytes| (bytes, false)))
             {
                 let is_known = !weights.packed.insert((value, bytes));
                 // The optimizer blocks a filter once, for all convolutions that read it.
@@ -241,6 +240,7 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
         (Kernel::QGemm, 1) if dims.len() == 2 => integers::panels(columns()?, elements()? / columns()?),
         (Kernel::QLinearConv | Kernel::Nhwc(Nhwc::Conv), 1) => integers::packed(work, node),
         (Kernel::MatMulNBits, 1) => nbits::packed(work, node),
+        (Kernel::QMoE, 2 | 5) => moe::packed(work, node, index).first().copied(),
         (Kernel::Lstm | Kernel::Gru, 1 | 2) if dims.len() == 3 && dtype == DType::F32 => {
             panels(dims[1], dims[2], 4)?.checked_mul(dims[0])
         }
@@ -257,6 +257,26 @@ fn packed(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u6
             output.get(1)?.checked_mul(channels)?.checked_mul(dims[2])?.checked_mul(dims[3])?.checked_mul(4)
         }
         _ => None,
+    }
+}
+
+/// What a kernel asks the arena for while it packs an input, and gives back.
+fn requested(work: &Work<'_>, node: usize, index: usize, value: usize) -> Option<u64> {
+    match work.nodes[node].kind {
+        Kernel::QMoE => Some(moe::SHAPE),
+        _ if index == 1 && integers::is_transposed(work, node) => work.bytes(value),
+        _ => None,
+    }
+}
+
+/// Copies that a kernel makes of a constant input and has next to it, or to the packed one.
+fn further_copies(work: &Work<'_>, node: usize, index: usize) -> Vec<u64> {
+    match work.nodes[node].kind {
+        Kernel::QMoE => {
+            let packed = moe::packed(work, node, index).into_iter().skip(1);
+            packed.chain(moe::widened(work, node, index)).collect()
+        }
+        _ => nbits::widened(work, node, index).into_iter().collect(),
     }
 }
 

@@ -3,10 +3,10 @@
 //! Source: ONNX Runtime 1.31.1, CPU: the requests that its arena logs for one node at a time, with
 //! `kSameAsRequested` and without memory pattern, for 70 operators.
 
-use super::attention;
 use super::integers::{self, product, reads_every_position};
 use super::kernel::{Kernel, Nhwc};
 use super::work::Work;
+use super::{attention, moe};
 use crate::DType;
 use crate::graph::{Op, OpKind};
 use crate::machine::Machine;
@@ -50,6 +50,7 @@ pub(super) fn scratch(work: &Work<'_>, node: usize, machine: &Machine) -> Vec<u6
             let single = output().and_then(|bytes| bytes.checked_mul(2));
             vec![single; if work.nodes[node].outputs.len() > 1 { 4 } else { 3 }]
         }
+        Kernel::MoE | Kernel::QMoE => return moe::workspace(work, node, machine).unwrap_or_default(),
         _ => return attention::workspace(work, node, machine),
     };
     requests.into_iter().flatten().filter(|&bytes| bytes > 0).collect()

@@ -253,8 +253,8 @@ fn compress(axis: Option<i64>, context: &mut Context<'_>) -> RuleResult {
     let kept = match exact_ints(context.input(1)?) {
         Some(condition) => condition.iter().filter(|&&kept| kept != 0).count() as u64,
         None => {
-            context.depends_on_data();
-            context.input(1)?.elements().unwrap_or(whole)
+            let most = context.input(1)?.elements().unwrap_or(whole);
+            context.of_data(0, most)
         }
     };
     let mut dims: Dims = if axis.is_some() { data.into() } else { Dims::from_slice(&[whole]) };

@@ -21,6 +21,7 @@ mod pooling;
 mod recurrent;
 mod reduction;
 pub(crate) mod reshape;
+mod routing;
 mod sequence;
 mod signal;
 mod slicing;

@@ -9,13 +9,14 @@
 //!
 //! * `ShapeOf`: [rank], the dims as value. `SizeOf`: scalar, ∏ dims.
 //! * `Range`: [max(0, ceil((stop - start) / step))], inputs cut to the output's type first if that is integral.
-//! * `NonZero`: [rank, ≤ ∏ data]; a scalar counts as a vector of one.
+//! * `NonZero`: [rank, ≤ ∏ data], of one expert's part of a router's choice ≤ tokens; a scalar counts as a vector of one.
 //! * `Unique`: [≤ ∏ data], or data with ≤ dim at the axis; the inverse has one index per element. `UniqueOfVector`:
 //!   the same without first indices, ONNX Runtime's.
 //! * `OneHot`: indices with depth put in at the axis. `Eye`: batch ++ [rows, columns].
 //! * `MelWeightMatrix`: [dft_length / 2 + 1, bins].
 //! * `FromShape`: the shape given. `Multinomial`: [batch, samples]. `Bucketize`, `SearchSorted`: as what is looked up.
 
+use super::routing;
 use crate::DType;
 use crate::graph::{Dims, Elements, Op, Value};
 use crate::shape::context::{
@@ -201,8 +202,9 @@ fn non_zero(to: DType, context: &mut Context<'_>) -> RuleResult {
         return Ok(());
     }
     let elements = input.elements().ok_or(RuleError::UnknownShape(0))?;
-    context.depends_on_data();
-    context.emit(to, [rank as u64, elements]);
+    let most = routing::most_of_one_expert(context).map_or(elements, |most| most.min(elements));
+    let found = context.of_data(0, most);
+    context.emit(to, [rank as u64, found]);
     Ok(())
 }
 
@@ -224,10 +226,7 @@ fn unique([index_type, count_type]: [DType; 2], gives_first: bool, context: &mut
     let inverse_bound = if context.is_exact() { Bound::Exact } else { Bound::UpperBound };
     let count = match known {
         Some(value) => distinct(value),
-        None => {
-            context.depends_on_data();
-            whole
-        }
+        None => context.of_data(whole.min(1), whole),
     };
     let mut dims: Dims = if axis.is_some() { data.into() } else { Dims::from_slice(&[count]) };
     if let Some(slot) = axis.and_then(|axis| dims.get_mut(axis)) {

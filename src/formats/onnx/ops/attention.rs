@@ -87,7 +87,15 @@ pub(super) const TABLE: &[Entry] = &[
     ms(&[K::HyperConnectionPostMix], "HyperConnectionPostMix", |_| Ok(Op::HyperConnectionPostMix.into())),
     ms(&[K::LinearAttentionGate], "LinearAttentionGate", |_| Ok(Op::LinearAttentionGate.into())),
     ms(&[K::MoE], "MoE", |layer| Ok(Op::MoE { top_k: layer.int_or("k", 1)? }.into())),
-    ms(&[K::QMoE], "QMoE", |layer| Ok(Op::QMoE { top_k: layer.int_or("k", 1)? }.into())),
+    ms(&[K::QMoE], "QMoE", |layer| {
+        Ok(Op::QMoE {
+            top_k: layer.int_or("k", 1)?,
+            bits: layer.int_or("expert_weight_bits", 4)?,
+            block_size: layer.int_or("block_size", 0)?,
+            as_integers: layer.int_or("accuracy_level", 0)? == 4,
+        }
+        .into())
+    }),
     // Word ids, segment ids, word table; the sum, an index per row of the mask, the sum before its norm.
     ms(&[K::EmbedLayerNormalization], "EmbedLayerNormalization", |_| Ok(Op::Embedded.into())),
     ms(&[K::QEmbedLayerNormalization], "QEmbedLayerNormalization", |_| {

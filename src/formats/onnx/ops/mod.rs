@@ -217,6 +217,7 @@ mod tests {
         let product = FusedMatMul { transpose_a, transpose_b, moves_a, moves_b, alpha: 0.5 };
         assert_eq!(made(MICROSOFT, "FusedMatMul", 1, &given), Op::FusedMatMul(product));
         assert_eq!(made("", "Dropout", 13, &[]), Op::Dropout { mask: ElementType::Is(DType::Boolean) });
-        assert_eq!(made(MICROSOFT, "QMoE", 1, &[int("k", 2)]), Op::QMoE { top_k: 2 });
+        let experts = made(MICROSOFT, "QMoE", 1, &[int("k", 2), int("expert_weight_bits", 8)]);
+        assert_eq!(experts, Op::QMoE { top_k: 2, bits: 8, block_size: 0, as_integers: false });
     }
 }

@@ -18,14 +18,12 @@
 //! * ROIAlign, ROIPooling: `[R, C, h, w]`; PSROIPooling, also deformable: `[R, output_dim, g, g]`;
 //! * RegionYolo: dims `axis ..= end_axis` flattened, or `[N, (classes + coords + 1)·mask, H, W]` without softmax.
 
-mod at_most;
 mod nms;
 
 use crate::DType;
 use crate::graph::op::{Detection, PriorBox, RegionYolo};
 use crate::graph::{Dims, Op};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, normalize_axis, text, times};
-use at_most::emit_at_most;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     match op {
@@ -129,8 +127,8 @@ fn proposals(spec: &Detection, context: &mut Context<'_>) -> RuleResult {
         Detection::GenerateProposals { post_nms_count, roi_num_type } => {
             let batch = first(context.dims(0)?)?;
             let rows = times(batch, dim(post_nms_count)?)?;
-            emit_at_most(context, dtype, &[rows, 4]);
-            emit_at_most(context, dtype, &[rows]);
+            context.emit_rows(dtype, rows, &[4]);
+            context.emit_rows(dtype, rows, &[]);
             context.emit(roi_num_type, [batch]);
         }
         Detection::ExperimentalGenerateProposals { post_nms_count } => {

@@ -14,7 +14,6 @@
 //! * MatrixNms, MulticlassNms: at most `[R, 6], [R, 1]` with `R = N·min(C·min(B, nms_top_k), keep_top_k)`, where
 //!   negative limits do not count, then `[N]`. The background class counts, as in OpenVINO.
 
-use super::emit_at_most;
 use crate::DType;
 use crate::graph::op::Detection;
 use crate::shape::context::{Context, RuleError, RuleResult, dim, mismatch, text, times};
@@ -81,11 +80,11 @@ pub(super) fn by_class(spec: &Detection, context: &mut Context<'_>) -> RuleResul
     Ok(())
 }
 
-fn emit(context: &mut Context<'_>, dtype: DType, dims: [u64; 2], is_static: bool) {
+fn emit(context: &mut Context<'_>, dtype: DType, [rows, columns]: [u64; 2], is_static: bool) {
     if is_static {
-        context.emit(dtype, dims);
+        context.emit(dtype, [rows, columns]);
     } else {
-        emit_at_most(context, dtype, &dims);
+        context.emit_rows(dtype, rows, &[columns]);
     }
 }
 

@@ -1,0 +1,111 @@
+//! How many tokens a router can send to one expert.
+//!
+//! Where experts are run one after the other, the tokens of one are found by `NonZero` of its part of
+//! `OneHot(TopK(scores))`. The experts of a token are distinct, so each token is found once at most.
+//!
+//! Source: transformers 4.57, `MixtralSparseMoeBlock.forward` (`expert_mask`), as exported to OpenVINO and ONNX.
+
+use crate::graph::Op;
+use crate::ids::TensorId;
+use crate::shape::context::{Context, normalize_axis};
+use smallvec::SmallVec;
+
+/// Nodes between the mask of all experts and what `NonZero` reads, at most.
+const MOST_MOVES: usize = 8;
+
+/// The most elements other than 0 that a node's input has, where that is one expert's part of a mask of experts.
+pub(super) fn most_of_one_expert(context: &Context<'_>) -> Option<u64> {
+    let graph = context.graph();
+    let part = graph.input(context.node(), 0)?;
+    let mask = source(context, part, |op| {
+        matches!(op, Op::Gather { .. } | Op::Split { .. } | Op::Transpose | Op::Squeeze { .. })
+    })?;
+    if !matches!(graph.node(graph.tensor(mask).node).op, Op::OneHot { .. }) {
+        return None;
+    }
+    let chosen = graph.input(graph.tensor(mask).node, 0)?;
+    let experts = source(context, chosen, |_| false)?;
+    let Op::TopK { axis, .. } = graph.node(graph.tensor(experts).node).op else { return None };
+    let dims = context.tensor(chosen).dims.as_deref()?;
+    // All experts of all tokens, in any order.
+    if graph.tensor(experts).port != 1 || extents(dims) != extents(context.tensor(part).dims.as_deref()?) {
+        return None;
+    }
+    let of_token = dims.get(normalize_axis(axis, dims.len()).ok()?).copied().filter(|&count| count > 0)?;
+    dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))?.checked_div(of_token)
+}
+
+/// Follows a tensor up through conversions and `moves`.
+fn source(context: &Context<'_>, tensor: TensorId, moves: impl Fn(&Op) -> bool) -> Option<TensorId> {
+    let graph = context.graph();
+    let mut tensor = tensor;
+    for _ in 0..MOST_MOVES {
+        let node = graph.tensor(tensor).node;
+        let op = &graph.node(node).op;
+        if !matches!(op, Op::Convert { .. } | Op::Identity) && !moves(op) {
+            return Some(tensor);
+        }
+        tensor = graph.input(node, 0)?;
+    }
+    None
+}
+
+/// The dims that are not 1, sorted.
+fn extents(dims: &[u64]) -> SmallVec<[u64; 4]> {
+    let mut extents: SmallVec<[u64; 4]> = dims.iter().copied().filter(|&dim| dim != 1).collect();
+    extents.sort_unstable();
+    extents
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::DType;
+    use crate::graph::{Builder, Format, NodeSpec, Op, TensorSpec, Value};
+    use crate::ids::TensorId;
+    use crate::scenario::DataSizes;
+    use crate::shape::engine::infer_graph;
+    use crate::shape::start::Start;
+    use crate::shape::{Options, TensorInfo};
+
+    /// Columns that `NonZero` finds for one of 4 experts, where each of 10 tokens goes to 2.
+    fn columns(permutation: &[i64], data_sizes: DataSizes) -> u64 {
+        let mut builder = Builder::new("test".as_ref(), Format::OpenVino);
+        let scores = builder.node(NodeSpec { op: Op::Parameter, name: "scores", ..NodeSpec::default() });
+        let scores = builder.output(scores, TensorSpec { dtype: DType::F32, ..TensorSpec::default() });
+        let mut ints = |dims: &[u64], values: &[i64]| {
+            builder.constant("constant", DType::I64, dims, Value::ints(values.iter().copied()))
+        };
+        let [two, four, one, zero] = [2, 4, 1, 0].map(|value| ints(&[], &[value]));
+        let permutation = ints(&[3], permutation);
+        let mut node = |op: Op, inputs: &[TensorId], outputs: usize| {
+            let node = builder.node(NodeSpec { op, name: "node", ..NodeSpec::default() });
+            let made: Vec<_> = (0..outputs).map(|_| builder.output(node, TensorSpec::default())).collect();
+            builder.connect(node, &inputs.iter().copied().map(Some).collect::<Vec<_>>());
+            made[outputs - 1]
+        };
+        let top = Op::TopK { axis: 1, index_type: DType::I64, largest_first: Some(true) };
+        let chosen = node(top, &[scores, two], 2);
+        let mask = node(Op::OneHot { axis: 2 }, &[chosen, four, one, zero], 1);
+        let mask = node(Op::Transpose, &[mask, permutation], 1);
+        let part = node(Op::Gather { batch_dims: 0 }, &[mask, one, zero], 1);
+        let found = node(Op::NonZero { to: DType::I64 }, &[part], 1);
+        let graph = builder.finish().unwrap();
+        let parameters = vec![TensorInfo::known(DType::F32, [10, 4])];
+        let options = Options { data_sizes, ..Options::default() };
+        let shapes = infer_graph(&graph, &Start { parameters, ..Start::default() }, options).unwrap();
+        assert!(!shapes.lacks_least());
+        shapes.tensor(found).dims.as_deref().unwrap()[1]
+    }
+
+    #[test]
+    fn an_expert_has_each_token_once() {
+        assert_eq!(columns(&[2, 1, 0], DataSizes::Most), 10);
+        assert_eq!(columns(&[2, 1, 0], DataSizes::Least), 0);
+    }
+
+    #[test]
+    fn what_is_not_one_expert_has_no_such_bound() {
+        // The second choices of all tokens: 10 tokens, 4 experts.
+        assert_eq!(columns(&[1, 0, 2], DataSizes::Most), 40);
+    }
+}
