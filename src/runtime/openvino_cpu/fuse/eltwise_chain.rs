@@ -8,7 +8,7 @@
 //! src/plugins/intel_cpu/src/graph_optimizer.cpp.
 
 use super::types::wanted_type;
-use super::work::{Dim, Edge, Patch, Rule, Work};
+use super::work::{Dim, Edge, Node, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::op::{Binary, Unary};
 use crate::graph::{Op, OpKind};
@@ -24,7 +24,7 @@ const MOST_INPUTS: usize = 7;
 pub(super) const POST_OPERATIONS: Rule = Rule {
     name: "post-operations",
     source: "FuseFullyConnectedAndSimpleOperation, src/plugins/intel_cpu/src/graph_optimizer.cpp",
-    on: |node| takes_post_operations(&node.kind),
+    on: takes_post_operations,
     apply: take_post_operation,
     repeats: true,
 };
@@ -91,12 +91,17 @@ fn embed_number(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
-fn takes_post_operations(kind: &Kind) -> bool {
+fn takes_post_operations(node: &Node) -> bool {
     use Kind::{Convolution, Deconvolution, FullyConnected, Interpolate, MatMul, Mvn, Pooling, Reduce};
     matches!(
-        kind,
+        node.kind,
         FullyConnected | MatMul | Convolution | Deconvolution | Reduce | Interpolate | Mvn | Pooling
-    )
+    ) || is_norm(node)
+}
+
+/// Whether a node is an L2 norm.
+fn is_norm(node: &Node) -> bool {
+    matches!(node.op, Op::NormalizeL2 { .. })
 }
 
 fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
@@ -135,10 +140,16 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
             let dims = &work.nodes[node].outputs[0].dims;
             // Of a FullyConnected with more than three dims the plugin takes the second one for the channels, where there are no channels.
             let channel = match work.nodes[node].kind {
-                Kind::Convolution | Kind::Deconvolution | Kind::Interpolate | Kind::Mvn => dims
-                    .get(1)
-                    .filter(|_| dims.len() > 2 && is_column(&work.tensor(constant).dims, dims.len())),
+                Kind::Convolution | Kind::Deconvolution | Kind::Interpolate | Kind::Mvn | Kind::Reduce => {
+                    // Slopes of one dim are along the channels.
+                    let is_slopes = matches!(of.op, Op::PRelu) && work.tensor(constant).dims.len() == 1;
+                    let is_column = is_slopes || is_column(&work.tensor(constant).dims, dims.len());
+                    dims.get(1).filter(|_| dims.len() > 2 && is_column)
+                }
                 Kind::FullyConnected if dims.len() > 3 => None,
+                _ if is_norm(&work.nodes[node]) => {
+                    dims.get(1).filter(|_| is_column(&work.tensor(constant).dims, dims.len()))
+                }
                 _ => dims.last(),
             };
             let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free && dim.size == elements);

@@ -65,6 +65,7 @@ pub(super) fn of(op: &Op, type_name: &str) -> Kind {
         Op::Rope(_) => Kind::Rope,
         Op::Rms => Kind::Rms,
         Op::ShuffleChannels { .. } => Kind::ShuffleChannels,
+        Op::Lrn { .. } => Kind::Other("Lrn".into()),
         _ => Kind::Other(type_name.into()),
     }
 }

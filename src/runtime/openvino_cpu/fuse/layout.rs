@@ -16,6 +16,8 @@
 
 use super::types::wanted_type;
 use super::work::{Edge, Work};
+use crate::DType;
+use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::{Kind, Layout};
 
 /// The layout that a node writes.
@@ -31,14 +33,56 @@ pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
             false
         }
         Kind::Reduce if !reduces_channels_last(work, node) || !keeps_type(work, node) => false,
-        Kind::Mvn if !(4..=5).contains(&rank_of(work, node)) => false,
-        Kind::Mvn | Kind::Pooling | Kind::Reduce | Kind::ShuffleChannels | Kind::Split => {
-            inputs.next().is_some_and(|edge| layout(edge) == Layout::ChannelsLast)
+        Kind::Pooling if reads_bytes(work, node) => true,
+        Kind::Mvn | Kind::Pad | Kind::Tile if !(4..=5).contains(&rank_of(work, node)) => false,
+        Kind::FakeQuantize if !quantizes_channels_last(work, node) => false,
+        _ if follows_input(&of.kind, &of.op) => {
+            // Where the input has another type, none of its layouts counts, and the first is chosen.
+            let is_first = matches!(of.kind, Kind::Mvn | Kind::Pad) || is_moved_depth(&of.kind, &of.op);
+            match is_first && !keeps_type(work, node) {
+                true => (4..=5).contains(&rank_of(work, node)),
+                false => inputs.next().is_some_and(|edge| layout(edge) == Layout::ChannelsLast),
+            }
         }
         Kind::Transpose | Kind::StridedSlice => slides(work, node),
         _ => false,
     };
     if follows { Layout::ChannelsLast } else { Layout::Plain }
+}
+
+/// Whether a node has the layout of its first input.
+fn follows_input(kind: &Kind, op: &Op) -> bool {
+    use Kind::{FakeQuantize, Mvn, Pad, Pooling, Reduce, ShuffleChannels, Split, Tile};
+    let is_by_kind =
+        matches!(kind, FakeQuantize | Mvn | Pad | Pooling | Reduce | ShuffleChannels | Split | Tile);
+    is_by_kind || is_moved_depth(kind, op)
+}
+
+/// Whether a node moves elements between the channels, or the batch, and the image.
+fn is_moved_depth(kind: &Kind, op: &Op) -> bool {
+    let moves =
+        matches!(op, Op::DepthToSpace { .. } | Op::SpaceToDepth { .. } | Op::BatchToSpace | Op::SpaceToBatch);
+    moves && matches!(kind, Kind::Other(_))
+}
+
+/// The layout that a node writes, settled before.
+fn own_layout(work: &Work<'_>, node: usize) -> Layout {
+    work.nodes[node].outputs.first().map_or(Layout::Plain, |tensor| tensor.layout)
+}
+
+/// Whether a node reads bytes: a Pooling of them has a kernel for channels-last alone.
+fn reads_bytes(work: &Work<'_>, node: usize) -> bool {
+    let edge = work.nodes[node].input(0).filter(|_| (4..=5).contains(&rank_of(work, node)));
+    edge.is_some_and(|edge| matches!(work.tensor(edge).dtype, DType::U8 | DType::I8))
+}
+
+/// Whether a FakeQuantize of its own can have channels-last: of four or five dims, not three channels, in the type that it
+/// reads.
+///
+/// Source: `FakeQuantize::getDataFormats`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/fake_quantize.cpp.
+fn quantizes_channels_last(work: &Work<'_>, node: usize) -> bool {
+    let Some(dims) = work.nodes[node].input(0).map(|edge| &work.tensor(edge).dims) else { return false };
+    (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| dim.size != 3) && keeps_type(work, node)
 }
 
 /// The rank of what a node writes.
@@ -98,8 +142,11 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
         Kind::Reduce if input == 0 && !(reads_channels_last(work, node) && keeps_type(work, node)) => {
             Layout::Plain
         }
-        Kind::Mvn if input == 0 && (4..=5).contains(&rank_of(work, node)) => has.layout,
+        Kind::Pooling if input == 0 && reads_bytes(work, node) => Layout::ChannelsLast,
+        Kind::Mvn | Kind::Pad | Kind::Tile if input == 0 => own_layout(work, node),
+        Kind::FakeQuantize if input == 0 && quantizes_channels_last(work, node) => has.layout,
         Kind::Reduce | Kind::Pooling | Kind::ShuffleChannels if input == 0 => has.layout,
+        _ if input == 0 && is_moved_depth(&of.kind, &of.op) => own_layout(work, node),
         Kind::Split if input == 0 && has.dims.len() > 3 => has.layout,
         Kind::Transpose | Kind::StridedSlice if input == 0 && slides(work, node) => Layout::ChannelsLast,
         Kind::Eltwise | Kind::Concat | Kind::Subgraph if reads_own_layout(work, node, edge) => of

@@ -10,6 +10,7 @@
 use super::kind;
 use super::weights;
 use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
+use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
@@ -39,6 +40,10 @@ fn elementwise(work: &Work<'_>, node: usize) -> Option<Patch> {
     let source = work.nodes[first].input(0)?;
     let old = &work.nodes[node];
     let dtype = old.outputs[0].dtype;
+    // Bytes are moved as they are.
+    if matches!(work.tensor(source).dtype, DType::U8 | DType::I8) && dtype.is_float() {
+        return None;
+    }
     let op = match old.op {
         // Dividing by a constant is a product with its inverse before anything moves.
         Op::Binary(Binary::Divide, _) if dtype.is_float() => Op::Binary(Binary::Multiply, Broadcast::Numpy),
@@ -98,7 +103,6 @@ fn moves_data(work: &Work<'_>, node: usize) -> bool {
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
-    use crate::DType;
 
     fn behind_transpose(unary: Unary, is_read_twice: bool) -> Vec<String> {
         let (mut net, f32) = (Net::new(), DType::F32);

@@ -164,6 +164,13 @@ pub(super) const PASSES: &[Pass] = &[
         precision::enforce,
         &["recurrent-layouts", "embed-numbers", "convert-into-arithmetic"],
     ),
+    Pass::whole(
+        "written-types",
+        "initSupportedPrimitiveDescriptors, src/plugins/intel_cpu/src/nodes",
+        low_precision::kernels::write_floats,
+        &["precision"],
+    )
+    .when(low_precision::applies),
     Pass::rule(&eltwise_chain::JOIN, Order::Execution, &["precision"]),
     Pass::whole("reorders", PLUGIN_GRAPH, reorder::insert, &["join-elementwise"]),
     Pass::rule(&transposes::BEFORE_REORDER, Order::Execution, &["reorders"]),

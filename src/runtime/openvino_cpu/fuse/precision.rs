@@ -49,7 +49,8 @@ fn is_f32(work: &Work<'_>, node: usize) -> bool {
     let of = &work.nodes[node];
     let reads_f32 = || of.input(0).is_some_and(|edge| work.tensor(edge).dtype == DType::F32);
     let is_by_kind = match of.kind {
-        Kind::Const | Kind::Input | Kind::MemoryOutput => true,
+        // What quantizes alone computes in f32.
+        Kind::Const | Kind::Input | Kind::MemoryOutput | Kind::FakeQuantize => true,
         Kind::MemoryInput => initial_state::is_of_attention(work, node),
         Kind::Broadcast | Kind::Tile | Kind::Interpolate | Kind::Gather => {
             work.reads_const(node, 0) && reads_f32()
@@ -85,9 +86,9 @@ fn widen_integers(work: &mut Work<'_>) {
     }
 }
 
-/// A product that is a Result itself and has weights of f32 writes f32.
+/// A product that is a Result itself and has weights of f32, or computes in bytes, writes f32.
 fn is_f32_head(work: &Work<'_>, node: usize) -> bool {
-    has_f32_weights(work, node)
+    (has_f32_weights(work, node) || is_low(work, node))
         && work.only_user(node).is_some_and(|(user, _)| work.nodes[user].kind == Kind::Output)
 }
 

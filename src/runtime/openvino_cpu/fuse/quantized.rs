@@ -4,12 +4,14 @@ use crate::DType;
 use crate::graph::{Graph, Op};
 
 /// What a FakeQuantize of activations writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Quantized {
     /// Type of its elements.
     pub dtype: DType,
     /// A zero point is subtracted from them.
     pub has_zero_point: bool,
+    /// The limits of all FakeQuantizes that have one scale, where it is one of several.
+    pub shared: Option<[f64; 2]>,
 }
 
 /// Whether the low-precision transformations run at all.

@@ -25,6 +25,13 @@ pub(super) fn wanted_type(
     if of.kind == Kind::Math && input == 0 {
         return DType::F32;
     }
+    if let Some(wanted) = work.read_as.get(edge.node()).copied().flatten() {
+        return wanted;
+    }
+    // The number that a Pad of bytes adds.
+    if of.kind == Kind::Pad && input == 3 && matches!(has, DType::U8 | DType::I8) {
+        return DType::F32;
+    }
     if !has.is_float() {
         return has;
     }
@@ -71,6 +78,8 @@ pub(super) fn wanted_type(
         Kind::Gather if input > 2 => DType::F32,
         Kind::Reduce if is_kept => DType::F32,
         Kind::Reduce => precision.dtype(),
+        // What a FakeQuantize was fused into.
+        _ if matches!(own, DType::U8 | DType::I8) && !is_kept => precision.dtype(),
         _ => own,
     };
     if to.is_float() { to } else { has }

@@ -125,12 +125,16 @@ pub(super) struct Work<'a> {
     pub is_paged: bool,
     /// It has a FakeQuantize that the low-precision transformations take.
     pub is_quantized: bool,
+    /// By node, whether an average of bytes counts as bytes; empty before types are chosen.
+    pub keeps_bytes: Vec<bool>,
     /// By node, what a FakeQuantize of activations writes; empty before types are chosen.
     pub quantized: Vec<Option<Quantized>>,
     /// By node, whether it is left out of Subgraphs; empty before the pass that finds them.
     pub is_skipped: Vec<bool>,
     /// By node, whether it stays f32; empty before types are settled.
     pub keeps_f32: Vec<bool>,
+    /// By node, the type that readers want where its kernel writes another; empty before types are settled.
+    pub read_as: Vec<Option<DType>>,
     roots: Roots,
     rewritten: WorkGraph<Node>,
     /// The last order of the plugin's graph.
@@ -368,9 +372,11 @@ impl<'a> Work<'a> {
             is_asked: Vec::new(),
             is_paged: false,
             is_quantized: is_quantized(graph),
+            keeps_bytes: Vec::new(),
             quantized: Vec::new(),
             is_skipped: Vec::new(),
             keeps_f32: Vec::new(),
+            read_as: Vec::new(),
             roots: Roots::default(),
             rewritten: WorkGraph::new(nodes, graph.nodes().len(), roots),
             executed: LastWalk::default(),

@@ -9,9 +9,10 @@
 //! Source: `AddTransformation`, `MultiplyTransformation` and `EltwiseBaseTransformation::getNotEmpty`, OpenVINO 2026.4,
 //! src/common/low_precision_transformations/src.
 
-use super::super::work::{Build, Edge, Patch, Rule, Work};
+use super::super::work::{Build, Edge, Patch, Rule, Tensor, Work};
 use super::dequantization::{Dequantization, add, constant, copy, number};
 use super::quantize::is_bias;
+use crate::DType;
 use crate::graph::op::Binary;
 use crate::graph::{Op, Value};
 use crate::runtime::openvino_cpu::execution::Kind;
@@ -32,6 +33,15 @@ pub(super) const PRODUCT: Rule = Rule {
     source: "MultiplyTransformation, src/common/low_precision_transformations/src/multiply.cpp",
     on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
     apply: product,
+    repeats: false,
+};
+
+/// Makes products of divisions by constants, and sums of differences from activations.
+pub(super) const INVERSE: Rule = Rule {
+    name: "inverse-of-constant",
+    source: "ConvertDivideWithConstant, ConvertSubtractWithConstant, src/common/transformations/src/transformations/op_conversions",
+    on: |node| matches!(node.op, Op::Binary(Binary::Divide | Binary::Subtract, _)),
+    apply: invert,
     repeats: false,
 };
 
@@ -88,12 +98,17 @@ fn sum(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 /// A sum with a constant: the Multiply behind it.
 fn shift(work: &Work<'_>, node: usize, data: usize, edges: [Edge; 2], side: Dequantization) -> Option<Patch> {
-    if is_bias(work, edges[data]) || side.subtract.is_some() || !side.is_per_channel(work) {
+    if is_bias(work, edges[data]) || !side.is_per_channel(work) {
         return None;
     }
     let of = &work.nodes[node];
     let tensor = of.outputs.first()?;
     let mut patch = Patch::new(work);
+    // A zero point and the constant are one.
+    if side.subtract.is_some() {
+        let own = constant(&mut patch, &dims_of(work, edges[1 - data]), of.source);
+        patch.set_input(node, 1 - data, own);
+    }
     let multiply = (patch.fresh_name("Multiply"), copy(work, &mut patch, side.multiply.constant));
     let below = add(&mut patch, work, Edge::of(node), tensor, None, multiply);
     patch.set_input(node, data, side.data);
@@ -125,17 +140,47 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 /// A product with a constant: one scale for both.
 fn scale(work: &Work<'_>, node: usize, constant: Edge, side: Dequantization) -> Option<Patch> {
-    let is_float = work.tensor(constant).dtype.is_float();
-    if !is_float || work.tensor(constant).elements() != 1 {
+    let own = side.multiply.constant;
+    let tensor = if work.tensor(constant).elements() == 1 { work.tensor(own) } else { work.tensor(constant) };
+    let output = work.nodes[node].outputs.first()?;
+    let is_column = tensor.elements() == 1 || tensor.dims.len() == output.dims.len();
+    if !work.tensor(constant).dtype.is_float() || !is_column {
         return None;
     }
-    let own = side.multiply.constant;
     let value =
         number(work, own).zip(number(work, constant)).map(|(own, other)| Value::floats([own * other]));
+    let value = value.filter(|_| tensor.elements() == 1);
     let mut patch = Patch::new(work);
-    let scale = patch.add_constant(work.tensor(own).clone(), value, work.nodes[own.node()].source);
+    let tensor = Tensor { dtype: DType::F32, ..tensor.clone() };
+    let scale = patch.add_constant(tensor, value, work.nodes[own.node()].source);
     patch.set_inputs(node, [side.subtract.map_or(side.data, |subtract| Edge::of(subtract.node)), scale]);
     Some(patch)
+}
+
+fn invert(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let of = &work.nodes[node];
+    let Op::Binary(kind, broadcast) = of.op else { return None };
+    let data = of.input(0)?;
+    let constant = of.input(1).filter(|edge| work.nodes[edge.node()].is_const())?;
+    // The zero point of bytes stays.
+    let is_of_bytes = matches!(work.nodes[data.node()].op, Op::Convert { .. });
+    if !work.tensor(constant).dtype.is_float() || is_of_bytes {
+        return None;
+    }
+    let divides = kind == Binary::Divide;
+    let inverse = |number: &f64| if divides { 1.0 / number } else { -number };
+    let value = work.nodes[constant.node()].value.as_ref();
+    let value = value.map(|value| Value::floats(value.to_floats().iter().map(inverse)));
+    let mut patch = Patch::new(work);
+    let own = patch.add_constant(work.tensor(constant).clone(), value, of.source);
+    patch.set_input(node, 1, own);
+    let kind = if divides { Binary::Multiply } else { Binary::Add };
+    patch.change(node, move |node| node.op = Op::Binary(kind, broadcast));
+    Some(patch)
+}
+
+fn dims_of(work: &Work<'_>, edge: Edge) -> SmallVec<[u64; 4]> {
+    work.tensor(edge).dims.iter().map(|dim| dim.size).collect()
 }
 
 /// Which input becomes floats.
@@ -153,7 +198,11 @@ fn full_path(work: &Work<'_>, edges: [Edge; 2], sides: Sides) -> usize {
         [false, true] => return 1,
         _ => {}
     }
-    let n_readers = data.map(|edge| work.users(edge.node()).len());
+    // What others read of the values, too, has its own dequantization of the bytes.
+    let n_readers = [0, 1].map(|side| {
+        let is_shared = sides[side].is_some_and(|found| work.users(found.multiply.node).len() > 1);
+        work.users(data[side].node()).len() + usize::from(is_shared)
+    });
     if is_quantize[0] {
         match n_readers {
             [1, second] if second > 1 => return 0,

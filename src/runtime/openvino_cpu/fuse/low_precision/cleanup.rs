@@ -8,7 +8,8 @@
 //! Source: `FuseSubtractToFakeQuantizeTransformation`, `FuseMultiplyToFakeQuantizeTransformation` and
 //! `FoldFakeQuantizeTransformation`, OpenVINO 2026.4, src/common/low_precision_transformations/src.
 
-use super::super::work::{Build, Edge, Patch, Rule, Tensor, Work};
+use super::super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
+use super::dequantization::Dequantization;
 use super::weights;
 use crate::DType;
 use crate::graph::Op;
@@ -27,9 +28,27 @@ pub(super) const QUANTIZE: Rule = Rule {
 /// Makes floats of weights.
 pub(super) const FILTERS: Rule = Rule {
     name: "fold-weights",
-    source: "FoldFakeQuantizeTransformation; ConvolutionTransformation::transform",
+    source: "FoldFakeQuantizeTransformation",
     on: |node| matches!(node.kind, Kind::Convolution | Kind::Deconvolution | Kind::MatMul),
     apply: fold,
+    repeats: false,
+};
+
+/// Makes floats of constants that a FakeQuantize reads.
+pub(super) const CONSTANTS: Rule = Rule {
+    name: "fold-quantized-constants",
+    source: "FoldFakeQuantizeTransformation, src/common/low_precision_transformations/src/fold_fake_quantize.cpp",
+    on: |node| matches!(node.op, Op::FakeQuantize { .. }),
+    apply: fold_constant,
+    repeats: false,
+};
+
+/// Keeps the Convert of bytes whose values products alone read.
+pub(super) const PRODUCTS: Rule = Rule {
+    name: "keep-converts",
+    source: "is_decompression_multiply, src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp",
+    on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+    apply: keep_convert,
     repeats: false,
 };
 
@@ -61,6 +80,41 @@ fn table(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
+fn fold_constant(work: &Work<'_>, node: usize) -> Option<Patch> {
+    if !work.nodes[node].inputs().iter().flatten().all(|edge| work.nodes[edge.node()].is_const()) {
+        return None;
+    }
+    let tensor = work.nodes[node].outputs.first()?.clone();
+    let mut patch = Patch::new(work);
+    let folded = patch.add_constant(tensor, None, work.nodes[node].source);
+    patch.replace(Edge::of(node), folded);
+    Some(patch)
+}
+
+fn keep_convert(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let is_product = |kind: &Kind| matches!(kind, Kind::MatMul | Kind::Convolution);
+    let users = work.users(node);
+    if users.is_empty() || !users.iter().all(|&(user, _)| is_product(&work.nodes[user].kind)) {
+        return None;
+    }
+    let data = Dequantization::above(work, Edge::of(node)).filter(|data| data.is_low(work))?;
+    let first = data.subtract.map_or(node, |step| step.node);
+    let of = &work.nodes[data.data.node()];
+    if of.is_const() || work.nodes[first].input(0) != Some(data.data) {
+        return None;
+    }
+    let mut patch = Patch::new(work);
+    let name = match of.kind {
+        Kind::FakeQuantize | Kind::Concat => format!("{}/DequantizationConvert", of.name).into(),
+        _ => patch.fresh_name("Convert"),
+    };
+    let tensor = Tensor { dtype: DType::F32, ..work.tensor(data.data).clone() };
+    let convert = Node::named(name, Op::Convert { to: DType::F32 }, Kind::Convert, of.source);
+    let convert = patch.add(convert.writing(tensor), [data.data]);
+    patch.set_input(first, 0, Edge::of(convert));
+    Some(patch)
+}
+
 fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
     let read = work.nodes[node].input(0)?;
     let is_convert = matches!(work.nodes[read.node()].op, Op::Convert { .. });
@@ -82,7 +136,11 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
     let mut last = node;
     for kind in [Binary::Subtract, Binary::Multiply] {
         let (user, _) = work.only_user(last)?;
-        let is_step = matches!(work.nodes[user].op, Op::Binary(own, _) if own == kind);
+        let is_step = match work.nodes[user].op {
+            Op::Binary(Binary::Add, _) => kind == Binary::Subtract,
+            Op::Binary(own, _) => own == kind,
+            _ => false,
+        };
         if is_step && work.reads_const(user, 1) {
             last = user;
         } else if kind == Binary::Multiply {
@@ -91,6 +149,9 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
     }
     let mut patch = Patch::new(work);
     patch.change(node, |node| node.outputs[0].dtype = DType::F32);
+    if work.users(last).iter().any(|&(user, _)| work.nodes[user].kind == Kind::Output) {
+        patch.rename(node, last);
+    }
     patch.replace(Edge::of(last), Edge::of(node));
     Some(patch)
 }
@@ -98,8 +159,8 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
 fn fold(work: &Work<'_>, node: usize) -> Option<Patch> {
     weights::of(work, node)?;
     let read = work.nodes[node].input(1)?;
-    // A product takes weights with their scale, as they are stored.
-    if work.nodes[node].kind == Kind::MatMul && work.nodes[read.node()].kind != Kind::FakeQuantize {
+    // Others stay with their scale, as they are stored: in a product, or computed when the model is compiled.
+    if !is_quantize_behind(work, read) && work.nodes[node].kind != Kind::Deconvolution {
         return None;
     }
     let mut patch = Patch::new(work);
@@ -107,4 +168,14 @@ fn fold(work: &Work<'_>, node: usize) -> Option<Patch> {
     let folded = patch.add_constant(tensor, None, work.nodes[read.node()].source);
     patch.set_input(node, 1, folded);
     Some(patch)
+}
+
+/// Whether a FakeQuantize writes weights, perhaps before a Reshape.
+fn is_quantize_behind(work: &Work<'_>, mut edge: Edge) -> bool {
+    while matches!(work.nodes[edge.node()].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze)
+        && let Some(above) = work.nodes[edge.node()].input(0)
+    {
+        edge = above;
+    }
+    work.nodes[edge.node()].kind == Kind::FakeQuantize
 }

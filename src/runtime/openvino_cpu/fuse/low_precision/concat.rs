@@ -1,16 +1,14 @@
 //! Concatenations of bytes.
 //!
-//! All inputs are dequantized from one type, with constants along the joined dim at most, which is known. One
-//! dequantization follows. Inputs that a convolution wants in one scale were quantized alike; of others each has its own
-//! scale, along the joined dim.
+//! All inputs are dequantized from one type, with constants along the joined dim at most. One dequantization follows, with
+//! one scale where all have the same, else with one along the joined dim. A joined dim that is free takes one scale only.
 //!
-//! Source: `ConcatTransformation`, `AlignQuantizationIntervals`, OpenVINO 2026.4,
-//! src/common/low_precision_transformations/src.
+//! Source: `ConcatTransformation`, OpenVINO 2026.4, src/common/low_precision_transformations/src/concat.cpp.
 
-use super::super::work::{Edge, Patch, Rule, Work};
-use super::dequantization::{Dequantization, add, constant};
-use crate::graph::{Op, OpKind};
-use crate::runtime::openvino_cpu::execution::Kind;
+use super::super::work::{Build, Edge, Patch, Rule, Tensor, Work};
+use super::dequantization::{Dequantization, add, constant, number};
+use crate::DType;
+use crate::graph::{Op, Value};
 
 /// Joins bytes.
 pub(super) const RULE: Rule = Rule {
@@ -27,7 +25,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     let output = of.outputs.first()?;
     let axis = if axis < 0 { axis + output.dims.len() as i64 } else { axis };
     let axis = usize::try_from(axis).ok()?;
-    let joined = output.dims.get(axis).filter(|dim| !dim.is_free)?.size;
+    let joined = *output.dims.get(axis)?;
     let found = of.inputs().iter().map(|edge| Dequantization::above(work, (*edge)?));
     let found: Vec<Dequantization> = found.collect::<Option<_>>()?;
     let dtype = work.tensor(found.first()?.data).dtype;
@@ -42,42 +40,42 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     if !found.iter().all(fits) {
         return None;
     }
-    let is_uniform = found.iter().all(|data| data.is_per_tensor(work)) && feeds_convolution(work, node);
+    let uniform = uniform(work, &found);
+    if joined.is_free && uniform.is_none() {
+        return None;
+    }
     let mut dims = vec![1; output.dims.len()];
-    dims[axis] = if is_uniform { 1 } else { joined };
+    dims[axis] = joined.size;
     let mut patch = Patch::new(work);
-    patch.set_inputs(node, found.iter().map(|data| data.data));
+    let mut own = |of_all: Option<f64>| match of_all {
+        Some(one) => {
+            let tensor = Tensor::fixed(DType::F32, &[]);
+            patch.add_constant(tensor, Some(Value::floats([one])), of.source)
+        }
+        None => constant(&mut patch, &dims, of.source),
+    };
     let has_zero_point = found.iter().any(|data| data.subtract.is_some());
     let name = |word: &str| format!("{}/{word}", of.name).into();
-    let subtract =
-        has_zero_point.then(|| (name("DequantizationSubtract"), constant(&mut patch, &dims, of.source)));
+    let zero_point = uniform.map(|(zero_point, _)| zero_point);
+    let subtract = has_zero_point.then(|| (name("DequantizationSubtract"), own(zero_point)));
     // The runtime spells it so.
-    let multiply = (name("DequantizationMultyply"), constant(&mut patch, &dims, of.source));
+    let multiply = (name("DequantizationMultyply"), own(uniform.map(|(_, scale)| scale)));
+    patch.set_inputs(node, found.iter().map(|data| data.data));
     let below = add(&mut patch, work, Edge::of(node), output, subtract, multiply);
     patch.change(node, move |node| node.outputs[0].dtype = dtype);
     patch.replace_except(Edge::of(node), below.last, &[below.first]);
     Some(patch)
 }
 
-/// Whether a convolution reads this, perhaps through what moves data.
-fn feeds_convolution(work: &Work<'_>, node: usize) -> bool {
-    let mut pending = vec![node];
-    let mut seen = rustc_hash::FxHashSet::default();
-    while let Some(node) = pending.pop() {
-        for &(user, _) in work.users(node) {
-            let of = &work.nodes[user];
-            if matches!(of.kind, Kind::Convolution | Kind::Deconvolution) {
-                return true;
-            }
-            let moves = matches!(
-                of.kind,
-                Kind::Reshape | Kind::Transpose | Kind::Split | Kind::Concat | Kind::StridedSlice
-            ) || of.op.kind() == OpKind::MaxPool
-                || matches!(&of.op, Op::Interpolate(spec) if spec.is_nearest);
-            if moves && seen.insert(user) {
-                pending.push(user);
-            }
-        }
-    }
-    false
+/// The zero point and the scale that all have.
+fn uniform(work: &Work<'_>, found: &[Dequantization]) -> Option<(f64, f64)> {
+    let of = |data: &Dequantization| {
+        let zero_point = match data.subtract {
+            Some(step) => number(work, step.constant)?,
+            None => 0.0,
+        };
+        Some((zero_point, number(work, data.multiply.constant)?))
+    };
+    let first = of(found.first()?)?;
+    found.iter().all(|data| of(data) == Some(first)).then_some(first)
 }

@@ -59,7 +59,8 @@ impl Dequantization {
 
     /// Whether each constant is one number.
     pub(super) fn is_per_tensor(&self, work: &Work<'_>) -> bool {
-        self.constants().all(|constant| work.tensor(constant).elements() == 1)
+        self.constants()
+            .all(|constant| work.tensor(constant).elements() == 1 || number(work, constant).is_some())
     }
 
     /// Whether the constants are along the second dim of what it writes, or are one number.
@@ -79,7 +80,7 @@ impl Dequantization {
 
     /// Adds this dequantization behind `of`, which writes `tensor`; the constants are `subtract` and `multiply`.
     ///
-    /// The nodes keep the names that they have above.
+    /// The nodes keep the names that they have above, but for a Subtract `behind_split`.
     pub(super) fn add_below(
         &self,
         work: &Work<'_>,
@@ -87,6 +88,7 @@ impl Dequantization {
         of: Edge,
         tensor: &Tensor,
         constants: (Option<Edge>, Edge),
+        behind_split: bool,
     ) -> Below {
         // The one above goes on for its other readers, and keeps the names.
         let is_shared = work.only_user(self.multiply.node).is_none();
@@ -95,7 +97,10 @@ impl Dequantization {
             if is_shared { format!("{}_0", node.name).into() } else { node.name.clone() }
         };
         let subtract = self.subtract.zip(constants.0);
-        let subtract = subtract.map(|(step, constant)| (name(step), constant));
+        let subtract = subtract.map(|(step, constant)| {
+            let own = if behind_split { patch.fresh_name("Subtract") } else { name(step) };
+            (own, constant)
+        });
         add(patch, work, of, tensor, subtract, (name(self.multiply), constants.1))
     }
 }
@@ -125,8 +130,33 @@ pub(super) fn add(
     };
     let subtract = subtract.map(|(name, constant)| patch.add(binary(name, Binary::Subtract), [of, constant]));
     let above = subtract.map_or(of, Edge::of);
+    let name = result_name(work, patch, of).unwrap_or(name);
     let multiply = patch.add(binary(name, Binary::Multiply), [above, scale]);
     Below { first: subtract.unwrap_or(multiply), last: Edge::of(multiply) }
+}
+
+/// The name of a node that a Result reads: what follows gets it, and the node one that says that it is the original.
+///
+/// Source: `LayerTransformation::updateOutput` and `SplitTransformation::updateOutputs`, OpenVINO 2026.4.
+fn result_name(work: &Work<'_>, patch: &mut Patch, of: Edge) -> Option<Arc<str>> {
+    if of.node() >= work.nodes.len() {
+        return None;
+    }
+    let is_result = |&(user, input): &(usize, usize)| {
+        work.nodes[user].kind == Kind::Output && work.nodes[user].input(input) == Some(of)
+    };
+    work.users(of.node()).iter().find(|user| is_result(user))?;
+    let node = &work.nodes[of.node()];
+    let name = match node.kind {
+        Kind::Split => format!("{}.{}", node.name, of.port()).into(),
+        _ => node.name.clone(),
+    };
+    let original: Arc<str> = format!("{}_original", node.name).into();
+    patch.change(of.node(), move |node| {
+        node.originals = [original.clone()].into_iter().collect();
+        node.name = original;
+    });
+    Some(name)
 }
 
 /// The node of the file behind a node; of one that the patch adds itself, the first.

@@ -5,6 +5,8 @@
 //! * Dequantizations move down through what only moves data or pools it ([`moves`], [`concat`]), and behind
 //!   convolutions and products, which then take integers and i8 weights ([`products`]). Sums and products of two
 //!   activations take integers on one side ([`arithmetic`]).
+//! * FakeQuantizes whose bytes one convolution reads have one scale ([`intervals`]); one behind a Concat is one per input
+//!   ([`move_up`]).
 //! * A FakeQuantize takes what is between a dequantization and itself ([`quantize`]); one that nothing took integers
 //!   from gets its dequantization back ([`cleanup`]).
 //! * [`plugin`] holds what the plugin's own graph fuses of that.
@@ -19,11 +21,17 @@ mod attention;
 mod cleanup;
 mod concat;
 mod dequantization;
+mod intervals;
+pub(super) mod kernels;
 mod linear_quantization;
+mod movable;
+mod move_up;
 mod moves;
 pub(super) mod plugin;
+mod preserved;
 mod products;
 mod quantize;
+mod sets;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -38,7 +46,8 @@ pub(super) use types::choose;
 pub(super) use linear_quantization::RULES as LINEAR_QUANTIZATION;
 
 /// Prepares FakeQuantize and what reads it.
-pub(super) const BEFORE: &[Rule] = &[quantize::RELU, attention::RULE];
+pub(super) const BEFORE: &[Rule] =
+    &[quantize::RELU, move_up::RULE, move_up::TRANSPOSED, arithmetic::INVERSE, attention::RULE];
 
 /// Each operator's transformation.
 pub(super) const RULES: &[Rule] = &[
@@ -52,7 +61,14 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Puts back what nothing took.
-pub(super) const CLEANUP: &[Rule] = &[cleanup::QUANTIZE, cleanup::FILTERS, cleanup::TABLES, cleanup::CONVERT];
+pub(super) const CLEANUP: &[Rule] = &[
+    cleanup::QUANTIZE,
+    cleanup::FILTERS,
+    cleanup::CONSTANTS,
+    cleanup::TABLES,
+    cleanup::CONVERT,
+    cleanup::PRODUCTS,
+];
 
 /// Whether the model of this graph is transformed.
 pub(super) fn applies(work: &Work<'_>) -> bool {

@@ -44,7 +44,9 @@ fn convolution(work: &Work<'_>, node: usize) -> Option<Patch> {
     let output = of.outputs.first()?;
     let is_grouped = work.tensor(of.input(1)?).dims.len() > output.dims.len();
     let is_plain = work.tensor(data.multiply.constant).elements() == 1;
-    if !is_plain && !is_grouped || of.kind == Kind::Deconvolution && data.subtract.is_some() {
+    if !is_plain && !is_grouped
+        || of.kind == Kind::Deconvolution && (data.subtract.is_some() || !weights.is_per_output(work, 1))
+    {
         return None;
     }
     let channels = output.dims.get(1)?.size;

@@ -62,10 +62,13 @@ fn quantize(work: &Work<'_>, node: usize) -> Option<Patch> {
     if let Some(quantized) = quantized {
         let tensor = of.outputs.first()?;
         let dims = work.tensor(of.input(4)?).dims.iter().map(|dim| dim.size);
-        let dims: Vec<u64> = dims.collect();
-        let name = |word: &str| format!("{}/{word}", of.name).into();
+        let dims: Vec<u64> = if quantized.shared.is_some() { Vec::new() } else { dims.collect() };
+        let name = |word: &str| match quantized.shared {
+            Some(_) => of.name.clone(),
+            None => format!("{}/{word}", of.name).into(),
+        };
         let range = range(&of.op, quantized.dtype);
-        let numbers = scale_and_zero(work, node, range);
+        let numbers = scale_and_zero(work, node, quantized.shared, range);
         let mut own = |number: Option<f64>| {
             let value = number.map(|number| Value::floats([number]));
             patch.add_constant(Tensor::fixed(DType::F32, &dims), value, of.source)
@@ -94,9 +97,21 @@ fn range(op: &Op, dtype: DType) -> (f64, f64) {
 /// Scale and zero point, where they are one number.
 ///
 /// Source: `NetworkHelper::decomposeFakeQuantize`.
-fn scale_and_zero(work: &Work<'_>, node: usize, (least, most): (f64, f64)) -> Option<(f64, f64)> {
-    let [low, high] = [3, 4].map(|input| number(work, work.nodes[node].input(input)?));
-    let (low, high) = (low?, high?);
+fn scale_and_zero(
+    work: &Work<'_>,
+    node: usize,
+    shared: Option<[f64; 2]>,
+    (least, most): (f64, f64),
+) -> Option<(f64, f64)> {
+    let own = || {
+        let [low, high] = [3, 4].map(|input| number(work, work.nodes[node].input(input)?));
+        Some([low?, high?])
+    };
+    let [low, high] = shared.or_else(own)?;
+    if shared.is_some() {
+        let scale = (high - low) / 255.0;
+        return Some((scale, (least - low / scale).round()));
+    }
     (low != high).then(|| ((high - low) / (most - least), (least * high - most * low) / (high - low)))
 }
 

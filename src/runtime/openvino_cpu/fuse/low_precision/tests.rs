@@ -76,7 +76,7 @@ fn weights_may_be_quantized_in_the_file() {
     let x = net.op("conv", Op::Convolution(Box::new(op)), &[x, filters], F32, &IMAGE);
     net.result("out", x);
     let graph = net.execute(DYNAMIC);
-    let conv = graph.nodes.iter().find(|node| &*node.name == "conv").unwrap();
+    let conv = graph.nodes.iter().find(|node| &*node.name == "conv_original").unwrap();
     assert_eq!(graph.input(conv, 1).unwrap().dtype, DType::I8);
 }
 
@@ -187,4 +187,75 @@ fn known_dims_quantize_in_a_subgraph() {
     let x = quantized(&mut net, "fq", x, [0.0, 1.0], &dims);
     net.result("out", x);
     assert_eq!(net.lines(STATIC), ["Subgraph fq f32"]);
+}
+
+#[test]
+fn what_quantizes_a_join_quantizes_its_parts() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let parts = ["first", "second"].map(|name| convolved(&mut net, name, x));
+    let both = net.op("both", Op::Concat { axis: 1 }, &parts, F32, &[FREE, 8, 6, 6]);
+    let both = quantized(&mut net, "own", both, [-1.0, 2.0], &[FREE, 8, 6, 6]);
+    let filters = weights(&mut net, &[4, 8, 1, 1]);
+    let op = Convolution { filters: FilterLayout::Flat { groups: 1 }, ..Convolution::default() };
+    let out = net.op("last", Op::Convolution(Box::new(op)), &[both, filters], F32, &IMAGE);
+    net.result("out", out);
+    let lines = executed(net);
+    let parts = ["first,Multiply,first/bias,own_1 u8", "second,Multiply,second/bias,own_2 u8"];
+    for line in parts.map(|names| format!("Convolution {names}")) {
+        assert!(lines.contains(&line), "{line} in {lines:?}");
+    }
+}
+
+#[test]
+fn bytes_of_one_convolution_have_one_scale() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let first = convolved(&mut net, "first", x);
+    let first = quantized(&mut net, "one", first, [0.0, 1.0], &IMAGE);
+    let second = convolved(&mut net, "second", x);
+    let second = quantized(&mut net, "two", second, [-1.0, 2.0], &IMAGE);
+    let bent = unary(&mut net, "sigmoid", Unary::Sigmoid, first);
+    let both = net.op("both", Op::Concat { axis: 1 }, &[first, second], F32, &[FREE, 8, 6, 6]);
+    let filters = weights(&mut net, &[4, 8, 1, 1]);
+    let op = Convolution { filters: FilterLayout::Flat { groups: 1 }, ..Convolution::default() };
+    let out = net.op("last", Op::Convolution(Box::new(op)), &[both, filters], F32, &IMAGE);
+    net.result("out", out);
+    net.result("bent", bent);
+    let lines = executed(net);
+    // The zero point is that of the whole interval, and the dequantization has the name of what quantizes.
+    for line in ["Eltwise one,one,sigmoid f32", "Concatenation both u8"] {
+        assert!(lines.iter().any(|own| own == line), "{line} in {lines:?}");
+    }
+}
+
+#[test]
+fn averages_that_a_convolution_reads_become_bytes_again() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let pool = Pool { kind: PoolKind::Average, kernel: [1, 1][..].into(), ..Pool::default() };
+    let mean = net.op("mean", Op::Pool(Box::new(pool)), &[x], F32, &IMAGE);
+    let out = convolved(&mut net, "conv", mean);
+    net.result("out", out);
+    let graph = net.execute(DYNAMIC);
+    let of = |name: &str| graph.nodes.iter().find(|node| &*node.name == name).unwrap();
+    assert_eq!(of("mean").outputs[0].dtype, F32);
+    assert_eq!(graph.input(of("conv"), 0).unwrap().dtype, DType::U8);
+}
+
+#[test]
+fn weights_of_what_reads_floats_are_scaled_when_the_model_is_compiled() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let x = unary(&mut net, "sigmoid", Unary::Sigmoid, x);
+    let x = convolved(&mut net, "conv", x);
+    net.result("out", x);
+    let lines = executed(net);
+    for line in ["Convert wide f32", "Subgraph scaled f32", "Convolution conv,conv/bias f32"] {
+        assert!(lines.iter().any(|own| own == line), "{line} in {lines:?}");
+    }
 }

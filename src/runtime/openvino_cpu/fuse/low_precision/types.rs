@@ -9,11 +9,13 @@
 //! restrictions are those of `Transformations::Lpt` without AMX and AVX2-VNNI-2.
 
 use super::super::quantized::{Quantized, is_supported};
-use super::super::work::{Edge, Work};
+use super::super::work::Work;
+use super::intervals;
+use super::preserved::{data, has_constant_limits, is_grouped, is_preserved, keep_bytes, rank};
+use super::sets::Sets;
 use super::weights;
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::{PoolKind, Reduce, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// u8, as a member of a set.
@@ -24,7 +26,9 @@ const I8: u8 = 2;
 /// Chooses types, for all FakeQuantizes of activations.
 pub(in super::super) fn choose(work: &mut Work<'_>) {
     let order = work.model_order();
-    let mut sets = Sets { parent: (0..work.nodes.len()).collect(), allowed: vec![U8 | I8; work.nodes.len()] };
+    work.keeps_bytes = keep_bytes(work, &order);
+    let mut sets = Sets::new(work.nodes.len());
+    let mut allowed = vec![U8 | I8; work.nodes.len()];
     let mut is_constant = vec![false; work.nodes.len()];
     for &node in order.iter() {
         let of = &work.nodes[node];
@@ -32,27 +36,29 @@ pub(in super::super) fn choose(work: &mut Work<'_>) {
         is_constant[node] =
             of.is_const() || !of.inputs().is_empty() && inputs.all(|edge| is_constant[edge.node()]);
         if is_preserved(work, node) {
-            let n_data = if matches!(of.op, Op::Concat { .. }) { of.inputs().len() } else { 1 };
-            let data = of.inputs().iter().take(n_data).flatten();
-            data.for_each(|edge| sets.join(edge.node(), node));
+            data(work, node).for_each(|edge| sets.join(edge.node(), node));
         }
-        for input in 0..of.inputs().len().min(2) {
-            if let (Some(edge), Some(allowed)) = (of.input(input), restriction(work, node, input)) {
-                sets.restrict(edge.node(), allowed);
+    }
+    for &node in order.iter() {
+        for input in 0..work.nodes[node].inputs().len().min(2) {
+            if let (Some(edge), Some(found)) = (work.nodes[node].input(input), restriction(work, node, input))
+            {
+                allowed[sets.find(edge.node())] &= found;
             }
         }
     }
+    let intervals = intervals::shared(work, &order, &mut sets);
     let mut chosen = vec![None; work.nodes.len()];
     for &node in order.iter() {
         let of = &work.nodes[node];
         let is_activation = of.input(0).is_some_and(|edge| !is_constant[edge.node()]);
         if is_activation && is_supported(&of.op) && has_constant_limits(work, node) {
             let set = sets.find(node);
-            let found = quantized(own_type(work, node), sets.allowed[set]);
+            let found = quantized(own_type(work, node), allowed[set]);
             if let Some(found) = found {
-                sets.allowed[set] = if found.dtype == DType::U8 { U8 } else { I8 };
+                allowed[set] = if found.dtype == DType::U8 { U8 } else { I8 };
             }
-            chosen[node] = found;
+            chosen[node] = found.and_then(|found| intervals::apply(found, intervals[node]));
         }
     }
     work.quantized = chosen;
@@ -63,7 +69,7 @@ fn quantized(own: Option<DType>, allowed: u8) -> Option<Quantized> {
     let is_allowed = |dtype| allowed & (if dtype == DType::U8 { U8 } else { I8 }) != 0;
     let first = [DType::U8, DType::I8].into_iter().find(|&dtype| is_allowed(dtype))?;
     let dtype = own.filter(|&dtype| is_allowed(dtype)).unwrap_or(first);
-    Some(Quantized { dtype, has_zero_point: own != Some(dtype) })
+    Some(Quantized { dtype, has_zero_point: own != Some(dtype), shared: None })
 }
 
 /// The type that the output limits want; `None` if they need a zero point in any.
@@ -105,10 +111,6 @@ fn own_type(work: &Work<'_>, node: usize) -> Option<DType> {
     }
 }
 
-fn has_constant_limits(work: &Work<'_>, node: usize) -> bool {
-    (1..5).all(|input| work.reads_const(node, input))
-}
-
 /// What a reader takes; `None` for anything.
 fn restriction(work: &Work<'_>, node: usize, input: usize) -> Option<u8> {
     match (&work.nodes[node].kind, input) {
@@ -117,73 +119,6 @@ fn restriction(work: &Work<'_>, node: usize, input: usize) -> Option<u8> {
         (Kind::MatMul, 1) => Some(I8),
         _ if matches!(work.nodes[node].op, Op::Recurrent(_)) => Some(U8),
         _ => None,
-    }
-}
-
-fn rank(work: &Work<'_>, node: usize) -> usize {
-    work.nodes[node].outputs.first().map_or(0, |tensor| tensor.dims.len())
-}
-
-fn is_grouped(work: &Work<'_>, node: usize) -> bool {
-    let weight = work.nodes[node].input(1).map_or(0, |edge: Edge| work.tensor(edge).dims.len());
-    weight > rank(work, node)
-}
-
-/// Whether an operator writes the elements that it reads.
-///
-/// Source: `MarkupPrecisions::isPrecisionPreserved`.
-fn is_preserved(work: &Work<'_>, node: usize) -> bool {
-    match &work.nodes[node].op {
-        Op::Interpolate(spec) => spec.is_nearest,
-        Op::Pool(pool) => pool.kind == PoolKind::Max,
-        Op::Reduce { kind, .. } => matches!(kind, Reduce::Max | Reduce::Min),
-        Op::Unary(unary) => *unary == Unary::Relu,
-        op => matches!(
-            op,
-            Op::Concat { .. }
-                | Op::DepthToSpace { .. }
-                | Op::Pad(..)
-                | Op::Reshape(_)
-                | Op::Squeeze { .. }
-                | Op::Unsqueeze
-                | Op::Split { .. }
-                | Op::VariadicSplit
-                | Op::StridedSlice(_)
-                | Op::Slice
-                | Op::ShuffleChannels { .. }
-                | Op::Transpose
-        ),
-    }
-}
-
-/// FakeQuantizes that share a type, and what they may write.
-#[derive(Debug)]
-struct Sets {
-    parent: Vec<usize>,
-    allowed: Vec<u8>,
-}
-
-impl Sets {
-    fn find(&mut self, node: usize) -> usize {
-        let mut root = node;
-        while self.parent[root] != root {
-            self.parent[root] = self.parent[self.parent[root]];
-            root = self.parent[root];
-        }
-        root
-    }
-
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.find(a), self.find(b));
-        if a != b {
-            self.allowed[a] &= self.allowed[b];
-            self.parent[b] = a;
-        }
-    }
-
-    fn restrict(&mut self, node: usize, allowed: u8) {
-        let root = self.find(node);
-        self.allowed[root] &= allowed;
     }
 }
 

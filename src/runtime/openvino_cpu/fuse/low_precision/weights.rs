@@ -67,6 +67,12 @@ fn constant(work: &Work<'_>, mut edge: Edge) -> Option<Edge> {
 }
 
 impl Weights {
+    /// Whether the scale is one number, or one per output, which are along `axis`.
+    pub(super) fn is_per_output(&self, work: &Work<'_>, axis: usize) -> bool {
+        let dims = &work.tensor(self.scale).dims;
+        dims.iter().enumerate().all(|(at, dim)| dim.size == 1 || at == axis)
+    }
+
     /// The i8 constant: as stored, else one that is made when the model is compiled.
     pub(super) fn edge(&self, work: &Work<'_>, node: usize, patch: &mut Patch) -> Option<Edge> {
         let read = work.nodes[node].input(1)?;
