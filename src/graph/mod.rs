@@ -6,6 +6,7 @@
 //! thousands of nodes is a handful of allocations.
 
 mod builder;
+mod kept;
 pub mod op;
 mod order;
 mod partial_shape;
@@ -53,6 +54,7 @@ pub struct Graph {
     stored: Option<Arc<Stored>>,
     number: u32,
     order: Vec<NodeId>,
+    kept: kept::Kept,
 }
 
 /// What a file's message holds apart from nodes and tensors, bodies included: a runtime that keeps the message takes memory for
@@ -331,6 +333,11 @@ impl Graph {
     #[must_use]
     pub fn execution_order(&self) -> &[NodeId] {
         &self.order
+    }
+
+    /// What others keep with this graph, one value of each type; its default at first.
+    pub(crate) fn kept<T: std::any::Any + Send + Sync + Default>(&self) -> Arc<T> {
+        self.kept.get()
     }
 
     /// The position of a node, for errors.

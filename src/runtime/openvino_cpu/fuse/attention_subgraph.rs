@@ -9,14 +9,15 @@
 //! Source: `ScaledDotProductAttentionDecomposition` and the MHA tokenization of Snippets, OpenVINO 2026.4,
 //! src/common/snippets/src/pass/mha_tokenization.cpp.
 
+use super::attention_dims::AttentionDims;
 use super::kind;
 use super::pattern::{is_binary, swaps_heads};
-use super::work::{Build, Edge, Node, Work};
+use super::work::{Build, Dim, Edge, Node, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{AxisSpan, Binary, Broadcast};
 use crate::rewrite::{composed, swaps_last_two};
-use crate::runtime::openvino_cpu::execution::{Attention, Kind, Precision};
+use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 use crate::runtime::openvino_cpu::release::Change;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     let sizes = sizes(work, query, key, value);
     let sizes = match transpose_b {
         true => sizes,
-        false => Attention { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
+        false => AttentionDims { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
     };
     let mut key = if transpose_b { transposed_key(work, key, below, false) } else { untransposed(work, key) };
     if let Some((node, number)) = scale {
@@ -111,7 +112,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     names.extend(originals);
     take_swap(work, &mut value, rank, &mut names);
     names.push(work.nodes[product].name.clone());
-    let sizes = Attention { has_mask: !masks.is_empty(), ..sizes };
+    let sizes = AttentionDims { has_mask: !masks.is_empty(), ..sizes };
     let added = masks.into_iter().map(|(_, added)| added);
     let inputs: Vec<Edge> = query.into_iter().chain([key]).chain(added).chain(value).collect();
     finish(work, product, inputs, names, sizes, precision);
@@ -181,7 +182,7 @@ fn fuse_bytes(work: &mut Work<'_>, product: usize, scores: Scores, precision: Pr
     let sizes = sizes(work, query, key, value);
     let sizes = match transpose_b {
         true => sizes,
-        false => Attention { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
+        false => AttentionDims { keys: sizes.key_size, key_size: sizes.keys, ..sizes },
     };
     let mut names: SmallVec<[Arc<str>; 1]> = SmallVec::new();
     let (mut query, mut value) = (Some(query), Some(value));
@@ -190,7 +191,7 @@ fn fuse_bytes(work: &mut Work<'_>, product: usize, scores: Scores, precision: Pr
     take_swap(work, &mut value, rank, &mut names);
     names.push(work.nodes[product].name.clone());
     let inputs: Vec<Edge> = [query, Some(key), mask, value].into_iter().flatten().collect();
-    let sizes = Attention { has_mask: mask.is_some(), ..sizes };
+    let sizes = AttentionDims { has_mask: mask.is_some(), ..sizes };
     finish(work, product, inputs, names, sizes, precision);
     Some(())
 }
@@ -199,7 +200,7 @@ fn fuse_bytes(work: &mut Work<'_>, product: usize, scores: Scores, precision: Pr
 fn scale_of(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
     let is_scale = is_binary(work, node, Binary::Divide) || is_binary(work, node, Binary::Multiply);
     let (scores, number) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
-    let is_number = work.nodes[number.node()].is_const() && work.tensor(number).elements() == 1;
+    let is_number = work.nodes[number.node()].is_const() && work.tensor(number).is_number();
     (is_scale && is_number).then_some((scores, number))
 }
 
@@ -212,7 +213,7 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
     let sizes = sizes(work, query?, key?, value?);
     let mask = work.nodes[node]
         .input(3)
-        .filter(|&mask| !(work.nodes[mask.node()].is_const() && work.tensor(mask).elements() == 1));
+        .filter(|&mask| !(work.nodes[mask.node()].is_const() && work.tensor(mask).is_number()));
     let scale = scale(work, node);
     let (moved, inside): (Option<Edge>, Option<Edge>) =
         scale.map_or((None, None), |scale| match work.nodes[scale.node()].is_const() {
@@ -248,7 +249,7 @@ fn fuse_one(work: &mut Work<'_>, node: usize, precision: Precision) -> Option<()
     take_swap(work, &mut value, rank, &mut originals);
     originals.push(work.nodes[node].name.clone());
     let inputs: Vec<Edge> = [query, Some(key), inside, mask, value].into_iter().flatten().collect();
-    let sizes = Attention { has_mask: mask.is_some(), ..sizes };
+    let sizes = AttentionDims { has_mask: mask.is_some(), ..sizes };
     finish(work, node, inputs, originals, sizes, precision);
     Some(())
 }
@@ -290,7 +291,7 @@ fn finish(
     node: usize,
     inputs: Vec<Edge>,
     originals: SmallVec<[Arc<str>; 1]>,
-    sizes: Attention,
+    sizes: AttentionDims,
     precision: Precision,
 ) {
     let rank = work.nodes[node].outputs.first().map_or(0, |tensor| tensor.dims.len());
@@ -312,18 +313,16 @@ fn finish(
     }
 }
 
-fn sizes(work: &Work<'_>, query: Edge, key: Edge, value: Edge) -> Attention {
+fn sizes(work: &Work<'_>, query: Edge, key: Edge, value: Edge) -> AttentionDims {
     let dim = |edge: Edge, back: usize| {
         let dims = &work.tensor(edge).dims;
-        dims.len().checked_sub(back).map_or(1, |axis| dims[axis].size)
+        dims.len().checked_sub(back).map_or(Dim::fixed(1), |axis| dims[axis])
     };
     let leading = |edge: Edge| {
         let dims = &work.tensor(edge).dims;
-        dims.iter()
-            .take(dims.len().saturating_sub(3))
-            .fold(1_u64, |product, dim| product.saturating_mul(dim.size))
+        dims.iter().take(dims.len().saturating_sub(3)).copied().collect()
     };
-    Attention {
+    AttentionDims {
         batch: leading(query),
         heads: dim(query, 3),
         kv_heads: dim(key, 3),

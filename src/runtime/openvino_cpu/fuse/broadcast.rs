@@ -6,6 +6,7 @@
 //!
 //! Source: `ConvertBroadcast3`, OpenVINO 2026.4, src/common/transformations/src/transformations/op_conversions.
 
+use super::dim::{Question, ask};
 use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
@@ -60,12 +61,16 @@ fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
 /// A tensor of the dims that are asked for; the result's where they are not known.
 fn target_tensor(work: &Work<'_>, target: Edge, output: &Tensor) -> Tensor {
     let tensor = work.graph.output(work.nodes[target.node()].source, target.port());
-    let asked = tensor.and_then(|tensor| work.shapes.tensor(tensor).value.as_ref()?.as_ints());
     let mut made = output.clone();
-    if let Some(asked) = asked.filter(|asked| asked.len() == made.dims.len()) {
-        for (dim, &size) in made.dims.iter_mut().zip(asked) {
-            dim.size = u64::try_from(size).unwrap_or(dim.size);
+    let Some(tensor) = tensor else { return made };
+    let asked = work.shapes.tensor(tensor).value.as_ref().and_then(Value::as_ints);
+    match asked.filter(|asked| asked.len() == made.dims.len()) {
+        Some(asked) => {
+            for ((at, dim), &size) in (0..).zip(&mut made.dims).zip(asked) {
+                *dim = dim.asked_for(tensor, at, size);
+            }
         }
+        None => ask(Question::Element(tensor, 0, None)),
     }
     made
 }

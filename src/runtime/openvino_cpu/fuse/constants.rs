@@ -7,7 +7,7 @@
 //!
 //! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
 
-use super::work::{Build, Edge, Node, Patch, Rule, Work};
+use super::work::{Build, Dim, Edge, Node, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Op, Value};
@@ -54,8 +54,8 @@ fn make(work: &Work<'_>, node: usize, port: usize, value: Option<Value>, patch: 
         _ => format!("{}.{port}", old.name).into(),
     };
     let mut tensor = old.outputs[port].clone();
-    tensor.dims.iter_mut().for_each(|dim| dim.is_free = false);
-    let (rank, is_number) = (tensor.dims.len(), tensor.elements() == 1);
+    tensor.dims.iter_mut().for_each(|dim| *dim = Dim::fixed(dim.size()));
+    let (rank, is_number) = (tensor.dims.len(), tensor.is_number());
     let constant =
         Node::named(name, Op::Constant(Constant { range: None, value: None }), Kind::Const, old.source);
     let constant = Node { value: value.map(Box::new), ..constant.writing(tensor) };
@@ -82,13 +82,13 @@ fn split_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
     let shape = work.producer(node, 0).filter(|_| matches!(work.nodes[node].op, Op::Split { .. }))?;
     let Op::ShapeOf { .. } = work.nodes[shape].op else { return None };
     let dims = &work.tensor(work.nodes[shape].input(0)?).dims;
-    let is_known = dims.iter().any(|dim| !dim.is_free) && work.is_asked(node);
+    let is_known = dims.iter().any(|dim| !dim.is_free()) && work.is_asked(node);
     if dims.len() != work.nodes[node].outputs.len() || !is_known {
         return None;
     }
     let mut patch = Patch::new(work);
-    for (port, dim) in dims.iter().enumerate().filter(|(_, dim)| !dim.is_free) {
-        make(work, node, port, Some(Value::ints([dim.size as i64])), &mut patch);
+    for (port, size) in dims.iter().enumerate().filter_map(|(port, dim)| Some((port, dim.known()?))) {
+        make(work, node, port, Some(Value::ints([size as i64])), &mut patch);
     }
     Some(patch)
 }
@@ -159,8 +159,8 @@ fn known(work: &Work<'_>, node: usize) -> Option<Value> {
     match work.nodes[node].op {
         Op::ShapeOf { .. } => {
             let dims = &work.tensor(work.nodes[node].input(0)?).dims;
-            let is_fixed = dims.iter().all(|dim| !dim.is_free);
-            is_fixed.then(|| Value::ints(dims.iter().map(|dim| dim.size as i64)))
+            let sizes = dims.iter().map(|dim| Some(dim.known()? as i64));
+            Some(Value::ints(sizes.collect::<Option<Vec<_>>>()?))
         }
         Op::Gather { batch_dims: 0 } if work.is_asked(node) => {
             let source = work.producer(node, 0)?;
@@ -174,7 +174,7 @@ fn known(work: &Work<'_>, node: usize) -> Option<Value> {
             let picked = work.ints(node, 1)?.iter().map(|&index| {
                 let index = if index < 0 { index + dims.len() as i64 } else { index };
                 let dim = dims.get(usize::try_from(index).ok()?)?;
-                (!dim.is_free).then_some(dim.size as i64)
+                Some(dim.known()? as i64)
             });
             Some(Value::ints(picked.collect::<Option<Vec<_>>>()?))
         }

@@ -43,7 +43,7 @@ fn bias(work: &Work<'_>, node: usize) -> Option<Patch> {
     let (add, _) = work.only_user(node)?;
     let (constant, _) = constant_and_other(work, add, Binary::Add)?;
     let output = work.nodes[node].outputs.first()?;
-    let channels = output.dims.get(1)?.size;
+    let channels = output.dims.get(1)?.size();
     let dims = &work.tensor(constant).dims;
     let spatial = output.dims.len().checked_sub(2)?;
     let is_per_channel = work.tensor(constant).elements() == channels
@@ -51,7 +51,7 @@ fn bias(work: &Work<'_>, node: usize) -> Option<Patch> {
             .len()
             .checked_sub(spatial + 1)
             .and_then(|axis| dims.get(axis))
-            .is_some_and(|dim| dim.size == channels);
+            .is_some_and(|dim| dim.size() == channels);
     if !is_per_channel {
         return None;
     }

@@ -58,9 +58,6 @@ pub(super) fn fuse(work: &mut Work<'_>) {
 fn candidate(work: &Work<'_>, add: usize) -> Option<(usize, Edge)> {
     let (first, second) = inputs(work, add, Binary::Add)?;
     let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
-    if work.tensor(first).sizes() != work.tensor(second).sizes() || is_const(first) || is_const(second) {
-        return None;
-    }
     let takes = |edge: Edge| {
         let node = &work.nodes[edge.node()];
         node.kind == Kind::Convolution
@@ -76,6 +73,9 @@ fn candidate(work: &Work<'_>, add: usize) -> Option<(usize, Edge)> {
         (false, true) => (second.node(), first),
         _ => return None,
     };
+    if is_const(first) || is_const(second) || !work.tensor(first).has_sizes_of(work.tensor(second)) {
+        return None;
+    }
     let reads_addend =
         work.nodes[convolution].inputs().iter().flatten().any(|edge| edge.node() == addend.node());
     (!reads_addend).then_some((convolution, addend))

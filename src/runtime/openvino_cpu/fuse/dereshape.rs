@@ -36,7 +36,7 @@ fn are_equal(work: &Work<'_>, facts: &FreeDims, first: (Edge, usize), second: (E
     let dim = |(edge, axis): (Edge, usize)| work.tensor(edge).dims.get(axis).copied();
     let symbol = |(edge, axis): (Edge, usize)| facts.symbol(work, edge, axis);
     match (dim(first), dim(second)) {
-        (Some(a), Some(b)) if a.is_free && b.is_free => {
+        (Some(a), Some(b)) if a.is_free() && b.is_free() => {
             symbol(first).is_some() && symbol(first) == symbol(second)
         }
         (Some(a), Some(b)) => a == b,

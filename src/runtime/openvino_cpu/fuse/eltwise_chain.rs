@@ -77,7 +77,7 @@ fn embed_number(work: &Work<'_>, node: usize) -> Option<Patch> {
     let &[Some(first), Some(second)] = work.nodes[node].inputs() else { return None };
     let is_number = |edge: Edge| {
         work.nodes[edge.node()].is_const()
-            && work.tensor(edge).elements() == 1
+            && work.tensor(edge).is_number()
             && work.tensor(edge).dtype == DType::F32
             && work.only_user(edge.node()).is_some()
     };
@@ -152,7 +152,7 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
                 }
                 _ => dims.last(),
             };
-            let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free && dim.size == elements);
+            let fits = elements == 1 || channel.is_some_and(|dim| !dim.is_free() && dim.size() == elements);
             // Products of quantised weights take a number that others read too: seen in one model.
             let is_quantized =
                 work.nodes[node].kind == Kind::FullyConnected && work.nodes[node].inputs().len() > 3;
@@ -166,7 +166,7 @@ fn is_post_operation(work: &Work<'_>, node: usize, reader: usize) -> bool {
 /// Whether all dims but the second one of `rank` are 1.
 fn is_column(dims: &[Dim], rank: usize) -> bool {
     let Some(channels) = (dims.len() + 1).checked_sub(rank) else { return dims.len() == 1 && rank < 2 };
-    dims.iter().enumerate().all(|(axis, dim)| axis == channels || dim.size == 1)
+    dims.iter().enumerate().all(|(axis, dim)| axis == channels || dim.is(1))
 }
 
 fn is_activation(unary: Unary) -> bool {

@@ -8,6 +8,7 @@
 //! Source: `SymbolicPropagation`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/symbolic_transformations.
 
+use super::dim::Place;
 use super::work::{Edge, FreeDims, Work};
 use crate::graph::op::{Binary, BroadcastMode, ShapeClass};
 use crate::graph::{Graph, Op};
@@ -31,11 +32,12 @@ impl FreeDims {
 
     /// The symbol of a free dim, unless a pass made the tensor or cut it.
     pub(super) fn symbol(&self, work: &Work<'_>, edge: Edge, axis: usize) -> Option<Symbol> {
-        let dim = work.tensor(edge).dims.get(axis).filter(|dim| dim.is_free)?;
+        let dim = work.tensor(edge).dims.get(axis).filter(|dim| dim.is_free())?;
         let tensor = exported(work.graph, edge)?;
         let exported = work.shapes.tensor(tensor).dims.as_ref()?.get(axis)?;
         let symbol = self.shapes.as_ref()?.tensor(tensor).dim(axis).symbol()?;
-        (*exported == dim.size).then(|| self.root(symbol))
+        let place = Place { tensor, axis: u16::try_from(axis).ok()? };
+        dim.is_size_of(super::dim::Dim::free(*exported, place)).then(|| self.root(symbol))
     }
 
     /// The symbols of a tensor, dim by dim.

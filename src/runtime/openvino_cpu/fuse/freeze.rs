@@ -1,5 +1,7 @@
 //! The rewritten graph as the execution graph.
 
+use super::attention_dims::AttentionDims;
+use super::dim::{Dim, Place};
 use super::work::{Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
@@ -10,18 +12,37 @@ use crate::schedule::NodeRef;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// The nodes in execution order, with edges between steps.
+/// What of executed nodes depends on free dims of the file.
+#[derive(Debug, Default)]
+pub(super) struct Free {
+    /// Dims of outputs: step, port and axis, and which dim of the file it is.
+    pub outputs: Vec<((u32, u32, u32), Place)>,
+    /// The same of inner tensors.
+    pub inner: Vec<((u32, u32, u32), Place)>,
+    /// Sizes of attentions, by step.
+    pub attentions: Vec<(u32, AttentionDims)>,
+    /// What counts the pieces of a Slice, by step: the dims before its pieces, and those within one.
+    pub pieces: Vec<(u32, usize)>,
+}
+
+/// The nodes in execution order, with edges between steps; where free dims are asked for, they are put there.
 ///
 /// What the graph under rewriting has of names goes with them.
-pub(super) fn freeze(mut work: Work<'_>) -> Vec<ExecutedNode> {
+pub(super) fn freeze(mut work: Work<'_>, mut free: Option<&mut Free>) -> Vec<ExecutedNode> {
     let order = work.order();
+    if let Some(free) = &mut free {
+        for (step, &index) in (0..).zip(order.iter()) {
+            free.add(&work, step, index);
+        }
+    }
     let mut steps = vec![0_u32; work.nodes.len()];
     for (step, &index) in order.iter().enumerate() {
         steps[index] = step as u32;
     }
     let nameless: Arc<str> = "".into();
     let executed = |&index: &usize| {
-        let n_pieces = n_pieces(&work, index);
+        let n_pieces = piece(&work, index)
+            .map_or(0, |from| n_pieces(&work.nodes[index].outputs[0].replaceable_sizes(), from));
         let node = &mut work.nodes[index];
         let name = std::mem::replace(&mut node.name, nameless.clone());
         let originals = std::mem::take(&mut node.originals);
@@ -30,18 +51,46 @@ pub(super) fn freeze(mut work: Work<'_>) -> Vec<ExecutedNode> {
     order.iter().map(executed).collect()
 }
 
-/// Pieces that a Slice copies: what follows the innermost dim that is cut, with it where it is cut without a stride.
-fn n_pieces(work: &Work<'_>, node: usize) -> u64 {
+impl Free {
+    fn add(&mut self, work: &Work<'_>, step: u32, index: usize) {
+        let node = &work.nodes[index];
+        if !has_no_outputs(&node.kind) {
+            add_dims(&mut self.outputs, step, &node.outputs);
+        }
+        add_dims(&mut self.inner, step, &node.inner);
+        let is_free = |dims: &&AttentionDims| dims.dims().any(Dim::is_free);
+        self.attentions.extend(node.attention.as_deref().filter(is_free).map(|dims| (step, dims.clone())));
+        self.pieces.extend(piece(work, index).map(|from| (step, from)));
+    }
+}
+
+fn add_dims(free: &mut Vec<((u32, u32, u32), Place)>, step: u32, tensors: &[Tensor]) {
+    for (port, tensor) in (0..).zip(tensors) {
+        for (axis, dim) in (0..).zip(&tensor.dims) {
+            if let Some(place) = dim.place() {
+                free.push(((step, port, axis), place));
+            }
+        }
+    }
+}
+
+/// Pieces of a tensor of these dims, each of the dims from an axis on.
+pub(super) fn n_pieces(dims: &[u64], from: usize) -> u64 {
+    let product = |dims: &[u64]| dims.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
+    product(dims).checked_div(product(dims.get(from..).unwrap_or_default())).unwrap_or(0)
+}
+
+/// The first dim within a piece that a Slice copies: what follows the innermost dim that is cut, with it where it is cut
+/// without a stride.
+fn piece(work: &Work<'_>, node: usize) -> Option<usize> {
     let of = &work.nodes[node];
-    let (Op::Slice, Some(output)) = (&of.op, of.outputs.first()) else { return 0 };
-    let (Some(axes), Some(steps)) = (work.ints(node, 4), work.ints(node, 3)) else { return 0 };
+    let (Op::Slice, Some(output)) = (&of.op, of.outputs.first()) else { return None };
+    let (axes, steps) = (work.ints(node, 4)?, work.ints(node, 3)?);
     let rank = output.dims.len();
     let axis = |axis: i64| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok();
     let innermost = axes.iter().zip(steps).filter_map(|(&at, &step)| Some((axis(at)?, step))).max();
-    let Some((at, step)) = innermost else { return 0 };
-    let from = if step == 1 { at } else { at + 1 };
-    let piece = output.dims.iter().skip(from).fold(1_u64, |product, dim| product.saturating_mul(dim.size));
-    output.elements().checked_div(piece).unwrap_or(0)
+    let (at, step) = innermost?;
+    Some(if step == 1 { at } else { at + 1 })
 }
 
 fn executed(
@@ -53,7 +102,7 @@ fn executed(
     let inputs = node.inputs().iter().flatten();
     let output = |tensor: &Tensor| Output {
         dtype: executed_type(&node.kind, tensor.dtype),
-        dims: tensor.sizes(),
+        dims: tensor.replaceable_sizes(),
         is_dynamic: tensor.is_free(),
         layout: tensor.layout,
     };
@@ -65,15 +114,11 @@ fn executed(
         originals: if is_nameless { SmallVec::new() } else { originals },
         source: NodeRef { graph: 0, node: node.source },
         inputs: inputs.map(|edge| Port { step: steps[edge.node()], port: edge.port() as u32 }).collect(),
-        outputs: if matches!(node.kind, Kind::Output | Kind::MemoryOutput) {
-            Default::default()
-        } else {
-            outputs.collect()
-        },
+        outputs: if has_no_outputs(&node.kind) { Default::default() } else { outputs.collect() },
         is_view: node.is_view,
         addend: node.addend,
         has_zero_point: node.has_zero_point,
-        attention: node.attention.clone(),
+        attention: node.attention.as_ref().map(|dims| Box::new(dims.sizes(Dim::replaceable))),
         window: match &node.op {
             Op::Convolution(convolution) => Some(Box::new(convolution.window.clone())),
             Op::ConvolutionBackpropData(convolution) => Some(Box::new(convolution.window.clone())),
@@ -84,6 +129,11 @@ fn executed(
         inner: node.inner.iter().map(output).collect(),
         n_pieces,
     }
+}
+
+/// Whether what it writes is the user's, or a state.
+fn has_no_outputs(kind: &Kind) -> bool {
+    matches!(kind, Kind::Output | Kind::MemoryOutput)
 }
 
 /// Whether a reduction of parts, reduced again, is that of the whole.

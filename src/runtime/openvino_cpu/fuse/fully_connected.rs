@@ -65,14 +65,14 @@ fn bias(work: &Work<'_>, product: usize) -> Option<(usize, Edge)> {
     let outputs = work.nodes[product].outputs.first()?;
     let dims = &work.tensor(constant).dims;
     let fits = work.tensor(constant).elements() == outputs.last()?
-        && dims.last().is_some_and(|dim| dim.size == work.tensor(constant).elements())
+        && dims.last().is_some_and(|dim| dim.size() == work.tensor(constant).elements())
         && dims.len() <= outputs.dims.len();
     fits.then_some((add, constant))
 }
 
 /// Whether at most two dims of a factor are not 1.
 fn is_matrix(work: &Work<'_>, factor: Edge) -> bool {
-    work.tensor(factor).dims.iter().filter(|dim| dim.is_free || dim.size != 1).count() <= 2
+    work.tensor(factor).dims.iter().filter(|dim| dim.is_free() || !dim.is(1)).count() <= 2
 }
 
 /// Whether a factor is a matrix per expert or head (seen in two models).

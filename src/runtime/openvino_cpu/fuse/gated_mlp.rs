@@ -73,10 +73,10 @@ fn plain_product(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
     let stored = work.tensor(weight);
     let is_plain = of.kind == Kind::FullyConnected
         && of.inputs().len() == 3
-        && work.tensor(bias).elements() == 0
+        && work.tensor(bias).is_empty()
         && stored.dtype == DType::F16
         && work.nodes[weight.node()].is_const();
-    let columns = stored.dims.last()?.size;
+    let columns = stored.dims.last()?.size();
     (is_plain && columns.is_multiple_of(TILE)).then_some((data, weight))
 }
 

@@ -37,9 +37,9 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
         return None;
     }
     let mut grouped = whole.clone();
-    grouped.dims[0].size = grouped.dims[0].size.saturating_mul(groups);
-    grouped.dims[1].size =
-        grouped.dims[1].size.checked_div(groups).filter(|_| groups <= whole.dims[1].size)?;
+    let (batch, channels) = (whole.dims[0].size(), whole.dims[1].size());
+    grouped.dims[0] = whole.dims[0].resized(batch.saturating_mul(groups));
+    grouped.dims[1] = whole.dims[1].resized(channels.checked_div(groups).filter(|_| groups <= channels)?);
     let mut patch = Patch::new(work);
     let mut add = Writer { patch: &mut patch, source: of.source };
     let norm = if groups == 1 {
@@ -64,12 +64,12 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
 fn stays_whole(work: &Work<'_>, data: &Tensor, groups: u64) -> bool {
     let machine = work.options.machine;
     let batch_and_channels =
-        data.dims.iter().take(2).fold(1, |product: u64, dim| product.saturating_mul(dim.size));
+        data.dims.iter().take(2).fold(1, |product: u64, dim| product.saturating_mul(dim.size()));
     let group = data.elements().checked_div(batch_and_channels).unwrap_or(0);
-    let channels = data.dims.get(1).map_or(0, |dim| dim.size / groups);
+    let channels = data.dims.get(1).map_or(0, |dim| dim.size() / groups);
     !data.is_free()
         && work.options.precision == Precision::F32
-        && data.dims[0].size.saturating_mul(groups) >= u64::from(machine.cores)
+        && data.dims[0].size().saturating_mul(groups) >= u64::from(machine.cores)
         && channels.saturating_mul(group).saturating_mul(4) <= machine.l1d.0
 }
 
@@ -111,7 +111,7 @@ impl Writer<'_> {
         for (port, dim) in grouped.dims.iter().enumerate() {
             let part = Edge::new(parts, port);
             joined.push(match port {
-                _ if !dim.is_free => self.dims(&[*dim]),
+                _ if !dim.is_free() => self.dims(&[*dim]),
                 0 => {
                     let groups = self.patch.add_ints(&[groups as i64], self.source);
                     let product = Op::Binary(Binary::Multiply, Broadcast::Numpy);
@@ -127,14 +127,14 @@ impl Writer<'_> {
     }
 
     fn dims(&mut self, dims: &[Dim]) -> Edge {
-        let dims: Vec<i64> = dims.iter().map(|dim| dim.size as i64).collect();
+        let dims: Vec<i64> = dims.iter().map(|dim| dim.size() as i64).collect();
         self.patch.add_ints(&dims, self.source)
     }
 
     /// A list of one number per channel as `[C, 1, …]`: of a constant, another constant.
     fn column(&mut self, work: &Work<'_>, list: Edge, rank: usize) -> Edge {
         let mut tensor = work.tensor(list).clone();
-        tensor.dims.resize(rank - 1, Dim { size: 1, is_free: false });
+        tensor.dims.resize(rank - 1, Dim::fixed(1));
         if work.nodes[list.node()].is_const() {
             return self.patch.add_constant(
                 tensor,

@@ -3,7 +3,7 @@
 //! Source: `apply_slice_before_matmul_transformation`, openvino.genai 2026.4, src/cpp/src/utils.cpp: where a Result
 //! hangs on a MatMul, directly or behind an Add, a Transpose or a capped tanh, whose first input has three dims.
 
-use super::work::{Build, Edge, Node, Work};
+use super::work::{Build, Dim, Edge, Node, Work};
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
 
@@ -20,7 +20,7 @@ pub(super) fn slice(work: &mut Work<'_>) {
         let bounds =
             [&[-1][..], &[i64::MAX][..], &[1][..], &[1][..]].map(|values| work.add_ints(values, source));
         let mut output = work.tensor(data).clone();
-        output.dims[1].size = output.dims[1].size.min(1);
+        output.dims[1] = at_most_one(output.dims[1]);
         let name = work.fresh_name("Slice");
         let slice = Node::named(name, Op::Slice, Kind::StridedSlice, source).writing(output);
         let slice = work.add(slice, std::iter::once(data).chain(bounds));
@@ -28,10 +28,15 @@ pub(super) fn slice(work: &mut Work<'_>) {
         for node in path {
             if let Some(dim) = work.nodes[node].outputs.first_mut().and_then(|tensor| tensor.dims.get_mut(1))
             {
-                dim.size = dim.size.min(1);
+                *dim = at_most_one(*dim);
             }
         }
     }
+}
+
+/// The dim of what a slice of one token leaves; it stays free.
+fn at_most_one(dim: Dim) -> Dim {
+    if dim.is(0) { dim } else { dim.resized(1) }
 }
 
 /// The nodes from a Result's producer up to the head.

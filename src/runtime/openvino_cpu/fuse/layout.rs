@@ -82,7 +82,7 @@ fn reads_bytes(work: &Work<'_>, node: usize) -> bool {
 /// Source: `FakeQuantize::getDataFormats`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/fake_quantize.cpp.
 fn quantizes_channels_last(work: &Work<'_>, node: usize) -> bool {
     let Some(dims) = work.nodes[node].input(0).map(|edge| &work.tensor(edge).dims) else { return false };
-    (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| dim.size != 3) && keeps_type(work, node)
+    (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| !dim.is(3)) && keeps_type(work, node)
 }
 
 /// The rank of what a node writes.
@@ -118,7 +118,7 @@ fn slides(work: &Work<'_>, node: usize) -> bool {
 /// Source: `Reduce::initSupportedPrimitiveDescriptors`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/reduce.cpp.
 fn reads_channels_last(work: &Work<'_>, node: usize) -> bool {
     let Some(dims) = work.nodes[node].input(0).map(|edge| &work.tensor(edge).dims) else { return false };
-    (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| !dim.is_free && dim.size > 1)
+    (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| !dim.is_free() && dim.size() > 1)
 }
 
 /// Whether it writes what it reads so: dims that are gone leave no layout.
@@ -162,8 +162,9 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
 /// Whether an element-wise node or a Concat reads something in the layout that it writes; not numbers, which have none.
 fn reads_own_layout(work: &Work<'_>, node: usize, edge: Edge) -> bool {
     let is_elementwise = matches!(work.nodes[node].kind, Kind::Eltwise | Kind::Subgraph);
-    let has_layout = work.tensor(edge).elements() > 1 && work.tensor(edge).dims.len() > 2;
-    !work.nodes[edge.node()].is_const() || is_elementwise && has_layout
+    let read = work.tensor(edge);
+    let has_layout = || read.dims.len() > 2 && !read.is_number() && !read.is_empty();
+    !work.nodes[edge.node()].is_const() || is_elementwise && has_layout()
 }
 
 /// The layout of a Concat: the one that most inputs have, of any type; channels-last between as many.
@@ -190,8 +191,7 @@ fn elementwise(work: &Work<'_>, node: usize) -> Layout {
     }
     let counted = inputs().filter(|&(input, edge)| {
         let is_constant = work.nodes[edge.node()].is_const();
-        !(is_constant && (input > 0 || work.tensor(edge).elements() == 1))
-            && work.tensor(edge).dims.len() == rank
+        !(is_constant && (input > 0 || work.tensor(edge).is_number())) && work.tensor(edge).dims.len() == rank
     });
     let is_dynamic = of.outputs.iter().any(|tensor| tensor.is_free());
     let is_weighed = of.kind == Kind::Subgraph && !is_dynamic;

@@ -143,8 +143,8 @@ fn broadcast(first: &Tensor, second: &Tensor) -> Option<Tensor> {
     let dims: Option<SmallVec<[Dim; 4]>> = (0..rank)
         .map(|axis| match (dim(first, axis), dim(second, axis)) {
             (Some(dim), None) | (None, Some(dim)) => Some(dim),
-            (Some(a), Some(b)) if b.size == 1 && !b.is_free => Some(a),
-            (Some(a), Some(b)) if a.size == 1 && !a.is_free || a == b => Some(b),
+            (Some(a), Some(b)) if b.is(1) && !b.is_free() => Some(a),
+            (Some(a), Some(b)) if a.is(1) && !a.is_free() || a == b => Some(b),
             _ => None,
         })
         .collect();

@@ -6,7 +6,7 @@
 //! src/common/transformations/src/transformations/op_conversions/log_softmax_decomposition.cpp.
 
 use super::kind;
-use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
+use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Reduce, Unary};
 use crate::ids::NodeId;
@@ -30,7 +30,7 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
     let axis = usize::try_from(if span.axis < 0 { span.axis + rank } else { span.axis }).ok()?;
     let mut row = whole.clone();
     let dim = row.dims.get_mut(axis)?;
-    (dim.size, dim.is_free) = (1, false);
+    *dim = Dim::fixed(1);
     let minus = || Op::Binary(Binary::Subtract, Broadcast::Numpy);
     let reduce = |kind| Op::Reduce { kind, keep_dims: true, noop_with_empty_axes: false };
     let source = of.source;

@@ -70,15 +70,15 @@ fn extract(work: &Work<'_>, softmax: usize) -> Option<Patch> {
     let own = &work.tensor(mask).dims;
     let elements = work.tensor(mask).elements();
     let rank = tensor.dims.len();
-    let scores = tensor.dims[rank - 1].size.checked_mul(tensor.dims[rank - 2].size)?;
+    let scores = tensor.dims[rank - 1].size().checked_mul(tensor.dims[rank - 2].size())?;
     if own.len() < 2 || !elements.is_multiple_of(scores.max(1)) {
         return None;
     }
     let mut dims: Vec<u64> = vec![1; rank];
-    dims[rank - 1] = tensor.dims[rank - 1].size;
-    dims[rank - 2] = tensor.dims[rank - 2].size;
+    dims[rank - 1] = tensor.dims[rank - 1].size();
+    dims[rank - 2] = tensor.dims[rank - 2].size();
     dims[0] = elements / scores.max(1);
-    if dims[0] != tensor.dims[0].size && dims[0] != 1 {
+    if dims[0] != tensor.dims[0].size() && dims[0] != 1 {
         return None;
     }
     let id = work.nodes[add].source;

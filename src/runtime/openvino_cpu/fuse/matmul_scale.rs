@@ -58,7 +58,7 @@ fn fits(work: &Work<'_>, number: Edge, factor: Edge) -> bool {
     let Some(missing) = dims.len().checked_sub(own.len()) else { return false };
     own.iter().enumerate().all(|(at, dim)| {
         let is_leading = at + 2 < own.len();
-        dim.size == 1 || is_leading && dims.get(at + missing).is_some_and(|other| other == dim)
+        dim.is(1) || is_leading && dims.get(at + missing).is_some_and(|other| other == dim)
     })
 }
 

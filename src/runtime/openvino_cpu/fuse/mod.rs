@@ -8,6 +8,7 @@
 
 mod asked;
 mod assumptions;
+mod attention_dims;
 mod attention_subgraph;
 mod branches;
 mod broadcast;
@@ -15,6 +16,7 @@ mod constants;
 mod convolution;
 mod convolution_sum;
 mod dereshape;
+mod dim;
 mod divide;
 mod duplicates;
 mod edge;
@@ -65,6 +67,8 @@ mod split;
 mod subgraph;
 mod subtract;
 mod symbol_sources;
+mod template;
+mod tensor;
 #[cfg(test)]
 mod testing;
 mod transposes;
@@ -82,7 +86,7 @@ use crate::runtime::openvino_cpu::execution::{self, ExecutionGraph};
 use crate::shape::Shapes;
 pub use options::Options;
 use passes::PASSES;
-use work::Work;
+use work::{Work, is_dynamic};
 
 /// Rewrites a graph into the one that the plugin executes.
 ///
@@ -92,7 +96,15 @@ use work::Work;
 ///
 /// None today; a pass that meets a graph it must not touch leaves it alone.
 pub fn execution_graph(graph: &Graph, shapes: &Shapes, options: Options) -> Result<ExecutionGraph> {
-    execution_graph_after(graph, shapes, options, None)
+    if !is_dynamic(graph, options) {
+        return Ok(compile(graph, shapes, options, (None, None)));
+    }
+    let is_free = |place: dim::Place| {
+        let declared = graph.tensor(place.tensor).shape.dims.as_deref();
+        !work::is_declared(declared, usize::from(place.axis))
+    };
+    let compile = |free: Option<&mut freeze::Free>| compile(graph, shapes, options, (None, free));
+    Ok(graph.kept::<template::Templates>().graph((options, shapes), is_free, compile))
 }
 
 /// Names of the passes, in their order.
@@ -107,6 +119,16 @@ pub(super) fn execution_graph_after(
     options: Options,
     last: Option<&str>,
 ) -> Result<ExecutionGraph> {
+    Ok(compile(graph, shapes, options, (last, None)))
+}
+
+/// Runs the passes up to and with `last`; where free dims are asked for, they are put there.
+fn compile(
+    graph: &Graph,
+    shapes: &Shapes,
+    options: Options,
+    (last, free): (Option<&str>, Option<&mut freeze::Free>),
+) -> ExecutionGraph {
     let mut work = Work::new(graph, shapes, options);
     rewrite::run(&mut work, PASSES, last);
     let mut assumptions = assumptions::of(&work);
@@ -114,14 +136,14 @@ pub(super) fn execution_graph_after(
         assumptions.push(assumptions::not_paged());
     }
     let is_dynamic = work.is_dynamic;
-    Ok(ExecutionGraph {
-        nodes: freeze::freeze(work),
+    ExecutionGraph {
+        nodes: freeze::freeze(work, free),
         is_dynamic,
         precision: options.precision,
         kv_precision: options.kv_precision.or_else(|| exported_kv_precision(graph)),
         assumptions,
         is_apart: false,
-    })
+    }
 }
 
 /// The precision of attention state that the export asks for.

@@ -128,7 +128,7 @@ fn product(work: &Work<'_>, edge: Edge) -> Option<Product> {
 
 fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
     let source = work.nodes[sum].source;
-    let one = Dim { size: 1, is_free: false };
+    let one = Dim::fixed(1);
     let tokens = work.tensor(block.tokens).clone();
     let rows = tokens.dims.first().copied().unwrap_or(one);
     let n_chosen = work.tensor(block.chosen).dims.last().copied().unwrap_or(one);
@@ -158,7 +158,7 @@ fn rewrite(work: &mut Work<'_>, sum: usize, block: &Block) {
     let output = work.nodes[sum].outputs[0].clone();
     work.nodes[sum].outputs[0].dims = summed.dims.iter().skip(1).copied().collect();
     let dims: Vec<i64> =
-        output.dims.iter().map(|dim| if dim.is_free { -1 } else { dim.size as i64 }).collect();
+        output.dims.iter().map(|dim| if dim.is_free() { -1 } else { dim.size() as i64 }).collect();
     let pattern = work.add_ints(&dims, source);
     let name: Arc<str> = format!("{}_Reshape", work.nodes[sum].name).into();
     let reshape = Node::named(name, Op::Reshape(ReshapeZero::CopiesDim), Kind::Reshape, source);

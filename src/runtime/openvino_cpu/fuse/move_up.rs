@@ -68,7 +68,7 @@ fn elementwise(work: &Work<'_>, node: usize) -> Option<Patch> {
 fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
     let is_number = |input: usize| {
         let edge = work.nodes[node].input(input);
-        work.reads_const(node, input) && edge.is_some_and(|edge| work.tensor(edge).elements() == 1)
+        work.reads_const(node, input) && edge.is_some_and(|edge| work.tensor(edge).is_number())
     };
     match work.nodes[node].op {
         Op::Unary(unary) => {

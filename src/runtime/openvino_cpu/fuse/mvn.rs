@@ -7,7 +7,7 @@
 //! src/common/transformations/src/transformations/op_conversions/mvn6_decomposition.cpp.
 
 use super::pattern::constant_and_other;
-use super::work::{Build, Edge, Node, Patch, Rule, Work};
+use super::work::{Build, Dim, Edge, Node, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Reduce};
 use crate::runtime::openvino_cpu::execution::Kind;
@@ -30,7 +30,7 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
     let whole = work.tensor(data).clone();
     let mut column = whole.clone();
     if let Some(last) = column.dims.last_mut() {
-        (last.size, last.is_free) = (1, false);
+        *last = Dim::fixed(1);
     }
     let mut patch = Patch::new(work);
     let name = patch.fresh_name("ReduceMean");

@@ -144,8 +144,8 @@ fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     let first = input.node();
     let (before, after) = (&work.tensor(input).dims, &work.nodes[node].outputs[0].dims);
     let is_squeeze = !matches!(work.nodes[node].op, Op::Reshape(_));
-    let n_free = after.iter().filter(|dim| dim.is_free).count();
-    let is_first_alone = |dims: &[Dim]| dims.iter().skip(1).all(|dim| !dim.is_free);
+    let n_free = after.iter().filter(|dim| dim.is_free()).count();
+    let is_first_alone = |dims: &[Dim]| dims.iter().skip(1).all(|dim| !dim.is_free());
     let is_settled = is_first_alone(before) && is_first_alone(after);
     let is_plain = |node: usize| match work.nodes[node].op {
         Op::Reshape(_) => work.ints(node, 1).is_some_and(|pattern| !pattern.contains(&0)),
@@ -172,7 +172,7 @@ fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     if work.tensor(source).dims == *after && n_free == 0 {
         return pass(work, node, source);
     }
-    let dims: Vec<i64> = after.iter().map(|dim| if dim.is_free { -1 } else { dim.size as i64 }).collect();
+    let dims: Vec<i64> = after.iter().map(|dim| if dim.is_free() { -1 } else { dim.size() as i64 }).collect();
     let mut patch = Patch::new(work);
     let pattern = patch.add_ints(&dims, work.nodes[node].source);
     patch.change(node, |node| node.op = Op::Reshape(ReshapeZero::IsZero));
@@ -252,14 +252,14 @@ fn gather(work: &Work<'_>, node: usize) -> Option<Patch> {
         return None;
     }
     let output = &work.nodes[node].outputs[0].dims;
-    let takes_all = indices.iter().copied().eq(0..dim.size as i64);
+    let takes_all = indices.iter().copied().eq(0..dim.size() as i64);
     if *output == *dims && takes_all {
         return pass_first(work, node);
     }
-    if !takes_all || dim.size != 1 || output.len() + 1 != dims.len() {
+    if !takes_all || !dim.is(1) || output.len() + 1 != dims.len() {
         return None;
     }
-    let pattern: Vec<i64> = output.iter().map(|dim| dim.size as i64).collect();
+    let pattern: Vec<i64> = output.iter().map(|dim| dim.size() as i64).collect();
     let mut patch = Patch::new(work);
     let pattern = patch.add_ints(&pattern, work.nodes[node].source);
     patch.change(node, |node| (node.op, node.kind) = (Op::Reshape(ReshapeZero::IsZero), Kind::Reshape));

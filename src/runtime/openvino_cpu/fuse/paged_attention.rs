@@ -32,7 +32,8 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
     }
     for &node in order.iter() {
         if swaps_heads(work, node) {
-            let dims: Vec<i64> = work.tensor(Edge::of(node)).dims.iter().map(|dim| dim.size as i64).collect();
+            let dims: Vec<i64> =
+                work.tensor(Edge::of(node)).dims.iter().map(|dim| dim.size() as i64).collect();
             let source = work.nodes[node].source;
             let pattern = work.add_ints(&dims, source);
             work.nodes[node].kind = Kind::Reshape;

@@ -42,7 +42,7 @@ fn scaling(work: &Work<'_>, node: usize) -> Option<usize> {
     let (user, input) = work.only_user(node)?;
     let Op::Binary(kind @ (Binary::Multiply | Binary::Divide), _) = work.nodes[user].op else { return None };
     let number = work.nodes[user].input(1 - input.min(1))?;
-    let is_number = work.nodes[number.node()].is_const() && work.tensor(number).elements() == 1;
+    let is_number = work.nodes[number.node()].is_const() && work.tensor(number).is_number();
     (is_number && (kind == Binary::Multiply || input == 0)).then_some(user)
 }
 

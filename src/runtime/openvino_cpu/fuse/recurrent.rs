@@ -57,7 +57,7 @@ fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
     let one = Op::Recurrent(Box::new(Recurrent { directions: 1, ..**spec }));
     let narrow = |tensor: &Tensor| {
         let mut tensor = tensor.clone();
-        tensor.dims.iter_mut().skip(1).take(1).for_each(|dim| *dim = Dim { size: 1, is_free: false });
+        tensor.dims.iter_mut().skip(1).take(1).for_each(|dim| *dim = Dim::fixed(1));
         tensor
     };
     let mut made = [0; 2];
@@ -86,7 +86,8 @@ fn split(work: &Work<'_>, node: usize) -> Option<Patch> {
 fn halves(work: &Work<'_>, patch: &mut Patch, edge: Edge, axis: usize) -> Option<[Edge; 2]> {
     let source = work.nodes[edge.node()].source;
     let mut half = work.tensor(edge).clone();
-    half.dims.get_mut(axis)?.size = 1;
+    let dim = half.dims.get_mut(axis)?;
+    *dim = dim.resized(1);
     if work.nodes[edge.node()].is_const() {
         return Some([(); 2].map(|()| patch.add_constant(half.clone(), None, source)));
     }
@@ -114,7 +115,7 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
             flat.dims.remove(1);
         }
         let batch = flat.dims.first().copied();
-        let is_turned = batch.is_some_and(|dim| dim.is_free || dim.size != 1);
+        let is_turned = batch.is_some_and(|dim| dim.is_free() || !dim.is(1));
         work.nodes[node].outputs[0] = flat.clone();
         if is_turned && let Some(data) = work.nodes[node].input(0) {
             let reorder = match time_first.get(&data) {

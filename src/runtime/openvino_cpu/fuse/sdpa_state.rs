@@ -7,10 +7,11 @@
 //! Source: `StatefulSDPAFusion`, OpenVINO 2026.4,
 //! src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass/stateful_sdpa_fusion.cpp.
 
-use super::work::{Edge, Patch, Rule, Tensor, Work};
+use super::attention_dims::AttentionDims;
+use super::work::{Dim, Edge, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
-use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
-use smallvec::SmallVec;
+use crate::runtime::openvino_cpu::execution::{Kind, Layout};
+use smallvec::{SmallVec, smallvec};
 
 /// Fuses every attention that has state.
 pub(super) const RULE: Rule = Rule {
@@ -49,17 +50,18 @@ fn fuse_states(work: &Work<'_>, node: usize, key: &State, value: &State) -> Opti
     inputs.extend(given(3));
     inputs.extend(given(4));
     inputs.extend([key.beam, Edge::of(key.read), Edge::of(value.read)]);
-    let dims = |tensor: &Tensor, axis: usize| tensor.dims.get(axis).map_or(1, |dim| dim.size);
+    let dims = |tensor: &Tensor, axis: usize| tensor.dims.get(axis).copied().unwrap_or(Dim::fixed(1));
     let queries = work.tensor(query);
-    let attention = Attention {
-        batch: dims(queries, 0),
+    let attention = AttentionDims {
+        batch: smallvec![dims(queries, 0)],
         heads: dims(queries, 1),
         kv_heads: dims(&key.all, 1),
         queries: dims(queries, 2),
         keys: dims(&key.all, 2),
         key_size: dims(queries, 3),
         value_size: dims(&value.all, 3),
-        has_mask: given(3).is_some_and(|mask| work.tensor(mask).elements() > 1),
+        has_mask: given(3)
+            .is_some_and(|mask| !work.tensor(mask).is_number() && !work.tensor(mask).is_empty()),
     };
     let states = [key, value].map(|state| Tensor { layout: Layout::Plain, ..state.all.clone() });
     let mut patch = Patch::new(work);

@@ -51,21 +51,21 @@ fn groups(image: &[Dim], parted: &[Dim]) -> Option<i64> {
         [batch, groups, rest @ ..] => (batch, groups, rest),
         _ => return None,
     };
-    let is_known = [channels, height, width, groups].iter().all(|dim| !dim.is_free);
-    let sizes: Vec<u64> = rest.iter().map(|dim| dim.size).collect();
-    let own = channels.size.checked_div(groups.size)?;
+    let is_known = [channels, height, width, groups].iter().all(|dim| !dim.is_free());
+    let sizes: Vec<u64> = rest.iter().map(|dim| dim.size()).collect();
+    let own = channels.size().checked_div(groups.size())?;
     let fits = match sizes[..] {
-        [channels, spatial] => channels == own && height.size.checked_mul(width.size) == Some(spatial),
-        [channels, rows, columns] => channels == own && (rows, columns) == (height.size, width.size),
+        [channels, spatial] => channels == own && height.size().checked_mul(width.size()) == Some(spatial),
+        [channels, rows, columns] => channels == own && (rows, columns) == (height.size(), width.size()),
         _ => false,
     };
-    let fits = fits && is_known && batch.size == new_batch.size && own * groups.size == channels.size;
-    fits.then(|| i64::try_from(groups.size).ok())?
+    let fits = fits && is_known && batch.size() == new_batch.size() && own * groups.size() == channels.size();
+    fits.then(|| i64::try_from(groups.size()).ok())?
 }
 
 /// Whether dims are those of an image, the batch's apart.
 fn is_same_image(image: &[Dim], dims: &[Dim]) -> bool {
-    dims.len() == image.len() && dims.iter().zip(image).all(|(dim, own)| dim.size == own.size)
+    dims.len() == image.len() && dims.iter().zip(image).all(|(dim, own)| dim.size() == own.size())
 }
 
 #[cfg(test)]

@@ -152,10 +152,10 @@ fn is_scale_or_shift(work: &Work<'_>, node: usize, axis: i64) -> bool {
     of.inputs().iter().flatten().filter(|&&edge| edge != data).all(|&edge| {
         let own = &work.tensor(edge).dims;
         let Some(missing) = dims.len().checked_sub(own.len()) else { return false };
-        work.tensor(edge).elements() == 1
+        work.tensor(edge).is_number()
             || own.iter().enumerate().all(|(at, dim)| {
                 let at = at + missing;
-                dim.size == if at as i64 == axis { dims[at].size } else { 1 }
+                dim.size() == if at as i64 == axis { dims[at].size() } else { 1 }
             })
     })
 }

@@ -37,7 +37,7 @@ pub(super) fn group(work: &mut Work<'_>) {
         let Some(mut group) = parts.remove(&source) else { continue };
         group.sort_unstable();
         let (edge, axis) = source;
-        if group.len() > 1 && covers(&group, work.tensor(edge).dims[axis].size) {
+        if group.len() > 1 && covers(&group, work.tensor(edge).dims[axis].size()) {
             join(work, edge, axis, &group);
         }
     }
@@ -55,9 +55,9 @@ fn part_of(work: &Work<'_>, node: usize) -> Option<(usize, Part)> {
     let dims = &work.tensor(work.nodes[node].input(0)?).dims;
     let axis = number(4)?;
     let axis = usize::try_from(if axis < 0 { axis + dims.len() as i64 } else { axis }).ok()?;
-    let dim = dims.get(axis).filter(|dim| !dim.is_free)?;
+    let dim = dims.get(axis).filter(|dim| !dim.is_free())?;
     let bound = |bound: i64| {
-        let size = i64::try_from(dim.size).unwrap_or(i64::MAX);
+        let size = i64::try_from(dim.size()).unwrap_or(i64::MAX);
         let bound = if bound < 0 { bound.saturating_add(size) } else { bound };
         bound.clamp(0, size).unsigned_abs()
     };

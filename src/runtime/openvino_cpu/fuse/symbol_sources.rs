@@ -105,8 +105,8 @@ fn settle_reshape(work: &mut Work<'_>, node: usize, facts: &FreeDims) {
     let dims = work.nodes[node].outputs.iter().flat_map(|tensor| &tensor.dims);
     let pattern: Vec<i64> = dims
         .enumerate()
-        .map(|(axis, dim)| match (dim.is_free, given(axis)) {
-            (false, _) => i64::try_from(dim.size).unwrap_or(-1),
+        .map(|(axis, dim)| match (dim.is_free(), given(axis)) {
+            (false, _) => i64::try_from(dim.size()).unwrap_or(-1),
             (true, Some(size)) => size,
             (true, None) if is_copied(axis) => 0,
             _ => -1,
@@ -288,8 +288,7 @@ fn source_for(
         return made;
     }
     let other = if wants_list { source.scalar } else { source.list };
-    let dims: SmallVec<[Dim; 4]> =
-        if wants_list { smallvec![Dim { size: 1, is_free: false }] } else { SmallVec::new() };
+    let dims: SmallVec<[Dim; 4]> = if wants_list { smallvec![Dim::fixed(1)] } else { SmallVec::new() };
     let output = Tensor { dtype: DType::I32, dims, layout: Default::default() };
     let (node, inputs): (Node, SmallVec<[Edge; 4]>) = match other {
         Some(other) => {

@@ -132,13 +132,13 @@ fn with_split(order: &[usize], split: usize) -> Axes {
 
 /// The axis of `short` that is two axes of `long`, if all others agree.
 fn merged_dim(long: &[Dim], short: &[Dim]) -> Option<usize> {
-    let first = long.iter().zip(short).position(|(long, short)| long.size != short.size)?;
+    let first = long.iter().zip(short).position(|(long, short)| long.size() != short.size())?;
     let agrees = long.len() == short.len() + 1
         && long
             .iter()
             .skip(first + 2)
-            .map(|dim| dim.size)
-            .eq(short.iter().skip(first + 1).map(|dim| dim.size));
+            .map(|dim| dim.size())
+            .eq(short.iter().skip(first + 1).map(|dim| dim.size()));
     agrees.then_some(first)
 }
 

@@ -10,7 +10,7 @@
 //! src/common/transformations/src/transformations/common_optimizations and transpose_sinking.
 
 use super::kind;
-use super::work::{Build, Edge, Node, Patch, Rule, Tensor, Work};
+use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Reduce, ReshapeZero};
 use crate::runtime::openvino_cpu::execution::Kind;
@@ -60,11 +60,11 @@ fn reshape(work: &Work<'_>, node: usize) -> Option<Patch> {
     for (axis, &from) in order.iter().enumerate() {
         let Some(dim) = usize::try_from(from).ok().and_then(|from| dims.get(from)) else { break };
         let is_moved = from != axis as i64;
-        n_moved += usize::from(is_moved && (dim.is_free || dim.size != 1));
-        pattern.push(match (is_moved, dim.is_free) {
+        n_moved += usize::from(is_moved && (dim.is_free() || !dim.is(1)));
+        pattern.push(match (is_moved, dim.is_free()) {
             (false, _) => 0,
             (true, true) => -1,
-            (true, false) => dim.size as i64,
+            (true, false) => dim.size() as i64,
         });
     }
     if pattern.len() != dims.len() || n_moved > 1 {
@@ -129,7 +129,7 @@ fn swap(work: &Work<'_>, node: usize) -> Option<Patch> {
     let mut output = Tensor { dtype: work.nodes[node].outputs.first()?.dtype, ..work.tensor(source).clone() };
     for &axis in &axes {
         let dim = output.dims.get_mut(usize::try_from(axis).ok()?)?;
-        (dim.size, dim.is_free) = (1, false);
+        *dim = Dim::fixed(1);
     }
     let id = work.nodes[node].source;
     let mut patch = Patch::new(work);

@@ -44,8 +44,8 @@ pub(super) fn settle(work: &mut Work<'_>) {
 fn is_outermost(dims: &[Dim], axis: i64) -> bool {
     let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
     let Ok(axis) = usize::try_from(axis) else { return false };
-    let is_one = |dim: &Dim| !dim.is_free && dim.size == 1;
-    dims.get(axis).is_some_and(|dim| !dim.is_free) && dims.iter().take(axis).all(is_one)
+    let is_one = |dim: &Dim| dim.known() == Some(1);
+    dims.get(axis).is_some_and(|dim| !dim.is_free()) && dims.iter().take(axis).all(is_one)
 }
 
 fn is_gather_view(work: &Work<'_>, node: usize) -> bool {
@@ -73,7 +73,7 @@ fn is_split_view(work: &Work<'_>, node: usize) -> bool {
 
 fn is_outermost_of(dims: &[Dim], axis: i64) -> bool {
     let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
-    usize::try_from(axis).ok().and_then(|axis| dims.get(axis)).is_some_and(|dim| !dim.is_free)
+    usize::try_from(axis).ok().and_then(|axis| dims.get(axis)).is_some_and(|dim| !dim.is_free())
 }
 
 fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
@@ -81,7 +81,7 @@ fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
     let (Op::Concat { axis }, Some(output)) = (&of.op, of.outputs.first()) else { return false };
     let producers: Vec<Edge> = of.inputs().iter().flatten().copied().collect();
     let reads_const = producers.iter().any(|edge| is_constant(work, edge.node()));
-    let reads_empty = producers.iter().any(|edge| work.tensor(*edge).elements() == 0);
+    let reads_empty = producers.iter().any(|edge| work.tensor(*edge).is_empty());
     // Channels-last, all other dims are outside the channels.
     let rank = output.dims.len() as i64;
     let (mut dims, mut axis) = (output.dims.clone(), if *axis < 0 { *axis + rank } else { *axis });

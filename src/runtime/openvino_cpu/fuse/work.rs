@@ -4,16 +4,20 @@
 //! [`ExecutionGraph`](crate::runtime::openvino_cpu::execution::ExecutionGraph). Nodes, uses and liveness are those of
 //! [`crate::rewrite`]; here is what this runtime knows of a node, and the roots of its graph.
 
+use super::attention_dims::AttentionDims;
+pub(super) use super::dim::Dim;
+use super::dim::Place;
 pub(super) use super::edge::Edge;
 use super::options::Options;
 use super::quantized::{Quantized, is_quantized};
 use super::roots::{LastWalk, Roots};
+pub(super) use super::tensor::Tensor;
 use crate::DType;
 use crate::graph::op::Constant;
-use crate::graph::{Dims, Graph, Op, OpKind, Value};
+use crate::graph::{Graph, Op, OpKind, Value};
 use crate::ids::{NodeId, TensorId};
 use crate::rewrite::{self, Body, Dialect, Uses, WorkGraph};
-use crate::runtime::openvino_cpu::execution::{Attention, Kind, Layout};
+use crate::runtime::openvino_cpu::execution::{Kind, Layout};
 use crate::shape::{Shapes, Symbol, SymbolicShapes};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
@@ -40,26 +44,6 @@ pub(super) enum Order {
     Execution,
     /// Parameters alone, by number.
     Parameters,
-}
-
-/// One dim of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Dim {
-    /// Its size in this run.
-    pub size: u64,
-    /// It was free when the model was compiled.
-    pub is_free: bool,
-}
-
-/// What a node writes.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tensor {
-    /// Element type.
-    pub dtype: DType,
-    /// Dims.
-    pub dims: SmallVec<[Dim; 4]>,
-    /// Order in memory.
-    pub layout: Layout,
 }
 
 /// A node on its way to be executed.
@@ -90,7 +74,7 @@ pub(super) struct Node {
     /// Outputs are in the input's bytes.
     pub is_view: bool,
     /// Sizes of an attention.
-    pub attention: Option<Box<Attention>>,
+    pub attention: Option<Box<AttentionDims>>,
     /// Weights of products that compute a state inside it.
     pub inner: Box<[Tensor]>,
 }
@@ -186,34 +170,6 @@ impl Deref for Work<'_> {
 impl DerefMut for Work<'_> {
     fn deref_mut(&mut self) -> &mut WorkGraph<Node> {
         &mut self.rewritten
-    }
-}
-
-impl Tensor {
-    /// A tensor whose dims are all known when the model is compiled.
-    pub(super) fn fixed(dtype: DType, dims: &[u64]) -> Tensor {
-        let dims = dims.iter().map(|&size| Dim { size, is_free: false }).collect();
-        Tensor { dtype, dims, layout: Layout::Plain }
-    }
-
-    /// Whether a dim was free when the model was compiled.
-    pub(super) fn is_free(&self) -> bool {
-        self.dims.iter().any(|dim| dim.is_free)
-    }
-
-    /// The dims of this run.
-    pub(super) fn sizes(&self) -> Dims {
-        self.dims.iter().map(|dim| dim.size).collect()
-    }
-
-    /// Number of elements; saturates.
-    pub(super) fn elements(&self) -> u64 {
-        self.dims.iter().fold(1, |product: u64, dim| product.saturating_mul(dim.size))
-    }
-
-    /// The last dim, where it is known when the model is compiled.
-    pub(super) fn last(&self) -> Option<u64> {
-        self.dims.last().filter(|dim| !dim.is_free).map(|dim| dim.size)
     }
 }
 
@@ -354,10 +310,7 @@ impl<'a> Work<'a> {
     /// A dim is free if the file declares it so and `is_dynamic`: exports declare every tensor as the runtime's own
     /// inference of the exported model left it, so no second inference is needed.
     pub(super) fn new(graph: &'a Graph, shapes: &'a Shapes, options: Options) -> Work<'a> {
-        let is_dynamic = options.is_dynamic
-            && graph.parameters().iter().any(|&node| {
-                graph.output(node, 0).is_some_and(|tensor| graph.tensor(tensor).shape.as_known().is_none())
-            });
+        let is_dynamic = is_dynamic(graph, options);
         let nodes =
             (0..graph.nodes().len()).map(|index| node_of(graph, NodeId::new(index), shapes, is_dynamic));
         let is_root = |&index: &usize| is_root(&graph.node(NodeId::new(index)).op);
@@ -513,6 +466,12 @@ impl<'a> Work<'a> {
     }
 }
 
+/// Whether a model is compiled with free dims.
+pub(super) fn is_dynamic(graph: &Graph, options: Options) -> bool {
+    let mut inputs = graph.parameters().iter().filter_map(|&node| graph.output(node, 0));
+    options.is_dynamic && inputs.any(|tensor| graph.tensor(tensor).shape.as_known().is_none())
+}
+
 /// Whether a layout is preferred to the other where both have the same cost: the model has convolutions and no attention.
 ///
 /// Source: `getModelType`, src/plugins/intel_cpu/src/utils/model_utils.cpp, OpenVINO 2026.4.
@@ -574,15 +533,21 @@ fn computed_type(graph: &Graph, dtype: DType, is_input: bool) -> DType {
     }
 }
 
+/// Whether the file declares the size of a dim.
+pub(super) fn is_declared(dims: Option<&[crate::graph::Dim]>, axis: usize) -> bool {
+    dims.and_then(|dims| dims.get(axis)).is_some_and(|dim| dim.as_known().is_some())
+}
+
 /// A tensor of the file.
 fn tensor_of(graph: &Graph, id: TensorId, shapes: &Shapes, is_dynamic: bool) -> Tensor {
     let info = shapes.tensor(id);
     let declared = graph.tensor(id).shape.dims.as_deref();
     // A tensor of unknown size has no bytes here; the runtime counts it, and the total is a lower bound.
     let dims = info.dims.as_deref().unwrap_or(&[0]).iter().enumerate().map(|(axis, &size)| {
-        let declared = declared.and_then(|dims| dims.get(axis));
-        let is_known = declared.is_some_and(|dim| dim.as_known().is_some());
-        Dim { size, is_free: is_dynamic && !is_known }
+        match (is_dynamic && !is_declared(declared, axis), u16::try_from(axis)) {
+            (true, Ok(axis)) => Dim::free(size, Place { tensor: id, axis }),
+            _ => Dim::fixed(size),
+        }
     });
     let is_input = matches!(graph.node(graph.tensor(id).node).op, Op::Parameter);
     let dtype = computed_type(graph, info.dtype, is_input);

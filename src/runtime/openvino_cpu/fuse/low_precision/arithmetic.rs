@@ -74,7 +74,7 @@ fn sum(work: &Work<'_>, node: usize) -> Option<Patch> {
     let mut patch = Patch::new(work);
     let dims = |side: Option<Dequantization>| -> SmallVec<[u64; 4]> {
         let dims = side.map(|side| &work.tensor(side.multiply.constant).dims);
-        dims.into_iter().flatten().map(|dim| dim.size).collect()
+        dims.into_iter().flatten().map(|dim| dim.size()).collect()
     };
     // The other side is scaled, and shifted by both zero points.
     let other = sides[full];
@@ -141,15 +141,15 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
 /// A product with a constant: one scale for both.
 fn scale(work: &Work<'_>, node: usize, constant: Edge, side: Dequantization) -> Option<Patch> {
     let own = side.multiply.constant;
-    let tensor = if work.tensor(constant).elements() == 1 { work.tensor(own) } else { work.tensor(constant) };
+    let tensor = if work.tensor(constant).is_number() { work.tensor(own) } else { work.tensor(constant) };
     let output = work.nodes[node].outputs.first()?;
-    let is_column = tensor.elements() == 1 || tensor.dims.len() == output.dims.len();
+    let is_column = tensor.is_number() || tensor.dims.len() == output.dims.len();
     if !work.tensor(constant).dtype.is_float() || !is_column {
         return None;
     }
     let value =
         number(work, own).zip(number(work, constant)).map(|(own, other)| Value::floats([own * other]));
-    let value = value.filter(|_| tensor.elements() == 1);
+    let value = value.filter(|_| tensor.is_number());
     let mut patch = Patch::new(work);
     let tensor = Tensor { dtype: DType::F32, ..tensor.clone() };
     let scale = patch.add_constant(tensor, value, work.nodes[own.node()].source);
@@ -180,7 +180,7 @@ fn invert(work: &Work<'_>, node: usize) -> Option<Patch> {
 }
 
 fn dims_of(work: &Work<'_>, edge: Edge) -> SmallVec<[u64; 4]> {
-    work.tensor(edge).dims.iter().map(|dim| dim.size).collect()
+    work.tensor(edge).dims.iter().map(|dim| dim.size()).collect()
 }
 
 /// Which input becomes floats.
@@ -255,7 +255,7 @@ fn is_broadcast(work: &Work<'_>, node: usize) -> bool {
         rank @ 0..=2 => rank.saturating_sub(1),
         _ => 2,
     };
-    tensor.dims.iter().skip(from).all(|dim| !dim.is_free && dim.size == 1)
+    tensor.dims.iter().skip(from).all(|dim| dim.known() == Some(1))
 }
 
 fn is_read_twice(work: &Work<'_>, mut node: usize, until: usize) -> bool {

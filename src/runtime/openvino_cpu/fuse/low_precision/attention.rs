@@ -55,7 +55,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     let product = Op::MatMul { transpose_a: false, transpose_b: false };
     let mut data = step(&multiply, &product, &scores, &[query, key]);
     // A mask of one constant number is nothing.
-    let is_number = |mask: &Edge| work.nodes[mask.node()].is_const() && work.tensor(*mask).elements() == 1;
+    let is_number = |mask: &Edge| work.nodes[mask.node()].is_const() && work.tensor(*mask).is_number();
     if let Some(mask) = of.input(3).filter(|mask| !is_number(mask)) {
         let add = Op::Binary(Binary::Add, Broadcast::Numpy);
         data = step(&add, &add, &scores, &[data, mask]);

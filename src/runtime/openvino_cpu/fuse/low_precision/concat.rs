@@ -32,7 +32,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     let is_along = |edge: Edge| {
         let dims = &work.tensor(edge).dims;
         let missing = output.dims.len().saturating_sub(dims.len());
-        dims.iter().enumerate().all(|(at, dim)| dim.size == 1 || at + missing == axis)
+        dims.iter().enumerate().all(|(at, dim)| dim.is(1) || at + missing == axis)
     };
     let fits = |data: &Dequantization| {
         data.is_low(work) && work.tensor(data.data).dtype == dtype && data.constants().all(is_along)
@@ -41,11 +41,11 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
         return None;
     }
     let uniform = uniform(work, &found);
-    if joined.is_free && uniform.is_none() {
+    if joined.is_free() && uniform.is_none() {
         return None;
     }
     let mut dims = vec![1; output.dims.len()];
-    dims[axis] = joined.size;
+    dims[axis] = joined.size();
     let mut patch = Patch::new(work);
     let mut own = |of_all: Option<f64>| match of_all {
         Some(one) => {

@@ -59,8 +59,7 @@ impl Dequantization {
 
     /// Whether each constant is one number.
     pub(super) fn is_per_tensor(&self, work: &Work<'_>) -> bool {
-        self.constants()
-            .all(|constant| work.tensor(constant).elements() == 1 || number(work, constant).is_some())
+        self.constants().all(|constant| work.tensor(constant).is_number() || number(work, constant).is_some())
     }
 
     /// Whether the constants are along the second dim of what it writes, or are one number.
@@ -72,9 +71,9 @@ impl Dequantization {
             let dims = &work.tensor(constant).dims;
             let Some(missing) = rank.checked_sub(dims.len()) else { return false };
             let is_second = |(at, size): (usize, u64)| size == 1 || at + missing == 1;
-            work.tensor(constant).elements() == 1
+            work.tensor(constant).is_number()
                 || dims.len() == 1
-                || dims.iter().map(|dim| dim.size).enumerate().all(is_second)
+                || dims.iter().map(|dim| dim.size()).enumerate().all(is_second)
         })
     }
 

@@ -76,7 +76,7 @@ fn weights(work: &Work<'_>, node: usize) -> Option<Patch> {
     }
     let float = of.outputs.first()?.clone();
     let scales = work.tensor(scale).elements();
-    if scales != 1 && work.tensor(stored).dims.first().is_none_or(|dim| dim.size != scales) {
+    if scales != 1 && work.tensor(stored).dims.first().is_none_or(|dim| dim.size() != scales) {
         return None;
     }
     let mut dims: SmallVec<[u64; 4]> = float.dims.iter().map(|_| 1).collect();

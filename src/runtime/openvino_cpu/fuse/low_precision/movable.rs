@@ -94,8 +94,9 @@ fn keeps_channels(work: &Work<'_>, node: usize) -> bool {
     };
     let (Some(channels), Some(own)) = (from.dims.get(1), to.dims.get(1)) else { return false };
     let is_first_kept = from.dims.first() == to.dims.first();
-    let is_multiple = channels.size > 0 && own.size >= channels.size && own.size % channels.size == 0;
-    is_first_kept && !own.is_free && is_multiple
+    let is_multiple =
+        channels.size() > 0 && own.size() >= channels.size() && own.size() % channels.size() == 0;
+    is_first_kept && !own.is_free() && is_multiple
 }
 
 fn reduces_channels(work: &Work<'_>, node: usize) -> bool {

@@ -38,7 +38,7 @@ fn before_transpose(work: &Work<'_>, node: usize) -> Option<Patch> {
     let transpose = work.producer(node, 0).filter(|&above| work.nodes[above].kind == Kind::Transpose)?;
     work.only_user(transpose)?;
     let limits: SmallVec<[Edge; 4]> = (1..5).filter_map(|input| work.nodes[node].input(input)).collect();
-    if !limits.iter().all(|limit| work.tensor(*limit).elements() == 1) {
+    if !limits.iter().all(|limit| work.tensor(*limit).is_number()) {
         return None;
     }
     let of = &work.nodes[node];
@@ -92,7 +92,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 /// The sizes of the inputs along the joined dim.
 fn sizes(work: &Work<'_>, inputs: &[Edge], axis: usize) -> Vec<u64> {
-    inputs.iter().map(|&edge| work.tensor(edge).dims.get(axis).map_or(0, |dim| dim.size)).collect()
+    inputs.iter().map(|&edge| work.tensor(edge).dims.get(axis).map_or(0, |dim| dim.size())).collect()
 }
 
 /// Whether there is more than one input, and one Split writes all.
@@ -119,14 +119,14 @@ fn copied(
 /// The part of a limit that is along the joined dim, else the limit itself.
 fn part(work: &Work<'_>, patch: &mut Patch, limit: Edge, axis: usize, range: std::ops::Range<u64>) -> Edge {
     let tensor = work.tensor(limit);
-    if tensor.dims.get(axis).is_none_or(|dim| dim.size == 1) {
+    if tensor.dims.get(axis).is_none_or(|dim| dim.is(1)) {
         return limit;
     }
     let mut own = tensor.clone();
-    own.dims[axis].size = range.end - range.start;
+    own.dims[axis] = own.dims[axis].resized(range.end - range.start);
     let values = work.nodes[limit.node()].value.as_ref().map(|value| value.to_floats());
     // One number per element of the joined dim: others have one.
-    let values = values.filter(|values| values.len() as u64 == tensor.dims[axis].size);
+    let values = values.filter(|values| values.len() as u64 == tensor.dims[axis].size());
     let values = values.and_then(|values| {
         let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
         Some(Value::floats(values.get(range)?.iter().copied()))

@@ -122,9 +122,9 @@ fn retyped(old: DType, new: DType) -> DType {
 
 /// The constant for another tensor: the same number, or one number per channel of it.
 fn along(work: &Work<'_>, old: Edge, tensor: &Tensor, patch: &mut Patch) -> Edge {
-    let channels = tensor.dims.get(1).map_or(1, |dim| dim.size);
+    let channels = tensor.dims.get(1).map_or(1, |dim| dim.size());
     let is_same = work.tensor(old).elements() == channels && work.tensor(old).dims.len() == tensor.dims.len();
-    if work.tensor(old).elements() == 1 || is_same {
+    if work.tensor(old).is_number() || is_same {
         return copy(work, patch, old);
     }
     let mut dims = vec![1; tensor.dims.len()];

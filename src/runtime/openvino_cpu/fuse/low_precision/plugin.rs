@@ -72,7 +72,7 @@ fn scales(work: &Work<'_>, node: usize) -> Option<Patch> {
     let (scale, _) = constant_and_other(work, multiply, Binary::Multiply)?;
     let output = of.outputs.first()?;
     let axis = if of.kind == Kind::MatMul { output.dims.len().checked_sub(1)? } else { 1 };
-    let channels = output.dims.get(axis).filter(|dim| !dim.is_free)?.size;
+    let channels = output.dims.get(axis)?.known()?;
     let elements = work.tensor(scale).elements();
     if elements != 1 && elements != channels {
         return None;
@@ -124,5 +124,5 @@ fn is_along_channels(work: &Work<'_>, constant: Edge, data: Edge) -> bool {
         _ => 1,
     };
     let Some(missing) = dims.len().checked_sub(own.len()) else { return false };
-    own.iter().enumerate().all(|(at, dim)| dim.size == 1 || at + missing == axis)
+    own.iter().enumerate().all(|(at, dim)| dim.is(1) || at + missing == axis)
 }

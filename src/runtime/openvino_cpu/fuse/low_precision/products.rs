@@ -43,14 +43,14 @@ fn convolution(work: &Work<'_>, node: usize) -> Option<Patch> {
     let weights = weights::of(work, node)?;
     let output = of.outputs.first()?;
     let is_grouped = work.tensor(of.input(1)?).dims.len() > output.dims.len();
-    let is_plain = work.tensor(data.multiply.constant).elements() == 1;
+    let is_plain = work.tensor(data.multiply.constant).is_number();
     if !is_plain && !is_grouped
         || of.kind == Kind::Deconvolution && (data.subtract.is_some() || !weights.is_per_output(work, 1))
     {
         return None;
     }
-    let channels = output.dims.get(1)?.size;
-    let is_one = is_plain && work.tensor(weights.scale).elements() == 1;
+    let channels = output.dims.get(1)?.size();
+    let is_one = is_plain && work.tensor(weights.scale).is_number();
     let mut dims = vec![1; output.dims.len()];
     dims[1] = if is_one { 1 } else { channels };
     let mut patch = Patch::new(work);
@@ -98,8 +98,7 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
     }
     let output = of.outputs.first()?;
     let mut dims = vec![1; output.dims.len()];
-    let is_one =
-        work.tensor(data.multiply.constant).elements() == 1 && work.tensor(second_scale).elements() == 1;
+    let is_one = work.tensor(data.multiply.constant).is_number() && work.tensor(second_scale).is_number();
     if let (Some(last), Some(size)) = (dims.last_mut(), output.last()) {
         *last = size;
     }
@@ -131,5 +130,5 @@ fn number(patch: &mut impl Build, source: NodeId) -> Edge {
 /// Whether a constant has more than one number along the dim at `back` places from the end of what it scales.
 fn is_scaled(work: &Work<'_>, constant: Edge, scaled: Edge, back: usize) -> bool {
     let (own, dims) = (&work.tensor(constant).dims, &work.tensor(scaled).dims);
-    own.len() == dims.len() && own.len().checked_sub(back).is_some_and(|at| own[at].size != 1)
+    own.len() == dims.len() && own.len().checked_sub(back).is_some_and(|at| !own[at].is(1))
 }

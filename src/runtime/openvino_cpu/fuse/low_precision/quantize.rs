@@ -61,7 +61,7 @@ fn quantize(work: &Work<'_>, node: usize) -> Option<Patch> {
     patch.set_input(node, 0, data);
     if let Some(quantized) = quantized {
         let tensor = of.outputs.first()?;
-        let dims = work.tensor(of.input(4)?).dims.iter().map(|dim| dim.size);
+        let dims = work.tensor(of.input(4)?).dims.iter().map(|dim| dim.size());
         let dims: Vec<u64> = if quantized.shared.is_some() { Vec::new() } else { dims.collect() };
         let name = |word: &str| match quantized.shared {
             Some(_) => of.name.clone(),
@@ -159,9 +159,9 @@ fn through_arithmetic(work: &Work<'_>, edge: Edge) -> Option<(Edge, Binary, Opti
     };
     let (own, output) = (work.tensor(constant), node.outputs.first()?);
     let missing = output.dims.len().checked_sub(own.dims.len())?;
-    let is_per_channel = own.dims.iter().enumerate().all(|(at, dim)| dim.size == 1 || at + missing < 2);
+    let is_per_channel = own.dims.iter().enumerate().all(|(at, dim)| dim.is(1) || at + missing < 2);
     let keeps_dims = work.tensor(data).dims == output.dims;
-    let fits = is_fit && (own.elements() == 1 || is_per_channel && keeps_dims);
+    let fits = is_fit && (own.is_number() || is_per_channel && keeps_dims);
     fits.then(|| (data, kind, number(work, constant)))
 }
 

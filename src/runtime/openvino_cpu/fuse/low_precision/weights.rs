@@ -70,7 +70,7 @@ impl Weights {
     /// Whether the scale is one number, or one per output, which are along `axis`.
     pub(super) fn is_per_output(&self, work: &Work<'_>, axis: usize) -> bool {
         let dims = &work.tensor(self.scale).dims;
-        dims.iter().enumerate().all(|(at, dim)| dim.size == 1 || at == axis)
+        dims.iter().enumerate().all(|(at, dim)| dim.is(1) || at == axis)
     }
 
     /// The i8 constant: as stored, else one that is made when the model is compiled.

@@ -240,5 +240,5 @@ fn n_results(work: &Work<'_>, node: usize) -> usize {
 
 /// Whether an edge reads a constant of one number, which is inside of a Subgraph.
 pub(super) fn is_number(work: &Work<'_>, edge: Edge) -> bool {
-    work.nodes[edge.node()].is_const() && work.tensor(edge).elements() == 1
+    work.nodes[edge.node()].is_const() && work.tensor(edge).is_number()
 }
