@@ -1,4 +1,4 @@
-//! How many tokens a router can send to one expert.
+//! How many tokens a router can send to one expert, and to which it sends how many.
 //!
 //! Where experts are run one after the other, the tokens of one are found by `NonZero` of its part of
 //! `OneHot(TopK(scores))`. The experts of a token are distinct, so each token is found once at most.
@@ -7,7 +7,7 @@
 
 use crate::graph::Op;
 use crate::ids::TensorId;
-use crate::shape::context::{Context, normalize_axis};
+use crate::shape::context::{Context, RuleError, normalize_axis};
 use smallvec::SmallVec;
 
 /// Nodes between the mask of all experts and what `NonZero` reads, at most.
@@ -33,6 +33,23 @@ pub(super) fn most_of_one_expert(context: &Context<'_>) -> Option<u64> {
     }
     let of_token = dims.get(normalize_axis(axis, dims.len()).ok()?).copied().filter(|&count| count > 0)?;
     dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))?.checked_div(of_token)
+}
+
+/// Whether the lengths of parts are computed of data, and the file declares no shape: each part is the whole at most.
+///
+/// Lengths that are a constant of the file are one of which the elements are missing.
+pub(super) fn lengths_depend_on_data(context: &Context<'_>) -> bool {
+    let graph = context.graph();
+    let is_unknown = !context.is_symbolic() && matches!(context.ints(2), Err(RuleError::UnknownValue(_)));
+    let mut source = graph.input(context.node(), 2);
+    while let Some(tensor) = source
+        && matches!(graph.node(graph.tensor(tensor).node).op, Op::Convert { .. } | Op::Reshape(_))
+    {
+        source = graph.input(graph.tensor(tensor).node, 0);
+    }
+    let is_constant = |tensor: TensorId| matches!(graph.node(graph.tensor(tensor).node).op, Op::Constant(_));
+    let is_declared = |tensor: TensorId| graph.tensor(tensor).shape.as_known().is_some();
+    is_unknown && !source.is_some_and(is_constant) && !graph.outputs(context.node()).any(is_declared)
 }
 
 /// Follows a tensor up through conversions and `moves`.
@@ -65,7 +82,8 @@ mod tests {
     use crate::scenario::DataSizes;
     use crate::shape::engine::infer_graph;
     use crate::shape::start::Start;
-    use crate::shape::{Options, TensorInfo};
+    use crate::shape::testing::{f32, infer, scalar, tensor};
+    use crate::shape::{Bound, Options, TensorInfo};
 
     /// Columns that `NonZero` finds for one of 4 experts, where each of 10 tokens goes to 2.
     fn columns(permutation: &[i64], data_sizes: DataSizes) -> u64 {
@@ -95,6 +113,15 @@ mod tests {
         let shapes = infer_graph(&graph, &Start { parameters, ..Start::default() }, options).unwrap();
         assert!(!shapes.lacks_least());
         shapes.tensor(found).dims.as_deref().unwrap()[1]
+    }
+
+    #[test]
+    fn parts_of_unknown_lengths_are_the_whole_at_most() {
+        let whole = f32(&[12, 3]);
+        let parts = infer(Op::VariadicSplit, &[whole, scalar(0), tensor(DType::I64, &[4])], 4).unwrap();
+        assert!(
+            parts.iter().all(|part| part.dims.as_deref() == Some(&[12, 3]) && part.bound != Bound::Exact)
+        );
     }
 
     #[test]

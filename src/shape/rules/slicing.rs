@@ -6,11 +6,12 @@
 //!
 //! * `Concat`: out[axis] = ∑ in[axis], all other dims equal.
 //! * `Split`: out[axis] = data[axis] / parts; uneven: ceil, the last takes what is left.
-//! * `VariadicSplit`: out[axis] = lengths; -1 is what is left.
+//! * `VariadicSplit`: out[axis] = lengths; -1 is what is left; ≤ data[axis] where lengths depend on data.
 //! * `Slice`: out[axis] = max(0, ceil((stop - start) / step)), negative bounds counted from the back, then clamped to
 //!   [0, dim], or [-1, dim - 1] where the step is negative.
 //! * `StridedSlice`: the same, per dim of the slice spec, with its masks.
 
+use super::routing;
 use crate::graph::op::StridedSlice;
 use crate::graph::{Dims, Elements, Op, Value};
 use crate::shape::context::{
@@ -135,6 +136,11 @@ fn variadic_split(context: &mut Context<'_>) -> RuleResult {
     let data = context.shape(0)?;
     let axis = normalize_axis(context.int(1)?, data.len())?;
     let whole = data.get(axis).copied().unwrap_or(Dim::Known(0));
+    if let (Dim::Known(whole), true) = (whole, routing::lengths_depend_on_data(context)) {
+        let parts: DimList =
+            (0..context.n_outputs()).map(|_| Dim::Known(context.of_data(0, whole))).collect();
+        return emit_resized(context, axis, parts);
+    }
     let (Dim::Known(whole), Ok(lengths)) = (whole, context.ints(2)) else {
         let lengths = context.integers(2)?.into_iter().map(|length| match length {
             Element::Known(-1) => Ok(Dim::Unknown),

@@ -87,6 +87,9 @@ pub struct ExecutedNode {
     pub window: Option<Box<Window>>,
     /// [`Kind::Reduce`]: what it computes can be computed of parts first. A serialized execution graph does not show it.
     pub has_parts: bool,
+    /// Its sizes depend on data: they are bounds, and another node's with equal bounds may differ. A serialized execution graph
+    /// does not show it.
+    pub depends_on_data: bool,
     /// [`Kind::Const`]: read in place from the mapped file. False for a copy on the heap (converted, folded).
     pub is_mapped: bool,
     /// [`Kind::StridedSlice`]: pieces that it copies one by one, where the exported graph states them.

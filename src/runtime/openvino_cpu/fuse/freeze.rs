@@ -9,6 +9,7 @@ use crate::graph::op::Reduce;
 use crate::rewrite::Vertex;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, Kind, Output, Port};
 use crate::schedule::NodeRef;
+use crate::shape::Bound;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -43,10 +44,11 @@ pub(super) fn freeze(mut work: Work<'_>, mut free: Option<&mut Free>) -> Vec<Exe
     let executed = |&index: &usize| {
         let n_pieces = piece(&work, index)
             .map_or(0, |from| n_pieces(&work.nodes[index].outputs[0].replaceable_sizes(), from));
+        let depends_on_data = depends_on_data(&work, index);
         let node = &mut work.nodes[index];
         let name = std::mem::replace(&mut node.name, nameless.clone());
         let originals = std::mem::take(&mut node.originals);
-        executed(node, (name, originals), &steps, n_pieces)
+        ExecutedNode { depends_on_data, ..executed(node, (name, originals), &steps, n_pieces) }
     };
     order.iter().map(executed).collect()
 }
@@ -128,12 +130,18 @@ fn executed(
         is_mapped: node.is_mapped,
         inner: node.inner.iter().map(output).collect(),
         n_pieces,
+        depends_on_data: false,
     }
 }
 
 /// Whether what it writes is the user's, or a state.
 fn has_no_outputs(kind: &Kind) -> bool {
     matches!(kind, Kind::Output | Kind::MemoryOutput)
+}
+
+fn depends_on_data(work: &Work<'_>, node: usize) -> bool {
+    let mut written = work.graph.outputs(work.nodes[node].source);
+    written.any(|tensor| work.shapes.tensor(tensor).bound != Bound::Exact)
 }
 
 /// Whether a reduction of parts, reduced again, is that of the whole.

@@ -25,6 +25,9 @@
 //! A kernel that copies the columns of a convolution's input one by one, so that its kernel becomes channels, has a larger map
 //! where the input is a sound of many thousand columns.
 //!
+//! Nodes whose sizes depend on data, as those of experts that are run one after the other, share none of the kernels that are for
+//! a shape: each expert has rows of its own, of any number.
+//!
 //! How many: [`calibration`](crate::runtime::openvino_cpu::calibration).
 //!
 //! Source: OpenVINO 2026.4.1, kernels by name as oneDNN dumps them (`ONEDNN_JIT_DUMP=1`) for 20 graphs: one map per dumped
@@ -32,6 +35,7 @@
 
 use super::convolution::Convolutions;
 use super::held::{Held, Moment};
+use super::inner_product::InnerProduct;
 use super::scratchpad::inner_product;
 use super::weights::{is_convolution, is_mlas, is_quantized};
 use crate::dtype::DType;
@@ -131,6 +135,12 @@ const SEARCHED: u64 = 64;
 /// A copy that changes the type alone: its dims and types.
 type Conversion<'a> = (&'a Dims, DType, DType);
 
+/// A product: dims and type of the weight, rows, layers that are one, inputs.
+type Product<'a> = (&'a Dims, DType, u64, usize, usize);
+
+/// A Subgraph: layers that are one; dims and types of what it reads and writes.
+type Chain<'a> = (usize, Vec<(&'a Dims, DType)>);
+
 fn conversion<'a>(graph: &'a ExecutionGraph, node: &'a ExecutedNode) -> Option<Conversion<'a>> {
     let (input, output) = (graph.input(node, 0)?, node.outputs.first()?);
     let changes_type = input.layout == output.layout && input.dtype != output.dtype;
@@ -144,7 +154,11 @@ fn elements(output: &Output) -> u64 {
 /// Kernels that nodes share: oneDNN's, and the plugin's own.
 fn shared(graph: &ExecutionGraph, known: &Convolutions, machine: &Machine) -> (Estimate, Estimate) {
     let mut seen = Seen { constants: graph.constants(), ..Seen::default() };
-    for (step, node) in (0_u32..).zip(&graph.nodes) {
+    // Nothing is generated for a node without data.
+    let is_run =
+        |node: &ExecutedNode| !node.depends_on_data || node.outputs.iter().all(|output| elements(output) > 0);
+    for (step, node) in (0_u32..).zip(&graph.nodes).filter(|(_, node)| is_run(node)) {
+        seen.own = node.depends_on_data.then_some(step);
         seen.product(graph, (known, machine), step, node);
         seen.copy(graph, node);
         seen.computation(graph, node);
@@ -168,21 +182,23 @@ fn shared(graph: &ExecutionGraph, known: &Convolutions, machine: &Machine) -> (E
 struct Seen<'a> {
     /// By step: computed from constants alone.
     constants: Vec<bool>,
+    /// The step of the node at hand, where its sizes depend on data: no other has the same.
+    own: Option<u32>,
     kernels: Estimate,
     /// With the block that convolutions are packed in.
     weights: FxHashSet<(&'a Dims, DType, i64)>,
-    products: FxHashSet<(&'a Dims, DType, u64, usize, usize)>,
+    products: FxHashSet<(Product<'a>, Option<u32>)>,
     convolutions: FxHashSet<(usize, usize, Option<u32>)>,
     transposed: FxHashSet<(&'a Dims, &'a Dims, usize)>,
     elementwise: FxHashSet<(usize, Vec<DType>, DType)>,
-    moved: FxHashSet<(&'a Dims, DType)>,
+    moved: FxHashSet<(&'a Dims, DType, Option<u32>)>,
     /// Layout, types, how many operations are one, and the channels of more than one.
     norms: FxHashSet<(Layout, [DType; 2], usize, u64)>,
     /// Layout and types of what ends a Reduce.
     reduced: FxHashSet<(Layout, [DType; 2])>,
     converted: FxHashSet<Conversion<'a>>,
     attentions: FxHashSet<&'a Attention>,
-    chains: FxHashSet<(usize, Vec<(&'a Dims, DType)>)>,
+    chains: FxHashSet<(Chain<'a>, Option<u32>)>,
 }
 
 impl<'a> Seen<'a> {
@@ -201,7 +217,7 @@ impl<'a> Seen<'a> {
             Kind::FullyConnected => {
                 self.weights.insert(packed);
                 let key = (packed.0, packed.1, rows(graph, node), n_originals, node.inputs.len());
-                if self.products.insert(key) && !is_mlas(graph, node) {
+                if self.products.insert((key, self.own)) && !is_mlas(graph, node) {
                     self.kernels += of_product(graph, node, weight, machine);
                 }
             }
@@ -210,7 +226,7 @@ impl<'a> Seen<'a> {
             }
             Kind::MatMul
                 if weight.dtype != DType::F32
-                    && self.products.insert((packed.0, packed.1, 0, n_originals, 0)) =>
+                    && self.products.insert(((packed.0, packed.1, 0, n_originals, 0), self.own)) =>
             {
                 self.kernels += fit::KERNELS_ACTIVATIONS.estimate();
             }
@@ -241,7 +257,7 @@ impl<'a> Seen<'a> {
         };
         let is_constant = |port: &Port| self.constants.get(port.step as usize).copied().unwrap_or(false);
         if is_moved {
-            self.moved.insert((&output.dims, output.dtype));
+            self.moved.insert((&output.dims, output.dtype, self.own));
         } else if node.kind == Kind::Reorder && !node.inputs.first().is_some_and(is_constant) {
             self.converted.extend(conversion(graph, node));
         }
@@ -275,7 +291,7 @@ impl<'a> Seen<'a> {
             }
             (Kind::Subgraph, None) => {
                 let sizes = inputs().chain(&node.outputs).map(|tensor| (&tensor.dims, tensor.dtype));
-                self.chains.insert((node.originals.len(), sizes.collect()));
+                self.chains.insert(((node.originals.len(), sizes.collect()), self.own));
             }
             (Kind::Eltwise, _) => {
                 let types = inputs().map(|input| input.dtype).collect();
@@ -321,12 +337,16 @@ fn of_product(graph: &ExecutionGraph, node: &ExecutedNode, weight: &Output, mach
     let (rows, isa) = (rows(graph, node), machine.isa);
     let has_rule = !is_quantized(weight.dtype) && !graph.has_past() && !is_convolution(graph, node, machine);
     if has_rule && let Some(product) = inner_product(graph, node) {
-        return Estimate::ZERO + product.kernels(machine);
+        // One row fewer fills no block that all rows fill.
+        let fewer = InnerProduct { rows: rows.saturating_sub(1).max(1), ..product };
+        let kernels = product.kernels(machine);
+        return Estimate::ZERO
+            + if node.depends_on_data { kernels.max(fewer.kernels(machine)) } else { kernels };
     }
     let own = if fit::FEW_ROWS.covers(rows) {
         // One token after a prompt: the prompt's kernels are there too.
         fit::KERNELS_PRODUCT_TOKEN.per(if graph.has_past() { 2 } else { 1 })
-    } else if fit::KERNEL_ROWS.divides(rows) {
+    } else if fit::KERNEL_ROWS.divides(rows) && !node.depends_on_data {
         fit::KERNELS_PRODUCT.estimate()
     } else if fit::SHORT_ROWS.covers(rows) {
         fit::KERNELS_PRODUCT_SHORT.estimate()
