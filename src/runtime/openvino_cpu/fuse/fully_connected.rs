@@ -29,7 +29,8 @@ fn convert(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[node];
     let Op::MatMul { transpose_a, transpose_b } = of.op else { return None };
     let (data, weight) = (of.input(0)?, of.input(1)?);
-    if !is_matrix(work, weight) && !is_stack(work, weight) {
+    let is_vector = work.tensor(weight).dims.len() < 2;
+    if is_vector || !is_matrix(work, weight) && !is_stack(work, weight) {
         return None;
     }
     let weight = weights::behind(work, weight)?;

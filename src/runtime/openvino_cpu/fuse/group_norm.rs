@@ -11,10 +11,10 @@
 //! plugin sets for it in src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
 
 use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
+use super::writer::Writer;
 use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, ReshapeZero};
-use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 
 /// Writes out every group normalization.
@@ -73,19 +73,7 @@ fn stays_whole(work: &Work<'_>, data: &Tensor, groups: u64) -> bool {
         && channels.saturating_mul(group).saturating_mul(4) <= machine.l1d.0
 }
 
-/// Adds nodes to a patch, for one node of the file.
-struct Writer<'a> {
-    patch: &'a mut Patch,
-    source: NodeId,
-}
-
 impl Writer<'_> {
-    fn named<const N: usize>(&mut self, op: Op, tensor: Tensor, inputs: [Edge; N]) -> Edge {
-        let word = super::kind::word(&op);
-        let (kind, name) = (super::kind::of(&op, &word), self.patch.fresh_name(&word));
-        Edge::of(self.patch.add(Node::named(name, op, kind, self.source).writing(tensor), inputs))
-    }
-
     fn norm(&mut self, data: Edge, tensor: Tensor) -> Edge {
         let axes: Vec<i64> = (1..tensor.dims.len() as i64).collect();
         let axes = self.patch.add_ints(&axes, self.source);
@@ -124,11 +112,6 @@ impl Writer<'_> {
         let name = self.patch.fresh_name(concat.kind().name());
         let pattern = Node::named(name, concat, Kind::Concat, self.source);
         (Edge::of(self.patch.add(pattern.writing(ints(rank)), joined)), shape)
-    }
-
-    fn dims(&mut self, dims: &[Dim]) -> Edge {
-        let dims: Vec<i64> = dims.iter().map(|dim| dim.size() as i64).collect();
-        self.patch.add_ints(&dims, self.source)
     }
 
     /// A list of one number per channel as `[C, 1, …]`: of a constant, another constant.

@@ -38,6 +38,7 @@ mod log_softmax;
 mod low_precision;
 mod mask;
 mod mask_reshapes;
+mod matmul_ranks;
 mod matmul_scale;
 mod matmul_transposes;
 mod moe;
@@ -77,6 +78,7 @@ mod unit_dims;
 mod views;
 mod weights;
 mod work;
+mod writer;
 
 use crate::DType;
 use crate::error::Result;

@@ -2,7 +2,7 @@
 //!
 //! An activation (not Swish, and no LogicalNot) with one reader, or arithmetic with one constant number on the right, moves above the
 //! Reshapes, Transposes and Gathers that feed it, if nothing else reads any of them. It gets a made-up name; those that move data
-//! keep theirs.
+//! keep theirs, but for what the model returns, which has the element-wise node's (`replace_output_update_name`).
 //!
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp.
@@ -58,6 +58,10 @@ fn elementwise(work: &Work<'_>, node: usize) -> Option<Patch> {
     let moved = patch.add(moved, inputs);
     patch.set_input(first, 0, Edge::of(moved));
     patch.replace(Edge::of(node), Edge::of(last));
+    // What the model returns keeps its name.
+    if work.users(node).iter().any(|&(user, _)| matches!(work.nodes[user].op, Op::Result)) {
+        patch.rename(last, node);
+    }
     for mover in movers {
         patch.change(mover, move |mover| mover.outputs[0].dtype = dtype);
     }
@@ -103,6 +107,7 @@ fn moves_data(work: &Work<'_>, node: usize) -> bool {
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
+    use crate::graph::op::AxisSpan;
 
     fn behind_transpose(unary: Unary, is_read_twice: bool) -> Vec<String> {
         let (mut net, f32) = (Net::new(), DType::F32);
@@ -119,7 +124,16 @@ mod tests {
 
     #[test]
     fn an_activation_moves_up_under_another_name() {
-        assert_eq!(behind_transpose(Unary::Gelu, false), ["Eltwise Gelu f32", "Transpose transpose f32"]);
+        // What the model returns has its name.
+        assert_eq!(behind_transpose(Unary::Gelu, false), ["Eltwise Gelu f32", "Transpose unary f32"]);
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let order = net.ints("order", &[1, 0]);
+        let moved = net.op("transpose", Op::Transpose, &[x, order], f32, &[8, FREE]);
+        let unary = net.op("unary", Op::Unary(Unary::Gelu), &[moved], f32, &[8, FREE]);
+        let out = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[unary], f32, &[8, FREE]);
+        net.result("out", out);
+        assert_eq!(net.lines(DYNAMIC)[..2], ["Eltwise Gelu f32", "Transpose transpose f32"]);
     }
 
     #[test]

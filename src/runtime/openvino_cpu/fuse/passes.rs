@@ -6,10 +6,10 @@ use super::work::{Order, Pass, Rule};
 use super::{
     attention_subgraph, branches, broadcast, constants, convolution, convolution_sum, dereshape, divide,
     duplicates, einsum, eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state,
-    last_token, leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_scale,
-    matmul_transposes, moe, move_up, mvn, no_ops, order, pad, paged_attention, precision, product_scale,
-    recurrent, reorder, rms, rope, rope_forms, sdpa_state, shuffle_channels, skipped, softmax, split,
-    subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
+    last_token, leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_ranks,
+    matmul_scale, matmul_transposes, moe, move_up, mvn, no_ops, order, pad, paged_attention, precision,
+    product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state, shuffle_channels, skipped, softmax,
+    split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -44,7 +44,6 @@ pub(super) const PASSES: &[Pass] = &[
     .when(low_precision::applies),
     Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
     Pass::rule(&recurrent::DIRECTIONS, Order::Model, &["constants"]),
-    Pass::rule(&einsum::RULE, Order::Model, &["constants"]),
     Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),
     Pass::whole("duplicates", COMMON, duplicates::merge, &["constants"]),
     // What is behind different branches is not merged.
@@ -105,6 +104,7 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rules("linear-sequences-again", COMMON, linear::OF_SUBTRACTIONS, Order::Model, &["subtract"])
         .when(|work| !low_precision::applies(work)),
     Pass::rule(&log_softmax::RULE, Order::Model, &["subtract"]),
+    Pass::rule(&einsum::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
     Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
@@ -140,6 +140,7 @@ pub(super) const PASSES: &[Pass] = &[
         skipped::find,
         &["fully-connected", "convolutions"],
     ),
+    Pass::rule(&matmul_ranks::RULE, Order::Model, &["skipped"]),
     Pass::rule(&leaky_relu::RULE, Order::Model, &["skipped"]),
     Pass::rule(&low_precision::plugin::LIMITS, Order::Execution, &["skipped"]).when(low_precision::applies),
     Pass::rule(

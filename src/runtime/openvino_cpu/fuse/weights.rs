@@ -32,7 +32,8 @@ pub(super) fn behind(work: &Work<'_>, edge: Edge) -> Option<Weight> {
         let node = &work.nodes[weight.stored.node()];
         match node.op {
             _ if node.is_const() => return Some(weight),
-            Op::Convert { .. } | Op::Reshape(_) => weight.stored = node.input(0)?,
+            Op::Convert { .. } => weight.stored = node.input(0)?,
+            Op::Reshape(_) if work.reads_const(weight.stored.node(), 1) => weight.stored = node.input(0)?,
             Op::Binary(Binary::Multiply, _) if weight.scale.is_none() => {
                 weight.scale = Some(constant(work, node.input(1)?)?);
                 weight.stored = node.input(0)?;
