@@ -56,6 +56,7 @@ mod product_scale;
 mod quantized;
 mod recurrent;
 mod reorder;
+mod reverse_channels;
 mod rms;
 mod roots;
 mod rope;

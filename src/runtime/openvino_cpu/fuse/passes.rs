@@ -8,8 +8,8 @@ use super::{
     duplicates, einsum, eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state,
     last_token, leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_ranks,
     matmul_scale, matmul_transposes, moe, move_up, mvn, no_ops, order, pad, paged_attention, precision,
-    product_scale, recurrent, reorder, rms, rope, rope_forms, sdpa_state, shuffle_channels, skipped, softmax,
-    split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
+    product_scale, recurrent, reorder, reverse_channels, rms, rope, rope_forms, sdpa_state, shuffle_channels,
+    skipped, softmax, split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -43,6 +43,7 @@ pub(super) const PASSES: &[Pass] = &[
     )
     .when(low_precision::applies),
     Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
+    Pass::rule(&reverse_channels::RULE, Order::Model, &["constants"]),
     Pass::rule(&recurrent::DIRECTIONS, Order::Model, &["constants"]),
     Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),
     Pass::whole("duplicates", COMMON, duplicates::merge, &["constants"]),
