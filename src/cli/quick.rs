@@ -235,8 +235,7 @@ fn from_gguf(args: &Args, path: &Path) -> Result<Found> {
         head.or_else(|_| Ok::<u64, Error>(size("embedding_length")?.checked_div(heads).unwrap_or(0)))?;
     let batch = args.batch.unwrap_or(1);
     let context = Context { layers, width: kv_heads.saturating_mul(head), tokens, batch };
-    let elements = |dims: &[u64; 4]| dims.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
-    let params = stored.tensors.iter().map(|tensor| elements(&tensor.dims)).fold(0, u64::saturating_add);
+    let params = quick::stored_params(stored.tensors.iter().map(|tensor| &tensor.dims))?;
     let mut found =
         estimate(params, quick::of_weights(weights, Some(context))?, "tensors of the file".to_owned());
     found.estimate.source = Some(path.display().to_string());

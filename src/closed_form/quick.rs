@@ -125,6 +125,17 @@ pub fn params(text: &Text) -> Result<u64> {
     countable(all, "a model of this config")
 }
 
+/// Parameters of a file whose tensors have these dims.
+///
+/// # Errors
+///
+/// If they are 2^64 or more.
+pub fn stored_params<'t>(tensors: impl IntoIterator<Item = &'t [u64; 4]>) -> Result<u64> {
+    let elements = |dims: &[u64; 4]| dims.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
+    let all = tensors.into_iter().map(elements).fold(0, u64::saturating_add);
+    countable(all, "a model of these tensors")
+}
+
 /// Twice the file: what ONNX Runtime is said to take for an ONNX model.
 #[must_use]
 pub fn onnx_file(file: Bytes) -> Bytes {

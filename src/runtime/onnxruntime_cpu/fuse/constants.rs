@@ -99,10 +99,14 @@ pub(super) fn fold(work: &mut Work<'_>) {
     }
 }
 
+/// Nodes of equal types and inputs that are compared one by one; of more, attributes are looked up as text.
+const COMPARED: usize = 16;
+
 /// Nodes of one type, with equal attributes and inputs, become one: the first in the runtime's own order.
 pub(super) fn merge_duplicates(work: &mut Work<'_>) {
     // By a hash of kernel and inputs, which are compared where it is equal.
     let mut seen: FxHashMap<u64, SmallVec<[usize; 1]>> = FxHashMap::default();
+    let mut many: FxHashMap<(u64, String), usize> = FxHashMap::default();
     for node in order::of(work) {
         let op = &work.graph.node(work.nodes[node].source).op;
         // Each reader of a DequantizeLinear has its own: `EnsureUniqueDQForNodeUnit`.
@@ -110,14 +114,18 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
             continue;
         }
         let own = &work.nodes[node];
-        let same = seen.entry(FxBuildHasher.hash_one((own.kind, own.inputs()))).or_default();
-        let first = same.iter().copied().find(|&first| {
+        let hash = FxBuildHasher.hash_one((own.kind, own.inputs()));
+        let same = seen.entry(hash).or_default();
+        let is_same = |&first: &usize| {
             let other = &work.nodes[first];
             other.kind == own.kind
                 && other.inputs() == own.inputs()
                 && work.graph.node(other.source).op == *op
                 && other.outputs.len() == own.outputs.len()
-        });
+        };
+        let first = same.iter().copied().find(is_same);
+        let text = (same.len() >= COMPARED).then(|| (hash, format!("{op:?}")));
+        let first = first.or_else(|| many.get(text.as_ref()?).copied().filter(is_same));
         let outputs = own.outputs.clone();
         match first {
             Some(first) if !outputs.iter().any(|&value| work.is_output(value)) => {
@@ -126,7 +134,11 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
                 }
                 work.remove(node);
             }
-            _ => same.push(node),
+            Some(_) => {}
+            None => match text {
+                Some(text) => _ = many.insert(text, node),
+                None => same.push(node),
+            },
         }
     }
 }
