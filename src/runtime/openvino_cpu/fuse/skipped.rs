@@ -155,7 +155,7 @@ fn is_scale_or_shift(work: &Work<'_>, node: usize, axis: i64) -> bool {
         work.tensor(edge).is_number()
             || own.iter().enumerate().all(|(at, dim)| {
                 let at = at + missing;
-                dim.size() == if at as i64 == axis { dims[at].size() } else { 1 }
+                if at as i64 == axis { dim.is_size_of(dims[at]) } else { dim.is(1) }
             })
     })
 }
