@@ -10,7 +10,7 @@ use super::freeze::{self, Free};
 use super::options::Options;
 use crate::DType;
 use crate::runtime::openvino_cpu::execution::ExecutionGraph;
-use crate::shape::Shapes;
+use crate::shape::{Bound, Shapes};
 use smallvec::SmallVec;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,10 +38,11 @@ struct Template {
     file: Vec<Known>,
 }
 
-/// The type and the dims of a tensor that were known when the model was compiled; `None`: of unknown rank.
+/// What was known of a tensor when the model was compiled: dims are `None` where their number is unknown.
 #[derive(Debug)]
 struct Known {
     dtype: DType,
+    bound: Bound,
     dims: Option<SmallVec<[Option<u64>; 4]>>,
 }
 
@@ -121,6 +122,7 @@ impl Template {
             && tensors.iter().zip(&self.file).all(|(info, known)| {
                 let fits = |(&size, known): (&u64, &Option<u64>)| known.is_none_or(|known| known == size);
                 info.dtype == known.dtype
+                    && info.bound == known.bound
                     && match (&info.dims, &known.dims) {
                         (Some(dims), Some(known)) => {
                             dims.len() == known.len() && dims.iter().zip(known).all(fits)
@@ -170,7 +172,7 @@ fn known(shapes: &Shapes, is_free: impl Fn(Place) -> bool) -> Vec<Known> {
             let is_free = |axis| u16::try_from(axis).is_ok_and(|axis| is_free(Place { tensor, axis }));
             dims.iter().enumerate().map(|(axis, &size)| (!is_free(axis)).then_some(size)).collect()
         });
-        Known { dtype: info.dtype, dims }
+        Known { dtype: info.dtype, bound: info.bound, dims }
     });
     known.collect()
 }
