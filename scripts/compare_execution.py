@@ -29,7 +29,7 @@ PRECISIONS = {"I8": "u8"}
 def plain(name):
     """A name without the number that its maker gave it."""
     name = re.sub(r"#\d+$", "", name)
-    name = re.sub(r"[#_]\d+(?=_abc_a1bc_0$)", "", name)  # a made-up sequence's Reshape
+    name = re.sub(r"[#_]\d+(?=_abc_a1bc_0$|/Dequantization\w+$)", "", name)  # of a made-up sequence or product
     if "/" in name or "." in name:
         return name
     return re.sub(r"_\d+$", "", name)

@@ -44,6 +44,8 @@ pub const MAX_LIST: usize = 1 << 12;
 pub const MAX_INT_ELEMENTS: u64 = 4096;
 /// Elements of a float constant that is read: scales and bounds, never weights.
 pub const MAX_FLOAT_ELEMENTS: u64 = 64;
+/// Elements of a float constant with one number per channel of an image that is read: limits of quantization, scales.
+pub const MAX_CHANNEL_ELEMENTS: u64 = 4096;
 /// Settings of one GGUF file. Published ones have some 50.
 pub const MAX_SETTINGS: u64 = 1 << 14;
 /// Files that one GGUF model is split into. The largest have some 50.

@@ -82,7 +82,11 @@ impl Weights {
         }
         let end = offset.checked_add(size).ok_or(ConstantError::Range { offset, size })?;
 
-        let few = if dtype.is_float() { limits::MAX_FLOAT_ELEMENTS } else { limits::MAX_INT_ELEMENTS };
+        let few = match dtype.is_float() {
+            true if is_per_channel(&dims) => limits::MAX_CHANNEL_ELEMENTS,
+            true => limits::MAX_FLOAT_ELEMENTS,
+            false => limits::MAX_INT_ELEMENTS,
+        };
         let value = if elements <= few { self.value(dtype, offset, end - (size - needed)) } else { None };
         Ok((
             Constant { range: Some(WeightRange { file: 0, offset, size }), value: value.map(Box::new) },
@@ -96,6 +100,11 @@ impl Weights {
         let range = usize::try_from(offset).ok()?..usize::try_from(end).ok()?;
         Value::decode(dtype, self.mapping.as_ref()?.bytes().get(range)?)
     }
+}
+
+/// Whether a constant has one number per channel of an image: all dims but the second are 1.
+fn is_per_channel(dims: &[u64]) -> bool {
+    dims.len() > 3 && dims.iter().enumerate().all(|(axis, &dim)| axis == 1 || dim == 1)
 }
 
 #[cold]
@@ -133,6 +142,13 @@ mod tests {
         let made = of("i32", "2", "1", "8", &[0, 1, 0, 0, 0, 2, 0, 0, 0]).unwrap();
         assert_eq!(made.value.as_deref(), Some(&Value::ints([1, 2])));
         assert_eq!(made.range, Some(WeightRange { file: 0, offset: 1, size: 8 }));
+    }
+
+    #[test]
+    fn more_floats_are_read_of_one_per_channel() {
+        let bytes = [0; 400];
+        assert!(of("f32", "1,100,1,1", "0", "400", &bytes).unwrap().value.is_some());
+        assert!(of("f32", "1,1,100", "0", "400", &bytes).unwrap().value.is_none());
     }
 
     #[test]

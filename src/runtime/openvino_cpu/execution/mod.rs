@@ -78,8 +78,11 @@ pub struct ExecutedNode {
     pub is_view: bool,
     /// Input that is overwritten by a sum fused into a convolution.
     pub addend: Option<u32>,
-    /// [`Kind::Convolution`]: its data are bytes with a zero point. A serialized execution graph does not show it.
-    pub has_zero_point: bool,
+    /// [`Kind::Convolution`]: the zero points of its data. A serialized execution graph does not show them.
+    pub zero_points: ZeroPoints,
+    /// What is fused into a product or a convolution of bytes has no numbers in the kernel, which others of the same sizes
+    /// share. A serialized execution graph does not show it.
+    pub shares_kernel: bool,
     /// Sizes of an attention; there are some for [`Kind::ScaledDotProductAttention`], [`Kind::PagedAttention`] and for
     /// a [`Kind::Subgraph`] that holds a whole attention.
     pub attention: Option<Box<Attention>>,
@@ -97,6 +100,19 @@ pub struct ExecutedNode {
     /// [`Kind::MemoryInput`]: weights of the matrix products that compute its first content, in a graph of their own.
     /// A serialized execution graph does not show them.
     pub inner: Box<[Output]>,
+}
+
+/// Zero points of the bytes that a convolution reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ZeroPoints {
+    /// None, or data are no bytes.
+    #[default]
+    None,
+    /// One for all data.
+    One,
+    /// One per channel.
+    PerChannel,
 }
 
 /// An output of an earlier node.

@@ -65,12 +65,37 @@ pub(super) fn take_post_operation(work: &Work<'_>, node: usize) -> Option<Patch>
     let output = work.nodes[reader].outputs[0].clone();
     let mut patch = Patch::new(work);
     patch.absorb(node, reader);
-    patch.change(node, |node| {
+    let has_own_numbers = has_own_numbers(work, reader);
+    patch.change(node, move |node| {
         node.outputs[0] = output;
         node.n_fused += 1;
+        node.has_own_numbers |= has_own_numbers;
     });
     patch.replace(Edge::of(reader), Edge::of(node));
     Some(patch)
+}
+
+/// Whether numbers of an operation that is fused are part of the kernel: those of arithmetic with one number, and of a
+/// FakeQuantize with one scale and a zero point, or one that writes floats. Numbers per channel, and a scale alone, are not.
+///
+/// Source: `DnnlPostOpsComposer::appendScale`, `appendShift` and `appendAttrPostOps`, OpenVINO 2026.4,
+/// src/plugins/intel_cpu/src/dnnl_postops_composer.cpp.
+fn has_own_numbers(work: &Work<'_>, reader: usize) -> bool {
+    let of = &work.nodes[reader];
+    let is_number = |input: usize| {
+        let constant = of.input(input).filter(|edge| work.nodes[edge.node()].is_const());
+        constant.is_some_and(|edge| work.tensor(edge).elements() == 1)
+    };
+    match of.op {
+        Op::FakeQuantize { .. } => {
+            let quantized = work.quantized.get(reader).copied().flatten();
+            let is_float = of.outputs.first().is_none_or(|tensor| tensor.dtype.is_float());
+            let has_shift = quantized.is_none_or(|quantized| quantized.has_zero_point);
+            is_number(4) && (is_float || has_shift)
+        }
+        Op::Binary(..) => is_number(0) || is_number(1),
+        _ => false,
+    }
 }
 
 fn embed_number(work: &Work<'_>, node: usize) -> Option<Patch> {

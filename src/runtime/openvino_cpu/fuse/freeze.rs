@@ -119,7 +119,8 @@ fn executed(
         outputs: if has_no_outputs(&node.kind) { Default::default() } else { outputs.collect() },
         is_view: node.is_view,
         addend: node.addend,
-        has_zero_point: node.has_zero_point,
+        zero_points: node.zero_points,
+        shares_kernel: !node.has_own_numbers && node.addend.is_none(),
         attention: node.attention.as_ref().map(|dims| Box::new(dims.sizes(Dim::replaceable))),
         window: match &node.op {
             Op::Convolution(convolution) => Some(Box::new(convolution.window.clone())),

@@ -38,7 +38,7 @@ pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
         Kind::FakeQuantize if !quantizes_channels_last(work, node) => false,
         _ if follows_input(&of.kind, &of.op) => {
             // Where the input has another type, none of its layouts counts, and the first is chosen.
-            let is_first = matches!(of.kind, Kind::Mvn | Kind::Pad) || is_moved_depth(&of.kind, &of.op);
+            let is_first = matches!(of.kind, Kind::Mvn | Kind::Pad) || has_both_layouts(&of.kind, &of.op);
             match is_first && !keeps_type(work, node) {
                 true => (4..=5).contains(&rank_of(work, node)),
                 false => inputs.next().is_some_and(|edge| layout(edge) == Layout::ChannelsLast),
@@ -55,14 +55,20 @@ fn follows_input(kind: &Kind, op: &Op) -> bool {
     use Kind::{FakeQuantize, Mvn, Pad, Pooling, Reduce, ShuffleChannels, Split, Tile};
     let is_by_kind =
         matches!(kind, FakeQuantize | Mvn | Pad | Pooling | Reduce | ShuffleChannels | Split | Tile);
-    is_by_kind || is_moved_depth(kind, op)
+    is_by_kind || has_both_layouts(kind, op)
 }
 
-/// Whether a node moves elements between the channels, or the batch, and the image.
-fn is_moved_depth(kind: &Kind, op: &Op) -> bool {
-    let moves =
-        matches!(op, Op::DepthToSpace { .. } | Op::SpaceToDepth { .. } | Op::BatchToSpace | Op::SpaceToBatch);
-    moves && matches!(kind, Kind::Other(_))
+/// Whether a node is an L2 norm, or moves elements between the channels, or the batch, and the image.
+fn has_both_layouts(kind: &Kind, op: &Op) -> bool {
+    let is_known = matches!(
+        op,
+        Op::DepthToSpace { .. }
+            | Op::SpaceToDepth { .. }
+            | Op::BatchToSpace
+            | Op::SpaceToBatch
+            | Op::NormalizeL2 { .. }
+    );
+    is_known && matches!(kind, Kind::Other(_))
 }
 
 /// The layout that a node writes, settled before.
@@ -146,7 +152,7 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
         Kind::Mvn | Kind::Pad | Kind::Tile if input == 0 => own_layout(work, node),
         Kind::FakeQuantize if input == 0 && quantizes_channels_last(work, node) => has.layout,
         Kind::Reduce | Kind::Pooling | Kind::ShuffleChannels if input == 0 => has.layout,
-        _ if input == 0 && is_moved_depth(&of.kind, &of.op) => own_layout(work, node),
+        _ if input == 0 && has_both_layouts(&of.kind, &of.op) => own_layout(work, node),
         Kind::Split if input == 0 && has.dims.len() > 3 => has.layout,
         Kind::Transpose | Kind::StridedSlice if input == 0 && slides(work, node) => Layout::ChannelsLast,
         Kind::Eltwise | Kind::Concat | Kind::Subgraph if reads_own_layout(work, node, edge) => of

@@ -143,7 +143,10 @@ pub(super) const PASSES: &[Pass] = &[
     ),
     Pass::rule(&matmul_ranks::RULE, Order::Model, &["skipped"]),
     Pass::rule(&leaky_relu::RULE, Order::Model, &["skipped"]),
-    Pass::rule(&low_precision::plugin::LIMITS, Order::Execution, &["skipped"]).when(low_precision::applies),
+    Pass::rules("quantize-limits", OPTIMIZER, low_precision::plugin::LIMITS, Order::Execution, &["skipped"])
+        .when(low_precision::applies),
+    Pass::rule(&low_precision::plugin::WRITTEN_OUT, Order::Execution, &["quantize-limits"])
+        .when(low_precision::applies),
     Pass::rule(
         &eltwise_chain::POST_OPERATIONS,
         Order::Execution,

@@ -52,6 +52,11 @@ impl Net {
         self.builder.constant(name, DType::F32, &[], Value::floats([value]))
     }
 
+    /// A constant of these numbers.
+    pub(super) fn floats(&mut self, name: &str, values: &[f64], dims: &[u64]) -> TensorId {
+        self.builder.constant(name, DType::F32, dims, Value::floats(values.iter().copied()))
+    }
+
     /// A constant of the file, too large to have a value.
     pub(super) fn stored(&mut self, name: &str, dtype: DType, dims: &[i64]) -> TensorId {
         let range = Some(WeightRange { file: 0, offset: 0, size: 0 });

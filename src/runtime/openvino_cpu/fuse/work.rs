@@ -17,7 +17,7 @@ use crate::graph::op::Constant;
 use crate::graph::{Graph, Op, OpKind, Value};
 use crate::ids::{NodeId, TensorId};
 use crate::rewrite::{self, Body, Dialect, Uses, WorkGraph};
-use crate::runtime::openvino_cpu::execution::{Kind, Layout};
+use crate::runtime::openvino_cpu::execution::{Kind, Layout, ZeroPoints};
 use crate::shape::{Shapes, Symbol, SymbolicShapes};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Deref, DerefMut};
@@ -69,8 +69,10 @@ pub(super) struct Node {
     pub n_fused: u32,
     /// Input overwritten by a fused sum.
     pub addend: Option<u32>,
-    /// The zero point of its data is an attribute.
-    pub has_zero_point: bool,
+    /// The zero points of its data, which are an attribute.
+    pub zero_points: ZeroPoints,
+    /// Numbers of what was fused are part of its kernel.
+    pub has_own_numbers: bool,
     /// Outputs are in the input's bytes.
     pub is_view: bool,
     /// Sizes of an attention.
@@ -186,7 +188,8 @@ impl Default for Node {
             is_mapped: false,
             n_fused: 0,
             addend: None,
-            has_zero_point: false,
+            zero_points: ZeroPoints::None,
+            has_own_numbers: false,
             is_view: false,
             attention: None,
             inner: Box::default(),

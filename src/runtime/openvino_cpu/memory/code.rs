@@ -15,7 +15,8 @@
 //! | product: [`super::inner_product`]; of quantized weights by whether its rows fill the kernel's tiles, few rows apart, and one more that unpacks. The MLAS kernel is not generated | shape of the weight, rows and what is fused |
 //! | product of chosen experts, whose rows are any number | shape of the weights |
 //! | product of two activations in bf16 | their shapes |
-//! | convolution: [`super::convolution`] | sizes and what is fused; node, where data are bytes |
+//! | convolution: [`super::convolution`] | sizes and what is fused |
+//! | product or convolution of bytes, where numbers of what is fused are part of the kernel | node |
 //! | transposed convolution | shape of weight and output |
 //! | Transpose; Reorder that changes the layout; Pooling; Softmax | shape |
 //! | MVN | layout and types; channels, where anything is fused |
@@ -213,11 +214,15 @@ impl<'a> Seen<'a> {
         let (Some(output), Some(weight)) = (node.outputs.first(), graph.input(node, 1)) else { return };
         let packed = (&weight.dims, weight.dtype, 0);
         let n_originals = node.originals.len();
+        let is_low = graph.input(node, 0).is_some_and(|data| !data.dtype.is_float());
         match node.kind {
             Kind::FullyConnected => {
                 self.weights.insert(packed);
+                // Without VNNI the kernels of products of bytes know nothing of what follows.
+                let is_own = is_low && !node.shares_kernel && machine.isa.has_vnni();
+                let own = if is_own { Some(step) } else { self.own };
                 let key = (packed.0, packed.1, rows(graph, node), n_originals, node.inputs.len());
-                if self.products.insert((key, self.own)) && !is_mlas(graph, node) {
+                if self.products.insert((key, own)) && !is_mlas(graph, node) {
                     self.kernels += of_product(graph, node, weight, machine);
                 }
             }
@@ -233,9 +238,7 @@ impl<'a> Seen<'a> {
             Kind::Convolution => {
                 let made = known.get(step);
                 self.weights.insert((packed.0, packed.1, made.map_or(0, |(_, made)| made.block)));
-                // Each has scales of its own where data are bytes.
-                let is_low = graph.input(node, 0).is_some_and(|data| !data.dtype.is_float());
-                let own = if is_low { Some(step) } else { None };
+                let own = (is_low && !node.shares_kernel).then_some(step);
                 let found = made.filter(|&(sizes, _)| self.convolutions.insert((sizes, n_originals, own)));
                 self.kernels = self.kernels + found.map_or(0, |(_, made)| made.kernels);
             }

@@ -46,8 +46,14 @@ pub(super) use types::choose;
 pub(super) use linear_quantization::RULES as LINEAR_QUANTIZATION;
 
 /// Prepares FakeQuantize and what reads it.
-pub(super) const BEFORE: &[Rule] =
-    &[quantize::RELU, move_up::RULE, move_up::TRANSPOSED, arithmetic::INVERSE, attention::RULE];
+pub(super) const BEFORE: &[Rule] = &[
+    quantize::RELU,
+    quantize::ARITHMETIC,
+    move_up::RULE,
+    move_up::TRANSPOSED,
+    arithmetic::INVERSE,
+    attention::RULE,
+];
 
 /// Each operator's transformation.
 pub(super) const RULES: &[Rule] = &[

@@ -2,7 +2,8 @@
 //!
 //! * The Multiply behind a convolution or a product of bytes is an attribute of it.
 //! * A product with i8 weights takes the Multiply behind it as an input, and its name.
-//! * A FakeQuantize takes the Clamp before it, and arithmetic with constants along the channels.
+//! * A FakeQuantize takes the Clamp before it, and one step of arithmetic with constants along the channels.
+//! * One in a Subgraph is written out with a scale and a shift.
 //!
 //! Source: `FuseConvMatmulFCDeconvAndDQScales`, `FuseClampAndFakeQuantize` and
 //! `FusePerformedAsScaleShiftAndFakeQuantize`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph_optimizer.cpp;
@@ -10,7 +11,7 @@
 
 use super::super::fully_connected::empty;
 use super::super::pattern::constant_and_other;
-use super::super::work::{Edge, Patch, Rule, Work};
+use super::super::work::{Build, Edge, Patch, Rule, Work};
 use super::dequantization::is_low;
 use crate::DType;
 use crate::graph::Op;
@@ -35,13 +36,31 @@ pub(in super::super) const SCALES: Rule = Rule {
     repeats: false,
 };
 
-/// Takes what is before a FakeQuantize into it.
-pub(in super::super) const LIMITS: Rule = Rule {
-    name: "quantize-limits",
-    source: "FuseClampAndFakeQuantize, FusePerformedAsScaleShiftAndFakeQuantize",
+/// Takes what is before a FakeQuantize into it: a Clamp, then one step of arithmetic.
+pub(in super::super) const LIMITS: &[Rule] = &[
+    Rule {
+        name: "clamped-limits",
+        source: "FuseClampAndFakeQuantize",
+        on: |node| node.kind == Kind::FakeQuantize,
+        apply: |work, node| limits(work, node, true),
+        repeats: true,
+    },
+    Rule {
+        name: "scaled-limits",
+        source: "FusePerformedAsScaleShiftAndFakeQuantize",
+        on: |node| node.kind == Kind::FakeQuantize,
+        apply: |work, node| limits(work, node, false),
+        repeats: false,
+    },
+];
+
+/// Gives FakeQuantizes in Subgraphs the constants that they are written out with.
+pub(in super::super) const WRITTEN_OUT: Rule = Rule {
+    name: "quantize-constants",
+    source: "CommonFakeQuantizeDecomposition, src/common/snippets/src/pass/fq_decomposition.cpp",
     on: |node| node.kind == Kind::FakeQuantize,
-    apply: limits,
-    repeats: true,
+    apply: write_out,
+    repeats: false,
 };
 
 fn legacy(work: &Work<'_>, node: usize) -> Option<Patch> {
@@ -83,7 +102,24 @@ fn scales(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
-fn limits(work: &Work<'_>, node: usize) -> Option<Patch> {
+/// The limits of the output are a scale and a shift, per channel where those of the input are.
+fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let of = &work.nodes[node];
+    let limit = of.input(1)?;
+    let is_number = |input: usize| of.input(input).is_some_and(|edge| work.tensor(edge).elements() == 1);
+    let is_in_subgraph = !of.outputs.first()?.is_free();
+    if !is_in_subgraph || is_number(1) || !is_number(3) || !is_number(4) {
+        return None;
+    }
+    let mut patch = Patch::new(work);
+    for input in [3, 4] {
+        let constant = patch.add_constant(work.tensor(limit).clone(), None, of.source);
+        patch.set_input(node, input, constant);
+    }
+    Some(patch)
+}
+
+fn limits(work: &Work<'_>, node: usize, clamps: bool) -> Option<Patch> {
     // What has no free dims and is not marked was compiled to a Subgraph before.
     let is_marked = |node: usize| work.is_skipped.get(node).copied().unwrap_or(false);
     let is_free = work.nodes[node].outputs.first()?.is_free();
@@ -94,7 +130,8 @@ fn limits(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[above.node()];
     work.only_user(above.node())?;
     let data = match of.op {
-        Op::Unary(Unary::Clamp) => of.input(0)?,
+        Op::Unary(Unary::Clamp) if clamps => of.input(0)?,
+        Op::Binary(_, _) if clamps => return None,
         Op::Binary(kind @ (Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide), _) => {
             let (constant, data) = constant_and_other(work, above.node(), kind)?;
             let is_swapped = of.input(0) == Some(constant);

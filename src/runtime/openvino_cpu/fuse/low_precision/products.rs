@@ -12,11 +12,10 @@
 //! src/plugins/intel_cpu/src/graph_optimizer.cpp.
 
 use super::super::work::{Build, Edge, Patch, Rule, Work};
-use super::dequantization::{Dequantization, add, constant};
+use super::dequantization::{Dequantization, add, constant, number};
 use super::weights::{self, Weights};
 use crate::graph::Op;
-use crate::ids::NodeId;
-use crate::runtime::openvino_cpu::execution::Kind;
+use crate::runtime::openvino_cpu::execution::{Kind, ZeroPoints};
 use std::sync::Arc;
 
 /// Convolutions.
@@ -57,8 +56,11 @@ fn convolution(work: &Work<'_>, node: usize) -> Option<Patch> {
     let filters = weights.edge(work, node, &mut patch)?;
     patch.set_input(node, 0, data.data);
     patch.set_input(node, 1, filters);
-    if data.subtract.is_some() {
-        patch.change(node, |node| node.has_zero_point = true);
+    if let Some(subtract) = data.subtract {
+        let is_one =
+            work.tensor(subtract.constant).elements() == 1 || number(work, subtract.constant).is_some();
+        let zero_points = if is_one { ZeroPoints::One } else { ZeroPoints::PerChannel };
+        patch.change(node, move |node| node.zero_points = zero_points);
     }
     let scale = constant(&mut patch, &dims, of.source);
     let name = patch.fresh_name("Multiply");
@@ -112,7 +114,8 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
     let subtract = data
         .subtract
         .map(|_| (named(&of.name, "DequantizationSubtract"), constant(&mut patch, &dims, of.source)));
-    let scale = if is_one { number(&mut patch, of.source) } else { constant(&mut patch, &dims, of.source) };
+    let scale =
+        if is_one { constant(&mut patch, &[], of.source) } else { constant(&mut patch, &dims, of.source) };
     let multiply = (named(&of.name, "DequantizationMultiply"), scale);
     let below = add(&mut patch, work, Edge::of(node), output, subtract, multiply);
     patch.replace_except(Edge::of(node), below.last, &[below.first]);
@@ -121,10 +124,6 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
 
 fn named(product: &str, word: &str) -> Arc<str> {
     format!("{product}/{word}").into()
-}
-
-fn number(patch: &mut impl Build, source: NodeId) -> Edge {
-    constant(patch, &[], source)
 }
 
 /// Whether a constant has more than one number along the dim at `back` places from the end of what it scales.

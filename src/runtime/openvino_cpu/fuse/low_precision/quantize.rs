@@ -33,6 +33,36 @@ pub(super) const RULE: Rule = Rule {
     repeats: false,
 };
 
+/// Takes arithmetic into limits before FakeQuantizes move, where dims are known.
+pub(super) const ARITHMETIC: Rule = Rule {
+    name: "arithmetic-and-quantize",
+    source: "AddFakeQuantizeFusion, MulFakeQuantizeFusion, src/common/transformations/src/transformations/common_optimizations",
+    on: |node| matches!(node.op, Op::FakeQuantize { .. }),
+    apply: take_arithmetic,
+    repeats: true,
+};
+
+fn take_arithmetic(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let of = &work.nodes[node];
+    let data = of.input(0)?;
+    if of.outputs.first()?.is_free() || work.only_user(data.node()).is_none() {
+        return None;
+    }
+    let (above, kind, constant) = through_arithmetic(work, data)?;
+    let beside = work.nodes[data.node()].inputs().iter().flatten().copied().find(|&edge| edge != above)?;
+    let mut patch = Patch::new(work);
+    for input in [1, 2] {
+        let limit = of.input(input)?;
+        let value = number(work, limit).zip(constant).and_then(|(limit, own)| before(limit, kind, own));
+        let wider = if work.tensor(beside).elements() > 1 { beside } else { limit };
+        let tensor = Tensor { dtype: DType::F32, ..work.tensor(wider).clone() };
+        let limit = patch.add_constant(tensor, value.map(|limit| Value::floats([limit])), of.source);
+        patch.set_input(node, input, limit);
+    }
+    patch.set_input(node, 0, above);
+    Some(patch)
+}
+
 fn relu(work: &Work<'_>, node: usize) -> Option<Patch> {
     let above = work.nodes[node].input(0)?;
     let is_relu = matches!(work.nodes[above.node()].op, Op::Unary(Unary::Relu));
@@ -73,7 +103,8 @@ fn quantize(work: &Work<'_>, node: usize) -> Option<Patch> {
             let value = number.map(|number| Value::floats([number]));
             patch.add_constant(Tensor::fixed(DType::F32, &dims), value, of.source)
         };
-        let (zero, scale) = (own(numbers.map(|(_, zero)| zero)), own(numbers.map(|(scale, _)| scale)));
+        let zero = numbers.map(|(_, zero)| zero).or_else(|| common_zero(work, node, range));
+        let (zero, scale) = (own(zero), own(numbers.map(|(scale, _)| scale)));
         let subtract = quantized.has_zero_point.then(|| (name("DequantizationSubtract"), zero));
         // What quantizes bytes to themselves is gone.
         let is_same = work.tensor(data).dtype == quantized.dtype && is_near(limits, range);
@@ -113,6 +144,19 @@ fn scale_and_zero(
         return Some((scale, (least - low / scale).round()));
     }
     (low != high).then(|| ((high - low) / (most - least), (least * high - most * low) / (high - low)))
+}
+
+/// The zero point that all channels have.
+fn common_zero(work: &Work<'_>, node: usize, (least, most): (f64, f64)) -> Option<f64> {
+    let values = |input: usize| Some(work.nodes[work.producer(node, input)?].value.as_ref()?.to_floats());
+    let (lows, highs) = (values(3)?, values(4)?);
+    let all = lows.len().max(highs.len());
+    let of = |at: usize| {
+        let (low, high) = (lows.get(at % lows.len().max(1))?, highs.get(at % highs.len().max(1))?);
+        Some(((least * high - most * low) / (high - low)).round())
+    };
+    let first = of(0)?;
+    (0..all).all(|at| of(at) == Some(first)).then_some(first)
 }
 
 /// Whether limits of data in bytes are those of their type, up to what rounding hides.

@@ -5,6 +5,7 @@ use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Convolution, FilterLayout, Pool, PoolKind, Unary, Window};
 use crate::ids::TensorId;
+use crate::runtime::openvino_cpu::execution::ZeroPoints;
 
 const F32: DType = DType::F32;
 const IMAGE: [i64; 4] = [FREE, 4, 6, 6];
@@ -257,5 +258,65 @@ fn weights_of_what_reads_floats_are_scaled_when_the_model_is_compiled() {
     let lines = executed(net);
     for line in ["Convert wide f32", "Subgraph scaled f32", "Convolution conv,conv/bias f32"] {
         assert!(lines.iter().any(|own| own == line), "{line} in {lines:?}");
+    }
+}
+
+#[test]
+fn one_step_of_arithmetic_is_part_of_limits() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = unary(&mut net, "sigmoid", Unary::Sigmoid, x);
+    let shift = net.weight("shift", F32, &[1, 4, 1, 1]);
+    let x = net.op("shifted", add(), &[x, shift], F32, &IMAGE);
+    let axes = net.ints("axes", &[2, 3]);
+    let x = net.op("norm", Op::Mvn(Box::default()), &[x, axes], F32, &IMAGE);
+    let scale = net.weight("scale", F32, &[1, 4, 1, 1]);
+    let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+    let x = net.op("scaled", multiply, &[x, scale], F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [-1.0, 2.0], &IMAGE);
+    let x = convolved(&mut net, "conv", x);
+    net.result("out", x);
+    let lines = executed(net);
+    assert!(lines.contains(&"MVN norm,fq u8".to_owned()), "{lines:?}");
+}
+
+/// Whether the first of two convolutions of bytes has a kernel that others of its sizes share.
+fn shares_kernel(limits: [f64; 2]) -> bool {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let x = convolved(&mut net, "first", x);
+    let x = quantized(&mut net, "middle", x, limits, &IMAGE);
+    let x = convolved(&mut net, "second", x);
+    net.result("out", x);
+    let graph = net.execute(DYNAMIC);
+    graph.nodes.iter().find(|node| &*node.name == "first").unwrap().shares_kernel
+}
+
+#[test]
+fn a_zero_point_of_what_is_written_is_part_of_the_kernel() {
+    assert!(shares_kernel([0.0, 2.0]));
+    assert!(!shares_kernel([-1.0, 2.0]));
+}
+
+#[test]
+fn channels_may_have_zero_points_of_their_own() {
+    for (lows, expected) in [([-1.0, -0.5, -0.1, -2.0], ZeroPoints::PerChannel), ([-1.0; 4], ZeroPoints::One)]
+    {
+        let mut net = Net::new();
+        let x = net.input("x", F32, &IMAGE);
+        let low = net.floats("low", &lows, &[1, 4, 1, 1]);
+        let high = net.floats("high", &[2.0; 4], &[1, 4, 1, 1]);
+        let op = Op::FakeQuantize { broadcast: Broadcast::Numpy, levels: 256 };
+        let x = net.op("fq", op, &[x, low, high, low, high], F32, &IMAGE);
+        let filters = weights(&mut net, &[4, 1, 1, 3, 3]);
+        let op = Convolution { filters: FilterLayout::Grouped, ..Convolution::default() };
+        let x = net.op("conv", Op::Convolution(Box::new(op)), &[x, filters], F32, &[FREE, 4, 4, 4]);
+        let shift = net.weight("shift", F32, &[1, 4, 1, 1]);
+        let x = net.op("shifted", add(), &[x, shift], F32, &[FREE, 4, 4, 4]);
+        net.result("out", x);
+        let graph = net.execute(DYNAMIC);
+        let conv = graph.nodes.iter().find(|node| &*node.name == "conv").unwrap();
+        assert_eq!(conv.zero_points, expected);
     }
 }

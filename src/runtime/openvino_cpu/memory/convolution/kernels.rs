@@ -5,6 +5,7 @@
 
 use super::shape::Sizes;
 use super::state::{Method, Relocated, State};
+use crate::runtime::openvino_cpu::execution::ZeroPoints;
 use std::collections::BTreeSet;
 
 /// The number of kernels of a convolution of one element.
@@ -51,7 +52,8 @@ pub(super) fn of_general(state: &State<'_>) -> u64 {
 ///
 /// Source: `init_conf` (`req_cal_comp_pad`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 pub(super) fn has_compensation(sizes: &Sizes) -> bool {
-    sizes.has_zero_point && (0..3).any(|axis| sizes.pad[axis] != 0 || sizes.end_pad(axis) != 0)
+    sizes.zero_points == ZeroPoints::One
+        && (0..3).any(|axis| sizes.pad[axis] != 0 || sizes.end_pad(axis) != 0)
 }
 
 /// The rows of products at the borders, and the rows of operations behind them: how many, and whether they are the last.

@@ -20,7 +20,7 @@ mod shape;
 mod state;
 
 use crate::machine::Machine;
-use crate::runtime::openvino_cpu::execution::ExecutionGraph;
+use crate::runtime::openvino_cpu::execution::{ExecutionGraph, ZeroPoints};
 pub(super) use deconvolution::scratch as scratch_of_deconvolution;
 use rustc_hash::FxHashMap;
 pub(super) use scratch::Scratch;
@@ -81,8 +81,12 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let kernel = |sizes: &Sizes| sizes.kernel.iter().product::<i64>();
     if sizes.is_depthwise() {
         let weights = bytes(round_up(sizes.groups, core.lanes) * kernel(sizes));
-        let kernels = depthwise::kernels(sizes, &core);
-        return Made { weights, block: core.lanes, kernels, copied_columns: 0, scratch: Scratch::default() };
+        let (kernels, scratch) = match sizes.zero_points {
+            ZeroPoints::PerChannel if sizes.has_output_scale => (1, Scratch::of_scales(sizes.groups)),
+            ZeroPoints::PerChannel => (1, Scratch::default()),
+            _ => (depthwise::kernels(sizes, &core), Scratch::default()),
+        };
+        return Made { weights, block: core.lanes, kernels, copied_columns: 0, scratch };
     }
     let moved = sizes.clone().with_columns_as_channels(&core);
     let is_pointwise = sizes.is_pointwise();
@@ -106,7 +110,11 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let kernels = if is_pointwise { kernels::of_pointwise(&state) } else { kernels::of_general(&state) };
     let kernels = kernels + u64::from(kernels::has_compensation(sizes));
     // What the zero point adds to each output is kept behind the weights.
-    let added = if sizes.has_zero_point { 4 * moved.groups * round_up(moved.outputs, block) } else { 0 };
+    let added = if sizes.zero_points == ZeroPoints::One {
+        4 * moved.groups * round_up(moved.outputs, block)
+    } else {
+        0
+    };
     Made {
         weights: bytes(elements) + u64::try_from(added).unwrap_or(0),
         block,
@@ -146,7 +154,8 @@ mod tests {
             bytes,
             has_post_operation: true,
             has_sum: false,
-            has_zero_point: false,
+            zero_points: ZeroPoints::None,
+            has_output_scale: false,
         }
     }
 
@@ -191,7 +200,7 @@ mod tests {
     fn zero_points_add_a_number_per_output() {
         let of = |outputs, inputs, kernel| {
             let sizes = convolution([inputs, 20, 20], outputs, kernel, 1, [1; 3]);
-            on(Isa::Avx512Bf16, &Sizes { has_zero_point: true, ..sizes })
+            on(Isa::Avx512Bf16, &Sizes { zero_points: ZeroPoints::One, ..sizes })
         };
         assert_eq!(of(128, 128, 3).0 + 8, 147_976);
         assert_eq!(of(80, 256, 3).0 + 8, 221_576);

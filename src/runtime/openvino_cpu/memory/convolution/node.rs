@@ -3,7 +3,7 @@
 use super::shape::{Sizes, div_up};
 use crate::dtype::DType;
 use crate::graph::op::{AutoPad, Ints, Window};
-use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind};
+use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, ZeroPoints};
 
 /// The sizes of a convolution; `None` of another node, or where dims contradict each other.
 pub(super) fn sizes(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<Sizes> {
@@ -33,7 +33,10 @@ pub(super) fn sizes(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<Sizes
         bytes: [size(data.dtype), size(data.dtype), size(output.dtype)],
         has_post_operation: node.inputs.len() > 2 || node.originals.len() > 1,
         has_sum: node.addend.is_some(),
-        has_zero_point: node.has_zero_point,
+        zero_points: node.zero_points,
+        has_output_scale: node.zero_points == ZeroPoints::PerChannel
+            && node.shares_kernel
+            && !output.dtype.is_float(),
     };
     for index in 0..n_spatial {
         let axis = 3 - n_spatial + index;
@@ -74,7 +77,8 @@ pub(super) fn of_product(data: &[u64], [outputs, inputs]: [u64; 2]) -> Option<Si
         bytes: [4; 3],
         has_post_operation: true,
         has_sum: false,
-        has_zero_point: false,
+        zero_points: ZeroPoints::None,
+        has_output_scale: false,
     })
 }
 

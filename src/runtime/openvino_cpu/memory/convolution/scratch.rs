@@ -8,6 +8,7 @@
 //! | the input that is copied | `T e` times rows and columns of a block with their padding, all groups and channels; once per row of the kernel where that becomes channels |
 //! | which blocks were copied | `T`, in pages |
 //! | weights in the order of the copied input | `e` times outputs and what is read for one |
+//! | adjusted scales of a depthwise convolution with zero points per channel, unwritten | 16 KiB per channel |
 //! | sums, where the output has another type or is summed in parts | `T 4` times rows and columns of a product |
 //!
 //! Source: `init_conf`, `estimate_brgemm_ur`, `init_scratchpad`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp, and
@@ -34,7 +35,19 @@ pub(in crate::runtime::openvino_cpu::memory) struct Scratch {
     pub written: u64,
 }
 
+/// Workspace per channel of a depthwise convolution whose data have zero points per channel and whose output has a scale: none
+/// of it is written.
+///
+/// Source: OpenVINO 2026.4.1, `jit_int8` with `attr-legacy-input-zero-points` and a scale of `dst`: blocks for 64 to 1,024
+/// channels, kernels of 3 and 5, images of 6 to 24; without that scale there are none.
+const SCALES: i64 = 16 << 10;
+
 impl Scratch {
+    /// The workspace of a depthwise convolution of so many channels with zero points of their own and a scale of the output.
+    pub(super) fn of_scales(channels: i64) -> Scratch {
+        Scratch { bytes: total(&[channels.saturating_mul(SCALES)]), written: 0 }
+    }
+
     /// The workspace of a convolution with these blocks.
     pub(super) fn of(state: &State<'_>, is_pointwise: bool) -> Scratch {
         let threads = state.core.threads;
@@ -126,6 +139,7 @@ mod tests {
     use super::super::{Sizes, general};
     use super::*;
     use crate::machine::{Isa, Machine};
+    use crate::runtime::openvino_cpu::execution::ZeroPoints;
 
     /// A depthwise convolution with two outputs per channel, as in FastViT.
     fn doubled(channels: i64, size: i64) -> u64 {
@@ -145,7 +159,8 @@ mod tests {
             bytes: [2, 2, 2],
             has_post_operation: true,
             has_sum: true,
-            has_zero_point: false,
+            zero_points: ZeroPoints::None,
+            has_output_scale: false,
         };
         let core = Core::new(&Machine { isa: Isa::Avx512Bf16, ..Machine::MEASURED }, &sizes);
         let state = general::search(&sizes, &core);
@@ -153,6 +168,13 @@ mod tests {
     }
 
     /// Blocks of a measured run, which are mapped: up to a page more than what was asked for.
+    /// Blocks of measured runs; see [`SCALES`].
+    #[test]
+    fn scales_of_zero_points_take_a_workspace_per_channel() {
+        assert_eq!(Scratch::of_scales(64), Scratch { bytes: 1_052_672, written: 0 });
+        assert_eq!(Scratch::of_scales(1024), Scratch { bytes: 16_781_312, written: 0 });
+    }
+
     #[test]
     fn copied_inputs_are_as_large_as_measured() {
         let mapped = |asked: u64| (asked + 104).next_multiple_of(4096) - 64;

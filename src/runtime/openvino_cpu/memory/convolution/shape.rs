@@ -2,6 +2,7 @@
 
 use crate::machine::{Isa, Machine};
 use crate::runtime::openvino_cpu::calibration as fit;
+use crate::runtime::openvino_cpu::execution::ZeroPoints;
 
 /// Sizes of one convolution. Arrays are depth, height and width; those that it lacks are 1, or 0 for padding.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,8 +30,10 @@ pub(in crate::runtime::openvino_cpu) struct Sizes {
     pub has_post_operation: bool,
     /// The sum with another tensor is fused.
     pub has_sum: bool,
-    /// Data are bytes with a zero point.
-    pub has_zero_point: bool,
+    /// Zero points of data in bytes.
+    pub zero_points: ZeroPoints,
+    /// Data have zero points per channel, and what is written has a scale.
+    pub has_output_scale: bool,
 }
 
 /// What of the processor decides block sizes.
