@@ -24,12 +24,18 @@ use crate::scenario::DataSizes;
 const F32: u64 = 4;
 
 /// Slots of [`MoE`](Op::MoE) at most.
+///
+/// Source: `MoE<T>::ComputeMoE`, onnxruntime/contrib_ops/cpu/moe/moe_cpu.cc.
 const MOST_SLOTS: u64 = 8;
 
 /// Numbers of slots that are tried, of many only the first and the most.
+///
+/// Source: this crate's; it bounds the time that a search takes, and the most and the least are among the first and the last.
 const MOST_TRIED: u64 = 64;
 
 /// Tokens that a slot of [`MoE`](Op::MoE) has room for at least.
+///
+/// Source: `EnsureCapacity`, onnxruntime/contrib_ops/cpu/moe/moe_cpu.cc.
 const LEAST_ROOM: u64 = 512;
 
 /// What a node is given, and how its weights are stored.
@@ -46,6 +52,16 @@ struct Experts {
     /// `None`: not quantized.
     weights: Option<Quantized>,
 }
+
+/// Numbers of a symmetric block.
+///
+/// Source: `QMoECPU<T>::PrePack`, onnxruntime/contrib_ops/cpu/moe/moe_quantization_cpu.cc.
+const SYMMETRIC: u64 = 32;
+
+/// Rows of a tile of a product by lookup.
+///
+/// Source: `QMoECPU<T>::PrePack`, onnxruntime/contrib_ops/cpu/moe/moe_quantization_cpu.cc, and the arena's log.
+const LOOKUP_ROWS: u64 = 128;
 
 #[derive(Clone, Copy)]
 struct Quantized {
@@ -88,6 +104,8 @@ pub(super) fn depends_on_data(work: &Work<'_>, node: usize) -> bool {
 /// The shape of packed weights: its rank, three dims, and three numbers of how blocks are packed.
 ///
 /// It is a request to the arena when the session is made, and gone when the kernel has its weights.
+///
+/// Source: `QMoECPU<T>::PrePack`, onnxruntime/contrib_ops/cpu/moe/moe_quantization_cpu.cc, and the arena's log.
 pub(super) const SHAPE: u64 = 7 * 8;
 
 /// Lengths of the copies of a `QMoE`'s weights that stay instead of them; empty: it reads them as they are.
@@ -152,7 +170,6 @@ impl Matrix {
     }
 
     fn packed(self) -> Option<Vec<u64>> {
-        const SYMMETRIC: u64 = 32;
         let Matrix { experts, rows, columns, quantized, .. } = self;
         let Quantized { bits, block, as_integers, .. } = quantized;
         let all = |bytes: u64| bytes.checked_mul(experts);
@@ -168,7 +185,7 @@ impl Matrix {
                 let symmetric = if is_symmetric { Some(all(symmetric)?) } else { None };
                 Some(std::iter::once(all(numbers)?).chain(symmetric).collect())
             }
-            2 if self.has_block_scales && self.packs && rows % 128 == 0 => {
+            2 if self.has_block_scales && self.packs && rows % LOOKUP_ROWS == 0 => {
                 let per_block = if self.has_zero_points { 2 * F32 } else { F32 };
                 let scales = rows.checked_mul(columns / block)?.checked_mul(per_block)?;
                 Some(vec![all((numbers / 4).checked_add(scales)?)?])
