@@ -28,6 +28,7 @@ mod fully_connected;
 mod gated_mlp;
 mod gelu;
 mod group_norm;
+mod in_place;
 mod initial_state;
 mod kind;
 mod last_token;

@@ -1,14 +1,16 @@
 //! Which Gathers, Splits and Concats share bytes with what they read, and the copies that in-place nodes need.
 //!
 //! * Gather: one constant index, a known axis dim, 1s before it, no change of type. Split: the same for its axis and
-//!   parts. Concat: the same, no constant input. Dims count as they were known when the model was compiled.
-//! * What shares bytes with both what it reads and what reads it gets a Reorder; so do a norm behind a view and arithmetic on
-//!   a part of a Split or on views of a convolution's sum, all with static dims alone.
+//!   parts. Concat: the same, no constant input; channels-last along the first dim alone. Dims count as they were known when
+//!   the model was compiled.
+//! * A norm behind a view and arithmetic on a part of a Split or on views of a convolution's sum get a Reorder, all with static
+//!   dims alone; [`in_place`] inserts the others.
 //!
 //! Source: `initOptimalPrimitiveDescriptor` of gather.cpp, split.cpp, concat.cpp and
 //! `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src. The copies rest on single cases.
 
-use super::work::{Build, Dim, Edge, Work};
+use super::in_place::{self, copy};
+use super::work::{Dim, Edge, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::{Kind, Layout};
@@ -25,7 +27,7 @@ pub(super) fn settle(work: &mut Work<'_>) {
         };
         work.nodes[node].is_view = is_view;
     }
-    copy_shared(work);
+    in_place::settle(work);
     for &node in order.iter() {
         match work.nodes[node].kind {
             Kind::Mvn if !work.is_dynamic => copy_around_norm(work, node),
@@ -82,77 +84,13 @@ fn is_concat_view(work: &Work<'_>, node: usize) -> bool {
     let producers: Vec<Edge> = of.inputs().iter().flatten().copied().collect();
     let reads_const = producers.iter().any(|edge| is_constant(work, edge.node()));
     let reads_empty = producers.iter().any(|edge| work.tensor(*edge).is_empty());
-    // Channels-last, all other dims are outside the channels.
-    let rank = output.dims.len() as i64;
-    let (mut dims, mut axis) = (output.dims.clone(), if *axis < 0 { *axis + rank } else { *axis });
-    if output.layout == Layout::ChannelsLast && dims.len() > 2 {
-        dims[1..].rotate_left(1);
-        axis = match axis {
-            0 => 0,
-            1 => rank - 1,
-            axis => axis - 1,
-        };
-    }
-    is_outermost(&dims, axis) && !reads_const && !reads_empty
+    let is_inside = output.layout == Layout::ChannelsLast && output.dims.len() > 2 && *axis != 0;
+    !is_inside && is_outermost(&output.dims, *axis) && !reads_const && !reads_empty
 }
 
 /// A constant, or one that was reordered.
 fn is_constant(work: &Work<'_>, node: usize) -> bool {
     work.nodes[node].is_const() || work.nodes[node].kind == Kind::Reorder && work.reads_const(node, 0)
-}
-
-/// Puts a copy on every edge where two nodes would place the same bytes elsewhere.
-///
-/// On the edge from a view to a list that is joined in place; and on an edge from a view, while another reader of it is
-/// such a list. Edges come in the order of the model's nodes; a list behind a copy is none any more.
-///
-/// Source: `Edge::enforceReorder`, OpenVINO 2026.4, src/plugins/intel_cpu/src/edge.cpp.
-fn copy_shared(work: &mut Work<'_>) {
-    let order = work.model_order();
-    let mut place = vec![usize::MAX; work.nodes.len()];
-    for (position, &node) in order.iter().enumerate() {
-        place[node] = position;
-    }
-    for &node in order.iter() {
-        for port in 0..work.nodes[node].outputs.len() {
-            let edge = Edge::new(node, port);
-            let is_joined = |work: &Work<'_>, user: usize| {
-                work.nodes[user].kind == Kind::Concat && work.nodes[user].is_view
-            };
-            // Most values are none of these.
-            let matters = |user: usize| is_joined(work, user) || is_tiled(work, user);
-            if !is_part_of_another(work, node) && !work.users(node).iter().any(|&(user, _)| matters(user)) {
-                continue;
-            }
-            let mut readers: Vec<(usize, usize)> = work.users(node).to_vec();
-            readers.retain(|&(user, input)| work.nodes[user].input(input) == Some(edge));
-            readers.sort_unstable_by_key(|&(user, input)| (place.get(user).copied(), input));
-            let is_last = |user: usize| readers.last().is_some_and(|&(last, _)| last == user);
-            let tiled: Vec<(usize, usize)> =
-                readers.iter().copied().filter(|&(user, _)| is_tiled(work, user) && !is_last(user)).collect();
-            let mut n_joined = readers.iter().filter(|&&(user, _)| is_joined(work, user)).count();
-            for (user, input) in tiled {
-                copy(work, user, input, edge);
-            }
-            let mut shared = None;
-            for (user, input) in readers {
-                let own = usize::from(is_joined(work, user));
-                let is_moved = is_part_of_another(work, node) || own > 0;
-                if !(is_moved && n_joined > own || own > 0 && is_part_of_another(work, node)) {
-                    continue;
-                }
-                // Those that only read it share a copy.
-                match shared.filter(|_| own == 0) {
-                    Some(copied) => work.set_input(user, input, copied),
-                    None => {
-                        let copied = copy(work, user, input, edge);
-                        shared = if own == 0 { Some(copied) } else { shared };
-                    }
-                }
-                n_joined -= own;
-            }
-        }
-    }
 }
 
 /// Whether what a node writes is a view of elements of another tensor, given other dims or not.
@@ -163,14 +101,6 @@ fn is_part_of_another(work: &Work<'_>, mut node: usize) -> bool {
         node = producer;
     }
     matches!(work.nodes[node].kind, Kind::Gather | Kind::Split) && work.nodes[node].is_view
-}
-
-/// Whether a reader gives its bytes to a Tile alone, which may write over them.
-///
-/// Seen in one model, Whisper's decoder.
-fn is_tiled(work: &Work<'_>, reader: usize) -> bool {
-    work.nodes[reader].kind == Kind::Reshape
-        && matches!(work.only_user(reader), Some((user, 0)) if work.nodes[user].kind == Kind::Tile)
 }
 
 /// A norm of one token that is a view of all: copies before the view and behind the norm.
@@ -259,19 +189,11 @@ fn copy_sum(work: &mut Work<'_>, node: usize) {
     }
 }
 
-fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) -> Edge {
-    let tensor = work.tensor(edge).clone();
-    let source = work.nodes[edge.node()].source;
-    let reorder = work.add_reorder(edge, tensor, source);
-    work.set_input(reader, input, reorder);
-    reorder
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
     use super::*;
-    use crate::graph::op::{AxisSpan, ReshapeZero};
+    use crate::graph::op::{AxisSpan, Convolution, FilterLayout, ReshapeZero};
 
     fn gathered(dims: &[i64], axis: i64, out: &[i64]) -> bool {
         let (mut net, f32) = (Net::new(), DType::F32);
@@ -313,29 +235,33 @@ mod tests {
         net.lines(STATIC).iter().filter(|line| line.starts_with("Reorder")).count()
     }
 
-    #[test]
-    fn an_attention_in_place_on_a_part_reads_a_copy() {
-        assert_eq!(parted(), 1);
+    /// Whether two maps of a Convolution are joined without work.
+    fn joined(axis: i64, out: &[i64]) -> bool {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, &[1, 4, 6][..]);
+        let x = net.input("x", f32, &[1, 3, 8]);
+        let maps = ["first", "second"].map(|name| {
+            let filters = net.weight(&format!("{name}_filters"), f32, &[4, 3, 3]);
+            let op = Convolution { filters: FilterLayout::Flat { groups: 1 }, ..Convolution::default() };
+            net.op(name, Op::Convolution(Box::new(op)), &[x, filters], f32, dims)
+        });
+        let joined = net.op("joined", Op::Concat { axis }, &maps, f32, out);
+        let out = net.op("behind", Op::Softmax(AxisSpan::LAST), &[joined], f32, out);
+        net.result("out", out);
+        let graph = net.execute(STATIC);
+        let concat = graph.nodes.iter().find(|node| node.kind == Kind::Concat).unwrap();
+        assert_eq!(concat.outputs[0].layout, Layout::ChannelsLast);
+        concat.is_view
     }
 
     #[test]
-    fn what_is_joined_twice_is_copied_twice_and_other_readers_share_a_copy() {
-        let (mut net, f32) = (Net::new(), DType::F32);
-        let softmax = || Op::Softmax(AxisSpan::LAST);
-        let x = net.input("x", f32, &[2, 8]);
-        let x = net.op("softmax", softmax(), &[x], f32, &[2, 8]);
-        let axis = net.int("axis", 0);
-        let part: &[i64] = &[1, 8];
-        let parts =
-            net.split("parts", Op::Split { parts: 2, allow_uneven: false }, &[x, axis], f32, &[part; 2]);
-        for name in ["first", "second"] {
-            let out = net.op(name, softmax(), &[parts[0]], f32, part);
-            net.result(name, out);
-        }
-        let joined = net.op("joined", Op::Concat { axis: 0 }, &[parts[0], parts[0]], f32, &[2, 8]);
-        let out = net.op("behind", softmax(), &[joined], f32, &[2, 8]);
-        net.result("out", out);
-        let lines = net.lines(STATIC);
-        assert_eq!(lines.iter().filter(|line| line.starts_with("Reorder")).count(), 3, "{lines:?}");
+    fn channels_last_only_whole_maps_are_joined_without_work() {
+        assert!(joined(0, &[2, 4, 6]));
+        assert!(!joined(2, &[1, 4, 12]));
+        assert!(!joined(1, &[1, 8, 6]));
+    }
+
+    #[test]
+    fn an_attention_in_place_on_a_part_reads_a_copy() {
+        assert_eq!(parted(), 1);
     }
 }

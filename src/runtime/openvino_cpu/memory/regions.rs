@@ -10,7 +10,7 @@
 //! | RoPE | input 0, where dims agree | yes | yes |
 //! | ScaledDotProductAttention, outputs 1 and 2 | the states that it reads | | yes |
 //! | Convolution with a fused sum | the addend, unless it is read later: then the plugin copies it | yes | yes |
-//! | Scatter* | input 0, if nothing else reads it and it is not constant | yes | yes |
+//! | Scatter* | input 0, if nothing reads it later and it is not constant | yes | yes |
 //! | Reorder `…_fake` | input | yes | yes |
 //! | Subgraph, Eltwise | input 0, if every producer has this one reader, input 0 is no Parameter and no constant, and dims and element size agree; a Subgraph must have one reader itself | yes | no |
 //! | MVN, Softmax, Pooling | input 0, if nothing else reads it, it is not constant, and sizes agree | yes | no |
@@ -198,7 +198,8 @@ impl Rules<'_> {
                 addend.filter(|&addend| self.is_last_reader(step, node, addend, ports))
             }
             Kind::ScatterUpdate | Kind::ScatterElementsUpdate | Kind::ScatterNdUpdate => {
-                self.is_sole_reader(node).then_some(0)
+                let is_own = !node.inputs.first().is_some_and(|&port| self.is_constant(port));
+                (is_own && self.is_last_reader(step, node, 0, ports)).then_some(0)
             }
             Kind::Subgraph | Kind::Eltwise if !self.graph.is_dynamic => {
                 self.is_elementwise_in_place(step, node).then_some(0)

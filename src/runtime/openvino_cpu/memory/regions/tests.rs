@@ -288,22 +288,22 @@ fn a_convolution_leaves_an_addend_that_is_read_later() {
 }
 
 #[test]
-fn a_scatter_overwrites_data_that_only_it_reads() {
+fn a_scatter_overwrites_data_that_it_reads_last() {
     for kind in [Kind::ScatterUpdate, Kind::ScatterElementsUpdate, Kind::ScatterNdUpdate] {
-        let scatter = |is_constant: bool, has_reader: bool| {
+        let scatter = |is_constant: bool, reads: [usize; 2]| {
             let mut net = Net::dynamic();
             let data = net.product(&[4, 3]);
             net.constants[data.step as usize] = is_constant;
+            (0..reads[0]).for_each(|_| net.read(data));
             let updated = net.add(kind.clone(), &[data], &[&[4, 3]]);
             net.read(updated);
-            if has_reader {
-                net.read(data);
-            }
+            (0..reads[1]).for_each(|_| net.read(data));
             net.shares(data, updated)
         };
-        assert!(scatter(false, false));
-        assert!(!scatter(true, false), "{kind:?} of a constant");
-        assert!(!scatter(false, true), "{kind:?} of data that is read elsewhere");
+        assert!(scatter(false, [0, 0]));
+        assert!(scatter(false, [1, 0]), "{kind:?} of data that is read earlier");
+        assert!(!scatter(true, [0, 0]), "{kind:?} of a constant");
+        assert!(!scatter(false, [0, 1]), "{kind:?} of data that is read later");
     }
 }
 

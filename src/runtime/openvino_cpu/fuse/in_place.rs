@@ -1,0 +1,449 @@
+//! Directions of in-place memory, and the copies that conflicting nodes need.
+//!
+//! * Up: the output shares the memory of the input (Gather and Split as views). Down: the input shares the memory of the output
+//!   (Concat as a view, MemoryOutput). Reshape and Scatter* can do both. They take the direction of the producer or, if that
+//!   has its own memory, of the first reader with a direction; otherwise up, or down if exactly one other node competes
+//!   for the memory.
+//! * An edge whose memory both ends define gets a Reorder.
+//!
+//! In static models, a Reshape is in place only behind a view, since other nodes are in place there as well.
+//!
+//! Source: `Node::resolveInPlaceDirection`, src/plugins/intel_cpu/src/node.cpp, and `Edge::enforceReorder`,
+//! src/plugins/intel_cpu/src/edge.cpp, OpenVINO 2026.4.
+
+use super::work::{Build, Edge, Work};
+use crate::runtime::openvino_cpu::execution::Kind;
+
+/// Which end of a node defines the memory that both share.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    /// Input and output have memory of their own.
+    Neither,
+    /// The output is in the memory of the input.
+    Up,
+    /// The input is in the memory of the output.
+    Down,
+    /// Up or Down, not resolved yet.
+    Either,
+}
+
+/// Inserts the copies. Views must be marked before.
+///
+/// An edge gets a copy if both of its ends define its memory, or if one end does and another reader does too. Edges are
+/// visited in the plugin's order; a reader behind a copy no longer competes.
+pub(super) fn settle(work: &mut Work<'_>) {
+    let order = work.order();
+    let places = Places::of(work);
+    let directions = directions(work, &order, &places);
+    for &node in order.iter() {
+        if work.nodes[node].kind == Kind::Reorder {
+            unshare(work, &directions, &places, node);
+        }
+        for port in 0..work.nodes[node].outputs.len() {
+            copy_contested(work, &directions, &places, Edge::new(node, port));
+        }
+    }
+    let mut writers: Vec<(usize, usize)> =
+        order.iter().filter(|&&node| overwrites(&work.nodes[node].kind)).map(|&node| (node, 0)).collect();
+    if writers.is_empty() {
+        return;
+    }
+    places.sort(&mut writers);
+    let mut steps = vec![usize::MAX; work.nodes.len()];
+    for (step, &node) in work.order().iter().enumerate() {
+        steps[node] = step;
+    }
+    for (writer, _) in writers {
+        copy_overwritten(work, &mut steps, writer);
+    }
+}
+
+/// Inserts a copy on one edge.
+pub(super) fn copy(work: &mut Work<'_>, reader: usize, input: usize, edge: Edge) -> Edge {
+    let tensor = work.tensor(edge).clone();
+    let source = work.nodes[edge.node()].source;
+    let reorder = work.add_reorder(edge, tensor, source);
+    work.set_input(reader, input, reorder);
+    reorder
+}
+
+/// Gives each reader that defines the memory of its input a Reorder of its own.
+///
+/// Source: `GraphOptimizer::ShareReorders`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph_optimizer.cpp.
+fn unshare(work: &mut Work<'_>, directions: &[Direction], places: &Places, reorder: usize) {
+    let Some(read) = work.nodes[reorder].input(0) else { return };
+    let mut readers: Vec<(usize, usize)> = work.users(reorder).to_vec();
+    if readers.len() < 2 {
+        return;
+    }
+    places.sort(&mut readers);
+    let places_it = |&(user, input): &(usize, usize)| takes(work, directions, user, input);
+    let n_others = readers.iter().filter(|reader| !places_it(reader)).count();
+    let own: Vec<(usize, usize)> =
+        readers.iter().copied().filter(places_it).skip(usize::from(n_others == 0)).collect();
+    for (user, input) in own {
+        let (tensor, source) = (work.nodes[reorder].outputs[0].clone(), work.nodes[reorder].source);
+        let copied = work.add_reorder(read, tensor, source);
+        work.set_input(user, input, copied);
+    }
+}
+
+/// Whether a reader defines the memory of this input.
+fn takes(work: &Work<'_>, directions: &[Direction], user: usize, input: usize) -> bool {
+    directions.get(user) == Some(&Direction::Down) && may_share(&work.nodes[user].kind, input)
+}
+
+/// Copies the input that a node overwrites, if it is read later, or is a result or a state.
+///
+/// Source: `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
+fn copy_overwritten(work: &mut Work<'_>, steps: &mut Vec<usize>, writer: usize) {
+    let mut reader = writer;
+    while let Some(edge) = work.nodes[reader].input(0).filter(|edge| !work.nodes[edge.node()].is_const()) {
+        let mut pending = vec![edge];
+        let mut is_contested = false;
+        while let Some(below) = pending.pop().filter(|_| !is_contested) {
+            for &(user, input) in work.users(below.node()) {
+                if work.nodes[user].input(input) != Some(below)
+                    || below == edge && (user, input) == (reader, 0)
+                {
+                    continue;
+                }
+                is_contested |= match work.nodes[user].kind {
+                    Kind::ShapeOf => false,
+                    Kind::Output | Kind::MemoryOutput => true,
+                    _ => steps[user] >= steps[writer],
+                };
+                if may_either(&work.nodes[user].kind) && input == 0 {
+                    pending.push(Edge::of(user));
+                }
+            }
+        }
+        if is_contested {
+            copy(work, reader, 0, edge);
+            // The copy has no step yet.
+            steps.resize(work.nodes.len(), 0);
+            return;
+        }
+        if work.nodes[edge.node()].kind != Kind::Reshape {
+            return;
+        }
+        reader = edge.node();
+    }
+}
+
+fn copy_contested(work: &mut Work<'_>, directions: &[Direction], places: &Places, edge: Edge) {
+    let is_part = directions[edge.node()] == Direction::Up;
+    // MemoryOutput copies a part of another tensor itself.
+    let takes = |work: &Work<'_>, user: usize, input: usize| {
+        takes(work, directions, user, input) && !(is_part && work.nodes[user].kind == Kind::MemoryOutput)
+    };
+    // Most tensors are neither.
+    if !is_part && !work.users(edge.node()).iter().any(|&(user, input)| takes(work, user, input)) {
+        return;
+    }
+    let mut readers: Vec<(usize, usize)> = work.users(edge.node()).to_vec();
+    readers.retain(|&(user, input)| work.nodes[user].input(input) == Some(edge));
+    places.sort(&mut readers);
+    let mut n_taking = readers.iter().filter(|&&(user, input)| takes(work, user, input)).count();
+    let mut shared = None;
+    for (user, input) in readers {
+        let own = usize::from(takes(work, user, input));
+        let is_placed = is_part || own > 0;
+        if !(is_placed && n_taking > own || own > 0 && is_part) {
+            continue;
+        }
+        // Readers that do not define memory share one copy.
+        match shared.filter(|_| own == 0) {
+            Some(copied) => work.set_input(user, input, copied),
+            None => {
+                let copied = copy(work, user, input, edge);
+                shared = if own == 0 { Some(copied) } else { shared };
+            }
+        }
+        n_taking -= own;
+    }
+}
+
+/// The order of edges: by the reading node's place in a walk from the last root.
+///
+/// Source: `Model::get_ordered_ops`, src/core/src/model.cpp, and `Graph::Replicate`, src/plugins/intel_cpu/src/graph.cpp.
+struct Places(Vec<usize>);
+
+impl Places {
+    fn of(work: &Work<'_>) -> Places {
+        let roots =
+            work.parameters().iter().chain(work.assigns().iter().rev()).chain(work.results().iter().rev());
+        let mut places = vec![usize::MAX; work.nodes.len()];
+        for (position, node) in work.walk(roots.copied()).into_iter().enumerate() {
+            places[node] = position;
+        }
+        Places(places)
+    }
+
+    fn sort(&self, readers: &mut [(usize, usize)]) {
+        readers.sort_unstable_by_key(|&(user, input)| (self.0.get(user).copied(), input));
+    }
+}
+
+/// The direction of every node.
+fn directions(work: &Work<'_>, order: &[usize], places: &Places) -> Vec<Direction> {
+    let mut directions = vec![Direction::Neither; work.nodes.len()];
+    for &node in order.iter() {
+        let of = &work.nodes[node];
+        directions[node] = match of.kind {
+            Kind::Gather | Kind::Split if of.is_view => Direction::Up,
+            Kind::Concat if of.is_view => Direction::Down,
+            Kind::MemoryOutput => Direction::Down,
+            _ if may_either(&of.kind) && !work.reads_const(node, 0) => Direction::Either,
+            _ => Direction::Neither,
+        };
+    }
+    for &node in order.iter() {
+        if directions[node] == Direction::Either {
+            directions[node] = Search { work, directions: &directions, places }.settled(node);
+        }
+    }
+    directions
+}
+
+/// The neighbors that determine a Reshape's direction.
+struct Search<'a, 'g> {
+    work: &'a Work<'g>,
+    directions: &'a [Direction],
+    places: &'a Places,
+}
+
+impl Search<'_, '_> {
+    fn settled(&self, reshape: usize) -> Direction {
+        let Some(read) = self.work.nodes[reshape].input(0) else { return Direction::Neither };
+        let above = before_reorders(self.work, read);
+        let siblings = || self.readers(above).into_iter().filter(move |&sibling| sibling != reshape);
+        let writer = self.directions[above.node()];
+        if !self.work.is_dynamic {
+            return if writer == Direction::Up { Direction::Up } else { Direction::Neither };
+        }
+        match writer {
+            Direction::Up => return Direction::Up,
+            Direction::Down if siblings().any(|sibling| self.directions[sibling] == Direction::Down) => {
+                return Direction::Up;
+            }
+            Direction::Down => return Direction::Down,
+            Direction::Neither | Direction::Either => {}
+        }
+        let (below, n_outputs) = self.below(reshape);
+        if below != Direction::Neither {
+            return below;
+        }
+        if matches!(self.work.nodes[above.node()].kind, Kind::Input | Kind::MemoryInput) {
+            return Direction::Up;
+        }
+        let is_contender = |&sibling: &usize| {
+            self.work.nodes[sibling].kind == Kind::Output
+                || matches!(self.directions[sibling], Direction::Down | Direction::Either)
+        };
+        match n_outputs + siblings().filter(is_contender).count() {
+            1 => Direction::Down,
+            _ => Direction::Up,
+        }
+    }
+
+    /// The first resolved direction below a Reshape, searched through other Reshapes, and the number of outputs passed.
+    fn below(&self, reshape: usize) -> (Direction, usize) {
+        let (mut node, mut n_outputs) = (reshape, 0);
+        'next: loop {
+            for reader in self.readers(Edge::of(node)) {
+                n_outputs += usize::from(self.work.nodes[reader].kind == Kind::Output);
+                match self.directions[reader] {
+                    Direction::Neither => {}
+                    Direction::Either => {
+                        node = reader;
+                        continue 'next;
+                    }
+                    settled => return (settled, 0),
+                }
+            }
+            return (Direction::Neither, n_outputs);
+        }
+    }
+
+    /// The readers of a value that can share its memory, in the order of edges. Reorders are looked through, because the
+    /// plugin inserts them later.
+    fn readers(&self, edge: Edge) -> Vec<usize> {
+        let mut readers: Vec<(usize, usize)> = Vec::new();
+        let mut pending = vec![edge];
+        while let Some(edge) = pending.pop() {
+            for &(user, input) in self.work.users(edge.node()) {
+                let of = &self.work.nodes[user];
+                if of.input(input) != Some(edge) {
+                    continue;
+                }
+                match of.kind {
+                    Kind::Reorder => pending.push(Edge::of(user)),
+                    _ if may_share(&of.kind, input) => readers.push((user, input)),
+                    _ => {}
+                }
+            }
+        }
+        self.places.sort(&mut readers);
+        readers.into_iter().map(|(user, _)| user).collect()
+    }
+}
+
+/// Whether a node can share the memory of an input: Reshape, Scatter*, Gather and Split only of the first.
+fn may_share(kind: &Kind, input: usize) -> bool {
+    input == 0 || !may_either(kind) && !matches!(kind, Kind::Gather | Kind::Split)
+}
+
+/// Whether a node can be in place in both directions.
+fn may_either(kind: &Kind) -> bool {
+    *kind == Kind::Reshape || overwrites(kind)
+}
+
+/// Whether a node in place changes the input.
+fn overwrites(kind: &Kind) -> bool {
+    matches!(kind, Kind::ScatterUpdate | Kind::ScatterElementsUpdate | Kind::ScatterNdUpdate)
+}
+
+fn before_reorders(work: &Work<'_>, mut edge: Edge) -> Edge {
+    while work.nodes[edge.node()].kind == Kind::Reorder
+        && let Some(read) = work.nodes[edge.node()].input(0)
+    {
+        edge = read;
+    }
+    edge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use crate::DType;
+    use crate::graph::Op;
+    use crate::graph::op::{AxisSpan, ReshapeZero, Scatter};
+    use crate::ids::TensorId;
+
+    const F32: DType = DType::F32;
+
+    fn softmax(net: &mut Net, name: &str, x: TensorId, dims: &[i64]) -> TensorId {
+        net.op(name, Op::Softmax(AxisSpan::LAST), &[x], F32, dims)
+    }
+
+    /// A Reshape of rows of eight into rows of `width`.
+    fn reshaped(net: &mut Net, name: &str, x: TensorId, width: i64) -> TensorId {
+        let pattern = net.ints(&format!("{name}_pattern"), &[2, -1, width]);
+        net.op(name, Op::Reshape(ReshapeZero::CopiesDim), &[x, pattern], F32, &[2, FREE, width])
+    }
+
+    /// The output of a Softmax, `[2, free, 8]`.
+    fn computed(net: &mut Net) -> TensorId {
+        let x = net.input("x", F32, &[2, FREE, 8]);
+        softmax(net, "computed", x, &[2, FREE, 8])
+    }
+
+    fn scattered(net: &mut Net, name: &str, x: TensorId) -> TensorId {
+        let index = net.weight(&format!("{name}_index"), DType::I32, &[2, 1, 1]);
+        let updates = net.weight(&format!("{name}_updates"), F32, &[2, 1, 1]);
+        let axis = net.int(&format!("{name}_axis"), 2);
+        net.op(name, Op::Scatter(Scatter::Elements), &[x, index, updates, axis], F32, &[2, FREE, 8])
+    }
+
+    /// The line behind each Reorder.
+    fn copied(net: Net) -> Vec<String> {
+        let lines = net.lines(DYNAMIC);
+        let behind = |pair: &[String]| pair[0].starts_with("Reorder").then(|| pair[1].clone());
+        lines.windows(2).filter_map(behind).collect()
+    }
+
+    #[test]
+    fn of_two_reshapes_of_a_value_the_last_gets_a_copy() {
+        let mut net = Net::new();
+        let x = computed(&mut net);
+        for width in [4, 2] {
+            let of = reshaped(&mut net, &format!("reshape{width}"), x, width);
+            let of = softmax(&mut net, &format!("softmax{width}"), of, &[2, FREE, width]);
+            net.result(&format!("result{width}"), of);
+        }
+        assert_eq!(copied(net), ["Reshape reshape2 f32"]);
+    }
+
+    #[test]
+    fn a_single_reshape_is_a_view() {
+        let mut net = Net::new();
+        let x = computed(&mut net);
+        let of = reshaped(&mut net, "reshape", x, 4);
+        let of = softmax(&mut net, "behind", of, &[2, FREE, 4]);
+        net.result("result", of);
+        let of = softmax(&mut net, "other", x, &[2, FREE, 8]);
+        net.result("other_result", of);
+        assert!(copied(net).is_empty());
+    }
+
+    #[test]
+    fn a_state_is_copied_where_a_reshape_shares_its_memory() {
+        let mut net = Net::new();
+        let x = net.input("x", F32, &[2, FREE, 8]);
+        let variable = net.variable("past", &[2, FREE, 8]);
+        let past = net.op("read", Op::ReadValue(variable), &[x], F32, &[2, FREE, 8]);
+        let all = net.op("join", Op::Concat { axis: 1 }, &[past, x], F32, &[2, FREE, 8]);
+        let of = reshaped(&mut net, "reshape", all, 4);
+        let of = softmax(&mut net, "softmax", of, &[2, FREE, 4]);
+        net.result("result", of);
+        net.op("assign", Op::Assign(variable), &[all], F32, &[2, FREE, 8]);
+        assert_eq!(copied(net), ["MemoryOutput assign "]);
+    }
+
+    #[test]
+    fn what_is_overwritten_before_its_last_read_is_copied() {
+        let of = |reads_later: bool| {
+            let mut net = Net::new();
+            let x = computed(&mut net);
+            let other = |net: &mut Net| {
+                let of = softmax(net, "other", x, &[2, FREE, 8]);
+                net.result("other_result", of);
+            };
+            if !reads_later {
+                other(&mut net);
+            }
+            let of = scattered(&mut net, "scatter", x);
+            let of = softmax(&mut net, "softmax", of, &[2, FREE, 8]);
+            net.result("result", of);
+            if reads_later {
+                other(&mut net);
+            }
+            copied(net)
+        };
+        assert_eq!(of(true), ["ScatterElementsUpdate scatter f32"]);
+        assert!(of(false).is_empty());
+    }
+
+    /// The Reorders of a part of a Split that a Concat reads twice and two nodes read as well, before or after it.
+    fn joined(is_last: bool) -> usize {
+        let mut net = Net::new();
+        let x = net.input("x", F32, &[2, FREE]);
+        let x = softmax(&mut net, "softmax", x, &[2, FREE]);
+        let axis = net.int("axis", 0);
+        let part: &[i64] = &[1, FREE];
+        let op = Op::Split { parts: 2, allow_uneven: false };
+        let parts = net.split("parts", op, &[x, axis], F32, &[part; 2]);
+        let join = |net: &mut Net| {
+            let joined = net.op("joined", Op::Concat { axis: 0 }, &[parts[0], parts[0]], F32, &[2, FREE]);
+            let out = softmax(net, "behind", joined, &[2, FREE]);
+            net.result("out", out);
+        };
+        if !is_last {
+            join(&mut net);
+        }
+        for name in ["first", "second"] {
+            let out = softmax(&mut net, name, parts[0], part);
+            net.result(name, out);
+        }
+        if is_last {
+            join(&mut net);
+        }
+        net.lines(DYNAMIC).iter().filter(|line| line.starts_with("Reorder")).count()
+    }
+
+    #[test]
+    fn each_input_of_a_concat_is_copied_and_other_readers_before_it_share_a_copy() {
+        assert_eq!((joined(true), joined(false)), (2, 3));
+    }
+}
