@@ -12,6 +12,7 @@ mod attention_dims;
 mod attention_subgraph;
 mod branches;
 mod broadcast;
+mod concat;
 mod constants;
 mod convolution;
 mod convolution_sum;

@@ -4,8 +4,8 @@
 
 use super::work::{Order, Pass, Rule};
 use super::{
-    attention_subgraph, branches, broadcast, constants, convolution, convolution_sum, dereshape, divide,
-    duplicates, einsum, eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state,
+    attention_subgraph, branches, broadcast, concat, constants, convolution, convolution_sum, dereshape,
+    divide, duplicates, einsum, eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state,
     last_token, leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_ranks,
     matmul_scale, matmul_transposes, moe, move_up, mvn, no_ops, order, pad, paged_attention, precision,
     product_scale, recurrent, reorder, reverse_channels, rms, rope, rope_forms, sdpa_state, shuffle_channels,
@@ -58,6 +58,7 @@ pub(super) const PASSES: &[Pass] = &[
         .when(|work| !low_precision::applies(work)),
     Pass::rule(&matmul_scale::RULE, Order::Model, &["linear-sequences"]),
     Pass::rules("no-ops", COMMON, no_ops::RULES, Order::Model, &["constants", "transpose-to-reshape"]),
+    Pass::rules("concats", COMMON, concat::RULES, Order::Model, &["no-ops"]),
     Pass::rule(&pad::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&shuffle_channels::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
