@@ -1,19 +1,29 @@
 //! Nodes that compute the same are one; the first in order keeps its name.
 //!
-//! Constants count by value, and stay nodes of their own.
+//! Constants are compared by value, or by their place in the file, and stay nodes of their own.
 //!
 //! Source: `SharedOpOptimization`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
 
 use super::work::{Edge, Work};
 use crate::DType;
-use crate::graph::Op;
-use crate::graph::Value;
+use crate::graph::op::{Constant, WeightRange};
+use crate::graph::{Op, Value};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::mem::{Discriminant, discriminant};
 
 /// The first constant of each value.
-type Constants = FxHashMap<(DType, SmallVec<[u64; 4]>, SmallVec<[i64; 4]>), usize>;
+type Constants = FxHashMap<(DType, SmallVec<[u64; 4]>, Content), usize>;
+
+/// What a constant holds.
+#[derive(PartialEq, Eq, Hash)]
+enum Content {
+    Elements(SmallVec<[i64; 4]>),
+    Stored(WeightRange),
+}
+
+/// Elements of a constant that is compared by value.
+const FEW: usize = 64;
 
 /// What equal nodes agree in before their attributes are compared.
 type Key = (Discriminant<Op>, SmallVec<[Option<Edge>; 4]>);
@@ -50,18 +60,22 @@ pub(super) fn merge(work: &mut Work<'_>) {
     }
 }
 
-/// The edge itself, or the first constant of the same small value.
+/// The edge itself, or the first constant of the same value.
 fn stands_for(work: &Work<'_>, edge: Edge, constants: &mut Constants) -> Edge {
     let node = &work.nodes[edge.node()];
-    let Some(value) = node.value.as_ref().filter(|value| node.is_const() && value.len() <= 16) else {
+    if !node.is_const() {
         return edge;
-    };
-    let elements = match value.as_ints() {
-        Some(ints) => ints.iter().copied().collect(),
-        None => Value::to_floats(value).iter().map(|value| value.to_bits() as i64).collect(),
+    }
+    let content = match (&node.value, &node.op) {
+        (Some(value), _) if value.len() <= FEW => Content::Elements(match value.as_ints() {
+            Some(ints) => ints.iter().copied().collect(),
+            None => Value::to_floats(value).iter().map(|value| value.to_bits() as i64).collect(),
+        }),
+        (_, Op::Constant(Constant { range: Some(range), .. })) => Content::Stored(*range),
+        _ => return edge,
     };
     let tensor = work.tensor(edge);
-    Edge::of(*constants.entry((tensor.dtype, tensor.sizes(), elements)).or_insert(edge.node()))
+    Edge::of(*constants.entry((tensor.dtype, tensor.sizes(), content)).or_insert(edge.node()))
 }
 
 #[cfg(test)]
@@ -79,6 +93,26 @@ mod tests {
         let out = net.op("sum", sum, &[first, second], f32, &dims);
         net.result("out", out);
         net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn constants_of_the_same_bytes_are_equal() {
+        let of = |offsets: [u64; 2]| {
+            let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 500]);
+            let x = net.input("x", f32, &dims);
+            let sums = offsets.map(|offset| {
+                let range = WeightRange { file: 0, offset, size: 2000 };
+                let op = Op::Constant(Constant { range: Some(range), value: None });
+                let divisor = net.op(&format!("divisor{offset}"), op, &[], f32, &[1, 500]);
+                let divide = Op::Binary(Binary::Divide, Broadcast::Numpy);
+                let part = net.op("part", divide, &[x, divisor], f32, &dims);
+                net.op("cos", Op::Unary(Unary::Cos), &[part], f32, &dims)
+            });
+            let out = net.op("sum", Op::Binary(Binary::Add, Broadcast::Numpy), &sums, f32, &dims);
+            net.result("out", out);
+            net.lines(DYNAMIC).iter().filter(|line| line.starts_with("Math")).count()
+        };
+        assert_eq!((of([0, 0]), of([0, 2000])), (1, 2));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!   has no i64.
 //! * Of Unsqueeze, Squeeze and Reshape on top of each other the last is left, reading what the first read: an Unsqueeze
 //!   or Squeeze with at most one free dim always; a Reshape that alone reads the other, if no dim but the first is free
-//!   before and behind it, or if both patterns are constant and copy no dim.
+//!   before and behind it, or if both patterns name every dim.
 //! * A Reshape, Broadcast, Tile, Pad, Slice, Transpose or Gather that changes nothing is gone; a Gather of the only
 //!   element of a known dim is a Reshape.
 //! * Of two Transposes on top of each other one is left, or none.
@@ -166,10 +166,16 @@ fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     let may_merge = if is_squeeze {
         !after.is_empty() && n_free < 2 || both_unsqueeze || is_plain(first) && is_plain(node)
     } else {
-        is_only && (is_settled || is_plain(first) && is_plain(node))
+        is_only && (is_settled || is_explicit(work, first) && is_explicit(work, node))
     };
     let source = work.nodes[first].input(0).filter(|_| may_merge)?;
-    if work.tensor(source).dims == *after && n_free == 0 {
+    let is_back = match &work.tensor(source).dims[..] {
+        [first, rest @ ..] if is_settled && first.is_free() => {
+            after.get(1..) == Some(rest) && after[0].is_free()
+        }
+        dims => n_free == 0 && *dims == after[..],
+    };
+    if is_back {
         return pass(work, node, source);
     }
     let dims: Vec<i64> = after.iter().map(|dim| if dim.is_free() { -1 } else { dim.size() as i64 }).collect();
@@ -178,6 +184,12 @@ fn reshape(work: &Work<'_>, node: usize, input: Edge) -> Option<Patch> {
     patch.change(node, |node| node.op = Op::Reshape(ReshapeZero::IsZero));
     patch.set_inputs(node, [source, pattern]);
     Some(patch)
+}
+
+/// Whether a Reshape's pattern says every dim, none of them -1 or 0.
+fn is_explicit(work: &Work<'_>, reshape: usize) -> bool {
+    matches!(work.nodes[reshape].op, Op::Reshape(_))
+        && work.ints(reshape, 1).is_some_and(|pattern| pattern.iter().all(|&dim| dim > 0))
 }
 
 /// What a Squeeze reads whose dims the Unsqueeze behind it puts back, or the other way round.
@@ -302,6 +314,28 @@ mod tests {
         };
         assert_eq!(make().lines(DYNAMIC), ["Reshape first f32", "Reshape second f32"]);
         assert_eq!(make().lines(STATIC), ["Reshape second f32"]);
+    }
+
+    /// A Reshape of `[free, 16, 8]` to `first` and one of that to `second`.
+    fn reshaped_twice(first: &[i64], second: &[i64]) -> Vec<String> {
+        let mut net = Net::new();
+        let mut x = net.input("x", DType::F32, &[FREE, 16, 8]);
+        for (name, dims) in [("first", first), ("second", second)] {
+            let pattern = net.ints(&format!("{name}_pattern"), dims);
+            x = net.op(name, Op::Reshape(ReshapeZero::IsZero), &[x, pattern], DType::F32, dims);
+        }
+        let softmax = Op::Softmax(crate::graph::op::AxisSpan::LAST);
+        let out = net.op("softmax", softmax, &[x], DType::F32, second);
+        net.result("out", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn a_reshape_of_a_reshape_stays_where_a_dim_but_the_first_is_free() {
+        let both = ["Reshape first f32", "Reshape second f32", "Softmax softmax f32"];
+        assert_eq!(reshaped_twice(&[FREE, 8], &[FREE, 4]), ["Reshape second f32", "Softmax softmax f32"]);
+        assert_eq!(reshaped_twice(&[1, FREE, 8], &[FREE, 8]), both);
+        assert_eq!(reshaped_twice(&[FREE, 8], &[FREE, 16, 8]), ["Softmax softmax f32"]);
     }
 
     #[test]

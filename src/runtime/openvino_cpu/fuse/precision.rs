@@ -2,8 +2,9 @@
 //!
 //! With bf16, from every Result upwards until a matrix product, a convolution, an attention or an Interpolate, tensors
 //! stay f32; so do what feeds a rotation's cos and sin, what it takes a length of (upwards as from a Result), states of attention
-//! and what initialises them, what repeats a constant, a Reduce without post-operations that accumulates in its output (not that
-//! of a maximum), and constants. Trigonometry and logarithms compute in f32 alone. All other floats are bf16.
+//! and what initialises them, what repeats a constant, the product of a constant and weights, a Reduce without
+//! post-operations that accumulates in its output (not that of a maximum), and constants. Trigonometry and logarithms
+//! compute in f32 alone. All other floats are bf16.
 //!
 //! Source: `EnforceInferencePrecision`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
 
@@ -56,7 +57,7 @@ fn is_f32(work: &Work<'_>, node: usize) -> bool {
             work.reads_const(node, 0) && reads_f32()
         }
         Kind::Reshape | Kind::Transpose => work.reads_const(node, 0),
-        Kind::FullyConnected => is_f32_head(work, node),
+        Kind::FullyConnected => is_f32_head(work, node) || work.reads_const(node, 0) && reads_f32(),
         // A choice of one element needs no wider accumulator.
         Kind::Reduce => {
             of.n_fused == 0 && !matches!(of.op, Op::Reduce { kind: Reduce::Max | Reduce::Min, .. })
@@ -238,6 +239,23 @@ mod tests {
         let lines = net.lines(BF16);
         let types = ["before", "product", "behind"].map(|name| of(&lines, name).unwrap());
         assert_eq!(types, ["bf16", "bf16", "f32"], "{lines:?}");
+    }
+
+    #[test]
+    fn the_product_of_a_constant_and_weights_stays_f32() {
+        let mut net = Net::new();
+        let table = net.weight("table", DType::F32, &[16, 8]);
+        let weight = net.weight("table_weight", DType::F16, &[8, 8]);
+        let weight = net.op("widened", Op::Convert { to: DType::F32 }, &[weight], DType::F32, &[8, 8]);
+        let op = || Op::MatMul { transpose_a: false, transpose_b: true };
+        let table = net.op("positions", op(), &[table, weight], DType::F32, &[16, 8]);
+        let x = net.input("x", DType::F32, &[FREE, 8]);
+        let x = softmax(&mut net, "before", x);
+        let x = net.op("scores", op(), &[x, table], DType::F32, &[FREE, 16]);
+        net.result("out", x);
+        let lines = net.lines(BF16);
+        let types = ["positions", "before", "scores"].map(|name| of(&lines, name).unwrap());
+        assert_eq!(types, ["f32", "bf16", "bf16"], "{lines:?}");
     }
 
     #[test]
