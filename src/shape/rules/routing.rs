@@ -6,7 +6,7 @@
 //! Source: transformers 4.57, `MixtralSparseMoeBlock.forward` (`expert_mask`), as exported to OpenVINO and ONNX.
 
 use crate::graph::Op;
-use crate::ids::TensorId;
+use crate::ids::{NodeId, TensorId};
 use crate::shape::context::{Context, RuleError, normalize_axis};
 use smallvec::SmallVec;
 
@@ -50,6 +50,48 @@ pub(super) fn lengths_depend_on_data(context: &Context<'_>) -> bool {
     let is_constant = |tensor: TensorId| matches!(graph.node(graph.tensor(tensor).node).op, Op::Constant(_));
     let is_declared = |tensor: TensorId| graph.tensor(tensor).shape.as_known().is_some();
     is_unknown && !source.is_some_and(is_constant) && !graph.outputs(context.node()).any(is_declared)
+}
+
+/// The upper bound of the rows of a Concat along `axis`, if its inputs are computed row by row from slices of one tensor
+/// and each slice starts where the previous one stops: the rows of that tensor.
+///
+/// Source: transformers 4.57, `GraniteMoeParallelExperts.forward` (`inputs.split(expert_size)`), as exported to OpenVINO.
+pub(super) fn most_of_parts(context: &Context<'_>, axis: usize) -> Option<u64> {
+    if context.is_exact() || context.n_inputs() < 2 {
+        return None;
+    }
+    let graph = context.graph();
+    let mut last: Option<(TensorId, TensorId)> = None;
+    for index in 0..context.n_inputs() {
+        let of_rows = |op: &Op| matches!(op, Op::MatMul { transpose_a: false, .. }) && axis == 0;
+        let part = source(context, graph.input(context.node(), index)?, of_rows)?;
+        let slice = graph.tensor(part).node;
+        if !matches!(graph.node(slice).op, Op::Slice) || !is_slice_along(context, slice, axis) {
+            return None;
+        }
+        let [data, start, stop] = [0, 1, 2].map(|input| graph.input(slice, input));
+        let bound = |tensor: TensorId| {
+            source(context, tensor, |op| matches!(op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze))
+        };
+        let (data, start, stop) = (data?, bound(start?)?, bound(stop?)?);
+        if last.is_some_and(|last| last != (data, start)) {
+            return None;
+        }
+        last = Some((data, stop));
+    }
+    let whole = context.tensor(last?.0).dims.as_deref()?;
+    whole.get(axis).copied()
+}
+
+/// Whether a Slice has that one axis and step 1.
+fn is_slice_along(context: &Context<'_>, slice: NodeId, axis: usize) -> bool {
+    let graph = context.graph();
+    let ints = |input: usize| {
+        graph
+            .input(slice, input)
+            .and_then(|tensor| context.tensor(tensor).value.as_ref()?.as_ints().map(<[i64]>::to_vec))
+    };
+    ints(3).as_deref() == Some(&[1]) && ints(4) == i64::try_from(axis).ok().map(|axis| vec![axis])
 }
 
 /// Follows a tensor up through conversions and `moves`.
@@ -113,6 +155,44 @@ mod tests {
         let shapes = infer_graph(&graph, &Start { parameters, ..Start::default() }, options).unwrap();
         assert!(!shapes.lacks_least());
         shapes.tensor(found).dims.as_deref().unwrap()[1]
+    }
+
+    /// Rows of a Concat of two products of slices of 12 rows, between bounds that are inputs.
+    fn joined(slices: [[usize; 2]; 2], data_sizes: DataSizes) -> u64 {
+        let mut builder = Builder::new("test".as_ref(), Format::OpenVino);
+        let mut parameter = |dtype: DType| {
+            let node = builder.node(NodeSpec { op: Op::Parameter, name: "input", ..NodeSpec::default() });
+            builder.output(node, TensorSpec { dtype, ..TensorSpec::default() })
+        };
+        let [data, weight] = [(); 2].map(|()| parameter(DType::F32));
+        let bounds = [(); 4].map(|()| parameter(DType::I64));
+        let [one, zero] =
+            [1, 0].map(|value| builder.constant("constant", DType::I64, &[1], Value::ints([value])));
+        let mut node = |op: Op, inputs: &[TensorId]| {
+            let node = builder.node(NodeSpec { op, name: "node", ..NodeSpec::default() });
+            let output = builder.output(node, TensorSpec::default());
+            builder.connect(node, &inputs.iter().copied().map(Some).collect::<Vec<_>>());
+            output
+        };
+        let parts = slices.map(|[start, stop]| {
+            let part = node(Op::Slice, &[data, bounds[start], bounds[stop], one, zero]);
+            node(Op::MatMul { transpose_a: false, transpose_b: false }, &[part, weight])
+        });
+        let all = node(Op::Concat { axis: 0 }, &parts);
+        let graph = builder.finish().unwrap();
+        let mut parameters =
+            vec![TensorInfo::known(DType::F32, [12, 8]), TensorInfo::known(DType::F32, [8, 4])];
+        parameters.extend([(); 4].map(|()| TensorInfo::known(DType::I64, [1])));
+        let options = Options { data_sizes, ..Options::default() };
+        let shapes = infer_graph(&graph, &Start { parameters, ..Start::default() }, options).unwrap();
+        shapes.tensor(all).dims.as_deref().unwrap()[0]
+    }
+
+    #[test]
+    fn adjacent_slices_are_at_most_the_whole() {
+        assert_eq!(joined([[0, 1], [1, 2]], DataSizes::Most), 12);
+        assert_eq!(joined([[0, 1], [2, 3]], DataSizes::Most), 24);
+        assert_eq!(joined([[0, 1], [1, 2]], DataSizes::Least), 0);
     }
 
     #[test]

@@ -61,6 +61,11 @@ fn concat(axis: i64, context: &mut Context<'_>) -> RuleResult {
             }
         }
     }
+    if let Some(most) = routing::most_of_parts(context, axis)
+        && let Some(Dim::Known(sum)) = dims.get_mut(axis)
+    {
+        *sum = (*sum).min(most);
+    }
     let known: Option<Dims> = dims.iter().map(|dim| dim.known()).collect();
     let value = known.as_ref().and_then(|dims| joined_values(context, dims, axis));
     let is_line = dims.len() == 1;
@@ -283,6 +288,15 @@ fn cut(size: Dim, start: Edge, stop: Edge, step: i64, is_symbolic: bool) -> Rule
     Ok(Cut { start: start.max(0), step, length: Dim::Known(length) })
 }
 
+/// [`cut`], of length 0 at least where a bound depends on data.
+fn kept(size: Dim, start: Edge, stop: Edge, step: i64, context: &mut Context<'_>) -> RuleResult<Cut> {
+    let cut = cut(size, start, stop, step, context.is_symbolic())?;
+    match (start == Edge::Anywhere || stop == Edge::Anywhere, cut.length) {
+        (true, Dim::Known(most)) => Ok(Cut { length: Dim::Known(context.of_data(0, most)), ..cut }),
+        _ => Ok(cut),
+    }
+}
+
 /// The bounds in input `index`, one per spelt-out dim; [`Edge::Anywhere`] where they are unknown.
 fn edges(context: &mut Context<'_>, index: usize, count: usize) -> RuleResult<SmallVec<[Edge; 6]>> {
     let is_bound = context.input(index)?.value.as_ref().is_some_and(|value| value.is_upper_bound);
@@ -301,8 +315,9 @@ fn edges(context: &mut Context<'_>, index: usize, count: usize) -> RuleResult<Sm
             };
             context.integers(index)?.into_iter().map(edge).collect()
         }
+        // `kept` determines the least length.
         Err(RuleError::UnknownValue(_)) => {
-            context.depends_on_data();
+            context.of_data(0, 0);
             SmallVec::from_elem(Edge::Anywhere, count)
         }
         Err(error) => return Err(error),
@@ -346,7 +361,7 @@ fn slice(context: &mut Context<'_>) -> RuleResult {
     for (index, (&axis, (&start, &stop))) in axes.iter().zip(starts.iter().zip(&stops)).enumerate() {
         let step = steps.get(index).copied().unwrap_or(1);
         if let (Some(slot), Some(&size)) = (cuts.get_mut(axis), data.get(axis)) {
-            *slot = cut(size, start, stop, step, context.is_symbolic())?;
+            *slot = kept(size, start, stop, step, context)?;
         }
     }
     let dims = cuts.iter().map(|cut| cut.length).collect();
@@ -403,7 +418,7 @@ fn strided_slice(masks: &StridedSlice, context: &mut Context<'_>) -> RuleResult 
             continue;
         }
         let end = if is_set(&masks.end_mask, index) { Edge::Open } else { edge(&ends) };
-        let kept = cut(size, begin, end, strides.get(index).copied().unwrap_or(1), is_symbolic)?;
+        let kept = kept(size, begin, end, strides.get(index).copied().unwrap_or(1), context)?;
         dims.push(kept.length);
         cuts.push(kept);
     }

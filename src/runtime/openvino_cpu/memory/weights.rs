@@ -19,7 +19,7 @@
 //!
 //! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
 //! Static graphs, MLAS and the products of experts pack when compiling, dynamic graphs at the first inference. Products
-//! that compute a state inside a MemoryInput pack like all others.
+//! that compute a state inside a MemoryInput pack like all others. A product whose rows depend on data packs once it has rows.
 //!
 //! Source: OpenVINO 2026.4.1, heap blocks of 76 static and 120 dynamic runs; padding and selection in
 //! src/plugins/intel_cpu/src/nodes/executors.
@@ -55,10 +55,10 @@ pub(super) fn packed(
     for (step, node) in (0_u32..).zip(&graph.nodes) {
         let Some(&port) = node.inputs.get(1) else { continue };
         let (Some(weight), Some(data)) = (graph.output(port), graph.input(node, 0)) else { continue };
-        if constants.get(port.step as usize) != Some(&true) || !seen.insert(port) {
+        let product = Product { graph, node, weight, data, is_language_model, machine };
+        if constants.get(port.step as usize) != Some(&true) || product.is_idle() || !seen.insert(port) {
             continue;
         }
-        let product = Product { graph, node, weight, data, is_language_model, machine };
         let is_low = int8::is_low(graph, node);
         let ((bytes, known), at_compile) = match node.kind {
             Kind::FullyConnected if is_low => ((int8::packed(data, weight, machine), Known::Exact), false),
@@ -269,6 +269,13 @@ impl Product<'_> {
         made.map_or_else(|| product([n_k[0], n_k[1], 4]), |made| made.weights)
     }
 
+    /// Whether no rows ever arrive: an expert without tokens, which is not executed.
+    ///
+    /// Source: `Node::updateDynamicParams`, OpenVINO 2026.4, src/plugins/intel_cpu/src/node.cpp.
+    fn is_idle(&self) -> bool {
+        self.graph.is_dynamic && self.node.depends_on_data && elements(self.data) == 0 && !self.is_mlas()
+    }
+
     /// Whether MLAS multiplies.
     fn is_mlas(&self) -> bool {
         let has_post_op = self.node.originals.len() > 1;
@@ -376,6 +383,22 @@ mod tests {
         };
         assert_eq!(experts(DType::F16), 2_097_152);
         assert_eq!(experts(DType::I4), 524_288);
+    }
+
+    #[test]
+    fn an_expert_without_tokens_packs_nothing() {
+        let held = |depends_on_data, rows| {
+            let data = output(DType::F32, &[rows, 512]);
+            let product = node(Kind::FullyConnected, data.clone(), &[0, 1]);
+            let nodes = vec![
+                node(Kind::Input, data, &[]),
+                node(Kind::Const, output(DType::F16, &[512, 512]), &[]),
+                ExecutedNode { depends_on_data, ..product },
+            ];
+            let graph = ExecutionGraph { nodes, is_dynamic: true, ..ExecutionGraph::default() };
+            packed(&graph, &graph.constants(), &OpenvinoCpu::default(), &Convolutions::default()).len()
+        };
+        assert_eq!((held(true, 0), held(true, 3)), (0, held(false, 3)));
     }
 
     #[test]
