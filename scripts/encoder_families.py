@@ -18,16 +18,28 @@ def transformers(config, model, inputs, **options):
 
 
 def rt_detr():
+    import torch
     import transformers
 
     backbone = transformers.RTDetrResNetConfig(embedding_size=32, hidden_sizes=[64, 128, 256, 512], depths=[1, 1, 1, 1],
-                                               layer_type="basic", out_features=["stage2", "stage3", "stage4"])
+                                               layer_type="bottleneck", out_features=["stage2", "stage3", "stage4"])
     config = transformers.RTDetrConfig(
         backbone_config=backbone, encoder_in_channels=[128, 256, 512], encoder_hidden_dim=128, encoder_ffn_dim=256,
         d_model=128, decoder_in_channels=[128, 128, 128], decoder_ffn_dim=256, decoder_layers=2, num_queries=50,
         feat_strides=[8, 16, 32], anchor_image_size=[256, 256],
     )
-    return transformers.RTDetrForObjectDetection(config)
+    network = transformers.RTDetrForObjectDetection(config)
+
+    class Boxes(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, pixel_values):
+            found = self.network(pixel_values)
+            return found.logits, found.pred_boxes
+
+    return Boxes()
 
 
 def mask2former():

@@ -82,6 +82,7 @@ FAMILIES = {
     "olmo2": ("Olmo2Config", LLAMA),
     "granite": ("GraniteConfig", LLAMA | dict(embedding_multiplier=12.0, logits_scaling=8.0, residual_multiplier=0.22,
                                               attention_multiplier=0.015625)),
+    "granite-moe": ("GraniteMoeConfig", LLAMA | dict(num_local_experts=4, num_experts_per_tok=2)),
     "starcoder2": ("Starcoder2Config", LLAMA | dict(sliding_window=256)),
     "cohere": ("CohereConfig", LLAMA | dict(logit_scale=0.0625)),
     "smollm3": ("SmolLM3Config", LLAMA),
