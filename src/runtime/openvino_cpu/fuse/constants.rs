@@ -2,11 +2,12 @@
 //!
 //! * A node that reads constants alone. Not folded: a widening Convert of quantised weights, and one of f16 that feeds
 //!   a MatMul or a Gather's table; both are taken in with the weight later, and a MatMul of such a weight runs.
-//! * ShapeOf of known dims, and what picks known elements of one, or of a list that is joined of numbers, where inference asks for
-//!   them; of a Split of one, the outputs that are known.
+//! * ShapeOf of known dims, and a Gather of [`known_elements`] where inference asks for them; of a Split, the outputs that are
+//!   known.
 //!
 //! Source: `ConstantFolding` and `keep_const_precision`, OpenVINO 2026.4, src/core/src/pass/constant_folding.cpp.
 
+use super::known_elements;
 use super::work::{Build, Dim, Edge, Node, Patch, Rule, Work};
 use crate::DType;
 use crate::graph::op::Constant;
@@ -24,7 +25,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn fold(work: &Work<'_>, node: usize) -> Option<Patch> {
-    if let Some(patch) = split_shape(work, node) {
+    if let Some(patch) = split_list(work, node) {
         return Some(patch);
     }
     let value = match known(work, node) {
@@ -77,18 +78,20 @@ fn make(work: &Work<'_>, node: usize, port: usize, value: Option<Value>, patch: 
     }
 }
 
-/// Folds those outputs of a Split into single dims whose dim was known when the model was compiled.
-fn split_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
-    let shape = work.producer(node, 0).filter(|_| matches!(work.nodes[node].op, Op::Split { .. }))?;
-    let Op::ShapeOf { .. } = work.nodes[shape].op else { return None };
-    let dims = &work.tensor(work.nodes[shape].input(0)?).dims;
-    let is_known = dims.iter().any(|dim| !dim.is_free()) && work.is_asked(node);
-    if dims.len() != work.nodes[node].outputs.len() || !is_known {
+/// Folds those outputs of a Split whose elements are known when the model is compiled.
+fn split_list(work: &Work<'_>, node: usize) -> Option<Patch> {
+    if !matches!(work.nodes[node].op, Op::Split { .. }) || !work.is_asked(node) {
+        return None;
+    }
+    let ports = 0..work.nodes[node].outputs.len();
+    let known = ports.filter_map(|port| Some((port, known_output(work, Edge::new(node, port))?)));
+    let known: SmallVec<[(usize, Value); 4]> = known.collect();
+    if known.is_empty() {
         return None;
     }
     let mut patch = Patch::new(work);
-    for (port, size) in dims.iter().enumerate().filter_map(|(port, dim)| Some((port, dim.known()?))) {
-        make(work, node, port, Some(Value::ints([size as i64])), &mut patch);
+    for (port, value) in known {
+        make(work, node, port, Some(value), &mut patch);
     }
     Some(patch)
 }
@@ -154,49 +157,19 @@ fn reaches_convolution(work: &Work<'_>, mut node: usize) -> bool {
     false
 }
 
-/// The value of a ShapeOf, or of a Gather or slice of one, whose dims were known when the model was compiled.
+/// The value of an output whose elements are all known: of a ShapeOf, or of a Gather where inference asks for it.
 fn known(work: &Work<'_>, node: usize) -> Option<Value> {
-    match work.nodes[node].op {
-        Op::ShapeOf { .. } => {
-            let dims = &work.tensor(work.nodes[node].input(0)?).dims;
-            let sizes = dims.iter().map(|dim| Some(dim.known()? as i64));
-            Some(Value::ints(sizes.collect::<Option<Vec<_>>>()?))
-        }
-        Op::Gather { batch_dims: 0 } if work.is_asked(node) => {
-            let source = work.producer(node, 0)?;
-            if matches!(work.nodes[source].op, Op::Concat { .. }) {
-                return known_part(work, node, source);
-            }
-            if !matches!(work.nodes[source].op, Op::ShapeOf { .. }) {
-                return None;
-            }
-            let dims = &work.tensor(work.nodes[source].input(0)?).dims;
-            let picked = work.ints(node, 1)?.iter().map(|&index| {
-                let index = if index < 0 { index + dims.len() as i64 } else { index };
-                let dim = dims.get(usize::try_from(index).ok()?)?;
-                Some(dim.known()? as i64)
-            });
-            Some(Value::ints(picked.collect::<Option<Vec<_>>>()?))
-        }
-        _ => None,
-    }
+    let is_followed = match work.nodes[node].op {
+        Op::ShapeOf { .. } => true,
+        Op::Gather { batch_dims: 0 } => work.is_asked(node),
+        _ => false,
+    };
+    if is_followed { known_output(work, Edge::of(node)) } else { None }
 }
 
-/// The number that a Gather picks from a list that is joined of constants and others.
-fn known_part(work: &Work<'_>, gather: usize, concat: usize) -> Option<Value> {
-    let &[index] = work.ints(gather, 1)? else { return None };
-    let list = work.nodes[concat].outputs.first().filter(|list| list.dims.len() == 1)?;
-    let index = if index < 0 { index.checked_add(i64::try_from(list.elements()).ok()?)? } else { index };
-    let mut index = u64::try_from(index).ok()?;
-    for (input, edge) in work.nodes[concat].inputs().iter().enumerate() {
-        let length = work.tensor((*edge)?).elements();
-        if index < length {
-            let picked = work.ints(concat, input)?.get(usize::try_from(index).ok()?).copied()?;
-            return Some(Value::ints([picked]));
-        }
-        index -= length;
-    }
-    None
+fn known_output(work: &Work<'_>, edge: Edge) -> Option<Value> {
+    let elements: Option<Vec<i64>> = known_elements::of(work, edge)?.into_iter().collect();
+    Some(Value::ints(elements?))
 }
 
 #[cfg(test)]

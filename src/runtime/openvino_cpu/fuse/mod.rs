@@ -32,6 +32,7 @@ mod group_norm;
 mod in_place;
 mod initial_state;
 mod kind;
+mod known_elements;
 mod last_token;
 mod layout;
 mod leaky_relu;

@@ -1,6 +1,6 @@
 //! Element-wise nodes move above what only moves data.
 //!
-//! An activation (not Swish, and no LogicalNot) with one reader, or arithmetic with one constant number on the right, moves above the
+//! An activation (not Swish, LogicalNot or BitwiseNot) with one reader, or arithmetic with one constant number on the right, moves above the
 //! Reshapes, Transposes and Gathers that feed it, if nothing else reads any of them. It gets a made-up name; those that move data
 //! keep theirs, but for what the model returns, which has the element-wise node's (`replace_output_update_name`).
 //!
@@ -76,7 +76,7 @@ fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
     };
     match work.nodes[node].op {
         Op::Unary(unary) => {
-            let stays = matches!(unary, Unary::Swish | Unary::LogicalNot);
+            let stays = matches!(unary, Unary::Swish | Unary::LogicalNot | Unary::BitwiseNot);
             (!stays && work.nodes[node].inputs().len() == 1).then_some(0)
         }
         Op::Binary(kind, _) if !kind.is_boolean() && is_number(1) => {
@@ -140,7 +140,9 @@ mod tests {
     fn swish_and_what_others_read_stay() {
         let stays = |name: &str| ["Transpose transpose f32".to_owned(), format!("Eltwise {name} f32")];
         assert_eq!(behind_transpose(Unary::Swish, false), stays("unary"));
-        assert!(behind_transpose(Unary::LogicalNot, false)[1].starts_with("Eltwise unary"));
+        for unary in [Unary::LogicalNot, Unary::BitwiseNot] {
+            assert!(behind_transpose(unary, false)[1].starts_with("Eltwise unary"));
+        }
         assert_eq!(behind_transpose(Unary::Gelu, true), stays("unary"));
     }
 

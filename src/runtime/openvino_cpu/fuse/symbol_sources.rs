@@ -12,6 +12,7 @@
 //! src/common/transformations/src/transformations/symbolic_transformations/symbol_optimization.cpp.
 
 use super::asked;
+use super::known_elements;
 use super::work::{Build, Dim, Edge, FreeDims, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
@@ -62,7 +63,8 @@ pub(super) fn share(work: &mut Work<'_>) {
             }
         }
         save_births(work, node, &inputs, &facts, &mut births);
-        if work.nodes[node].outputs.len() == 1 {
+        // A list that inference does not ask for has no symbols.
+        if work.nodes[node].outputs.len() == 1 && work.is_asked(node) {
             let edge = Edge::of(node);
             let elements = facts.integers(work, edge);
             if let Some(elements) = elements.filter(|elements| is_list_of_symbols(elements)) {
@@ -93,7 +95,8 @@ fn settle_reshape(work: &mut Work<'_>, node: usize, facts: &FreeDims) {
         return;
     }
     let Some(data) = work.nodes[node].input(0) else { return };
-    let given = work.nodes[node].input(1).and_then(|edge| facts.integers(work, edge));
+    let given = work.nodes[node].input(1).filter(|&edge| known_elements::has_bounds(work, edge));
+    let given = given.and_then(|edge| facts.integers(work, edge));
     let given = |axis: usize| match given.as_ref().and_then(|elements| elements.get(axis)) {
         Some(&Element::Known(size)) if size > 0 => Some(size),
         _ => None,
