@@ -93,16 +93,25 @@ FAMILIES = {
     "persimmon": ("PersimmonConfig", {k: v for k, v in LLAMA.items() if "key" not in k}),
     "biogpt": ("BioGptConfig", dict(hidden_size=512, num_attention_heads=8, intermediate_size=2048, vocab_size=8192)),
     "xglm": ("XGLMConfig", dict(d_model=512, attention_heads=8, ffn_dim=2048, vocab_size=8192), "num_layers"),
+    "gpt-bigcode": ("GPTBigCodeConfig", GPT | dict(n_positions=1024, multi_query=True), "n_layer"),
+    "dbrx": ("DbrxConfig", dict(d_model=512, n_heads=8, vocab_size=8192, attn_config=dict(kv_n_heads=2, clip_qkv=8.0),
+                                ffn_config=dict(ffn_hidden_size=512, moe_num_experts=4, moe_top_k=2)), "n_layers"),
+    "llama4": ("Llama4TextConfig", LLAMA | dict(head_dim=64, num_local_experts=4, num_experts_per_tok=1,
+                                                intermediate_size_mlp=1024, attention_chunk_size=2048)),
+    "lfm2": ("Lfm2Config", LLAMA),
     "mamba": ("MambaConfig", dict(hidden_size=512, vocab_size=8192)),
+    "falcon-mamba": ("FalconMambaConfig", dict(hidden_size=512, vocab_size=8192)),
     "marian": ("MarianConfig", SEQ | dict(max_position_embeddings=512)),
     "bart": ("BartConfig", SEQ),
     "m2m": ("M2M100Config", SEQ),
     "pegasus": ("PegasusConfig", SEQ | dict(max_position_embeddings=512)),
+    "mbart": ("MBartConfig", SEQ),
+    "blenderbot-small": ("BlenderbotSmallConfig", SEQ),
     "whisper": ("WhisperConfig", dict(d_model=384, encoder_ffn_dim=1536, decoder_ffn_dim=1536, encoder_attention_heads=6,
                                       decoder_attention_heads=6, vocab_size=8192, pad_token_id=0, bos_token_id=1,
                                       eos_token_id=2, decoder_start_token_id=1, begin_suppress_tokens=None)),
 }
-SEQ2SEQ = ("marian", "bart", "m2m", "pegasus")
+SEQ2SEQ = ("marian", "bart", "m2m", "pegasus", "mbart", "blenderbot-small")
 
 
 def main():
@@ -147,6 +156,9 @@ def export(family, layers, folder):
         values = values | dict(encoder_layers=layers, decoder_layers=layers)
     elif family == "gpt-neo":
         values = values | dict(num_layers=2)
+    elif family == "lfm2":
+        kinds = ["full_attention" if layer == 1 else "conv" for layer in range(layers)]
+        values = values | dict(num_hidden_layers=layers, layer_types=kinds)
     else:
         values = values | {(word or ["num_hidden_layers"])[0]: layers}
     config = getattr(transformers, kind)(**values)
