@@ -14,38 +14,39 @@
 use crate::graph::Op;
 use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind};
 use crate::shape::context::{Context, RuleResult, dim, mismatch, text};
+use crate::shape::dim::Dim;
 
 pub(super) fn infer(op: &Op, context: &mut Context<'_>) -> RuleResult {
     let Op::Recurrent(spec) = op else { return Err(mismatch!("not a recurrent operator")) };
-    let data = context.dims(0)?;
+    let data = context.shape(0)?;
     let hidden = positive(spec.hidden_size, "hidden_size")?;
     let directions = positive(spec.directions, "the number of directions")?;
     if spec.form == RecurrentForm::OpenVino && context.has(1) {
-        check_state(context.dims(1)?, hidden)?;
+        check_state(&context.shape(1)?, hidden)?;
     }
     let dtype = context.dtype(0);
     let n_states = if spec.kind == RecurrentKind::Lstm { 2 } else { 1 };
-    let state: &[u64] = match (data, sequence_form(spec)) {
+    let state: &[Dim] = match (&data[..], sequence_form(spec)) {
         (&[batch, _], None) => &[batch, hidden],
         (&[batch, steps, _], Some(RecurrentForm::OpenVino)) => {
-            context.emit(dtype, [batch, directions, steps, hidden]);
+            context.emit_shape(dtype, [batch, directions, steps, hidden]);
             &[batch, directions, hidden]
         }
         (&[steps, batch, _], Some(RecurrentForm::Onnx { batch_first: false })) => {
-            context.emit(dtype, [steps, directions, batch, hidden]);
+            context.emit_shape(dtype, [steps, directions, batch, hidden]);
             &[directions, batch, hidden]
         }
         (&[batch, steps, _], Some(RecurrentForm::Onnx { batch_first: true })) => {
-            context.emit(dtype, [batch, steps, directions, hidden]);
+            context.emit_shape(dtype, [batch, steps, directions, hidden]);
             &[batch, directions, hidden]
         }
         (_, form) => {
             let rank = if form.is_none() { 2 } else { 3 };
-            return Err(mismatch!("data must have {rank} dims, and is {}", text(data)));
+            return Err(mismatch!("data must have {rank} dims, and is {}", text(&data)));
         }
     };
     for _ in 0..n_states {
-        context.emit(dtype, state.iter().copied());
+        context.emit_shape(dtype, state.iter().copied());
     }
     Ok(())
 }
@@ -55,17 +56,17 @@ fn sequence_form(spec: &Recurrent) -> Option<RecurrentForm> {
     spec.is_sequence.then_some(spec.form)
 }
 
-fn check_state(state: &[u64], hidden: u64) -> RuleResult {
+fn check_state(state: &[Dim], hidden: Dim) -> RuleResult {
     match state.last() {
-        Some(&last) if last == hidden => Ok(()),
+        Some(last) if !last.differs(hidden) => Ok(()),
         _ => Err(mismatch!("the state is {}, and hidden_size is {hidden}", text(state))),
     }
 }
 
-fn positive(value: i64, what: &str) -> RuleResult<u64> {
+fn positive(value: i64, what: &str) -> RuleResult<Dim> {
     match dim(value)? {
         0 => Err(mismatch!("{what} must be at least 1, and is 0")),
-        value => Ok(value),
+        value => Ok(Dim::Known(value)),
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::dim::Place;
 use super::work::{Edge, FreeDims, Work};
-use crate::graph::op::{Binary, BroadcastMode, ShapeClass};
+use crate::graph::op::{Binary, BroadcastMode, RecurrentForm, ShapeClass};
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::dim::{DimList, ElementList};
@@ -144,7 +144,7 @@ fn keeps_dim<'t>(
 ) -> bool {
     match op {
         Op::Parameter | Op::ReadValue(_) | Op::Unary(_) | Op::Convert { .. } | Op::ConvertLike => true,
-        Op::Dropout { .. } | Op::BatchNormalization { .. } => true,
+        Op::Dropout { .. } | Op::BatchNormalization { .. } | Op::FakeQuantize { .. } => true,
         Op::LayerNormalization(_) | Op::SimplifiedLayerNormalization(_) => true,
         Op::Binary(..) | Op::Select(_) | Op::MatMul { .. } | Op::Transpose => true,
         Op::Unsqueeze | Op::Squeeze { .. } | Op::Reshape(_) | Op::Concat { .. } => true,
@@ -174,6 +174,7 @@ fn keeps_dim<'t>(
         | Op::GlobalPool(_)
         | Op::Interpolate(_)
         | Op::AdaptivePool { .. } => axis == 0,
+        Op::Recurrent(spec) => spec.form == RecurrentForm::OpenVino,
         op => op.shape_class() == ShapeClass::SameAsInput,
     }
 }
@@ -194,7 +195,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
     use super::*;
     use crate::DType;
-    use crate::graph::op::{AxisSpan, Broadcast, Reduce};
+    use crate::graph::op::{AxisSpan, Broadcast, Recurrent, RecurrentKind, Reduce};
 
     const F32: DType = DType::F32;
 
@@ -284,6 +285,35 @@ mod tests {
             let own = facts.symbol(work, edge(work, x), 0);
             assert!(own.is_some());
             assert_ne!(facts.symbol(work, edge(work, parts[0]), 0), own);
+        });
+    }
+
+    #[test]
+    fn batches_and_steps_of_a_sequence_are_followed() {
+        let mut net = Net::new();
+        let x = net.input("x", F32, &[FREE, FREE, 8]);
+        let [low, high] = [0.0, 1.0].map(|limit| net.number("limit", limit));
+        let quantize = Op::FakeQuantize { broadcast: Broadcast::Numpy, levels: 256 };
+        let x = net.op("fq", quantize, &[x, low, high, low, high], F32, &[FREE, FREE, 8]);
+        let state = net.input("state", F32, &[FREE, 1, 4]);
+        let lengths = net.input("lengths", DType::I32, &[FREE]);
+        let weights = [8, 4].map(|columns| net.weight("weights", F32, &[1, 12, columns]));
+        let bias = net.weight("bias", F32, &[1, 12]);
+        let (kind, form) = (RecurrentKind::Gru, RecurrentForm::OpenVino);
+        let op = Op::Recurrent(Box::new(Recurrent {
+            kind,
+            is_sequence: true,
+            hidden_size: 4,
+            directions: 1,
+            form,
+        }));
+        let outputs: [&[i64]; 2] = [&[FREE, 1, FREE, 4], &[FREE, 1, 4]];
+        let made = net.split("gru", op, &[x, state, lengths, weights[0], weights[1], bias], F32, &outputs);
+        with(net, true, |work, facts| {
+            let symbol = |tensor, axis| facts.symbol(work, edge(work, tensor), axis);
+            assert!(symbol(x, 1).is_some());
+            assert_eq!([symbol(made[0], 0), symbol(made[0], 2)], [symbol(x, 0), symbol(x, 1)]);
+            assert_eq!(symbol(made[1], 0), symbol(x, 0));
         });
     }
 }
