@@ -63,7 +63,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     patch.set_inputs(node, found.iter().map(|data| data.data));
     let below = add(&mut patch, work, Edge::of(node), output, subtract, multiply);
     patch.change(node, move |node| node.outputs[0].dtype = dtype);
-    patch.replace_except(Edge::of(node), below.last, &[below.first]);
+    below.replace(work, &mut patch, Edge::of(node));
     Some(patch)
 }
 

@@ -6,6 +6,7 @@ use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast};
 use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A dequantization: `(data - zero point) * scale`.
@@ -111,6 +112,18 @@ pub(super) struct Below {
     pub first: usize,
     /// What it writes at last.
     pub last: Edge,
+}
+
+impl Below {
+    /// Makes every reader of `of` read what is dequantized, but for a ShapeOf.
+    ///
+    /// Source: `NetworkHelper::insertDequantizationAfter`, OpenVINO 2026.4.
+    pub(super) fn replace(&self, work: &Work<'_>, patch: &mut Patch, of: Edge) {
+        let users = work.users(of.node()).iter().map(|&(user, _)| user);
+        let shapes = users.filter(|&user| matches!(work.nodes[user].op, Op::ShapeOf { .. }));
+        let except: SmallVec<[usize; 4]> = shapes.chain([self.first]).collect();
+        patch.replace_except(of, self.last, &except);
+    }
 }
 
 /// Adds a Subtract, if there is one, and a Multiply behind `of`, each with its name and constant.

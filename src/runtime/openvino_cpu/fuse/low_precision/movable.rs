@@ -8,7 +8,7 @@
 //! | Reshape, Squeeze, Unsqueeze | the channels stay the second dim, whole or in equal parts |
 //! | Transpose | the first two dims stay |
 //! | Gather | of channels only by constant indices of one dim |
-//! | Slice, DepthToSpace, BatchToSpace, SpaceToBatch, Clamp, NormalizeL2 | never |
+//! | Broadcast, Slice, DepthToSpace, BatchToSpace, SpaceToBatch, Clamp, NormalizeL2 | never |
 //! | Reduce, MVN | the channels are kept |
 //! | Pad | reflections of other dims only |
 //! | others | always |
@@ -53,6 +53,7 @@ fn fits_channels(work: &Work<'_>, node: usize, data: &Dequantization) -> bool {
             is_of_others || work.reads_const(node, 1) && indices == 1
         }
         Op::Slice
+        | Op::Broadcast(_)
         | Op::DepthToSpace { .. }
         | Op::BatchToSpace
         | Op::SpaceToBatch

@@ -48,6 +48,7 @@ fn moved(op: &Op) -> Option<Moved> {
         | Op::SpaceToBatch
         | Op::Split { .. }
         | Op::VariadicSplit
+        | Op::Broadcast(_)
         | Op::Pad(..)
         | Op::Unary(Unary::Relu) => Some(Moved::Bytes),
         Op::Interpolate(spec) if spec.is_nearest => Some(Moved::Bytes),
@@ -92,7 +93,7 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
         } else {
             data.add_below(work, &mut patch, edge, tensor, constants, is_split)
         };
-        patch.replace_except(edge, below.last, &[below.first]);
+        below.replace(work, &mut patch, edge);
     }
     let dtype = if moved == Moved::Bytes { work.tensor(data.data).dtype } else { DType::F32 };
     if let (Op::Pad(..), Some(value)) = (&of.op, of.input(3).filter(|_| moved == Moved::Bytes)) {

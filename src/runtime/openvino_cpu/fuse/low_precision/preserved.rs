@@ -22,6 +22,7 @@ pub(super) fn is_preserved(work: &Work<'_>, node: usize) -> bool {
         op => matches!(
             op,
             Op::Concat { .. }
+                | Op::Broadcast(_)
                 | Op::DepthToSpace { .. }
                 | Op::Gather { .. }
                 | Op::Pad(..)

@@ -65,7 +65,7 @@ fn convolution(work: &Work<'_>, node: usize) -> Option<Patch> {
     let scale = constant(&mut patch, &dims, of.source);
     let name = patch.fresh_name("Multiply");
     let below = add(&mut patch, work, Edge::of(node), output, None, (name, scale));
-    patch.replace_except(Edge::of(node), below.last, &[below.first]);
+    below.replace(work, &mut patch, Edge::of(node));
     Some(patch)
 }
 
@@ -118,7 +118,7 @@ fn product(work: &Work<'_>, node: usize) -> Option<Patch> {
         if is_one { constant(&mut patch, &[], of.source) } else { constant(&mut patch, &dims, of.source) };
     let multiply = (named(&of.name, "DequantizationMultiply"), scale);
     let below = add(&mut patch, work, Edge::of(node), output, subtract, multiply);
-    patch.replace_except(Edge::of(node), below.last, &[below.first]);
+    below.replace(work, &mut patch, Edge::of(node));
     Some(patch)
 }
 

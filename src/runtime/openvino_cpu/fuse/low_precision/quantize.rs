@@ -111,7 +111,7 @@ fn quantize(work: &Work<'_>, node: usize) -> Option<Patch> {
         let written = if is_same { data } else { Edge::of(node) };
         let below = add(&mut patch, work, written, tensor, subtract, (name("DequantizationMultiply"), scale));
         patch.change(node, move |node| node.outputs[0].dtype = quantized.dtype);
-        patch.replace_except(Edge::of(node), below.last, &[below.first]);
+        below.replace(work, &mut patch, Edge::of(node));
     }
     Some(patch)
 }

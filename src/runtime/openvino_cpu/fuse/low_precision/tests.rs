@@ -5,7 +5,7 @@ use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Convolution, FilterLayout, Pool, PoolKind, Unary, Window};
 use crate::ids::TensorId;
-use crate::runtime::openvino_cpu::execution::ZeroPoints;
+use crate::runtime::openvino_cpu::execution::{Kind, ZeroPoints};
 
 const F32: DType = DType::F32;
 const IMAGE: [i64; 4] = [FREE, 4, 6, 6];
@@ -319,4 +319,19 @@ fn channels_may_have_zero_points_of_their_own() {
         let conv = graph.nodes.iter().find(|node| &*node.name == "conv").unwrap();
         assert_eq!(conv.zero_points, expected);
     }
+}
+
+#[test]
+fn a_shape_is_asked_of_bytes() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let made = convolved(&mut net, "conv", x);
+    let shape = Op::ShapeOf { to: DType::I64, start: 0, end: None };
+    let shape = net.op("shape", shape, &[x], DType::I64, &[4]);
+    net.result("made", made);
+    net.result("shape", shape);
+    let graph = net.execute(DYNAMIC);
+    let shape = graph.nodes.iter().find(|node| node.kind == Kind::ShapeOf).unwrap();
+    assert_eq!(graph.input(shape, 0).unwrap().dtype, DType::U8);
 }
