@@ -62,6 +62,8 @@ fn is_f32(work: &Work<'_>, node: usize) -> bool {
         Kind::Reduce => {
             of.n_fused == 0 && !matches!(of.op, Op::Reduce { kind: Reduce::Max | Reduce::Min, .. })
         }
+        // What recurs in 8 bits writes f32.
+        Kind::RnnSequence => of.input(0).is_some_and(|edge| !work.tensor(edge).dtype.is_float()),
         _ => false,
     };
     is_by_kind || computes_f32(work, node)

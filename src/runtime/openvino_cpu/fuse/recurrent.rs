@@ -12,7 +12,7 @@
 
 use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
-use crate::graph::op::{Recurrent, RecurrentForm, RecurrentKind, ReshapeZero};
+use crate::graph::op::{Binary, Recurrent, RecurrentForm, RecurrentKind, ReshapeZero};
 use crate::runtime::openvino_cpu::execution::Kind;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -88,6 +88,9 @@ fn halves(work: &Work<'_>, patch: &mut Patch, edge: Edge, axis: usize) -> Option
     let mut half = work.tensor(edge).clone();
     let dim = half.dims.get_mut(axis)?;
     *dim = dim.resized(1);
+    if let Some(halves) = quantized_halves(work, patch, edge, axis) {
+        return Some(halves);
+    }
     if work.nodes[edge.node()].is_const() {
         return Some([(); 2].map(|()| patch.add_constant(half.clone(), None, source)));
     }
@@ -97,6 +100,37 @@ fn halves(work: &Work<'_>, patch: &mut Patch, edge: Edge, axis: usize) -> Option
     let outputs = [half.clone(), half].into_iter().collect();
     let node = patch.add(Node { outputs, ..split }, [edge, along]);
     Some([0, 1].map(|port| Edge::new(node, port)))
+}
+
+/// Both halves of weights in 8 bits: a constant, its Convert and its scale.
+fn quantized_halves(work: &Work<'_>, patch: &mut Patch, edge: Edge, axis: usize) -> Option<[Edge; 2]> {
+    let scaled = &work.nodes[edge.node()];
+    let (convert, scale) = (scaled.input(0)?, scaled.input(1)?);
+    let converted = &work.nodes[convert.node()];
+    let stored = converted.input(0)?;
+    let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
+    if !matches!(scaled.op, Op::Binary(Binary::Multiply, _))
+        || !matches!(converted.op, Op::Convert { .. })
+        || !is_const(stored)
+        || !is_const(scale)
+    {
+        return None;
+    }
+    let half = |edge: Edge| {
+        let mut tensor = work.tensor(edge).clone();
+        tensor.dims.iter_mut().skip(axis).take(1).for_each(|dim| *dim = Dim::fixed(1));
+        tensor
+    };
+    Some([(); 2].map(|()| {
+        let own = patch.add_constant(half(stored), None, converted.source);
+        let name = patch.fresh_name("Convert");
+        let of = Node::named(name, converted.op.clone(), converted.kind.clone(), converted.source);
+        let own = patch.add(of.writing(half(convert)), [own]);
+        let scale = patch.add_constant(half(scale), None, scaled.source);
+        let name = patch.fresh_name("Multiply");
+        let of = Node::named(name, scaled.op.clone(), scaled.kind.clone(), scaled.source);
+        Edge::of(patch.add(of.writing(half(edge)), [Edge::of(own), scale]))
+    }))
 }
 
 /// Gives sequences the form in which the plugin computes them.
@@ -175,6 +209,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
     use crate::DType;
+    use crate::graph::op::Broadcast;
     use crate::runtime::openvino_cpu::execution::Precision;
     use crate::runtime::openvino_cpu::fuse::Options;
 
@@ -226,5 +261,31 @@ mod tests {
         let options = Options { precision: Precision::Bf16, ..DYNAMIC };
         let lines = sequence(RecurrentKind::Lstm, 1, options);
         assert!(lines.contains(&"RNNSeq sequence bf16".to_owned()), "{lines:?}");
+    }
+
+    #[test]
+    fn quantized_weights_are_two_constants() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, FREE, 8]);
+        let state = net.input("state", f32, &[FREE, 2, 4]);
+        let lengths = net.input("lengths", DType::I32, &[FREE]);
+        let weights = [8, 4].map(|columns| {
+            let dims = [2, 12, columns];
+            let stored = net.weight("stored", DType::I8, &dims);
+            let wide = net.op("wide", Op::Convert { to: f32 }, &[stored], f32, &dims);
+            let scale = net.weight("scale", f32, &[2, 12, 1]);
+            net.op("scaled", Op::Binary(Binary::Multiply, Broadcast::Numpy), &[wide, scale], f32, &dims)
+        });
+        let bias = net.weight("bias", f32, &[2, 12]);
+        let (kind, form) = (RecurrentKind::Gru, RecurrentForm::OpenVino);
+        let spec = Recurrent { kind, is_sequence: true, hidden_size: 4, directions: 2, form };
+        let inputs = [x, state, lengths, weights[0], weights[1], bias];
+        let outputs: [&[i64]; 2] = [&[FREE, 2, FREE, 4], &[FREE, 2, 4]];
+        let made = net.split("sequence", Op::Recurrent(Box::new(spec)), &inputs, f32, &outputs);
+        net.result("out", made[0]);
+        let lines = net.lines(DYNAMIC);
+        // Of the state alone.
+        assert_eq!(lines.iter().filter(|line| line.starts_with("Split")).count(), 1, "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.starts_with("RNNSeq")).count(), 2, "{lines:?}");
     }
 }

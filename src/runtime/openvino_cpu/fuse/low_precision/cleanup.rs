@@ -34,11 +34,11 @@ pub(super) const FILTERS: Rule = Rule {
     repeats: false,
 };
 
-/// Makes floats of constants that a FakeQuantize reads.
+/// Makes constants of what a FakeQuantize, a Broadcast or a Split makes of them.
 pub(super) const CONSTANTS: Rule = Rule {
     name: "fold-quantized-constants",
     source: "FoldFakeQuantizeTransformation, src/common/low_precision_transformations/src/fold_fake_quantize.cpp",
-    on: |node| matches!(node.op, Op::FakeQuantize { .. }),
+    on: |node| matches!(node.op, Op::FakeQuantize { .. } | Op::Broadcast(_) | Op::Split { .. }),
     apply: fold_constant,
     repeats: false,
 };
@@ -52,12 +52,12 @@ pub(super) const PRODUCTS: Rule = Rule {
     repeats: false,
 };
 
-/// Makes floats of tables that are gathered from.
-pub(super) const TABLES: Rule = Rule {
-    name: "fold-tables",
-    source: "LowPrecision::run_on_model: ConstantFolding, src/common/low_precision_transformations/src/low_precision.cpp",
-    on: |node| matches!(node.op, Op::Gather { .. }),
-    apply: table,
+/// Makes floats of quantized constants that no product reads: tables, states and weights of recurrences.
+pub(super) const DEQUANTIZED: Rule = Rule {
+    name: "fold-dequantized",
+    source: "FoldConvertTransformation, src/common/low_precision_transformations/src/fold_convert.cpp; ConstantFolding",
+    on: |node| matches!(node.op, Op::Binary(Binary::Multiply, _)),
+    apply: fold_dequantized,
     repeats: false,
 };
 
@@ -70,24 +70,49 @@ pub(super) const CONVERT: Rule = Rule {
     repeats: false,
 };
 
-fn table(work: &Work<'_>, node: usize) -> Option<Patch> {
-    let read = work.nodes[node].input(0)?;
-    weights::behind(work, read)?;
+fn fold_dequantized(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let reads = |&(user, _): &(usize, usize)| {
+        let user = &work.nodes[user];
+        !matches!(user.kind, Kind::MatMul | Kind::Convolution | Kind::Deconvolution)
+            && !matches!(user.op, Op::Reshape(_))
+    };
+    let users = work.users(node);
+    if !is_dequantized_constant(work, node) || users.is_empty() || !users.iter().all(reads) {
+        return None;
+    }
     let mut patch = Patch::new(work);
-    let tensor = Tensor { dtype: DType::F32, ..work.tensor(read).clone() };
-    let folded = patch.add_constant(tensor, None, work.nodes[read.node()].source);
-    patch.set_input(node, 0, folded);
+    let tensor = work.nodes[node].outputs.first()?.clone();
+    let folded = patch.add_constant(tensor, None, work.nodes[node].source);
+    patch.replace(Edge::of(node), folded);
     Some(patch)
+}
+
+/// Whether a node is a constant that is converted, shifted and scaled by constants.
+fn is_dequantized_constant(work: &Work<'_>, node: usize) -> bool {
+    let mut above = node;
+    for _ in 0..4 {
+        let of = &work.nodes[above];
+        let is_step = match of.op {
+            _ if of.is_const() => return true,
+            Op::Convert { .. } => true,
+            Op::Binary(Binary::Multiply | Binary::Subtract, _) => work.reads_const(above, 1),
+            _ => false,
+        };
+        let Some(read) = of.input(0).filter(|_| is_step) else { return false };
+        above = read.node();
+    }
+    false
 }
 
 fn fold_constant(work: &Work<'_>, node: usize) -> Option<Patch> {
     if !work.nodes[node].inputs().iter().flatten().all(|edge| work.nodes[edge.node()].is_const()) {
         return None;
     }
-    let tensor = work.nodes[node].outputs.first()?.clone();
     let mut patch = Patch::new(work);
-    let folded = patch.add_constant(tensor, None, work.nodes[node].source);
-    patch.replace(Edge::of(node), folded);
+    for (port, tensor) in work.nodes[node].outputs.iter().enumerate() {
+        let folded = patch.add_constant(tensor.clone(), None, work.nodes[node].source);
+        patch.replace(Edge::new(node, port), folded);
+    }
     Some(patch)
 }
 

@@ -4,7 +4,7 @@
 //!   dequantization, give the values back.
 //! * Dequantizations move down through what only moves data or pools it ([`moves`], [`concat`]), and behind
 //!   convolutions and products, which then take integers and i8 weights ([`products`]). Sums and products of two
-//!   activations take integers on one side ([`arithmetic`]).
+//!   activations take integers on one side ([`arithmetic`]). Recurrences take integers as well ([`sequences`]).
 //! * FakeQuantizes whose bytes one convolution reads have one scale ([`intervals`]); one behind a Concat is one per input
 //!   ([`move_up`]).
 //! * A FakeQuantize takes what is between a dequantization and itself ([`quantize`]); one that nothing took integers
@@ -31,6 +31,7 @@ pub(super) mod plugin;
 mod preserved;
 mod products;
 mod quantize;
+mod sequences;
 mod sets;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ pub(super) const RULES: &[Rule] = &[
     products::PRODUCT,
     moves::RULE,
     concat::RULE,
+    sequences::RULE,
     arithmetic::SUM,
     arithmetic::PRODUCT,
 ];
@@ -71,7 +73,7 @@ pub(super) const CLEANUP: &[Rule] = &[
     cleanup::QUANTIZE,
     cleanup::FILTERS,
     cleanup::CONSTANTS,
-    cleanup::TABLES,
+    cleanup::DEQUANTIZED,
     cleanup::CONVERT,
     cleanup::PRODUCTS,
 ];

@@ -3,9 +3,12 @@
 use super::super::testing::{DYNAMIC, FREE, Net, STATIC};
 use crate::DType;
 use crate::graph::Op;
-use crate::graph::op::{Binary, Broadcast, Convolution, FilterLayout, Pool, PoolKind, Unary, Window};
+use crate::graph::op::{
+    Binary, Broadcast, Convolution, FilterLayout, Pool, PoolKind, Recurrent, RecurrentForm, RecurrentKind,
+    Unary, Window,
+};
 use crate::ids::TensorId;
-use crate::runtime::openvino_cpu::execution::{Kind, ZeroPoints};
+use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, ZeroPoints};
 
 const F32: DType = DType::F32;
 const IMAGE: [i64; 4] = [FREE, 4, 6, 6];
@@ -318,6 +321,41 @@ fn channels_may_have_zero_points_of_their_own() {
         let graph = net.execute(DYNAMIC);
         let conv = graph.nodes.iter().find(|node| &*node.name == "conv").unwrap();
         assert_eq!(conv.zero_points, expected);
+    }
+}
+
+/// An LSTM of bytes, its hidden state too if it has `limits`.
+fn recurrence(limits: Option<[f64; 2]>) -> ExecutionGraph {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &[FREE, FREE, 8]);
+    let x = quantized(&mut net, "fq", x, [-1.0, 2.0], &[FREE, FREE, 8]);
+    let hidden = net.input("hidden", F32, &[FREE, 1, 4]);
+    let hidden = limits.map_or(hidden, |limits| quantized(&mut net, "state", hidden, limits, &[FREE, 1, 4]));
+    let cells = net.input("cells", F32, &[FREE, 1, 4]);
+    let lengths = net.input("lengths", DType::I32, &[FREE]);
+    let [w, r] = [8, 4].map(|columns| weights(&mut net, &[1, 16, columns]));
+    let bias = net.weight("bias", F32, &[1, 16]);
+    let (kind, form) = (RecurrentKind::Lstm, RecurrentForm::OpenVino);
+    let spec = Recurrent { kind, is_sequence: true, hidden_size: 4, directions: 1, form };
+    let outputs: [&[i64]; 3] = [&[FREE, 1, FREE, 4], &[FREE, 1, 4], &[FREE, 1, 4]];
+    let inputs = [x, hidden, cells, lengths, w, r, bias];
+    let made = net.split("lstm", Op::Recurrent(Box::new(spec)), &inputs, F32, &outputs);
+    net.result("steps", made[0]);
+    net.execute(DYNAMIC)
+}
+
+#[test]
+fn an_lstm_of_bytes_reads_bytes_and_writes_floats() {
+    for (limits, expected) in
+        [(Some([0.0, 2.0]), DType::U8), (Some([-1.0, 127.0 / 128.0]), DType::U8), (None, F32)]
+    {
+        let graph = recurrence(limits);
+        let lstm = graph.nodes.iter().find(|node| node.kind == Kind::RnnSequence).unwrap();
+        let read = [0, 1].map(|input| graph.input(lstm, input).unwrap().dtype);
+        assert_eq!(read, [expected; 2]);
+        assert_eq!(lstm.outputs[0].dtype, F32);
+        let weight = graph.input(lstm, lstm.inputs.len() - 3).unwrap().dtype;
+        assert_eq!(weight == DType::I8, expected == DType::U8);
     }
 }
 
