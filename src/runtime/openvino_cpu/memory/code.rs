@@ -20,7 +20,8 @@
 //! | transposed convolution | shape of weight and output |
 //! | Transpose; Reorder that changes the layout; Pooling; Softmax | shape |
 //! | MVN | layout and types; channels, where anything is fused |
-//! | Reduce: one more where the type changes, and it may be done in two stages; recurrent sequence | node |
+//! | Reduce: one more where the type changes, and it may be done in two stages | node |
+//! | recurrent sequence | sizes and direction |
 //! | attention with a cache, stateful or paged; attention in Subgraphs, further shapes of attention in them, odd head sizes | graph |
 //!
 //! A kernel that copies the columns of a convolution's input one by one, so that its kernel becomes channels, has a larger map
@@ -47,7 +48,7 @@ use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::{
     Attention, ExecutedNode, ExecutionGraph, Kind, Layout, Output, Port, Precision,
 };
-use crate::schedule::StorageClass;
+use crate::schedule::{NodeRef, StorageClass};
 use crate::units::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -200,6 +201,10 @@ struct Seen<'a> {
     converted: FxHashSet<Conversion<'a>>,
     attentions: FxHashSet<&'a Attention>,
     chains: FxHashSet<(Chain<'a>, Option<u32>)>,
+    /// How many sequences were one: each has a direction of its own.
+    sequences_of: FxHashMap<NodeRef, usize>,
+    /// Sizes and types of what sequences read, and the direction.
+    sequences: FxHashSet<(Vec<(&'a Dims, DType)>, usize)>,
 }
 
 impl<'a> Seen<'a> {
@@ -271,10 +276,17 @@ impl<'a> Seen<'a> {
         let inputs = || (0..node.inputs.len()).filter_map(|input| graph.input(node, input));
         match (&node.kind, node.attention.as_deref()) {
             (Kind::Interpolate, _) => self.kernels = self.kernels + 1,
-            (Kind::RnnSequence, _) if graph.precision == Precision::F32 => {
-                self.kernels += fit::KERNELS_RECURRENT_F32.estimate();
+            (Kind::RnnSequence, _) => {
+                let place = self.sequences_of.entry(node.source).or_default();
+                *place += 1;
+                let (sizes, place) = (inputs().map(|input| (&input.dims, input.dtype)).collect(), *place);
+                if self.sequences.insert((sizes, place)) {
+                    self.kernels += match graph.precision {
+                        Precision::F32 => fit::KERNELS_RECURRENT_F32.estimate(),
+                        _ => fit::KERNELS_RECURRENT.estimate(),
+                    };
+                }
             }
-            (Kind::RnnSequence, _) => self.kernels += fit::KERNELS_RECURRENT.estimate(),
             (Kind::Reduce, _) => {
                 let Some(input) = inputs().next() else { return };
                 self.reduced.insert((input.layout, [input.dtype, output.dtype]));
@@ -372,6 +384,8 @@ fn rows(graph: &ExecutionGraph, node: &ExecutedNode) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::NodeId;
+
     fn graph(rows: u64, dtype: DType) -> ExecutionGraph {
         let output = |dtype, dims: &[u64]| Output {
             dtype,
@@ -422,5 +436,37 @@ mod tests {
             .filter(|held| held.since == Moment::Compiled)
             .count();
         assert_eq!(compiled, base() + 1);
+    }
+
+    /// Kernels of two sequences of `inputs` each.
+    fn recurrent(inputs: [u64; 2], is_one: bool) -> usize {
+        let output = |dims: &[u64]| Output {
+            dtype: DType::BF16,
+            dims: Dims::from_slice(dims),
+            is_dynamic: true,
+            layout: Default::default(),
+        };
+        let node = |kind, source: usize, dims: &[u64], inputs: &[u32]| ExecutedNode {
+            kind,
+            source: NodeRef { graph: 0, node: NodeId::new(source) },
+            inputs: inputs.iter().map(|&step| Port { step, port: 0 }).collect(),
+            outputs: [output(dims)].into_iter().collect(),
+            ..ExecutedNode::default()
+        };
+        let mut nodes = Vec::new();
+        for (place, inputs) in (0_u32..).zip(inputs) {
+            nodes.push(node(Kind::Input, 2, &[1, 40, inputs], &[]));
+            let source = if is_one { 0 } else { place as usize };
+            nodes.push(node(Kind::RnnSequence, source, &[1, 40, 256], &[place * 2]));
+        }
+        let graph = ExecutionGraph { nodes, is_dynamic: true, ..ExecutionGraph::default() };
+        held(&graph, 1, &Convolutions::default(), &Machine::MEASURED).len()
+    }
+
+    #[test]
+    fn sequences_of_one_size_and_direction_share_kernels() {
+        let other = recurrent([256, 512], false);
+        assert_eq!(recurrent([256, 256], true), other);
+        assert!(recurrent([256, 256], false) < other);
     }
 }

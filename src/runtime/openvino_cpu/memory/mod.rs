@@ -224,7 +224,7 @@ fn held(
     let code = code::held(graph, options.streams as usize, convolutions, machine);
     let held = [
         weights::packed(graph, constants, options, convolutions),
-        recurrent::held(graph),
+        recurrent::held(graph, machine),
         state::held(graph),
         paged::held(graph, options, generation),
         attention_scratch::held(graph, threads),

@@ -3,7 +3,8 @@
 //! * A matrix product with quantized weights quantizes its input in groups of G, which is 32 by default: `M K + M K/G * 8`, M
 //!   rows, where that is done (`OpenvinoCpu::quantization_group`); each of T threads then unpacks weights into a buffer,
 //!   whose length was measured.
-//! * Other products: [`super::inner_product`]; convolutions and transposed ones: [`super::convolution`].
+//! * Other products: [`super::inner_product`]; convolutions and transposed ones: [`super::convolution`]; recurrent
+//!   sequences: [`super::recurrent`].
 //! * A gated MLP in tiles: `M I 2 + M 2 I 4`, I columns of gate and up each.
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
@@ -24,6 +25,7 @@
 use super::convolution::{Convolutions, Scratch, scratch_of_deconvolution};
 use super::held::{Held, Moment, product, round_up};
 use super::inner_product::InnerProduct;
+use super::recurrent;
 use super::weights::{is_mlas, is_quantized};
 use crate::dtype::DType;
 use crate::machine::Machine;
@@ -97,6 +99,7 @@ fn requests<'a>(
             Kind::FullyConnected => product_of(graph, node, machine, group)?,
             Kind::GatherMatmul => exact(gathered_rows(graph, node)?),
             Kind::LlmMlp => exact(gated(graph, node)?),
+            Kind::RnnSequence => exact(recurrent::scratch(graph, node)?),
             Kind::Convolution => of_convolution(convolutions.get(step)?.1.scratch)?,
             Kind::Deconvolution => of_convolution(scratch_of_deconvolution(graph, node, machine)?)?,
             Kind::Subgraph => exact(attention(node.attention.as_deref()?, graph, machine)),
