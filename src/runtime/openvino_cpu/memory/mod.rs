@@ -124,8 +124,17 @@ impl<'a> Found<'a> {
                     || !self.graph.node(region.start).is_some_and(|node| node.is_mapped)
             })
         };
-        let storage = |region| storage(self.graph, region, &[], &FxHashMap::default());
-        constant.filter(is_there).map(|region| Allocation::from(&storage(region))).collect()
+        constant.filter(is_there).map(|region| self.constant(region)).collect()
+    }
+
+    /// The constants that the graph reads, from when it runs on.
+    fn constants_read(&self) -> Vec<Allocation> {
+        let constant = self.regions.list.iter().filter(|region| region.holder == Holder::Constant);
+        constant.map(|region| self.constant(region)).collect()
+    }
+
+    fn constant(&self, region: &Region) -> Allocation {
+        Allocation::from(&storage(self.graph, region, &[], &FxHashMap::default()))
     }
 }
 
@@ -179,7 +188,7 @@ pub(in crate::runtime) fn apply(
             scratchpad::untouched(graph, convolutions, &options.machine, options.quantization_group());
         residency.kept_bytes += tables::kept(graph);
     }
-    memory.extend(of_file(&all, options, moment, model, &mut residency));
+    memory.extend(of_file((&all, &found.constants_read()), options, moment, model, &mut residency));
     let facts = Facts { residency, cached, further_pools, growth };
     let lowered = lowered.with_memory(memory).with_assumptions(assumptions);
     Ok(lowered.with_data(RuntimeData::new(facts)))
@@ -237,9 +246,12 @@ fn held(
     there.filter(|held| held.bytes > Bytes::ZERO).collect()
 }
 
-/// What of the weights' file is there in addition to what the graph reads; sets how it is resident.
+/// What of the weights' file is there in addition to `all`, of which the graph reads `read` when it runs; sets how it is resident.
+///
+/// Source: pages of the map in `/proc/self/smaps` behind the first inference of three quantized nets (2026.4.1): 17,328 KiB of a file
+/// of 17,324, 18,212 of 18,210, 1,068 of 1,064.
 fn of_file(
-    all: &[Allocation],
+    (all, read): (&[Allocation], &[Allocation]),
     options: &OpenvinoCpu,
     moment: Moment,
     model: &Model,
@@ -265,7 +277,10 @@ fn of_file(
             let again: Vec<Allocation> = all.iter().filter(of_file).chain(&rest).copied().collect();
             rest.into_iter().chain(again).collect()
         }
-        _ => Vec::new(),
+        // The model is mapped, and not read yet.
+        (true, _, Moment::Loaded) => Vec::new(),
+        // What was converted or folded was read, and its pages stay.
+        _ => in_heap(read, model),
     }
 }
 
@@ -439,5 +454,24 @@ impl<F: Fn(Port) -> Option<TensorId>> Emitter<'_, F> {
         let tensor = (self.tensor_of)(port).map(|tensor| TensorRef { graph: node.source.graph, tensor });
         self.draft.values.push(Value { storage, offset, bytes, origin, tensor });
         Some(ValueId::new(self.draft.values.len() - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_that_the_graph_has_copies_of_stay_mapped() {
+        let range = |offset| WeightRange { file: 0, offset, size: 4096 };
+        let constants = vec![(NodeRef::default(), range(0)), (NodeRef::default(), range(4096))];
+        let model = Model { nodes: 3, constants };
+        let bytes = |moment| {
+            let residency = &mut residency::of_process(None, model.nodes, moment);
+            let held = of_file((&[], &[]), &OpenvinoCpu::default(), moment, &model, residency);
+            held.iter().map(|held| held.bytes).sum::<Bytes>()
+        };
+        assert_eq!(bytes(Moment::Loaded), Bytes::ZERO);
+        assert_eq!(bytes(Moment::Running), Bytes(8192));
     }
 }
