@@ -220,7 +220,11 @@ fn neutral_output(output: &execution::Output) -> ExecutedOutput {
     ExecutedOutput {
         dtype: output.dtype,
         dims: output.dims.clone(),
-        layout: if output.layout == Layout::ChannelsLast { "channels_last" } else { "plain" },
+        layout: match output.layout {
+            Layout::Plain => "plain",
+            Layout::ChannelsLast => "channels_last",
+            Layout::Blocks(_) => "blocked",
+        },
         is_dynamic: output.is_dynamic,
         tensor: None,
     }

@@ -146,6 +146,8 @@ pub enum Layout {
     Plain,
     /// Dim 1 is dense (`acb`, `acdb`, `acdeb`).
     ChannelsLast,
+    /// As many elements of dim 1 are dense, the last of them zeros where dim 1 is no multiple (`aBcd8b`, `aBcd16b`).
+    Blocks(u8),
 }
 
 /// The sizes of one attention.
@@ -194,7 +196,12 @@ impl Output {
     /// Bytes of the elements; `None` where elements have no fixed size or the product does not fit 64 bits.
     #[must_use]
     pub fn bytes(&self) -> Option<Bytes> {
-        let elements = self.dims.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))?;
+        let stored = |(axis, &dim): (usize, &u64)| match self.layout {
+            Layout::Blocks(block) if axis == 1 => dim.checked_next_multiple_of(u64::from(block)),
+            _ => Some(dim),
+        };
+        let dims = self.dims.iter().enumerate();
+        let elements = dims.map(stored).try_fold(1_u64, |product, dim| product.checked_mul(dim?))?;
         if elements == 0 { Some(Bytes::ZERO) } else { self.dtype.bytes(elements) }
     }
 }
@@ -248,5 +255,20 @@ impl ExecutionGraph {
             constant.push(node.is_const() || folds && node.inputs.iter().all(is_constant));
         }
         constant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_whole() {
+        let bytes = |layout| {
+            let dims = Dims::from_slice(&[2, 20, 3, 3]);
+            Output { dtype: DType::U8, dims, layout, is_dynamic: false }.bytes()
+        };
+        assert_eq!(bytes(Layout::Plain), Some(Bytes(360)));
+        assert_eq!(bytes(Layout::Blocks(16)), Some(Bytes(576)));
     }
 }

@@ -133,8 +133,12 @@ fn read_node(
     })
 }
 
-/// `acb`, `acdb`, `acdeb`: the second dim is the dense one.
+/// `acb`, `acdb`, `acdeb`: the second dim is the dense one; `aBcd16b`: blocks of it.
 fn layout(text: &str) -> Layout {
+    let block = text.strip_prefix("aBcd").map(|rest| rest.trim_start_matches('e'));
+    if let Some(block) = block.and_then(|rest| rest.strip_suffix('b')?.parse().ok()) {
+        return Layout::Blocks(block);
+    }
     if text.len() > 2 && text.starts_with("ac") && text.ends_with('b') {
         Layout::ChannelsLast
     } else {

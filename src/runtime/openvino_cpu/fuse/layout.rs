@@ -3,7 +3,8 @@
 //! * Convolutions and Interpolate: channels-last. Pooling, Reduce, StridedSlice, MVN of four or five dims, and Transpose and Split
 //!   of more than three dims follow their inputs; Reduce and Transpose only where the type is the one that they read, else they
 //!   are plain, and a StridedSlice channels-last. A Concat has the layout of most of its inputs, channels-last between as
-//!   many. All others are plain, and so is a Pooling behind a Reshape.
+//!   many. A FakeQuantize has blocks of channels where its input has another type than it reads, and nothing that reads it has.
+//!   All others are plain, and so is a Pooling behind a Reshape.
 //! * Element-wise nodes of three to five dims: the layout that most inputs have already, in the type that is read; constants
 //!   behind the first input do not count. Between as many, channels-last in a model with convolutions and without
 //!   ScaledDotProductAttention, else plain. A Subgraph of known dims has the layout that fewer elements are reordered for, and
@@ -15,7 +16,7 @@
 //! ScaledDotProductAttention does to a model with convolutions is measured (2026.4.1).
 
 use super::types::wanted_type;
-use super::work::{Edge, Work};
+use super::work::{Edge, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::{Kind, Layout};
@@ -29,13 +30,14 @@ pub(super) fn written(work: &Work<'_>, node: usize) -> Layout {
         Kind::Convolution | Kind::Deconvolution | Kind::Interpolate => return Layout::ChannelsLast,
         Kind::Eltwise | Kind::Subgraph if of.attention.is_none() => return elementwise(work, node),
         Kind::Concat => return joined(work, node),
+        Kind::Split if splits_another_type(work, node) => true,
         Kind::Transpose | Kind::Split if of.outputs.first().is_none_or(|tensor| tensor.dims.len() < 4) => {
             false
         }
         Kind::Reduce if !reduces_channels_last(work, node) || !keeps_type(work, node) => false,
         Kind::Pooling if reads_bytes(work, node) => true,
         Kind::Mvn | Kind::Pad | Kind::Tile if !(4..=5).contains(&rank_of(work, node)) => false,
-        Kind::FakeQuantize if !quantizes_channels_last(work, node) => false,
+        Kind::FakeQuantize if !quantizes_channels_last(work, node) => return alone(work, node),
         _ if follows_input(&of.kind, &of.op) => {
             // Where the input has another type, none of its layouts counts, and the first is chosen.
             let is_first = matches!(of.kind, Kind::Mvn | Kind::Pad) || has_both_layouts(&of.kind, &of.op);
@@ -91,6 +93,27 @@ fn quantizes_channels_last(work: &Work<'_>, node: usize) -> bool {
     (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| !dim.is(3)) && keeps_type(work, node)
 }
 
+/// The layout of a FakeQuantize of its own that cannot have channels-last: in blocks of channels, the first choice, where no layout
+/// counts since the input has another type.
+fn alone(work: &Work<'_>, node: usize) -> Layout {
+    let Some(dims) = work.nodes[node].input(0).map(|edge| &work.tensor(edge).dims) else {
+        return Layout::Plain;
+    };
+    let is_fit = (4..=5).contains(&dims.len()) && dims.get(1).is_some_and(|dim| !dim.is(3));
+    match is_fit && !keeps_type(work, node) {
+        true => Layout::Blocks(if work.options.machine.isa.has_avx512() { 16 } else { 8 }),
+        false => Layout::Plain,
+    }
+}
+
+/// Whether a tensor has blocks of channels, all of them whole: a Transpose reads them, and writes a plain layout.
+///
+/// Source: `Transpose::initSupportedPrimitiveDescriptors`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/transpose.cpp.
+fn fills_blocks(tensor: &Tensor) -> bool {
+    let Layout::Blocks(block) = tensor.layout else { return false };
+    tensor.dims.get(1).is_some_and(|dim| !dim.is_free() && dim.size() % u64::from(block.max(1)) == 0)
+}
+
 /// The rank of what a node writes.
 fn rank_of(work: &Work<'_>, node: usize) -> usize {
     work.nodes[node].outputs.first().map_or(0, |tensor| tensor.dims.len())
@@ -119,6 +142,18 @@ fn slides(work: &Work<'_>, node: usize) -> bool {
     }
 }
 
+/// Whether a Split behind free dims reads what has another type: no layout of it counts, and channels-last comes first. Of outer dims,
+/// parts of a plain layout are where the whole is, which is preferred.
+///
+/// Source: `Split::selectOptimalPrimitiveDescriptor`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/split.cpp.
+fn splits_another_type(work: &Work<'_>, node: usize) -> bool {
+    let (Some(edge), Some(&[axis])) = (work.nodes[node].input(0), work.ints(node, 1)) else { return false };
+    let rank = rank_of(work, node);
+    let axis = if axis < 0 { axis + rank as i64 } else { axis };
+    let mut before = work.tensor(edge).dims.iter().take(usize::try_from(axis).unwrap_or(0));
+    before.any(|dim| dim.is_free()) && rank >= 3 && !keeps_type(work, node)
+}
+
 /// Whether a Reduce can read channels-last: only with four or five dims, the second of them known and not 1.
 ///
 /// Source: `Reduce::initSupportedPrimitiveDescriptors`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/reduce.cpp.
@@ -138,7 +173,6 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
     let of = &work.nodes[node];
     let has = work.tensor(edge);
     match of.kind {
-        Kind::ShapeOf => has.layout,
         Kind::Convolution | Kind::Deconvolution | Kind::Interpolate
             if input == 0 || of.addend == Some(input as u32) =>
         {
@@ -150,9 +184,17 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
         }
         Kind::Pooling if input == 0 && reads_bytes(work, node) => Layout::ChannelsLast,
         Kind::Mvn | Kind::Pad | Kind::Tile if input == 0 => own_layout(work, node),
-        Kind::FakeQuantize if input == 0 && quantizes_channels_last(work, node) => has.layout,
+        Kind::FakeQuantize if input == 0 => own_layout(work, node),
+        Kind::ShapeOf | Kind::Reorder => has.layout,
+        Kind::Transpose if input == 0 && fills_blocks(has) => has.layout,
+        _ if matches!(has.layout, Layout::Blocks(_))
+            && !matches!(of.kind, Kind::Eltwise | Kind::Subgraph) =>
+        {
+            Layout::Plain
+        }
         Kind::Reduce | Kind::Pooling | Kind::ShuffleChannels if input == 0 => has.layout,
         _ if input == 0 && has_both_layouts(&of.kind, &of.op) => own_layout(work, node),
+        Kind::Split if input == 0 && splits_another_type(work, node) => Layout::ChannelsLast,
         Kind::Split if input == 0 && has.dims.len() > 3 => has.layout,
         Kind::Transpose | Kind::StridedSlice if input == 0 && slides(work, node) => Layout::ChannelsLast,
         Kind::Eltwise | Kind::Concat | Kind::Subgraph if reads_own_layout(work, node, edge) => of
@@ -160,7 +202,6 @@ pub(super) fn wanted(work: &Work<'_>, node: usize, input: usize, edge: Edge) -> 
             .first()
             .filter(|tensor| tensor.dims.len() == has.dims.len())
             .map_or(has.layout, |tensor| tensor.layout),
-        Kind::Reorder => has.layout,
         _ => Layout::Plain,
     }
 }
@@ -210,6 +251,7 @@ fn elementwise(work: &Work<'_>, node: usize) -> Layout {
             _ if has.dtype != dtype => {}
             Layout::ChannelsLast => channels_last += weight,
             Layout::Plain => plain += weight,
+            Layout::Blocks(_) => {}
         }
     }
     let wins_tie = of.kind == Kind::Subgraph || work.prefers_channels_last;
@@ -217,5 +259,59 @@ fn elementwise(work: &Work<'_>, node: usize) -> Layout {
         Layout::ChannelsLast
     } else {
         Layout::Plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
+    use crate::graph::op::{Binary, Broadcast, Convolution, FilterLayout};
+    use crate::ids::TensorId;
+    use crate::machine::{Isa, Machine};
+    use crate::runtime::openvino_cpu::execution::Precision;
+    use crate::runtime::openvino_cpu::fuse::Options;
+
+    const F32: DType = DType::F32;
+
+    fn quantized(net: &mut Net, name: &str, x: TensorId, dims: &[i64]) -> TensorId {
+        let [low, high] = [0.0, name.len() as f64].map(|limit| net.number("limit", limit));
+        let op = Op::FakeQuantize { broadcast: Broadcast::Numpy, levels: 256 };
+        net.op(name, op, &[x, low, high, low, high], F32, dims)
+    }
+
+    fn convolved(net: &mut Net, x: TensorId, dims: &[i64]) -> TensorId {
+        let filters = [dims[1], dims[1], 1, 1];
+        let stored = net.weight("stored", DType::I8, &filters);
+        let wide = net.op("wide", Op::Convert { to: F32 }, &[stored], F32, &filters);
+        let scale = net.weight("scale", F32, &[dims[1], 1, 1, 1]);
+        let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let filters = net.op("scaled", multiply, &[wide, scale], F32, &filters);
+        let op = Convolution { filters: FilterLayout::Flat { groups: 1 }, ..Convolution::default() };
+        net.op("conv", Op::Convolution(Box::new(op)), &[x, filters], F32, dims)
+    }
+
+    /// The layout of one of two that quantize what a convolution writes in bf16.
+    fn of_two(machine: Machine, channels: i64) -> Layout {
+        let mut net = Net::new();
+        let dims = [FREE, channels, 6, 6];
+        let x = net.input("x", F32, &dims);
+        let x = quantized(&mut net, "first", x, &dims);
+        let x = convolved(&mut net, x, &dims);
+        for name in ["second", "also"] {
+            let x = quantized(&mut net, name, x, &dims);
+            let x = convolved(&mut net, x, &dims);
+            net.result("out", x);
+        }
+        let graph = net.execute(Options { machine, precision: Precision::Bf16, ..DYNAMIC });
+        let node = graph.nodes.iter().find(|node| &*node.name == "second");
+        node.unwrap().outputs[0].layout
+    }
+
+    #[test]
+    fn what_quantizes_another_type_has_blocks_but_of_three_channels() {
+        assert_eq!(of_two(Machine::MEASURED, 16), Layout::Blocks(16));
+        assert_eq!(of_two(Machine { isa: Isa::Avx2, ..Machine::MEASURED }, 16), Layout::Blocks(8));
+        assert_eq!(of_two(Machine::MEASURED, 3), Layout::Plain);
     }
 }

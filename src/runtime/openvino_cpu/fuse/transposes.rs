@@ -114,6 +114,8 @@ fn keeps_order(turn: &[usize], own: &[usize], from: &[usize], to: &[usize]) -> b
 fn axes(layout: Layout, rank: usize) -> Axes {
     match layout {
         Layout::Plain => (0..rank).collect(),
+        // One dim is in two places.
+        Layout::Blocks(_) => Axes::new(),
         Layout::ChannelsLast => std::iter::once(0).chain(2..rank).chain(1..rank.min(2)).collect(),
     }
 }
