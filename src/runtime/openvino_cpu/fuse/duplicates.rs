@@ -1,6 +1,7 @@
 //! Nodes that compute the same are one; the first in order keeps its name.
 //!
-//! Constants are compared by value, or by their place in the file, and stay nodes of their own.
+//! Constants are compared by value, or by their place in the file, and stay nodes of their own. Nodes that read nothing but
+//! constants are joined only where they read the same ones: readers of one tensor are compared.
 //!
 //! Source: `SharedOpOptimization`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
 
@@ -43,11 +44,10 @@ pub(super) fn merge(work: &mut Work<'_>) {
         if !is_mergeable || work.nodes[node].outputs.len() != 1 {
             continue;
         }
-        let inputs = work.nodes[node]
-            .inputs()
-            .iter()
-            .map(|edge| edge.map(|edge| stands_for(work, edge, &mut constants)));
-        let inputs: SmallVec<[Option<Edge>; 4]> = inputs.collect();
+        let own = work.nodes[node].inputs();
+        let reads_data = own.iter().flatten().any(|edge| !work.nodes[edge.node()].is_const());
+        let mut like = |edge: Edge| if reads_data { stands_for(work, edge, &mut constants) } else { edge };
+        let inputs: SmallVec<[Option<Edge>; 4]> = own.iter().map(|edge| edge.map(&mut like)).collect();
         let same = known.entry((discriminant(&work.nodes[node].op), inputs)).or_default();
         let first = same.iter().copied().find(|&first| {
             let (first, second) = (&work.nodes[first], &work.nodes[node]);
@@ -119,5 +119,27 @@ mod tests {
     fn equal_nodes_are_one_under_the_first_name() {
         assert_eq!(twins(Unary::Cos), ["Math first f32", "Eltwise sum f32"]);
         assert_eq!(twins(Unary::Sin).len(), 3);
+    }
+
+    /// How many conversions are left of two, of one constant or of two that are alike.
+    fn of_constants(is_one: bool) -> usize {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let first = net.ints("first", &[1, 2, 3, 4]);
+        let second = if is_one { first } else { net.ints("second", &[1, 2, 3, 4]) };
+        for stored in [first, second] {
+            let wide = net.op("wide", Op::Convert { to: f32 }, &[stored], f32, &[4]);
+            net.result("out", wide);
+        }
+        let (graph, shapes) = net.shapes();
+        let mut work = Work::new(&graph, &shapes, DYNAMIC);
+        merge(&mut work);
+        let is_convert =
+            |&node: &usize| work.is_alive(node) && matches!(work.nodes[node].op, Op::Convert { .. });
+        (0..work.nodes.len()).filter(is_convert).count()
+    }
+
+    #[test]
+    fn equal_constants_are_not_the_same_tensor() {
+        assert_eq!([of_constants(true), of_constants(false)], [1, 2]);
     }
 }
