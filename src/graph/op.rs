@@ -210,6 +210,8 @@ pub enum Op {
     NormalizeL2 {
         /// Added to the sum of squares, or its lower limit.
         epsilon: f32,
+        /// Whether `epsilon` is the lower limit.
+        is_least: bool,
     },
     /// `data` → data's shape.
     LpNormalization {

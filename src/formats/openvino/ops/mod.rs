@@ -203,7 +203,7 @@ mod tests {
             made("MVN", "opset1", &across),
             Op::Mvn(Box::new(Mvn { axes, keeps_variance: true, ..mvn }))
         );
-        assert_eq!(made("NormalizeL2", "opset1", &given), Op::NormalizeL2 { epsilon: 0.5 });
+        assert_eq!(made("NormalizeL2", "opset1", &given), Op::NormalizeL2 { epsilon: 0.5, is_least: false });
         let groups = GroupNorm { groups: 4, epsilon: 0.25 };
         assert_eq!(made("GroupNormalization", "opset12", &given), Op::GroupNormalization(groups));
         assert_eq!(made("BatchNormInference", "opset5", &given), Op::BatchNormalization { epsilon: 0.25 });

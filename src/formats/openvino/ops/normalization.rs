@@ -46,7 +46,8 @@ pub(super) const TABLE: &[Entry] = &[
     }),
     op(&[K::Mvn], "MVN", 6, |layer| mvn(layer, None)),
     op(&[K::NormalizeL2], "NormalizeL2", 1, |layer| {
-        Ok(Op::NormalizeL2 { epsilon: layer.float_or("eps", 0.0)? })
+        let is_least = layer.word("eps_mode", &[("add", false), ("max", true)], false, "add or max")?;
+        Ok(Op::NormalizeL2 { epsilon: layer.float_or("eps", 0.0)?, is_least })
     }),
     op(&[K::Reverse], "Reverse", 1, |layer| {
         Ok(Op::Reverse {

@@ -6,10 +6,11 @@ use super::work::{Order, Pass, Rule};
 use super::{
     attention_subgraph, branches, broadcast, concat, constants, convolution, convolution_sum, dereshape,
     divide, duplicates, einsum, eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state,
-    last_token, leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_ranks,
+    l2_norm, last_token, leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_ranks,
     matmul_scale, matmul_transposes, moe, move_up, mvn, no_ops, order, pad, paged_attention, precision,
     product_scale, recurrent, reorder, reverse_channels, rms, rope, rope_forms, sdpa_state, shuffle_channels,
-    skipped, softmax, split, subgraph, subtract, symbol_sources, transposes, unit_dims, views, weights,
+    skipped, softmax, split, subgraph, subtract, swish, symbol_sources, transposes, unit_dims, views,
+    weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -62,6 +63,7 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&pad::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&shuffle_channels::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&gelu::RULE, Order::Model, &["no-ops"]),
+    Pass::rule(&swish::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&softmax::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&subtract::OF_NEGATIVES, Order::Model, &["no-ops"]),
     Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["subtract-negatives"]),
@@ -110,6 +112,8 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&group_norm::RULE, Order::Model, &["no-ops"]),
     Pass::rule(&mvn::RULE, Order::Model, &["subtract", "group-norm"]),
     Pass::rule(&divide::RULE, Order::Model, &["rms", "gelu"]),
+    // Its divisions are made in the same rewrite as those of before are converted.
+    Pass::rule(&l2_norm::RULE, Order::Model, &["divide"]),
     Pass::whole(
         "attention",
         "MHA tokenization, src/common/snippets/src/pass/mha_tokenization.cpp",
