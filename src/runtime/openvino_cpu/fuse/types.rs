@@ -54,6 +54,8 @@ pub(super) fn wanted_type(
         _ if is_constant && !wants_constant => return has,
         // The state of an LSTM's cells.
         Kind::RnnSequence if input == 2 => DType::F32,
+        // Only f32 is lowered (`EnforceInferencePrecision`), and a product takes f16.
+        Kind::FullyConnected if is_filter && has != DType::F32 => return has,
         _ if is_filter => precision.dtype(),
         Kind::Output => DType::F32,
         _ if computes_f32(work, node) => DType::F32,
@@ -133,5 +135,20 @@ mod tests {
             assert_eq!((&*lines[place - 1], &*lines[place + 1]), ("Reorder  f32", "Reorder  bf16"));
         }
         assert!(around(Unary::Exp).contains(&"Eltwise unary bf16".to_owned()));
+    }
+
+    #[test]
+    fn weights_of_f16_that_are_transposed_first_stay_f16() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8]);
+        let x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &[FREE, 8]);
+        let weight = net.weight("weight", DType::F16, &[8, 4]);
+        let weight = net.op("widened", Op::Convert { to: f32 }, &[weight], f32, &[8, 4]);
+        let product = Op::MatMul { transpose_a: false, transpose_b: false };
+        let x = net.op("product", product, &[x, weight], f32, &[FREE, 4]);
+        net.result("out", x);
+        let lines = net.lines(Options { precision: Precision::Bf16, ..DYNAMIC });
+        let place = lines.iter().position(|line| line.starts_with("FullyConnected")).unwrap();
+        assert_eq!(lines[place - 1], "Transpose product/transpose_b f16", "{lines:?}");
     }
 }

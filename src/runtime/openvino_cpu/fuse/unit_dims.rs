@@ -4,9 +4,10 @@
 //! * An AdaptiveAvgPool to one element is a ReduceMean; a Reduce that alone reads a Transpose runs before it, under a
 //!   made-up name, and the Transpose takes the Reduce's.
 //!
+//! * Two Reduces of a kind, one behind the other, are one.
 //! * The shape of a Transpose is gathered, under the ShapeOf's name, from the shape of what it reads.
 //!
-//! Source: `TransposeToReshape`, `AdaptivePoolToReduce`, `TransposeReduction` and `TSShapeOfForward`, OpenVINO 2026.4,
+//! Source: `TransposeToReshape`, `AdaptivePoolToReduce`, `ReduceMerge`, `TransposeReduction` and `TSShapeOfForward`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/common_optimizations and transpose_sinking.
 
 use super::kind;
@@ -23,6 +24,13 @@ pub(super) const REDUCE: &[Rule] = &[
         source: "AdaptivePoolToReduce",
         on: |node| matches!(node.op, Op::AdaptivePool { indices: None }),
         apply: pool_to_reduce,
+        repeats: false,
+    },
+    Rule {
+        name: "reduce-of-reduce",
+        source: "ReduceMerge",
+        on: |node| matches!(node.op, Op::Reduce { .. }),
+        apply: merge,
         repeats: false,
     },
     Rule {
@@ -90,12 +98,51 @@ fn gather_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
     let order = work.ints(transpose, 1)?;
     let mut patch = Patch::new(work);
     let of = &work.nodes[node];
-    let name = patch.fresh_name("Gather");
-    let shape = Node::named(name, of.op.clone(), Kind::ShapeOf, of.source);
-    let shape = patch.add(Node { outputs: of.outputs.clone(), ..shape }, [source]);
+    // `SharedOpOptimization` joins it with one that there is.
+    let is_shape = |user: usize| {
+        let other = &work.nodes[user];
+        matches!(other.op, Op::ShapeOf { start: 0, end: None, .. }) && other.input(0) == Some(source)
+    };
+    let made = work.users(source.node()).iter().map(|&(user, _)| user).filter(|&user| is_shape(user)).min();
+    let shape = match made {
+        Some(shape) => shape,
+        None => {
+            let name = patch.fresh_name("Gather");
+            let shape = Node::named(name, of.op.clone(), Kind::ShapeOf, of.source);
+            patch.add(Node { outputs: of.outputs.clone(), ..shape }, [source])
+        }
+    };
     let (order, axis) = (patch.add_ints(order, of.source), patch.add_ints(&[0], of.source));
     patch.change(node, |node| (node.op, node.kind) = (Op::Gather { batch_dims: 0 }, Kind::Gather));
     patch.set_inputs(node, [Edge::of(shape), order, axis]);
+    Some(patch)
+}
+
+/// One Reduce over the axes of two. Where dims are dropped, the second axes must come before the first, which keep their place.
+fn merge(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let top = work.producer(node, 0)?;
+    let (Op::Reduce { kind, keep_dims, .. }, Op::Reduce { kind: above, keep_dims: keeps, .. }) =
+        (&work.nodes[node].op, &work.nodes[top].op)
+    else {
+        return None;
+    };
+    if (kind, keep_dims) != (above, keeps) {
+        return None;
+    }
+    let axes = |reduce: usize| -> Option<SmallVec<[i64; 4]>> {
+        let rank = work.tensor(work.nodes[reduce].input(0)?).dims.len() as i64;
+        Some(work.ints(reduce, 1)?.iter().map(|&axis| if axis < 0 { axis + rank } else { axis }).collect())
+    };
+    let (first, second) = (axes(top)?, axes(node)?);
+    // No axes are none or all, by the operator.
+    if first.is_empty() || second.is_empty() || !keep_dims && first.iter().min() <= second.iter().max() {
+        return None;
+    }
+    let source = work.nodes[top].input(0)?;
+    let mut patch = Patch::new(work);
+    let axes: SmallVec<[i64; 8]> = first.into_iter().chain(second).collect();
+    let axes = patch.add_ints(&axes, work.nodes[node].source);
+    patch.set_inputs(node, [source, axes]);
     Some(patch)
 }
 
@@ -165,6 +212,50 @@ mod tests {
         assert_eq!(lines, ["Softmax softmax f32", "Reshape transpose f32"]);
         let lines = transposed(&[2, FREE, 8], &[1, 0, 2], &[FREE, 2, 8]);
         assert_eq!(lines, ["Softmax softmax f32", "Transpose transpose f32"]);
+    }
+
+    /// A mean over one axis of a mean over another.
+    fn mean_of_mean(keep_dims: bool, axes: [i64; 2]) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8, 16]);
+        let mut x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &[FREE, 8, 16]);
+        let mut dims = vec![FREE, 8, 16];
+        for (name, axis) in ["first", "second"].into_iter().zip(axes) {
+            let over = net.ints(&format!("{name}_axes"), &[axis]);
+            let op = Op::Reduce { kind: Reduce::Mean, keep_dims, noop_with_empty_axes: false };
+            if keep_dims {
+                dims[axis as usize] = 1;
+            } else {
+                dims.remove(axis as usize);
+            }
+            x = net.op(name, op, &[x, over], f32, &dims);
+        }
+        net.result("out", x);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn a_mean_of_a_mean_is_one() {
+        let one = ["Softmax softmax f32", "Reduce second f32"];
+        assert_eq!(mean_of_mean(true, [1, 2]), one);
+        assert_eq!(mean_of_mean(false, [2, 1]), one);
+        assert_eq!(mean_of_mean(false, [1, 1]).len(), 3);
+    }
+
+    #[test]
+    fn the_shape_of_a_transpose_is_taken_from_one_that_there_is() {
+        let (mut net, f32, i64) = (Net::new(), DType::F32, DType::I64);
+        let x = net.input("x", f32, &[FREE, 8, FREE]);
+        let x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &[FREE, 8, FREE]);
+        let order = net.ints("order", &[2, 1, 0]);
+        let turned = net.op("transpose", Op::Transpose, &[x, order], f32, &[FREE, 8, FREE]);
+        for (name, of) in [("shape", x), ("turned_shape", turned)] {
+            let shape = net.op(name, Op::ShapeOf { to: i64, start: 0, end: None }, &[of], i64, &[3]);
+            net.result(&format!("{name}_out"), shape);
+        }
+        net.result("out", turned);
+        let lines = net.lines(DYNAMIC);
+        assert_eq!(lines.iter().filter(|line| line.starts_with("ShapeOf")).count(), 1, "{lines:?}");
     }
 
     #[test]
