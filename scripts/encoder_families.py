@@ -111,6 +111,8 @@ ENCODERS = {
     "mpnet": transformers("MPNetConfig", "MPNetModel", TOKENS, **ENCODER),
     "roformer": transformers("RoFormerConfig", "RoFormerModel", TOKENS, embedding_size=384, **ENCODER),
     "convbert": transformers("ConvBertConfig", "ConvBertModel", TOKENS, embedding_size=384, **ENCODER),
+    "focalnet": transformers("FocalNetConfig", "FocalNetModel", {"pixel_values": ([-1, 3, 224, 224], [1, 3, 224, 224])},
+                             embed_dim=48, depths=[1, 1, 2, 1]),
     "pvt": transformers("PvtV2Config", "PvtV2Model", {"pixel_values": ([-1, 3, 224, 224], [1, 3, 224, 224])}),
     "rt-detr": (rt_detr, {"pixel_values": ([-1, 3, 256, 256], [1, 3, 256, 256])}),
     "mask2former": (mask2former, {"pixel_values": ([-1, 3, 256, 256], [1, 3, 256, 256])}),
