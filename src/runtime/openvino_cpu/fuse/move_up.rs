@@ -1,11 +1,13 @@
 //! Element-wise nodes move above what only moves data.
 //!
 //! An activation (not Swish, LogicalNot or BitwiseNot) with one reader, or arithmetic with one constant number on the right, moves above the
-//! Reshapes, Transposes and Gathers that feed it, if nothing else reads any of them. It gets a made-up name; those that move data
-//! keep theirs, but for what the model returns, which has the element-wise node's (`replace_output_update_name`).
+//! Reshapes, Transposes, Gathers and the like that feed it, if nothing else reads any of them. So does a FakeQuantize of numbers
+//! that reads a Transpose. It gets a made-up name; those that move data keep theirs, but for what the model returns, which has the
+//! element-wise node's (`replace_output_update_name`).
 //!
 //! Source: `MoveEltwiseUpThroughDataMov`, OpenVINO 2026.4,
-//! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp.
+//! src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp; its callback in
+//! `Transformations::PostLpt`, src/plugins/intel_cpu/src/transformations/transformation_pipeline.cpp.
 
 use super::kind;
 use super::weights;
@@ -19,7 +21,7 @@ use crate::runtime::openvino_cpu::execution::Kind;
 pub(super) const RULE: Rule = Rule {
     name: "move-up",
     source: "MoveEltwiseUpThroughDataMov, src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp",
-    on: |node| node.kind == Kind::Eltwise,
+    on: |node| matches!(node.kind, Kind::Eltwise | Kind::FakeQuantize),
     apply: elementwise,
     repeats: false,
 };
@@ -83,6 +85,11 @@ fn moved_input(work: &Work<'_>, node: usize) -> Option<usize> {
             (work.users(node).len() == 1 || matches!(kind, Binary::Multiply | Binary::Divide)).then_some(0)
         }
         Op::Binary(Binary::Multiply, _) if is_number(0) => Some(1),
+        Op::FakeQuantize { .. } => {
+            let above = work.producer(node, 0).map(|above| &work.nodes[above].op);
+            let is_fit = matches!(above, Some(Op::Transpose)) && work.users(node).len() == 1;
+            (is_fit && (1..5).all(is_number)).then_some(0)
+        }
         _ => None,
     }
 }
@@ -96,6 +103,7 @@ fn is_mover(work: &Work<'_>, node: usize) -> bool {
 fn moves_data(work: &Work<'_>, node: usize) -> bool {
     match work.nodes[node].op {
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Transpose => true,
+        Op::ShuffleChannels { .. } | Op::DepthToSpace { .. } | Op::BatchToSpace | Op::Roll => true,
         Op::Gather { .. } => {
             work.nodes[node].input(0).is_some_and(|data| weights::behind(work, data).is_none())
         }
@@ -107,7 +115,7 @@ fn moves_data(work: &Work<'_>, node: usize) -> bool {
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
-    use crate::graph::op::AxisSpan;
+    use crate::graph::op::{AxisSpan, ReshapeZero};
 
     fn behind_transpose(unary: Unary, is_read_twice: bool) -> Vec<String> {
         let (mut net, f32) = (Net::new(), DType::F32);
@@ -172,5 +180,33 @@ mod tests {
         let out = net.op("scaled", multiply, &[rows, scale], f32, &[FREE, 8]);
         net.result("out", out);
         assert_eq!(net.lines(DYNAMIC), ["Gather Gather,gather f32", "Eltwise scaled f32"]);
+    }
+
+    /// A FakeQuantize behind a Reshape, perhaps a Transpose, and a product with a number.
+    fn quantized(is_transposed: bool) -> Vec<String> {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 6, 8]);
+        let shape = net.ints("shape", &[0, 6, 2, 4]);
+        let mut x = net.op("heads", Op::Reshape(ReshapeZero::CopiesDim), &[x, shape], f32, &[FREE, 6, 2, 4]);
+        if is_transposed {
+            let order = net.ints("order", &[0, 2, 1, 3]);
+            x = net.op("turn", Op::Transpose, &[x, order], f32, &[FREE, 2, 6, 4]);
+        }
+        let dims: [i64; 4] = if is_transposed { [FREE, 2, 6, 4] } else { [FREE, 6, 2, 4] };
+        let scale = net.number("scale", 0.5);
+        let multiply = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+        let x = net.op("scaled", multiply, &[x, scale], f32, &dims);
+        let [low, high] = [0.0, 1.0].map(|limit| net.number("limit", limit));
+        let quantize = Op::FakeQuantize { broadcast: Broadcast::Numpy, levels: 256 };
+        let x = net.op("fq", quantize, &[x, low, high, low, high], f32, &dims);
+        let out = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &dims);
+        net.result("out", out);
+        net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn what_quantizes_moves_above_a_transpose() {
+        assert_eq!(quantized(true)[0], "FakeQuantize FakeQuantize f32");
+        assert_eq!(quantized(false)[1], "FakeQuantize fq f32");
     }
 }

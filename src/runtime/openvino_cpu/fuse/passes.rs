@@ -69,12 +69,15 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&subtract::FROM_CONSTANT, Order::Model, &["subtract-negatives"]),
     Pass::rules("linear-of-quantized", LPT, linear::RULES, Order::Model, &["no-ops"])
         .when(low_precision::applies),
+    // What is between a Transpose and a FakeQuantize becomes part of its limits later.
+    Pass::rule(&low_precision::TRANSPOSED, Order::Model, &["linear-of-quantized"])
+        .when(low_precision::applies),
     Pass::rules(
         "before-low-precision",
         COMMON,
         low_precision::BEFORE,
         Order::Model,
-        &["linear-of-quantized"],
+        &["quantize-before-transpose"],
     )
     .when(low_precision::applies),
     Pass::whole(

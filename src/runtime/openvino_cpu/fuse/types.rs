@@ -32,10 +32,14 @@ pub(super) fn wanted_type(
     if of.kind == Kind::Pad && input == 3 && matches!(has, DType::U8 | DType::I8) {
         return DType::F32;
     }
+    let own = of.outputs.first().map_or(has, |tensor| tensor.dtype);
+    // What is overwritten by floats.
+    if of.addend == Some(input as u32) && own.is_float() {
+        return own;
+    }
     if !has.is_float() {
         return has;
     }
-    let own = of.outputs.first().map_or(has, |tensor| tensor.dtype);
     let is_significant =
         matches!(of.kind, Kind::FullyConnected | Kind::LlmMlp | Kind::Convolution | Kind::Deconvolution);
     let is_kept = work.keeps_f32.get(node).copied().unwrap_or(false);

@@ -46,15 +46,12 @@ pub(super) use types::choose;
 /// Reads what ONNX models quantize with.
 pub(super) use linear_quantization::RULES as LINEAR_QUANTIZATION;
 
+/// Quantizes in front of Transposes, as the model has them.
+pub(super) use move_up::TRANSPOSED;
+
 /// Prepares FakeQuantize and what reads it.
-pub(super) const BEFORE: &[Rule] = &[
-    quantize::RELU,
-    quantize::ARITHMETIC,
-    move_up::RULE,
-    move_up::TRANSPOSED,
-    arithmetic::INVERSE,
-    attention::RULE,
-];
+pub(super) const BEFORE: &[Rule] =
+    &[quantize::RELU, quantize::ARITHMETIC, move_up::RULE, arithmetic::INVERSE, attention::RULE];
 
 /// Each operator's transformation.
 pub(super) const RULES: &[Rule] = &[

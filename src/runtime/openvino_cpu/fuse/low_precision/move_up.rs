@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Quantizes before data are transposed.
-pub(super) const TRANSPOSED: Rule = Rule {
+pub(in super::super) const TRANSPOSED: Rule = Rule {
     name: "quantize-before-transpose",
     source: "MoveEltwiseUpThroughDataMov, src/common/transformations/src/transformations/common_optimizations/move_eltwise_up_data_movement.cpp",
     on: |node| matches!(node.op, Op::FakeQuantize { .. }),

@@ -8,7 +8,8 @@ use crate::graph::op::{
     Unary, Window,
 };
 use crate::ids::TensorId;
-use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, ZeroPoints};
+use crate::runtime::openvino_cpu::execution::{ExecutionGraph, Kind, Precision, ZeroPoints};
+use crate::runtime::openvino_cpu::fuse::Options;
 
 const F32: DType = DType::F32;
 const IMAGE: [i64; 4] = [FREE, 4, 6, 6];
@@ -372,4 +373,22 @@ fn a_shape_is_asked_of_bytes() {
     let graph = net.execute(DYNAMIC);
     let shape = graph.nodes.iter().find(|node| node.kind == Kind::ShapeOf).unwrap();
     assert_eq!(graph.input(shape, 0).unwrap().dtype, DType::U8);
+}
+
+#[test]
+fn floats_that_are_added_to_bytes_are_f32() {
+    let mut net = Net::new();
+    let x = net.input("x", F32, &IMAGE);
+    let x = quantized(&mut net, "fq", x, [0.0, 1.0], &IMAGE);
+    let made = convolved(&mut net, "first", x);
+    let skipped = quantized(&mut net, "skipped", made, [0.0, 2.0], &IMAGE);
+    let made = convolved(&mut net, "conv", skipped);
+    let made = quantized(&mut net, "own", made, [-1.0, 1.5], &IMAGE);
+    let sum = net.op("sum", add(), &[made, x], F32, &IMAGE);
+    let out = unary(&mut net, "sigmoid", Unary::Sigmoid, sum);
+    net.result("out", out);
+    let graph = net.execute(Options { precision: Precision::Bf16, ..DYNAMIC });
+    let conv = graph.nodes.iter().find(|node| &*node.name == "conv").unwrap();
+    let addend = graph.input(conv, conv.addend.unwrap() as usize).unwrap().dtype;
+    assert_eq!((conv.outputs[0].dtype, addend), (F32, F32));
 }
