@@ -3,7 +3,7 @@
 //! * A constant scale other than 1 is a Multiply on the keys, moved up through Transpose and Reshape to what computes
 //!   them; the keys' transpositions and that of the product are one Transpose outside. A computed scale is inside.
 //! * `[0,2,1,3]` transpositions of queries and values that nothing else reads are inside; in f32 that of the output too.
-//! * A mask is inside unless it is one constant number.
+//! * A mask is inside unless it is one constant number. A Select of scores and one constant number is inside too.
 //! * Keys and values straight from variables (cross-attention): the same operators, written out.
 //!
 //! Source: `ScaledDotProductAttentionDecomposition` and the MHA tokenization of Snippets, OpenVINO 2026.4,
@@ -44,7 +44,7 @@ fn is_softmax(work: &Work<'_>, node: usize) -> bool {
     matches!(work.nodes[node].op, Op::Softmax(_))
 }
 
-/// Attention that was written out: `MatMul → [Divide or Multiply by one number] → [Add mask or bias]… → Softmax → MatMul`,
+/// Attention that was written out: `MatMul → [Divide or Multiply by one number] → [Add mask or bias, or Select]… → Softmax → MatMul`,
 /// each step the only reader of the one before, keys and values no constants. The scale moves to the keys.
 fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Option<()> {
     let (product, 0) = work.only_user(softmax)? else { return None };
@@ -58,12 +58,7 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     }
     let mut below = work.producer(softmax, 0)?;
     let mut masks: SmallVec<[(usize, Edge); 2]> = SmallVec::new();
-    while is_binary(work, below, Binary::Add) && masks.len() < MOST_MASKS {
-        let (first, second) = (work.nodes[below].input(0)?, work.nodes[below].input(1)?);
-        let (scores, added) = match is_scores(work, first, MOST_MASKS) {
-            true => (first, second),
-            false => (second, first),
-        };
+    while let Some((scores, added)) = masked(work, below).filter(|_| masks.len() < MOST_MASKS) {
         work.only_user(below)?;
         masks.push((below, added));
         below = scores.node();
@@ -119,10 +114,38 @@ fn fuse_written(work: &mut Work<'_>, softmax: usize, precision: Precision) -> Op
     Some(())
 }
 
+/// The scores of a sum or of a choice, and the mask.
+fn masked(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
+    if let Some((mask, scores)) = chosen(work, node) {
+        return Some((scores, mask));
+    }
+    if !is_binary(work, node, Binary::Add) {
+        return None;
+    }
+    let (first, second) = (work.nodes[node].input(0)?, work.nodes[node].input(1)?);
+    Some(if is_scores(work, first, MOST_MASKS) { (first, second) } else { (second, first) })
+}
+
+/// Of a choice between something and one constant number: the condition and that something.
+fn chosen(work: &Work<'_>, node: usize) -> Option<(Edge, Edge)> {
+    let of = &work.nodes[node];
+    let (condition, then, other) = (of.input(0)?, of.input(1)?, of.input(2)?);
+    let is_number = |edge: Edge| work.nodes[edge.node()].is_const() && work.tensor(edge).is_number();
+    let scores = match (is_number(then), is_number(other)) {
+        (false, true) => then,
+        (true, false) => other,
+        _ => return None,
+    };
+    matches!(of.op, Op::Select(_)).then_some((condition, scores))
+}
+
 /// Whether something is scores: a product, with a scale or not, and sums of it.
 fn is_scores(work: &Work<'_>, edge: Edge, n_masks: usize) -> bool {
     let is_product = matches!(work.nodes[edge.node()].op, Op::MatMul { transpose_a: false, .. });
-    let is_sum = |node: usize| is_binary(work, node, Binary::Add) && work.only_user(node).is_some();
+    let is_sum = |node: usize| {
+        let is_masked = is_binary(work, node, Binary::Add) || chosen(work, node).is_some();
+        is_masked && work.only_user(node).is_some()
+    };
     is_product
         || scale_of(work, edge.node()).is_some()
         || n_masks > 0
@@ -155,6 +178,11 @@ fn scores_of_bytes(work: &Work<'_>, softmax: usize) -> Option<Scores> {
             names.reverse();
             let is_low = is_low(of.input(0)?) && is_low(of.input(1)?);
             return is_low.then_some(Scores { product: below, mask, names });
+        }
+        if let Some((condition, scores)) = chosen(work, below).filter(|_| mask.is_none()) {
+            mask = Some(condition);
+            below = scores.node();
+            continue;
         }
         let (first, second) = (of.input(0)?, of.input(1)?);
         let is_scale = is_binary(work, below, Binary::Multiply) && work.nodes[second.node()].is_const();
@@ -524,5 +552,23 @@ mod tests {
         // A bias of positions is one more sum.
         let subgraph = "Subgraph div,add,bias,softmax,out f32";
         assert_eq!(written_out(&[0, 1, 3, 2], &[1, 2, FREE, 8], 2), [scaled, subgraph]);
+    }
+
+    #[test]
+    fn a_choice_of_scores_is_inside() {
+        let mut net = Net::new();
+        let (f32, heads) = (DType::F32, [FREE, 4, FREE, 16]);
+        let [query, key, value] = ["query", "key", "value"].map(|name| net.input(name, f32, &heads));
+        let condition = net.input("condition", DType::Boolean, &[FREE, 1, FREE, FREE]);
+        let scores: [i64; 4] = [FREE, 4, FREE, FREE];
+        let product = |transpose_b| Op::MatMul { transpose_a: false, transpose_b };
+        let made = net.op("scores", product(true), &[query, key], f32, &scores);
+        let least = net.number("least", -1e9);
+        let made = net.op("choice", Op::Select(Broadcast::Numpy), &[condition, made, least], f32, &scores);
+        let made = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[made], f32, &scores);
+        let out = net.op("out", product(false), &[made, value], f32, &heads);
+        net.result("result", out);
+        let lines = net.lines(Options { precision: Precision::Bf16, ..DYNAMIC });
+        assert!(lines.iter().any(|line| line.contains("scores,choice,softmax,out")), "{lines:?}");
     }
 }
