@@ -22,7 +22,7 @@ use crate::graph::{Builder, Format, Graph, MessageCounts, NodeSpec, Op, PartialS
 use crate::ids::{NodeId, TensorId};
 use prost::Message;
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 
 /// Reads a whole model.
@@ -83,7 +83,6 @@ pub(super) fn read_graph<'m>(
     // At least so many, each of which the message has been counted to have.
     let count = proto.initializer.len() + proto.input.len() + proto.node.len();
     reader.names.reserve(count);
-    reader.pending.reserve(count + proto.output.len());
     reader.builder.reserve(count + proto.output.len());
     reader.initializers(proto, scope)?;
     reader.inputs(proto, scope)?;
@@ -105,8 +104,8 @@ pub(super) struct GraphReader<'s, 'm> {
     pub(super) builder: Builder,
     names: FxHashMap<Cow<'m, str>, TensorId>,
     declared: FxHashMap<Cow<'m, str>, &'m ValueInfoProto>,
-    /// Nodes whose inputs are known by name until all names are.
-    pub(super) pending: Vec<(NodeId, SmallVec<[Input<'m>; 4]>)>,
+    /// Nodes that read what no node before them gives, a name of a graph around this one or a later node's.
+    pending: Vec<(NodeId, SmallVec<[Input<'m>; 4]>)>,
 }
 
 /// An input of a node that is to be connected.
@@ -148,7 +147,7 @@ impl<'m> GraphReader<'_, 'm> {
         let spec = NodeSpec { op, name: &name, type_name: "Initializer", position, ..NodeSpec::default() };
         let node = self.builder.node(spec);
         self.give(node, name, TensorSpec { dtype: tensor.dtype, shape, ..TensorSpec::default() })?;
-        self.pending.push((node, SmallVec::new()));
+        self.builder.connect(node, &[]);
         Ok(())
     }
 
@@ -178,7 +177,7 @@ impl<'m> GraphReader<'_, 'm> {
         let dtype = declared.dtype.unwrap_or(DType::Dynamic);
         let spec = TensorSpec { dtype, shape: declared.shape, names: "", symbols: &declared.symbols };
         self.give(node, name, spec)?;
-        self.pending.push((node, SmallVec::new()));
+        self.builder.connect(node, &[]);
         Ok(())
     }
 
@@ -195,7 +194,7 @@ impl<'m> GraphReader<'_, 'm> {
                 ..NodeSpec::default()
             };
             let node = self.builder.node(spec);
-            self.pending.push((node, [Input::Name(name)].into_iter().collect()));
+            self.connect(node, smallvec![Input::Name(name)])?;
         }
         Ok(())
     }
@@ -297,7 +296,7 @@ impl<'m> GraphReader<'_, 'm> {
                 NodeSpec { op: Op::Identity, name: &output, type_name: "Identity", ..NodeSpec::default() };
             let node = self.builder.node(spec);
             self.give(node, output, TensorSpec::default())?;
-            self.pending.push((node, [Input::Name(input)].into_iter().collect()));
+            self.connect(node, smallvec![Input::Name(input)])?;
         }
         Ok(())
     }
@@ -334,7 +333,23 @@ impl<'m> GraphReader<'_, 'm> {
             };
             self.give(node, name, spec)?;
         }
-        self.pending.push((node, sources));
+        self.connect(node, sources)
+    }
+
+    /// Connects a node if all that it reads is known. A file lists nodes after those they read, so few are left, and a name is
+    /// looked for while what it was given with is in the caches.
+    fn connect(&mut self, node: NodeId, sources: SmallVec<[Input<'m>; 4]>) -> Result<()> {
+        self.count_edges(sources.len())?;
+        let slot = |source: &Input<'m>| match source {
+            Input::Absent => Some(None),
+            Input::Tensor(tensor) => Some(Some(*tensor)),
+            Input::Name(name) => self.names.get(name).map(|&tensor| Some(tensor)),
+        };
+        let slots: Option<SmallVec<[Option<TensorId>; 8]>> = sources.iter().map(slot).collect();
+        match slots {
+            Some(slots) => self.builder.connect(node, &slots),
+            None => self.pending.push((node, sources)),
+        }
         Ok(())
     }
 
@@ -459,12 +474,11 @@ impl<'m> GraphReader<'_, 'm> {
         Ok(())
     }
 
-    /// Connects all nodes by name. What a body does not know is looked for outside of it.
+    /// Connects the nodes that are left by name. What a body does not know is looked for outside of it.
     fn finish(mut self) -> Result<Body<'m>> {
         let n_inputs = self.builder.graph().parameters().len();
         let mut captures: Vec<Cow<'m, str>> = Vec::new();
         for (node, sources) in std::mem::take(&mut self.pending) {
-            self.count_edges(sources.len())?;
             let mut slots: SmallVec<[Option<TensorId>; 8]> = SmallVec::new();
             for source in sources {
                 slots.push(match source {
@@ -486,9 +500,6 @@ impl<'m> GraphReader<'_, 'm> {
                 });
             }
             self.builder.connect(node, &slots);
-        }
-        for (node, _) in std::mem::take(&mut self.pending) {
-            self.builder.connect(node, &[]);
         }
         for file in self.shared.files.list() {
             self.builder.weight_file(file.clone());
