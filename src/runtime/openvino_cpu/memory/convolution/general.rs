@@ -7,10 +7,15 @@ use super::cost::{Access, Context, Loop, once, times};
 use super::microkernel::{covered, halved};
 use super::shape::{Core, Sizes, div_up, round_up};
 use super::state::{Method, Order, Relocated, State};
+use super::tiled;
+use super::tiles::{TILE, TILES};
 
 /// The best blocks of a convolution, if the library has a kernel for it.
 pub(super) fn search<'a>(sizes: &'a Sizes, core: &'a Core) -> Option<State<'a>> {
     let order = order(sizes, core);
+    if core.has_tiles {
+        return tiled::starts(sizes, core, order).iter().find_map(best);
+    }
     let relocated = relocated(sizes, core);
     let is_column = core.is_wide && sizes.output[0] == 1 && sizes.kernel[2] == 1 && sizes.output[2] == 1;
     let side = |pad: i64| div_up(pad.max(0), sizes.stride[2]) < sizes.kernel[2];
@@ -22,7 +27,7 @@ pub(super) fn search<'a>(sizes: &'a Sizes, core: &'a Core) -> Option<State<'a>> 
             Relocated::RowsAndColumns => sizes.kernel[1] * sizes.kernel[2],
         };
         start.pads_inputs = sizes.bytes[1] < 4 && sizes.inputs * moved > sizes.simd(core);
-        start.joins_rows = joins_rows(sizes);
+        start.joins_rows = sizes.joins_rows();
         if let Some(found) = best(&start) {
             return Some(found);
         }
@@ -71,25 +76,17 @@ fn relocated(sizes: &Sizes, core: &Core) -> Relocated {
     if columns { Relocated::Columns } else { Relocated::Nothing }
 }
 
-/// Whether rows of the output are one dim, where the input is copied.
-///
-/// Source: `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
-fn joins_rows(sizes: &Sizes) -> bool {
-    let inside =
-        |axis: usize| sizes.pad[axis] < sizes.kernel[axis] && sizes.end_pad(axis) < sizes.kernel[axis];
-    (0..3).all(inside)
-        && sizes.padded(2) < 10_800
-        && sizes.stride[1] == 1
-        && (sizes.output[2] == 1 || sizes.extent(2) <= sizes.stride[2])
-}
-
 /// The best number of output channels in a block.
 ///
 /// Source: `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 fn best<'a>(start: &State<'a>) -> Option<State<'a>> {
     let (sizes, core) = (start.sizes, start.core);
     let large = !core.is_wide && sizes.output[1] * sizes.output[2] >= 150 * 150;
-    let most = if large || start.order == Order::ChannelsOfBatch { 2 } else { 4 };
+    let most = match () {
+        () if core.has_tiles => tiled::most_vectors(start),
+        () if large || start.order == Order::ChannelsOfBatch => 2,
+        () => 4,
+    };
     let mut best: Option<State<'a>> = None;
     for vectors in (1..=most.min(div_up(sizes.outputs, core.lanes))).rev() {
         let mut tried = State { output_block: vectors * core.lanes, ..*start };
@@ -221,6 +218,9 @@ fn choose_rows(state: &mut State<'_>) {
             of_height = (available / row.max(1)).clamp(1, height);
         }
     }
+    if core.has_tiles {
+        [of_depth, of_height] = tiled::rows_in_first_cache(state, [of_depth, of_height]);
+    }
     let channels = if sizes.outputs > 32 { sizes.groups } else { 1 } * sizes.outputs;
     let threads = div_up(core.threads, sizes.batch * div_up(channels, state.output_block));
     let thread_depth = div_up(depth, threads);
@@ -235,7 +235,9 @@ fn efficiency(state: &State<'_>) -> f32 {
     let of = |part: i64, block: i64| part as f32 / round_up(part, block) as f32;
     let (rows, vectors, block) =
         (state.microkernel.rows, state.microkernel.vectors as f32, state.position_block);
-    let registers = (vectors * rows as f32) / ((vectors + rows as f32) * core.registers as f32);
+    let (computed, registers) =
+        if core.has_tiles { (div_up(rows, TILE), TILES) } else { (rows, core.registers) };
+    let registers = (vectors * computed as f32) / ((vectors + computed as f32) * registers as f32);
     let steps = halved(rows as f32 * (2.0 - 1.9_f32.min(rows as f32 / block as f32)) / 64.0);
     let all = sizes.batch * sizes.output_points() * sizes.groups * sizes.outputs;
     let threads = if work.longest == 0 { 1.0 } else { all as f32 / (work.longest * core.threads) as f32 };

@@ -3,7 +3,7 @@
 //! Source: `pd_t::init`, `add_brg_descriptor`, `init` and `add_po_kernels`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv.cpp;
 //! `pd_t::init`, src/cpu/x64/jit_brgemm_1x1_conv.cpp. Kernels of equal parameters are one.
 
-use super::shape::Sizes;
+use super::shape::{Sizes, div_up};
 use super::state::{Method, Relocated, State};
 use crate::runtime::openvino_cpu::execution::ZeroPoints;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ pub(super) fn of_pointwise(state: &State<'_>) -> u64 {
     let [rows, columns, inputs] = state.products();
     let count = |sizes: [i64; 2]| sizes.into_iter().filter(|&size| size > 0).count() as u64;
     let passes = if state.input_blocks() > 1 { 2 } else { 1 };
-    count(rows) * count(columns) * count(inputs) * passes
+    count(rows) * count(columns) * count(inputs) * passes + u64::from(state.gathers)
 }
 
 /// The number of kernels of another convolution.
@@ -44,8 +44,35 @@ pub(super) fn of_general(state: &State<'_>) -> u64 {
         _ => 0,
     };
     let widths = distinct(columns).len();
-    (heights.len() * widths * passes + finishing.len() * widths + copies + usize::from(state.moves_weights()))
-        as u64
+    (heights.len() * widths * passes * batches(state)
+        + finishing.len() * widths
+        + copies
+        + usize::from(state.moves_weights())) as u64
+}
+
+/// The numbers of planes and rows of the kernel that meet the image: each has kernels that are written out for it.
+///
+/// Source: `pd_t::init` (`batchsizes`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv.cpp.
+fn batches(state: &State<'_>) -> usize {
+    if !state.is_unrolled {
+        return 1;
+    }
+    let sizes = state.sizes;
+    let meets = |axis: usize, has_top: bool| {
+        let (kernel, dilation) = (sizes.kernel[axis], sizes.dilation[axis]);
+        let counts = (0..sizes.output[axis]).map(move |at| {
+            let first = at * sizes.stride[axis] - sizes.pad[axis];
+            let above = if has_top { div_up((-first).max(0), dilation) } else { 0 };
+            let last = first - sizes.input[axis] + (kernel - 1) * dilation + 1;
+            kernel - div_up(last.max(0), dilation) - above
+        });
+        counts.filter(|&count| count > 0).collect::<BTreeSet<i64>>().len()
+    };
+    let rows = match state.relocated() {
+        Relocated::RowsAndColumns => 1,
+        _ => meets(1, !state.joins_rows),
+    };
+    (meets(0, true) * rows).max(1)
 }
 
 /// Whether a kernel sums the weights that meet the image, for each way to meet its border: those are times the zero point.

@@ -11,6 +11,8 @@ pub(super) struct Microkernel {
     pub rows: i64,
     /// Vectors of columns at once.
     pub vectors: i64,
+    /// Rows of a tile; 0 where there are none.
+    pub height: i64,
 }
 
 /// A product of `rows` by `inputs` with `columns` columns; `border` rows may read padding.
@@ -43,8 +45,11 @@ impl Microkernel {
             }
         }
         let (vectors, most, least) = found?;
-        (least >= product.border)
-            .then(|| Microkernel { rows: best_rows(product, core, vectors, most), vectors })
+        (least >= product.border).then(|| Microkernel {
+            rows: best_rows(product, core, vectors, most),
+            vectors,
+            height: 0,
+        })
     }
 }
 

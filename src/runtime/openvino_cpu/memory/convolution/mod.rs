@@ -2,7 +2,8 @@
 //!
 //! Three implementations cover what was measured (700 convolutions of recorded models, each on three instruction sets):
 //! depthwise, of one element, and general. The last two search for block sizes by a model of registers, threads and
-//! caches; weights are padded to the block of outputs that is found, so that their size depends on the processor.
+//! caches; weights are padded to the block of outputs that is found, so that their size depends on the processor. Under AMX both
+//! compute in tiles, by the same search with other blocks.
 //!
 //! Source: oneDNN 3.13 (the version in OpenVINO 2026.4.1), src/cpu/x64/jit_brgemm_conv_utils.cpp,
 //! jit_brgemm_1x1_conv.cpp and jit_brdgmm_dw_conv.cpp.
@@ -18,6 +19,8 @@ mod pointwise;
 mod scratch;
 mod shape;
 mod state;
+mod tiled;
+mod tiles;
 
 use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{ExecutionGraph, ZeroPoints};
@@ -74,9 +77,32 @@ pub(super) fn of_product(data: &[u64], n_k: [u64; 2], machine: &Machine) -> Opti
     node::of_product(data, n_k).map(|sizes| made(&sizes, machine))
 }
 
-/// What the library makes for a convolution of these sizes.
+/// What the library makes for a convolution of these sizes; in tiles, if the processor has them and they are used for these.
 fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let core = Core::new(machine, sizes);
+    if core.has_tiles && !sizes.is_depthwise() {
+        let core_without = Core { has_tiles: false, ..core };
+        return made_by(sizes, &core)
+            .or_else(|| made_by(sizes, &core_without))
+            .unwrap_or_else(|| plain(sizes));
+    }
+    made_by(sizes, &core).unwrap_or_else(|| plain(sizes))
+}
+
+/// A convolution for which there are no blocks.
+fn plain(sizes: &Sizes) -> Made {
+    let elements = sizes.groups * sizes.outputs * sizes.inputs * sizes.kernel.iter().product::<i64>();
+    Made {
+        weights: u64::try_from(elements.saturating_mul(sizes.bytes[1])).unwrap_or(0),
+        block: 1,
+        kernels: 1,
+        copied_columns: 0,
+        scratch: Scratch::default(),
+    }
+}
+
+/// What is made on this processor; `None` where the search finds no blocks.
+fn made_by(sizes: &Sizes, core: &Core) -> Option<Made> {
     let bytes = |elements: i64| u64::try_from(elements.saturating_mul(sizes.bytes[1])).unwrap_or(0);
     let kernel = |sizes: &Sizes| sizes.kernel.iter().product::<i64>();
     if sizes.is_depthwise() {
@@ -84,22 +110,19 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
         let (kernels, scratch) = match sizes.zero_points {
             ZeroPoints::PerChannel if sizes.has_output_scale => (1, Scratch::of_scales(sizes.groups)),
             ZeroPoints::PerChannel => (1, Scratch::default()),
-            _ => (depthwise::kernels(sizes, &core), Scratch::default()),
+            _ => (depthwise::kernels(sizes, core), Scratch::default()),
         };
-        return Made { weights, block: core.lanes, kernels, copied_columns: 0, scratch };
+        return Some(Made { weights, block: core.lanes, kernels, copied_columns: 0, scratch });
     }
-    let moved = sizes.clone().with_columns_as_channels(&core);
     let is_pointwise = sizes.is_pointwise();
-    let found = if is_pointwise { pointwise::search(&moved, &core) } else { general::search(&moved, &core) };
-    let Some(state) = found else {
-        return Made {
-            weights: bytes(sizes.groups * sizes.outputs * sizes.inputs * kernel(sizes)),
-            block: 1,
-            kernels: 1,
-            copied_columns: 0,
-            scratch: Scratch::default(),
-        };
+    let moved = match is_pointwise {
+        true => sizes.clone().with_padded_inputs(core),
+        false => sizes.clone().with_columns_as_channels(core),
     };
+    let state = match is_pointwise {
+        true => pointwise::search(&moved, core, moved.inputs != sizes.inputs),
+        false => general::search(&moved, core),
+    }?;
     let (block, step) = if state.moves_weights() {
         (core.lanes, 1)
     } else {
@@ -115,7 +138,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     } else {
         0
     };
-    Made {
+    Some(Made {
         weights: bytes(elements) + u64::try_from(added).unwrap_or(0),
         block,
         kernels,
@@ -124,7 +147,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
             _ => 0,
         },
         scratch: Scratch::of(&state, is_pointwise),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -156,6 +179,7 @@ mod tests {
             has_sum: false,
             zero_points: ZeroPoints::None,
             has_output_scale: false,
+            has_moved_columns: false,
         }
     }
 
@@ -253,6 +277,28 @@ mod tests {
         assert_eq!(on(Isa::Avx512Bf16, &depthwise(16, 112, 1)), (16 * 9 * 2, 1));
         assert_eq!(on(Isa::Avx512Bf16, &depthwise(144, 38, 2)), (144 * 9 * 2, 4));
         assert_eq!(on(Isa::Avx512Bf16, &depthwise(72, 150, 2)), (80 * 9 * 2, 8));
+    }
+
+    /// Workspaces of measured runs under AMX, which are mapped: the first convolutions of ResNet-50 and of ViT.
+    #[test]
+    fn images_are_copied_for_tiles() {
+        let machine = Machine { isa: Isa::Amx, l2: Bytes(2 << 20), ..Machine::MEASURED };
+        let mapped = |made: Made| (made.scratch.bytes + 104).next_multiple_of(4096) - 64;
+        let rows_and_columns = made(&convolution([3, 224, 224], 64, 7, 2, [2, 2, 2]), &machine);
+        assert_eq!(mapped(rows_and_columns), 5_517_248);
+        assert!(rows_and_columns.scratch.written < 512 << 10);
+        let patches =
+            Sizes { output: [1, 14, 14], pad: [0; 3], ..convolution([3, 224, 224], 768, 16, 16, [2, 2, 2]) };
+        let columns = made(&patches, &machine);
+        assert_eq!((mapped(columns), columns.weights), (12_492_736, 768 * 768 * 2));
+    }
+
+    /// Heap blocks of measured runs under AMX: weights of one element have no outputs more than the layer.
+    #[test]
+    fn tiles_divide_outputs_evenly() {
+        let on = |sizes: Sizes| on(Isa::Amx, &sizes).0;
+        assert_eq!(on(convolution([512, 7, 7], 2048, 1, 1, [2, 2, 2])), 2048 * 512 * 2);
+        assert_eq!(on(convolution([512, 7, 7], 512, 3, 1, [2, 2, 2])), 512 * 512 * 9 * 2);
     }
 
     /// A cache of 2 MiB lets more be kept: weights of [256, 1024] in one block of inputs.

@@ -37,6 +37,7 @@ pub(super) fn sizes(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<Sizes
         has_output_scale: node.zero_points == ZeroPoints::PerChannel
             && node.shares_kernel
             && !output.dtype.is_float(),
+        has_moved_columns: false,
     };
     for index in 0..n_spatial {
         let axis = 3 - n_spatial + index;
@@ -79,6 +80,7 @@ pub(super) fn of_product(data: &[u64], [outputs, inputs]: [u64; 2]) -> Option<Si
         has_sum: false,
         zero_points: ZeroPoints::None,
         has_output_scale: false,
+        has_moved_columns: false,
     })
 }
 

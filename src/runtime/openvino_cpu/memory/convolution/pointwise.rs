@@ -7,17 +7,23 @@ use super::general::{Share, blocks_of};
 use super::microkernel::{covered, halved};
 use super::shape::{Core, Sizes, div_up, round_up};
 use super::state::{Method, Order, State};
+use super::tiles::TILE;
 
 /// A page, where rows that are a multiple of it apart share cache sets.
 const PAGE: i64 = 4096;
 
 /// The best blocks of a convolution.
-pub(super) fn search<'a>(sizes: &'a Sizes, core: &'a Core) -> Option<State<'a>> {
-    let inputs = sizes.input.iter().product::<i64>() * sizes.bytes[0];
-    let order = if inputs < sizes.outputs * sizes.bytes[1] { Order::Channels } else { Order::Positions };
+///
+/// `is_padded`: its inputs were padded to fill instructions.
+pub(super) fn search<'a>(sizes: &'a Sizes, core: &'a Core, is_padded: bool) -> Option<State<'a>> {
+    if core.has_tiles && sizes.is_small_for_tiles(core) {
+        return None;
+    }
     let mut best: Option<State<'a>> = None;
     for vectors in (1..=4.min(div_up(sizes.outputs, core.lanes))).rev() {
-        let mut tried = State::new(sizes, core, Method::Base, order);
+        let mut tried = State::new(sizes, core, Method::Base, order(sizes, core));
+        tried.gathers = core.has_tiles && (is_padded || !is_one_dim(sizes));
+        tried.pads_inputs = core.has_tiles && sizes.inputs > sizes.simd(core);
         tried.output_block = vectors * core.lanes;
         if !is_worth_trying(&tried) {
             continue;
@@ -34,12 +40,32 @@ pub(super) fn search<'a>(sizes: &'a Sizes, core: &'a Core) -> Option<State<'a>> 
     best
 }
 
+/// The order of the outermost loops.
+///
+/// Source: `init_1x1_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+fn order(sizes: &Sizes, core: &Core) -> Order {
+    let by_channels = if core.has_tiles {
+        let weights = sizes.outputs * sizes.inputs * sizes.bytes[1];
+        core.usable_l2() as f32 * 0.75 < weights as f32 || sizes.batch == 1 && sizes.output_points() < 400
+    } else {
+        let inputs = sizes.input.iter().product::<i64>() * sizes.bytes[0];
+        inputs < sizes.outputs * sizes.bytes[1]
+    };
+    if by_channels { Order::Channels } else { Order::Positions }
+}
+
+/// Whether output positions of all rows are one dim of the input, too.
+fn is_one_dim(sizes: &Sizes) -> bool {
+    sizes.stride[0] == 1 && sizes.stride[1] == 1 && sizes.input[2] % sizes.stride[2].max(1) == 0
+}
+
 /// Whether a block of outputs is tried.
 ///
 /// Source: `fast_check_oc_block_1x1`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 fn is_worth_trying(state: &State<'_>) -> bool {
     let sizes = state.sizes;
     match state.output_block {
+        _ if state.core.has_tiles => true,
         64 => {
             let strides: i64 = sizes.stride.iter().product();
             round_up(sizes.outputs, state.core.lanes) % 64 == 0 && sizes.output_points() >= 64 * strides
@@ -51,12 +77,17 @@ fn is_worth_trying(state: &State<'_>) -> bool {
 
 fn choose_blocks(state: &mut State<'_>) {
     let sizes = state.sizes;
-    state.joins_rows =
-        sizes.stride[0] == 1 && sizes.stride[1] == 1 && sizes.input[2] % sizes.stride[2].max(1) == 0;
+    state.joins_rows = is_one_dim(sizes) || state.gathers;
     let most = if state.joins_rows { most_positions(state) } else { most_columns(state) };
     state.positions = if state.joins_rows { sizes.output_points() } else { sizes.output[2] };
     let mut best = *state;
-    for block in blocks_of(state.positions).filter(|&block| block <= most) {
+    let mut last = 0;
+    for block in blocks_of(state.positions) {
+        let Some(block) = of_tiles(state, block) else { break };
+        if block == last || block > most {
+            continue;
+        }
+        last = block;
         (state.position_block, state.column_block) = (block, block);
         state.choose_inputs();
         if !state.simulate() {
@@ -69,6 +100,23 @@ fn choose_blocks(state: &mut State<'_>) {
         }
     }
     *state = best;
+}
+
+/// A block that fills tiles about as high as those that divide it best; `None` where blocks are too small for tiles.
+///
+/// Source: `calc_blocks_1x1`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+fn of_tiles(state: &State<'_>, block: i64) -> Option<i64> {
+    if !state.core.has_tiles {
+        return Some(block);
+    }
+    let least = (state.positions / 2).clamp(1, 11);
+    if block < least {
+        return None;
+    }
+    let missing = |height: i64| (height - block % height) % height;
+    let heights = least..=TILE.min(state.positions);
+    let height = heights.rev().min_by_key(|&height| missing(height)).unwrap_or(TILE);
+    Some((block / height * height).min(state.positions))
 }
 
 /// The largest block of output positions of all rows.
@@ -111,7 +159,10 @@ fn efficiency(state: &State<'_>) -> f32 {
     let (sizes, core) = (state.sizes, state.core);
     let (rows, block) = (state.microkernel.rows, state.position_block);
     let vectors = state.microkernel.vectors;
-    let registers = (vectors as f32 * rows as f32) / ((rows + vectors) * core.registers) as f32;
+    let registers = match core.has_tiles {
+        true => of_registers(state),
+        false => (vectors as f32 * rows as f32) / ((rows + vectors) * core.registers) as f32,
+    };
     let of = |part: i64, block: i64| part as f32 / round_up(part, block) as f32;
     let steps = halved(rows as f32 * (2.0 - 1.9_f32.min(rows as f32 / block as f32)) / 64.0);
     let planes = if state.joins_rows { 1 } else { sizes.output[0] * sizes.output[1] };
@@ -137,6 +188,43 @@ fn efficiency(state: &State<'_>) -> f32 {
         * steps
 }
 
+/// How well tiles are used: two by two at best.
+///
+/// Source: `est_eff_1x1`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+fn of_registers(state: &State<'_>) -> f32 {
+    let sizes = state.sizes;
+    let [rows, _, _] = state.products();
+    let height = state.microkernel.height;
+    let columns = state.output_block / TILE;
+    let by_two = columns.clamp(1, 2);
+    let groups = columns / by_two;
+    let columns = (groups * by_two + columns % by_two) as f32 / div_up(columns, by_two) as f32;
+    let tiles = if height > 0 { (state.position_block / height).clamp(1, 2) } else { 1 } as f32;
+    let count = |rows: i64, height: i64| if height > 0 { rows / height } else { 0 };
+    let computed = count(rows[0].max(rows[1]), height) + count(rows[1], state.height_left);
+    let needed = div_up(rows[0] + rows[1], TILE);
+    // These channels are compared in whole numbers.
+    let is_listed =
+        matches!((sizes.inputs, sizes.outputs), (1024, 2048 | 512) | (256, 1024) | (512, 1024 | 2048));
+    let full = match is_listed {
+        true => (needed / computed.max(1)) as f32,
+        false => needed as f32 / computed as f32,
+    };
+    full * (columns * tiles) / (columns + tiles)
+}
+
+/// How often a pass over a block reads the weights.
+fn passes(state: &State<'_>) -> i64 {
+    let (rows, block, positions) = (state.microkernel.rows, state.position_block, state.positions);
+    match state.core.has_tiles {
+        true => {
+            (positions / block * div_up(block, rows) + div_up(positions % block, rows))
+                / div_up(positions, block).max(1)
+        }
+        false => div_up(block, rows),
+    }
+}
+
 fn cost(state: &State<'_>, thread: &Share) -> f32 {
     let (sizes, core) = (state.sizes, state.core);
     let simd = sizes.simd(core);
@@ -149,11 +237,7 @@ fn cost(state: &State<'_>, thread: &Share) -> f32 {
     let read = block * inputs;
     let mut loops = vec![
         of(Access { overlap: core.lanes as f32, ..once(rows * simd) }, once(0), once(columns)),
-        of(
-            once(rows * round_up(inputs, simd)),
-            once(rows * columns),
-            times(columns * inputs, div_up(block, rows)),
-        ),
+        of(once(rows * round_up(inputs, simd)), once(rows * columns), times(columns * inputs, passes(state))),
         of(once(read), times(block * columns, state.input_blocks()), once(columns * inputs)),
     ];
     if by_position {

@@ -10,12 +10,15 @@
 //! | weights in the order of the copied input | `e` times outputs and what is read for one |
 //! | adjusted scales of a depthwise convolution with zero points per channel, unwritten | 16 KiB per channel |
 //! | sums, where the output has another type or is summed in parts | `T 4` times rows and columns of a product |
+//! | under AMX: tiles of sums | `T` pages, as many as the tiles of the largest kernel and one byte take |
+//! | under AMX: the input of a convolution of one element whose rows are apart | `T e` times positions and channels |
 //!
 //! Source: `init_conf`, `estimate_brgemm_ur`, `init_scratchpad`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp, and
 //! `registry_t::book`, src/common/memory_tracking.hpp.
 
 use super::shape::{Sizes, div_up, round_up};
 use super::state::{Method, Relocated, State};
+use super::tiled;
 
 /// What separates and aligns parts.
 ///
@@ -58,15 +61,20 @@ impl Scratch {
         };
         let mut parts = vec![batch(in_batch, threads)];
         let mut unwritten = 0;
+        if state.gathers {
+            parts.extend(gathered(state));
+        }
         if let (Method::Copied(relocated), false) = (state.method, is_pointwise) {
             let copied = copies(state, relocated);
-            let blocks = (state.sizes.groups * state.input_blocks()).max(1);
             let input = copied.first().copied().unwrap_or(0);
-            unwritten = input - input / blocks;
+            unwritten = (input - written_input(state, relocated)).max(0);
             parts.extend(copied);
         }
         if state.buffers {
             parts.push(threads * state.output_block * state.position_block.max(0) * 4);
+        }
+        if state.core.has_tiles {
+            parts.push(threads * tiled::sums(state));
         }
         let bytes = total(&parts);
         Scratch { bytes, written: bytes.saturating_sub(u64::try_from(unwritten).unwrap_or(0)) }
@@ -87,6 +95,40 @@ pub(super) fn batch(elements: i64, threads: i64) -> i64 {
     threads * div_up(round_up(elements * BATCH_ELEMENT, PAGE), BATCH_ELEMENT) * BATCH_ELEMENT
 }
 
+/// Bytes of the copied input that are written: one block of positions and of channels at a time, without what the strides add
+/// to the buffer; rows of the kernel that become channels move on by a row of outputs.
+///
+/// Source: `pbuf_w_sz`, `pbuf_h_sz` and `pbuf_d_sz` in `pd_t::init`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv.cpp.
+fn written_input(state: &State<'_>, relocated: Relocated) -> i64 {
+    let (sizes, threads) = (state.sizes, state.core.threads);
+    let read = |axis: usize, block: i64| {
+        sizes.padded(axis).min((block - 1) * sizes.stride[axis] + sizes.extent(axis))
+    };
+    let at_once = if relocated == Relocated::RowsAndColumns { sizes.kernel[1] } else { 1 };
+    let channels = if relocated == Relocated::Nothing { state.input_block } else { sizes.inputs };
+    let columns = (state.column_block.max(1) - 1) * sizes.stride[2] + sizes.extent(2);
+    let columns = if state.joins_rows { round_up(columns, sizes.stride[2]) } else { columns };
+    let moved = match relocated {
+        Relocated::RowsAndColumns => {
+            (sizes.output[1] - 1) * sizes.stride[1] * at_once * sizes.stride[2] * channels
+        }
+        _ => 0,
+    };
+    let block = read(0, state.depth_block) * read(1, state.row_block) * columns * channels * at_once;
+    threads * (block + moved) * sizes.bytes[0]
+}
+
+/// The input of a convolution of one element that is gathered, and which of its blocks are there.
+///
+/// Source: `init_1x1_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+fn gathered(state: &State<'_>) -> [i64; 2] {
+    const LINE: i64 = 64;
+    let (sizes, threads) = (state.sizes, state.core.threads);
+    let input = round_up(state.input_block * sizes.output_points(), LINE);
+    let blocks = div_up(sizes.output_points(), state.position_block);
+    [threads * input * sizes.bytes[0], threads * round_up(blocks, LINE)]
+}
+
 /// The copied input, which of its blocks are there, and the weights in its order.
 fn copies(state: &State<'_>, relocated: Relocated) -> Vec<i64> {
     let (sizes, threads) = (state.sizes, state.core.threads);
@@ -101,7 +143,11 @@ fn copies(state: &State<'_>, relocated: Relocated) -> Vec<i64> {
     let mut rows = read(1, state.row_block);
     let columns = sizes.padded(2);
     if state.joins_rows {
-        rows = div_up(round_up(rows * columns, state.position_block), columns) + height * sizes.dilation[1];
+        let of_product = match state.core.has_tiles {
+            true => tiled::computed_rows(state, state.position_block),
+            false => state.position_block,
+        };
+        rows = div_up(round_up(rows * columns, of_product), columns) + height * sizes.dilation[1];
     }
     let channels = if relocated == Relocated::Nothing { state.input_block } else { sizes.inputs };
     let of_column = if sizes.output[2] == 1 { sizes.extent(2) } else { 1 };
@@ -161,6 +207,7 @@ mod tests {
             has_sum: true,
             zero_points: ZeroPoints::None,
             has_output_scale: false,
+            has_moved_columns: false,
         };
         let core = Core::new(&Machine { isa: Isa::Avx512Bf16, ..Machine::MEASURED }, &sizes);
         let state = general::search(&sizes, &core);

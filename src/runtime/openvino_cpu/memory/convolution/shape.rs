@@ -5,7 +5,7 @@ use crate::runtime::openvino_cpu::calibration as fit;
 use crate::runtime::openvino_cpu::execution::ZeroPoints;
 
 /// Sizes of one convolution. Arrays are depth, height and width; those that it lacks are 1, or 0 for padding.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(in crate::runtime::openvino_cpu) struct Sizes {
     pub batch: i64,
     pub groups: i64,
@@ -34,6 +34,8 @@ pub(in crate::runtime::openvino_cpu) struct Sizes {
     pub zero_points: ZeroPoints,
     /// Data have zero points per channel, and what is written has a scale.
     pub has_output_scale: bool,
+    /// Columns were moved to channels.
+    pub has_moved_columns: bool,
 }
 
 /// What of the processor decides block sizes.
@@ -47,6 +49,8 @@ pub(super) struct Core {
     pub is_wide: bool,
     /// Products of bytes have no instruction of their own, and take two more registers.
     pub emulates_bytes: bool,
+    /// Products are computed in tiles.
+    pub has_tiles: bool,
     pub threads: i64,
     pub l1: i64,
     pub l2: i64,
@@ -61,6 +65,9 @@ impl Core {
             lanes: if is_wide { 16 } else { 8 },
             is_wide,
             emulates_bytes: sizes.bytes[0] == 1 && machine.isa < Isa::Avx2Vnni,
+            has_tiles: machine.isa.has_amx()
+                && sizes.bytes[0] < 4
+                && sizes.zero_points != ZeroPoints::PerChannel,
             threads: i64::from(machine.cores.max(1)),
             l1: bytes(machine.l1d.0),
             l2: bytes(if is_wide { machine.l2.0 } else { fit::CACHE_AVX2.per(machine.l2.0).known().0 }),
@@ -143,11 +150,54 @@ impl Sizes {
         let divides =
             |by: i64| [self.input[2], self.kernel[2], self.stride[2]].iter().all(|size| size % by == 0);
         let factor = (1..=most).rev().find(|&by| divides(by) && fits(self.inputs * by)).unwrap_or(1);
+        self.has_moved_columns = factor > 1;
         self.inputs *= factor;
         self.input[2] /= factor;
         self.kernel[2] /= factor;
         self.stride[2] /= factor;
         self
+    }
+}
+
+impl Sizes {
+    /// The same convolution of one element with input channels that fill instructions of tiles, where they are fewer than a tile's.
+    ///
+    /// Source: `init_1x1_conf` (`do_zeropad`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+    pub(super) fn with_padded_inputs(mut self, core: &Core) -> Sizes {
+        if core.has_tiles && self.inputs <= self.simd(core) {
+            self.inputs = round_up(self.inputs, self.granularity());
+        }
+        self
+    }
+
+    /// Whether every position of the kernel meets the image, whose rows are not too long to be one dim.
+    ///
+    /// Source: `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+    pub(super) fn is_inside(&self) -> bool {
+        let inside =
+            |axis: usize| self.pad[axis] < self.kernel[axis] && self.end_pad(axis) < self.kernel[axis];
+        (0..3).all(inside) && self.padded(2) < 10_800
+    }
+
+    /// Whether rows of the output are one dim, where the input is copied and no row is masked.
+    ///
+    /// Source: `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+    pub(super) fn joins_rows(&self) -> bool {
+        self.is_inside() && self.stride[1] == 1 && (self.output[2] == 1 || self.extent(2) <= self.stride[2])
+    }
+
+    /// Whether tiles are left to others: few positions of few channels, and sizes that the library lists.
+    ///
+    /// Source: `init_jcp` (`is_small_shape`, `is_3d_small_ic`) and `init_conf`, oneDNN 3.13,
+    /// src/cpu/x64/jit_brgemm_conv_utils.cpp.
+    pub(super) fn is_small_for_tiles(&self, core: &Core) -> bool {
+        let channels = self.batch * self.groups * self.inputs * self.outputs;
+        let most = core.usable_l1() / if self.is_pointwise() { 2 } else { 1 };
+        let is_small = self.output_points() <= 4 && self.inputs <= 512 && channels <= most;
+        let is_thin = self.n_spatial == 3
+            && self.inputs * self.outputs <= 32
+            && self.output.iter().all(|&size| size >= 128);
+        is_small || is_thin
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::microkernel::{Microkernel, Product};
 use super::shape::{Core, Sizes, div_up, round_up};
+use super::tiles::{TileProduct, Tiles};
 
 /// How the kernel meets the borders of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,17 @@ pub(super) enum Relocated {
     Nothing,
     Columns,
     RowsAndColumns,
+}
+
+impl Relocated {
+    /// Elements of the kernel that become channels.
+    pub(super) fn elements(self, sizes: &Sizes) -> i64 {
+        match self {
+            Relocated::Nothing => 1,
+            Relocated::Columns => sizes.kernel[2],
+            Relocated::RowsAndColumns => sizes.kernel[1] * sizes.kernel[2],
+        }
+    }
 }
 
 /// The order of the outermost loops.
@@ -58,7 +70,15 @@ pub(super) struct State<'a> {
     pub positions: i64,
     pub position_block: i64,
     pub buffers: bool,
+    /// The kernel is written out for each batch (tiles alone).
+    pub is_unrolled: bool,
+    /// Rows between those of an image are computed and not used (tiles alone).
+    pub masks_rows: bool,
+    /// The input of a convolution of one element is copied (tiles alone).
+    pub gathers: bool,
     pub microkernel: Microkernel,
+    /// Rows of a tile of the rows that are left.
+    pub height_left: i64,
     pub efficiency: f32,
 }
 
@@ -81,7 +101,11 @@ impl<'a> State<'a> {
             positions: 0,
             position_block: 0,
             buffers: false,
-            microkernel: Microkernel { rows: 0, vectors: 1 },
+            is_unrolled: false,
+            masks_rows: false,
+            gathers: false,
+            microkernel: Microkernel { rows: 0, vectors: 1, height: 0 },
+            height_left: 0,
             efficiency: 0.0,
         }
     }
@@ -127,6 +151,10 @@ impl<'a> State<'a> {
     /// Source: `select_ic_block`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
     pub(super) fn choose_inputs(&mut self) {
         let (sizes, core) = (self.sizes, self.core);
+        if core.has_tiles {
+            self.input_block = input_block(self);
+            return;
+        }
         let simd = sizes.simd(core);
         let vectors = div_up(sizes.inputs, simd);
         let usual = usual_rows(core, self.output_block);
@@ -207,10 +235,27 @@ impl<'a> State<'a> {
             || self.border() == 0
             || self.kernel(rows[1], first(columns), first(inputs)).is_some();
         self.microkernel = found.unwrap_or(self.microkernel);
+        if self.core.has_tiles && self.sizes.is_pointwise() && rows[0] > 0 && rows[1] > 0 {
+            let left = self.kernel(rows[1], first(columns), first(inputs));
+            self.height_left = left.map_or(0, |left| left.height);
+            return found.is_some() && left.is_some();
+        }
+        self.height_left = 0;
         found.is_some() && tail
     }
 
     pub(super) fn kernel(&self, rows: i64, columns: i64, inputs: i64) -> Option<Microkernel> {
+        if self.core.has_tiles {
+            let bytes = self.sizes.bytes[0];
+            let is_unrolled = self.is_unrolled;
+            let product = TileProduct { rows, columns, inputs, bytes, is_unrolled, batch: 1.0, mask: None };
+            let tiles = Tiles::of(&product, self.core)?;
+            return Some(Microkernel {
+                rows: tiles.height * tiles.rows,
+                vectors: tiles.columns,
+                height: tiles.height,
+            });
+        }
         let product = Product { rows, columns, inputs, bytes: self.sizes.bytes[0], border: self.border() };
         Microkernel::of(&product, self.core)
     }
@@ -223,6 +268,35 @@ impl<'a> State<'a> {
             all(columns).all(|columns| all(inputs).all(|inputs| self.kernel(rows, columns, inputs).is_some()))
         })
     }
+}
+
+/// Input channels of a block, in tiles.
+///
+/// Source: `select_ic_block`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+fn input_block(state: &State<'_>) -> i64 {
+    let (sizes, simd) = (state.sizes, state.sizes.simd(state.core));
+    let step = sizes.granularity();
+    if sizes.is_pointwise() {
+        return sizes.inputs;
+    }
+    let planes = sizes.kernel[0] * sizes.kernel[1] * sizes.bytes[0];
+    let relocated = state.relocated();
+    let block = match () {
+        () if planes * sizes.inputs > 8 * 1024 => {
+            let most = round_up(div_up(1024, planes), step);
+            let least = round_up(simd / 2, step);
+            let mut blocks = (0..).map(|index| most - index * step).take_while(|&block| block >= least);
+            blocks.find(|block| sizes.inputs % block == 0).unwrap_or(sizes.inputs)
+        }
+        () if sizes.inputs * relocated.elements(sizes) <= simd => round_up(sizes.inputs, step),
+        () if matches!(state.method, Method::Copied(_)) => {
+            let vectors = div_up(sizes.inputs, simd);
+            let is_even = |&blocks: &i64| vectors as f32 / round_up(vectors, blocks) as f32 >= 0.5;
+            (1..=vectors.min(5 * simd)).rev().find(is_even).unwrap_or(1) * simd
+        }
+        () => simd,
+    };
+    if relocated == Relocated::Nothing { block } else { block.max(sizes.inputs) }
 }
 
 /// Rows that kernels usually have at once.
