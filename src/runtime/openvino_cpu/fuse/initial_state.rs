@@ -107,6 +107,7 @@ mod tests {
     use crate::DType;
     use crate::graph::Op;
     use crate::graph::op::{AxisSpan, Unary};
+    use crate::runtime::openvino_cpu::execution::Kind;
 
     /// A state that a product fills from an input, and that is written as it was read, or changed.
     fn filled(is_changed: bool) -> Vec<String> {
@@ -127,6 +128,22 @@ mod tests {
     #[test]
     fn the_computation_is_inside_and_an_unchanged_state_has_no_writer() {
         assert_eq!(filled(false), ["MemoryInput  f32", "Eltwise swish f32", "Softmax softmax f32"]);
+    }
+
+    /// What an Assign writes is an output of the node, too.
+    #[test]
+    fn who_reads_a_dropped_writer_reads_the_state() {
+        let (mut net, dims) = (Net::new(), [1, FREE, 8]);
+        let x = net.input("x", DType::F32, &dims);
+        let variable = net.variable("state", &dims);
+        let read = net.op("read", Op::ReadValue(variable), &[x], DType::F32, &dims);
+        let kept = net.op("assign", Op::Assign(variable), &[read], DType::F32, &dims);
+        net.result("out", read);
+        net.result("kept", kept);
+        let graph = net.execute(DYNAMIC);
+        assert!(graph.nodes.iter().all(|node| node.kind != Kind::MemoryOutput));
+        let outputs = graph.nodes.iter().filter(|node| node.kind == Kind::Output);
+        assert_eq!(outputs.count(), 2);
     }
 
     #[test]

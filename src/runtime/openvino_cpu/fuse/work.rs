@@ -439,13 +439,19 @@ impl<'a> Work<'a> {
         self.set_inputs(node, inputs.into_iter().map(Some).collect());
     }
 
-    /// Removes those writers of variables that pass, with whatever only they needed.
+    /// Removes those writers of variables that pass, with whatever only they needed; who reads what one writes reads what it
+    /// was to write.
     pub(super) fn remove_assigns(&mut self, goes: impl Fn(&Self, usize) -> bool) {
         let (gone, left): (Vec<usize>, Vec<usize>) =
             self.assigns().iter().partition(|&&assign| goes(self, assign));
         if !gone.is_empty() {
             self.roots_mut().assigns = left;
-            gone.into_iter().for_each(|assign| self.remove(assign));
+            for assign in gone {
+                if let Some(written) = self.nodes[assign].input(0) {
+                    self.replace(Edge::of(assign), written);
+                }
+                self.remove(assign);
+            }
         }
     }
 
