@@ -5,7 +5,7 @@
 //!   whose length was measured.
 //! * Other products: [`super::inner_product`]; convolutions and transposed ones: [`super::convolution`]; recurrent
 //!   sequences: [`super::recurrent`].
-//! * A gated MLP in tiles: `M I 2 + M 2 I 4`, I columns of gate and up each.
+//! * A gated MLP in tiles: `M I 2 + ru(M,32) 2 I 4`, I columns of gate and up each, M up to 256.
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
 //!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
@@ -170,14 +170,18 @@ fn of_convolution(scratch: Scratch) -> Option<Request> {
 /// Source: smaller blocks are not recorded one by one.
 const LEAST: u64 = 128 << 10;
 
-/// Products of gate and up, f32, and what down reads, 16 bits.
+/// The scratch of a gated MLP, which takes rows by 256: what is activated, and sums of gate and up or of down, in whole tiles.
 ///
-/// Source: `LLMMLP::Executor`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/llm_mlp.cpp; the block of a run.
+/// Source: `LLMMLP::Executor::setM` and `execute`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/llm_mlp.cpp, and
+/// `Work::set_C` and `CACHE_BLK_M_SIZE`, src/plugins/intel_cpu/src/nodes/kernels/x64/mlp_kernel.hpp.
 fn gated(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
+    const ROWS_AT_ONCE: u64 = 256;
+    const TILES: u64 = 32;
     let (_, rows) = graph.input(node, 0)?.dims.split_last()?;
-    let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim));
-    let inner = *graph.input(node, 1)?.dims.first()?;
-    Some(product([rows, inner, 2]).saturating_add(product([rows, inner, 2, 4])))
+    let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim)).min(ROWS_AT_ONCE);
+    let &[inner, outer] = graph.input(node, 1)?.dims.as_slice() else { return None };
+    let sums = product([rows.next_multiple_of(TILES), inner.max(outer), 2, 4]);
+    Some(product([rows, inner, 2]).saturating_add(sums))
 }
 
 fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
