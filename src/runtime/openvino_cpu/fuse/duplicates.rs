@@ -2,10 +2,12 @@
 //!
 //! Constants are compared by value, or by their place in the file, and stay nodes of their own. Nodes that read nothing but
 //! constants are joined only where they read the same ones: readers of one tensor are compared.
+//! An Unsqueeze or Squeeze with at most one free dim is a Reshape by then (`EliminateUnsqueeze`), and equal to one that names
+//! the same dims.
 //!
 //! Source: `SharedOpOptimization`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
 
-use super::work::{Edge, Work};
+use super::work::{Dim, Edge, Work};
 use crate::DType;
 use crate::graph::op::{Constant, WeightRange};
 use crate::graph::{Op, Value};
@@ -33,6 +35,7 @@ type Key = (Discriminant<Op>, SmallVec<[Option<Edge>; 4]>);
 pub(super) fn merge(work: &mut Work<'_>) {
     let mut constants = Constants::default();
     let mut known: FxHashMap<Key, SmallVec<[usize; 2]>> = FxHashMap::default();
+    let mut reshapes: FxHashMap<(Edge, SmallVec<[i64; 4]>), usize> = FxHashMap::default();
     for &node in work.model_order().iter() {
         if !work.is_alive(node) {
             continue;
@@ -54,9 +57,34 @@ pub(super) fn merge(work: &mut Work<'_>) {
             first.op == second.op && first.outputs == second.outputs && first.kind == second.kind
         });
         match first {
-            Some(first) if work.is_alive(first) => work.replace(Edge::of(node), Edge::of(first)),
+            Some(first) if work.is_alive(first) => {
+                work.replace(Edge::of(node), Edge::of(first));
+                continue;
+            }
             _ => same.push(node),
         }
+        let (Some(input), Some(pattern)) = (work.nodes[node].input(0), pattern(work, node)) else { continue };
+        let first = *reshapes.entry((input, pattern)).or_insert(node);
+        let is_alike = first != node && work.nodes[first].outputs == work.nodes[node].outputs;
+        if is_alike && work.is_alive(first) {
+            work.replace(Edge::of(node), Edge::of(first));
+        }
+    }
+}
+
+/// The dims that a Reshape, Unsqueeze or Squeeze writes, as the pattern of a Reshape that copies none.
+fn pattern(work: &Work<'_>, node: usize) -> Option<SmallVec<[i64; 4]>> {
+    match work.nodes[node].op {
+        Op::Reshape(_) => {
+            work.ints(node, 1).filter(|pattern| !pattern.contains(&0)).map(SmallVec::from_slice)
+        }
+        Op::Unsqueeze | Op::Squeeze { .. } => {
+            let dims = &work.nodes[node].outputs.first()?.dims;
+            let has_pattern = !dims.is_empty() && dims.iter().filter(|dim| dim.is_free()).count() < 2;
+            let size = |dim: &Dim| dim.known().map_or(Some(-1), |size| i64::try_from(size).ok());
+            dims.iter().map(size).collect::<Option<_>>().filter(|_| has_pattern)
+        }
+        _ => None,
     }
 }
 
@@ -82,7 +110,7 @@ fn stands_for(work: &Work<'_>, edge: Edge, constants: &mut Constants) -> Edge {
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
     use super::*;
-    use crate::graph::op::{Binary, Broadcast, Unary};
+    use crate::graph::op::{AxisSpan, Binary, Broadcast, ReshapeZero, Unary};
 
     fn twins(second: Unary) -> Vec<String> {
         let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 8]);
@@ -93,6 +121,24 @@ mod tests {
         let out = net.op("sum", sum, &[first, second], f32, &dims);
         net.result("out", out);
         net.lines(DYNAMIC)
+    }
+
+    #[test]
+    fn an_unsqueeze_is_equal_to_a_reshape_to_the_same_dims() {
+        let of = |pattern: &[i64], dims: &[i64]| {
+            let (mut net, f32) = (Net::new(), DType::F32);
+            let x = net.input("x", f32, &[FREE]);
+            let x = net.op("cos", Op::Unary(Unary::Cos), &[x], f32, &[FREE]);
+            let (axis, pattern) = (net.ints("axis", &[1]), net.ints("pattern", pattern));
+            let column = net.op("column", Op::Unsqueeze, &[x, axis], f32, &[FREE, 1]);
+            let shaped = net.op("shaped", Op::Reshape(ReshapeZero::IsZero), &[x, pattern], f32, dims);
+            let first = net.op("first", Op::Softmax(AxisSpan::LAST), &[column], f32, &[FREE, 1]);
+            let second = net.op("second", Op::Softmax(AxisSpan::LAST), &[shaped], f32, dims);
+            net.result("first_out", first);
+            net.result("second_out", second);
+            net.lines(DYNAMIC).iter().filter(|line| line.starts_with("Reshape")).count()
+        };
+        assert_eq!((of(&[-1, 1], &[FREE, 1]), of(&[1, -1], &[1, FREE])), (1, 2));
     }
 
     #[test]

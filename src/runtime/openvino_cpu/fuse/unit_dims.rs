@@ -98,13 +98,15 @@ fn gather_shape(work: &Work<'_>, node: usize) -> Option<Patch> {
     let order = work.ints(transpose, 1)?;
     let mut patch = Patch::new(work);
     let of = &work.nodes[node];
-    // `SharedOpOptimization` joins it with one that there is.
+    // `SharedOpOptimization` joins it with one of the file. Of those that a pass made, it is not known which tensor of equal
+    // dims the plugin reads.
     let is_shape = |user: usize| {
         let other = &work.nodes[user];
         matches!(other.op, Op::ShapeOf { start: 0, end: None, .. }) && other.input(0) == Some(source)
     };
-    let made = work.users(source.node()).iter().map(|&(user, _)| user).filter(|&user| is_shape(user)).min();
-    let shape = match made {
+    let users = work.users(source.node()).iter().map(|&(user, _)| user);
+    let twin = users.filter(|&user| user < work.graph.nodes().len() && is_shape(user)).min();
+    let shape = match twin {
         Some(shape) => shape,
         None => {
             let name = patch.fresh_name("Gather");
