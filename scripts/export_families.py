@@ -43,6 +43,7 @@ SEQ = dict(
     d_model=512, encoder_ffn_dim=2048, decoder_ffn_dim=2048, encoder_attention_heads=8, decoder_attention_heads=8,
     vocab_size=8192, max_position_embeddings=1024, decoder_start_token_id=0, pad_token_id=0,
 )
+T5 = dict(d_model=512, d_kv=64, d_ff=1024, num_heads=8, vocab_size=8192, decoder_start_token_id=0)
 EXPERTS = dict(num_experts=8, num_experts_per_tok=2, moe_intermediate_size=256)
 
 # Name: configuration class, what differs from its family's table above, the word for the number of layers.
@@ -101,6 +102,8 @@ FAMILIES = {
     "lfm2": ("Lfm2Config", LLAMA),
     "mamba": ("MambaConfig", dict(hidden_size=512, vocab_size=8192)),
     "falcon-mamba": ("FalconMambaConfig", dict(hidden_size=512, vocab_size=8192)),
+    "t5": ("T5Config", T5, "num_layers"),
+    "flan-t5": ("T5Config", T5 | dict(feed_forward_proj="gated-gelu", tie_word_embeddings=False), "num_layers"),
     "marian": ("MarianConfig", SEQ | dict(max_position_embeddings=512)),
     "bart": ("BartConfig", SEQ),
     "m2m": ("M2M100Config", SEQ),
@@ -112,6 +115,7 @@ FAMILIES = {
                                       eos_token_id=2, decoder_start_token_id=1, begin_suppress_tokens=None)),
 }
 SEQ2SEQ = ("marian", "bart", "m2m", "pegasus", "mbart", "blenderbot-small")
+STATELESS = ("t5", "flan-t5")  # optimum-intel 1.27 does not put their state inside
 
 
 def main():
@@ -165,7 +169,7 @@ def export(family, layers, folder):
     torch.manual_seed(0)
     if family == "whisper":
         auto, task = transformers.AutoModelForSpeechSeq2Seq, "automatic-speech-recognition-with-past"
-    elif family in SEQ2SEQ:
+    elif family in SEQ2SEQ + STATELESS:
         auto, task = transformers.AutoModelForSeq2SeqLM, "text2text-generation-with-past"
     else:
         auto, task = transformers.AutoModelForCausalLM, "text-generation-with-past"
@@ -179,7 +183,7 @@ def export(family, layers, folder):
     if family == "whisper":
         transformers.WhisperFeatureExtractor().save_pretrained(source)
     main_export(str(source), output=str(folder), task=task, ov_config=OVConfig(dtype="fp16"),
-                library_name="transformers", stateful=True, convert_tokenizer=False)
+                library_name="transformers", stateful=family not in STATELESS, convert_tokenizer=False)
     shutil.rmtree(source)
 
 
@@ -240,8 +244,8 @@ def run(out, path, identity):
         dims = [dim.get_length() if dim.is_static else None for dim in port.partial_shape]
         known = {"beam_idx": [BATCH], "cache_position": [TOKENS]}
         free = [BATCH if axis == 0 else TOKENS for axis in range(len(dims))]
-        if port.any_name == "encoder_hidden_states" and "whisper" in identity:
-            free[1] = 1500
+        if port.any_name == "encoder_hidden_states":
+            free[1:] = [1500 if "whisper" in identity else TOKENS, 512]
         shape = known.get(port.any_name, [dim or own for dim, own in zip(dims, free)])
         shape = given.get(port.any_name, (None, shape))[1]
         fill = numpy.ones if "mask" in port.any_name else numpy.zeros
