@@ -4,6 +4,8 @@
 //!   them; the keys' transpositions and that of the product are one Transpose outside. A computed scale is inside.
 //! * `[0,2,1,3]` transpositions of queries and values that nothing else reads are inside; in f32 that of the output too.
 //! * A mask is inside unless it is one constant number. A Select of scores and one constant number is inside too.
+//! * A constant that is added to scores of bytes is divided by their scale, and added in front of it (`AddTransformation`,
+//!   src/common/low_precision_transformations/src/add.cpp).
 //! * Keys and values straight from variables (cross-attention): the same operators, written out.
 //!
 //! Source: `ScaledDotProductAttentionDecomposition` and the MHA tokenization of Snippets, OpenVINO 2026.4,
@@ -189,7 +191,17 @@ fn scores_of_bytes(work: &Work<'_>, softmax: usize) -> Option<Scores> {
         if !is_scale {
             let is_mask = is_binary(work, below, Binary::Add) && mask.is_none();
             mask = is_mask.then_some(second);
-            mask?;
+            let scale = work.nodes[first.node()].input(1)?;
+            let is_const = |edge: Edge| work.nodes[edge.node()].is_const();
+            let is_scaled = is_binary(work, first.node(), Binary::Multiply) && is_const(scale);
+            // Constants are divided by the scale, and added in front of it.
+            if is_const(mask?) && is_scaled {
+                work.only_user(first.node())?;
+                let sum = names.pop()?;
+                names.extend([work.nodes[first.node()].name.clone(), sum]);
+                below = work.nodes[first.node()].input(0)?.node();
+                continue;
+            }
         }
         below = first.node();
     }
