@@ -68,11 +68,28 @@ struct Emitter<'a> {
     /// Storages that the host application allocates.
     hosted: Vec<StorageId>,
     reuse: Reuse,
-    values: FxHashMap<usize, ValueId>,
+    values: Emitted,
     /// Of a body, what its results are outside.
     results: FxHashMap<usize, StorageClass>,
     /// What intermediate results are: those of a loop are in no memory pattern but their body's.
     inner_class: StorageClass,
+}
+
+/// What the values of the graph are in the schedule, by their numbers.
+#[derive(Default)]
+struct Emitted(Vec<Option<ValueId>>);
+
+impl Emitted {
+    fn get(&self, value: usize) -> Option<ValueId> {
+        self.0.get(value).copied().flatten()
+    }
+
+    /// Notes what a value is, if it is known.
+    fn take(&mut self, value: usize, id: Option<ValueId>) {
+        if let (Some(place), Some(id)) = (self.0.get_mut(value), id) {
+            *place = Some(id);
+        }
+    }
 }
 
 impl<'a> Emitter<'a> {
@@ -84,7 +101,7 @@ impl<'a> Emitter<'a> {
             draft,
             hosted: Vec::new(),
             reuse: reuse::plan(work, order, settings.options.memory_reuse),
-            values: FxHashMap::default(),
+            values: Emitted(vec![None; work.values.len()]),
             results: FxHashMap::default(),
             inner_class: StorageClass::Activation,
         }
@@ -113,7 +130,7 @@ impl<'a> Emitter<'a> {
         }
         let mut writes: SmallVec<[ValueId; 2]> = SmallVec::new();
         for &value in &work.nodes[node].outputs {
-            if !self.values.contains_key(&value) {
+            if self.values.get(value).is_none() {
                 writes.extend(self.write(value, source));
             }
         }
@@ -134,7 +151,7 @@ impl<'a> Emitter<'a> {
         let mut inner = Emitter::new(&work, &order, self.settings, draft);
         inner.inner_class = self.inner_class;
         for &(outer, value) in &body.passed {
-            inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
+            inner.values.take(value, self.values.get(outer));
         }
         for &(value, outer) in &body.results {
             let is_returned = self.reuse.origin[outer] == reuse::Origin::Returned;
@@ -145,9 +162,9 @@ impl<'a> Emitter<'a> {
         let values = std::mem::take(&mut inner.values);
         self.hosted.append(&mut inner.hosted);
         self.draft = inner.draft;
-        let given = body.results.iter().filter_map(|&(value, outer)| Some((outer, *values.get(&value)?)));
+        let given = body.results.iter().filter_map(|&(value, outer)| Some((outer, values.get(value)?)));
         let given: Vec<(usize, ValueId)> = given.collect();
-        self.values.extend(given.iter().copied());
+        given.iter().for_each(|&(value, id)| self.values.take(value, Some(id)));
         given.into_iter().map(|(_, value)| value).collect()
     }
 
@@ -170,7 +187,7 @@ impl<'a> Emitter<'a> {
         let mut inner = Emitter::new(&work, &order, self.settings, draft);
         inner.inner_class = StorageClass::Scratch;
         for &(outer, value) in body.passed.iter().chain(&iterated.entering) {
-            inner.values.extend(self.values.get(&outer).map(|&id| (value, id)));
+            inner.values.take(value, self.values.get(outer));
         }
         let results = || iterated.carried.iter().chain(&iterated.stacked);
         inner.results.extend(results().map(|&value| (value, StorageClass::Scratch)));
@@ -179,7 +196,7 @@ impl<'a> Emitter<'a> {
         self.hosted.append(&mut inner.hosted);
         self.draft = inner.draft;
         let given = |results: &[usize]| -> Vec<ValueId> {
-            results.iter().filter_map(|value| values.get(value).copied()).collect()
+            results.iter().filter_map(|&value| values.get(value)).collect()
         };
         let (carried, mut kept) = (given(&iterated.carried), given(&iterated.stacked));
         kept.extend(counters);
@@ -242,7 +259,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn read(&mut self, value: usize) -> Option<ValueId> {
-        if let Some(&found) = self.values.get(&value) {
+        if let Some(found) = self.values.get(value) {
             return Some(found);
         }
         let is_captured = self.work.writer(value).is_none() && !self.work.values[value].is_constant;
@@ -260,7 +277,7 @@ impl<'a> Emitter<'a> {
             Origin::Resident,
             Some(value),
         );
-        self.values.insert(value, id);
+        self.values.take(value, Some(id));
         id
     }
 
@@ -287,7 +304,7 @@ impl<'a> Emitter<'a> {
                 }
             }
             reuse::Origin::Reused => {
-                let owner = self.values.get(&self.reuse.buffer[value]).copied()?;
+                let owner = self.values.get(self.reuse.buffer[value])?;
                 let storage = self.draft.value(owner).storage;
                 let held = &mut self.draft.storages[storage.index()];
                 held.bytes = held.bytes.max(Bytes(bytes));
@@ -313,7 +330,7 @@ impl<'a> Emitter<'a> {
                 }
             }
         };
-        self.values.insert(value, id);
+        self.values.take(value, Some(id));
         Some(id)
     }
 
@@ -336,7 +353,7 @@ impl<'a> Emitter<'a> {
         }
         let node = self.work.writer(value)?;
         let past = attention::shared_past(self.work, node, value)?;
-        let past = self.draft.value(*self.values.get(&past)?);
+        let past = self.draft.value(self.values.get(past)?);
         (past.bytes == Bytes(bytes)).then_some(past.storage)
     }
 

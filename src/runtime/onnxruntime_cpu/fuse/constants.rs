@@ -107,9 +107,11 @@ const COMPARED: usize = 16;
 /// Nodes of one type, with equal attributes and inputs, become one: the first in the runtime's own order.
 pub(super) fn merge_duplicates(work: &mut Work<'_>) {
     // By a hash of kernel and inputs, which are compared where it is equal.
+    let nodes = order::of(work);
     let mut seen: FxHashMap<u64, SmallVec<[usize; 1]>> = FxHashMap::default();
+    seen.reserve(nodes.len());
     let mut many: FxHashMap<(u64, String), usize> = FxHashMap::default();
-    for node in order::of(work) {
+    for node in nodes {
         let op = &work.graph.node(work.nodes[node].source).op;
         // Each reader of a DequantizeLinear has its own: `EnsureUniqueDQForNodeUnit`.
         if !work.nodes[node].kind.is_pure() || work.is(node, Kernel::DequantizeLinear) {
