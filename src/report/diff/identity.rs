@@ -54,12 +54,17 @@ pub(crate) fn nodes(graph: &Graph, shapes: Option<&Shapes>, part: Option<&str>) 
     found
 }
 
+/// A node that reads another, and by which of its inputs.
+type Reader = (NodeId, usize);
+
 fn colors(graph: &Graph, shapes: Option<&Shapes>) -> Vec<[u64; ROUNDS + 1]> {
     let ids = || (0..graph.nodes().len()).map(NodeId::new);
-    let mut readers: Vec<Vec<NodeId>> = vec![Vec::new(); graph.nodes().len()];
+    let mut readers: Vec<Vec<Reader>> = vec![Vec::new(); graph.nodes().len()];
     for id in ids() {
-        for &tensor in graph.inputs(id).iter().flatten() {
-            readers[graph.tensor(tensor).node.index()].push(id);
+        for (input, slot) in graph.inputs(id).iter().enumerate() {
+            if let Some(tensor) = slot {
+                readers[graph.tensor(*tensor).node.index()].push((id, input));
+            }
         }
     }
     let mut now: Vec<u64> = ids().map(|id| own(graph, shapes, id)).collect();
@@ -87,8 +92,9 @@ fn own(graph: &Graph, shapes: Option<&Shapes>, id: NodeId) -> u64 {
     hasher.finish()
 }
 
-/// A node's color, those of the nodes that it reads in their order, and those of its readers in any order.
-fn refined(graph: &Graph, readers: &[Vec<NodeId>], colors: &[u64], id: NodeId) -> u64 {
+/// A node's color, those of the nodes that it reads in their order, and those of its readers with their inputs in any order:
+/// the numbers where a slice starts and stops are read by one node.
+fn refined(graph: &Graph, readers: &[Vec<Reader>], colors: &[u64], id: NodeId) -> u64 {
     let color = |id: NodeId| colors.get(id.index()).copied().unwrap_or_default();
     let mut hasher = FxHasher::default();
     color(id).hash(&mut hasher);
@@ -96,8 +102,8 @@ fn refined(graph: &Graph, readers: &[Vec<NodeId>], colors: &[u64], id: NodeId) -
         let source = slot.map(|tensor| (color(graph.tensor(tensor).node), graph.tensor(tensor).port));
         source.hash(&mut hasher);
     }
-    let mut read_by: Vec<u64> =
-        readers.get(id.index()).into_iter().flatten().map(|&reader| color(reader)).collect();
+    let readers = readers.get(id.index()).into_iter().flatten();
+    let mut read_by: Vec<(u64, usize)> = readers.map(|&(reader, input)| (color(reader), input)).collect();
     read_by.sort_unstable();
     read_by.hash(&mut hasher);
     hasher.finish()

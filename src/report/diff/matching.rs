@@ -5,7 +5,8 @@
 //!
 //! 1. the same name and the same surroundings;
 //! 2. the same module path and operator: the file was exported again, with other types or shapes;
-//! 3. the same surroundings in the same layer, then in any, then nearer surroundings: names were renumbered;
+//! 3. the same surroundings, of which both graphs have as many; in the same layer, then in any, then nearer surroundings:
+//!    names were renumbered, or are gone, and layers with them;
 //! 4. the same name and operator;
 //! 5. the same operator, types and shapes in the same layer.
 
@@ -21,6 +22,7 @@ pub(super) fn counterparts<'a>(old: &'a [Node], new: &'a [Node]) -> FxHashMap<&'
     let mut pairs = Pairs { old, new, of_old: vec![None; old.len()], of_new: vec![None; new.len()] };
     pairs.by(|node| Some((&*node.key, node.colors[ROUNDS])));
     pairs.by(|node| node.has_path.then_some((&*node.key, &*node.type_name)));
+    pairs.by_equal_counts(|node| node.colors[ROUNDS]);
     pairs.by(|node| Some((node.colors[ROUNDS], node.layer)));
     for round in (1..=ROUNDS).rev() {
         pairs.by(|node| Some(node.colors[round]));
@@ -38,6 +40,19 @@ struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
+    /// Pairs nodes whose features are equal, in their order, where both graphs have as many of them left.
+    fn by_equal_counts<K: Eq + Hash>(&mut self, feature: impl Fn(&'a Node) -> K) {
+        let mut left: FxHashMap<K, [usize; 2]> = FxHashMap::default();
+        for (side, (nodes, of)) in
+            [(self.old, &self.of_old), (self.new, &self.of_new)].into_iter().enumerate()
+        {
+            for (node, _) in nodes.iter().zip(of).filter(|(_, other)| other.is_none()) {
+                left.entry(feature(node)).or_default()[side] += 1;
+            }
+        }
+        self.by(|node| Some(feature(node)).filter(|key| left.get(key).is_some_and(|[old, new]| old == new)));
+    }
+
     /// Pairs nodes whose features are equal, in their order.
     fn by<K: Eq + Hash>(&mut self, feature: impl Fn(&'a Node) -> Option<K>) {
         let mut waiting: FxHashMap<K, VecDeque<usize>> = FxHashMap::default();
@@ -106,6 +121,14 @@ mod tests {
         let new = [node("a", "Add", [1; 4], None), node("b", "Mul", [5; 4], None)];
         let found = counterparts(&old, &new);
         assert_eq!((found.get("a"), found.get("b")), (Some(&"a"), None));
+    }
+
+    #[test]
+    fn layers_that_one_side_lacks_do_not_change_the_order() {
+        let of = |name: &str, layer| node(name, "Relu", [7; 4], layer);
+        let (old, new) = ([of("n1", Some(0)), of("n2", Some(0))], [of("m8", None), of("m9", Some(0))]);
+        let found = counterparts(&old, &new);
+        assert_eq!((found["m8"], found["m9"]), ("n1", "n2"));
     }
 
     #[test]
