@@ -6,11 +6,10 @@
 //! Source: `NormalizeL2::isSupportedOperation`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/normalize.cpp;
 //! `NormalizeL2Decomposition`, src/common/transformations/src/transformations/op_conversions.
 
-use super::kind;
-use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
+use super::work::{Build, Dim, Edge, Node, Patch, Rule, Work};
+use super::writer::Writer;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Reduce, Unary};
-use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// Writes out L2 norms.
@@ -41,11 +40,12 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
     let source = of.source;
     let mut patch = Patch::new(work);
     let [two, least] = [2.0, f64::from(epsilon)].map(|number| patch.add_number(number, source));
-    let squares = add(&mut patch, source, binary(Binary::Power), &whole, &[data, two]);
-    let sum = add(&mut patch, source, sum, &row, &[squares, axes]);
+    let writer = &mut Writer { patch: &mut patch, source };
+    let squares = writer.named(binary(Binary::Power), whole.clone(), [data, two]);
+    let sum = writer.named(sum, row.clone(), [squares, axes]);
     let limit = binary(if is_least { Binary::Maximum } else { Binary::Add });
-    let limited = add(&mut patch, source, limit, &row, &[sum, least]);
-    let root = add(&mut patch, source, Op::Unary(Unary::Sqrt), &row, &[limited]);
+    let limited = writer.named(limit, row.clone(), [sum, least]);
+    let root = writer.named(Op::Unary(Unary::Sqrt), row.clone(), [limited]);
     let last = patch.add(Node::in_place_of(of, binary(Binary::Divide), Kind::Eltwise), [data, root]);
     patch.replace(Edge::of(node), Edge::of(last));
     Some(patch)
@@ -55,14 +55,6 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
 fn is_supported(axes: &[i64], rank: usize) -> bool {
     let is_all = || axes.len() + 1 == rank && (1..).take(axes.len()).all(|axis| axes.contains(&axis));
     (2..=4).contains(&rank) && (axes.is_empty() || axes == [1] || is_all())
-}
-
-fn add(patch: &mut Patch, source: NodeId, op: Op, tensor: &Tensor, inputs: &[Edge]) -> Edge {
-    let word = kind::word(&op);
-    let name = patch.fresh_name(&word);
-    let kind = kind::of(&op, &word);
-    let node = Node::named(name, op, kind, source).writing(tensor.clone());
-    Edge::of(patch.add(node, inputs.iter().copied()))
 }
 
 #[cfg(test)]

@@ -5,11 +5,10 @@
 //! Source: `LogSoftmaxDecomposition`, OpenVINO 2026.4,
 //! src/common/transformations/src/transformations/op_conversions/log_softmax_decomposition.cpp.
 
-use super::kind;
-use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
+use super::work::{Build, Dim, Edge, Node, Patch, Rule, Work};
+use super::writer::Writer;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Reduce, Unary};
-use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
 
 /// Writes out every LogSoftmax over one axis.
@@ -35,23 +34,16 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
     let reduce = |kind| Op::Reduce { kind, keep_dims: true, noop_with_empty_axes: false };
     let source = of.source;
     let mut patch = Patch::new(work);
-    let axes = patch.add_ints(&[axis as i64], source);
-    let most = add(&mut patch, source, reduce(Reduce::Max), &row, &[data, axes]);
-    let shifted = add(&mut patch, source, minus(), &whole, &[data, most]);
-    let powers = add(&mut patch, source, Op::Unary(Unary::Exp), &whole, &[shifted]);
-    let sum = add(&mut patch, source, reduce(Reduce::Sum), &row, &[powers, axes]);
-    let log = add(&mut patch, source, Op::Unary(Unary::Log), &row, &[sum]);
+    let writer = &mut Writer { patch: &mut patch, source };
+    let axes = writer.ints(&[axis as i64]);
+    let most = writer.named(reduce(Reduce::Max), row.clone(), [data, axes]);
+    let shifted = writer.named(minus(), whole.clone(), [data, most]);
+    let powers = writer.named(Op::Unary(Unary::Exp), whole.clone(), [shifted]);
+    let sum = writer.named(reduce(Reduce::Sum), row.clone(), [powers, axes]);
+    let log = writer.named(Op::Unary(Unary::Log), row.clone(), [sum]);
     let last = patch.add(Node::in_place_of(of, minus(), Kind::Eltwise), [shifted, log]);
     patch.replace(Edge::of(node), Edge::of(last));
     Some(patch)
-}
-
-fn add(patch: &mut Patch, source: NodeId, op: Op, tensor: &Tensor, inputs: &[Edge]) -> Edge {
-    let word = kind::word(&op);
-    let name = patch.fresh_name(&word);
-    let kind = kind::of(&op, &word);
-    let node = Node::named(name, op, kind, source).writing(tensor.clone());
-    Edge::of(patch.add(node, inputs.iter().copied()))
 }
 
 #[cfg(test)]

@@ -29,6 +29,12 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// A copy of weights, on the heap.
+    pub(super) fn weights(bytes: u64, node: NodeRef, since: Moment) -> Held {
+        let (class, known) = (StorageClass::WeightsAnonymous, Known::Exact);
+        Held { class, bytes: Bytes(bytes), node, known, since }
+    }
+
     /// Memory of an estimated length.
     pub(super) fn estimated(class: StorageClass, bytes: Estimate, node: NodeRef, since: Moment) -> Held {
         let (bytes, known) = bytes.known();

@@ -39,13 +39,7 @@ pub(super) fn held(graph: &ExecutionGraph, machine: &Machine) -> Vec<Held> {
     let mut reordered: Option<(u64, &ExecutedNode)> = None;
     for node in graph.nodes.iter().filter(|node| node.kind == Kind::RnnSequence) {
         let Some(sequence) = Sequence::of(graph, node) else { continue };
-        let own = |bytes, since| Held {
-            class: StorageClass::WeightsAnonymous,
-            bytes: Bytes(bytes),
-            node: node.source,
-            known: Known::Exact,
-            since,
-        };
+        let own = |bytes, since| Held::weights(bytes, node.source, since);
         for inputs in [sequence.inputs, sequence.units] {
             if graph.is_dynamic {
                 held.push(own(sequence.copied(inputs), Moment::Compiled));

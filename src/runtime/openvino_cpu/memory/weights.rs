@@ -32,8 +32,7 @@ use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
 use crate::runtime::openvino_cpu::release::Change;
 use crate::runtime::openvino_cpu::{ModelCache, OpenvinoCpu};
-use crate::schedule::{Known, StorageClass};
-use crate::units::Bytes;
+use crate::schedule::Known;
 use rustc_hash::FxHashSet;
 
 /// The packed copies of a graph's weights.
@@ -74,13 +73,7 @@ pub(super) fn packed(
         };
         let early = at_compile || !graph.is_dynamic;
         let since = if early { Moment::Compiled } else { Moment::Running };
-        let own = |bytes, since| Held {
-            class: StorageClass::WeightsAnonymous,
-            bytes: Bytes(bytes),
-            node: node.source,
-            known: Known::Exact,
-            since,
-        };
+        let own = |bytes, since| Held::weights(bytes, node.source, since);
         held.push(Held { known, ..own(bytes, since) });
         let is_half = matches!(weight.dtype, DType::F16 | DType::BF16);
         if node.kind == Kind::Convolution && is_half && options.release.has(Change::KeepsConvertedFilters) {
@@ -104,13 +97,7 @@ pub(super) fn packed(
             let Some(data) = node.outputs.first() else { continue };
             let product = Product { graph, node, weight, data, is_language_model, machine };
             let (bytes, known) = product.fully_connected();
-            held.push(Held {
-                class: StorageClass::WeightsAnonymous,
-                bytes: Bytes(bytes),
-                node: node.source,
-                known,
-                since: Moment::Running,
-            });
+            held.push(Held { known, ..Held::weights(bytes, node.source, Moment::Running) });
         }
     }
     held.extend(gated(graph));
@@ -126,13 +113,8 @@ fn gated(graph: &ExecutionGraph) -> Vec<Held> {
         graph.input(node, input).map_or(0, |weight| product([elements(weight), 2]))
     };
     let blocks = graph.nodes.iter().filter(|node| node.kind == Kind::LlmMlp).flat_map(|node| {
-        [bytes(node, 1).saturating_add(bytes(node, 2)), bytes(node, 3)].map(|bytes| Held {
-            class: StorageClass::WeightsAnonymous,
-            bytes: Bytes(bytes),
-            node: node.source,
-            known: Known::Exact,
-            since: Moment::Compiled,
-        })
+        let blocks = [bytes(node, 1).saturating_add(bytes(node, 2)), bytes(node, 3)];
+        blocks.map(|bytes| Held::weights(bytes, node.source, Moment::Compiled))
     });
     blocks.collect()
 }
@@ -147,13 +129,7 @@ fn scales_of_lookups(graph: &ExecutionGraph) -> Vec<Held> {
         is_quantized && node.inputs.get(3).is_some_and(|scale| products.contains(scale))
     });
     let copies = shared.filter_map(|node| {
-        Some(Held {
-            class: StorageClass::WeightsAnonymous,
-            bytes: graph.input(node, 3)?.bytes()?,
-            node: node.source,
-            known: Known::Exact,
-            since: Moment::Compiled,
-        })
+        Some(Held::weights(graph.input(node, 3)?.bytes()?.0, node.source, Moment::Compiled))
     });
     copies.collect()
 }
