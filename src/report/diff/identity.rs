@@ -54,7 +54,7 @@ pub(crate) fn nodes(graph: &Graph, shapes: Option<&Shapes>, part: Option<&str>) 
     found
 }
 
-/// A node that reads another, and by which of its inputs.
+/// A reading node, and the number of the input by which it reads.
 type Reader = (NodeId, usize);
 
 fn colors(graph: &Graph, shapes: Option<&Shapes>) -> Vec<[u64; ROUNDS + 1]> {

@@ -75,7 +75,7 @@ struct Emitter<'a> {
     inner_class: StorageClass,
 }
 
-/// What the values of the graph are in the schedule, by their numbers.
+/// The schedule values of the graph values, indexed by graph value.
 #[derive(Default)]
 struct Emitted(Vec<Option<ValueId>>);
 
@@ -84,7 +84,7 @@ impl Emitted {
         self.0.get(value).copied().flatten()
     }
 
-    /// Notes what a value is, if it is known.
+    /// Sets the schedule value of a graph value, if it is known.
     fn take(&mut self, value: usize, id: Option<ValueId>) {
         if let (Some(place), Some(id)) = (self.0.get_mut(value), id) {
             *place = Some(id);

@@ -18,7 +18,7 @@ use std::mem::{Discriminant, discriminant};
 /// The first constant of each value.
 type Constants = FxHashMap<(DType, SmallVec<[u64; 4]>, Content), usize>;
 
-/// What a constant holds.
+/// The content of a constant.
 #[derive(PartialEq, Eq, Hash)]
 enum Content {
     Elements(SmallVec<[i64; 4]>),

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(filled(false), ["MemoryInput  f32", "Eltwise swish f32", "Softmax softmax f32"]);
     }
 
-    /// What an Assign writes is an output of the node, too.
+    /// An Assign has an output, which other nodes may read.
     #[test]
     fn who_reads_a_dropped_writer_reads_the_state() {
         let (mut net, dims) = (Net::new(), [1, FREE, 8]);

@@ -439,8 +439,8 @@ impl<'a> Work<'a> {
         self.set_inputs(node, inputs.into_iter().map(Some).collect());
     }
 
-    /// Removes those writers of variables that pass, with whatever only they needed; who reads what one writes reads what it
-    /// was to write.
+    /// Removes the writers of variables that pass, and all nodes that only they need. Readers of a removed writer read its
+    /// input instead.
     pub(super) fn remove_assigns(&mut self, goes: impl Fn(&Self, usize) -> bool) {
         let (gone, left): (Vec<usize>, Vec<usize>) =
             self.assigns().iter().partition(|&&assign| goes(self, assign));

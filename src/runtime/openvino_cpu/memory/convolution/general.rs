@@ -21,12 +21,7 @@ pub(super) fn search<'a>(sizes: &'a Sizes, core: &'a Core) -> Option<State<'a>> 
     let side = |pad: i64| div_up(pad.max(0), sizes.stride[2]) < sizes.kernel[2];
     if relocated != Relocated::Nothing || is_column {
         let mut start = State::new(sizes, core, Method::Copied(relocated), Order::Positions);
-        let moved = match relocated {
-            Relocated::Nothing => 1,
-            Relocated::Columns => sizes.kernel[2],
-            Relocated::RowsAndColumns => sizes.kernel[1] * sizes.kernel[2],
-        };
-        start.pads_inputs = sizes.bytes[1] < 4 && sizes.inputs * moved > sizes.simd(core);
+        start.pads_inputs = sizes.bytes[1] < 4 && sizes.inputs * relocated.elements(sizes) > sizes.simd(core);
         start.joins_rows = sizes.joins_rows();
         if let Some(found) = best(&start) {
             return Some(found);

@@ -77,7 +77,7 @@ pub(super) fn of_product(data: &[u64], n_k: [u64; 2], machine: &Machine) -> Opti
     node::of_product(data, n_k).map(|sizes| made(&sizes, machine))
 }
 
-/// What the library makes for a convolution of these sizes; in tiles, if the processor has them and they are used for these.
+/// Models the implementation of a convolution: in tiles, if the processor has tiles and the library uses them for these sizes.
 fn made(sizes: &Sizes, machine: &Machine) -> Made {
     let core = Core::new(machine, sizes);
     if core.has_tiles && !sizes.is_depthwise() {
@@ -89,7 +89,7 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     made_by(sizes, &core).unwrap_or_else(|| plain(sizes))
 }
 
-/// A convolution for which there are no blocks.
+/// Models a convolution without blocks: weights as exported, and one kernel.
 fn plain(sizes: &Sizes) -> Made {
     let elements = sizes.groups * sizes.outputs * sizes.inputs * sizes.kernel.iter().product::<i64>();
     Made {
@@ -101,7 +101,7 @@ fn plain(sizes: &Sizes) -> Made {
     }
 }
 
-/// What is made on this processor; `None` where the search finds no blocks.
+/// Models the implementation that a search on this processor finds; `None` if it finds no blocks.
 fn made_by(sizes: &Sizes, core: &Core) -> Option<Made> {
     let bytes = |elements: i64| u64::try_from(elements.saturating_mul(sizes.bytes[1])).unwrap_or(0);
     let kernel = |sizes: &Sizes| sizes.kernel.iter().product::<i64>();

@@ -95,7 +95,7 @@ pub(super) fn batch(elements: i64, threads: i64) -> i64 {
     threads * div_up(round_up(elements * BATCH_ELEMENT, PAGE), BATCH_ELEMENT) * BATCH_ELEMENT
 }
 
-/// Bytes of the copied input that are written: one block of positions and of channels at a time, without what the strides add
+/// Returns the bytes of the copied input that are written: one block of positions and of channels at a time, without what the strides add
 /// to the buffer; rows of the kernel that become channels move on by a row of outputs.
 ///
 /// Source: `pbuf_w_sz`, `pbuf_h_sz` and `pbuf_d_sz` in `pd_t::init`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv.cpp.
@@ -214,7 +214,6 @@ mod tests {
         state.map_or(0, |state| Scratch::of(&state, false).bytes)
     }
 
-    /// Blocks of a measured run, which are mapped: up to a page more than what was asked for.
     /// Blocks of measured runs; see [`SCALES`].
     #[test]
     fn scales_of_zero_points_take_a_workspace_per_channel() {
@@ -222,6 +221,7 @@ mod tests {
         assert_eq!(Scratch::of_scales(1024), Scratch { bytes: 16_781_312, written: 0 });
     }
 
+    /// Blocks of a measured run, which are mapped: up to a page more than the requested length.
     #[test]
     fn copied_inputs_are_as_large_as_measured() {
         let mapped = |asked: u64| (asked + 104).next_multiple_of(4096) - 64;

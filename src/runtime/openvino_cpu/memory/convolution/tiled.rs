@@ -10,7 +10,7 @@ use super::shape::{Core, Sizes, div_up, round_up};
 use super::state::{Method, Order, Relocated, State};
 use super::tiles::{TILE, TileProduct, Tiles, rows_with_gaps};
 
-/// The ways in which a convolution is tried, one after the other.
+/// Returns the ways in which a convolution is tried, in order.
 ///
 /// Source: `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 pub(super) fn starts<'a>(sizes: &'a Sizes, core: &'a Core, order: Order) -> Vec<State<'a>> {
@@ -44,7 +44,7 @@ pub(super) fn starts<'a>(sizes: &'a Sizes, core: &'a Core, order: Order) -> Vec<
     starts
 }
 
-/// Vectors of output channels in the largest block that is tried.
+/// Returns the vectors of output channels in the largest block that is tried.
 ///
 /// Source: `try_exec_type` in `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 pub(super) fn most_vectors(state: &State<'_>) -> i64 {
@@ -54,7 +54,7 @@ pub(super) fn most_vectors(state: &State<'_>) -> i64 {
     if state.joins_rows && is_small { 2 } else { 4 }
 }
 
-/// Sizes for which the library has another implementation, or none in tiles.
+/// Whether the library computes these sizes by another implementation.
 ///
 /// Source: `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 fn is_left_to_others(sizes: &Sizes, core: &Core) -> bool {
@@ -73,7 +73,7 @@ fn is_left_to_others(sizes: &Sizes, core: &Core) -> bool {
     is_listed || is_outside || is_image || sizes.is_small_for_tiles(core)
 }
 
-/// What a copy of the input moves to channels: what fills tiles better than the channels alone.
+/// Chooses the kernel dims that a copy of the input moves to channels: those that fill tiles better than the channels alone.
 ///
 /// Source: `try_relo_wi` and `try_relo_whi` in `init_conf`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 fn relocated(sizes: &Sizes, core: &Core) -> Relocated {
@@ -117,7 +117,7 @@ fn relocated(sizes: &Sizes, core: &Core) -> Relocated {
     }
 }
 
-/// Planes and rows in a block of a copied input, where some fit the first-level cache.
+/// Chooses planes and rows of a block of a copied input, if some fit the first-level cache.
 ///
 /// Source: `iterate_ker_block`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
 pub(super) fn rows_in_first_cache(state: &State<'_>, [depth, height]: [i64; 2]) -> [i64; 2] {
@@ -147,24 +147,24 @@ pub(super) fn rows_in_first_cache(state: &State<'_>, [depth, height]: [i64; 2]) 
     }
 }
 
-/// Rows of the products of whole blocks, with those that are computed and not used.
+/// Returns the rows of a product, including rows that are computed and not used.
 pub(super) fn computed_rows(state: &State<'_>, rows: i64) -> i64 {
     let sizes = state.sizes;
     if !state.joins_rows || sizes.is_pointwise() {
         return rows;
     }
-    let stride = if state.relocated() == Relocated::RowsAndColumns { 1 } else { sizes.stride[1] };
-    rows_with_gaps(rows, sizes.output[2], gap(state, stride), state.masks_rows)
+    rows_with_gaps(rows, sizes.output[2], gap(state), state.masks_rows)
 }
 
-/// Positions between two rows of the output.
-fn gap(state: &State<'_>, stride: i64) -> i64 {
+/// Returns the positions between two rows of the output.
+fn gap(state: &State<'_>) -> i64 {
     let sizes = state.sizes;
+    let stride = if state.relocated() == Relocated::RowsAndColumns { 1 } else { sizes.stride[1] };
     let read = if sizes.output[2] == 1 { 0 } else { (sizes.extent(2) - 1) / sizes.stride[2] * stride };
     read + (stride - 1) * sizes.output[2]
 }
 
-/// Bytes of a thread's tiles of sums: those of the kernel that has the most.
+/// Returns the bytes of one thread's tiles of sums, for the kernel with the most tiles.
 ///
 /// Source: `set_amx_wsp_per_thread`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp, and `get_wsp_buffer_size`,
 /// src/cpu/x64/brgemm/brgemm_types.hpp.
@@ -192,14 +192,13 @@ pub(super) fn sums(state: &State<'_>) -> i64 {
     round_up(most * TILE * TILE * 4 + 1, PAGE)
 }
 
-/// Which rows of a product count, where some do not.
+/// Returns which rows of a product are used, if some are not.
 fn mask(state: &State<'_>, rows: i64) -> Option<Vec<bool>> {
     if !state.masks_rows {
         return None;
     }
     let columns = state.sizes.output[2].max(1);
-    let stride = if state.relocated() == Relocated::RowsAndColumns { 1 } else { state.sizes.stride[1] };
-    let period = columns + gap(state, stride);
+    let period = columns + gap(state);
     let counts = |row: i64| row % period < columns && row / period * columns + row % period < rows;
     Some((0..computed_rows(state, rows)).map(counts).collect())
 }

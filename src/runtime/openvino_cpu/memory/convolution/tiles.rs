@@ -25,11 +25,11 @@ pub(super) struct TileProduct<'m> {
     pub is_unrolled: bool,
     /// Elements of a batch for each column of the kernel.
     pub batch: f32,
-    /// Rows that count, where some are between rows of the image.
+    /// The rows that are used, if some positions are between rows of the image.
     pub mask: Option<&'m [bool]>,
 }
 
-/// How a product is divided into tiles.
+/// A division of a product into tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tiles {
     /// Rows of a tile that are used.
@@ -42,7 +42,7 @@ pub(super) struct Tiles {
     pub sums: i64,
 }
 
-/// One dim of a product: blocks, what is left of the last, and how many are computed at once.
+/// One dim of a product: its blocks, the size of the last one if it is smaller, and how many are computed at once.
 #[derive(Clone, Copy, Debug, Default)]
 struct Side {
     blocks: i64,
@@ -74,7 +74,7 @@ struct Division<'p, 'm> {
 }
 
 impl Tiles {
-    /// How a product is divided; `None` where its inputs are no whole elements of a tile.
+    /// Divides a product into tiles; `None` if its inputs are not a multiple of the elements of one instruction.
     pub(super) fn of(product: &TileProduct<'_>, core: &Core) -> Option<Tiles> {
         if product.rows <= 0
             || product.columns <= 0
@@ -83,9 +83,9 @@ impl Tiles {
             return None;
         }
         let mut division = Division::new(product);
-        let is_square = division.divide_by_two();
-        let _ =
-            is_square || division.divide_by_rows(3) || division.divide_by_rows(2) || division.divide_by_two();
+        if !division.divide_by_two() && !division.divide_by_rows(3) && !division.divide_by_rows(2) {
+            division.divide_by_two();
+        }
         let (rows, columns) = (division.rows.at_once, division.columns.at_once);
         division.regroup(division.height, rows, columns);
         if product.is_unrolled {
@@ -108,7 +108,7 @@ impl<'p, 'm> Division<'p, 'm> {
         Division { of, height: 0, rows: Side { at_once: 1, ..Side::default() }, columns, joins_left: false }
     }
 
-    /// Blocks of `height` rows, and what is left; rows that do not count are skipped.
+    /// Divides the rows into blocks of `height` rows; rows that are not used are skipped.
     fn rows_of(&self, height: i64) -> Side {
         let (rows, at_once) = (self.of.rows, self.rows.at_once);
         let Some(mask) = self.of.mask else {
@@ -296,7 +296,7 @@ impl<'p, 'm> Division<'p, 'm> {
     }
 }
 
-/// Rows of products with those between the rows of an image that are computed and not used, in whole tiles.
+/// Returns the rows of a product in whole tiles, including positions between the rows of an image, which are not used.
 ///
 /// `columns`: outputs of a row; `between`: what follows them. Where they are masked, a tile starts at the start of a row.
 ///
