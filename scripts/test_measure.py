@@ -84,6 +84,16 @@ class Setups(unittest.TestCase):
         self.assertNotEqual(weights[16:32], weights[32:48])
         self.assertEqual(weights[48:], bytes(16))
 
+    def test_a_process_is_shown_other_cores(self):
+        code = "import os; print(len(os.sched_getaffinity(0)), open('/sys/devices/system/cpu/online').read().strip())"
+        with tempfile.TemporaryDirectory() as folder:
+            library = pathlib.Path(folder) / "show_cores.so"
+            subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, HERE / "show_cores.c"], check=True)
+            shown = script().sysfs(pathlib.Path(folder) / "sysfs", 5)
+            settings = {"LD_PRELOAD": str(library), "SHOW_CORES": "5", "SHOW_CORES_SYSFS": str(shown)}
+            output = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=os.environ | settings).stdout
+        self.assertEqual(output.decode().split(), ["5", "0-4"])
+
 
 if __name__ == "__main__":
     unittest.main()
