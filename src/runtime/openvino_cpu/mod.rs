@@ -190,6 +190,7 @@ impl OpenvinoCpu {
             last_logits: self.last_logits,
             kv_precision: self.state_hint(),
             is_paged: self.cache == Cache::Paged,
+            quantization_group: self.asked_group().into(),
             machine: self.machine,
             release: self.release,
         }

@@ -104,18 +104,25 @@ impl OpenvinoCpu {
 
     /// Numbers of the data of a product with quantized weights that are quantized together; `None`: they are not.
     ///
-    /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h (32), config.cpp (`readProperties`),
-    /// src/plugins/intel_cpu/src/nodes/executors/dnnl/dnnl_fullyconnected_primitive.cpp (`useDynamicQuantizationImpl`).
+    /// Source: `useDynamicQuantizationImpl`, OpenVINO 2026.4,
+    /// src/plugins/intel_cpu/src/nodes/executors/dnnl/dnnl_fullyconnected_primitive.cpp.
     #[must_use]
     pub fn quantization_group(&self) -> Option<u64> {
-        const DEFAULT: u32 = 32;
         const LEAST: u32 = 16;
         let isa = self.machine.isa;
         let has_tiles = isa.has_amx() && self.precision() != Precision::F32;
-        let group = self.quantization_group.unwrap_or(if self.is_accurate { 0 } else { DEFAULT });
+        let group = self.asked_group();
         let has_kernel = isa.has_vnni() && !has_tiles && !self.release.has(Change::QuantizesNoData);
         let is_used = group >= LEAST && group.is_multiple_of(LEAST) && has_kernel;
         is_used.then_some(u64::from(group))
+    }
+
+    /// Numbers of data that the plugin is asked to quantize together, whether it does or not; 0: none.
+    ///
+    /// Source: OpenVINO 2026.4, src/plugins/intel_cpu/src/config.h (32), config.cpp (`readProperties`).
+    pub(super) fn asked_group(&self) -> u32 {
+        const DEFAULT: u32 = 32;
+        self.quantization_group.unwrap_or(if self.is_accurate { 0 } else { DEFAULT })
     }
 
     /// The options by name, as the report lists them.

@@ -50,6 +50,8 @@ kinds! {
     FullyConnected = "FullyConnected";
     /// The three products of a gated MLP, computed in tiles.
     LlmMlp = "LLMMLP";
+    /// The products that make queries, keys and values, computed in tiles.
+    QkvProjection = "QKVProjection";
     /// Matrix product of two activations.
     MatMul = "MatMul";
     /// Matrix products with those weights of several experts that an input chooses.

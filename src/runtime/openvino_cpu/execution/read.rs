@@ -218,7 +218,7 @@ fn free_dims(execution: &mut ExecutionGraph) {
 fn mapped(execution: &mut ExecutionGraph) {
     let mut weights = execution.nodes.iter().filter_map(|node| {
         let index = match node.kind {
-            Kind::FullyConnected | Kind::LlmMlp | Kind::Convolution => 1,
+            Kind::FullyConnected | Kind::LlmMlp | Kind::QkvProjection | Kind::Convolution => 1,
             Kind::Gather => 0,
             _ => return None,
         };

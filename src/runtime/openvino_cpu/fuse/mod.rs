@@ -57,6 +57,7 @@ mod passes;
 mod pattern;
 mod precision;
 mod product_scale;
+mod qkv_projection;
 mod quantized;
 mod recurrent;
 mod reorder;
@@ -78,6 +79,7 @@ mod template;
 mod tensor;
 #[cfg(test)]
 mod testing;
+mod tile_product;
 mod transposes;
 mod types;
 mod unit_dims;

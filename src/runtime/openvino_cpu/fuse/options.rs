@@ -18,6 +18,8 @@ pub struct Options {
     pub kv_precision: Option<DType>,
     /// Attention reads a cache of blocks instead of states, as OpenVINO GenAI converts the model.
     pub is_paged: bool,
+    /// Numbers of data that are to be quantized together where weights have few bits; 0: none.
+    pub quantization_group: u64,
     /// The processor that it is compiled for.
     pub machine: Machine,
     /// The release that compiles it.
@@ -32,6 +34,7 @@ impl Default for Options {
             last_logits: false,
             kv_precision: None,
             is_paged: false,
+            quantization_group: 0,
             machine: Machine::MEASURED,
             release: Release::default(),
         }

@@ -8,9 +8,9 @@ use super::{
     divide, duplicates, einsum, eltwise_chain, fully_connected, gated_mlp, gelu, group_norm, initial_state,
     l2_norm, last_token, leaky_relu, linear, log_softmax, low_precision, mask, mask_reshapes, matmul_ranks,
     matmul_scale, matmul_transposes, moe, move_up, mvn, no_ops, order, pad, paged_attention, precision,
-    product_scale, recurrent, reorder, reverse_channels, rms, rope, rope_forms, sdpa_state, shuffle_channels,
-    skipped, softmax, split, subgraph, subtract, swish, symbol_sources, transposes, unit_dims, views,
-    weights,
+    product_scale, qkv_projection, recurrent, reorder, reverse_channels, rms, rope, rope_forms, sdpa_state,
+    shuffle_channels, skipped, softmax, split, subgraph, subtract, swish, symbol_sources, tile_product,
+    transposes, unit_dims, views, weights,
 };
 use crate::runtime::openvino_cpu::execution::Precision;
 
@@ -136,12 +136,15 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&broadcast::RULE, Order::Model, &["boolean"]),
     Pass::rule(&mask_reshapes::SUMS, Order::Model, &["constants"]),
     Pass::rule(&mask_reshapes::RESHAPES, Order::Model, &["constant-sums"]).when(|work| !work.is_dynamic),
+    Pass::rule(&gated_mlp::RULE, Order::Model, &["gelu", "swish", "experts"]).when(tile_product::has_tiles),
+    // What a gated MLP has not taken.
+    Pass::rule(&qkv_projection::RULE, Order::Model, &["gated-mlp"])
+        .when(|work| tile_product::has_tiles(work) && qkv_projection::has_threads(work)),
     Pass::rule(&fully_connected::RULE, Order::Model, &["gather-weights", "experts", "attention"]),
     Pass::rule(&low_precision::plugin::LEGACY, Order::Model, &["fully-connected"])
         .when(low_precision::applies),
     Pass::rule(&low_precision::plugin::SCALES, Order::Model, &["fully-connected"])
         .when(low_precision::applies),
-    Pass::rule(&gated_mlp::RULE, Order::Model, &["fully-connected"]).when(gated_mlp::has_tiles),
     Pass::rules("convolutions", OPTIMIZER, convolution::RULES, Order::Model, &["constants"]),
     Pass::whole(
         "skipped",

@@ -115,6 +115,7 @@ fn keeps_f32(work: &Work<'_>) -> Vec<bool> {
             work.nodes[node].kind,
             Kind::FullyConnected
                 | Kind::LlmMlp
+                | Kind::QkvProjection
                 | Kind::MatMul
                 | Kind::Convolution
                 | Kind::ScaledDotProductAttention

@@ -137,6 +137,7 @@ pub(super) const DYNAMIC: Options = Options {
     last_logits: false,
     kv_precision: None,
     is_paged: false,
+    quantization_group: 0,
     machine: Machine::MEASURED,
     release: Release::V2026_4,
 };

@@ -40,8 +40,9 @@ pub(super) fn wanted_type(
     if !has.is_float() {
         return has;
     }
+    let is_in_tiles = matches!(of.kind, Kind::LlmMlp | Kind::QkvProjection);
     let is_significant =
-        matches!(of.kind, Kind::FullyConnected | Kind::LlmMlp | Kind::Convolution | Kind::Deconvolution);
+        is_in_tiles || matches!(of.kind, Kind::FullyConnected | Kind::Convolution | Kind::Deconvolution);
     let is_kept = work.keeps_f32.get(node).copied().unwrap_or(false);
     let is_filter = is_significant && input == 1;
     let is_constant = work.nodes[edge.node()].is_const();
@@ -54,7 +55,9 @@ pub(super) fn wanted_type(
         Kind::Convolution if input == 2 && computes_bytes(work, node) => return has,
         // What quantizes alone computes in f32.
         Kind::FakeQuantize => DType::F32,
-        Kind::LlmMlp if input > 0 => return has,
+        // Weights, then scales.
+        _ if is_in_tiles && matches!(input, 1..=3) => DType::F16,
+        _ if is_in_tiles && input > 0 => return has,
         _ if is_constant && !wants_constant => return has,
         // The state of an LSTM's cells.
         Kind::RnnSequence if input == 2 => DType::F32,

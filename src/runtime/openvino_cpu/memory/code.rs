@@ -5,7 +5,7 @@
 //!
 //! | kernels of | per |
 //! |---|---|
-//! | the search of constants for special values, Convert, RMS norm, the end of a Reduce | graph |
+//! | the search of constants of f32 for special values, Convert, RMS norm, the end of a Reduce | graph |
 //! | conversions of constants and between nodes | shape and types |
 //! | Gather of a dynamic graph, Interpolate | node |
 //! | Subgraph, RoPE: when compiled | node |
@@ -15,6 +15,7 @@
 //! | product: [`super::inner_product`]; of quantized weights by whether its rows fill the kernel's tiles, few rows apart, and one more that unpacks. The MLAS kernel is not generated | shape of the weight, rows and what is fused |
 //! | product of chosen experts, whose rows are any number | shape of the weights |
 //! | product of two activations in bf16 | their shapes |
+//! | several products in tiles: [`super::tiles`] | graph |
 //! | convolution: [`super::convolution`] | sizes and what is fused |
 //! | product or convolution of bytes, where numbers of what is fused are part of the kernel | node |
 //! | transposed convolution | shape of weight and output |
@@ -39,6 +40,7 @@ use super::convolution::Convolutions;
 use super::held::{Held, Moment};
 use super::inner_product::InnerProduct;
 use super::scratchpad::inner_product;
+use super::tiles;
 use super::weights::{is_convolution, is_mlas, is_quantized};
 use crate::dtype::DType;
 use crate::graph::Dims;
@@ -114,7 +116,7 @@ fn compiled(graph: &ExecutionGraph) -> u64 {
         port.is_some_and(|port| constants.get(port.step as usize).copied().unwrap_or(false))
     };
     let is_searched = |node: &&ExecutedNode| {
-        let large = |output: &Output| output.dtype.is_float() && elements(output) >= SEARCHED;
+        let large = |output: &Output| output.dtype == DType::F32 && elements(output) >= SEARCHED;
         node.is_const() && node.outputs.iter().any(large)
     };
     let mut converted: FxHashSet<Conversion<'_>> = FxHashSet::default();
@@ -176,7 +178,22 @@ fn shared(graph: &ExecutionGraph, known: &Convolutions, machine: &Machine) -> (E
     let once = [Kind::Convert, Kind::Rms].into_iter().filter(|kind| has(kind.clone())).count();
     let copies = seen.weights.len() + seen.converted.len();
     let own = seen.elementwise.len() + seen.moved.len() + seen.reduced.len() + once;
-    (seen.kernels + attention + copies as u64, norm + seen.subgraphs() + own as u64)
+    let in_tiles = tiles::kernels(graph) + if uses_tiles(graph, machine) { SETTING_OF_TILES } else { 0 };
+    (seen.kernels + attention + in_tiles + copies as u64, norm + seen.subgraphs() + own as u64)
+}
+
+/// Kernels that set the shapes of tiles and give them back.
+///
+/// Source: `amx_tile_configure` and `amx_tile_release`, oneDNN 3.13, src/cpu/x64/amx_tile_configure.cpp: one of each for the
+/// process.
+const SETTING_OF_TILES: u64 = 2;
+
+/// Whether a product or a convolution is computed in tiles.
+fn uses_tiles(graph: &ExecutionGraph, machine: &Machine) -> bool {
+    let is_of_tiles = |kind: &Kind| matches!(kind, Kind::FullyConnected | Kind::Convolution);
+    machine.isa.has_amx()
+        && graph.precision != Precision::F32
+        && graph.nodes.iter().any(|node| is_of_tiles(&node.kind) || tiles::is_of(node))
 }
 
 /// What of a graph's nodes was counted.

@@ -3,7 +3,8 @@
 //! Nodes run section by section, from sync point to sync point ([`super::life`]). For a section first the shapes of all of
 //! its nodes are computed, and the blocks of their outputs grow; then their weights are packed, their kernels made and
 //! the scratchpad grows. A block grows by an allocation of the new size, after which the old one is freed. The heap is
-//! fullest where a large block is replaced late, when almost everything else is there.
+//! fullest where a large block is replaced late, when almost everything else is there. Products in tiles ask as they run, behind
+//! all that is prepared ([`super::tiles`]).
 //!
 //! Source: OpenVINO 2026.4.1, `MemoryBlockWithReuse::resize`, src/plugins/intel_cpu/src/cpu_memory.cpp, and `UpdateNodes`,
 //! src/plugins/intel_cpu/src/graph.cpp; heap blocks at the peak of six runs.
@@ -11,6 +12,7 @@
 use super::code::MAP;
 use super::held::{Held, Moment};
 use super::life;
+use super::tiles::FirstRun;
 use crate::problem::{Block, Plan, Problem};
 use crate::runtime::openvino_cpu::execution::ExecutionGraph;
 use crate::runtime::{Allocation, Placed};
@@ -28,17 +30,20 @@ pub(in crate::runtime::openvino_cpu) struct Growth {
     prepared: Vec<(u32, u64)>,
     /// Lengths of the scratchpad.
     scratch: Vec<(u32, u64)>,
+    /// What nodes allocate as they run, behind what is prepared.
+    running: Vec<FirstRun>,
     /// Objects, which all steps make.
     everywhere: u64,
 }
 
 impl Growth {
-    /// What `graph` allocates of `held`, of which `scratch` is one that grows.
+    /// What `graph` allocates of `held`, of which `scratch` is one that grows, where `running` asks for more as it runs.
     pub(super) fn new(
         graph: &ExecutionGraph,
         constants: &[bool],
         held: &[Held],
         scratch: Vec<(u32, Bytes)>,
+        running: Vec<FirstRun>,
     ) -> Growth {
         let nodes = (0_u32..).zip(&graph.nodes).filter(|(_, node)| !node.is_const());
         let step_of: FxHashMap<NodeRef, u32> = nodes.map(|(step, node)| (node.source, step)).collect();
@@ -46,9 +51,11 @@ impl Growth {
             sections: life::sync_points(graph, constants),
             steps: graph.nodes.len() as u32,
             scratch: scratch.iter().map(|&(step, bytes)| (step, bytes.0)).collect(),
+            running,
             ..Growth::default()
         };
-        let largest = scratch.last().map(|&(_, bytes)| bytes);
+        let largest = growth.scratch.iter().map(|&(_, bytes)| bytes);
+        let largest = largest.chain(growth.running.iter().map(|run| run.scratch)).max().map(Bytes);
         for held in held.iter().filter(|held| held.since == Moment::Running) {
             match held.class {
                 StorageClass::Workspace if Some(held.bytes) == largest => {}
@@ -85,6 +92,7 @@ impl Growth {
         let mut now = State::default();
         let (mut resized, mut prepared, mut scratch) =
             (resized.iter().peekable(), self.prepared.iter().peekable(), self.scratch.iter().peekable());
+        let mut running = self.running.iter().peekable();
         for end in self.sections.iter().copied().chain([u32::MAX]) {
             while let Some(&(_, block, bytes)) = resized.next_if(|&&(step, ..)| step < end) {
                 now.resize(block, bytes);
@@ -101,6 +109,12 @@ impl Growth {
                 now.total = now.total.saturating_add(bytes);
             }
             now.everywhere(self, end.min(self.steps));
+            while let Some(run) = running.next_if(|run| run.step < end) {
+                now.total = now.total.saturating_add(run.sums);
+                now.most = now.most.max(now.total);
+                now.resize(usize::MAX, run.scratch);
+                now.total -= run.sums;
+            }
         }
         now.most.saturating_sub(now.total)
     }
@@ -160,6 +174,18 @@ fn outputs(schedule: &Draft) -> Vec<(u32, usize, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_of_a_first_run_are_next_to_both_scratchpads() {
+        let running =
+            vec![FirstRun { step: 2, scratch: 70, sums: 30 }, FirstRun { step: 3, scratch: 70, sums: 30 }];
+        let growth = Growth { steps: 4, scratch: vec![(1, 50)], running, ..Growth::default() };
+        // 100 + 50 + 30 + 70, where 170 stay.
+        assert_eq!(growth.excess(&[(0, 0, 100)]), 80);
+        // In the second run there is no other scratchpad.
+        let later = Growth { running: vec![FirstRun { step: 2, scratch: 50, sums: 30 }], ..growth };
+        assert_eq!(later.excess(&[(0, 0, 100)]), 30);
+    }
 
     /// ```text
     /// step     0      1      2 (sync)     3

@@ -28,6 +28,7 @@ mod scratchpad;
 mod slices;
 mod state;
 mod tables;
+mod tiles;
 mod weights;
 
 use super::calibration as fit;
@@ -172,7 +173,8 @@ pub(in crate::runtime) fn apply(
     let growth = (graph.is_dynamic && moment == Moment::Running).then(|| {
         let scratch = scratchpad::growth(graph, convolutions, &options.machine, options.quantization_group());
         let held: Vec<Held> = held().cloned().collect();
-        Arc::new(Growth::new(graph, constants, &held, scratch))
+        let running = tiles::first_runs(graph, &options.machine);
+        Arc::new(Growth::new(graph, constants, &held, scratch, running))
     });
     let storages = &lowered.schedule().storages;
     if moment == Moment::Compiled {

@@ -34,7 +34,8 @@ pub(in crate::runtime::openvino_cpu) const WINDOW: u64 = 64 << 10;
 pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Moment) -> Residency {
     let computes = graph.is_some_and(|graph| {
         let is_product = |kind: &Kind| {
-            matches!(kind, Kind::FullyConnected | Kind::LlmMlp | Kind::Convolution | Kind::MatMul)
+            let is_in_tiles = matches!(kind, Kind::LlmMlp | Kind::QkvProjection);
+            is_in_tiles || matches!(kind, Kind::FullyConnected | Kind::Convolution | Kind::MatMul)
         };
         graph.nodes.iter().any(|node| is_product(&node.kind))
     });

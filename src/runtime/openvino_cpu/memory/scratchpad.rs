@@ -5,7 +5,7 @@
 //!   whose length was measured.
 //! * Other products: [`super::inner_product`]; convolutions and transposed ones: [`super::convolution`]; recurrent
 //!   sequences: [`super::recurrent`].
-//! * A gated MLP in tiles: `M I 2 + ru(M,32) 2 I 4`, I columns of gate and up each, M up to 256.
+//! * Products that one node computes in tiles: [`super::tiles`].
 //! * A product of chosen experts gathers its rows: `M K e`, M rows (seen in one model).
 //! * An attention in a Subgraph keeps, per thread, the scores of 32 queries and packed keys and values; where those of
 //!   one head do not fit the caches of a core, all heads are packed first instead. d, dv head sizes, L keys, m queries
@@ -26,6 +26,7 @@ use super::convolution::{Convolutions, Scratch, scratch_of_deconvolution};
 use super::held::{Held, Moment, product, round_up};
 use super::inner_product::InnerProduct;
 use super::recurrent;
+use super::tiles;
 use super::weights::{is_mlas, is_quantized};
 use crate::dtype::DType;
 use crate::machine::Machine;
@@ -61,7 +62,7 @@ pub(super) fn untouched(
     Bytes(most.saturating_sub(written))
 }
 
-/// The steps at which the block is replaced by a larger one, and its length from then on.
+/// The steps at which the block is replaced by a larger one as nodes are prepared, and its length from then on.
 pub(super) fn growth(
     graph: &ExecutionGraph,
     convolutions: &Convolutions,
@@ -70,7 +71,9 @@ pub(super) fn growth(
 ) -> Vec<(u32, Bytes)> {
     let mut most = 0;
     let asked = requests(graph, convolutions, machine, group);
-    let grown = asked.filter_map(|(step, asked, _)| {
+    // Those ask as they run.
+    let is_prepared = |step: u32| !graph.nodes.get(step as usize).is_some_and(tiles::is_of);
+    let grown = asked.filter(|&(step, ..)| is_prepared(step)).filter_map(|(step, asked, _)| {
         let grows = asked.bytes > most;
         most = most.max(asked.bytes);
         grows.then_some((step, Bytes(asked.bytes)))
@@ -98,7 +101,7 @@ fn requests<'a>(
         let request = match node.kind {
             Kind::FullyConnected => product_of(graph, node, machine, group)?,
             Kind::GatherMatmul => exact(gathered_rows(graph, node)?),
-            Kind::LlmMlp => exact(gated(graph, node)?),
+            Kind::LlmMlp | Kind::QkvProjection => exact(tiles::scratch(graph, node, machine)?),
             Kind::RnnSequence => exact(recurrent::scratch(graph, node)?),
             Kind::Convolution => of_convolution(convolutions.get(step)?.1.scratch)?,
             Kind::Deconvolution => of_convolution(scratch_of_deconvolution(graph, node, machine)?)?,
@@ -169,20 +172,6 @@ fn of_convolution(scratch: Scratch) -> Option<Request> {
 ///
 /// Source: smaller blocks are not recorded one by one.
 const LEAST: u64 = 128 << 10;
-
-/// The scratch of a gated MLP, which takes rows by 256: what is activated, and sums of gate and up or of down, in whole tiles.
-///
-/// Source: `LLMMLP::Executor::setM` and `execute`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/llm_mlp.cpp, and
-/// `Work::set_C` and `CACHE_BLK_M_SIZE`, src/plugins/intel_cpu/src/nodes/kernels/x64/mlp_kernel.hpp.
-fn gated(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
-    const ROWS_AT_ONCE: u64 = 256;
-    const TILES: u64 = 32;
-    let (_, rows) = graph.input(node, 0)?.dims.split_last()?;
-    let rows = rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim)).min(ROWS_AT_ONCE);
-    let &[inner, outer] = graph.input(node, 1)?.dims.as_slice() else { return None };
-    let sums = product([rows.next_multiple_of(TILES), inner.max(outer), 2, 4]);
-    Some(product([rows, inner, 2]).saturating_add(sums))
-}
 
 fn gathered_rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<u64> {
     let &[.., rows, columns] = graph.input(node, 0)?.dims.as_slice() else { return None };

@@ -12,7 +12,7 @@
 //! | u4, i4 | `K * N / 2` |
 //! | under AMX, in half precision | K and N padded to 32 |
 //! | under AVX2 | N padded to 24 in each of these but MLAS, K to 8 in f32; with AVX-VNNI, bytes and half bytes as above |
-//! | of a gated MLP in tiles | gate and up together, down: `K N 2` |
+//! | of products that one node computes in tiles | [`super::tiles`] |
 //! | of several experts | as one, times the experts |
 //! | scales, zero points | once more: the executor's copy, zero points widened to bytes, or to f32 where data are not quantized, scales not where the compiled model is imported; scales that a Gather reads too are converted for it |
 //! | convolution | in blocks that oneDNN searches for: [`super::convolution`] |
@@ -27,6 +27,7 @@
 use super::convolution::{self, Convolutions};
 use super::held::{Held, Moment, product, round_up};
 use super::int8;
+use super::tiles;
 use crate::dtype::DType;
 use crate::machine::Machine;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, ExecutionGraph, Kind, Output, Port, Precision};
@@ -100,23 +101,9 @@ pub(super) fn packed(
             held.push(Held { known, ..Held::weights(bytes, node.source, Moment::Running) });
         }
     }
-    held.extend(gated(graph));
+    held.extend(tiles::weights(graph));
     held.extend(scales_of_lookups(graph));
     held
-}
-
-/// The weights of gated MLPs, packed when compiled: gate and up in one block, down in another.
-///
-/// Source: `LLMMLP::createPrimitive`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/llm_mlp.cpp; heap blocks of a run.
-fn gated(graph: &ExecutionGraph) -> Vec<Held> {
-    let bytes = |node: &ExecutedNode, input| {
-        graph.input(node, input).map_or(0, |weight| product([elements(weight), 2]))
-    };
-    let blocks = graph.nodes.iter().filter(|node| node.kind == Kind::LlmMlp).flat_map(|node| {
-        let blocks = [bytes(node, 1).saturating_add(bytes(node, 2)), bytes(node, 3)];
-        blocks.map(|bytes| Held::weights(bytes, node.source, Moment::Compiled))
-    });
-    blocks.collect()
 }
 
 /// Scales that a Gather of quantized rows shares with a product: it has a converted copy of its own.

@@ -160,12 +160,17 @@ impl Sizes {
 }
 
 impl Sizes {
-    /// The same convolution of one element with input channels that fill instructions of tiles, where they are fewer than a tile's.
+    /// The same convolution of one element with input channels that fill instructions of tiles, or tiles where they are more
+    /// than one has.
     ///
-    /// Source: `init_1x1_conf` (`do_zeropad`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp.
+    /// Source: `init_1x1_conf` (`do_zeropad`), oneDNN 3.13, src/cpu/x64/jit_brgemm_conv_utils.cpp, which leaves channels that fill
+    /// tiles in part (`extendable_k`) to the kernel; the library in OpenVINO 2026.4.1 pads those, too: names of the kernels
+    /// of a ShuffleNet v2 with 58, 116, 232 and 464 channels.
     pub(super) fn with_padded_inputs(mut self, core: &Core) -> Sizes {
-        if core.has_tiles && self.inputs <= self.simd(core) {
-            self.inputs = round_up(self.inputs, self.granularity());
+        if core.has_tiles {
+            let simd = self.simd(core);
+            let whole = if self.inputs <= simd { self.granularity() } else { simd };
+            self.inputs = round_up(self.inputs, whole);
         }
         self
     }
