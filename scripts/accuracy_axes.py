@@ -46,9 +46,12 @@ def axis(name, record):
         return f"version {records.version(record)}"
     if name == "public":
         return "published IR"
-    if name == "own":
-        precision = config.get("INFERENCE_PRECISION_HINT", "")
-        return f"validation{', static' if records.is_static(record) else ''}{', ' + precision if precision else ''}"
+    if name in ("own", "amx"):
+        words = ["AMX" if name == "amx" else "validation"]
+        words += ["several threads"] if run.get("cores", 2) > 2 else []
+        words += ["static"] if records.is_static(record) else []
+        words += filter(None, [config.get("INFERENCE_PRECISION_HINT")])
+        return ", ".join(words)
     if run.get("rt"):
         return "OpenVINO GenAI"
     settings = {

@@ -20,6 +20,8 @@ SETS = {
     "versions": ("openvino_cpu_versions.json", "exec-versions", "2MiB"),
     # Of this repository, with their models: scripts/validation_models.py made them, scripts/measure_openvino the records.
     "own": ("openvino_cpu.json", "exec", None),
+    # The same on an Intel Xeon with AMX.
+    "amx": ("openvino_cpu_amx.json", "exec-amx", "2MiB"),
 }
 OWN = common.ROOT / "scripts/validation"
 # What a process was shown of the processor, in memgraph's words.
@@ -56,7 +58,7 @@ class Memgraph:
 
 def folder(measured, name):
     """Where the records of a set are."""
-    return OWN if name == "own" else measured
+    return OWN if name in ("own", "amx") else measured
 
 
 def read(measured, name):

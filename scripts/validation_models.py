@@ -4,7 +4,7 @@
     "$(scripts/venv)" scripts/validation_models.py OUT
 
 Each is a folder OUT/NAME with openvino_model.xml and its .bin: convolutional classifiers, an encoder and decoder with skips, a
-mixer of products, an encoder of text, a text classifier of convolutions. The batch is free. scripts/validation has them without
+mixer of products, an encoder of text, a text classifier of convolutions, layers of a decoder. The batch is free. scripts/validation has them without
 constants of more than 16 KiB, and records of scripts/measure_openvino on an AMD EPYC with AVX-512 BF16, two cores, without lists
 of blocks; scripts/accuracy.py compares them as the set `own`.
 """
@@ -174,8 +174,48 @@ def text_convolutions(width=128, vocabulary=30000):
     return [ids], dense(op.concat(found, 1), 768, 20)
 
 
+def linear(x, outputs, inputs, bits):
+    """A product without a bias, whose weights have 32 bits, or 8 and a scale per output."""
+    if bits == 8:
+        stored = op.constant(RANDOM.integers(-127, 128, (outputs, inputs)).astype(numpy.int8))
+        stored = op.multiply(op.convert(stored, numpy.float32), op.constant(numpy.full((outputs, 1), 1e-3, numpy.float32)))
+    else:
+        stored = weight(outputs, inputs)
+    return op.matmul(x, stored, False, True)
+
+
+def decoder(bits=32, together=False, bias=False, width=1536, keys=512, inner=3072):
+    """Layers as a decoder has them, but for the attention: products of one tensor, and a gated MLP."""
+    x = op.parameter([-1, -1, width], numpy.float32, name="x")
+    y = x
+    for _ in range(2):
+        made = [linear(y, outputs, width, bits) for outputs in (width, keys, keys)]
+        if bias:
+            made = [op.add(each, weight(1, 1, outputs)) for each, outputs in zip(made, (width, keys, keys))]
+        mixed = op.concat([op.sin(made[0]), op.cos(made[1]), op.tanh(made[2])], -1)
+        y = op.add(y, linear(mixed, width, width + 2 * keys, 32))
+        if together:
+            gate, up = op.variadic_split(linear(y, 2 * inner, width, bits), -1, ints(inner, inner)).outputs()
+        else:
+            gate, up = (linear(y, inner, width, bits).output(0) for _ in range(2))
+        gated = op.multiply(op.multiply(gate, op.sigmoid(gate)), up)
+        y = op.add(y, linear(gated, width, inner, 32 if together else bits))
+    return [x], y
+
+
+def decoder_bytes():
+    return decoder(8)
+
+
+def decoder_together():
+    return decoder(together=True, bias=True)
+
+
 MODELS = {"alexnet": alexnet, "squeezenet": squeezenet, "mobilenet": mobilenet, "vgg": vgg, "inception": inception,
-          "encoder-decoder": encoder_decoder, "mixer": mixer, "text-encoder": text_encoder, "text-convolutions": text_convolutions}
+          "encoder-decoder": encoder_decoder, "mixer": mixer, "text-encoder": text_encoder, "text-convolutions": text_convolutions,
+          "decoder": decoder, "decoder-half": decoder, "decoder-bytes": decoder_bytes, "decoder-together": decoder_together}
+# Weights of these are saved as f16.
+HALF = {"decoder-half", "decoder-together"}
 
 
 def main():
@@ -183,7 +223,7 @@ def main():
         inputs, output = make()
         folder = pathlib.Path(sys.argv[1]) / name
         folder.mkdir(parents=True, exist_ok=True)
-        openvino.save_model(openvino.Model([output], inputs, name), folder / "openvino_model.xml", compress_to_fp16=False)
+        openvino.save_model(openvino.Model([output], inputs, name), folder / "openvino_model.xml", compress_to_fp16=name in HALF)
         print(name, (folder / "openvino_model.xml").stat().st_size, (folder / "openvino_model.bin").stat().st_size)
 
 
