@@ -8,6 +8,7 @@ use arbtest::arbtest;
 use memgraph::error::ErrorKind;
 use memgraph::fuzzing;
 use memgraph::plan::{self, Planner, csv};
+use memgraph::runtime::options::Options;
 use memgraph::verify::geometry;
 use memgraph::{Request, Task, analyze};
 use std::path::Path;
@@ -99,7 +100,11 @@ fn problems_and_plans() {
 
 /// A GGUF file with another number for one of its settings of 32 bits.
 fn with_setting(file: &str, name: &str, value: u32) -> Vec<u8> {
-    let mut bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    set(std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap(), name, value)
+}
+
+/// The bytes of a GGUF file with another number for one of its settings of 32 bits.
+fn set(mut bytes: Vec<u8>, name: &str, value: u32) -> Vec<u8> {
     let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap() + name.len() + 4;
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     bytes
@@ -120,6 +125,30 @@ fn sizes_of_states_that_contradict_each_other_are_errors() {
                     assert!(error.kind() != ErrorKind::Internal, "{file}, {name} = {value}: {error}");
                 }
             }
+        }
+    }
+}
+
+/// Sizes saturate: what is on devices, and what is written elsewhere, is their sum and difference.
+#[test]
+fn totals_beyond_64_bits_do_not_overflow() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.gguf");
+    let mut bytes = with_setting("fixtures/gguf/mini-llama.gguf", "llama.context_length", 0xFFFF_8000);
+    bytes = set(bytes, "llama.attention.head_count", u32::MAX);
+    // Without a length of their own, keys are as long as the embedding divided by the heads: no element.
+    let name = b"llama.attention.key_length";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    bytes[at] = b'_';
+    std::fs::write(&model, bytes).unwrap();
+    for (option, value) in [("gpu-layers", "0"), ("gpu-layers", "99"), ("no-kv-offload", "true")] {
+        let mut request = Request::new(Task::language(64));
+        request.options = Options::default()
+            .with("device", "cuda0,vulkan0")
+            .with("device-memory", "24GiB,24GiB")
+            .with(option, value);
+        if let Err(error) = analyze(&model, &request) {
+            assert!(error.kind() != ErrorKind::Internal, "{option} = {value}: {error}");
         }
     }
 }

@@ -231,13 +231,17 @@ impl<'a> Session<'a> {
             self.compute.iter().enumerate().filter(|(at, _)| is_apart(*at)).map(|(_, bytes)| bytes.0);
         let reserved = reserved.fold(0, u64::saturating_add);
         let facts = Facts {
-            written: anonymous(&memory).saturating_add(self.cache_bytes(|at| !is_apart(at)))
-                - more
-                - self.weights_on_devices(),
+            written: anonymous(&memory)
+                .saturating_add(self.cache_bytes(|at| !is_apart(at)))
+                .saturating_sub(more)
+                .saturating_sub(self.weights_on_devices()),
             library: fit::LIBRARY.estimate().known().0 + first_pass,
             touches: actual.as_ref().map_or_else(Vec::new, |split| residency::touches(&self.prompt, split)),
             spots: arenas::spots(&self.prompt),
-            on_devices: self.weights_on_devices() + self.cache_bytes(is_apart) + reserved,
+            on_devices: self
+                .weights_on_devices()
+                .saturating_add(self.cache_bytes(is_apart))
+                .saturating_add(reserved),
             apart,
             buffers: BufferTypes { output: Bytes(output), work: Bytes(work), ..self.buffer_types() },
         };

@@ -122,6 +122,12 @@ impl<'a> Model<'a> {
         let [k_window, v_window] = [("attention.key_length_swa", k), ("attention.value_length_swa", v)]
             .map(|(name, default)| number(name).unwrap_or(default));
         let head = if heads[0] > 0 { [k, v, k_window, v_window] } else { [0; 4] };
+        if heads[0] > 0 && (k == 0 || v == 0) {
+            return Err(fault(format!(
+                "heads have no elements: {} of them share {width} elements of the embedding",
+                heads[0]
+            )));
+        }
         let drafting = number("nextn_predict_layers").unwrap_or(0).min(all_layers - 1);
         let by_name: FxHashMap<WeightName<'_>, u32> = stored
             .tensors
