@@ -1,6 +1,6 @@
 //! When a dynamic graph allocates what, in its first inference: a block that grows is there next to the one it replaces.
 //!
-//! Nodes run section by section, from sync point to sync point ([`super::life`]). For a section first the shapes of all of
+//! Nodes run section by section, from sync point to sync point ([`super::life`]), each of which is a section. For a section first the shapes of all of
 //! its nodes are computed, and the blocks of their outputs grow; then their weights are packed, their kernels made and
 //! the scratchpad grows. A block grows by an allocation of the new size, after which the old one is freed. The heap is
 //! fullest where a large block is replaced late, when almost everything else is there. Products in tiles ask as they run, behind
@@ -48,7 +48,7 @@ impl Growth {
         let nodes = (0_u32..).zip(&graph.nodes).filter(|(_, node)| !node.is_const());
         let step_of: FxHashMap<NodeRef, u32> = nodes.map(|(step, node)| (node.source, step)).collect();
         let mut growth = Growth {
-            sections: life::sync_points(graph, constants),
+            sections: sections(&life::sync_points(graph, constants)),
             steps: graph.nodes.len() as u32,
             scratch: scratch.iter().map(|&(step, bytes)| (step, bytes.0)).collect(),
             running,
@@ -118,6 +118,16 @@ impl Growth {
         }
         now.most.saturating_sub(now.total)
     }
+}
+
+/// The first steps of sections: sync points, and what is behind each.
+///
+/// Source: `Graph::InferDynamic`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
+fn sections(sync_points: &[u32]) -> Vec<u32> {
+    let mut sections: Vec<u32> =
+        sync_points.iter().flat_map(|&step| [step, step.saturating_add(1)]).collect();
+    sections.dedup();
+    sections
 }
 
 /// What is allocated at a moment.

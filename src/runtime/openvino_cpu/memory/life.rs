@@ -8,7 +8,8 @@
 //! * variables being read;
 //! * convolutions with a fused sum;
 //! * nodes whose output shape depends on the value of an input that is not constant;
-//! * RoPE: it has no shape inference of its own, and the fallback asks for the values of all inputs;
+//! * RoPE, and nodes that compute several products in tiles: they have no shape inference of their own, and the fallback asks
+//!   for the values of all inputs;
 //! * PagedAttention: without it the groups of a paged model come out as one block of 1,024 x 4,864 bf16 too many, with it
 //!   they are as measured.
 //!
@@ -26,6 +27,7 @@ pub(super) fn sync_points(graph: &ExecutionGraph, constants: &[bool]) -> Vec<u32
         node.outputs.iter().any(|output| output.is_dynamic)
             && match node.kind {
                 Kind::MemoryInput | Kind::Rope | Kind::PagedAttention | Kind::NonZero => true,
+                Kind::LlmMlp | Kind::QkvProjection => true,
                 Kind::Convolution => node.addend.is_some(),
                 _ => value_inputs(&node.kind).iter().any(reads_value),
             }
