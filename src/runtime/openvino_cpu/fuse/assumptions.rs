@@ -24,7 +24,14 @@ pub(super) fn of(work: &Work<'_>) -> Vec<Assumption> {
         .filter(|(_, node)| matches!(work.graph.node(node.source).op, Op::If(_) | Op::Loop(_)))
         .filter(|(_, node)| matches!(node.kind, Kind::Other(_)))
         .count();
+    let n_gated = alive().filter(|(_, node)| node.kind == Kind::LlmMlp).count();
     let found = [
+        (
+            "one-thread-in-tiles",
+            if work.options.machine.cores < 2 { n_gated } else { 0 },
+            "gated MLPs are computed in tiles, and OpenVINO 2026.4.1 ends with a division by zero when it compiles them for \
+             one thread: use two or more, or another precision",
+        ),
         (
             "attention-as-written",
             n_attentions + n_scores,

@@ -162,6 +162,18 @@ mod tests {
         assert!(!is_fused(apart(40, [DType::F16; 3]), options(Isa::Amx, 32)));
     }
 
+    /// Source: status of a run of OpenVINO 2026.4.1 (SIGFPE), in `LinearKsplit2::setup`.
+    #[test]
+    fn one_thread_is_told_to_fail() {
+        let told = |cores| {
+            let options = options(Isa::Amx, 32);
+            let machine = Machine { cores, ..options.machine };
+            let graph = apart(96, [DType::F16; 3]).execute(Options { machine, ..options });
+            graph.assumptions.iter().any(|told| told.rule == "one-thread-in-tiles")
+        };
+        assert_eq!([1, 2].map(told), [true, false]);
+    }
+
     #[test]
     fn weights_of_f32_are_converted_to_f16() {
         let graph = apart(96, [DType::F32; 3]).execute(options(Isa::Amx, 32));
