@@ -281,9 +281,11 @@ impl<'a> Seen<'a> {
             _ => false,
         };
         let is_constant = |port: &Port| self.constants.get(port.step as usize).copied().unwrap_or(false);
-        if is_moved {
+        let is_of_constant = node.inputs.first().is_some_and(is_constant);
+        // Weights are transposed without a kernel.
+        if is_moved && !(node.kind == Kind::Transpose && is_of_constant) {
             self.moved.insert((&output.dims, output.dtype, self.own));
-        } else if node.kind == Kind::Reorder && !node.inputs.first().is_some_and(is_constant) {
+        } else if node.kind == Kind::Reorder && !is_moved && !is_of_constant {
             self.converted.extend(conversion(graph, node));
         }
     }

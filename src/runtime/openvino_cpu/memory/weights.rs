@@ -17,7 +17,8 @@
 //! | scales, zero points | once more: the executor's copy, zero points widened to bytes, or to f32 where data are not quantized, scales not where the compiled model is imported; scales that a Gather reads too are converted for it |
 //! | convolution | in blocks that oneDNN searches for: [`super::convolution`] |
 //!
-//! The MLAS kernel takes f32 weights, unless a post-op is fused and 2 <= M <= 3136, 96 <= K <= 4096, 96 <= N <= 4 K.
+//! The MLAS kernel takes f32 weights unless a post-op is fused. Then a convolution does where 2 <= M <= 3136, 96 <= K <= 4096 and
+//! 96 <= N <= 4 K, and an inner product else.
 //! Static graphs, MLAS and the products of experts pack when compiling, dynamic graphs at the first inference. Products
 //! that compute a state inside a MemoryInput pack like all others. A product whose rows depend on data packs once it has rows.
 //!
@@ -239,10 +240,12 @@ impl Product<'_> {
         self.graph.is_dynamic && self.node.depends_on_data && elements(self.data) == 0 && !self.is_mlas()
     }
 
-    /// Whether MLAS multiplies.
+    /// Whether MLAS multiplies: nothing is fused behind the product.
+    ///
+    /// Source: `MlasGemmExecutor::supports`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/executors/mlas/mlas_gemm.cpp.
     fn is_mlas(&self) -> bool {
         let has_post_op = self.node.originals.len() > 1;
-        self.is_f32() && self.weight.dtype == DType::F32 && !(has_post_op && self.fits_convolution())
+        self.is_f32() && self.weight.dtype == DType::F32 && !has_post_op
     }
 
     /// Whether a product of f32 runs as a 1x1 convolution where MLAS does not take it.
