@@ -96,15 +96,19 @@ pub(super) fn batch(elements: i64, threads: i64) -> i64 {
 }
 
 /// Returns the bytes of the copied input that are written: one block of positions and of channels at a time, without what the strides add
-/// to the buffer; rows of the kernel that become channels move on by a row of outputs.
+/// to the buffer, and without rows of padding; rows of the kernel that become channels move on by a row of outputs, and have their
+/// padding.
 ///
-/// Source: `pbuf_w_sz`, `pbuf_h_sz` and `pbuf_d_sz` in `pd_t::init`, oneDNN 3.13, src/cpu/x64/jit_brgemm_conv.cpp.
+/// Source: `pbuf_w_sz`, `pbuf_h_sz` and `pbuf_d_sz` in `pd_t::init`, and `maybe_conv_inp`, oneDNN 3.13,
+/// src/cpu/x64/jit_brgemm_conv.cpp.
 fn written_input(state: &State<'_>, relocated: Relocated) -> i64 {
     let (sizes, threads) = (state.sizes, state.core.threads);
+    let joins_channels = relocated == Relocated::RowsAndColumns;
     let read = |axis: usize, block: i64| {
-        sizes.padded(axis).min((block - 1) * sizes.stride[axis] + sizes.extent(axis))
+        let there = if joins_channels { sizes.padded(axis) } else { sizes.input[axis] };
+        there.min((block - 1) * sizes.stride[axis] + sizes.extent(axis))
     };
-    let at_once = if relocated == Relocated::RowsAndColumns { sizes.kernel[1] } else { 1 };
+    let at_once = if joins_channels { sizes.kernel[1] } else { 1 };
     let channels = if relocated == Relocated::Nothing { state.input_block } else { sizes.inputs };
     let columns = (state.column_block.max(1) - 1) * sizes.stride[2] + sizes.extent(2);
     let columns = if state.joins_rows { round_up(columns, sizes.stride[2]) } else { columns };
