@@ -1,8 +1,8 @@
 //! When a dynamic graph allocates what, in its first inference: a block that grows is there next to the one it replaces.
 //!
-//! Nodes run section by section, from sync point to sync point ([`super::life`]), each of which is a section. For a section first the shapes of all of
-//! its nodes are computed, and the blocks of their outputs grow; then their weights are packed, their kernels made and
-//! the scratchpad grows. A block grows by an allocation of the new size, after which the old one is freed. The heap is
+//! Nodes run section by section, from sync point to sync point ([`super::life`]), each of which is a section of its own. For a
+//! section first the shapes of all of its nodes are computed, and the blocks of their outputs grow; then their weights are
+//! packed, their kernels made and the scratchpad grows. A block grows by an allocation of the new size, after which the old one is freed. The heap is
 //! fullest where a large block is replaced late, when almost everything else is there. Products in tiles ask as they run, behind
 //! all that is prepared ([`super::tiles`]).
 //!

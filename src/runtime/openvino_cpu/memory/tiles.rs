@@ -85,6 +85,9 @@ pub(super) fn is_of(node: &ExecutedNode) -> bool {
 
 /// Kernels of such nodes: of activations, of the conversion of f16 weights, of products, of tiles, and of sums. Few rows have
 /// further ones for products.
+///
+/// Source: `GateUpCombine`, `MKernel` (`Work::get_MKernel_1x2` for few rows), `TileConfiger` and `ReduceAdd2bh`, OpenVINO 2026.4,
+/// src/plugins/intel_cpu/src/nodes/kernels/x64/mlp_kernel.hpp; kernels by name as oneDNN dumps them for five graphs.
 pub(super) fn kernels(graph: &ExecutionGraph) -> u64 {
     const ACTIVATIONS: u64 = 2;
     const PRODUCTS: u64 = 3;
@@ -105,13 +108,15 @@ pub(super) fn kernels(graph: &ExecutionGraph) -> u64 {
 }
 
 /// Inputs of such a node, and rows that it computes at once.
+///
+/// Source: `CACHE_BLK_M_SIZE`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/kernels/x64/mlp_kernel.hpp.
 fn rows(graph: &ExecutionGraph, node: &ExecutedNode) -> Option<(u64, u64)> {
     const ROWS_AT_ONCE: u64 = 256;
     let (&inputs, rows) = graph.input(node, 0)?.dims.split_last()?;
     Some((inputs, rows.iter().fold(1_u64, |product, &dim| product.saturating_mul(dim)).min(ROWS_AT_ONCE)))
 }
 
-/// Bytes of the sums of columns.
+/// Bytes of the sums of columns, which are f32.
 fn sums(rows: u64, columns: u64) -> u64 {
     product([round_up(rows, COLUMNS), columns, 4])
 }
