@@ -2,8 +2,8 @@
 //!
 //! A buffer is reused only where every dim of the two tensors is known to be the same, so that it matters what
 //! ONNX Runtime's own inference finds, not what a run has. It is the shape engine's symbolic pass, less what this
-//! runtime does not follow: [`is_followed`] is the table. Its inference carries no values, so that a shape computed by
-//! other nodes is not known; a free dim without a name is not known to be equal to any other.
+//! runtime does not follow: [`is_followed`] is the table. Its inference carries no values, so that of a shape computed by
+//! other nodes the rank alone is known; a free dim without a name is not known to be equal to any other.
 //!
 //! Source: the shape functions of ONNX 1.23; that computed shapes stay unknown is seen on 1.31.1 from the memory
 //! patterns of exports whose Reshape takes a computed shape.
@@ -88,8 +88,30 @@ impl Filter for KnownDims<'_> {
             if !is_settled && !is_followed(op, kernel, (port, n_outputs), input) {
                 info.forget_shape();
             }
+            if let Some(rank) = rank_alone(op, input).filter(|_| info.shape().is_none()) {
+                info.set_shape(DimList::from_elem(Dim::Unknown, rank));
+            }
             merge_stated(graph, tensor, info, symbols);
         }
+    }
+}
+
+/// Most dims that a pattern of numbers from other nodes gives.
+///
+/// Source: this crate's; far above what a model has.
+const MOST_DIMS: usize = 64;
+
+/// The rank of an output of unknown dims: that of a list, or the length of a pattern.
+///
+/// Source: the shape functions of Shape and Reshape, ONNX 1.23; a product with 1 behind a Reshape to a computed pattern of
+/// four numbers is eliminated (`NoopElimination` needs a rank) in the model that 1.31.1 saves.
+fn rank_alone<'t>(op: &Op, input: impl Fn(usize) -> Option<&'t TensorInfo>) -> Option<usize> {
+    match (op, input(1).and_then(TensorInfo::shape).as_deref()) {
+        (Op::ShapeOf { .. }, _) => Some(1),
+        (Op::Reshape(_), Some(&[Dim::Known(rank)])) => {
+            usize::try_from(rank).ok().filter(|&rank| rank <= MOST_DIMS)
+        }
+        _ => None,
     }
 }
 
