@@ -11,10 +11,6 @@ use memgraph::scenario::Scenario;
 use memgraph::schedule::StorageClass;
 use std::path::{Path, PathBuf};
 
-/// Fixtures whose doubling regions differ, and why.
-const DIFFERENT: &[(&str, &str)] =
-    &[("generator", "not settled: 1.5 % more in sum is enough for one region more")];
-
 /// Fixtures whose regions as large as requests add up to more, and why.
 const DIFFERENT_IN_SUM: &[(&str, &str)] = &[(
     "ocr-detection",
@@ -75,15 +71,13 @@ fn every_domain_has_a_fixture_of_less_than_150_kb() {
 fn regions_that_double_are_those_of_the_runtime() {
     for folder in fixtures() {
         let (own, logged) = regions(&folder, Arena::Doubled);
-        let differs = DIFFERENT.iter().any(|(fixture, _)| *fixture == name(&folder));
-        assert_eq!(own != logged, differs, "{}: {own:?}, and the runtime's are {logged:?}", name(&folder));
+        assert_eq!(own, logged, "{}, and the runtime's", name(&folder));
     }
 }
 
 #[test]
 fn regions_as_requested_add_up_to_those_of_the_runtime_within_7_per_cent() {
-    let differs =
-        |folder: &Path| DIFFERENT.iter().chain(DIFFERENT_IN_SUM).any(|(fixture, _)| *fixture == name(folder));
+    let differs = |folder: &Path| DIFFERENT_IN_SUM.iter().any(|(fixture, _)| *fixture == name(folder));
     for folder in fixtures().into_iter().filter(|folder| !differs(folder)) {
         let (own, logged) = regions(&folder, Arena::AsRequested);
         let (own, logged): (u64, u64) = (own.iter().sum(), logged.iter().sum());

@@ -45,7 +45,6 @@ use super::{
 };
 use crate::error::Result;
 use crate::graph::{Format, Graph};
-use crate::ids::TensorId;
 use crate::machine::Machine;
 use crate::plan::{self, Planner, Shrunk};
 use crate::problem::{Plan, Problem};
@@ -307,14 +306,19 @@ fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu, last: Option<
         let ports = work.nodes[node].outputs.iter().enumerate();
         written.extend(ports.map(|(port, &value)| (value, (position, port))));
     }
-    let output = |tensor: TensorId| {
-        let info = shapes.tensor(tensor);
+    let output = |node: usize, value: usize| {
+        let own = &work.values[value];
+        // The runtime names what a rewritten node writes after the node.
+        let name = match value == own.tensor.index() {
+            true => graph.tensor_names(own.tensor).next(),
+            false => Some(graph.node_name(work.nodes[node].source)),
+        };
         ExecutedOutput {
-            dtype: info.dtype,
-            dims: info.dims.clone().unwrap_or_default(),
+            dtype: own.dtype,
+            dims: own.dims.clone().unwrap_or_default(),
             layout: "plain",
             is_dynamic: false,
-            tensor: graph.tensor_names(tensor).next().map(str::to_owned),
+            tensor: name.map(str::to_owned),
         }
     };
     let made = order.iter().map(|&node| {
@@ -324,7 +328,7 @@ fn nodes(graph: &Graph, shapes: &Shapes, options: &OnnxRuntimeCpu, last: Option<
             kind: own.kind.name().unwrap_or_else(|| graph.node_type(own.source)).to_owned(),
             originals: vec![graph.node_name(own.source).to_owned()],
             inputs: own.inputs().iter().flatten().filter_map(|value| written.get(value).copied()).collect(),
-            outputs: own.outputs.iter().map(|&value| output(work.values[value].tensor)).collect(),
+            outputs: own.outputs.iter().map(|&value| output(node, value)).collect(),
             is_view: false,
             computes: true,
         }

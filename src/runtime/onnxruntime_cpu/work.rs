@@ -33,6 +33,8 @@ pub(super) struct Value {
     pub is_constant: bool,
     /// It is the file's own: not folded.
     pub is_stored: bool,
+    /// The integers of a constant that the optimizer made.
+    pub numbers: Option<Rc<[i64]>>,
 }
 
 /// One operator.
@@ -44,6 +46,15 @@ pub(super) struct Node {
     pub source: NodeId,
     /// What it writes.
     pub outputs: SmallVec<[usize; 1]>,
+    /// Its axis, or that of a Shape from which on dims are taken, if a transposition was moved through it: then that of the
+    /// file's node is not its own.
+    pub axis: Option<u32>,
+}
+
+impl Node {
+    fn new(kind: Kernel, source: NodeId, outputs: SmallVec<[usize; 1]>) -> Node {
+        Node { kind, source, outputs, axis: None }
+    }
 }
 
 /// The graph under rewriting.
@@ -163,7 +174,7 @@ impl Patch {
     ) -> usize {
         let (source, outputs) = outputs_of_last(work, gone);
         gone.iter().for_each(|&node| self.remove(node));
-        self.insert(Node { kind, source, outputs }, inputs)
+        self.insert(Node::new(kind, source, outputs), inputs)
     }
 }
 
@@ -245,6 +256,7 @@ impl<'a> Work<'a> {
                 shape: None,
                 is_constant,
                 is_stored: is_constant,
+                numbers: None,
             }
         });
         let ids = || (0..graph.nodes().len()).map(NodeId::new);
@@ -254,7 +266,7 @@ impl<'a> Work<'a> {
             let kind = Kernel::of(graph.node(id).op.kind());
             let outputs = graph.outputs(id).map(TensorId::index).collect();
             let inputs = graph.inputs(id).iter().map(|tensor| tensor.map(TensorId::index)).collect();
-            (Node { kind, source: id, outputs }, inputs)
+            (Node::new(kind, id, outputs), inputs)
         });
         let results = ids().filter(|&id| matches!(graph.node(id).op, Op::Result));
         let returned = results.flat_map(|id| graph.inputs(id).iter().flatten().map(|tensor| tensor.index()));
@@ -277,12 +289,12 @@ impl<'a> Work<'a> {
         inputs: Inputs<usize>,
         output: usize,
     ) -> usize {
-        self.insert(Node { kind, source, outputs: smallvec![output] }, inputs)
+        self.insert(Node::new(kind, source, smallvec![output]), inputs)
     }
 
     /// Adds a value that nothing writes or reads yet.
     pub(super) fn add_value(&mut self, value: Value) -> usize {
-        self.values.push(Value { is_constant: false, is_stored: false, ..value });
+        self.values.push(Value { is_constant: false, is_stored: false, numbers: None, ..value });
         let count = self.values.len();
         self.add_origins(count);
         count - 1
@@ -300,6 +312,30 @@ impl<'a> Work<'a> {
         self.add_value(self.values[value].clone())
     }
 
+    /// A new constant of integers; `tensor` is one that it takes the place of. It is stored if it is an attribute that the
+    /// reader would make a constant of.
+    pub(super) fn constant_of(&mut self, tensor: TensorId, numbers: &[i64], is_stored: bool) -> usize {
+        let count = numbers.len() as u64;
+        let new = self.add_value(Value {
+            tensor,
+            dtype: DType::I64,
+            dims: Some(smallvec![count]),
+            is_bound: false,
+            shape: Some(smallvec![Dim::Known(count)]),
+            is_constant: false,
+            is_stored: false,
+            numbers: None,
+        });
+        let own = &mut self.values[new];
+        (own.is_constant, own.is_stored, own.numbers) = (true, is_stored, Some(numbers.into()));
+        new
+    }
+
+    /// Gives a node an axis of its own.
+    pub(super) fn set_axis(&mut self, node: usize, axis: usize) {
+        self.nodes[node].axis = u32::try_from(axis).ok();
+    }
+
     /// Lets a node write another value in the place of one.
     pub(super) fn write(&mut self, node: usize, port: usize, value: usize) {
         let old = self.nodes[node].outputs[port];
@@ -312,7 +348,7 @@ impl<'a> Work<'a> {
     pub(super) fn fuse(&mut self, gone: &[usize], kind: Kernel, inputs: Inputs<usize>) -> usize {
         let (source, outputs) = outputs_of_last(self, gone);
         gone.iter().for_each(|&node| self.remove(node));
-        self.insert(Node { kind, source, outputs }, inputs)
+        self.insert(Node::new(kind, source, outputs), inputs)
     }
 
     /// The nodes that read a value, once per use.
@@ -350,6 +386,12 @@ impl<'a> Work<'a> {
     pub(super) fn node_of(&self, source: NodeId) -> Option<usize> {
         let writer = self.graph.outputs(source).find_map(|tensor| self.writer(tensor.index()))?;
         (self.is_alive(writer) && self.nodes[writer].source == source).then_some(writer)
+    }
+
+    /// The version of the standard operator set that the file's node is of.
+    pub(super) fn opset(&self, node: usize) -> Option<u32> {
+        let opset = self.graph.text(self.graph.node(self.nodes[node].source).opset);
+        opset.strip_prefix("opset")?.parse().ok()
     }
 
     /// Whether a node is of this type and still there.
@@ -406,7 +448,7 @@ impl<'a> Work<'a> {
         };
         let known = own.or(self.shapes.tensor(value.tensor).value.as_ref())?;
         match known.to_floats()[..] {
-            [number] if value.is_constant => Some(number),
+            [number] if value.is_constant && value.numbers.is_none() => Some(number),
             _ => None,
         }
     }
@@ -414,6 +456,9 @@ impl<'a> Work<'a> {
     /// The integers of a small constant.
     pub(super) fn ints(&self, value: usize) -> Option<&[i64]> {
         let value = &self.values[value];
+        if let Some(numbers) = &value.numbers {
+            return Some(numbers);
+        }
         let is_given = || matches!(self.graph.node(self.graph.tensor(value.tensor).node).op, Op::Parameter);
         if !(value.is_stored || value.is_constant && is_given()) {
             return None;

@@ -123,6 +123,7 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
         let is_same = |&first: &usize| {
             let other = &work.nodes[first];
             other.kind == own.kind
+                && other.axis == own.axis
                 && other.inputs() == own.inputs()
                 && work.graph.node(other.source).op == *op
                 && other.outputs.len() == own.outputs.len()

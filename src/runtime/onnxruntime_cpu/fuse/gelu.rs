@@ -24,6 +24,18 @@ pub(super) const RULE: Rule = Rule {
     repeats: false,
 };
 
+/// Fuses every GELU at level 1 already, where ONNX has an operator for it: from opset 20 on.
+///
+/// Source: `GeluFusion` of level 1, onnxruntime/core/optimizer/gelu_fusion.cc; checked against graphs of opsets 17 and 20.
+pub(super) const OF_THE_STANDARD: Rule = Rule {
+    name: "gelu-of-the-standard",
+    apply: |work, erf| {
+        let (x, gone) = matched(work, erf)?;
+        (work.opset(erf)? >= 20).then(|| fused(work, &gone, Kernel::Gelu, smallvec![Some(x)]))
+    },
+    ..RULE
+};
+
 /// Fuses every `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
 pub(super) const TANH: Rule = Rule {
     name: "gelu-tanh",

@@ -1,7 +1,7 @@
 //! The optimizer: one file per family of rewrites; `passes` is the table of their order, by the runtime's levels.
 //!
 //! A pattern that does not match leaves the nodes as they are. Rewrites that move no bytes worth telling (small
-//! integer chains but those of a Reshape, transposes pushed through other nodes, statically quantized forms) are not made.
+//! integer chains but those of a Reshape, statically quantized forms) are not made.
 //!
 //! Source: ONNX Runtime 1.31.1, onnxruntime/core/optimizer/graph_transformer_utils.cc, and the graphs that
 //! `SessionOptions.optimized_model_filepath` writes at each level.
@@ -21,6 +21,7 @@ mod quantized;
 mod reshape;
 #[cfg(test)]
 pub(super) mod testing;
+mod transposes;
 
 use super::options::OnnxRuntimeCpu;
 use super::work::Work;

@@ -208,7 +208,10 @@ impl Blocked {
 
     fn concat(&mut self, work: &mut Work<'_>, node: usize) -> bool {
         let Some(output) = work.output(node) else { return false };
-        let is_channels = matches!(work.graph.node(work.nodes[node].source).op, Op::Concat { axis: 1 | -3 });
+        let is_channels = match work.nodes[node].axis {
+            Some(axis) => axis == 1,
+            None => matches!(work.graph.node(work.nodes[node].source).op, Op::Concat { axis: 1 | -3 }),
+        };
         let sources: Option<Inputs<usize>> = work.nodes[node]
             .inputs()
             .iter()

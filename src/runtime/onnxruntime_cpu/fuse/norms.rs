@@ -1,4 +1,4 @@
-//! Level 2: norms and gates that were written out.
+//! Level 2: norms and gates that were written out; at level 1 already, those that the model's own operators can express.
 //!
 //! * `x / sqrt(mean(x²) + e) · gamma` is a SimplifiedLayerNormalization (RMS norm);
 //! * with `x - mean(x)` for x, and `+ beta` behind it, a LayerNormalization;
@@ -23,6 +23,22 @@ pub(super) const RULE: Rule = Rule {
     repeats: false,
 };
 
+/// Fuses the norms that ONNX has an operator for, from opset 17 on.
+///
+/// Transpositions are moved only after, and not through them.
+///
+/// Source: `LayerNormFusion` of level 1, onnxruntime/core/optimizer/layer_norm_fusion.cc; checked against graphs of opsets 16
+/// and 17.
+pub(super) const OF_THE_STANDARD: Rule = Rule {
+    name: "norms-of-the-standard",
+    apply: |work, mean| {
+        let found = matched(work, mean)?;
+        let is_standard = found.kind == Kernel::LayerNormalization && work.opset(mean)? >= 17;
+        is_standard.then(|| fused(work, &found.gone, found.kind, found.inputs))
+    },
+    ..RULE
+};
+
 /// Fuses every product of a value and its sigmoid.
 pub(super) const GATES: Rule = Rule {
     name: "gates",
@@ -44,6 +60,7 @@ struct Norm {
 /// The norm around the mean of squares.
 fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
     let square = work.writer(work.input(mean, 0)?).filter(|&node| work.is_private(node))?;
+    is_over_last(work, mean).then_some(())?;
     let x = squared(work, square, || known(work, square, 1))?;
     let sum = work.only_reader(mean, Kernel::Add)?;
     known(work, sum, 0).or_else(|| known(work, sum, 1))?;
@@ -82,6 +99,14 @@ fn matched(work: &Work<'_>, mean: usize) -> Option<Norm> {
         return Some(Norm { kind: Kernel::LayerNormalization, gone, inputs });
     }
     Some(Norm { kind: Kernel::SimplifiedLayerNormalization, gone, inputs: smallvec![Some(x), Some(gamma)] })
+}
+
+/// Whether a mean is not known to leave the last dim out.
+fn is_over_last(work: &Work<'_>, mean: usize) -> bool {
+    let axes = work.input(mean, 1).and_then(|axes| work.ints(axes)).unwrap_or_default();
+    let rank = work.input(mean, 0).and_then(|data| Some(work.values[data].shape.as_ref()?.len() as i64));
+    let is_last = |axis: &i64| *axis == -1 || *axis >= 0 && rank.is_none_or(|rank| axis + 1 == rank);
+    axes.is_empty() || axes.iter().any(is_last)
 }
 
 /// Whether a node reads a constant, or one in half precision whose Cast several nodes share.

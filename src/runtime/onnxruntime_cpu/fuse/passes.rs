@@ -8,6 +8,7 @@ use super::super::precision;
 use super::super::work::{Order::Position, Pass, Work};
 use super::{
     constants, convolution, functions, gelu, layer_norm, matmul, nchwc, nhwc, norms, qdq, quantized, reshape,
+    transposes,
 };
 
 /// What is done to a graph, first to last.
@@ -31,6 +32,10 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::whole("convolution-weights", "conv_bn_fusion.cc", convolution::absorb, &["fold-constants"])
         .when(is_basic),
     Pass::rule(&matmul::ADDEND, Position, &["reshape-patterns"]).when(is_basic),
+    Pass::rule(&gelu::OF_THE_STANDARD, Position, &["gemm"]).when(is_basic),
+    Pass::rule(&norms::OF_THE_STANDARD, Position, &["gemm"]).when(is_basic),
+    Pass::whole("transposes", "transpose_optimizer.cc", transposes::push, &["norms-of-the-standard"])
+        .when(is_basic),
     Pass::whole("half-precision", "insert_cast_transformer.cc", precision::widen, &["gemm"])
         .when(precision::has_half),
     Pass::whole(
