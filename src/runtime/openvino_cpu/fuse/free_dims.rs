@@ -9,14 +9,14 @@
 //! src/common/transformations/src/transformations/symbolic_transformations.
 
 use super::dim::Place;
+use super::sdpa_state;
 use super::work::{Edge, FreeDims, Work};
 use crate::graph::op::{Binary, BroadcastMode, RecurrentForm, ShapeClass};
 use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::dim::{DimList, ElementList};
-use crate::shape::{
-    self, Dim, Element, Filter, Shapes, Symbol, SymbolicScenario, SymbolicShapes, Symbols, TensorInfo,
-};
+use crate::shape::{self, Dim, Element, Filter, Shapes, Symbol, SymbolicScenario, Symbols, TensorInfo};
+use smallvec::SmallVec;
 
 impl FreeDims {
     /// Follows every symbol through the graph.
@@ -24,9 +24,14 @@ impl FreeDims {
         if !work.is_dynamic {
             return FreeDims::default();
         }
-        let mut filter = Propagation { graph: work.graph, shapes: work.shapes };
+        let mut filter = Propagation {
+            graph: work.graph,
+            shapes: work.shapes,
+            equal: Equal::default(),
+            is_stateful: &|node| sdpa_state::has_states(work, node.index()),
+        };
         let shapes = shape::infer_symbolic(work.graph, SymbolicScenario::default(), &mut filter);
-        let roots = join_equal(work.graph, &shapes);
+        let roots = shapes.symbols().iter().map(|symbol| filter.equal.root(symbol)).collect();
         FreeDims { shapes: Some(shapes), roots }
     }
 
@@ -66,41 +71,85 @@ fn exported(graph: &Graph, edge: Edge) -> Option<TensorId> {
     (edge.node() < graph.nodes().len()).then(|| graph.output(NodeId::new(edge.node()), edge.port()))?
 }
 
-/// Gives one symbol to dims that a Concat needs to be equal.
-fn join_equal(graph: &Graph, shapes: &SymbolicShapes) -> Vec<Symbol> {
-    let mut roots: Vec<Symbol> = shapes.symbols().iter().collect();
-    let find = |roots: &[Symbol], mut symbol: Symbol| {
-        while roots[symbol.index()] != symbol {
-            symbol = roots[symbol.index()];
+/// Symbols that are known to be one.
+#[derive(Debug, Default)]
+struct Equal {
+    /// By symbol, one of the same that is not newer; a symbol beyond the end is its own.
+    roots: Vec<Symbol>,
+}
+
+impl Equal {
+    fn root(&mut self, mut symbol: Symbol) -> Symbol {
+        while let Some(&root) = self.roots.get(symbol.index()).filter(|&&root| root != symbol) {
+            // Every second step is left out the next time: long chains become short.
+            let next = self.roots[root.index()];
+            self.roots[symbol.index()] = next;
+            symbol = next;
         }
         symbol
-    };
-    for &node in graph.execution_order() {
-        let Op::Concat { axis } = graph.node(node).op else { continue };
-        let mut inputs = graph.inputs(node).iter().flatten().map(|&tensor| shapes.tensor(tensor));
-        let Some(first) = inputs.next() else { continue };
+    }
+
+    fn join(&mut self, all: &Symbols, a: Symbol, b: Symbol) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.roots.extend(all.iter().skip(self.roots.len()));
+        self.roots[a.max(b).index()] = a.min(b);
+    }
+
+    /// Gives one symbol to dims that a Concat needs to be equal.
+    fn join_all<'t>(&mut self, all: &Symbols, axis: i64, mut inputs: impl Iterator<Item = &'t TensorInfo>) {
+        let Some(first) = inputs.next() else { return };
         let rank = first.rank().unwrap_or(0);
         let axis = if axis < 0 { axis + rank as i64 } else { axis };
         for other in inputs {
             for place in (0..rank).filter(|&place| place as i64 != axis) {
                 if let (Dim::Symbol(a), Dim::Symbol(b)) = (first.dim(place), other.dim(place)) {
-                    let (a, b) = (find(&roots, a), find(&roots, b));
-                    roots[a.max(b).index()] = a.min(b);
+                    self.join(all, a, b);
                 }
             }
         }
     }
-    (0..roots.len()).map(|index| find(&roots, roots[index])).collect()
+
+    /// The symbol of a dim of what is broadcast, where those of all inputs are equal.
+    fn of_all<'t>(
+        &mut self,
+        axis: usize,
+        rank: usize,
+        inputs: impl Iterator<Item = &'t TensorInfo>,
+    ) -> Option<Symbol> {
+        let mut common = None;
+        for input in inputs {
+            let Some(axis) = (axis + input.rank()?).checked_sub(rank) else { continue };
+            match input.dim(axis) {
+                Dim::Known(1) => {}
+                Dim::Symbol(symbol) => {
+                    let root = self.root(symbol);
+                    common.is_none_or(|common| common == root).then_some(())?;
+                    common = Some(root);
+                }
+                _ => return None,
+            }
+        }
+        common
+    }
 }
 
 /// The filter: what OpenVINO finds of each node.
 struct Propagation<'a> {
     graph: &'a Graph,
     shapes: &'a Shapes,
+    equal: Equal,
+    /// Whether an attention takes in its states.
+    is_stateful: &'a dyn Fn(NodeId) -> bool,
 }
 
 impl Filter for Propagation<'_> {
-    fn after(&mut self, node: NodeId, tensors: &[TensorInfo], outputs: &mut [TensorInfo], _: &mut Symbols) {
+    fn after(
+        &mut self,
+        node: NodeId,
+        tensors: &[TensorInfo],
+        outputs: &mut [TensorInfo],
+        symbols: &mut Symbols,
+    ) {
         let graph = self.graph;
         let op = &graph.node(node).op;
         // Most nodes are constants, of which all is known.
@@ -108,6 +157,15 @@ impl Filter for Propagation<'_> {
             return;
         }
         let input = |index: usize| graph.input(node, index).map(|tensor| &tensors[tensor.index()]);
+        let inputs = || graph.inputs(node).iter().flatten().map(|tensor| &tensors[tensor.index()]);
+        let is_broadcast = matches!(op, Op::Binary(..) | Op::Select(_));
+        let attention = match *op {
+            Op::ScaledDotProductAttention { causal } => {
+                let inputs: SmallVec<[&TensorInfo; 5]> = inputs().collect();
+                Some(self.attention(&inputs, causal, (self.is_stateful)(node)))
+            }
+            _ => None,
+        };
         for (tensor, info) in graph.outputs(node).zip(outputs) {
             if !keeps_integers(op, info) {
                 info.forget_elements();
@@ -123,8 +181,14 @@ impl Filter for Propagation<'_> {
             let dims: DimList = (0..sizes.len())
                 .map(|axis| match declared.get(axis).and_then(|dim| dim.as_known()) {
                     Some(size) => Dim::Known(size),
+                    None if let Some(symbols) = &attention => {
+                        symbols.get(axis).copied().flatten().map_or(Dim::Unknown, Dim::Symbol)
+                    }
                     None if keeps_dim(op, axis, sizes.len(), &input) => match info.dim(axis) {
-                        dim @ Dim::Symbol(_) => dim,
+                        Dim::Symbol(symbol) => Dim::Symbol(self.equal.root(symbol)),
+                        _ if is_broadcast => {
+                            self.equal.of_all(axis, sizes.len(), inputs()).map_or(Dim::Unknown, Dim::Symbol)
+                        }
                         _ => Dim::Unknown,
                     },
                     None => Dim::Unknown,
@@ -132,6 +196,49 @@ impl Filter for Propagation<'_> {
                 .collect();
             info.set_shape(dims);
         }
+        if let Op::Concat { axis } = *op {
+            self.equal.join_all(symbols, axis, inputs());
+        }
+    }
+}
+
+impl Propagation<'_> {
+    /// The symbols of what an attention writes, dim by dim.
+    ///
+    /// With its states taken in, they are those of the queries. Without, OpenVINO merges dims into the queries' own while it
+    /// overwrites them: batches that differ have no symbol, and the length has that of the mask's rows alone.
+    ///
+    /// Source: `shape_infer`, OpenVINO 2026.4, src/core/shape_inference/include/scaled_dot_product_attention_shape_inference.hpp;
+    /// `Dimension::broadcast_merge`, src/core/src/dimension.cpp; checked against the symbols that operators of the wheel have.
+    fn attention(
+        &mut self,
+        inputs: &[&TensorInfo],
+        causal: bool,
+        is_stateful: bool,
+    ) -> SmallVec<[Option<Symbol>; 4]> {
+        let Some((query, others)) = inputs.split_first() else { return SmallVec::new() };
+        let rank = query.rank().unwrap_or(0);
+        let mut root = |dim: Dim| dim.symbol().map(|symbol| self.equal.root(symbol));
+        let mut symbols: SmallVec<[Option<Symbol>; 4]> =
+            (0..rank).map(|axis| root(query.dim(axis))).collect();
+        if is_stateful {
+            return symbols;
+        }
+        let mask = others.get(2).filter(|mask| !causal && mask.rank().is_some_and(|rank| rank > 1));
+        for other in others.iter().take(2).chain(mask) {
+            let own = other.rank().unwrap_or(0);
+            for axis in 0..rank.saturating_sub(2) {
+                let Some(place) = (axis + own).checked_sub(rank) else { continue };
+                symbols[axis] = match (symbols[axis], root(other.dim(place))) {
+                    (Some(a), Some(b)) if a != b => None,
+                    (a, b) => a.or(b),
+                };
+            }
+        }
+        if let (Some(mask), Some(length)) = (mask, rank.checked_sub(2)) {
+            symbols[length] = root(mask.dim(mask.rank().unwrap_or(2) - 2));
+        }
+        symbols
     }
 }
 
@@ -256,6 +363,39 @@ mod tests {
             let symbol = |tensor| facts.symbol(work, edge(work, tensor), 0);
             assert_eq!(symbol(a), symbol(b));
             assert_eq!(facts.symbol(work, edge(work, a), 1), None);
+        });
+    }
+
+    #[test]
+    fn a_sum_of_dims_that_a_concat_made_equal_has_their_symbol() {
+        let mut net = Net::new();
+        let [a, b] = ["a", "b"].map(|name| net.input(name, F32, &[FREE, 4]));
+        let add = Op::Binary(Binary::Add, Broadcast::Numpy);
+        let before = net.op("before", add.clone(), &[a, b], F32, &[FREE, 4]);
+        net.op("joined", Op::Concat { axis: 1 }, &[a, b], F32, &[FREE, 8]);
+        let after = net.op("after", add, &[a, b], F32, &[FREE, 4]);
+        with(net, true, |work, facts| {
+            let symbol = |tensor| facts.symbol(work, edge(work, tensor), 0);
+            assert_eq!(symbol(after), symbol(a));
+            assert_ne!(symbol(before), symbol(a));
+        });
+    }
+
+    #[test]
+    fn rows_of_a_mask_are_the_length_of_what_an_attention_writes() {
+        let mut net = Net::new();
+        let heads: &[i64] = &[FREE, 8, FREE, 64];
+        let [query, key, value] = ["query", "key", "value"].map(|name| net.input(name, F32, heads));
+        let attention = Op::ScaledDotProductAttention { causal: false };
+        let plain = net.op("plain", attention.clone(), &[query, key, value], F32, heads);
+        let mask = net.input("mask", F32, &[1, 1, FREE, FREE]);
+        let masked = net.op("masked", attention, &[query, key, value, mask], F32, heads);
+        with(net, true, |work, facts| {
+            let symbol = |tensor, axis| facts.symbol(work, edge(work, tensor), axis);
+            assert_eq!(symbol(plain, 2), symbol(query, 2));
+            assert_eq!(symbol(masked, 2), symbol(mask, 2));
+            // Batches of queries and keys differ, and the one of the values is left.
+            assert_eq!(symbol(plain, 0), symbol(value, 0));
         });
     }
 
