@@ -119,11 +119,14 @@ fn sizes(dims: &[Dim]) -> Option<Dims> {
     dims.iter().map(|dim| dim.known()).collect()
 }
 
-/// The integers of inputs that have equally many or one, side by side.
+/// The integers of inputs that have equally many or one, side by side; nothing where none of them is known.
 fn lined_up<const N: usize>(
     context: &Context<'_>,
     inputs: [usize; N],
 ) -> Option<impl Iterator<Item = [Element; N]> + use<N>> {
+    if !inputs.iter().any(|&index| context.has_elements(index)) {
+        return None;
+    }
     let lists = inputs.map(|index| context.integers(index).ok());
     let lists: SmallVec<[ElementList; 3]> = lists.into_iter().collect::<Option<_>>()?;
     let lists: [ElementList; N] = lists.into_iter().collect::<Vec<_>>().try_into().ok()?;
