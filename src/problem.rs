@@ -94,23 +94,44 @@ pub struct Block {
 /// alive. Sizes are before alignment padding. Buffers with an empty live
 /// range count nowhere.
 ///
-/// Cost: O(n log n) time and O(n) memory in the number of buffers.
+/// Cost: O(n log n) time and O(n) memory in the number of buffers; O(n) time where they start and end at most steps.
 #[must_use]
 pub fn pressure(problem: &Problem) -> Vec<(u32, Bytes)> {
+    let there = || problem.buffers.iter().filter(|buffer| !buffer.live.is_empty());
+    let steps = there().map(|buffer| (buffer.live.end as usize).saturating_add(1)).max().unwrap_or(0);
+    if steps <= DENSE.saturating_mul(problem.buffers.len()) {
+        let mut changes = vec![0_i128; steps];
+        for buffer in there() {
+            let size = i128::from(buffer.size.0);
+            changes[buffer.live.start as usize] += size;
+            changes[buffer.live.end as usize] -= size;
+        }
+        return curve((0_u32..).zip(changes));
+    }
     let mut changes: Vec<(u32, i128)> = Vec::with_capacity(problem.buffers.len() * 2);
-    for buffer in problem.buffers.iter().filter(|buffer| !buffer.live.is_empty()) {
+    for buffer in there() {
         let size = i128::from(buffer.size.0);
         changes.extend([(buffer.live.start, size), (buffer.live.end, -size)]);
     }
     changes.sort_unstable_by_key(|&(step, _)| step);
-    let mut alive = 0;
-    let mut curve: Vec<(u32, Bytes)> = Vec::new();
-    for group in changes.chunk_by(|a, b| a.0 == b.0) {
-        alive += group.iter().map(|&(_, change)| change).sum::<i128>();
+    let groups = changes.chunk_by(|a, b| a.0 == b.0);
+    curve(groups.map(|group| (group[0].0, group.iter().map(|&(_, change)| change).sum())))
+}
+
+/// Steps per buffer up to which a list of all steps takes less than sorting those at which something changes.
+const DENSE: usize = 4;
+
+/// The sums of changes, by step, where they differ from the one before.
+fn curve(changes: impl Iterator<Item = (u32, i128)>) -> Vec<(u32, Bytes)> {
+    let mut alive: i128 = 0;
+    let mut before = Bytes::ZERO;
+    let mut curve = Vec::new();
+    for (step, change) in changes {
+        alive += change;
         let bytes = Bytes(u64::try_from(alive).unwrap_or(u64::MAX));
-        let before = curve.last().map_or(Bytes::ZERO, |&(_, bytes)| bytes);
-        if let (Some(&(step, _)), true) = (group.first(), bytes != before) {
+        if bytes != before {
             curve.push((step, bytes));
+            before = bytes;
         }
     }
     curve
@@ -155,6 +176,18 @@ mod tests {
         let expected = [(0, 4), (2, 12), (3, 8), (4, 0), (6, 1), (7, 0)].map(|(s, b)| (s, Bytes(b)));
         assert_eq!(pressure(&problem), expected);
         assert_eq!(lower_bound(&problem), Bytes(12));
+    }
+
+    #[test]
+    fn it_is_the_same_where_steps_are_far_apart() {
+        let near = Problem::default().with(0, 3, 4).with(2, 4, 8).with(6, 7, 1).with(5, 5, 100);
+        let mut far = near.clone();
+        for buffer in &mut far.buffers {
+            buffer.live = 1000 * buffer.live.start..1000 * buffer.live.end;
+        }
+        let expected: Vec<_> =
+            pressure(&near).into_iter().map(|(step, bytes)| (1000 * step, bytes)).collect();
+        assert_eq!(pressure(&far), expected);
     }
 
     #[test]

@@ -152,7 +152,9 @@ impl Planner {
 /// # Ok::<(), memgraph::Error>(())
 /// ```
 pub fn solve(problem: &Problem, planner: Planner) -> Result<Plan> {
-    solve_with(problem, planner, &Options::default()).map(|solution| solution.plan)
+    validate(problem)?;
+    let direct = direct(problem, planner);
+    Ok(direct.unwrap_or_else(|| searched(problem, planner, &Options::default()).plan))
 }
 
 /// What is left of an arena that freed its empty regions.
@@ -207,7 +209,15 @@ pub fn solve_after(problem: &Problem, planner: Planner, before: &Plan) -> Result
 /// As [`solve`].
 pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Result<Solution> {
     validate(problem)?;
-    let plan = match planner {
+    Ok(match direct(problem, planner) {
+        Some(plan) => Solution { plan, bound: lower_bound(problem), stopped: None },
+        None => searched(problem, planner, options),
+    })
+}
+
+/// The plan of a planner that does not search.
+fn direct(problem: &Problem, planner: Planner) -> Option<Plan> {
+    Some(match planner {
         Planner::Naive => finish(problem, naive::offsets(problem)),
         Planner::FirstFit => finish(problem, first_fit::offsets(problem)),
         Planner::BestFit => finish(problem, best_fit::offsets(problem)),
@@ -220,10 +230,16 @@ pub fn solve_with(problem: &Problem, planner: Planner, options: &Options) -> Res
         Planner::BfcArena | Planner::BfcArenaAsRequested => {
             bfc_arena::plan(problem, planner.extension(), None, false)
         }
-        Planner::HillClimb => return Ok(hill_climb::solve(problem, options)),
-        Planner::Exact => return Ok(exact::solve(problem, options)),
-    };
-    Ok(Solution { plan, bound: lower_bound(problem), stopped: None })
+        Planner::HillClimb | Planner::Exact => return None,
+    })
+}
+
+/// What a planner that searches found.
+fn searched(problem: &Problem, planner: Planner, options: &Options) -> Solution {
+    match planner {
+        Planner::HillClimb => hill_climb::solve(problem, options),
+        _ => exact::solve(problem, options),
+    }
 }
 
 /// The lowest of some plans, each the work of milliseconds, and whose it is; no buffers are searched over.

@@ -5,7 +5,7 @@ use super::model;
 use super::view::View;
 use crate::phases::Phase;
 use crate::plan::{self, Planner};
-use crate::problem;
+use crate::problem::{self, Problem};
 use crate::schedule::{StorageClass, TensorRef};
 use crate::units::Bytes;
 
@@ -68,7 +68,12 @@ impl View<'_> {
         let mut best = (planner, arena);
         if arena > bound {
             let so_far = phases.iter().filter(|phase| phase.name <= self.phase.name);
-            let plans = so_far.filter_map(|phase| plan::best_of_greedy(&phase.problem).ok());
+            let mut before: Option<&Problem> = None;
+            let apart = so_far.map(|phase| &*phase.problem).filter(|&problem| {
+                let repeated = before.replace(problem);
+                !repeated.is_some_and(|repeated| has_equal_plans(repeated, problem))
+            });
+            let plans = apart.filter_map(|problem| plan::best_of_greedy(problem).ok());
             let other = plans.map(|(planner, plan)| (planner, plan.arena_size.0)).max_by_key(|other| other.1);
             best = other.filter(|other| other.1 < arena).unwrap_or(best);
         }
@@ -124,4 +129,12 @@ impl View<'_> {
         });
         buffers.collect()
     }
+}
+
+/// Whether planners that do not look at what grows give two problems the same plans: the second run of a set of shapes differs
+/// from the first in that alone.
+fn has_equal_plans(a: &Problem, b: &Problem) -> bool {
+    let mut pairs = a.buffers.iter().zip(&b.buffers);
+    a.buffers.len() == b.buffers.len()
+        && pairs.all(|(a, b)| (&a.live, a.size, a.alignment) == (&b.live, b.size, b.alignment))
 }
