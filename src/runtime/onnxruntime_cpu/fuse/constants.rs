@@ -7,7 +7,7 @@ use super::super::kernel::Kernel;
 use super::super::order;
 use super::super::work::{Patch, Rule, Work};
 use crate::shape::Dim;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
 
@@ -104,8 +104,33 @@ pub(super) fn fold(work: &mut Work<'_>) {
 /// Source: this crate's; any number leaves the same nodes.
 const COMPARED: usize = 16;
 
+/// Whether two nodes may be equal, from the readers of what they read: most graphs have no such pair, and a table of all
+/// nodes is in no cache.
+fn has_duplicates(work: &Work<'_>) -> bool {
+    let mut crowds: FxHashSet<(Kernel, &[Option<usize>])> = FxHashSet::default();
+    work.alive().filter(|&node| is_mergeable(work, node)).any(|node| {
+        let (kind, inputs) = (work.nodes[node].kind, work.nodes[node].inputs());
+        let fewest = inputs.iter().flatten().map(|&value| work.uses(value)).min_by_key(|uses| uses.len());
+        match fewest.filter(|uses| uses.len() <= COMPARED) {
+            Some(uses) => uses.iter().any(|&(other, _)| {
+                other < node && work.nodes[other].kind == kind && work.nodes[other].inputs() == inputs
+            }),
+            None => !crowds.insert((kind, inputs)),
+        }
+    })
+}
+
+/// Whether a node that is equal to an earlier one goes.
+fn is_mergeable(work: &Work<'_>, node: usize) -> bool {
+    // Each reader of a DequantizeLinear has its own: `EnsureUniqueDQForNodeUnit`.
+    work.nodes[node].kind.is_pure() && !work.is(node, Kernel::DequantizeLinear)
+}
+
 /// Nodes of one type, with equal attributes and inputs, become one: the first in the runtime's own order.
 pub(super) fn merge_duplicates(work: &mut Work<'_>) {
+    if !has_duplicates(work) {
+        return;
+    }
     // By a hash of kernel and inputs, which are compared where it is equal.
     let nodes = order::of(work);
     let mut seen: FxHashMap<u64, SmallVec<[usize; 1]>> = FxHashMap::default();
@@ -113,8 +138,7 @@ pub(super) fn merge_duplicates(work: &mut Work<'_>) {
     let mut many: FxHashMap<(u64, String), usize> = FxHashMap::default();
     for node in nodes {
         let op = &work.graph.node(work.nodes[node].source).op;
-        // Each reader of a DequantizeLinear has its own: `EnsureUniqueDQForNodeUnit`.
-        if !work.nodes[node].kind.is_pure() || work.is(node, Kernel::DequantizeLinear) {
+        if !is_mergeable(work, node) {
             continue;
         }
         let own = &work.nodes[node];
