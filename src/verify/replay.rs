@@ -43,7 +43,8 @@ pub const MAX_VIOLATIONS: usize = 1000;
 pub fn check(schedule: &Draft, plan: &Plan) -> Vec<Violation> {
     let mut found = Vec::new();
     let contents = Contents::resolve(schedule, plan, &mut found);
-    let mut memory = Memory { spaces: vec![ByteMap::default(); schedule.storages.len() + 1] };
+    let apart = schedule.storages.iter().filter(|storage| !storage.class.is_planned()).count();
+    let mut memory = Memory { spaces: vec![ByteMap::default(); apart + 1] };
     for (index, value) in schedule.values.iter().enumerate() {
         if value.origin == Origin::Resident {
             memory.write(&contents, ValueId::new(index));
@@ -61,14 +62,14 @@ pub fn check(schedule: &Draft, plan: &Plan) -> Vec<Violation> {
 
 /// All bytes there are.
 struct Memory {
-    /// The arena, then one space per storage.
+    /// The arena, then one space per storage outside of it.
     spaces: Vec<ByteMap>,
 }
 
 impl Memory {
     fn write(&mut self, contents: &Contents, value: ValueId) {
         if let Some(place) = contents.place(value)
-            && let Some(space) = self.spaces.get_mut(place.space)
+            && let Some(space) = self.spaces.get_mut(place.space as usize)
         {
             space.write(place.bytes.clone(), value);
         }
@@ -76,8 +77,8 @@ impl Memory {
 
     /// The first bytes that hold something else than the content of `value`, and whose they are.
     fn lost(&self, contents: &Contents, value: ValueId) -> Option<(Range<u64>, Option<ValueId>)> {
-        let space = self.spaces.get(contents.place(value)?.space)?;
-        contents.pieces(value).iter().find_map(|piece| space.first_other(piece.bytes.clone(), piece.root))
+        let space = self.spaces.get(contents.place(value)?.space as usize)?;
+        contents.pieces(value).find_map(|piece| space.first_other(piece.bytes, piece.root))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Violation;
 use crate::ids::{StorageId, ValueId};
 use crate::problem::Plan;
-use crate::schedule::{Draft, Origin};
+use crate::schedule::{Draft, Origin, Value};
 use crate::units::Bytes;
 use std::ops::Range;
 use std::rc::Rc;
@@ -11,13 +11,14 @@ use std::rc::Rc;
 /// Places and contents of all values of a schedule.
 pub(super) struct Contents {
     places: Vec<Option<Place>>,
-    pieces: Vec<Rc<[Piece]>>,
+    /// Of views and joined values; all others are of one piece.
+    composed: Vec<Option<Rc<[Piece]>>>,
 }
 
 /// Where a value is.
 pub(super) struct Place {
-    /// 0 for the arena, else 1 + the storage's index.
-    pub(super) space: usize,
+    /// 0 for the arena, else the number of the storage among those outside of it, counted from 1.
+    pub(super) space: u32,
     /// The storage that the value is in.
     pub(super) storage: StorageId,
     /// Its bytes in that space.
@@ -33,6 +34,13 @@ pub(super) struct Piece {
     pub(super) root: ValueId,
 }
 
+impl Piece {
+    /// The part inside `bytes`.
+    fn cut(&self, bytes: &Range<u64>) -> Piece {
+        Piece { bytes: self.bytes.start.max(bytes.start)..self.bytes.end.min(bytes.end), root: self.root }
+    }
+}
+
 impl Place {
     /// The bytes that both places have.
     pub(super) fn shared_with(&self, other: &Place) -> Option<Range<u64>> {
@@ -45,11 +53,14 @@ impl Contents {
     /// Places every value and follows views and joins down to what was written.
     pub(super) fn resolve(schedule: &Draft, plan: &Plan, found: &mut Vec<Violation>) -> Contents {
         let places = places(schedule, plan, found);
-        let mut contents = Contents { places, pieces: vec![Rc::default(); schedule.values.len()] };
+        let nothing: Rc<[Piece]> = Rc::default();
+        let is_composed =
+            |value: &Value| !sources(value).is_empty() || matches!(value.origin, Origin::Joined(_));
+        let composed = schedule.values.iter().map(|value| is_composed(value).then(|| nothing.clone()));
+        let mut contents = Contents { places, composed: composed.collect() };
         for value in sources_first(schedule, found) {
-            let made = contents.compose(schedule, value, found);
-            if let Some(slot) = contents.pieces.get_mut(value.index()) {
-                *slot = made;
+            if matches!(contents.composed.get(value.index()), Some(Some(_))) {
+                contents.composed[value.index()] = Some(contents.compose(schedule, value, found));
             }
         }
         contents
@@ -61,8 +72,11 @@ impl Contents {
     }
 
     /// What `value` must hold, in order of address.
-    pub(super) fn pieces(&self, value: ValueId) -> &[Piece] {
-        self.pieces.get(value.index()).map_or(&[], |pieces| pieces)
+    pub(super) fn pieces(&self, value: ValueId) -> impl Iterator<Item = Piece> {
+        let composed = self.composed.get(value.index()).and_then(Option::as_deref);
+        let whole = self.place(value).filter(|_| composed.is_none());
+        let whole = whole.map(|place| Piece { bytes: place.bytes.clone(), root: value });
+        whole.into_iter().chain(composed.unwrap_or_default().iter().cloned())
     }
 
     /// The pieces of `value`, whose sources are composed already.
@@ -75,7 +89,7 @@ impl Contents {
         match schedule.values.get(value.index()).map(|value| &value.origin) {
             Some(Origin::View(of)) => match inside(of) {
                 Some((bytes, _)) if bytes.start <= place.bytes.start && place.bytes.end <= bytes.end => {
-                    clip(self.pieces.get(of.index()), &place.bytes)
+                    self.clip(*of, &place.bytes)
                 }
                 _ => {
                     found.push(Violation::LooseView { value });
@@ -95,29 +109,45 @@ impl Contents {
                     found.push(Violation::LooseJoin { value });
                     return Rc::default();
                 }
-                parts.iter().flat_map(|&(_, of)| self.pieces(of)).cloned().collect()
+                parts.iter().flat_map(|&(_, of)| self.pieces(of)).collect()
             }
-            _ => Rc::from([Piece { bytes: place.bytes.clone(), root: value }]),
+            _ => Rc::default(),
         }
+    }
+
+    /// The part of a value's pieces inside `bytes`.
+    fn clip(&self, value: ValueId, bytes: &Range<u64>) -> Rc<[Piece]> {
+        let Some(Some(pieces)) = self.composed.get(value.index()) else {
+            return self.pieces(value).map(|piece| piece.cut(bytes)).collect();
+        };
+        let from = pieces.partition_point(|piece| piece.bytes.end <= bytes.start);
+        let to = pieces.partition_point(|piece| piece.bytes.start < bytes.end);
+        let Some(inside) = pieces.get(from..to) else { return Rc::default() };
+        let whole = |piece: &Piece| bytes.start <= piece.bytes.start && piece.bytes.end <= bytes.end;
+        if inside.len() == pieces.len() && inside.iter().all(whole) {
+            return Rc::clone(pieces);
+        }
+        inside.iter().map(|piece| piece.cut(bytes)).collect()
     }
 }
 
 /// Where every value is; those that are nowhere are violations.
 fn places(schedule: &Draft, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Option<Place>> {
     let mut bases = vec![None; schedule.storages.len()];
-    let mut planned = 0;
-    for (index, (storage, base)) in schedule.storages.iter().zip(&mut bases).enumerate() {
+    let (mut planned, mut apart) = (0, 0_u32);
+    for (storage, base) in schedule.storages.iter().zip(&mut bases) {
         if storage.class.is_planned() {
             *base = plan.offsets.get(planned).map(|offset| (0, offset.0));
             planned += 1;
         } else {
-            *base = Some((index + 1, 0));
+            apart += 1;
+            *base = Some((apart, 0));
         }
     }
     if planned != plan.offsets.len() {
         found.push(Violation::Count { storages: planned, offsets: plan.offsets.len() });
     }
-    let place = |(index, value): (usize, &crate::schedule::Value)| {
+    let place = |(index, value): (usize, &Value)| {
         let id = ValueId::new(index);
         let Some(storage) = schedule.storages.get(value.storage.index()) else {
             found.push(Violation::Dangling { step: None, value: id });
@@ -138,17 +168,27 @@ fn places(schedule: &Draft, plan: &Plan, found: &mut Vec<Violation>) -> Vec<Opti
     schedule.values.iter().enumerate().map(place).collect()
 }
 
+/// The values whose bytes a value consists of.
+fn sources(value: &Value) -> &[ValueId] {
+    match &value.origin {
+        Origin::Written | Origin::Resident => &[],
+        Origin::View(of) => std::slice::from_ref(of),
+        Origin::Joined(members) => members,
+    }
+}
+
 /// All values, each after those that its origin names; what is left out goes in circles or names nothing.
 fn sources_first(schedule: &Draft, found: &mut Vec<Violation>) -> Vec<ValueId> {
     let count = schedule.values.len();
+    // Runtimes mostly list them so.
+    let mut values = schedule.values.iter().enumerate();
+    if values.all(|(index, value)| sources(value).iter().all(|source| source.index() < index)) {
+        return (0..count).map(ValueId::new).collect();
+    }
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waiting = vec![0usize; count];
     for (index, (value, waiting)) in schedule.values.iter().zip(&mut waiting).enumerate() {
-        let sources = match &value.origin {
-            Origin::Written | Origin::Resident => &[],
-            Origin::View(of) => std::slice::from_ref(of),
-            Origin::Joined(members) => members.as_slice(),
-        };
+        let sources = sources(value);
         *waiting = sources.len();
         for source in sources {
             match users.get_mut(source.index()) {
@@ -185,21 +225,4 @@ fn sources_first(schedule: &Draft, found: &mut Vec<Violation>) -> Vec<ValueId> {
         }
     }
     order
-}
-
-/// The part of `pieces` inside `bytes`.
-fn clip(pieces: Option<&Rc<[Piece]>>, bytes: &Range<u64>) -> Rc<[Piece]> {
-    let Some(pieces) = pieces else { return Rc::default() };
-    let from = pieces.partition_point(|piece| piece.bytes.end <= bytes.start);
-    let to = pieces.partition_point(|piece| piece.bytes.start < bytes.end);
-    let Some(inside) = pieces.get(from..to) else { return Rc::default() };
-    let whole = |piece: &Piece| bytes.start <= piece.bytes.start && piece.bytes.end <= bytes.end;
-    if inside.len() == pieces.len() && inside.iter().all(whole) {
-        return Rc::clone(pieces);
-    }
-    let cut = |piece: &Piece| Piece {
-        bytes: piece.bytes.start.max(bytes.start)..piece.bytes.end.min(bytes.end),
-        root: piece.root,
-    };
-    inside.iter().map(cut).collect()
 }
