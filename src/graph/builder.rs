@@ -162,6 +162,7 @@ impl Builder {
             Op::Parameter => self.graph.parameters.push(id),
             Op::Result => self.graph.results.push(id),
             Op::Assign(_) => self.graph.assigns.push(id),
+            Op::If(_) | Op::Loop(_) => self.graph.has_bodies = true,
             _ => {}
         }
         let first_tensor = self.graph.tensors.len() as u32;
@@ -169,7 +170,7 @@ impl Builder {
             op: spec.op,
             name: self.text(spec.name),
             type_name: self.text(spec.type_name),
-            opset: self.text(spec.opset),
+            opset: self.opset(spec.opset),
             source_id: spec.source_id,
             position: spec.position,
             is_decompression: spec.is_decompression,
@@ -245,6 +246,14 @@ impl Builder {
         Ok(self.graph)
     }
 
+    /// The operator set of the node added last, if it is this, else a text of its own.
+    fn opset(&mut self, opset: &str) -> Text {
+        match self.graph.nodes.last().map(|last| last.opset) {
+            Some(known) if self.graph.text(known) == opset => known,
+            _ => self.text(opset),
+        }
+    }
+
     fn text(&mut self, text: &str) -> Text {
         if text.is_empty() {
             return Text::default();
@@ -265,7 +274,9 @@ fn number(graph: &mut Graph) {
         for graph in level {
             graph.number = next;
             next += 1;
-            below.extend(graph.nodes.iter_mut().flat_map(|node| bodies_mut(&mut node.op)));
+            if graph.has_bodies {
+                below.extend(graph.nodes.iter_mut().flat_map(|node| bodies_mut(&mut node.op)));
+            }
         }
         level = below;
     }

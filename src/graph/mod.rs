@@ -53,6 +53,7 @@ pub struct Graph {
     message: MessageCounts,
     stored: Option<Arc<Stored>>,
     number: u32,
+    has_bodies: bool,
     order: Vec<NodeId>,
     kept: kept::Kept,
 }
@@ -365,7 +366,9 @@ impl Graph {
         let mut next = 0;
         while let Some(graph) = graphs.get(next).copied() {
             next += 1;
-            graphs.extend(graph.nodes.iter().flat_map(|node| Graph::bodies(&node.op)).map(|(_, body)| body));
+            // Most graphs have none, and a look at a million nodes takes a while.
+            let nodes = if graph.has_bodies { &graph.nodes[..] } else { &[] };
+            graphs.extend(nodes.iter().flat_map(|node| Graph::bodies(&node.op)).map(|(_, body)| body));
         }
         graphs
     }

@@ -79,6 +79,7 @@ pub(super) fn read_graph<'m>(
         names: FxHashMap::default(),
         declared: FxHashMap::default(),
         pending: Vec::new(),
+        opset: (("", 0), "opset0".to_owned()),
     };
     // At least so many, each of which the message has been counted to have.
     let count = proto.initializer.len() + proto.input.len() + proto.node.len();
@@ -106,6 +107,8 @@ pub(super) struct GraphReader<'s, 'm> {
     declared: FxHashMap<Cow<'m, str>, &'m ValueInfoProto>,
     /// Nodes that read what no node before them gives, a name of a graph around this one or a later node's.
     pending: Vec<(NodeId, SmallVec<[Input<'m>; 4]>)>,
+    /// Domain and version of the node added last, and their name.
+    opset: ((&'m str, i64), String),
 }
 
 /// An input of a node that is to be connected.
@@ -312,11 +315,16 @@ impl<'m> GraphReader<'_, 'm> {
     ) -> Result<()> {
         let (domain, type_name) = (domain(&proto.domain)?, text(&proto.op_type)?);
         let version = scope.version(domain);
-        let opset = if domain.is_empty() { format!("opset{version}") } else { format!("{domain} {version}") };
+        if self.opset.0 != (domain, version) {
+            let name = if domain.is_empty() { "opset" } else { domain };
+            let space = if domain.is_empty() { "" } else { " " };
+            self.opset = ((domain, version), format!("{name}{space}{version}"));
+        }
+        let opset = &self.opset.1;
         let name = self.node_name(proto, scope)?;
         let position = self.shared.source.position(&proto.op_type);
         self.shared.texts = self.shared.texts.saturating_add((opset.len() + type_name.len()) as u64);
-        let spec = NodeSpec { op, name: &name, type_name, opset: &opset, position, ..NodeSpec::default() };
+        let spec = NodeSpec { op, name: &name, type_name, opset, position, ..NodeSpec::default() };
         let node = self.builder.node(spec);
         // Absent outputs at the end are none at all.
         let n_outputs = proto.output.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
