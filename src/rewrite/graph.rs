@@ -83,6 +83,19 @@ impl<B: Body> Vertices<B> {
         self.0.len()
     }
 
+    /// Takes the nodes one by one, the last one first, and frees their memory in between.
+    pub(crate) fn for_each_from_last(mut self, mut take: impl FnMut(usize, Vertex<B>)) {
+        while !self.0.is_empty() {
+            let first = self.0.len().saturating_sub(FREED);
+            for index in (first..self.0.len()).rev() {
+                if let Some(node) = self.0.pop() {
+                    take(index, node);
+                }
+            }
+            self.0.shrink_to_fit();
+        }
+    }
+
     /// Changes one node by what another is.
     pub(super) fn pair(&mut self, node: usize, other: usize, change: fn(&mut B, &B)) {
         let Ok([node, other]) = self.0.get_disjoint_mut([node, other]) else { return };
@@ -116,8 +129,8 @@ pub(crate) struct WorkGraph<B: Body> {
     pub n_named: u32,
     /// By origin.
     uses: Vec<Uses>,
-    /// By origin.
-    writers: Vec<Option<usize>>,
+    /// By origin; of 32 bits each, since there may be millions.
+    writers: Vec<u32>,
     /// By origin: its writer stays although nothing reads it.
     kept: Vec<bool>,
     /// Counts changes of who reads what.
@@ -137,7 +150,7 @@ impl<B: Body> WorkGraph<B> {
             nodes: Vertices(nodes),
             n_named: 0,
             uses: vec![Uses::default(); n_origins],
-            writers: vec![None; n_origins],
+            writers: vec![NO_WRITER; n_origins],
             kept: vec![false; n_origins],
             state: 0,
         };
@@ -151,6 +164,11 @@ impl<B: Body> WorkGraph<B> {
             }
         }
         graph
+    }
+
+    /// The nodes alone; who reads and writes what is freed.
+    pub(crate) fn into_nodes(self) -> Vertices<B> {
+        self.nodes
     }
 
     /// A number that no earlier graph had: while it stays, so does every walk.
@@ -168,7 +186,7 @@ impl<B: Body> WorkGraph<B> {
         self.touch();
         for origin in self.nodes[node].origins(node) {
             self.add_origins(origin + 1);
-            self.writers[origin] = Some(node);
+            self.set(origin, Some(node));
         }
         for index in 0..self.nodes[node].inputs.len() {
             if let Some(source) = self.nodes[node].inputs[index] {
@@ -184,7 +202,7 @@ impl<B: Body> WorkGraph<B> {
             reserve(&mut self.uses, count);
             reserve(&mut self.writers, count);
             self.uses.resize(count, Uses::default());
-            self.writers.resize(count, None);
+            self.writers.resize(count, NO_WRITER);
             self.kept.resize(count, false);
         }
     }
@@ -202,13 +220,18 @@ impl<B: Body> WorkGraph<B> {
 
     /// The node that writes an origin.
     pub(crate) fn writer(&self, origin: usize) -> Option<usize> {
-        self.writers[origin]
+        let writer = self.writers[origin];
+        (writer != NO_WRITER).then_some(writer as usize)
+    }
+
+    fn set(&mut self, origin: usize, writer: Option<usize>) {
+        self.writers[origin] = writer.map_or(NO_WRITER, |writer| writer as u32);
     }
 
     /// Says which node writes an origin, where a node in its place writes another.
     pub(crate) fn set_writer(&mut self, origin: usize, writer: Option<usize>) {
         self.touch();
-        self.writers[origin] = writer;
+        self.set(origin, writer);
     }
 
     /// Whether something reads what a node writes, or it is kept.
@@ -306,8 +329,8 @@ impl<B: Body> WorkGraph<B> {
         self.touch();
         self.nodes[node].is_gone = true;
         for origin in self.nodes[node].origins(node) {
-            if self.writers[origin] == Some(node) {
-                self.writers[origin] = None;
+            if self.writer(origin) == Some(node) {
+                self.set(origin, None);
             }
         }
         std::mem::take(&mut self.nodes[node].inputs)
@@ -329,7 +352,7 @@ impl<B: Body> WorkGraph<B> {
     fn sweep_if_unread(&mut self, origin: usize) {
         if B::SWEEPS
             && self.uses[origin].is_empty()
-            && let Some(writer) = self.writers[origin]
+            && let Some(writer) = self.writer(origin)
         {
             self.sweep(writer);
         }
@@ -345,7 +368,7 @@ impl<B: Body> WorkGraph<B> {
             for (input, source) in self.leave(node).into_iter().enumerate() {
                 let Some(source) = source else { continue };
                 self.uses[source.origin()].swap_remove((node, input));
-                pending.extend(self.writers[source.origin()]);
+                pending.extend(self.writer(source.origin()));
             }
         }
     }
@@ -368,7 +391,7 @@ impl<B: Body> WorkGraph<B> {
                     }
                     Some(source) => {
                         *input += 1;
-                        if let Some(writer) = source.and_then(|source| self.writers[source.origin()])
+                        if let Some(writer) = source.and_then(|source| self.writer(source.origin()))
                             && !std::mem::replace(&mut is_seen[writer], true)
                         {
                             stack.push((writer as u32, 0));
@@ -391,7 +414,7 @@ impl<B: Body> WorkGraph<B> {
                 if uses.iter().filter(|&&known| known == (node, input)).count() != 1 {
                     faults.push(format!("input {input} of node {node} is not one use of {source:?}"));
                 }
-                if B::SWEEPS && self.writers[source.origin()].is_none() {
+                if B::SWEEPS && self.writer(source.origin()).is_none() {
                     faults.push(format!("node {node} reads {source:?}, whose writer is gone"));
                 }
             }
@@ -415,6 +438,12 @@ impl<B: Body> WorkGraph<B> {
 /// Entries up to which a list doubles when it is full; a longer one grows by an eighth, since twice the nodes of a graph of
 /// a million are a gigabyte.
 const DOUBLED: usize = 1 << 16;
+
+/// What nothing writes: no graph has so many nodes.
+const NO_WRITER: u32 = u32::MAX;
+
+/// Nodes that are taken before their memory is freed.
+const FREED: usize = 1 << 16;
 
 /// Makes place for `count` entries and some more.
 fn reserve<T>(entries: &mut Vec<T>, count: usize) {

@@ -17,7 +17,7 @@ mod patterns;
 mod tests;
 mod uses;
 
-pub(crate) use graph::{Body, Inputs, Source, Vertex, WorkGraph};
+pub(crate) use graph::{Body, Inputs, Source, Vertex, Vertices, WorkGraph};
 #[cfg(test)]
 pub(crate) use pass::faults;
 pub(crate) use pass::{Apply, Dialect, Pass, Rule, names, run, sweep};

@@ -4,14 +4,15 @@ use super::attention_dims::AttentionDims;
 use super::dim::{Dim, Place};
 use super::work::{Node, Tensor, Work};
 use crate::DType;
-use crate::graph::Op;
 use crate::graph::op::Reduce;
+use crate::graph::{Graph, Op};
+use crate::ids::NodeId;
 use crate::rewrite::Vertex;
 use crate::runtime::openvino_cpu::execution::{ExecutedNode, Kind, Output, Port};
 use crate::schedule::NodeRef;
-use crate::shape::Bound;
+use crate::shape::{Bound, Shapes};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// What of executed nodes depends on free dims of the file.
 #[derive(Debug, Default)]
@@ -28,29 +29,49 @@ pub(super) struct Free {
 
 /// The nodes in execution order, with edges between steps; where free dims are asked for, they are put there.
 ///
-/// What the graph under rewriting has of names goes with them.
-pub(super) fn freeze(mut work: Work<'_>, mut free: Option<&mut Free>) -> Vec<ExecutedNode> {
+/// There may be millions of nodes, and two whole lists of them would be the most memory of an analysis: those under rewriting go
+/// as executed ones are made of them, the last ones first, which are put in order in their place.
+pub(super) fn freeze(work: Work<'_>, free: Option<&mut Free>) -> Vec<ExecutedNode> {
     let order = work.order();
-    if let Some(free) = &mut free {
+    if let Some(free) = free {
         for (step, &index) in (0..).zip(order.iter()) {
             free.add(&work, step, index);
         }
     }
-    let mut steps = vec![0_u32; work.nodes.len()];
-    for (step, &index) in order.iter().enumerate() {
-        steps[index] = step as u32;
+    let mut steps = vec![u32::MAX; work.nodes.len()];
+    let mut n_pieces = FxHashMap::default();
+    for (step, &index) in (0_u32..).zip(order.iter()) {
+        steps[index] = step;
+        if let Some(from) = piece(&work, index) {
+            n_pieces.insert(step, self::n_pieces(&work.nodes[index].outputs[0].replaceable_sizes(), from));
+        }
     }
-    let nameless: Arc<str> = "".into();
-    let executed = |&index: &usize| {
-        let n_pieces = piece(&work, index)
-            .map_or(0, |from| n_pieces(&work.nodes[index].outputs[0].replaceable_sizes(), from));
-        let depends_on_data = depends_on_data(&work, index);
-        let node = &mut work.nodes[index];
-        let name = std::mem::replace(&mut node.name, nameless.clone());
-        let originals = std::mem::take(&mut node.originals);
-        ExecutedNode { depends_on_data, ..executed(node, (name, originals), &steps, n_pieces) }
-    };
-    order.iter().map(executed).collect()
+    let mut executed_nodes = Vec::with_capacity(order.len());
+    let mut places = Vec::with_capacity(order.len());
+    drop(order);
+    let (graph, shapes) = (work.graph, work.shapes);
+    work.into_nodes().for_each_from_last(|index, node| {
+        let step = steps[index];
+        if step != u32::MAX {
+            let depends_on_data = depends_on_data(graph, shapes, node.source);
+            let n_pieces = n_pieces.get(&step).copied().unwrap_or(0);
+            executed_nodes.push(ExecutedNode { depends_on_data, n_pieces, ..executed(node, &steps) });
+            places.push(step);
+        }
+    });
+    put_in_order(&mut executed_nodes, &mut places);
+    executed_nodes
+}
+
+/// Moves every entry to its place, where each place is named once.
+fn put_in_order<T>(entries: &mut [T], places: &mut [u32]) {
+    for at in 0..entries.len() {
+        while places[at] as usize != at {
+            let place = places[at] as usize;
+            entries.swap(at, place);
+            places.swap(at, place);
+        }
+    }
 }
 
 impl Free {
@@ -95,12 +116,7 @@ fn piece(work: &Work<'_>, node: usize) -> Option<usize> {
     Some(if step == 1 { at } else { at + 1 })
 }
 
-fn executed(
-    node: &Vertex<Node>,
-    (name, originals): (Arc<str>, SmallVec<[Arc<str>; 1]>),
-    steps: &[u32],
-    n_pieces: u64,
-) -> ExecutedNode {
+fn executed(node: Vertex<Node>, steps: &[u32]) -> ExecutedNode {
     let inputs = node.inputs().iter().flatten();
     let output = |tensor: &Tensor| Output {
         dtype: executed_type(&node.kind, tensor.dtype),
@@ -112,8 +128,8 @@ fn executed(
     let is_nameless = node.kind == Kind::Reorder;
     ExecutedNode {
         kind: node.kind.clone(),
-        name,
-        originals: if is_nameless { SmallVec::new() } else { originals },
+        name: node.name.clone(),
+        originals: if is_nameless { SmallVec::new() } else { node.originals.clone() },
         source: NodeRef { graph: 0, node: node.source },
         inputs: inputs.map(|edge| Port { step: steps[edge.node()], port: edge.port() as u32 }).collect(),
         outputs: if has_no_outputs(&node.kind) { Default::default() } else { outputs.collect() },
@@ -130,7 +146,7 @@ fn executed(
         has_parts: matches!(node.op, Op::Reduce { kind, .. } if has_parts(kind)),
         is_mapped: node.is_mapped,
         inner: node.inner.iter().map(output).collect(),
-        n_pieces,
+        n_pieces: 0,
         depends_on_data: false,
     }
 }
@@ -140,9 +156,8 @@ fn has_no_outputs(kind: &Kind) -> bool {
     matches!(kind, Kind::Output | Kind::MemoryOutput)
 }
 
-fn depends_on_data(work: &Work<'_>, node: usize) -> bool {
-    let mut written = work.graph.outputs(work.nodes[node].source);
-    written.any(|tensor| work.shapes.tensor(tensor).bound != Bound::Exact)
+fn depends_on_data(graph: &Graph, shapes: &Shapes, source: NodeId) -> bool {
+    graph.outputs(source).any(|tensor| shapes.tensor(tensor).bound != Bound::Exact)
 }
 
 /// Whether a reduction of parts, reduced again, is that of the whole.

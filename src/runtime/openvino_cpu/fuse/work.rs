@@ -16,7 +16,7 @@ use crate::DType;
 use crate::graph::op::Constant;
 use crate::graph::{Graph, Op, OpKind, Value};
 use crate::ids::{NodeId, TensorId};
-use crate::rewrite::{self, Body, Dialect, Uses, WorkGraph};
+use crate::rewrite::{self, Body, Dialect, Uses, Vertices, WorkGraph};
 use crate::runtime::openvino_cpu::execution::{Kind, Layout, ZeroPoints};
 use crate::shape::{Shapes, Symbol, SymbolicShapes};
 use smallvec::{SmallVec, smallvec};
@@ -343,6 +343,11 @@ impl<'a> Work<'a> {
         }
         work.drop_unread();
         work
+    }
+
+    /// The nodes alone; everything else is freed.
+    pub(super) fn into_nodes(self) -> Vertices<Node> {
+        self.rewritten.into_nodes()
     }
 
     /// Drops readers of variables that are gone.
