@@ -39,15 +39,9 @@ pub(crate) type Inputs<S> = SmallVec<[Option<S>; 4]>;
 pub(crate) struct Vertex<B: Body> {
     body: B,
     inputs: Inputs<B::Source>,
-    is_gone: bool,
 }
 
 impl<B: Body> Vertex<B> {
-    /// Whether the node was removed.
-    pub(super) fn is_gone(&self) -> bool {
-        self.is_gone
-    }
-
     /// What the node reads.
     pub(crate) fn inputs(&self) -> &[Option<B::Source>] {
         &self.inputs
@@ -125,6 +119,8 @@ impl<B: Body> IndexMut<usize> for Vertices<B> {
 pub(crate) struct WorkGraph<B: Body> {
     /// All nodes.
     pub nodes: Vertices<B>,
+    /// By node, apart from the nodes: passes look at all of them, of which many are gone, and nodes are in no cache.
+    is_gone: Vec<bool>,
     /// Number of names that were made up.
     pub n_named: u32,
     /// By origin.
@@ -144,10 +140,12 @@ impl<B: Body> WorkGraph<B> {
         n_origins: usize,
         kept: impl IntoIterator<Item = usize>,
     ) -> Self {
-        let vertex = |(body, inputs)| Vertex { body, inputs, is_gone: false };
+        let vertex = |(body, inputs)| Vertex { body, inputs };
         let nodes: Vec<Vertex<B>> = nodes.into_iter().map(vertex).collect();
+        let is_gone = vec![false; nodes.len()];
         let mut graph = WorkGraph {
             nodes: Vertices(nodes),
+            is_gone,
             n_named: 0,
             uses: vec![Uses::default(); n_origins],
             writers: vec![NO_WRITER; n_origins],
@@ -244,14 +242,15 @@ impl<B: Body> WorkGraph<B> {
     pub(crate) fn insert(&mut self, body: B, inputs: Inputs<B::Source>) -> usize {
         let node = self.nodes.len();
         reserve(&mut self.nodes.0, node + 1);
-        self.nodes.0.push(Vertex { body, inputs, is_gone: false });
+        self.nodes.0.push(Vertex { body, inputs });
+        self.is_gone.push(false);
         self.enlist(node);
         node
     }
 
     /// Whether the node still exists.
     pub(crate) fn is_alive(&self, node: usize) -> bool {
-        !self.nodes[node].is_gone
+        !self.is_gone[node]
     }
 
     /// The uses of an origin, each as long as its reader exists.
@@ -327,7 +326,7 @@ impl<B: Body> WorkGraph<B> {
     /// Marks a node as gone; returns what it read.
     fn leave(&mut self, node: usize) -> Inputs<B::Source> {
         self.touch();
-        self.nodes[node].is_gone = true;
+        self.is_gone[node] = true;
         for origin in self.nodes[node].origins(node) {
             if self.writer(origin) == Some(node) {
                 self.set(origin, None);
@@ -362,7 +361,7 @@ impl<B: Body> WorkGraph<B> {
     pub(crate) fn sweep(&mut self, node: usize) {
         let mut pending: SmallVec<[usize; 8]> = smallvec![node];
         while let Some(node) = pending.pop() {
-            if self.nodes[node].is_gone || self.is_needed(node) {
+            if self.is_gone[node] || self.is_needed(node) {
                 continue;
             }
             for (input, source) in self.leave(node).into_iter().enumerate() {
@@ -418,7 +417,7 @@ impl<B: Body> WorkGraph<B> {
                     faults.push(format!("node {node} reads {source:?}, whose writer is gone"));
                 }
             }
-            if of.is_gone && !of.inputs.is_empty() {
+            if self.is_gone[node] && !of.inputs.is_empty() {
                 faults.push(format!("node {node} is gone and reads something"));
             }
         }

@@ -214,7 +214,7 @@ pub(crate) fn sweep<D: Dialect>(work: &mut D::Work<'_>, nodes: &[usize], rules: 
     let mut has_changed = false;
     for &node in nodes {
         // Most nodes are of operators that no rule is for.
-        if work.nodes[node].is_gone() || !rules.iter().any(|rule| (rule.on)(&work.nodes[node])) {
+        if !work.is_alive(node) || !rules.iter().any(|rule| (rule.on)(&work.nodes[node])) {
             continue;
         }
         let mut next = Some(node);
