@@ -21,7 +21,7 @@ use super::constants;
 use crate::shape::Dim;
 use handlers::{Handler, handler, order_of};
 use moves::Made;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Most times that the level's passes are repeated.
 ///
@@ -47,7 +47,7 @@ pub(super) fn push(work: &mut Work<'_>) {
 
 /// One walk over the nodes; whether any transposition moved.
 fn step(work: &mut Work<'_>, nodes: &[usize]) -> bool {
-    let leading = leading(work, nodes);
+    let mut known = Known { leading: leading(work, nodes), needed_by: FxHashMap::default() };
     let mut made = Made::default();
     let mut has_moved = false;
     for &node in nodes {
@@ -57,7 +57,7 @@ fn step(work: &mut Work<'_>, nodes: &[usize]) -> bool {
         for input in 0..work.nodes[node].inputs().len() {
             let Some(transpose) = work.producer(node, input, Kernel::Transpose) else { continue };
             let Some(order) = order_of(work, transpose) else { continue };
-            if is_worth(work, node, input, &order, &leading) && made.moves(work, transpose, node, &order) {
+            if known.is_worth(work, node, input, &order) && made.moves(work, transpose, node, &order) {
                 has_moved = true;
                 break;
             }
@@ -66,41 +66,57 @@ fn step(work: &mut Work<'_>, nodes: &[usize]) -> bool {
     has_moved
 }
 
-/// Whether a transposition is moved from an input to what the node writes.
-fn is_worth(work: &Work<'_>, node: usize, input: usize, order: &[usize], leading: &FxHashSet<usize>) -> bool {
-    let Some(handler) = handler(work.nodes[node].kind) else { return false };
-    let inputs = handler.inputs(work, node);
-    if !inputs.contains(&input) || handler == Handler::Transpose {
-        return inputs.contains(&input);
+/// What one walk knows of values.
+struct Known {
+    /// From which a transposition is reached.
+    leading: FxHashSet<usize>,
+    /// Of a transposition's result, an operator that needs it as it is; `None`: there is none. Looked for once, since a result
+    /// may have many readers.
+    needed_by: FxHashMap<usize, Option<usize>>,
+}
+
+impl Known {
+    /// Whether a transposition is moved from an input to what the node writes.
+    fn is_worth(&mut self, work: &Work<'_>, node: usize, input: usize, order: &[usize]) -> bool {
+        let Some(handler) = handler(work.nodes[node].kind) else { return false };
+        let inputs = handler.inputs(work, node);
+        if !inputs.contains(&input) || handler == Handler::Transpose {
+            return inputs.contains(&input);
+        }
+        let values = inputs.iter().filter_map(|&input| work.input(node, input));
+        let mut cost: i64 = values.map(|value| self.cost_before(work, value, order)).sum();
+        if cost < 0 && handler.goes_on() {
+            let outputs = &work.nodes[node].outputs;
+            if !outputs.iter().any(|value| self.leading.contains(value)) {
+                cost += outputs.iter().map(|&value| rank(work, value)).max().unwrap_or(0);
+            }
+        }
+        cost < 0
     }
-    let values = inputs.iter().filter_map(|&input| work.input(node, input));
-    let mut cost: i64 = values.map(|value| cost_before(work, value, order)).sum();
-    if cost < 0 && handler.goes_on() {
-        let outputs = &work.nodes[node].outputs;
-        if !outputs.iter().any(|value| leading.contains(value)) {
-            cost += outputs.iter().map(|&value| rank(work, value)).max().unwrap_or(0);
+
+    /// What it costs to read a value from behind this order; negative: a transposition goes.
+    fn cost_before(&mut self, work: &Work<'_>, value: usize, order: &[usize]) -> i64 {
+        if work.values[value].is_constant {
+            return 0;
+        }
+        let transpose = work.writer(value).filter(|&writer| work.is(writer, Kernel::Transpose));
+        match transpose.and_then(|transpose| order_of(work, transpose)) {
+            Some(own) if own[..] == *order && self.goes(work, value) => -rank(work, value),
+            Some(_) => 0,
+            None => rank(work, value),
         }
     }
-    cost < 0
-}
 
-/// What it costs to read a value from behind this order; negative: a transposition goes.
-fn cost_before(work: &Work<'_>, value: usize, order: &[usize]) -> i64 {
-    if work.values[value].is_constant {
-        return 0;
+    /// Whether all that reads a transposition's result could read its data. What a walk adds could.
+    fn goes(&mut self, work: &Work<'_>, transposed: usize) -> bool {
+        let needs = |reader: &usize| handler(work.nodes[*reader].kind).is_none();
+        let needed_by =
+            self.needed_by.entry(transposed).or_insert_with(|| work.readers(transposed).find(needs));
+        if needed_by.is_some_and(|reader| !work.is_alive(reader)) {
+            *needed_by = work.readers(transposed).find(needs);
+        }
+        needed_by.is_none() && !work.is_output(transposed)
     }
-    let transpose = work.writer(value).filter(|&writer| work.is(writer, Kernel::Transpose));
-    match transpose.and_then(|transpose| order_of(work, transpose)) {
-        Some(own) if own[..] == *order && goes(work, value) => -rank(work, value),
-        Some(_) => 0,
-        None => rank(work, value),
-    }
-}
-
-/// Whether all that reads a transposition's result could read its data.
-fn goes(work: &Work<'_>, transposed: usize) -> bool {
-    let passes = |reader: usize| handler(work.nodes[reader].kind).is_some();
-    !work.is_output(transposed) && work.readers(transposed).all(passes)
 }
 
 /// Dims of a value that are not known to be 1.

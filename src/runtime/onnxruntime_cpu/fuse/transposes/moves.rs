@@ -12,7 +12,7 @@ use crate::graph::op::{PadInputs, TileInputs};
 use crate::ids::TensorId;
 use crate::rewrite::Inputs;
 use crate::shape::Dim;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 /// The constants that one walk makes, each once.
@@ -22,6 +22,10 @@ pub(super) struct Made {
     numbers: FxHashMap<(SmallVec<[i64; 8]>, bool), usize>,
     /// By constant, dims of 1 before its own, and order.
     transposed: FxHashMap<(usize, usize, Axes), usize>,
+    /// Transpositions by what they read, and order.
+    of: FxHashMap<(usize, Axes), usize>,
+    /// Values whose readers were looked through for transpositions: once, since a value may have many.
+    looked_through: FxHashSet<usize>,
 }
 
 /// The transposition that is moved.
@@ -169,7 +173,8 @@ impl Made {
         if !is_identity(&both) {
             let order = self.numbers(work, &both, false, moved);
             work.remove(node);
-            work.add(Kernel::Transpose, source, smallvec![Some(data), Some(order)], output);
+            let made = work.add(Kernel::Transpose, source, smallvec![Some(data), Some(order)], output);
+            self.of.insert((data, both), made);
         } else if !work.is_output(output) {
             work.remove(node);
             work.replace(output, data);
@@ -355,10 +360,7 @@ impl Made {
                 return;
             }
         } else {
-            let is_same = |&reader: &usize| {
-                work.is(reader, Kernel::Transpose) && order_of(work, reader).is_some_and(|own| own == both)
-            };
-            let same = work.readers(value).find(is_same).and_then(|reader| work.output(reader));
+            let same = self.transposition_of(work, value, &both).and_then(|same| work.output(same));
             if let Some(same) = same {
                 work.set_input(node, input, same);
                 return;
@@ -368,11 +370,25 @@ impl Made {
         permute(work, new, order);
         let source = work.nodes[node].source;
         let axes = self.numbers(work, &both, false, moved);
-        work.add(Kernel::Transpose, source, smallvec![Some(from), Some(axes)], new);
+        let made = work.add(Kernel::Transpose, source, smallvec![Some(from), Some(axes)], new);
+        self.of.insert((from, both), made);
         work.set_input(node, input, new);
         if let Some((before, ..)) = before {
             work.sweep(before);
         }
+    }
+
+    /// A transposition of a value in this order that is there.
+    fn transposition_of(&mut self, work: &Work<'_>, value: usize, order: &Axes) -> Option<usize> {
+        if self.looked_through.insert(value) {
+            for reader in work.readers(value).filter(|&reader| work.is(reader, Kernel::Transpose)) {
+                if let Some(own) = order_of(work, reader) {
+                    self.of.entry((value, own)).or_insert(reader);
+                }
+            }
+        }
+        let is_there = |&same: &usize| work.is(same, Kernel::Transpose) && work.input(same, 0) == Some(value);
+        self.of.get(&(value, order.clone())).copied().filter(is_there)
     }
 
     /// Puts a transposition behind each output.
