@@ -163,8 +163,11 @@ pub(super) fn blocks(before: &Plan, mut now: Plan) -> Plan {
         now.blocks.push(grown);
     }
     for offset in &mut now.offsets {
-        let block = old.iter().zip(&now.blocks).find(|(old, _)| old.bytes.contains(&offset.0));
-        if let Some((old, new)) = block {
+        // Blocks are disjoint and in the order of their bytes.
+        let place = old.partition_point(|block| block.bytes.end <= offset.0);
+        if let (Some(old), Some(new)) = (old.get(place), now.blocks.get(place))
+            && old.bytes.contains(&offset.0)
+        {
             *offset = Bytes(new.bytes.start) + (*offset - Bytes(old.bytes.start));
         }
     }

@@ -263,7 +263,7 @@ pub fn executed(graph: &Graph, shapes: &Shapes, options: &OpenvinoCpu) -> Result
     if !execution::is_execution_graph(graph) {
         execution.kv_precision = Some(options.state_precision(hint));
     }
-    let has_blocks = execution.nodes.iter().any(|node| node.kind == execution::Kind::PagedAttention);
+    let has_blocks = execution.nodes.has([execution::Kind::PagedAttention]);
     if has_blocks && execution.kv_precision == Some(DType::F32) && execution.precision != Precision::F32 {
         let precision = execution.precision.dtype();
         return Err(Error::new(

@@ -47,7 +47,7 @@ pub fn read(graph: &Graph, shapes: &Shapes, reshape: Option<Reshape>) -> Result<
         is_dynamic: false,
         precision: precision(&nodes, &executed),
         kv_precision: executed.iter().find_map(|node| node.kv_cache_precision),
-        nodes,
+        nodes: nodes.into(),
         assumptions: Vec::new(),
         is_apart: false,
     };

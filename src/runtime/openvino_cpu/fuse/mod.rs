@@ -147,7 +147,7 @@ fn compile(
     }
     let is_dynamic = work.is_dynamic;
     ExecutionGraph {
-        nodes: freeze::freeze(work, free),
+        nodes: freeze::freeze(work, free).into(),
         is_dynamic,
         precision: options.precision,
         kv_precision: options.kv_precision.or_else(|| exported_kv_precision(graph)),

@@ -19,9 +19,10 @@ use crate::units::Bytes;
 
 /// The set of the graph's largest attention.
 pub(super) fn held(graph: &ExecutionGraph, threads: u64) -> Vec<Held> {
-    let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
-    let sets = attentions
-        .filter_map(|node| Some((node.source, blocks(node.attention.as_deref()?, threads, graph.precision))));
+    let attentions = graph.nodes.of_kind(Kind::ScaledDotProductAttention);
+    let sets = attentions.filter_map(|(_, node)| {
+        Some((node.source, blocks(node.attention.as_deref()?, threads, graph.precision)))
+    });
     let total = |blocks: &[u64]| blocks.iter().fold(0_u64, |sum, &bytes| sum.saturating_add(bytes));
     let Some((node, blocks)) = sets.max_by_key(|(_, blocks)| total(blocks)) else { return Vec::new() };
     let known = if graph.precision == Precision::F32 { Known::Assumed } else { Known::Exact };

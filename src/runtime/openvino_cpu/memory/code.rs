@@ -62,6 +62,7 @@ pub(in crate::runtime::openvino_cpu) const MAP: Bytes = Bytes(256 << 10);
 /// The maps of all kernels.
 pub(super) fn held(
     graph: &ExecutionGraph,
+    constants: &[bool],
     streams: usize,
     known: &Convolutions,
     machine: &Machine,
@@ -73,11 +74,11 @@ pub(super) fn held(
         std::iter::repeat_n(own, count as usize)
     };
     let since = if graph.is_dynamic { Moment::Running } else { Moment::Compiled };
-    let per_node = graph.nodes.iter().filter(|node| matches!(node.kind, Kind::Subgraph | Kind::Rope)).count();
-    let (shared, of_graph) = shared(graph, known, machine);
+    let per_node = graph.nodes.count(Kind::Subgraph) + graph.nodes.count(Kind::Rope);
+    let (shared, of_graph) = shared(graph, constants, known, machine);
     // The library keeps its kernels for the process, the plugin's own are there once per graph: per stream. Of the streams
     // of a dynamic graph one runs.
-    let early = Estimate::ZERO + compiled(graph) + per_node.saturating_mul(streams) as u64;
+    let early = Estimate::ZERO + compiled(graph, constants) + per_node.saturating_mul(streams) as u64;
     let later = shared + of_graph * if graph.is_dynamic { 1 } else { streams as u64 };
     let mut held: Vec<Held> = maps(early, Moment::Compiled).chain(maps(later, since)).collect();
     // The kernels that copy whole rows are larger than their maps.
@@ -91,7 +92,7 @@ pub(super) fn held(
 ///
 /// Source: `CodeArray::growMemory`, Xbyak, as oneDNN 3.13 has it in third_party/xbyak/xbyak.h.
 fn long(graph: &ExecutionGraph, known: &Convolutions) -> Vec<Bytes> {
-    let steps = (0_u32..).zip(&graph.nodes).filter(|(_, node)| node.kind == Kind::Convolution);
+    let steps = graph.nodes.of_kind(Kind::Convolution);
     let of_step: FxHashMap<usize, u64> = steps
         .filter_map(|(step, _)| known.get(step))
         .map(|(sizes, made)| (sizes, made.copied_columns))
@@ -109,24 +110,21 @@ fn long(graph: &ExecutionGraph, known: &Convolutions) -> Vec<Bytes> {
 ///
 /// Constants are searched for special values by two; a constant that is converted has a copy of its own shape; a Gather
 /// and a Reduce are made before they run, a Reduce in half precision twice.
-fn compiled(graph: &ExecutionGraph) -> u64 {
-    let constants = graph.constants();
+fn compiled(graph: &ExecutionGraph, constants: &[bool]) -> u64 {
     let is_constant = |node: &ExecutedNode| {
         let port = node.inputs.first();
         port.is_some_and(|port| constants.get(port.step as usize).copied().unwrap_or(false))
     };
-    let is_searched = |node: &&ExecutedNode| {
-        let large = |output: &Output| output.dtype == DType::F32 && elements(output) >= SEARCHED;
-        node.is_const() && node.outputs.iter().any(large)
+    let is_searched = |(_, node): (u32, &ExecutedNode)| {
+        node.outputs.iter().any(|output| output.dtype == DType::F32 && elements(output) >= SEARCHED)
     };
     let mut converted: FxHashSet<Conversion<'_>> = FxHashSet::default();
-    let mut count = if graph.nodes.iter().any(|node| is_searched(&node)) { 2 } else { 0 };
-    for node in &graph.nodes {
-        match node.kind {
-            Kind::Reorder if is_constant(node) => converted.extend(conversion(graph, node)),
-            Kind::Gather if graph.is_dynamic && !node.is_view && !is_constant(node) => count += 1,
-            _ => {}
-        }
+    let mut count = if graph.nodes.of_kind(Kind::Const).any(is_searched) { 2 } else { 0 };
+    let reorders = graph.nodes.of_kind(Kind::Reorder).map(|(_, node)| node);
+    converted.extend(reorders.filter(|node| is_constant(node)).filter_map(|node| conversion(graph, node)));
+    if graph.is_dynamic {
+        let gathers = graph.nodes.of_kind(Kind::Gather).map(|(_, node)| node);
+        count += gathers.filter(|node| !node.is_view && !is_constant(node)).count() as u64;
     }
     count + converted.len() as u64
 }
@@ -156,8 +154,13 @@ fn elements(output: &Output) -> u64 {
 }
 
 /// Kernels that nodes share: oneDNN's, and the plugin's own.
-fn shared(graph: &ExecutionGraph, known: &Convolutions, machine: &Machine) -> (Estimate, Estimate) {
-    let mut seen = Seen { constants: graph.constants(), ..Seen::default() };
+fn shared(
+    graph: &ExecutionGraph,
+    constants: &[bool],
+    known: &Convolutions,
+    machine: &Machine,
+) -> (Estimate, Estimate) {
+    let mut seen = Seen { constants, has_past: graph.has_past(), ..Seen::default() };
     // Nothing is generated for a node without data.
     let is_run =
         |node: &ExecutedNode| !node.depends_on_data || node.outputs.iter().all(|output| elements(output) > 0);
@@ -167,7 +170,7 @@ fn shared(graph: &ExecutionGraph, known: &Convolutions, machine: &Machine) -> (E
         seen.copy(graph, node);
         seen.computation(graph, node);
     }
-    let has = |kind: Kind| graph.nodes.iter().any(|node| node.kind == kind);
+    let has = |kind: Kind| graph.nodes.has([kind]);
     let attention = match (has(Kind::ScaledDotProductAttention), has(Kind::PagedAttention)) {
         (_, true) if graph.precision == Precision::F32 => fit::KERNELS_PAGED_F32.estimate(),
         (_, true) => fit::KERNELS_PAGED.estimate(),
@@ -190,17 +193,18 @@ const SETTING_OF_TILES: u64 = 2;
 
 /// Whether a product or a convolution is computed in tiles.
 fn uses_tiles(graph: &ExecutionGraph, machine: &Machine) -> bool {
-    let is_of_tiles = |kind: &Kind| matches!(kind, Kind::FullyConnected | Kind::Convolution);
     machine.isa.has_amx()
         && graph.precision != Precision::F32
-        && graph.nodes.iter().any(|node| is_of_tiles(&node.kind) || tiles::is_of(node))
+        && (graph.nodes.has([Kind::FullyConnected, Kind::Convolution]) || graph.nodes.has(tiles::KINDS))
 }
 
 /// What of a graph's nodes was counted.
 #[derive(Debug, Default)]
 struct Seen<'a> {
     /// By step: computed from constants alone.
-    constants: Vec<bool>,
+    constants: &'a [bool],
+    /// Whether an attention has a past; asking the graph is a look at all of them.
+    has_past: bool,
     /// The step of the node at hand, where its sizes depend on data: no other has the same.
     own: Option<u32>,
     kernels: Estimate,
@@ -245,7 +249,7 @@ impl<'a> Seen<'a> {
                 let own = if is_own { Some(step) } else { self.own };
                 let key = (packed.0, packed.1, rows(graph, node), n_originals, node.inputs.len());
                 if self.products.insert((key, own)) && !is_mlas(graph, node) {
-                    self.kernels += of_product(graph, node, weight, machine);
+                    self.kernels += of_product(graph, node, weight, machine, self.has_past);
                 }
             }
             Kind::GatherMatmul if self.weights.insert(packed) => {
@@ -367,9 +371,15 @@ fn has_two_stages(graph: &ExecutionGraph, node: &ExecutedNode, input: &Output, o
 /// Counts the kernels of one product.
 ///
 /// Source: kernels by name as oneDNN dumps them for 20 graphs; blocks of columns as in `super::weights`.
-fn of_product(graph: &ExecutionGraph, node: &ExecutedNode, weight: &Output, machine: &Machine) -> Estimate {
+fn of_product(
+    graph: &ExecutionGraph,
+    node: &ExecutedNode,
+    weight: &Output,
+    machine: &Machine,
+    has_past: bool,
+) -> Estimate {
     let (rows, isa) = (rows(graph, node), machine.isa);
-    let has_rule = !is_quantized(weight.dtype) && !graph.has_past() && !is_convolution(graph, node, machine);
+    let has_rule = !is_quantized(weight.dtype) && !has_past && !is_convolution(graph, node, machine);
     if has_rule && let Some(product) = inner_product(graph, node) {
         // One row fewer fills no block that all rows fill.
         let fewer = InnerProduct { rows: rows.saturating_sub(1).max(1), ..product };
@@ -379,7 +389,7 @@ fn of_product(graph: &ExecutionGraph, node: &ExecutedNode, weight: &Output, mach
     }
     let own = if fit::FEW_ROWS.covers(rows) {
         // One token after a prompt: the prompt's kernels are there too.
-        fit::KERNELS_PRODUCT_TOKEN.per(if graph.has_past() { 2 } else { 1 })
+        fit::KERNELS_PRODUCT_TOKEN.per(if has_past { 2 } else { 1 })
     } else if fit::KERNEL_ROWS.divides(rows) && !node.depends_on_data {
         fit::KERNELS_PRODUCT.estimate()
     } else if fit::SHORT_ROWS.covers(rows) {
@@ -428,7 +438,11 @@ mod tests {
             node(Kind::Rope, data, &[0]),
             node(Kind::Const, output(DType::F32, &[896]), &[]),
         ];
-        ExecutionGraph { nodes, is_dynamic: true, ..ExecutionGraph::default() }
+        ExecutionGraph { nodes: nodes.into(), is_dynamic: true, ..ExecutionGraph::default() }
+    }
+
+    fn made(graph: &ExecutionGraph) -> Vec<Held> {
+        held(graph, &graph.constants(), 1, &Convolutions::default(), &Machine::MEASURED)
     }
 
     /// Kernels of any graph with weights.
@@ -438,9 +452,7 @@ mod tests {
 
     #[test]
     fn products_of_one_shape_share_kernels_and_rows_that_are_no_multiple_need_more() {
-        let kernels = |rows, dtype| {
-            held(&graph(rows, dtype), 1, &Convolutions::default(), &Machine::MEASURED).len() - base() - 1
-        };
+        let kernels = |rows, dtype| made(&graph(rows, dtype)).len() - base() - 1;
         assert_eq!(kernels(1024, DType::F16), 3);
         assert_eq!(kernels(1813, DType::F16), 5);
         assert_eq!(kernels(200, DType::F16), 3);
@@ -450,10 +462,8 @@ mod tests {
 
     #[test]
     fn nodes_with_a_kernel_of_their_own_have_it_when_compiled() {
-        let compiled = held(&graph(64, DType::F16), 1, &Convolutions::default(), &Machine::MEASURED)
-            .iter()
-            .filter(|held| held.since == Moment::Compiled)
-            .count();
+        let compiled =
+            made(&graph(64, DType::F16)).iter().filter(|held| held.since == Moment::Compiled).count();
         assert_eq!(compiled, base() + 1);
     }
 
@@ -478,8 +488,8 @@ mod tests {
             let source = if is_one { 0 } else { place as usize };
             nodes.push(node(Kind::RnnSequence, source, &[1, 40, 256], &[place * 2]));
         }
-        let graph = ExecutionGraph { nodes, is_dynamic: true, ..ExecutionGraph::default() };
-        held(&graph, 1, &Convolutions::default(), &Machine::MEASURED).len()
+        let graph = ExecutionGraph { nodes: nodes.into(), is_dynamic: true, ..ExecutionGraph::default() };
+        made(&graph).len()
     }
 
     #[test]

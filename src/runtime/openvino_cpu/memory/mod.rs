@@ -232,7 +232,7 @@ fn held(
 ) -> Vec<Held> {
     let machine = &options.machine;
     let threads = u64::from(machine.cores);
-    let code = code::held(graph, options.streams as usize, convolutions, machine);
+    let code = code::held(graph, constants, options.streams as usize, convolutions, machine);
     let held = [
         weights::packed(graph, constants, options, convolutions),
         recurrent::held(graph, machine),

@@ -75,8 +75,8 @@ pub(super) fn held(graph: &ExecutionGraph, streams: u64, isa: Isa, code: &[Held]
 
 /// What there is once the model is compiled.
 fn compiled(graph: &ExecutionGraph, streams: u64, isa: Isa) -> Vec<Held> {
-    let constants = count(graph, |node| node.kind == Kind::Const);
-    let attentions = count(graph, is_attention);
+    let constants = graph.nodes.count(Kind::Const) as u64;
+    let attentions = attentions(graph);
     let (of_stream, shared) = if graph.is_dynamic {
         let of_stream = fit::DYNAMIC.estimate()
             + fit::DYNAMIC_NODE.per(others(graph))
@@ -85,7 +85,7 @@ fn compiled(graph: &ExecutionGraph, streams: u64, isa: Isa) -> Vec<Held> {
             + attention_in_f32(graph, isa);
         (of_stream, fit::DYNAMIC_CONSTANT.per(constants) + fit::DYNAMIC_FUSED.per(fused(graph)))
     } else {
-        let subgraphs = count(graph, |node| node.kind == Kind::Subgraph) - attentions;
+        let subgraphs = graph.nodes.count(Kind::Subgraph) as u64 - attentions;
         let of_stream = fit::STATIC.estimate()
             + fit::STATIC_SUBGRAPH.per(subgraphs)
             + fit::STATIC_ATTENTION.per(attentions)
@@ -95,43 +95,45 @@ fn compiled(graph: &ExecutionGraph, streams: u64, isa: Isa) -> Vec<Held> {
             + fit::STATIC_SHAPE.per(weight_shapes(graph));
         (of_stream, shared)
     };
-    let of_bytes = |kind: Kind| count(graph, |node| node.kind == kind && int8::is_low(graph, node));
+    let of_bytes =
+        |kind: Kind| graph.nodes.of_kind(kind).filter(|(_, node)| int8::is_low(graph, node)).count() as u64;
     let bytes = fit::BYTES_PRODUCT.per(of_bytes(Kind::FullyConnected))
         + fit::BYTES_CONVOLUTION.per(of_bytes(Kind::Convolution));
     let own = |bytes| own(StorageClass::Runtime, bytes, Moment::Compiled);
     vec![own(of_stream * streams), own(shared + bytes)]
 }
 
-fn count(graph: &ExecutionGraph, predicate: impl Fn(&ExecutedNode) -> bool) -> u64 {
-    graph.nodes.iter().filter(|node| predicate(node)).count() as u64
-}
-
 /// Nodes that are not constants.
 fn others(graph: &ExecutionGraph) -> u64 {
-    count(graph, |node| node.kind != Kind::Const)
+    (graph.nodes.len() - graph.nodes.count(Kind::Const)) as u64
 }
 
-fn is_attention(node: &ExecutedNode) -> bool {
-    node.kind == Kind::Subgraph && node.attention.is_some()
+/// Attentions in Subgraphs.
+fn attentions(graph: &ExecutionGraph) -> u64 {
+    graph.nodes.of_kind(Kind::Subgraph).filter(|(_, node)| node.attention.is_some()).count() as u64
 }
 
 /// Inputs of Concats beyond two: each has descriptors for every layout that the node may run in.
 fn joined(graph: &ExecutionGraph) -> u64 {
-    let joins = graph.nodes.iter().filter(|node| node.kind == Kind::Concat);
-    joins.map(|node| node.inputs.len().saturating_sub(2) as u64).sum()
+    let joins = graph.nodes.of_kind(Kind::Concat);
+    joins.map(|(_, node)| node.inputs.len().saturating_sub(2) as u64).sum()
+}
+
+/// Products and convolutions.
+fn primitives(graph: &ExecutionGraph) -> impl Iterator<Item = &ExecutedNode> {
+    let nodes = graph.nodes.of_kind(Kind::FullyConnected).chain(graph.nodes.of_kind(Kind::Convolution));
+    nodes.map(|(_, node)| node)
 }
 
 /// Operations that are fused into products and convolutions, biases too.
 fn fused(graph: &ExecutionGraph) -> u64 {
-    let primitives =
-        graph.nodes.iter().filter(|node| matches!(node.kind, Kind::FullyConnected | Kind::Convolution));
-    primitives.map(|node| node.originals.len().saturating_sub(1) as u64).sum()
+    primitives(graph).map(|node| node.originals.len().saturating_sub(1) as u64).sum()
 }
 
 /// What attentions in Subgraphs have in addition in f32: with a mask, and where vectors have 256 bits.
 fn attention_in_f32(graph: &ExecutionGraph, isa: Isa) -> Estimate {
-    let masks = graph.nodes.iter().filter(|node| node.kind == Kind::Subgraph);
-    let masks = masks.filter_map(|node| Some(node.attention.as_deref()?.has_mask));
+    let masks = graph.nodes.of_kind(Kind::Subgraph);
+    let masks = masks.filter_map(|(_, node)| Some(node.attention.as_deref()?.has_mask));
     let (masked, plain): (Vec<bool>, Vec<bool>) = masks.partition(|has_mask| *has_mask);
     let (masked, plain) = (masked.len() as u64, plain.len() as u64);
     match (isa.has_avx512(), graph.precision) {
@@ -144,12 +146,10 @@ fn attention_in_f32(graph: &ExecutionGraph, isa: Isa) -> Estimate {
 /// Products of other sizes that are primitives of matrix multiplication: of two activations, and of a stack of weights. Of bytes
 /// there are none of this kind without VNNI.
 fn multiplications(graph: &ExecutionGraph, isa: Isa) -> u64 {
-    let products = graph.nodes.iter().filter(|node| match node.kind {
-        Kind::MatMul => true,
-        Kind::FullyConnected => graph.input(node, 1).is_some_and(is_stack),
-        _ => false,
-    });
-    let operands = products.filter_map(|node| Some([graph.input(node, 0)?, graph.input(node, 1)?]));
+    let stacks = graph.nodes.of_kind(Kind::FullyConnected);
+    let stacks = stacks.filter(|(_, node)| graph.input(node, 1).is_some_and(is_stack));
+    let products = graph.nodes.of_kind(Kind::MatMul).chain(stacks);
+    let operands = products.filter_map(|(_, node)| Some([graph.input(node, 0)?, graph.input(node, 1)?]));
     let is_generated = |[data, _]: &[&Output; 2]| data.dtype.is_float() || isa.has_vnni();
     let sizes = operands.filter(is_generated).map(|both| both.map(|operand| (&operand.dims, operand.dtype)));
     sizes.collect::<FxHashSet<_>>().len() as u64
@@ -157,10 +157,9 @@ fn multiplications(graph: &ExecutionGraph, isa: Isa) -> u64 {
 
 /// Distinct shapes of the weights of matrix products and convolutions; each graph inside a state counts its own.
 fn weight_shapes(graph: &ExecutionGraph) -> u64 {
-    let products =
-        graph.nodes.iter().filter(|node| matches!(node.kind, Kind::FullyConnected | Kind::Convolution));
     let inner: u64 = graph.nodes.iter().map(|node| node.inner.len() as u64).sum();
-    let shapes = products.filter_map(|node| Some((&node.kind, graph.input(node, 1)?.dims.as_slice())));
+    let shapes =
+        primitives(graph).filter_map(|node| Some((&node.kind, graph.input(node, 1)?.dims.as_slice())));
     shapes.collect::<FxHashSet<_>>().len() as u64 + inner
 }
 
@@ -190,7 +189,7 @@ mod tests {
             nodes.push(node(Kind::Input, weight, &[]));
             nodes.push(node(kind.clone(), &[6, 128, 128], &[0, step]));
         }
-        ExecutionGraph { nodes, is_dynamic, ..ExecutionGraph::default() }
+        ExecutionGraph { nodes: nodes.into(), is_dynamic, ..ExecutionGraph::default() }
     }
 
     fn descriptors(graph: &ExecutionGraph) -> usize {

@@ -37,7 +37,7 @@ pub(super) fn held(
     generation: Option<Generation>,
 ) -> Vec<Held> {
     let threads = u64::from(options.machine.cores);
-    let layers: Vec<_> = graph.nodes.iter().filter_map(layer).collect();
+    let layers: Vec<_> = layers(graph).collect();
     let given = given_blocks(graph, options);
     let mut held = Vec::new();
     for &(node, attention) in &layers {
@@ -83,7 +83,7 @@ pub(super) fn untouched(
             .into_iter()
             .sum::<Bytes>()
     };
-    graph.nodes.iter().filter_map(layer).map(of_layer).sum()
+    layers(graph).map(of_layer).sum()
 }
 
 /// Blocks of a cache of a given size: as many as fit, of keys and values of all layers.
@@ -94,7 +94,7 @@ fn given_blocks(graph: &ExecutionGraph, options: &OpenvinoCpu) -> Option<u64> {
     let of_layer = |(_, attention): (&ExecutedNode, &Attention)| {
         block_bytes(attention, graph.kv_precision).into_iter().fold(0, u64::saturating_add)
     };
-    let of_all = graph.nodes.iter().filter_map(layer).map(of_layer).fold(0, u64::saturating_add);
+    let of_all = layers(graph).map(of_layer).fold(0, u64::saturating_add);
     bytes.0.checked_div(of_all)
 }
 
@@ -117,8 +117,9 @@ pub(super) fn of_host() -> Allocation {
     Allocation { class: StorageClass::Runtime, bytes: Bytes(bytes), node: NodeRef::default(), known }
 }
 
-fn layer(node: &ExecutedNode) -> Option<(&ExecutedNode, &Attention)> {
-    Some((node, node.attention.as_deref().filter(|_| node.kind == Kind::PagedAttention)?))
+fn layers(graph: &ExecutionGraph) -> impl Iterator<Item = (&ExecutedNode, &Attention)> {
+    let nodes = graph.nodes.of_kind(Kind::PagedAttention);
+    nodes.filter_map(|(_, node)| Some((node, node.attention.as_deref()?)))
 }
 
 fn own(class: StorageClass, bytes: u64, node: &ExecutedNode) -> Held {
@@ -190,7 +191,8 @@ mod tests {
             attention: Some(Box::new(attention.clone())),
             ..ExecutedNode::default()
         };
-        let graph = ExecutionGraph { nodes: vec![node], kv_precision: Some(kv), ..ExecutionGraph::default() };
+        let graph =
+            ExecutionGraph { nodes: vec![node].into(), kv_precision: Some(kv), ..ExecutionGraph::default() };
         held(&graph, &OpenvinoCpu::default(), generation).iter().map(|held| held.bytes.0).collect()
     }
 
@@ -219,8 +221,12 @@ mod tests {
             attention: Some(Box::new(Attention { kv_heads: 8, ..attention(16, 1024, 1024, 128) })),
             ..ExecutedNode::default()
         };
-        let nodes = (0..28).map(|_| layer()).collect();
-        let graph = ExecutionGraph { nodes, kv_precision: Some(DType::U8), ..ExecutionGraph::default() };
+        let nodes: Vec<ExecutedNode> = (0..28).map(|_| layer()).collect();
+        let graph = ExecutionGraph {
+            nodes: nodes.into(),
+            kv_precision: Some(DType::U8),
+            ..ExecutionGraph::default()
+        };
         let cache = Some(Bytes(1 << 30));
         let host = Host::GenAi(Scheduler { cache, ..Scheduler::default() });
         let options = OpenvinoCpu { host, ..OpenvinoCpu::default() };

@@ -37,7 +37,7 @@ use crate::units::Bytes;
 pub(super) fn held(graph: &ExecutionGraph, machine: &Machine) -> Vec<Held> {
     let mut held = Vec::new();
     let mut reordered: Option<(u64, &ExecutedNode)> = None;
-    for node in graph.nodes.iter().filter(|node| node.kind == Kind::RnnSequence) {
+    for (_, node) in graph.nodes.of_kind(Kind::RnnSequence) {
         let Some(sequence) = Sequence::of(graph, node) else { continue };
         let own = |bytes, since| Held::weights(bytes, node.source, since);
         for inputs in [sequence.inputs, sequence.units] {
@@ -185,7 +185,7 @@ mod tests {
             node(Kind::Const, output(DType::F32, &[1, 1024]), &[]),
             node(Kind::RnnSequence, output(dtype, &[1, 80, 256]), &[0, 0, 0, 1, 2, 3]),
         ];
-        let graph = ExecutionGraph { nodes, is_dynamic, ..ExecutionGraph::default() };
+        let graph = ExecutionGraph { nodes: nodes.into(), is_dynamic, ..ExecutionGraph::default() };
         held(&graph, &Machine::MEASURED).iter().map(|held| held.bytes.0).collect()
     }
 

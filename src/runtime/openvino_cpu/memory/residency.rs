@@ -16,6 +16,7 @@
 //! `fault_around_bytes`; exact on 8 runs of embedding models to 1 MiB. Subnormals: src/plugins/intel_cpu/src/nodes/input.cpp.
 
 use super::held::Moment;
+use super::tiles;
 use crate::dtype::DType;
 use crate::runtime::Residency;
 use crate::runtime::calibration::Estimate;
@@ -33,11 +34,8 @@ pub(in crate::runtime::openvino_cpu) const WINDOW: u64 = 64 << 10;
 /// Libraries, and what the allocator keeps, at a moment of a model of so many nodes.
 pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Moment) -> Residency {
     let computes = graph.is_some_and(|graph| {
-        let is_product = |kind: &Kind| {
-            let is_in_tiles = matches!(kind, Kind::LlmMlp | Kind::QkvProjection);
-            is_in_tiles || matches!(kind, Kind::FullyConnected | Kind::Convolution | Kind::MatMul)
-        };
-        graph.nodes.iter().any(|node| is_product(&node.kind))
+        let products = [Kind::FullyConnected, Kind::Convolution, Kind::MatMul];
+        graph.nodes.has(products) || graph.nodes.has(tiles::KINDS)
     });
     let library = match (moment, computes) {
         (Moment::Loaded, _) => fit::LIBRARY_LOADED,
@@ -64,7 +62,7 @@ pub(super) fn of_process(graph: Option<&ExecutionGraph>, nodes: u64, moment: Mom
 /// What the first inference of a dynamic graph takes again of the memory that was freed after compilation: the many small
 /// weights that it packs where nearly all that computes are convolutions.
 fn taken_again(graph: &ExecutionGraph) -> u64 {
-    let count = |kind: Kind| graph.nodes.iter().filter(|node| node.kind == kind).count() as u64;
+    let count = |kind: Kind| graph.nodes.count(kind) as u64;
     let (convolutions, products) = (count(Kind::Convolution), count(Kind::FullyConnected));
     if !graph.is_dynamic || products.saturating_mul(MANY) > convolutions {
         return 0;
@@ -136,7 +134,7 @@ mod tests {
                     crate::runtime::openvino_cpu::execution::ExecutedNode { kind, ..Default::default() };
                     nodes
                 ];
-            let graph = ExecutionGraph { nodes, is_dynamic, ..ExecutionGraph::default() };
+            let graph = ExecutionGraph { nodes: nodes.into(), is_dynamic, ..ExecutionGraph::default() };
             of_process(Some(&graph), 100, Moment::Running).kept_bytes.0
         };
         let whole = kept(false, Kind::Convolution, 10);

@@ -138,10 +138,8 @@ fn product_of(
         return None;
     }
     // Products of a language model in f32 keep f16 weights, and unpack them as well.
-    let has_cache =
-        |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
     let keeps_half = is_f32 && weight.dtype == DType::F16;
-    let unpacks = unpacks || keeps_half && graph.nodes.iter().any(has_cache);
+    let unpacks = unpacks || keeps_half && graph.has_cache();
     let found = InnerProduct { unpacks, ..inner_product(graph, node)? };
     let bytes = found.scratch(machine);
     let written = bytes.saturating_sub(found.unwritten(machine));

@@ -34,7 +34,8 @@ mod tests {
     fn a_stride_keeps_two_positions_per_element() {
         let slice =
             ExecutedNode { kind: Kind::StridedSlice, n_pieces: 8 * 512 * 32, ..ExecutedNode::default() };
-        let graph = ExecutionGraph { nodes: vec![slice], is_dynamic: true, ..ExecutionGraph::default() };
+        let graph =
+            ExecutionGraph { nodes: vec![slice].into(), is_dynamic: true, ..ExecutionGraph::default() };
         assert_eq!(held(&graph).iter().map(|held| held.bytes.0).collect::<Vec<_>>(), [1 << 20; 2]);
     }
 }

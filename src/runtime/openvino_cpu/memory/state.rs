@@ -28,7 +28,7 @@ pub(in crate::runtime::openvino_cpu) struct Cached {
 /// Bytes of every state that an attention keeps, by the port that reads its variable.
 pub(super) fn attention_states(graph: &ExecutionGraph) -> FxHashMap<Port, Bytes> {
     let mut states = FxHashMap::default();
-    for node in graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention) {
+    for (_, node) in graph.nodes.of_kind(Kind::ScaledDotProductAttention) {
         let Some(attention) = node.attention.as_deref() else { continue };
         let Some([key, value]) = node.inputs.last_chunk::<2>() else { continue };
         for (&port, size) in [(key, attention.key_size), (value, attention.value_size)] {
@@ -42,8 +42,8 @@ pub(super) fn attention_states(graph: &ExecutionGraph) -> FxHashMap<Port, Bytes>
 
 /// What else the states of a graph need: tables of beams, scales and zero points, and the past in f32.
 pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
-    let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
-    let caches = attentions.filter_map(|node| Some((node.source, node.attention.as_deref()?))).flat_map(
+    let attentions = graph.nodes.of_kind(Kind::ScaledDotProductAttention);
+    let caches = attentions.filter_map(|(_, node)| Some((node.source, node.attention.as_deref()?))).flat_map(
         |(node, attention)| {
             let own = move |bytes| Held {
                 class: StorageClass::KvCache,
@@ -65,8 +65,8 @@ pub(super) fn held(graph: &ExecutionGraph) -> Vec<Held> {
 
 /// Tokens that the states hold after the pass; those of the longest, where layers differ.
 pub(super) fn cached(graph: &ExecutionGraph) -> Cached {
-    let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
-    let longest = attentions.filter_map(|node| node.attention.as_deref()).max_by_key(|found| found.keys);
+    let attentions = graph.nodes.of_kind(Kind::ScaledDotProductAttention);
+    let longest = attentions.filter_map(|(_, node)| node.attention.as_deref()).max_by_key(|found| found.keys);
     longest.map_or(Cached::default(), |found| Cached { total: found.keys, added: found.queries })
 }
 
@@ -74,9 +74,9 @@ fn past_block(graph: &ExecutionGraph) -> Option<Held> {
     let past = |attention: &&Attention| {
         product([attention.past(), attention.batch, attention.kv_heads, attention.key_size, 4])
     };
-    let attentions = graph.nodes.iter().filter(|node| node.kind == Kind::ScaledDotProductAttention);
+    let attentions = graph.nodes.of_kind(Kind::ScaledDotProductAttention);
     let largest = attentions
-        .filter_map(|node| Some((node, node.attention.as_deref().as_ref().map(past)?)))
+        .filter_map(|(_, node)| Some((node, node.attention.as_deref().as_ref().map(past)?)))
         .max_by_key(|&(_, bytes)| bytes);
     largest.filter(|&(_, bytes)| bytes > 0).map(|(node, bytes)| Held {
         class: StorageClass::Workspace,

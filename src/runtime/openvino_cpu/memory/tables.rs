@@ -22,7 +22,7 @@ pub(super) fn converted(graph: &ExecutionGraph) -> Bytes {
     if graph.is_dynamic {
         return Bytes::ZERO;
     }
-    let tables = graph.nodes.iter().filter(|node| node.kind == Kind::Gather).filter_map(|node| {
+    let tables = graph.nodes.of_kind(Kind::Gather).filter_map(|(_, node)| {
         let table =
             node.inputs.first().and_then(|port| graph.node(port.step)).filter(|node| node.is_const())?;
         let output = table.outputs.first()?;
@@ -59,7 +59,7 @@ mod tests {
             ..ExecutedNode::default()
         };
         let nodes = vec![node(Kind::Const, &[]), node(Kind::Gather, &[0])];
-        ExecutionGraph { nodes, is_dynamic, ..ExecutionGraph::default() }
+        ExecutionGraph { nodes: nodes.into(), is_dynamic, ..ExecutionGraph::default() }
     }
 
     #[test]

@@ -31,7 +31,7 @@ const COLUMNS: u64 = 32;
 /// The weights of such nodes, packed when compiled.
 pub(super) fn weights(graph: &ExecutionGraph) -> Vec<Held> {
     let mut held = Vec::new();
-    for node in &graph.nodes {
+    for (_, node) in nodes(graph) {
         let blocks = match node.kind {
             Kind::LlmMlp => {
                 let Some(sizes) = GatedMlp::of(graph, node) else { continue };
@@ -63,8 +63,7 @@ pub(super) struct FirstRun {
 
 /// First runs of such nodes, by step.
 pub(super) fn first_runs(graph: &ExecutionGraph, machine: &Machine) -> Vec<FirstRun> {
-    let nodes = (0_u32..).zip(&graph.nodes).filter(|(_, node)| is_of(node));
-    let runs = nodes.filter_map(|(step, node)| {
+    let runs = nodes(graph).into_iter().filter_map(|(step, node)| {
         let (_, rows) = rows(graph, node)?;
         let columns = match node.kind {
             Kind::LlmMlp => {
@@ -78,9 +77,19 @@ pub(super) fn first_runs(graph: &ExecutionGraph, machine: &Machine) -> Vec<First
     runs.collect()
 }
 
+/// The kinds of nodes that compute several products in tiles.
+pub(super) const KINDS: [Kind; 2] = [Kind::LlmMlp, Kind::QkvProjection];
+
 /// Whether a node computes several products in tiles.
 pub(super) fn is_of(node: &ExecutedNode) -> bool {
-    matches!(node.kind, Kind::LlmMlp | Kind::QkvProjection)
+    KINDS.contains(&node.kind)
+}
+
+/// Such nodes with their steps, in order.
+fn nodes(graph: &ExecutionGraph) -> Vec<(u32, &ExecutedNode)> {
+    let mut nodes: Vec<_> = KINDS.into_iter().flat_map(|kind| graph.nodes.of_kind(kind)).collect();
+    nodes.sort_unstable_by_key(|&(step, _)| step);
+    nodes
 }
 
 /// Kernels of such nodes: of activations, of the conversion of f16 weights, of products, of tiles, and of sums. Few rows have
@@ -92,17 +101,17 @@ pub(super) fn kernels(graph: &ExecutionGraph) -> u64 {
     const ACTIVATIONS: u64 = 2;
     const PRODUCTS: u64 = 3;
     const FEW: u64 = 16;
-    let nodes = || graph.nodes.iter().filter(|node| is_of(node));
-    let has = |kind: Kind| nodes().any(|node| node.kind == kind);
+    let nodes = nodes(graph);
+    let has = |kind: Kind| graph.nodes.has([kind]);
     let is_wide = |node: &ExecutedNode| (1..=3).any(|input| size(graph, node, input) == 2);
     let is_short = |node: &ExecutedNode| rows(graph, node).is_some_and(|(_, rows)| rows <= FEW);
-    let products = PRODUCTS * (1 + u64::from(nodes().any(is_short)));
+    let products = PRODUCTS * (1 + u64::from(nodes.iter().any(|(_, node)| is_short(node))));
     match (has(Kind::LlmMlp), has(Kind::QkvProjection)) {
         (false, false) => 0,
         (gated, projected) => {
             let sums = u64::from(gated) + u64::from(projected);
             let activations = if gated { ACTIVATIONS } else { 0 };
-            activations + u64::from(nodes().any(is_wide)) + products + 1 + sums
+            activations + u64::from(nodes.iter().any(|(_, node)| is_wide(node))) + products + 1 + sums
         }
     }
 }
@@ -239,7 +248,7 @@ mod tests {
         nodes.extend(weights.iter().map(|weight| node(Kind::Const, vec![output(dtype, weight)])));
         let inputs = (0..4).map(|step| Port { step, port: 0 }).collect();
         nodes.push(ExecutedNode { inputs, ..node(kind, outputs) });
-        ExecutionGraph { nodes, is_dynamic: true, ..ExecutionGraph::default() }
+        ExecutionGraph { nodes: nodes.into(), is_dynamic: true, ..ExecutionGraph::default() }
     }
 
     /// Blocks of measured runs: [threads, scratchpad, sums] of 512 rows.

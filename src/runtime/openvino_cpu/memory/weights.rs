@@ -45,12 +45,9 @@ pub(super) fn packed(
     convolutions: &Convolutions,
 ) -> Vec<Held> {
     let machine = &options.machine;
-    let has_cache =
-        |node: &ExecutedNode| matches!(node.kind, Kind::ScaledDotProductAttention | Kind::PagedAttention);
     // `getModelType`, OpenVINO 2026.4, src/plugins/intel_cpu/src/plugin.cpp: the products of such a model keep f16 weights
     // (`DnnlFCPrimitive::useWeightsDecompressionImpl`, nodes/executors/dnnl/dnnl_fullyconnected_primitive.cpp).
-    let is_language_model =
-        graph.nodes.iter().any(has_cache) && !graph.nodes.iter().any(|node| node.kind == Kind::Convolution);
+    let is_language_model = graph.has_cache() && !graph.nodes.has([Kind::Convolution]);
     let mut seen: FxHashSet<Port> = FxHashSet::default();
     let mut held = Vec::new();
     for (step, node) in (0_u32..).zip(&graph.nodes) {
@@ -109,7 +106,7 @@ pub(super) fn packed(
 
 /// Scales that a Gather of quantized rows shares with a product: it has a converted copy of its own.
 fn scales_of_lookups(graph: &ExecutionGraph) -> Vec<Held> {
-    let of_kind = |kind: Kind| graph.nodes.iter().filter(move |node| node.kind == kind);
+    let of_kind = |kind: Kind| graph.nodes.of_kind(kind).map(|(_, node)| node);
     let products: FxHashSet<Port> =
         of_kind(Kind::FullyConnected).filter_map(|node| node.inputs.get(3).copied()).collect();
     let shared = of_kind(Kind::Gather).filter(|node| {
@@ -285,7 +282,8 @@ mod tests {
         if is_llm {
             nodes.push(node(Kind::ScaledDotProductAttention, activation, &[]));
         }
-        let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
+        let graph =
+            ExecutionGraph { nodes: nodes.into(), precision, is_dynamic: true, ..ExecutionGraph::default() };
         packed(&graph, &graph.constants(), &OpenvinoCpu::default(), &Convolutions::default())
             .iter()
             .map(|held| held.bytes.0)
@@ -325,7 +323,12 @@ mod tests {
                 node(Kind::FullyConnected, activation.clone(), &[0, 1]),
             ];
             nodes.extend(is_llm.then(|| node(Kind::ScaledDotProductAttention, activation, &[])));
-            let graph = ExecutionGraph { nodes, precision, is_dynamic: true, ..ExecutionGraph::default() };
+            let graph = ExecutionGraph {
+                nodes: nodes.into(),
+                precision,
+                is_dynamic: true,
+                ..ExecutionGraph::default()
+            };
             let machine = Machine { isa, ..Machine::MEASURED };
             let options = OpenvinoCpu { machine, ..OpenvinoCpu::default() };
             packed(&graph, &graph.constants(), &options, &Convolutions::default())[0].bytes.0
@@ -361,7 +364,7 @@ mod tests {
                 node(Kind::Const, output(DType::F16, &[512, 512]), &[]),
                 ExecutedNode { depends_on_data, ..product },
             ];
-            let graph = ExecutionGraph { nodes, is_dynamic: true, ..ExecutionGraph::default() };
+            let graph = ExecutionGraph { nodes: nodes.into(), is_dynamic: true, ..ExecutionGraph::default() };
             packed(&graph, &graph.constants(), &OpenvinoCpu::default(), &Convolutions::default()).len()
         };
         assert_eq!((held(true, 0), held(true, 3)), (0, held(false, 3)));
@@ -372,7 +375,8 @@ mod tests {
         let state = output(DType::BF16, &[1, 8, 512, 64]);
         let inner = [output(DType::F16, &[512, 512])].into_iter().collect();
         let read = ExecutedNode { inner, ..node(Kind::MemoryInput, state, &[]) };
-        let graph = ExecutionGraph { nodes: vec![read], is_dynamic: true, ..ExecutionGraph::default() };
+        let graph =
+            ExecutionGraph { nodes: vec![read].into(), is_dynamic: true, ..ExecutionGraph::default() };
         let held = packed(&graph, &graph.constants(), &OpenvinoCpu::default(), &Convolutions::default());
         assert_eq!(held.iter().map(|held| held.bytes.0).collect::<Vec<_>>(), [524_288]);
     }

@@ -95,7 +95,7 @@ mod tests {
             node(Kind::Const, &[from, to, 2, 2, 2], &[]),
             node(Kind::Deconvolution, &[1, to, 2 * size, 2 * size, 2 * size], &[0, 1]),
         ];
-        let graph = ExecutionGraph { nodes, ..ExecutionGraph::default() };
+        let graph = ExecutionGraph { nodes: nodes.into(), ..ExecutionGraph::default() };
         let machine = Machine { isa, ..Machine::MEASURED };
         scratch(&graph, &graph.nodes[2], &machine).map_or(0, |scratch| scratch.bytes)
     }
