@@ -79,6 +79,9 @@ pub(super) fn of_product(data: &[u64], n_k: [u64; 2], machine: &Machine) -> Opti
 
 /// Models the implementation of a convolution: in tiles, if the processor has tiles and the library uses them for these sizes.
 fn made(sizes: &Sizes, machine: &Machine) -> Made {
+    if sizes.multiplications() > MOST_MULTIPLICATIONS {
+        return plain(sizes);
+    }
     let core = Core::new(machine, sizes);
     if core.has_tiles && !sizes.is_depthwise() {
         let core_without = Core { has_tiles: false, ..core };
@@ -88,6 +91,11 @@ fn made(sizes: &Sizes, machine: &Machine) -> Made {
     }
     made_by(sizes, &core).unwrap_or_else(|| plain(sizes))
 }
+
+/// Multiplications up to which blocks are searched: sizes times blocks are of 64 bits.
+///
+/// Source: this crate's; no processor computes so many in a day.
+const MOST_MULTIPLICATIONS: u128 = 1 << 50;
 
 /// Models a convolution without blocks: weights as exported, and one kernel.
 fn plain(sizes: &Sizes) -> Made {
@@ -190,6 +198,14 @@ mod tests {
 
     const BF16: [i64; 3] = [2, 2, 4];
     const F32: [i64; 3] = [4; 3];
+
+    #[test]
+    fn sizes_that_nothing_computes_have_no_blocks() {
+        let mut sizes = convolution([3, 14, 14], 1280, 14, 14, BF16);
+        sizes.output = [1, 1, i64::from(u32::MAX)];
+        sizes.batch = 1 << 20;
+        assert_eq!(on(Isa::Avx512Bf16, &sizes), (1280 * 3 * 14 * 14 * 2, 1));
+    }
 
     /// Formats of weights as `ONEDNN_VERBOSE=2` prints them, kernels as `ONEDNN_JIT_DUMP=1` writes them.
     #[test]

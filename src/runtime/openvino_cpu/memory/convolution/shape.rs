@@ -88,6 +88,16 @@ impl Core {
 }
 
 impl Sizes {
+    /// Multiplications for the larger of the input and the output; saturates.
+    pub(super) fn multiplications(&self) -> u128 {
+        let product = |dims: &[i64]| {
+            dims.iter().fold(1_u128, |product, &dim| product.saturating_mul(u128::from(dim.unsigned_abs())))
+        };
+        let points = product(&self.input).max(product(&self.output));
+        let each = product(&[self.batch, self.groups, self.outputs, self.inputs]);
+        points.saturating_mul(each).saturating_mul(product(&self.kernel))
+    }
+
     /// Elements of the kernel that it covers, with the gaps.
     pub(super) fn extent(&self, axis: usize) -> i64 {
         (self.kernel[axis] - 1) * self.dilation[axis] + 1
