@@ -258,6 +258,25 @@ impl<B: Body> WorkGraph<B> {
         &self.uses[origin]
     }
 
+    /// The uses of each of the first `n_ports` outputs of an origin, in order. `port` numbers the outputs.
+    ///
+    /// Cost: linear in uses and outputs.
+    pub(crate) fn uses_by_port(
+        &self,
+        origin: usize,
+        n_ports: usize,
+        port: fn(B::Source) -> usize,
+    ) -> Vec<Vec<Use>> {
+        let mut readers: Vec<Vec<Use>> = vec![Vec::new(); n_ports];
+        for &(user, input) in &self.uses[origin] {
+            let read = self.nodes[user].input(input).map(port);
+            if let Some(readers) = read.and_then(|port| readers.get_mut(port)) {
+                readers.push((user, input));
+            }
+        }
+        readers
+    }
+
     /// The only use of an origin.
     pub(crate) fn only_use(&self, origin: usize) -> Option<Use> {
         self.uses[origin].only()
@@ -307,6 +326,39 @@ impl<B: Body> WorkGraph<B> {
         }
         kept.into_iter().for_each(|found| self.uses[old.origin()].push(found));
         self.sweep_if_unread(old.origin());
+    }
+
+    /// Does what [`replace`](Self::replace) does for each pair of old and new, one after the other, in one
+    /// look at the uses.
+    ///
+    /// All that is old has one origin, and nothing that is new has it. `port` numbers its outputs.
+    ///
+    /// Cost: linear in uses and outputs.
+    pub(crate) fn replace_outputs(&mut self, pairs: &[(B::Source, B::Source)], port: fn(B::Source) -> usize) {
+        let Some(&(first, _)) = pairs.first() else { return };
+        let origin = first.origin();
+        debug_assert!(pairs.iter().all(|(old, new)| old.origin() == origin && new.origin() != origin));
+        self.touch();
+        let n_ports = pairs.iter().map(|&(old, _)| port(old) + 1).max().unwrap_or(0);
+        let mut readers: Vec<Vec<Use>> = vec![Vec::new(); n_ports];
+        let mut is_replaced = vec![false; n_ports];
+        pairs.iter().for_each(|&(old, _)| is_replaced[port(old)] = true);
+        let mut kept: SmallVec<[Use; 2]> = smallvec![];
+        for (user, input) in self.uses[origin].take() {
+            let port = self.nodes[user].inputs[input].map(port);
+            match port.filter(|&port| is_replaced.get(port) == Some(&true)) {
+                Some(port) => readers[port].push((user, input)),
+                None => kept.push((user, input)),
+            }
+        }
+        kept.into_iter().for_each(|found| self.uses[origin].push(found));
+        for &(old, new) in pairs {
+            for (user, input) in std::mem::take(&mut readers[port(old)]) {
+                self.nodes[user].inputs[input] = Some(new);
+                self.uses[new.origin()].push((user, input));
+            }
+        }
+        self.sweep_if_unread(origin);
     }
 
     /// Lets a node read an input no longer.

@@ -21,6 +21,7 @@ enum Edit<B: Body> {
     Input(usize, usize, B::Source),
     Inputs(usize, Inputs<B::Source>),
     Replace(B::Source, B::Source, SmallVec<[usize; 2]>),
+    Outputs(Vec<(B::Source, B::Source)>, fn(B::Source) -> usize),
     Change(usize, Box<dyn FnOnce(&mut B)>),
     Absorb(usize, usize),
     Rename(usize, usize),
@@ -66,6 +67,17 @@ impl<B: Body> Patch<B> {
         self.edits.push(Edit::Replace(old, new, except.into()));
     }
 
+    /// Makes every reader of an output of one node read what is paired with it.
+    ///
+    /// See [`WorkGraph::replace_outputs`].
+    pub(crate) fn replace_outputs(
+        &mut self,
+        pairs: Vec<(B::Source, B::Source)>,
+        port: fn(B::Source) -> usize,
+    ) {
+        self.edits.push(Edit::Outputs(pairs, port));
+    }
+
     /// Changes what the runtime knows of a node.
     pub(crate) fn change(&mut self, node: usize, change: impl FnOnce(&mut B) + 'static) {
         self.edits.push(Edit::Change(node, Box::new(change)));
@@ -109,6 +121,7 @@ impl<B: Body> WorkGraph<B> {
                 Edit::Replace(old, new, except) => {
                     self.replace_for(old, new, |user| !except.contains(&user));
                 }
+                Edit::Outputs(pairs, port) => self.replace_outputs(&pairs, port),
                 Edit::Change(node, change) => change(&mut self.nodes[node]),
                 Edit::Absorb(into, from) => self.nodes.pair(into, from, B::absorb),
                 Edit::Rename(node, from) => self.nodes.pair(node, from, B::rename),
@@ -131,6 +144,7 @@ impl<B: Body> fmt::Debug for Edit<B> {
             Edit::Input(node, input, source) => write!(f, "let input {input} of {node} read {source:?}"),
             Edit::Inputs(node, inputs) => write!(f, "let {node} read {inputs:?}"),
             Edit::Replace(old, new, except) => write!(f, "replace {old:?} by {new:?} except for {except:?}"),
+            Edit::Outputs(pairs, _) => write!(f, "replace {pairs:?}"),
             Edit::Change(node, _) => write!(f, "change {node}"),
             Edit::Absorb(into, from) => write!(f, "add the provenance of {from} to {into}"),
             Edit::Rename(node, from) => write!(f, "give {node} the name of {from}"),

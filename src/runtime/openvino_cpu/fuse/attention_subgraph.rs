@@ -21,6 +21,7 @@ use crate::graph::op::{AxisSpan, Binary, Broadcast};
 use crate::rewrite::{composed, swaps_last_two};
 use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 use crate::runtime::openvino_cpu::release::Change;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -424,14 +425,17 @@ fn transposed_key(work: &mut Work<'_>, key: Edge, attention: usize, is_scaled: b
 
 /// Puts the scale on the keys, or on the queries, above the Reshapes and Transposes that nothing else reads; returns them.
 fn scaled(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention: usize) -> Edge {
+    let old = old_transposes(work, attention);
     let mut below = None;
     let mut data = key;
-    loop {
+    while matches!(work.nodes[data.node()].kind, Kind::Reshape | Kind::Transpose) {
         // The attention still reads the old keys, so one more reader may be on its way out.
-        let is_other = |&&(user, _): &&(usize, usize)| Some(user) != below && !is_old(work, user, attention);
-        let n_other = work.users(data.node()).iter().filter(is_other).count();
-        let moves = matches!(work.nodes[data.node()].kind, Kind::Reshape | Kind::Transpose);
-        let Some(above) = work.nodes[data.node()].input(0).filter(|_| moves && n_other == 0) else { break };
+        let is_other =
+            |&(user, _): &(usize, usize)| Some(user) != below && user != attention && !old.contains(&user);
+        let Some(above) = work.nodes[data.node()].input(0) else { break };
+        if work.users(data.node()).iter().any(is_other) {
+            break;
+        }
         below = Some(data.node());
         data = above;
     }
@@ -448,15 +452,20 @@ fn scaled(work: &mut Work<'_>, key: Edge, (op, scale): (Op, Edge), attention: us
     }
 }
 
-/// Whether a reader is one of the keys' old Transposes, which only the attention reads.
-fn is_old(work: &Work<'_>, mut user: usize, attention: usize) -> bool {
-    while work.nodes[user].kind == Kind::Transpose
-        && user != attention
-        && let Some((reader, _)) = work.only_user(user)
-    {
-        user = reader;
+/// The old Transposes, of keys and of others, that only the attention reads, one through the other.
+///
+/// Cost: each Transpose is looked at for one attention.
+fn old_transposes(work: &Work<'_>, attention: usize) -> FxHashSet<usize> {
+    let (mut old, mut pending) = (FxHashSet::default(), vec![attention]);
+    while let Some(node) = pending.pop() {
+        for above in work.nodes[node].inputs().iter().flatten().map(|edge| edge.node()) {
+            let is_transpose = work.nodes[above].kind == Kind::Transpose;
+            if is_transpose && work.only_user(above).is_some() && old.insert(above) {
+                pending.push(above);
+            }
+        }
     }
-    user == attention
+    old
 }
 
 /// Replaces a tensor by what its transposition reads, if that can be inside.

@@ -10,7 +10,7 @@ use super::work::{Build, Edge, Patch, Rule, Work};
 use crate::graph::Op;
 use crate::graph::op::BroadcastMode;
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 /// Merges nested Concats, and replaces repetitions.
 pub(super) const RULES: &[Rule] = &[
@@ -31,27 +31,65 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn flatten(work: &Work<'_>, node: usize) -> Option<Patch> {
-    let Op::Concat { axis } = work.nodes[node].op else { return None };
-    let is_inner = |inner: usize| {
-        matches!(work.nodes[inner].op, Op::Concat { axis: own } if own == axis)
-            && work.only_user(inner).is_some()
-    };
-    let mut joined: SmallVec<[Edge; 4]> = SmallVec::new();
-    for edge in work.nodes[node].inputs().iter().flatten() {
-        match is_inner(edge.node()) {
-            true => joined.extend(work.nodes[edge.node()].inputs().iter().flatten().copied()),
-            false => joined.push(*edge),
-        }
+    // One behind the other are joined at the last, all at once: a chain of them takes linear time.
+    if is_joined(work, node) {
+        return None;
     }
-    if joined.len() == work.nodes[node].inputs().len() {
+    let inputs = joined(work, node);
+    if inputs.len() == work.nodes[node].inputs().len() {
         return None;
     }
     let mut patch = Patch::new(work);
-    patch.set_inputs(node, joined);
+    patch.set_inputs(node, inputs);
     Some(patch)
 }
 
-fn repeat(work: &Work<'_>, node: usize) -> Option<Patch> {
+/// The Concat along the same axis that is the only reader of a Concat.
+fn outer(work: &Work<'_>, node: usize) -> Option<usize> {
+    let Op::Concat { axis } = work.nodes[node].op else { return None };
+    let (user, _) = work.only_user(node)?;
+    matches!(work.nodes[user].op, Op::Concat { axis: own } if own == axis).then_some(user)
+}
+
+/// Whether the reader of a Concat takes its inputs: it has not become a Broadcast before.
+fn is_joined(work: &Work<'_>, node: usize) -> bool {
+    outer(work, node).is_some() && repeated(work, node).is_none()
+}
+
+/// The inputs of a Concat, with those of each Concat that it reads in its place.
+fn joined(work: &Work<'_>, node: usize) -> SmallVec<[Edge; 4]> {
+    let mut all: SmallVec<[Edge; 4]> = SmallVec::new();
+    // Concats, their next input, and how many inputs were there before theirs.
+    let mut stack: SmallVec<[(usize, usize, usize); 4]> = smallvec![(node, 0, 0)];
+    while let Some((node, next, before)) = stack.last_mut() {
+        let inputs = work.nodes[*node].inputs();
+        match inputs.get(*next) {
+            Some(edge) => {
+                *next += 1;
+                match edge {
+                    Some(edge) if outer(work, edge.node()).is_some() => {
+                        let before = all.len();
+                        stack.push((edge.node(), 0, before));
+                    }
+                    Some(edge) => all.push(*edge),
+                    None => {}
+                }
+            }
+            None => {
+                // Where the number stays, nothing is joined.
+                if all.len() - *before == inputs.len() {
+                    all.truncate(*before);
+                    all.extend(inputs.iter().flatten().copied());
+                }
+                stack.pop();
+            }
+        }
+    }
+    all
+}
+
+/// The tensor that a Concat repeats as a Broadcast does, and the sizes that it writes.
+fn repeated(work: &Work<'_>, node: usize) -> Option<(Edge, Vec<i64>)> {
     let of = &work.nodes[node];
     let Op::Concat { axis } = of.op else { return None };
     let (first, output) = (of.input(0)?, of.outputs.first()?);
@@ -62,9 +100,14 @@ fn repeat(work: &Work<'_>, node: usize) -> Option<Patch> {
     if !is_repeated || !along.is(1) || output.is_free() {
         return None;
     }
-    let sizes: Option<Vec<i64>> = output.dims.iter().map(|dim| i64::try_from(dim.size()).ok()).collect();
+    let sizes = output.dims.iter().map(|dim| i64::try_from(dim.size()).ok());
+    Some((first, sizes.collect::<Option<_>>()?))
+}
+
+fn repeat(work: &Work<'_>, node: usize) -> Option<Patch> {
+    let (first, sizes) = repeated(work, node)?;
     let mut patch = Patch::new(work);
-    let target = patch.add_ints(&sizes?, of.source);
+    let target = patch.add_ints(&sizes, work.nodes[node].source);
     patch.change(node, |node| {
         node.op = Op::Broadcast(BroadcastMode::Numpy);
         node.kind = Kind::Broadcast;
@@ -107,6 +150,27 @@ mod tests {
     #[test]
     fn nested_concats_merge_if_the_axes_are_written_alike() {
         assert_eq!((nested(1), nested(-2)), (1, 2));
+    }
+
+    /// Inputs of the Concats that are left of `n` tensors of `rows` joined one after the other; `is_repeated`: of one tensor.
+    fn chain(n: i64, rows: i64, is_repeated: bool) -> Vec<usize> {
+        let mut net = Net::new();
+        let x = computed(&mut net, "x", &[rows, 4]);
+        let mut joined = x;
+        for number in 2..=n {
+            let next = if is_repeated { x } else { computed(&mut net, "next", &[rows, 4]) };
+            joined = net.op("joined", Op::Concat { axis: 0 }, &[joined, next], F32, &[number * rows, 4]);
+        }
+        let graph = finish(net, joined, &[n * rows, 4]).execute(STATIC);
+        graph.nodes.of_kind(Kind::Concat).map(|(_, node)| node.inputs.len()).collect()
+    }
+
+    #[test]
+    fn a_chain_of_concats_is_one() {
+        assert_eq!(chain(5, 1, false), [5]);
+        // The first of the same two is a Broadcast, if it has one row.
+        assert_eq!([chain(5, 1, true), chain(5, 2, true)], [[4], [5]]);
+        assert_eq!(chain(300, 2, true), [300]);
     }
 
     #[test]

@@ -36,19 +36,41 @@ fn fold(work: &Work<'_>, node: usize) -> Option<Patch> {
         }
         None => return None,
     };
-    let mut patch = Patch::new(work);
-    for port in 0..work.nodes[node].outputs.len() {
-        make(work, node, port, value.clone(), &mut patch);
-    }
-    Some(patch)
+    let ports = 0..work.nodes[node].outputs.len();
+    Some(folded(work, node, ports.map(|port| (port, value.clone()))))
 }
 
-/// Puts a constant in the place of an output, under the node's name.
+/// Puts constants in the place of some outputs.
+fn folded(work: &Work<'_>, node: usize, values: impl Iterator<Item = (usize, Option<Value>)>) -> Patch {
+    let mut patch = Patch::new(work);
+    let readers = work.uses_by_port(node, work.nodes[node].outputs.len(), Edge::port);
+    let (mut made, mut own) = (Vec::new(), Vec::new());
+    for (port, value) in values {
+        let constant = make(work, node, port, value, &readers[port], &mut own, &mut patch);
+        made.push((Edge::new(node, port), constant));
+    }
+    patch.replace_outputs(made, Edge::port);
+    for (user, input, constant) in own {
+        patch.set_input(user, input, constant);
+    }
+    patch
+}
+
+/// Adds the constant that takes the place of an output, under the node's name.
 ///
-/// Each element-wise reader of a number but the first gets one of its own, since it has the rank of what it meets there.
+/// Each element-wise reader of a number but the first gets one of its own, since it has the rank of what it
+/// meets there: `own` lists the reader, its input, and what it reads then.
 ///
 /// Source: `AlignEltwiseInputRanks`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
-fn make(work: &Work<'_>, node: usize, port: usize, value: Option<Value>, patch: &mut Patch) {
+fn make(
+    work: &Work<'_>,
+    node: usize,
+    port: usize,
+    value: Option<Value>,
+    readers: &[(usize, usize)],
+    own: &mut Vec<(usize, usize, Edge)>,
+    patch: &mut Patch,
+) -> Edge {
     let old = &work.nodes[node];
     let name = match old.outputs.len() {
         1 => old.name.clone(),
@@ -60,22 +82,19 @@ fn make(work: &Work<'_>, node: usize, port: usize, value: Option<Value>, patch: 
     let constant =
         Node::named(name, Op::Constant(Constant { range: None, value: None }), Kind::Const, old.source);
     let constant = Node { value: value.map(Box::new), ..constant.writing(tensor) };
-    let edge = Edge::new(node, port);
-    let users = work.users(node).iter().filter(|&&(user, input)| work.nodes[user].input(input) == Some(edge));
     let is_raised = |user: usize| {
         let reader = &work.nodes[user];
         let rises = reader.outputs.first().is_some_and(|output| output.dims.len() > rank);
         matches!(reader.op, Op::Binary(..)) && rises
     };
-    let raised = users.skip(1).filter(|&&(user, _)| is_number && is_raised(user));
-    let own: SmallVec<[(usize, usize, Node); 2]> =
+    let raised = readers.iter().skip(1).filter(|&&(user, _)| is_number && is_raised(user));
+    let copies: SmallVec<[(usize, usize, Node); 2]> =
         raised.map(|&(user, input)| (user, input, constant.clone())).collect();
     let constant = patch.add(constant, []);
-    patch.replace(edge, Edge::of(constant));
-    for (user, input, node) in own {
-        let own = patch.add(node, []);
-        patch.set_input(user, input, Edge::of(own));
+    for (user, input, node) in copies {
+        own.push((user, input, Edge::of(patch.add(node, []))));
     }
+    Edge::of(constant)
 }
 
 /// Folds those outputs of a Split whose elements are known when the model is compiled.
@@ -89,11 +108,7 @@ fn split_list(work: &Work<'_>, node: usize) -> Option<Patch> {
     if known.is_empty() {
         return None;
     }
-    let mut patch = Patch::new(work);
-    for (port, value) in known {
-        make(work, node, port, Some(value), &mut patch);
-    }
-    Some(patch)
+    Some(folded(work, node, known.into_iter().map(|(port, value)| (port, Some(value)))))
 }
 
 fn is_foldable(work: &Work<'_>, node: usize) -> bool {

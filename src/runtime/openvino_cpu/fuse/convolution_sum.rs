@@ -17,10 +17,15 @@ use crate::graph::Op;
 use crate::graph::op::Binary;
 use crate::rewrite::sweep;
 use crate::runtime::openvino_cpu::execution::Kind;
+use rustc_hash::FxHashMap;
 
 /// Steps that the search for readers takes in all, per node of the graph: a graph that needs more has sums within sums,
 /// hundreds deep, and the rest of them is left alone.
 const MOST_STEPS: usize = 64;
+
+/// Inputs that the search looks at in all, per step of [`MOST_STEPS`]: nodes have two or three, constants
+/// none, and a wide Concat that every search comes by would take quadratic time.
+const MOST_INPUTS: usize = 4;
 
 /// Fuses every sum that may overwrite its operand.
 pub(super) fn fuse(work: &mut Work<'_>) {
@@ -30,6 +35,8 @@ pub(super) fn fuse(work: &mut Work<'_>) {
         seen_for: vec![0; work.nodes.len()],
         n_searched: 0,
         left: order.len().saturating_mul(MOST_STEPS),
+        inputs_left: order.len().saturating_mul(MOST_STEPS * MOST_INPUTS),
+        last: FxHashMap::default(),
     };
     for (place, &node) in order.iter().enumerate() {
         search.place[node] = place;
@@ -90,17 +97,29 @@ struct Search {
     n_searched: usize,
     /// Steps that are left to all searches.
     left: usize,
+    /// Inputs that are left to all searches.
+    inputs_left: usize,
+    /// By node, the use of its last reader when all were looked at: most sums of one operand come before it.
+    last: FxHashMap<usize, (usize, usize)>,
 }
 
 impl Search {
     /// Whether everything that reads a node comes before `sum`: the sum needs it, or is it.
     fn all_come_before(&mut self, work: &Work<'_>, node: usize, sum: usize) -> bool {
-        let readers = || work.users(node).iter().map(|&(user, _)| user).filter(|&user| user != sum);
-        let mut missing = readers().count();
-        let Some(first) = readers().map(|reader| self.place[reader]).min() else { return true };
-        if readers().any(|reader| self.place[reader] > self.place[sum]) {
+        // Uses by the inputs of one node.
+        let reads = |reader: usize| {
+            work.nodes[reader].inputs().iter().flatten().filter(|edge| edge.node() == node).count()
+        };
+        let mut missing = work.users(node).len().saturating_sub(reads(sum));
+        if missing == 0 {
+            return true;
+        }
+        if self.is_read_after(work, node, sum) {
             return false;
         }
+        // Nothing reads it after the sum, which is true of one sum.
+        let readers = work.users(node).iter().map(|&(user, _)| user).filter(|&user| user != sum);
+        let first = readers.map(|reader| self.place[reader]).min().unwrap_or(0);
         self.n_searched += 1;
         let mut pending = vec![sum];
         while let Some(next) = pending.pop() {
@@ -111,8 +130,10 @@ impl Search {
                     continue;
                 }
                 let Some(left) = self.left.checked_sub(1) else { return false };
-                self.left = left;
-                missing -= readers().filter(|&reader| reader == above).count();
+                let n_inputs = work.nodes[above].inputs().len();
+                let Some(inputs_left) = self.inputs_left.checked_sub(n_inputs) else { return false };
+                (self.left, self.inputs_left) = (left, inputs_left);
+                missing = missing.saturating_sub(reads(above));
                 if missing == 0 {
                     return true;
                 }
@@ -120,6 +141,21 @@ impl Search {
             }
         }
         false
+    }
+
+    /// Whether a node is read after one of its readers.
+    fn is_read_after(&mut self, work: &Work<'_>, node: usize, reader: usize) -> bool {
+        let is_after = |user: usize| self.place[user] > self.place[reader];
+        let is_use =
+            |user: usize, input: usize| work.nodes[user].input(input).is_some_and(|edge| edge.node() == node);
+        if self.last.get(&node).is_some_and(|&(user, input)| is_use(user, input) && is_after(user)) {
+            return true;
+        }
+        let last = work.users(node).iter().copied().max_by_key(|&(user, _)| self.place[user]);
+        let Some(last) = last else { return false };
+        let is_read = is_after(last.0);
+        self.last.insert(node, last);
+        is_read
     }
 }
 
@@ -176,6 +212,26 @@ mod tests {
             net.result("skip_out", skip);
         })));
         assert!(!is_fused(residual(|net, x, _| net.result("x_out", x))));
+    }
+
+    #[test]
+    fn of_sums_of_one_operand_the_last_overwrites_it() {
+        let mut net = Net::new();
+        let x = net.input("x", DType::F32, &DIMS);
+        let x = softmax(&mut net, "start", x);
+        let mut end = x;
+        for index in 0..3 {
+            let inner = softmax(&mut net, "inner", end);
+            let made = convolved(&mut net, "convolution", inner);
+            end = add(&mut net, &format!("sum{index}"), made, x);
+        }
+        let end = softmax(&mut net, "end", end);
+        net.result("out", end);
+        let lines: Vec<String> =
+            net.lines(DYNAMIC).into_iter().filter(|line| line.starts_with("Convolution")).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        let is_fused: Vec<bool> = lines.iter().map(|line| line.contains(",sum")).collect();
+        assert_eq!(is_fused, [false, false, true], "{lines:?}");
     }
 
     #[test]

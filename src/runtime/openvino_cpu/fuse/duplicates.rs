@@ -7,11 +7,11 @@
 //!
 //! Source: `SharedOpOptimization`, OpenVINO 2026.4, src/common/transformations/src/transformations/common_optimizations.
 
-use super::work::{Dim, Edge, Work};
+use super::work::{Dim, Edge, Tensor, Work};
 use crate::DType;
 use crate::graph::op::{Constant, WeightRange};
 use crate::graph::{Op, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::mem::{Discriminant, discriminant};
 
@@ -28,40 +28,48 @@ enum Content {
 /// Elements of a constant that is compared by value.
 const FEW: usize = 64;
 
+/// What a node reads, with one constant for all of the same value.
+type Inputs = SmallVec<[Option<Edge>; 4]>;
+
 /// What equal nodes agree in before their attributes are compared.
-type Key = (Discriminant<Op>, SmallVec<[Option<Edge>; 4]>);
+type Key = (Discriminant<Op>, Inputs);
+
+/// Nodes, in the order in which they were visited.
+type Nodes = SmallVec<[usize; 2]>;
+
+/// Readers of one node that are compared one by one; of more, there is a table. As many of one key are
+/// compared one by one there; of more, attributes are looked up as text.
+///
+/// Source: this crate's; any number leaves the same nodes.
+const COMPARED: usize = 16;
+
+/// The nodes that were visited, to find those that are equal to another.
+///
+/// Equal nodes read the same tensor, so that they are among its readers. A table of all nodes would be in no cache.
+struct Visited {
+    /// Per node, its turn, counted from 1; 0: not yet.
+    turns: Vec<u32>,
+    n_turns: u32,
+    /// The nodes whose readers are in the table.
+    listed: FxHashSet<usize>,
+    /// The first nodes of each key, at most [`COMPARED`] of them.
+    table: FxHashMap<Key, Nodes>,
+    /// The others, by the first node of their key and by attributes.
+    others: FxHashMap<(usize, String), Nodes>,
+    constants: Constants,
+}
 
 /// Joins equal nodes, inputs before users.
 pub(super) fn merge(work: &mut Work<'_>) {
-    let mut constants = Constants::default();
-    let mut known: FxHashMap<Key, SmallVec<[usize; 2]>> = FxHashMap::default();
+    let mut visited = Visited::new(work);
     let mut reshapes: FxHashMap<(Edge, SmallVec<[i64; 4]>), usize> = FxHashMap::default();
     for &node in work.model_order().iter() {
-        if !work.is_alive(node) {
+        if !work.is_alive(node) || !is_mergeable(work, node) {
             continue;
         }
-        let op = &work.nodes[node].op;
-        let is_plumbing =
-            matches!(op, Op::Parameter | Op::Constant(_) | Op::Result | Op::ReadValue(_) | Op::Assign(_));
-        let is_mergeable = !is_plumbing && !op.is_opaque();
-        if !is_mergeable || work.nodes[node].outputs.len() != 1 {
+        if let Some(first) = visited.visit(work, node) {
+            work.replace(Edge::of(node), Edge::of(first));
             continue;
-        }
-        let own = work.nodes[node].inputs();
-        let reads_data = own.iter().flatten().any(|edge| !work.nodes[edge.node()].is_const());
-        let mut like = |edge: Edge| if reads_data { stands_for(work, edge, &mut constants) } else { edge };
-        let inputs: SmallVec<[Option<Edge>; 4]> = own.iter().map(|edge| edge.map(&mut like)).collect();
-        let same = known.entry((discriminant(&work.nodes[node].op), inputs)).or_default();
-        let first = same.iter().copied().find(|&first| {
-            let (first, second) = (&work.nodes[first], &work.nodes[node]);
-            first.op == second.op && first.outputs == second.outputs && first.kind == second.kind
-        });
-        match first {
-            Some(first) if work.is_alive(first) => {
-                work.replace(Edge::of(node), Edge::of(first));
-                continue;
-            }
-            _ => same.push(node),
         }
         let (Some(input), Some(pattern)) = (work.nodes[node].input(0), pattern(work, node)) else { continue };
         let first = *reshapes.entry((input, pattern)).or_insert(node);
@@ -70,6 +78,118 @@ pub(super) fn merge(work: &mut Work<'_>) {
             work.replace(Edge::of(node), Edge::of(first));
         }
     }
+}
+
+/// Whether a node that is equal to an earlier one goes.
+fn is_mergeable(work: &Work<'_>, node: usize) -> bool {
+    let op = &work.nodes[node].op;
+    let is_plumbing =
+        matches!(op, Op::Parameter | Op::Constant(_) | Op::Result | Op::ReadValue(_) | Op::Assign(_));
+    !is_plumbing && !op.is_opaque() && work.nodes[node].outputs.len() == 1
+}
+
+impl Visited {
+    fn new(work: &Work<'_>) -> Visited {
+        Visited {
+            turns: vec![0; work.nodes.len()],
+            n_turns: 0,
+            listed: FxHashSet::default(),
+            table: FxHashMap::default(),
+            others: FxHashMap::default(),
+            constants: Constants::default(),
+        }
+    }
+
+    /// Visits a node; returns the first that is left of those that are equal to it and were visited before.
+    fn visit(&mut self, work: &Work<'_>, node: usize) -> Option<usize> {
+        self.n_turns += 1;
+        self.turns[node] = self.n_turns;
+        let own = work.nodes[node].inputs();
+        let is_data = |edge: &Edge| !work.nodes[edge.node()].is_const();
+        let reads = own.iter().flatten().copied();
+        // The same for all that are equal to it.
+        let read = reads.clone().find(is_data).or_else(|| reads.clone().next()).map(|edge| edge.node());
+        if let Some(read) = read {
+            if work.users(read).len() <= COMPARED && !self.listed.contains(&read) {
+                return self.among_readers(work, read, node);
+            }
+            if self.listed.insert(read) {
+                self.list(work, read, node);
+            }
+        }
+        let key = (discriminant(&work.nodes[node].op), self.inputs(work, node));
+        let mut same = self.table.entry(key).or_default();
+        let is_same = |first: &usize| is_equal(work, *first, node);
+        let mut first = same.iter().copied().find(is_same);
+        if first.is_none() && same.len() >= COMPARED {
+            // A number that is not equal to itself.
+            if !is_equal(work, node, node) {
+                return None;
+            }
+            same = self.others.entry((same[0], attributes(work, node))).or_default();
+            first = same.iter().copied().find(is_same);
+        }
+        // Behind one that is equal, and gone, it would not be found.
+        if first.is_none() {
+            same.push(node);
+        }
+        first.filter(|&first| work.is_alive(first))
+    }
+
+    /// The first reader of `read` that was visited and is equal to a node.
+    fn among_readers(&mut self, work: &Work<'_>, read: usize, node: usize) -> Option<usize> {
+        let readers = work.users(read).iter().map(|&(reader, _)| reader);
+        let earlier = readers.filter(|&reader| reader != node && self.turns[reader] > 0);
+        let mut equal: SmallVec<[usize; COMPARED]> =
+            earlier.filter(|&reader| is_equal(work, reader, node)).collect();
+        if equal.is_empty() {
+            return None;
+        }
+        equal.sort_unstable_by_key(|&reader| self.turns[reader]);
+        let own = self.inputs(work, node);
+        equal.into_iter().find(|&reader| self.inputs(work, reader) == own)
+    }
+
+    /// Puts the readers of `read` that were visited before a node in the table.
+    fn list(&mut self, work: &Work<'_>, read: usize, node: usize) {
+        let readers = work.users(read).iter().map(|&(reader, _)| reader);
+        let mut earlier: Vec<usize> =
+            readers.filter(|&reader| reader != node && self.turns[reader] > 0).collect();
+        earlier.sort_unstable_by_key(|&reader| self.turns[reader]);
+        earlier.dedup();
+        for reader in earlier {
+            let key = (discriminant(&work.nodes[reader].op), self.inputs(work, reader));
+            let mut same = self.table.entry(key).or_default();
+            if same.len() >= COMPARED {
+                same = self.others.entry((same[0], attributes(work, reader))).or_default();
+            }
+            same.push(reader);
+        }
+    }
+
+    /// What a node reads. Nodes that read nothing but constants are equal only where they read the same ones.
+    fn inputs(&mut self, work: &Work<'_>, node: usize) -> Inputs {
+        let own = work.nodes[node].inputs();
+        let reads_data = own.iter().flatten().any(|edge| !work.nodes[edge.node()].is_const());
+        let mut like =
+            |edge: Edge| if reads_data { stands_for(work, edge, &mut self.constants) } else { edge };
+        own.iter().map(|edge| edge.map(&mut like)).collect()
+    }
+}
+
+/// Whether two nodes of the same inputs are equal.
+fn is_equal(work: &Work<'_>, first: usize, second: usize) -> bool {
+    let (first, second) = (&work.nodes[first], &work.nodes[second]);
+    first.op == second.op && first.outputs == second.outputs && first.kind == second.kind
+}
+
+/// What [`is_equal`] compares, as text that is the same for equal nodes; nothing is asked of free dims.
+fn attributes(work: &Work<'_>, node: usize) -> String {
+    let of = &work.nodes[node];
+    let known = |tensor: &Tensor| tensor.dims.iter().map(|dim| dim.known()).collect::<SmallVec<[_; 4]>>();
+    let outputs: SmallVec<[_; 1]> = of.outputs.iter().map(|tensor| (tensor.dtype, known(tensor))).collect();
+    // 0 and -0 are equal.
+    format!("{:?} {} {outputs:?}", of.op, of.kind.name()).replace("-0.0", "0.0")
 }
 
 /// The dims that a Reshape, Unsqueeze or Squeeze writes, as the pattern of a Reshape that copies none.
@@ -165,6 +285,23 @@ mod tests {
     fn equal_nodes_are_one_under_the_first_name() {
         assert_eq!(twins(Unary::Cos), ["Math first f32", "Eltwise sum f32"]);
         assert_eq!(twins(Unary::Sin).len(), 3);
+    }
+
+    #[test]
+    fn many_readers_of_one_tensor_with_other_attributes_stay() {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [FREE, 8, 4]);
+        let x = net.input("x", f32, &dims);
+        // 40 norms with an epsilon each, then all of them again, and zeros of both signs.
+        let epsilons = (1..=40_u8).map(|step| f32::from(step) * 1e-3);
+        for epsilon in epsilons.clone().chain(epsilons).chain([0.0, -0.0]) {
+            let norm = net.op("norm", Op::Grn { bias: epsilon }, &[x], f32, &dims);
+            net.result("out", norm);
+        }
+        let (graph, shapes) = net.shapes();
+        let mut work = Work::new(&graph, &shapes, DYNAMIC);
+        merge(&mut work);
+        let is_norm = |&node: &usize| work.is_alive(node) && matches!(work.nodes[node].op, Op::Grn { .. });
+        assert_eq!((0..work.nodes.len()).filter(is_norm).count(), 41);
     }
 
     /// How many conversions are left of two, of one constant or of two that are alike.

@@ -19,7 +19,9 @@ use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, BroadcastMode, Reduce, ReshapeZero, StridedSlice};
 use equation::{Equation, Groups, Label, larger, places};
+use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
+use std::collections::VecDeque;
 
 /// Writes out every Einsum.
 pub(super) const RULE: Rule = Rule {
@@ -44,12 +46,14 @@ fn write_out(work: &Work<'_>, node: usize) -> Option<Patch> {
     });
     let mut patch = Patch::new(work);
     let add = Writer { patch: &mut patch, source: of.source };
-    let mut sum = Sum { add, left: operands.collect(), output };
-    for last in (1..sum.left.len()).rev() {
-        sum.contract(last)?;
+    let mut sum = Sum { add, left: VecDeque::new(), n_left: FxHashMap::default(), output };
+    operands.for_each(|operand| sum.put(operand));
+    while sum.left.len() > 1 {
+        sum.contract()?;
     }
-    let only = sum.left.pop()?;
-    let only = sum.reduced(only)?;
+    let only = sum.left.pop_back()?;
+    let only = sum.taken(only);
+    let only = sum.reduced(only, &[])?;
     let wanted = sum.output.clone();
     let only = sum.transposed(only, &wanted)?;
     if only.edge == edges[0] {
@@ -100,33 +104,51 @@ impl Part {
 struct Sum<'a> {
     add: Writer<'a>,
     /// Operands that are not contracted yet.
-    left: Vec<Operand>,
+    left: VecDeque<Operand>,
+    /// By label, how many of these have it.
+    n_left: FxHashMap<Label, usize>,
     output: Vec<Label>,
 }
 
 impl Sum<'_> {
-    /// Puts the product of the first operand and another behind all others.
-    fn contract(&mut self, last: usize) -> Option<()> {
-        let second = self.left.remove(last);
-        let first = self.left.remove(0);
+    /// Puts an operand behind all others.
+    fn put(&mut self, operand: Operand) {
+        for &label in &operand.labels {
+            *self.n_left.entry(label).or_default() += 1;
+        }
+        self.left.push_back(operand);
+    }
+
+    /// An operand that is left no longer.
+    fn taken(&mut self, operand: Operand) -> Operand {
+        for label in &operand.labels {
+            if let Some(count) = self.n_left.get_mut(label) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        operand
+    }
+
+    /// Whether the output or an operand that is left has a label.
+    fn stays(&self, label: Label) -> bool {
+        self.output.contains(&label) || self.n_left.get(&label).is_some_and(|&count| count > 0)
+    }
+
+    /// Puts the product of the first operand and the last behind all others.
+    fn contract(&mut self) -> Option<()> {
+        let (second, first) = (self.left.pop_back()?, self.left.pop_front()?);
+        let (second, first) = (self.taken(second), self.taken(first));
         let [first, second] = self.of_one_rank([first, second]);
         // What either reads stays for the other.
-        self.left.push(second.clone());
-        let first = self.reduced(first)?;
-        self.left.pop();
-        self.left.push(first.clone());
-        let second = self.reduced(second)?;
-        self.left.pop();
-        let stays = |label: Label| {
-            self.output.contains(&label) || self.left.iter().any(|other| other.labels.contains(&label))
-        };
-        let groups = Groups::of(&first.labels, &second.labels, stays);
+        let first = self.reduced(first, &second.labels)?;
+        let second = self.reduced(second, &first.labels)?;
+        let groups = Groups::of(&first.labels, &second.labels, |label| self.stays(label));
         let product = if groups.reduced.is_empty() {
             self.multiplied(first, second, &groups)?
         } else {
             self.matrix_product([first, second], &groups)?
         };
-        self.left.push(product);
+        self.put(product);
         Some(())
     }
 
@@ -169,11 +191,9 @@ impl Sum<'_> {
         self.add.named(op, tensor, [data, how])
     }
 
-    /// An operand summed over the labels that nothing else reads.
-    fn reduced(&mut self, operand: Operand) -> Option<Operand> {
-        let stays = |label: &Label| {
-            self.output.contains(label) || self.left.iter().any(|other| other.labels.contains(label))
-        };
+    /// An operand summed over the labels that nothing else reads, nor `other`.
+    fn reduced(&mut self, operand: Operand, other: &[Label]) -> Option<Operand> {
+        let stays = |label: &Label| self.stays(*label) || other.contains(label);
         let labels: Vec<Label> = operand.labels.iter().copied().filter(stays).collect();
         if labels.len() == operand.labels.len() {
             return Some(operand);

@@ -16,6 +16,7 @@ use crate::graph::{Graph, Op};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::dim::{DimList, ElementList};
 use crate::shape::{self, Dim, Element, Filter, Shapes, Symbol, SymbolicScenario, Symbols, TensorInfo};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 impl FreeDims {
@@ -74,36 +75,37 @@ fn exported(graph: &Graph, edge: Edge) -> Option<TensorId> {
 /// Symbols that are known to be one.
 #[derive(Debug, Default)]
 struct Equal {
-    /// By symbol, one of the same that is not newer; a symbol beyond the end is its own.
-    roots: Vec<Symbol>,
+    /// By symbol, an older one that is the same; most symbols have none.
+    roots: FxHashMap<Symbol, Symbol>,
 }
 
 impl Equal {
     fn root(&mut self, mut symbol: Symbol) -> Symbol {
-        while let Some(&root) = self.roots.get(symbol.index()).filter(|&&root| root != symbol) {
+        while let Some(&root) = self.roots.get(&symbol) {
             // Every second step is left out the next time: long chains become short.
-            let next = self.roots[root.index()];
-            self.roots[symbol.index()] = next;
+            let next = self.roots.get(&root).copied().unwrap_or(root);
+            self.roots.insert(symbol, next);
             symbol = next;
         }
         symbol
     }
 
-    fn join(&mut self, all: &Symbols, a: Symbol, b: Symbol) {
+    fn join(&mut self, a: Symbol, b: Symbol) {
         let (a, b) = (self.root(a), self.root(b));
-        self.roots.extend(all.iter().skip(self.roots.len()));
-        self.roots[a.max(b).index()] = a.min(b);
+        if a != b {
+            self.roots.insert(a.max(b), a.min(b));
+        }
     }
 
     /// Gives one symbol to dims that a Concat needs to be equal.
-    fn join_all<'t>(&mut self, all: &Symbols, axis: i64, mut inputs: impl Iterator<Item = &'t TensorInfo>) {
+    fn join_all<'t>(&mut self, axis: i64, mut inputs: impl Iterator<Item = &'t TensorInfo>) {
         let Some(first) = inputs.next() else { return };
         let rank = first.rank().unwrap_or(0);
         let axis = if axis < 0 { axis + rank as i64 } else { axis };
         for other in inputs {
             for place in (0..rank).filter(|&place| place as i64 != axis) {
                 if let (Dim::Symbol(a), Dim::Symbol(b)) = (first.dim(place), other.dim(place)) {
-                    self.join(all, a, b);
+                    self.join(a, b);
                 }
             }
         }
@@ -143,13 +145,7 @@ struct Propagation<'a> {
 }
 
 impl Filter for Propagation<'_> {
-    fn after(
-        &mut self,
-        node: NodeId,
-        tensors: &[TensorInfo],
-        outputs: &mut [TensorInfo],
-        symbols: &mut Symbols,
-    ) {
+    fn after(&mut self, node: NodeId, tensors: &[TensorInfo], outputs: &mut [TensorInfo], _: &mut Symbols) {
         let graph = self.graph;
         let op = &graph.node(node).op;
         // Most nodes are constants, of which all is known.
@@ -197,7 +193,7 @@ impl Filter for Propagation<'_> {
             info.set_shape(dims);
         }
         if let Op::Concat { axis } = *op {
-            self.equal.join_all(symbols, axis, inputs());
+            self.equal.join_all(axis, inputs());
         }
     }
 }

@@ -13,6 +13,8 @@
 
 use super::work::{Build, Edge, Work};
 use crate::runtime::openvino_cpu::execution::Kind;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// Which end of a node defines the memory that both share.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,8 +41,14 @@ pub(super) fn settle(work: &mut Work<'_>) {
         if work.nodes[node].kind == Kind::Reorder {
             unshare(work, &directions, &places, node);
         }
-        for port in 0..work.nodes[node].outputs.len() {
-            copy_contested(work, &directions, &places, Edge::new(node, port));
+        // Most tensors are neither.
+        let is_taken = |&(user, input): &(usize, usize)| takes(work, &directions, user, input);
+        if directions[node] != Direction::Up && !work.users(node).iter().any(is_taken) {
+            continue;
+        }
+        let readers = work.uses_by_port(node, work.nodes[node].outputs.len(), Edge::port);
+        for (port, readers) in readers.into_iter().enumerate() {
+            copy_contested(work, &directions, &places, Edge::new(node, port), readers);
         }
     }
     let mut writers: Vec<(usize, usize)> =
@@ -53,8 +61,9 @@ pub(super) fn settle(work: &mut Work<'_>) {
     for (step, &node) in work.order().iter().enumerate() {
         steps[node] = step;
     }
+    let mut last = LastReads { steps, readers: FxHashMap::default() };
     for (writer, _) in writers {
-        copy_overwritten(work, &mut steps, writer);
+        copy_overwritten(work, &mut last, writer);
     }
 }
 
@@ -96,32 +105,12 @@ fn takes(work: &Work<'_>, directions: &[Direction], user: usize, input: usize) -
 /// Copies the input that a node overwrites, if it is read later, or is a result or a state.
 ///
 /// Source: `Graph::ResolveComplexInplaceConflicts`, OpenVINO 2026.4, src/plugins/intel_cpu/src/graph.cpp.
-fn copy_overwritten(work: &mut Work<'_>, steps: &mut Vec<usize>, writer: usize) {
+fn copy_overwritten(work: &mut Work<'_>, last: &mut LastReads, writer: usize) {
     let mut reader = writer;
     while let Some(edge) = work.nodes[reader].input(0).filter(|edge| !work.nodes[edge.node()].is_const()) {
-        let mut pending = vec![edge];
-        let mut is_contested = false;
-        while let Some(below) = pending.pop().filter(|_| !is_contested) {
-            for &(user, input) in work.users(below.node()) {
-                if work.nodes[user].input(input) != Some(below)
-                    || below == edge && (user, input) == (reader, 0)
-                {
-                    continue;
-                }
-                is_contested |= match work.nodes[user].kind {
-                    Kind::ShapeOf => false,
-                    Kind::Output | Kind::MemoryOutput => true,
-                    _ => steps[user] >= steps[writer],
-                };
-                if may_either(&work.nodes[user].kind) && input == 0 {
-                    pending.push(Edge::of(user));
-                }
-            }
-        }
-        if is_contested {
-            copy(work, reader, 0, edge);
-            // The copy has no step yet.
-            steps.resize(work.nodes.len(), 0);
+        if last.is_contested(work, edge, reader, writer) {
+            let copied = copy(work, reader, 0, edge);
+            last.settle_copy(work, edge, reader, copied.node());
             return;
         }
         if work.nodes[edge.node()].kind != Kind::Reshape {
@@ -131,18 +120,109 @@ fn copy_overwritten(work: &mut Work<'_>, steps: &mut Vec<usize>, writer: usize) 
     }
 }
 
-fn copy_contested(work: &mut Work<'_>, directions: &[Direction], places: &Places, edge: Edge) {
+/// When memory is read for the last time.
+///
+/// What was found of a node is kept: many nodes may overwrite one tensor that many others read. A copy
+/// changes it for what is in place above the copy, up to where the last read stays the same.
+struct LastReads {
+    /// By node; a copy that is made here has no step yet.
+    steps: Vec<usize>,
+    /// By node and output, the readers by the last step at which they, or what is in place behind them, read.
+    readers: FxHashMap<usize, Vec<BTreeSet<LastRead>>>,
+}
+
+/// The last step, the reader, and which of its inputs.
+type LastRead = (usize, usize, usize);
+
+impl LastReads {
+    /// Whether the memory that a node overwrites is read later by others than `reader` and what is behind it.
+    fn is_contested(&mut self, work: &Work<'_>, edge: Edge, reader: usize, writer: usize) -> bool {
+        self.find(work, edge.node());
+        let Some(readers) = self.readers.get(&edge.node()).and_then(|ports| ports.get(edge.port())) else {
+            return false;
+        };
+        let other = readers.iter().rev().find(|&&(_, user, input)| (user, input) != (reader, 0));
+        other.is_some_and(|&(step, ..)| step >= self.steps[writer])
+    }
+
+    /// Finds the readers of a node, after those of all that is in place behind it.
+    fn find(&mut self, work: &Work<'_>, node: usize) {
+        let mut pending = vec![(node, false)];
+        while let Some((node, is_ready)) = pending.pop() {
+            if self.readers.contains_key(&node) {
+                continue;
+            }
+            if !is_ready {
+                pending.push((node, true));
+                let behind = work.users(node).iter().filter(|&&(user, input)| is_behind(work, user, input));
+                pending.extend(behind.map(|&(user, _)| (user, false)));
+                continue;
+            }
+            let mut ports: Vec<BTreeSet<LastRead>> = Vec::new();
+            for &(user, input) in work.users(node) {
+                let step = self.step(work, user, input);
+                if let (Some(edge), Some(step)) = (work.nodes[user].input(input), step) {
+                    ports.resize(ports.len().max(edge.port() + 1), BTreeSet::new());
+                    ports[edge.port()].insert((step, user, input));
+                }
+            }
+            self.readers.insert(node, ports);
+        }
+    }
+
+    /// The last step at which a reader, or what is in place behind it, reads.
+    fn step(&self, work: &Work<'_>, user: usize, input: usize) -> Option<usize> {
+        let own = match work.nodes[user].kind {
+            Kind::ShapeOf => return None,
+            Kind::Output | Kind::MemoryOutput => usize::MAX,
+            _ => self.steps[user],
+        };
+        let behind = self.readers.get(&user).filter(|_| is_behind(work, user, input));
+        let behind = behind.and_then(|ports| ports.first()?.last());
+        Some(behind.map_or(own, |&(step, ..)| own.max(step)))
+    }
+
+    /// Takes into account that a copy reads an edge in the place of `reader`.
+    fn settle_copy(&mut self, work: &Work<'_>, mut edge: Edge, reader: usize, copy: usize) {
+        self.steps.resize(work.nodes.len(), 0);
+        let steps = (self.step(work, reader, 0), self.step(work, copy, 0));
+        let (Some(old), Some(new)) = steps else { return };
+        let (mut old, mut new): (LastRead, LastRead) = ((old, reader, 0), (new, copy, 0));
+        while let Some(readers) =
+            self.readers.get_mut(&edge.node()).and_then(|ports| ports.get_mut(edge.port()))
+        {
+            let node = edge.node();
+            let before = readers.last().map(|&(step, ..)| step);
+            readers.remove(&old);
+            readers.insert(new);
+            let after = readers.last().map(|&(step, ..)| step);
+            let above = work.nodes[node].input(0).filter(|_| edge.port() == 0 && is_behind(work, node, 0));
+            let Some(above) = above.filter(|_| before != after) else { return };
+            let own = self.steps[node];
+            old = (before.map_or(own, |step| own.max(step)), node, 0);
+            new = (after.map_or(own, |step| own.max(step)), node, 0);
+            edge = above;
+        }
+    }
+}
+
+/// Whether what a node writes can be in the memory of this input.
+fn is_behind(work: &Work<'_>, node: usize, input: usize) -> bool {
+    input == 0 && may_either(&work.nodes[node].kind)
+}
+
+fn copy_contested(
+    work: &mut Work<'_>,
+    directions: &[Direction],
+    places: &Places,
+    edge: Edge,
+    mut readers: Vec<(usize, usize)>,
+) {
     let is_part = directions[edge.node()] == Direction::Up;
     // MemoryOutput copies a part of another tensor itself.
     let takes = |work: &Work<'_>, user: usize, input: usize| {
         takes(work, directions, user, input) && !(is_part && work.nodes[user].kind == Kind::MemoryOutput)
     };
-    // Most tensors are neither.
-    if !is_part && !work.users(edge.node()).iter().any(|&(user, input)| takes(work, user, input)) {
-        return;
-    }
-    let mut readers: Vec<(usize, usize)> = work.users(edge.node()).to_vec();
-    readers.retain(|&(user, input)| work.nodes[user].input(input) == Some(edge));
     places.sort(&mut readers);
     let mut n_taking = readers.iter().filter(|&&(user, input)| takes(work, user, input)).count();
     let mut shared = None;
@@ -198,35 +278,58 @@ fn directions(work: &Work<'_>, order: &[usize], places: &Places) -> Vec<Directio
             _ => Direction::Neither,
         };
     }
+    let mut search = Search { work, directions, places, contenders: FxHashMap::default() };
     for &node in order.iter() {
-        if directions[node] == Direction::Either {
-            directions[node] = Search { work, directions: &directions, places }.settled(node);
+        if search.directions[node] == Direction::Either {
+            search.settle(node);
         }
     }
-    directions
+    search.directions
 }
 
 /// The neighbors that determine a Reshape's direction.
 struct Search<'a, 'g> {
     work: &'a Work<'g>,
-    directions: &'a [Direction],
+    directions: Vec<Direction>,
     places: &'a Places,
+    /// By node and output: many Reshapes may read one tensor.
+    contenders: FxHashMap<usize, Vec<Contenders>>,
+}
+
+/// How many readers of a value compete for its memory.
+#[derive(Clone, Copy, Debug, Default)]
+struct Contenders {
+    /// Those that define it.
+    n_down: usize,
+    /// These, those that are not resolved yet, and Outputs.
+    n_all: usize,
 }
 
 impl Search<'_, '_> {
-    fn settled(&self, reshape: usize) -> Direction {
+    /// Resolves a Reshape.
+    fn settle(&mut self, reshape: usize) {
+        let settled = self.settled(reshape);
+        self.directions[reshape] = settled;
+        let Some(read) = self.work.nodes[reshape].input(0) else { return };
+        let above = before_reorders(self.work, read);
+        let known = self.contenders.get_mut(&above.node()).and_then(|ports| ports.get_mut(above.port()));
+        match (known, settled) {
+            (Some(known), Direction::Down) => known.n_down += 1,
+            (Some(known), Direction::Up | Direction::Neither) => known.n_all -= 1,
+            _ => {}
+        }
+    }
+
+    fn settled(&mut self, reshape: usize) -> Direction {
         let Some(read) = self.work.nodes[reshape].input(0) else { return Direction::Neither };
         let above = before_reorders(self.work, read);
-        let siblings = || self.readers(above).into_iter().filter(move |&sibling| sibling != reshape);
         let writer = self.directions[above.node()];
         if !self.work.is_dynamic {
             return if writer == Direction::Up { Direction::Up } else { Direction::Neither };
         }
         match writer {
             Direction::Up => return Direction::Up,
-            Direction::Down if siblings().any(|sibling| self.directions[sibling] == Direction::Down) => {
-                return Direction::Up;
-            }
+            Direction::Down if self.contenders(above).n_down > 0 => return Direction::Up,
             Direction::Down => return Direction::Down,
             Direction::Neither | Direction::Either => {}
         }
@@ -237,14 +340,44 @@ impl Search<'_, '_> {
         if matches!(self.work.nodes[above.node()].kind, Kind::Input | Kind::MemoryInput) {
             return Direction::Up;
         }
-        let is_contender = |&sibling: &usize| {
-            self.work.nodes[sibling].kind == Kind::Output
-                || matches!(self.directions[sibling], Direction::Down | Direction::Either)
-        };
-        match n_outputs + siblings().filter(is_contender).count() {
-            1 => Direction::Down,
+        // The Reshape is one of them.
+        match n_outputs + self.contenders(above).n_all {
+            2 => Direction::Down,
             _ => Direction::Up,
         }
+    }
+
+    /// The readers that compete for the memory of a value. Reorders are looked through.
+    fn contenders(&mut self, value: Edge) -> Contenders {
+        if !self.contenders.contains_key(&value.node()) {
+            let counted = self.count(value.node());
+            self.contenders.insert(value.node(), counted);
+        }
+        let ports = self.contenders.get(&value.node());
+        ports.and_then(|ports| ports.get(value.port())).copied().unwrap_or_default()
+    }
+
+    /// The readers that compete for the memory of each output of a node.
+    fn count(&self, node: usize) -> Vec<Contenders> {
+        let mut counts: Vec<Contenders> = Vec::new();
+        let mut pending = vec![(node, None)];
+        while let Some((of, port)) = pending.pop() {
+            for &(user, input) in self.work.users(of) {
+                let Some(read) = self.work.nodes[user].input(input) else { continue };
+                let port = port.unwrap_or(read.port());
+                let kind = &self.work.nodes[user].kind;
+                if *kind == Kind::Reorder {
+                    pending.push((user, Some(port)));
+                } else if may_share(kind, input) {
+                    let direction = self.directions[user];
+                    let is_open = *kind == Kind::Output || direction == Direction::Either;
+                    counts.resize(counts.len().max(port + 1), Contenders::default());
+                    counts[port].n_down += usize::from(direction == Direction::Down);
+                    counts[port].n_all += usize::from(is_open || direction == Direction::Down);
+                }
+            }
+        }
+        counts
     }
 
     /// The first resolved direction below a Reshape, searched through other Reshapes, and the number of outputs passed.
@@ -316,6 +449,7 @@ fn before_reorders(work: &Work<'_>, mut edge: Edge) -> Edge {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{DYNAMIC, FREE, Net};
+    use super::*;
     use crate::DType;
     use crate::graph::Op;
     use crate::graph::op::{AxisSpan, ReshapeZero, Scatter};
@@ -413,6 +547,76 @@ mod tests {
         };
         assert_eq!(of(true), ["ScatterElementsUpdate scatter f32"]);
         assert!(of(false).is_empty());
+    }
+
+    /// As [`LastReads::is_contested`], by a look at all readers.
+    fn is_contested(work: &Work<'_>, steps: &[usize], edge: Edge, reader: usize, writer: usize) -> bool {
+        let mut pending = vec![edge];
+        let mut is_contested = false;
+        while let Some(below) = pending.pop() {
+            for &(user, input) in work.users(below.node()) {
+                let is_own = below == edge && (user, input) == (reader, 0);
+                if is_own || work.nodes[user].input(input) != Some(below) {
+                    continue;
+                }
+                is_contested |= match work.nodes[user].kind {
+                    Kind::ShapeOf => false,
+                    Kind::Output | Kind::MemoryOutput => true,
+                    _ => steps[user] >= steps[writer],
+                };
+                if is_behind(work, user, input) {
+                    pending.push(Edge::of(user));
+                }
+            }
+        }
+        is_contested
+    }
+
+    /// A tree of Reshapes and Scatters, each of which another node reads.
+    #[test]
+    fn last_reads_stay_right_when_copies_are_made() {
+        let mut net = Net::new();
+        let mut values = vec![computed(&mut net)];
+        for number in 0..40_usize {
+            let x = values[(number * 7 + 3) % values.len()];
+            values.push(match number % 3 {
+                0 => reshaped(&mut net, &format!("reshape{number}"), x, 8),
+                _ => scattered(&mut net, &format!("scatter{number}"), x),
+            });
+        }
+        for number in 0..values.len() {
+            let x = values[number * 11 % values.len()];
+            let out = softmax(&mut net, &format!("softmax{number}"), x, &[2, FREE, 8]);
+            net.result(&format!("result{number}"), out);
+        }
+        let (graph, shapes) = net.shapes();
+        let mut work = Work::new(&graph, &shapes, DYNAMIC);
+        let mut steps = vec![usize::MAX; work.nodes.len()];
+        for (step, &node) in work.order().iter().enumerate() {
+            steps[node] = step;
+        }
+        let is_writer = |&node: &usize| work.is_alive(node) && overwrites(&work.nodes[node].kind);
+        let writers: Vec<usize> = (0..work.nodes.len()).filter(is_writer).collect();
+        let mut last = LastReads { steps, readers: FxHashMap::default() };
+        let mut n_copies = 0;
+        for place in 0..writers.len() {
+            let writer = writers[place * 5 % writers.len()];
+            let mut reader = writer;
+            while let Some(edge) = work.nodes[reader].input(0) {
+                let is_copied = is_contested(&work, &last.steps, edge, reader, writer);
+                assert_eq!(last.is_contested(&work, edge, reader, writer), is_copied);
+                if is_copied {
+                    let copied = copy(&mut work, reader, 0, edge);
+                    last.settle_copy(&work, edge, reader, copied.node());
+                    n_copies += 1;
+                }
+                if is_copied || work.nodes[edge.node()].kind != Kind::Reshape {
+                    break;
+                }
+                reader = edge.node();
+            }
+        }
+        assert!(n_copies > 1, "{n_copies}");
     }
 
     /// The Reorders of a part of a Split that a Concat reads twice and two nodes read as well, before or after it.

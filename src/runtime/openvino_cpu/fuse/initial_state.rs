@@ -15,7 +15,7 @@ use super::work::{Edge, Tensor, Work};
 use crate::graph::Op;
 use crate::ids::VariableId;
 use crate::runtime::openvino_cpu::execution::Kind;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Takes computations into the states that they fill, and drops writers that change nothing.
 pub(super) fn take_in(work: &mut Work<'_>) {
@@ -65,20 +65,26 @@ fn take_computation(work: &mut Work<'_>, read: usize) {
     let Some(first) = work.producer(read, 0).filter(|_| work.nodes[read].inputs().len() == 1) else { return };
     let mut inside: FxHashSet<usize> = FxHashSet::default();
     let mut pending = vec![first];
+    // Uses by nodes inside. A search for one outside would look at all uses at each arrival.
+    let mut n_uses: FxHashMap<usize, usize> = FxHashMap::default();
+    n_uses.insert(first, 1);
     let mut met = Vec::new();
     while let Some(node) = pending.pop() {
         let is_root = matches!(work.nodes[node].kind, Kind::Input | Kind::MemoryInput);
-        let only_inside = || work.users(node).iter().all(|&(user, _)| user == read || inside.contains(&user));
-        if !is_root && !inside.contains(&node) && only_inside() {
-            inside.insert(node);
-            pending.extend(work.nodes[node].inputs().iter().flatten().rev().map(|edge| edge.node()));
+        let is_only_inside = n_uses.get(&node) == Some(&work.users(node).len());
+        if !is_root && is_only_inside && inside.insert(node) {
+            for edge in work.nodes[node].inputs().iter().flatten().rev() {
+                *n_uses.entry(edge.node()).or_default() += 1;
+                pending.push(edge.node());
+            }
             met.push(node);
         }
     }
     let mut inputs: Vec<Edge> = Vec::new();
+    let mut listed: FxHashSet<Edge> = FxHashSet::default();
     for &node in &met {
         for edge in work.nodes[node].inputs().iter().flatten() {
-            if !inside.contains(&edge.node()) && !inputs.contains(edge) {
+            if !inside.contains(&edge.node()) && listed.insert(*edge) {
                 inputs.push(*edge);
             }
         }

@@ -10,7 +10,8 @@
 use super::work::{Edge, Work};
 use crate::graph::Op;
 use crate::graph::op::Unary;
-use smallvec::SmallVec;
+use rustc_hash::FxHashSet;
+use smallvec::{SmallVec, smallvec};
 
 /// The elements of a tensor, in row-major order; `None` is unknown.
 pub(super) type Elements = SmallVec<[Option<i64>; 8]>;
@@ -21,32 +22,54 @@ const MOST_ELEMENTS: u64 = 64;
 /// Nodes that are followed one behind the other.
 const MOST_STEPS: usize = 8;
 
+/// Inputs that are read to answer one question.
+///
+/// Exported models read a few dozen. The limit is for lists that are joined with each other again and again,
+/// to which there are many more ways than nodes, and for those that many lists of no element are part of.
+const MOST_READS: usize = 1_000;
+
 /// The elements of a tensor, if it is a small one of fixed dims and some may be known.
 pub(super) fn of(work: &Work<'_>, edge: Edge) -> Option<Elements> {
-    follow(work, edge, MOST_STEPS)
+    follow(work, edge, MOST_STEPS, &mut { MOST_READS })
 }
 
 /// Whether shape inference has bounds for the elements of a tensor.
 pub(super) fn has_bounds(work: &Work<'_>, edge: Edge) -> bool {
-    is_bounded(work, edge, MOST_STEPS)
+    is_bounded(work, edge, &mut { MOST_READS })
 }
 
-fn is_bounded(work: &Work<'_>, edge: Edge, steps: usize) -> bool {
-    let node = &work.nodes[edge.node()];
-    let is_each_bounded =
-        || node.inputs().iter().flatten().all(|&input| steps == 0 || is_bounded(work, input, steps - 1));
-    match node.op {
-        _ if node.is_const() => true,
-        Op::Unary(Unary::Floor) => false,
-        Op::Concat { .. } => is_each_bounded(),
-        Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Convert { .. } => {
-            node.input(0).is_none_or(|input| steps == 0 || is_bounded(work, input, steps - 1))
+/// Whether no Floor is at most [`MOST_STEPS`] nodes above, as far as it may be read.
+///
+/// Nodes are visited by their distance, so that each is visited once however many ways lead to it.
+fn is_bounded(work: &Work<'_>, edge: Edge, reads: &mut usize) -> bool {
+    let mut seen: FxHashSet<usize> = FxHashSet::default();
+    let mut level: SmallVec<[usize; 8]> = smallvec![edge.node()];
+    for _ in 0..=MOST_STEPS {
+        let mut next: SmallVec<[usize; 8]> = SmallVec::new();
+        for &index in &level {
+            let node = &work.nodes[index];
+            let n_followed = match node.op {
+                _ if node.is_const() => 0,
+                Op::Unary(Unary::Floor) => return false,
+                Op::Concat { .. } => node.inputs().len(),
+                Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze | Op::Convert { .. } => 1,
+                _ => 0,
+            };
+            for input in node.inputs().iter().take(n_followed).flatten() {
+                let Some(left) = reads.checked_sub(1) else { return true };
+                *reads = left;
+                if seen.insert(input.node()) {
+                    next.push(input.node());
+                }
+            }
         }
-        _ => true,
+        level = next;
     }
+    true
 }
 
-fn follow(work: &Work<'_>, edge: Edge, steps: usize) -> Option<Elements> {
+fn follow(work: &Work<'_>, edge: Edge, steps: usize, reads: &mut usize) -> Option<Elements> {
+    *reads = reads.checked_sub(1)?;
     let node = &work.nodes[edge.node()];
     let tensor = node.outputs.get(edge.port())?;
     if steps == 0 || tensor.is_free() || tensor.elements() > MOST_ELEMENTS {
@@ -62,11 +85,14 @@ fn follow(work: &Work<'_>, edge: Edge, steps: usize) -> Option<Elements> {
             let dims = &work.tensor(node.input(0)?).dims;
             Some(dims.iter().map(|dim| dim.known().and_then(|size| i64::try_from(size).ok())).collect())
         }
-        Op::Concat { .. } if tensor.dims.len() == 1 && has_bounds(work, edge) => {
+        Op::Concat { .. } if tensor.dims.len() == 1 && is_bounded(work, edge, reads) => {
             let mut joined = Elements::new();
             for &input in node.inputs() {
                 let input = input?;
-                match follow(work, input, steps - 1) {
+                if *reads == 0 {
+                    return None;
+                }
+                match follow(work, input, steps - 1, reads) {
                     Some(elements) => joined.extend(elements),
                     None => {
                         let unknown = usize::try_from(work.tensor(input).elements()).ok()?;
@@ -77,18 +103,18 @@ fn follow(work: &Work<'_>, edge: Edge, steps: usize) -> Option<Elements> {
             (joined.len() == count).then_some(joined)
         }
         Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze => {
-            follow(work, node.input(0)?, steps - 1).filter(|elements| elements.len() == count)
+            follow(work, node.input(0)?, steps - 1, reads).filter(|elements| elements.len() == count)
         }
-        Op::Gather { batch_dims: 0 } => gathered(work, edge.node(), steps - 1),
-        Op::Split { .. } => part(work, edge, steps - 1),
+        Op::Gather { batch_dims: 0 } => gathered(work, edge.node(), steps - 1, reads),
+        Op::Split { .. } => part(work, edge, steps - 1, reads),
         _ => None,
     }
 }
 
 /// The elements that a Gather picks from a list.
-fn gathered(work: &Work<'_>, gather: usize, steps: usize) -> Option<Elements> {
+fn gathered(work: &Work<'_>, gather: usize, steps: usize, reads: &mut usize) -> Option<Elements> {
     let source = work.nodes[gather].input(0).filter(|&source| work.tensor(source).dims.len() == 1)?;
-    let elements = follow(work, source, steps)?;
+    let elements = follow(work, source, steps, reads)?;
     let pick = |&index: &i64| {
         let index = if index < 0 { index.checked_add(i64::try_from(elements.len()).ok()?)? } else { index };
         elements.get(usize::try_from(index).ok()?).copied()
@@ -97,7 +123,7 @@ fn gathered(work: &Work<'_>, gather: usize, steps: usize) -> Option<Elements> {
 }
 
 /// The elements of one output of a Split.
-fn part(work: &Work<'_>, edge: Edge, steps: usize) -> Option<Elements> {
+fn part(work: &Work<'_>, edge: Edge, steps: usize, reads: &mut usize) -> Option<Elements> {
     let source = work.nodes[edge.node()].input(0)?;
     let whole = work.tensor(source).sizes();
     let &[axis] = work.ints(edge.node(), 1)? else { return None };
@@ -107,7 +133,7 @@ fn part(work: &Work<'_>, edge: Edge, steps: usize) -> Option<Elements> {
     let row = usize::try_from(whole.get(axis)?.checked_mul(inner)?).ok()?;
     let taken = usize::try_from(work.tensor(edge).sizes().get(axis)?.checked_mul(inner)?).ok()?;
     let start = edge.port().checked_mul(taken)?;
-    let elements = follow(work, source, steps)?;
+    let elements = follow(work, source, steps, reads)?;
     if row == 0 {
         return None;
     }
@@ -163,13 +189,19 @@ mod tests {
         assert_eq!((has(" begin "), has(" end ")), (false, true), "{lines:?}");
     }
 
-    /// Whether the pattern `[dim, 2, 4]` of a Reshape stays a list that is computed.
-    fn keeps_pattern(is_floored: bool) -> bool {
+    /// Whether the pattern `[dim, 2, 4]` of a Reshape stays a list that is computed. Its first number is
+    /// reshaped so many times.
+    fn keeps_pattern(is_floored: bool, n_reshaped: usize) -> bool {
         let mut net = Net::new();
         let x = net.input("x", DType::F32, &[FREE, 8]);
         let mut first = dim(&mut net, x, 2, 0);
         if is_floored {
             first = net.op("floor", Op::Unary(Unary::Floor), &[first], I64, &[1]);
+        }
+        for index in 0..n_reshaped {
+            let one = net.ints("one", &[1]);
+            let op = Op::Reshape(ReshapeZero::IsZero);
+            first = net.op(&format!("again{index}"), op, &[first, one], I64, &[1]);
         }
         let rest = net.ints("rest", &[2, 4]);
         let pattern = net.op("pattern", Op::Concat { axis: 0 }, &[first, rest], I64, &[3]);
@@ -182,6 +214,7 @@ mod tests {
 
     #[test]
     fn a_list_with_a_floored_number_has_no_bounds() {
-        assert_eq!((keeps_pattern(false), keeps_pattern(true)), (false, true));
+        assert_eq!((keeps_pattern(false, 0), keeps_pattern(true, 0)), (false, true));
+        assert_eq!((keeps_pattern(true, 7), keeps_pattern(true, 8)), (true, false));
     }
 }

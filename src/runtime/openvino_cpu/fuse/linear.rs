@@ -17,6 +17,16 @@ use smallvec::SmallVec;
 
 const SOURCE: &str = "LinOpSequenceFusion, src/common/transformations/src/transformations/common_optimizations/lin_op_sequence_fusion.cpp";
 
+/// Nodes per node of the file, up to which products move before sums.
+///
+/// A product that moves before a sum makes two nodes. Sums of stored halves do not join, so every product
+/// behind a chain of them makes two for each sum. Exported models have one or two such sums in a row, and
+/// their graphs never grow like this.
+const MOST_NODES: usize = 8;
+
+/// Nodes that are added to those of the file, so that a small graph has no limit in practice.
+const FEW_NODES: usize = 1_000;
+
 /// Joins linear operations.
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -77,6 +87,9 @@ fn is_of_subtraction(work: &Work<'_>, node: usize) -> bool {
 
 /// Of `(x + shift) · factor`: `x · factor + shift · factor`, named as the product.
 fn multiply_first(work: &Work<'_>, node: usize) -> Option<Patch> {
+    if work.nodes.len() / MOST_NODES > work.graph.nodes().len() + FEW_NODES {
+        return None;
+    }
     let (factor, sum) = floats(work, node, Binary::Multiply)?;
     work.only_user(sum.node())?;
     let (shift, data) = floats(work, sum.node(), Binary::Add)?;

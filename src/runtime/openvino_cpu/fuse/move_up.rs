@@ -17,6 +17,11 @@ use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast, Unary};
 use crate::runtime::openvino_cpu::execution::Kind;
 
+/// Nodes that move data, one behind the other, above which an element-wise node still moves.
+///
+/// Every element-wise node behind them looks at all of them. Exported models have a dozen at most.
+const MOST_MOVERS: usize = 256;
+
 /// Moves element-wise nodes up.
 pub(super) const RULE: Rule = Rule {
     name: "move-up",
@@ -31,6 +36,9 @@ fn elementwise(work: &Work<'_>, node: usize) -> Option<Patch> {
     let mut movers = Vec::new();
     let mut above = work.producer(node, input);
     while let Some(mover) = above.filter(|&mover| is_mover(work, mover)) {
+        if movers.len() == MOST_MOVERS {
+            return None;
+        }
         movers.push(mover);
         above = work.producer(mover, 0);
     }
@@ -64,7 +72,8 @@ fn elementwise(work: &Work<'_>, node: usize) -> Option<Patch> {
     if work.users(node).iter().any(|&(user, _)| matches!(work.nodes[user].op, Op::Result)) {
         patch.rename(last, node);
     }
-    for mover in movers {
+    let is_other = |&mover: &usize| work.nodes[mover].outputs[0].dtype != dtype;
+    for mover in movers.into_iter().filter(is_other) {
         patch.change(mover, move |mover| mover.outputs[0].dtype = dtype);
     }
     Some(patch)

@@ -37,12 +37,12 @@ pub(super) fn settle(work: &mut Work<'_>) {
             Kind::Pooling => rounds_as_torch(&work.nodes[node].op),
             _ => n_outputs > 1,
         };
-        for port in 0..if may_stub { n_outputs } else { 0 } {
-            let is_read = work
-                .users(node)
-                .iter()
-                .any(|&(user, input)| work.nodes[user].input(input) == Some(Edge::new(node, port)));
-            if !is_read {
+        if !may_stub {
+            continue;
+        }
+        let readers = work.uses_by_port(node, n_outputs, Edge::port);
+        for (port, readers) in readers.into_iter().enumerate() {
+            if readers.is_empty() {
                 let name = format!("stub_{port}_{}", work.nodes[node].name).into();
                 let output = Node::nameless(Op::Result, Kind::Output, work.nodes[node].source);
                 let edge = match work.nodes[node].kind {

@@ -49,6 +49,18 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
     if work.tensor(first.data).dims.len() != 3 {
         return None;
     }
+    let inputs = first.dims[1];
+    let columns = if first.is_quantized() { 2 * TILE } else { TILE };
+    let is_alike = |product: &TileProduct| {
+        product.dims[1] == inputs
+            && product.dims[0].is_multiple_of(columns)
+            && product.is_quantized() == first.is_quantized()
+    };
+    // What the product itself shows comes first: the tensor may have as many readers as there are nodes.
+    let fits = inputs >= LEAST && inputs.is_multiple_of(BLOCK) && first.has_groups(work);
+    if !fits || !is_alike(&first) {
+        return None;
+    }
     let users = work.users(first.data.node()).iter();
     let mut found: Vec<(usize, TileProduct)> = Vec::new();
     for &(user, _) in users.filter(|&&(user, input)| work.nodes[user].input(input) == Some(first.data)) {
@@ -62,15 +74,7 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
     found.sort_unstable_by_key(|(user, _)| *user);
     let [queries, keys, values] = <[_; 3]>::try_from(found).ok()?;
     let products = [queries.1, keys.1, values.1];
-    let inputs = first.dims[1];
-    let columns = if first.is_quantized() { 2 * TILE } else { TILE };
-    let is_alike = |product: &TileProduct| {
-        product.dims[1] == inputs
-            && product.dims[0].is_multiple_of(columns)
-            && product.is_quantized() == first.is_quantized()
-    };
-    let fits = inputs >= LEAST && inputs.is_multiple_of(BLOCK) && first.has_groups(work);
-    if !fits || !products.iter().all(is_alike) {
+    if !products.iter().all(is_alike) {
         return None;
     }
     let mut patch = Patch::new(work);

@@ -14,7 +14,7 @@ use super::work::{Build, Dim, Edge, Node, Patch, Rule, Tensor, Work};
 use crate::graph::Op;
 use crate::graph::op::{Binary, Recurrent, RecurrentForm, RecurrentKind, ReshapeZero};
 use crate::runtime::openvino_cpu::execution::Kind;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 /// Makes two sequences of one in both directions.
@@ -166,7 +166,7 @@ pub(super) fn lay_out(work: &mut Work<'_>) {
         let name = format!("{}_abc_a1bc_0", work.nodes[node].name);
         let pattern = work.add_ints(&[1], source);
         let reshape = Node::named(name, Op::Reshape(ReshapeZero::IsZero), Kind::Reshape, source);
-        let readers: Vec<usize> = work.users(node).iter().map(|&(user, _)| user).collect();
+        let readers: FxHashSet<usize> = work.users(node).iter().map(|&(user, _)| user).collect();
         let mut data = Edge::of(node);
         if is_turned {
             data = work.add_reorder(data, flat, source);

@@ -39,8 +39,13 @@ pub(super) fn find(work: &mut Work<'_>) {
         let inputs = work.nodes[node].inputs().iter().flatten();
         let above: Vec<Chain> =
             inputs.filter_map(|edge| chains[edge.node()]).filter(|&chain| chain != Chain::End).collect();
+        if above.is_empty() {
+            continue;
+        }
+        let is_variable = |edge: &&Edge| !work.nodes[edge.node()].is_const();
+        let n_variable = work.nodes[node].inputs().iter().flatten().filter(is_variable).count();
         for chain in above {
-            let Some(next) = goes_on(work, node, chain, axis, &chains) else { continue };
+            let Some(next) = goes_on(work, node, n_variable, (chain, axis), &chains) else { continue };
             chains[node] = Some(if work.only_user(node).is_some() { next } else { Chain::End });
         }
     }
@@ -81,11 +86,15 @@ fn start(work: &Work<'_>, node: usize) -> Option<(Chain, i64)> {
     }
 }
 
-/// How a chain goes on through a node, if it does.
-fn goes_on(work: &Work<'_>, node: usize, chain: Chain, axis: i64, chains: &[Option<Chain>]) -> Option<Chain> {
-    let is_variable = |edge: &&Edge| !work.nodes[edge.node()].is_const();
-    let n_variable = work.nodes[node].inputs().iter().flatten().filter(is_variable).count();
-    if is_simple(work, node, axis) && n_variable == 1 {
+/// How a chain goes on through a node that reads so many variables, if it does.
+fn goes_on(
+    work: &Work<'_>,
+    node: usize,
+    n_variable: usize,
+    (chain, axis): (Chain, i64),
+    chains: &[Option<Chain>],
+) -> Option<Chain> {
+    if n_variable == 1 && is_simple(work, node, axis) {
         return Some(chain);
     }
     match chain {

@@ -17,6 +17,7 @@ use super::work::{Build, Edge, Node, Tensor, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::runtime::openvino_cpu::execution::Kind;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -46,9 +47,10 @@ pub(super) fn tokenize(work: &mut Work<'_>) {
 /// What a Subgraph of these nodes reads, in the order of its members; not constants of one number.
 fn inputs(work: &Work<'_>, members: &[usize], is_member: &dyn Fn(usize) -> bool) -> Vec<Edge> {
     let mut inputs: Vec<Edge> = Vec::new();
+    let mut seen: FxHashSet<Edge> = FxHashSet::default();
     for &member in members {
         for edge in work.nodes[member].inputs().iter().flatten() {
-            if !is_member(edge.node()) && !is_number(work, *edge) && !inputs.contains(edge) {
+            if !is_member(edge.node()) && !is_number(work, *edge) && seen.insert(*edge) {
                 inputs.push(*edge);
             }
         }
@@ -118,7 +120,7 @@ mod tests {
     use super::super::testing::{DYNAMIC, Net, STATIC};
     use crate::DType;
     use crate::graph::Op;
-    use crate::graph::op::{AxisSpan, Binary, Broadcast, Unary};
+    use crate::graph::op::{AxisSpan, Binary, Broadcast, Unary, Variadic};
     use crate::runtime::openvino_cpu::execution::Kind;
 
     /// Two element-wise nodes, a residual sum around them, and a Softmax that reads the sum.
@@ -161,6 +163,40 @@ mod tests {
             super::super::testing::lines(&graph),
             ["Subgraph first,sum f32", "Softmax a f32", "Softmax b f32"]
         );
+    }
+
+    #[test]
+    fn nothing_joins_a_node_with_many_inputs() {
+        let of = |n_inputs: usize| {
+            let (mut net, f32, dims) = (Net::new(), DType::F32, [2, 8]);
+            let reads: Vec<_> =
+                (0..n_inputs).map(|index| net.input(&format!("x{index}"), f32, &dims)).collect();
+            let wide = net.op("wide", Op::Variadic(Variadic::Max), &reads, f32, &dims);
+            let end = net.op("tanh", Op::Unary(Unary::Tanh), &[wide], f32, &dims);
+            net.result("out", end);
+            let lines = net.lines(STATIC).into_iter();
+            lines.filter(|line| line.starts_with("Subgraph")).collect::<Vec<_>>()
+        };
+        assert_eq!(of(10), ["Subgraph wide,tanh f32"]);
+        assert_eq!(of(12), ["Subgraph wide f32", "Subgraph tanh f32"]);
+    }
+
+    #[test]
+    fn what_reads_a_node_again_and_again_joins_the_others() {
+        let (mut net, f32, dims) = (Net::new(), DType::F32, [2, 8]);
+        let [x, y] = ["x", "y"].map(|name| net.input(name, f32, &dims));
+        let first = net.op("first", Op::Unary(Unary::Tanh), &[x], f32, &dims);
+        net.result("first_out", first);
+        let sum = Op::Binary(Binary::Add, Broadcast::Numpy);
+        let mut made = net.op("h0", sum.clone(), &[first, y], f32, &dims);
+        net.result("h0_out", made);
+        for index in 1..4 {
+            made = net.op(&format!("h{index}"), sum.clone(), &[made, first], f32, &dims);
+        }
+        let end = net.op("end", Op::Softmax(AxisSpan::LAST), &[made], f32, &dims);
+        net.result("out", end);
+        let expected = ["Subgraph first f32", "Subgraph h0,h1,h2,h3 f32", "Softmax end f32"];
+        assert_eq!(net.lines(STATIC), expected);
     }
 
     #[test]

@@ -43,7 +43,29 @@ pub(super) fn share(work: &mut Work<'_>) {
     let order = work.model_order();
     let facts = FreeDims::of(work);
     work.is_asked = asked::find(work, &order);
-    let visits: Vec<(usize, SmallVec<[Edge; 4]>)> = by_depth(work, &order)
+    // Without free dims there is nothing to share, nor to keep for it.
+    let shared = facts.shapes.is_some().then(|| share_numbers(work, &order, &facts));
+    for &node in order.iter() {
+        settle_reshape(work, node, &facts);
+    }
+    work.free_dims = facts;
+    if let Some(Shared { keeper, shapes_of }) = shared {
+        work.remove(keeper);
+        join_shapes(work, shapes_of);
+    }
+}
+
+/// What is left of sharing numbers until Reshapes are settled.
+struct Shared {
+    /// The node that reads every other, so that none goes.
+    keeper: usize,
+    /// The shapes that symbols are read from, by whose they are.
+    shapes_of: BTreeMap<Edge, usize>,
+}
+
+/// Makes readers of numbers and lists that are symbols read the first of each.
+fn share_numbers(work: &mut Work<'_>, order: &[usize], facts: &FreeDims) -> Shared {
+    let visits: Vec<(usize, SmallVec<[Edge; 4]>)> = by_depth(work, order)
         .into_iter()
         .map(|node| (node, work.nodes[node].inputs().iter().flatten().copied().collect()))
         .collect();
@@ -62,7 +84,7 @@ pub(super) fn share(work: &mut Work<'_>) {
                 }
             }
         }
-        save_births(work, node, &inputs, &facts, &mut births);
+        save_births(work, node, &inputs, facts, &mut births);
         // A list that inference does not ask for has no symbols.
         if work.nodes[node].outputs.len() == 1 && work.is_asked(node) {
             let edge = Edge::of(node);
@@ -78,12 +100,7 @@ pub(super) fn share(work: &mut Work<'_>) {
             }
         }
     }
-    for &node in order.iter() {
-        settle_reshape(work, node, &facts);
-    }
-    work.remove(keeper);
-    work.free_dims = facts;
-    join_shapes(work, shapes_of);
+    Shared { keeper, shapes_of }
 }
 
 /// Gives a Reshape a constant pattern: sizes, 0 for a dim that the input has in the same place, -1 for one other.

@@ -17,6 +17,11 @@ use crate::graph::op::{Reduce, ReshapeZero};
 use crate::runtime::openvino_cpu::execution::Kind;
 use smallvec::SmallVec;
 
+/// Axes of Reduces that became one up to which duplicates stay: more than tensors have dims.
+///
+/// Without an end, a chain of Reduces makes a list for each of them that has the axes of all before it.
+const MOST_AXES: usize = 64;
+
 /// Reduces before transposing.
 pub(super) const REDUCE: &[Rule] = &[
     Rule {
@@ -142,7 +147,11 @@ fn merge(work: &Work<'_>, node: usize) -> Option<Patch> {
     }
     let source = work.nodes[top].input(0)?;
     let mut patch = Patch::new(work);
-    let axes: SmallVec<[i64; 8]> = first.into_iter().chain(second).collect();
+    let mut axes: SmallVec<[i64; 8]> = first.into_iter().chain(second).collect();
+    if axes.len() > MOST_AXES {
+        axes.sort_unstable();
+        axes.dedup();
+    }
     let axes = patch.add_ints(&axes, work.nodes[node].source);
     patch.set_inputs(node, [source, axes]);
     Some(patch)
@@ -242,6 +251,21 @@ mod tests {
         assert_eq!(mean_of_mean(true, [1, 2]), one);
         assert_eq!(mean_of_mean(false, [2, 1]), one);
         assert_eq!(mean_of_mean(false, [1, 1]).len(), 3);
+    }
+
+    #[test]
+    fn many_means_of_means_are_one() {
+        let (mut net, f32) = (Net::new(), DType::F32);
+        let x = net.input("x", f32, &[FREE, 8, 16]);
+        let mut x = net.op("softmax", Op::Softmax(AxisSpan::LAST), &[x], f32, &[FREE, 8, 16]);
+        let axes = [net.ints("rows", &[1]), net.ints("columns", &[2])];
+        for index in 0..100 {
+            let op = Op::Reduce { kind: Reduce::Mean, keep_dims: true, noop_with_empty_axes: false };
+            let dims: &[i64] = if index == 0 { &[FREE, 1, 16] } else { &[FREE, 1, 1] };
+            x = net.op(&format!("mean{index}"), op, &[x, axes[index % 2]], f32, dims);
+        }
+        net.result("out", x);
+        assert_eq!(net.lines(DYNAMIC), ["Softmax softmax f32", "Reduce mean99 f32"]);
     }
 
     #[test]

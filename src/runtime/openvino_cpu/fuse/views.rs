@@ -28,14 +28,15 @@ pub(super) fn settle(work: &mut Work<'_>) {
         work.nodes[node].is_view = is_view;
     }
     in_place::settle(work);
+    let parts = Parts::of(work, &order);
     for &node in order.iter() {
         match work.nodes[node].kind {
             Kind::Mvn if !work.is_dynamic => copy_around_norm(work, node),
             Kind::Subgraph if work.nodes[node].attention.is_none() => {
-                copy_part(work, node);
+                copy_part(work, node, &parts);
                 copy_sum(work, node);
             }
-            Kind::Subgraph if is_in_place(work, node) => copy_reshaped_part(work, node),
+            Kind::Subgraph if is_in_place(work, node) => copy_reshaped_part(work, node, &parts),
             Kind::Eltwise => copy_sum(work, node),
             _ => {}
         }
@@ -93,14 +94,37 @@ fn is_constant(work: &Work<'_>, node: usize) -> bool {
     work.nodes[node].is_const() || work.nodes[node].kind == Kind::Reorder && work.reads_const(node, 0)
 }
 
-/// Whether what a node writes is a view of elements of another tensor, given other dims or not.
-fn is_part_of_another(work: &Work<'_>, mut node: usize) -> bool {
-    while work.nodes[node].kind == Kind::Reshape
-        && let Some(producer) = work.producer(node, 0)
-    {
-        node = producer;
+/// Which nodes write views of parts of other tensors.
+///
+/// Found for all nodes at once: a chain of Reshapes may have a reader at each, and each would be followed
+/// to the top. It holds while copies are made, since none comes between such a part and a Reshape of it.
+struct Parts {
+    /// By node: a Gather or a Split, through Reshapes.
+    of_another: Vec<bool>,
+    /// By node: a Split, through Reshapes and rotations in place.
+    of_split: Vec<bool>,
+}
+
+impl Parts {
+    /// Finds them, inputs before users.
+    fn of(work: &Work<'_>, order: &[usize]) -> Parts {
+        let n_nodes = work.nodes.len();
+        let mut parts = Parts { of_another: vec![false; n_nodes], of_split: vec![false; n_nodes] };
+        for &node in order {
+            let of = &work.nodes[node];
+            let above = |parts: &[bool]| work.producer(node, 0).is_some_and(|producer| parts[producer]);
+            let (of_another, of_split) = match of.kind {
+                Kind::Gather => (of.is_view, false),
+                Kind::Split => (of.is_view, of.is_view),
+                Kind::Reshape => (above(&parts.of_another), above(&parts.of_split)),
+                Kind::Rope if of.is_view => (false, above(&parts.of_split)),
+                _ => continue,
+            };
+            parts.of_another[node] = of_another;
+            parts.of_split[node] = of_split;
+        }
+        parts
     }
-    matches!(work.nodes[node].kind, Kind::Gather | Kind::Split) && work.nodes[node].is_view
 }
 
 /// A norm of one token that is a view of all: copies before the view and behind the norm.
@@ -121,31 +145,24 @@ fn copy_around_norm(work: &mut Work<'_>, norm: usize) {
 }
 
 /// Arithmetic in place on one part of a Split would overwrite what other parts are read from.
-fn copy_part(work: &mut Work<'_>, node: usize) {
+fn copy_part(work: &mut Work<'_>, node: usize, parts: &Parts) {
     let Some(edge) = work.nodes[node].input(0).filter(|_| work.nodes[node].inputs().len() == 1) else {
         return;
     };
-    let mut above = edge.node();
-    while matches!(work.nodes[above].kind, Kind::Reshape)
-        || work.nodes[above].kind == Kind::Rope && work.nodes[above].is_view
-    {
-        let Some(producer) = work.producer(above, 0) else { return };
-        above = producer;
-    }
     // What reads a Split itself is not in place: the Split has other readers. A rotation in place is a view itself.
-    let is_part = above != edge.node() && work.nodes[above].kind == Kind::Split && work.nodes[above].is_view;
+    let is_split = work.nodes[edge.node()].kind == Kind::Split;
+    let is_part = !is_split && parts.of_split.get(edge.node()) == Some(&true);
     if is_part || work.nodes[edge.node()].kind == Kind::Rope && work.nodes[edge.node()].is_view {
         copy(work, node, 0, edge);
     }
 }
 
 /// An attention in place on a part of a Split that has other dims by then.
-fn copy_reshaped_part(work: &mut Work<'_>, node: usize) {
+fn copy_reshaped_part(work: &mut Work<'_>, node: usize, parts: &Parts) {
     let Some(edge) = work.nodes[node].input(0) else { return };
-    if work.nodes[edge.node()].kind != Kind::Reshape || !is_part_of_another(work, edge.node()) {
-        return;
+    if work.nodes[edge.node()].kind == Kind::Reshape && parts.of_another.get(edge.node()) == Some(&true) {
+        copy(work, node, 0, edge);
     }
-    copy(work, node, 0, edge);
 }
 
 /// Whether a Subgraph of known dims writes over its first input: nothing else reads any of its inputs.

@@ -1,6 +1,7 @@
 //! The labels of an Einsum's operands.
 
 use crate::runtime::openvino_cpu::fuse::work::Dim;
+use rustc_hash::FxHashMap;
 
 /// What names a dim: a letter, or the place under an ellipsis, counted from its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +44,9 @@ impl Equation {
                 labels(output, letters + if has_ellipsis { under_ellipsis } else { 0 })?
             }
             None => {
-                let once = |label: &&Label| all().filter(|other| other == label).count() == 1;
+                let mut counts: FxHashMap<Label, usize> = FxHashMap::default();
+                all().for_each(|&label| *counts.entry(label).or_default() += 1);
+                let once = |label: &&Label| counts.get(*label) == Some(&1);
                 let mut letters: Vec<char> = all().filter(once).filter_map(|label| label.letter()).collect();
                 letters.sort_unstable();
                 let ellipsis = (0..under_ellipsis).rev().map(Label::Ellipsis);

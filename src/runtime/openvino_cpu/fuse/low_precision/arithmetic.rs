@@ -225,12 +225,18 @@ fn full_path(work: &Work<'_>, edges: [Edge; 2], sides: Sides) -> usize {
     if !is_same && is_target[1] { 1 } else { 0 }
 }
 
+/// The maximum number of FakeQuantizes in a row that are looked through.
+///
+/// Models have two at most: that of the writer and that of a reader. Without a bound, sums that read the end
+/// of one long row would take quadratic time.
+const MOST_QUANTIZES: usize = 8;
+
 /// The node above FakeQuantizes, and above the bias of a product the product.
 fn behind_bias(work: &Work<'_>, edge: Edge) -> usize {
     let mut node = edge.node();
-    while work.nodes[node].kind == Kind::FakeQuantize
-        && let Some(above) = work.producer(node, 0)
-    {
+    for _ in 0..MOST_QUANTIZES {
+        let is_quantize = work.nodes[node].kind == Kind::FakeQuantize;
+        let Some(above) = work.producer(node, 0).filter(|_| is_quantize) else { break };
         node = above;
     }
     if matches!(work.nodes[node].op, Op::Binary(Binary::Add, _)) && work.reads_const(node, 1) {
@@ -258,6 +264,7 @@ fn is_broadcast(work: &Work<'_>, node: usize) -> bool {
     tensor.dims.iter().skip(from).all(|dim| dim.known() == Some(1))
 }
 
+/// Whether a node has several readers, or one above it up to `until`, which [`behind_bias`] found.
 fn is_read_twice(work: &Work<'_>, mut node: usize, until: usize) -> bool {
     loop {
         if work.users(node).len() != 1 {

@@ -108,10 +108,18 @@ fn fold_constant(work: &Work<'_>, node: usize) -> Option<Patch> {
     if !work.nodes[node].inputs().iter().flatten().all(|edge| work.nodes[edge.node()].is_const()) {
         return None;
     }
+    let of = &work.nodes[node];
     let mut patch = Patch::new(work);
-    for (port, tensor) in work.nodes[node].outputs.iter().enumerate() {
-        let folded = patch.add_constant(tensor.clone(), None, work.nodes[node].source);
-        patch.replace(Edge::new(node, port), folded);
+    let mut folded: Vec<Edge> = Vec::with_capacity(of.outputs.len());
+    for tensor in &of.outputs {
+        folded.push(patch.add_constant(tensor.clone(), None, of.source));
+    }
+    // Reader by reader: replacing one output is a look at the readers of all, and a Split may have thousands.
+    for &(user, input) in work.users(node) {
+        let read = work.nodes[user].input(input);
+        if let Some(&own) = read.and_then(|read| folded.get(read.port())) {
+            patch.set_input(user, input, own);
+        }
     }
     Some(patch)
 }
@@ -196,11 +204,6 @@ fn fold(work: &Work<'_>, node: usize) -> Option<Patch> {
 }
 
 /// Whether a FakeQuantize writes weights, perhaps before a Reshape.
-fn is_quantize_behind(work: &Work<'_>, mut edge: Edge) -> bool {
-    while matches!(work.nodes[edge.node()].op, Op::Reshape(_) | Op::Squeeze { .. } | Op::Unsqueeze)
-        && let Some(above) = work.nodes[edge.node()].input(0)
-    {
-        edge = above;
-    }
-    work.nodes[edge.node()].kind == Kind::FakeQuantize
+fn is_quantize_behind(work: &Work<'_>, edge: Edge) -> bool {
+    work.nodes[weights::before_reshapes(work, edge).node()].kind == Kind::FakeQuantize
 }

@@ -6,7 +6,6 @@ use crate::graph::Op;
 use crate::graph::op::{Binary, Broadcast};
 use crate::ids::NodeId;
 use crate::runtime::openvino_cpu::execution::Kind;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A dequantization: `(data - zero point) * scale`.
@@ -80,12 +79,13 @@ impl Dequantization {
 
     /// Adds this dequantization behind `of`, which writes `tensor`; the constants are `subtract` and `multiply`.
     ///
-    /// The nodes keep the names that they have above, but for a Subtract `behind_split`.
+    /// The nodes keep the names that they have above, but for a Subtract `behind_split`. Next to `of` is
+    /// whether a Result reads it.
     pub(super) fn add_below(
         &self,
         work: &Work<'_>,
         patch: &mut Patch,
-        of: Edge,
+        of: (Edge, bool),
         tensor: &Tensor,
         constants: (Option<Edge>, Edge),
         behind_split: bool,
@@ -101,9 +101,12 @@ impl Dequantization {
             let own = if behind_split { patch.fresh_name("Subtract") } else { name(step) };
             (own, constant)
         });
-        add(patch, work, of, tensor, subtract, (name(self.multiply), constants.1))
+        add_for(patch, work, of, tensor, subtract, (name(self.multiply), constants.1))
     }
 }
+
+/// A reader of a node: its position, and which of its inputs.
+pub(super) type Use = (usize, usize);
 
 /// A dequantization that was added.
 #[derive(Clone, Copy, Debug)]
@@ -119,10 +122,18 @@ impl Below {
     ///
     /// Source: `NetworkHelper::insertDequantizationAfter`, OpenVINO 2026.4.
     pub(super) fn replace(&self, work: &Work<'_>, patch: &mut Patch, of: Edge) {
-        let users = work.users(of.node()).iter().map(|&(user, _)| user);
-        let shapes = users.filter(|&user| matches!(work.nodes[user].op, Op::ShapeOf { .. }));
-        let except: SmallVec<[usize; 4]> = shapes.chain([self.first]).collect();
-        patch.replace_except(of, self.last, &except);
+        let reads = |&(user, input): &Use| work.nodes[user].input(input) == Some(of);
+        let readers: Vec<Use> = work.users(of.node()).iter().copied().filter(reads).collect();
+        self.replace_for(work, patch, &readers);
+    }
+
+    /// Does the same, where all readers of the replaced output are known.
+    pub(super) fn replace_for(&self, work: &Work<'_>, patch: &mut Patch, readers: &[Use]) {
+        for &(user, input) in readers {
+            if !matches!(work.nodes[user].op, Op::ShapeOf { .. }) {
+                patch.set_input(user, input, self.last);
+            }
+        }
     }
 }
 
@@ -131,6 +142,21 @@ pub(super) fn add(
     patch: &mut Patch,
     work: &Work<'_>,
     of: Edge,
+    tensor: &Tensor,
+    subtract: Option<(Arc<str>, Edge)>,
+    multiply: (Arc<str>, Edge),
+) -> Below {
+    let reads = |&&(user, input): &&Use| work.nodes[user].input(input) == Some(of);
+    let is_written_out = of.node() < work.nodes.len()
+        && work.users(of.node()).iter().filter(reads).any(|&reader| is_result(work, reader));
+    add_for(patch, work, (of, is_written_out), tensor, subtract, multiply)
+}
+
+/// Does the same as [`add`], where it is known whether a Result reads `of`.
+pub(super) fn add_for(
+    patch: &mut Patch,
+    work: &Work<'_>,
+    (of, is_written_out): (Edge, bool),
     tensor: &Tensor,
     subtract: Option<(Arc<str>, Edge)>,
     (name, scale): (Arc<str>, Edge),
@@ -142,7 +168,7 @@ pub(super) fn add(
     };
     let subtract = subtract.map(|(name, constant)| patch.add(binary(name, Binary::Subtract), [of, constant]));
     let above = subtract.map_or(of, Edge::of);
-    let name = result_name(work, patch, of).unwrap_or(name);
+    let name = if is_written_out { result_name(work, patch, of) } else { name };
     let multiply = patch.add(binary(name, Binary::Multiply), [above, scale]);
     Below { first: subtract.unwrap_or(multiply), last: Edge::of(multiply) }
 }
@@ -150,14 +176,7 @@ pub(super) fn add(
 /// The name of a node that a Result reads: what follows gets it, and the node one that says that it is the original.
 ///
 /// Source: `LayerTransformation::updateOutput` and `SplitTransformation::updateOutputs`, OpenVINO 2026.4.
-fn result_name(work: &Work<'_>, patch: &mut Patch, of: Edge) -> Option<Arc<str>> {
-    if of.node() >= work.nodes.len() {
-        return None;
-    }
-    let is_result = |&(user, input): &(usize, usize)| {
-        work.nodes[user].kind == Kind::Output && work.nodes[user].input(input) == Some(of)
-    };
-    work.users(of.node()).iter().find(|user| is_result(user))?;
+fn result_name(work: &Work<'_>, patch: &mut Patch, of: Edge) -> Arc<str> {
     let node = &work.nodes[of.node()];
     let name = match node.kind {
         Kind::Split => format!("{}.{}", node.name, of.port()).into(),
@@ -168,7 +187,12 @@ fn result_name(work: &Work<'_>, patch: &mut Patch, of: Edge) -> Option<Arc<str>>
         node.originals = [original.clone()].into_iter().collect();
         node.name = original;
     });
-    Some(name)
+    name
+}
+
+/// Whether a reader is a Result.
+pub(super) fn is_result(work: &Work<'_>, (user, _): Use) -> bool {
+    work.nodes[user].kind == Kind::Output
 }
 
 /// The node of the file behind a node; of one that the patch adds itself, the first.

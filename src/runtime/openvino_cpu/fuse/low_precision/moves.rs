@@ -6,7 +6,7 @@
 //! `LayerTransformation::moveDequantizationAfter`.
 
 use super::super::work::{Build, Edge, Patch, Rule, Tensor, Work};
-use super::dequantization::{Dequantization, add, constant, copy};
+use super::dequantization::{Dequantization, Use, add_for, constant, copy, is_result};
 use super::movable::fits;
 use super::preserved::is_preserved;
 use crate::DType;
@@ -75,25 +75,24 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
     }
     let mut patch = Patch::new(work);
     let is_split = matches!(of.op, Op::Split { .. } | Op::VariadicSplit);
-    for (port, tensor) in of.outputs.iter().enumerate() {
+    for ((port, tensor), readers) in of.outputs.iter().enumerate().zip(readers(work, node)) {
         if port > 0 && !is_split {
             break;
         }
-        let edge = Edge::new(node, port);
-        let is_read =
-            work.users(node).iter().any(|&(user, input)| work.nodes[user].input(input) == Some(edge));
-        if !is_read {
+        if readers.is_empty() {
             continue;
         }
+        let is_written_out = readers.iter().any(|&reader| is_result(work, reader));
+        let output = (Edge::new(node, port), is_written_out);
         let mut own = |of_data: Edge| along(work, of_data, tensor, &mut patch);
         let constants = (data.subtract.map(|step| own(step.constant)), own(data.multiply.constant));
         let below = if moved == Moved::Normed || is_made_up(&of.op) {
             let multiply = (patch.fresh_name("Multiply"), constants.1);
-            add(&mut patch, work, edge, tensor, None, multiply)
+            add_for(&mut patch, work, output, tensor, None, multiply)
         } else {
-            data.add_below(work, &mut patch, edge, tensor, constants, is_split)
+            data.add_below(work, &mut patch, output, tensor, constants, is_split)
         };
-        below.replace(work, &mut patch, edge);
+        below.replace_for(work, &mut patch, &readers);
     }
     let dtype = if moved == Moved::Bytes { work.tensor(data.data).dtype } else { DType::F32 };
     if let (Op::Pad(..), Some(value)) = (&of.op, of.input(3).filter(|_| moved == Moved::Bytes)) {
@@ -109,6 +108,18 @@ fn apply(work: &Work<'_>, node: usize) -> Option<Patch> {
         node.outputs.iter_mut().for_each(|tensor| tensor.dtype = retyped(tensor.dtype, dtype))
     });
     Some(patch)
+}
+
+/// The readers of each output of a node, found at once: a Split may have thousands of outputs.
+fn readers(work: &Work<'_>, node: usize) -> Vec<Vec<Use>> {
+    let mut readers = vec![Vec::new(); work.nodes[node].outputs.len()];
+    for &(user, input) in work.users(node) {
+        let read = work.nodes[user].input(input);
+        if let Some(own) = read.and_then(|read| readers.get_mut(read.port())) {
+            own.push((user, input));
+        }
+    }
+    readers
 }
 
 /// Whether the Multiply behind it has a made-up name although its scale is that above.

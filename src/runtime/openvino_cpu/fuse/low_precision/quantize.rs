@@ -75,11 +75,23 @@ fn relu(work: &Work<'_>, node: usize) -> Option<Patch> {
     Some(patch)
 }
 
+/// The maximum number of steps of arithmetic that become limits, from the first with other readers on.
+///
+/// Steps below it are not counted: they are gone with the FakeQuantize that takes them. Models have one or
+/// two steps. Without a bound, FakeQuantizes along one long chain would take quadratic time.
+const MOST_SHARED: usize = 64;
+
 fn quantize(work: &Work<'_>, node: usize) -> Option<Patch> {
     let of = &work.nodes[node];
     let mut data = of.input(0)?;
     let mut limits = [1, 2].map(|input| of.input(input).and_then(|edge| number(work, edge)));
-    while let Some((above, kind, constant)) = through_arithmetic(work, data) {
+    let mut n_shared = 0;
+    while n_shared < MOST_SHARED
+        && let Some((above, kind, constant)) = through_arithmetic(work, data)
+    {
+        if n_shared > 0 || work.only_user(data.node()).is_none() {
+            n_shared += 1;
+        }
         data = above;
         limits = limits.map(|limit| before(limit?, kind, constant?));
     }
@@ -226,4 +238,48 @@ pub(super) fn is_bias(work: &Work<'_>, data: Edge) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{DYNAMIC, Net};
+    use super::super::super::work::OpenVino;
+    use super::*;
+    use crate::graph::op::Broadcast;
+    use crate::rewrite::sweep;
+
+    /// How many products are left in front of a FakeQuantize that is behind six more than the maximum.
+    fn left(is_shared: bool) -> usize {
+        let mut net = Net::new();
+        let mut x = net.input("x", DType::F32, &[1, 4]);
+        let two = net.number("two", 2.0);
+        for number in 0..MOST_SHARED + 6 {
+            let op = Op::Binary(Binary::Multiply, Broadcast::Numpy);
+            x = net.op(&format!("product{number}"), op, &[x, two], DType::F32, &[1, 4]);
+        }
+        let (low, high) = (net.number("low", -1.0), net.number("high", 2.0));
+        let op = Op::FakeQuantize { broadcast: Broadcast::Numpy, levels: 256 };
+        let quantized = net.op("fq", op, &[x, low, high, low, high], DType::F32, &[1, 4]);
+        net.result("out", quantized);
+        if is_shared {
+            net.result("products", x);
+        }
+        let (graph, shapes) = net.shapes();
+        let mut work = Work::new(&graph, &shapes, DYNAMIC);
+        let order = work.model_order();
+        sweep::<OpenVino>(&mut work, &order, &[RULE]);
+        let mut node = work.producer(work.results()[0], 0).unwrap();
+        let mut n_left = 0;
+        while let Some(above) = work.producer(node, 0) {
+            n_left += usize::from(matches!(work.nodes[above].op, Op::Binary(..)));
+            node = above;
+        }
+        n_left
+    }
+
+    #[test]
+    fn all_products_of_one_reader_become_limits_and_some_of_others() {
+        assert_eq!(left(false), 0);
+        assert_eq!(left(true), 6);
+    }
 }

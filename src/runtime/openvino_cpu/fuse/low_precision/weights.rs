@@ -12,6 +12,12 @@ use crate::DType;
 use crate::graph::Op;
 use crate::graph::op::Binary;
 
+/// The maximum number of Reshapes between quantized weights and their reader.
+///
+/// Exporters write one or two. Without a bound, products that read the end of one long row would take
+/// quadratic time.
+const MOST_RESHAPES: usize = 64;
+
 /// Weights in 8 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Weights {
@@ -27,12 +33,9 @@ pub(super) fn of(work: &Work<'_>, node: usize) -> Option<Weights> {
 }
 
 /// The weights behind a tensor.
-pub(super) fn behind(work: &Work<'_>, mut edge: Edge) -> Option<Weights> {
-    let mut is_reshaped = false;
-    while let Op::Reshape(_) | Op::Unsqueeze | Op::Squeeze { .. } = work.nodes[edge.node()].op {
-        is_reshaped = true;
-        edge = work.nodes[edge.node()].input(0)?;
-    }
+pub(super) fn behind(work: &Work<'_>, read: Edge) -> Option<Weights> {
+    let edge = before_reshapes(work, read);
+    let is_reshaped = edge != read;
     let of = &work.nodes[edge.node()];
     if is_supported(&of.op) {
         let is_constant = |edge: Edge| constant(work, edge).is_some();
@@ -51,6 +54,17 @@ pub(super) fn behind(work: &Work<'_>, mut edge: Edge) -> Option<Weights> {
     let stored = work.nodes[convert.node()].input(0)?;
     let is_i8 = work.nodes[stored.node()].is_const() && work.tensor(stored).dtype == DType::I8;
     is_i8.then_some(Weights { stored: (!is_reshaped).then_some(stored), scale })
+}
+
+/// What is reshaped to a tensor; the tensor itself if it is not reshaped.
+pub(super) fn before_reshapes(work: &Work<'_>, mut edge: Edge) -> Edge {
+    for _ in 0..MOST_RESHAPES {
+        let node = &work.nodes[edge.node()];
+        let is_reshape = matches!(node.op, Op::Reshape(_) | Op::Unsqueeze | Op::Squeeze { .. });
+        let Some(above) = node.input(0).filter(|_| is_reshape) else { break };
+        edge = above;
+    }
+    edge
 }
 
 /// The constant behind conversions.
