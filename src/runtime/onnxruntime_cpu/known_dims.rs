@@ -73,12 +73,14 @@ impl Filter for KnownDims<'_> {
         }
         let kernel = Kernel::of(op.kind());
         let input = |index: usize| graph.input(node, index).map(|tensor| &tensors[tensor.index()]);
-        let inputs = || graph.inputs(node).iter().flatten().map(|tensor| &tensors[tensor.index()]);
+        // Found once: a node may have many inputs and many outputs.
+        let inputs = graph.inputs(node).iter().flatten();
+        let has_sizes = inputs.map(|tensor| &tensors[tensor.index()]).all(|input| input.dims.is_some());
         let n_outputs = outputs.len();
         for (port, (tensor, info)) in graph.outputs(node).zip(outputs).enumerate() {
             info.forget_elements();
             let is_known = |info: &TensorInfo| info.bound == Bound::Exact && info.dims.is_some();
-            let is_settled = is_known(info) && inputs().all(|input| input.dims.is_some());
+            let is_settled = is_known(info) && has_sizes;
             if let (Op::Reshape(_), Some(pattern), Some(mut dims)) =
                 (op, input(1).and_then(TensorInfo::integers), info.shape())
             {

@@ -12,6 +12,8 @@ use crate::process::{GlibcHeap, Object, Start};
 use crate::runtime::{Allocation, Lowered, Outcome, Placed, Residency, RuntimeData};
 use crate::schedule::{Draft, Known, NodeRef, Step, Storage, StorageClass};
 use crate::units::Bytes;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 
 /// What the rules find of a phase before its buffers are placed, read again by [`Runtime::finish`](crate::runtime::Runtime::finish).
 #[derive(Clone, Debug, Default)]
@@ -99,6 +101,7 @@ fn allocate_inputs(process: &mut Process, schedule: &Draft, hosted: &[StorageId]
         return;
     }
     let before = Bytes(process.heap.resident());
+    let hosted: FxHashSet<StorageId> = hosted.iter().copied().collect();
     let is_input = |&(index, storage): &(usize, &Storage)| {
         matches!(storage.class, StorageClass::Io | StorageClass::KvCache)
             && !hosted.contains(&StorageId::new(index))
@@ -112,10 +115,23 @@ fn allocate_inputs(process: &mut Process, schedule: &Draft, hosted: &[StorageId]
 /// stay, and the others are freed once the new ones are there.
 fn allocate_hosted(process: &mut Process, schedule: &Draft, hosted: &[StorageId]) {
     let mut before = std::mem::take(&mut process.hosted);
+    // Where the blocks of each length are: there may be as many as storages.
+    let mut places: FxHashMap<Bytes, BTreeSet<usize>> = FxHashMap::default();
+    for (place, &(_, length)) in before.iter().enumerate() {
+        places.entry(length).or_default().insert(place);
+    }
     for &id in hosted {
         let bytes = schedule.storage(id).bytes;
-        let block = match before.iter().position(|&(_, length)| length == bytes) {
-            Some(same) => before.swap_remove(same),
+        let block = match places.get_mut(&bytes).and_then(BTreeSet::pop_first) {
+            Some(same) => {
+                let last = before.len() - 1;
+                let of_last = places.get_mut(&before[last].1).filter(|_| same != last);
+                if let Some(of_last) = of_last {
+                    of_last.remove(&last);
+                    of_last.insert(same);
+                }
+                before.swap_remove(same)
+            }
             None => (process.heap.take_written(bytes.0, process.alignment), bytes),
         };
         process.hosted.push(block);
@@ -251,6 +267,31 @@ fn tables(plan: &Plan, bytes_per_table_byte: u64) -> Allocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::SplitRemainder;
+
+    #[test]
+    fn of_blocks_of_one_length_the_first_stays_and_the_last_takes_its_place() {
+        let mut process = Process {
+            heap: GlibcHeap::new(SplitRemainder::Joined),
+            start: Start::default(),
+            is_usual: true,
+            inputs: None,
+            user_bytes: Bytes::ZERO,
+            hosted: [(1, 8), (2, 4), (3, 8), (4, 8)].map(|(block, length)| (block, Bytes(length))).to_vec(),
+            blocks: Vec::new(),
+            has_arena: true,
+            alignment: 1,
+            bytes_per_table_byte: 1,
+            tensor_objects: [0; 2],
+        };
+        let storage =
+            |bytes: u64| Storage::new(StorageClass::KvCache, Bytes(bytes), NodeRef::default(), Known::Exact);
+        let schedule = Draft { storages: [8, 8, 4, 8].map(storage).to_vec(), ..Draft::default() };
+        let hosted: Vec<StorageId> = (0..4).map(StorageId::new).collect();
+        allocate_hosted(&mut process, &schedule, &hosted);
+        let blocks: Vec<u64> = process.hosted.iter().map(|&(block, _)| block).collect();
+        assert_eq!(blocks, [1, 4, 2, 3]);
+    }
 
     #[test]
     fn the_middle_of_an_even_number_lies_between_two() {

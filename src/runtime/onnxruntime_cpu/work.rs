@@ -13,6 +13,7 @@ use crate::ids::{NodeId, TensorId};
 use crate::rewrite::{self, Arithmetic, Body, Dialect, Inputs, Source, WorkGraph};
 use crate::shape::{Bound, Dim, Shapes, Symbols, TensorInfo};
 use smallvec::{SmallVec, smallvec};
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
@@ -66,8 +67,8 @@ pub(super) struct Work<'a> {
     pub shapes: &'a Shapes,
     /// All values; the first are the file's tensors.
     pub values: Vec<Value>,
-    /// Names of free dims; a body shares those of the graph around it.
-    pub symbols: Symbols,
+    /// Symbols of the names of free dims: one table for a graph and all of its bodies.
+    symbols: Rc<RefCell<Symbols>>,
     /// How the session optimizes.
     pub options: OnnxRuntimeCpu,
     /// What has no kernel in half precision was put into single.
@@ -208,40 +209,45 @@ impl<'a> Work<'a> {
         passed: &[(usize, usize)],
     ) -> Work<'a> {
         let mut work = Work::plain(graph, shapes);
-        work.symbols.clone_from(&outer.symbols);
+        work.symbols = Rc::clone(&outer.symbols);
+        let mut is_passed = vec![false; work.values.len()];
         for &(given, inner) in passed {
+            is_passed[inner] = true;
             work.values[inner].is_constant = outer.values[given].is_constant;
             work.values[inner].shape.clone_from(&outer.values[given].shape);
         }
-        let passed: SmallVec<[usize; 8]> = passed.iter().map(|&(_, inner)| inner).collect();
-        work.infer_dims(&passed);
+        work.infer_dims(&is_passed);
         work
     }
 
-    /// Fills the shape of every value; `passed` are the parameters of a body that are known outside.
-    fn infer_dims(&mut self, passed: &[usize]) {
+    /// Fills the shape of every value; `is_passed` says which values of a body are known outside.
+    fn infer_dims(&mut self, is_passed: &[bool]) {
+        let shared = Rc::clone(&self.symbols);
+        let mut shared = shared.borrow_mut();
+        // The inference has a table of its own, of the names that this graph has.
+        let mut symbols = Symbols::default();
         let given = |&node: &NodeId| {
             let value = self.graph.output(node, 0)?.index();
-            passed.contains(&value).then(|| {
+            is_passed.get(value).is_some_and(|&is_passed| is_passed).then(|| {
                 let own = &self.values[value];
                 match &own.shape {
                     _ if own.is_constant => self.shapes.tensor(own.tensor).clone(),
-                    Some(dims) => TensorInfo::of_shape(own.dtype, dims.iter().copied()),
+                    Some(dims) => {
+                        let dims = dims.iter().map(|&dim| renamed(dim, &shared, &mut symbols));
+                        TensorInfo::of_shape(own.dtype, dims)
+                    }
                     None => TensorInfo::unknown(own.dtype),
                 }
             })
         };
         let parameters = self.graph.parameters().iter().map(given).collect();
-        let found = known_dims::infer(self.graph, parameters, std::mem::take(&mut self.symbols));
+        let found = known_dims::infer(self.graph, parameters, symbols);
         for (value, info) in self.values.iter_mut().zip(found.tensors()) {
             value.shape = info.shape();
             for dim in value.shape.iter_mut().flatten() {
-                if dim.symbol().is_some_and(|symbol| found.symbols().name(symbol).is_none()) {
-                    *dim = Dim::Unknown;
-                }
+                *dim = renamed(*dim, found.symbols(), &mut shared);
             }
         }
-        self.symbols = found.symbols().clone();
     }
 
     fn plain(graph: &'a Graph, shapes: &'a Shapes) -> Work<'a> {
@@ -274,7 +280,7 @@ impl<'a> Work<'a> {
             graph,
             shapes,
             values: values.collect(),
-            symbols: Symbols::default(),
+            symbols: Rc::default(),
             options: OnnxRuntimeCpu::default(),
             is_widened: false,
             rewritten: WorkGraph::new(nodes, graph.tensors().len(), returned),
@@ -472,5 +478,30 @@ impl<'a> Work<'a> {
         let elements =
             value.dims.as_ref()?.iter().try_fold(1_u64, |product, &dim| product.checked_mul(dim))?;
         if elements == 0 { Some(0) } else { value.dtype.bytes(elements).map(|bytes| bytes.0) }
+    }
+}
+
+/// A dim with the symbol that another table has for its name.
+///
+/// A symbol without a name becomes unknown: it is not known to equal any other.
+fn renamed(dim: Dim, from: &Symbols, to: &mut Symbols) -> Dim {
+    let Some(symbol) = dim.symbol() else { return dim };
+    from.name(symbol).map_or(Dim::Unknown, |name| Dim::Symbol(to.named(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dims_of_one_name_are_equal_in_all_graphs() {
+        let (mut outer, mut inner) = (Symbols::default(), Symbols::default());
+        let (first, batch) = (outer.named("tokens"), outer.named("batch"));
+        let (own, free) = (inner.named("batch"), inner.fresh());
+        assert_eq!(renamed(Dim::Symbol(own), &inner, &mut outer), Dim::Symbol(batch));
+        assert_eq!(renamed(Dim::Symbol(free), &inner, &mut outer), Dim::Unknown);
+        assert_eq!(renamed(Dim::Known(3), &inner, &mut outer), Dim::Known(3));
+        let tokens = renamed(Dim::Symbol(first), &outer, &mut inner);
+        assert_eq!(renamed(tokens, &inner, &mut outer), Dim::Symbol(first));
     }
 }

@@ -19,9 +19,11 @@ use super::super::order;
 use super::super::work::Work;
 use super::constants;
 use crate::shape::Dim;
+use axes::Axes;
 use handlers::{Handler, handler, order_of};
 use moves::Made;
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
 /// Most times that the level's passes are repeated.
 ///
@@ -51,13 +53,13 @@ fn step(work: &mut Work<'_>, nodes: &[usize]) -> bool {
     let mut made = Made::default();
     let mut has_moved = false;
     for &node in nodes {
-        if !work.is_alive(node) || handler(work.nodes[node].kind).is_none() {
-            continue;
-        }
+        let Some(handler) = handler(work.nodes[node].kind).filter(|_| work.is_alive(node)) else { continue };
+        let mut costs: Option<Costs> = None;
         for input in 0..work.nodes[node].inputs().len() {
             let Some(transpose) = work.producer(node, input, Kernel::Transpose) else { continue };
             let Some(order) = order_of(work, transpose) else { continue };
-            if known.is_worth(work, node, input, &order) && made.moves(work, transpose, node, &order) {
+            let costs = costs.get_or_insert_with(|| Costs::of(work, node, handler));
+            if known.is_worth(work, node, costs, input, &order) && made.moves(work, transpose, node, &order) {
                 has_moved = true;
                 break;
             }
@@ -77,34 +79,33 @@ struct Known {
 
 impl Known {
     /// Whether a transposition is moved from an input to what the node writes.
-    fn is_worth(&mut self, work: &Work<'_>, node: usize, input: usize, order: &[usize]) -> bool {
-        let Some(handler) = handler(work.nodes[node].kind) else { return false };
-        let inputs = handler.inputs(work, node);
-        if !inputs.contains(&input) || handler == Handler::Transpose {
-            return inputs.contains(&input);
+    ///
+    /// Each order is tried once: a node that refuses it at one input refuses it at all others.
+    fn is_worth(
+        &mut self,
+        work: &Work<'_>,
+        node: usize,
+        costs: &mut Costs,
+        input: usize,
+        order: &Axes,
+    ) -> bool {
+        // Inputs are listed in ascending order.
+        if costs.inputs.binary_search(&input).is_err() {
+            return false;
         }
-        let values = inputs.iter().filter_map(|&input| work.input(node, input));
-        let mut cost: i64 = values.map(|value| self.cost_before(work, value, order)).sum();
-        if cost < 0 && handler.goes_on() {
+        if costs.handler == Handler::Transpose {
+            return true;
+        }
+        let Some(transposed) = costs.transposed.remove(order) else { return false };
+        let gone = transposed.into_iter().filter(|&value| self.goes(work, value));
+        let mut cost = costs.others - gone.map(|value| rank(work, value)).sum::<i64>();
+        if cost < 0 && costs.handler.goes_on() {
             let outputs = &work.nodes[node].outputs;
             if !outputs.iter().any(|value| self.leading.contains(value)) {
                 cost += outputs.iter().map(|&value| rank(work, value)).max().unwrap_or(0);
             }
         }
         cost < 0
-    }
-
-    /// What it costs to read a value from behind this order; negative: a transposition goes.
-    fn cost_before(&mut self, work: &Work<'_>, value: usize, order: &[usize]) -> i64 {
-        if work.values[value].is_constant {
-            return 0;
-        }
-        let transpose = work.writer(value).filter(|&writer| work.is(writer, Kernel::Transpose));
-        match transpose.and_then(|transpose| order_of(work, transpose)) {
-            Some(own) if own[..] == *order && self.goes(work, value) => -rank(work, value),
-            Some(_) => 0,
-            None => rank(work, value),
-        }
     }
 
     /// Whether all that reads a transposition's result could read its data. What a walk adds could.
@@ -116,6 +117,37 @@ impl Known {
             *needed_by = work.readers(transposed).find(needs);
         }
         needed_by.is_none() && !work.is_output(transposed)
+    }
+}
+
+/// The costs of reading the inputs of one node from behind a transposition.
+///
+/// They are found once per node, since each of its many inputs may be behind a transposition of its own.
+struct Costs {
+    handler: Handler,
+    /// Inputs that a transposition may be at.
+    inputs: SmallVec<[usize; 4]>,
+    /// The cost of those that are behind none.
+    others: i64,
+    /// The values of those that are behind one, by its order, until that is tried.
+    transposed: FxHashMap<Axes, SmallVec<[usize; 4]>>,
+}
+
+impl Costs {
+    fn of(work: &Work<'_>, node: usize, handler: Handler) -> Costs {
+        let inputs = handler.inputs(work, node);
+        let (mut others, mut transposed) = (0, FxHashMap::<Axes, SmallVec<[usize; 4]>>::default());
+        for value in inputs.iter().filter_map(|&input| work.input(node, input)) {
+            let is_constant = work.values[value].is_constant;
+            let transpose = work.writer(value).filter(|&writer| work.is(writer, Kernel::Transpose));
+            match transpose.and_then(|transpose| order_of(work, transpose)) {
+                // A constant costs nothing.
+                Some(order) => transposed.entry(order).or_default().extend((!is_constant).then_some(value)),
+                None if is_constant => {}
+                None => others += rank(work, value),
+            }
+        }
+        Costs { handler, inputs, others, transposed }
     }
 }
 
@@ -174,6 +206,37 @@ mod tests {
         });
         assert_eq!(kinds, [Kernel::Add, Kernel::Softmax, Kernel::Relu]);
         assert!(dims.iter().all(|dims| dims.as_deref() == Some(&[2, 6, 4, 8])), "{dims:?}");
+    }
+
+    /// Transpositions that are left around a Concat of eight transposed values, some of which are returned.
+    fn left(order: impl Fn(usize) -> [i64; 4], is_returned: impl Fn(usize) -> bool) -> usize {
+        let mut draft = Draft::default();
+        let values: Vec<TensorId> = (0..8)
+            .map(|index| {
+                let data = draft.input(&[4, 4, 4, 4]);
+                let order = draft.ints(&[4], &order(index));
+                let value = draft.node(Kernel::Transpose, &[data, order]);
+                if is_returned(index) {
+                    draft.returns(value);
+                }
+                value
+            })
+            .collect();
+        let output = draft.node(Kernel::Concat, &values);
+        let back = draft.ints(&[4], &[0, 2, 1, 3]);
+        let output = draft.node(Kernel::Transpose, &[output, back]);
+        draft.returns(output);
+        draft.kinds(push).into_iter().filter(|&kind| kind == Kernel::Transpose).count()
+    }
+
+    #[test]
+    fn an_order_that_is_refused_at_one_input_leaves_the_others() {
+        let swap = [0, 2, 1, 3];
+        // All are needed as they are.
+        assert_eq!(left(|_| swap, |_| true), 9);
+        // The first has an order of its own and is needed; the others cancel.
+        let order = |index: usize| if index == 0 { [1, 0, 2, 3] } else { swap };
+        assert_eq!(left(order, |index| index == 0), 2);
     }
 
     #[test]
