@@ -13,16 +13,18 @@
 use super::OpenvinoGpu;
 use super::device;
 use crate::graph::{Graph, Op};
-use crate::ids::TensorId;
+use crate::ids::{StorageId, TensorId};
 use crate::schedule::{Draft, StorageClass};
 use crate::shape::Shapes;
 use crate::units::Bytes;
+use rustc_hash::FxHashSet;
 
 /// Bytes of an element of the scores.
 const F16: u64 = 2;
 
 /// Adds the scores of attentions that are written out, and takes repeated keys and values away from those that are not.
 pub(super) fn lower(draft: &mut Draft, graph: &Graph, shapes: &Shapes, options: &OpenvinoGpu) {
+    let mut unneeded: FxHashSet<TensorId> = FxHashSet::default();
     for index in 0..draft.steps.len() {
         let node = draft.steps[index].node;
         // Nodes of bodies are counted from 0 as well.
@@ -34,9 +36,7 @@ pub(super) fn lower(draft: &mut Draft, graph: &Graph, shapes: &Shapes, options: 
             continue;
         };
         if is_kept(graph, [query, key, value], options) {
-            for repeated in [key, value].into_iter().filter_map(|tensor| repeated(graph, tensor)) {
-                drop_buffer(draft, repeated);
-            }
+            unneeded.extend([key, value].into_iter().filter_map(|tensor| repeated(graph, tensor)));
         } else if let Some(bytes) = scores(shapes, query, key) {
             for _ in 0..2 {
                 let made = device::scratch(draft, node, bytes);
@@ -46,6 +46,7 @@ pub(super) fn lower(draft: &mut Draft, graph: &Graph, shapes: &Shapes, options: 
             draft.unknown_tensors += 2;
         }
     }
+    drop_buffers(draft, unneeded);
 }
 
 /// Whether the plugin has one kernel for it.
@@ -84,16 +85,20 @@ fn repeated(graph: &Graph, tensor: TensorId) -> Option<TensorId> {
     }
 }
 
-/// Takes the bytes of a tensor's own buffer away, and of the views in it.
-fn drop_buffer(draft: &mut Draft, tensor: TensorId) {
-    let is_it = |found: &crate::schedule::TensorRef| found.graph == 0 && found.tensor == tensor;
-    let storage = draft.values.iter().find(|value| value.tensor.as_ref().is_some_and(is_it));
-    let Some(storage) = storage.map(|value| value.storage) else { return };
-    if draft.storage(storage).class != StorageClass::Activation {
-        return;
+/// Takes the bytes of these tensors' own buffers away, and of the views in them.
+fn drop_buffers(draft: &mut Draft, mut tensors: FxHashSet<TensorId>) {
+    let mut dropped: FxHashSet<StorageId> = FxHashSet::default();
+    for value in &draft.values {
+        // The first value of a tensor is the one in its own buffer.
+        let is_it = value.tensor.is_some_and(|found| found.graph == 0 && tensors.remove(&found.tensor));
+        if is_it && draft.storage(value.storage).class == StorageClass::Activation {
+            dropped.insert(value.storage);
+        }
     }
-    draft.storages[storage.index()].bytes = Bytes::ZERO;
-    for value in draft.values.iter_mut().filter(|value| value.storage == storage) {
+    for storage in &dropped {
+        draft.storages[storage.index()].bytes = Bytes::ZERO;
+    }
+    for value in draft.values.iter_mut().filter(|value| dropped.contains(&value.storage)) {
         (value.offset, value.bytes) = (Bytes::ZERO, Bytes::ZERO);
     }
 }

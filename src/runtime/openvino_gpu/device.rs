@@ -15,6 +15,7 @@ use crate::ids::{NodeId, StorageId, TensorId, ValueId};
 use crate::schedule::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, Value};
 use crate::shape::Shapes;
 use crate::units::Bytes;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 /// Bits that the device takes for each bit of a type, as a fraction.
@@ -151,19 +152,24 @@ pub(super) fn last_logits(draft: &mut Draft, graph: &Graph, shapes: &Shapes) {
     if graph.variables().is_empty() {
         return;
     }
-    let mut ratios = vec![(1, 1); draft.storages.len()];
-    for &result in graph.results() {
-        for tensor in head(graph, result) {
-            let dims = shapes.tensor(tensor).dims.as_deref();
-            let Some(&[_, rows, _]) = dims else { continue };
-            for value in &draft.values {
-                let is_it = value.tensor.is_some_and(|found| found.graph == 0 && found.tensor == tensor);
-                if let (true, Some(slot)) = (is_it, ratios.get_mut(value.storage.index())) {
-                    *slot = (1, rows.max(1));
-                }
-            }
+    // The rows of each tensor, with its last place in the list: in one storage the last tensor decides.
+    let mut heads: FxHashMap<TensorId, (usize, u64)> = FxHashMap::default();
+    let tensors = graph.results().iter().flat_map(|&result| head(graph, result));
+    for (place, tensor) in tensors.enumerate() {
+        if let Some(&[_, rows, _]) = shapes.tensor(tensor).dims.as_deref() {
+            heads.insert(tensor, (place, rows));
         }
     }
+    let mut last: Vec<Option<(usize, u64)>> = vec![None; draft.storages.len()];
+    for value in &draft.values {
+        let tensor = value.tensor.filter(|found| found.graph == 0);
+        let found = tensor.and_then(|found| heads.get(&found.tensor).copied());
+        if let Some(slot) = last.get_mut(value.storage.index()) {
+            *slot = (*slot).max(found);
+        }
+    }
+    let ratio = |found: Option<(usize, u64)>| (1, found.map_or(1, |(_, rows)| rows.max(1)));
+    let ratios: Vec<(u64, u64)> = last.into_iter().map(ratio).collect();
     rescale(draft, &ratios);
 }
 
@@ -228,8 +234,14 @@ pub(super) fn inputs(draft: &mut Draft, bodies: &[&Graph]) {
     let inputs: Vec<ValueId> =
         (0..draft.values.len()).map(ValueId::new).filter(|&id| is_input(draft.value(id))).collect();
     let mut first: Vec<Step> = Vec::new();
+    let n_values = draft.values.len();
+    let mut copies: FxHashMap<StorageId, Copied> = FxHashMap::default();
     for input in inputs {
         let (from, bytes) = (draft.value(input).storage, draft.value(input).bytes);
+        // A storage is copied once, and what else is in it moves along.
+        if copies.contains_key(&from) {
+            continue;
+        }
         let Some(ratio) =
             types.get(from.index()).copied().flatten().map(ratio).filter(|ratio| *ratio != (1, 1))
         else {
@@ -237,26 +249,79 @@ pub(super) fn inputs(draft: &mut Draft, bodies: &[&Graph]) {
         };
         let node = draft.storage(from).node;
         let copy = own(draft, node, scaled(bytes, ratio), StorageClass::Activation);
-        let to = draft.value(copy).storage;
-        let last = copy.index();
-        for (index, value) in draft.values.iter_mut().enumerate() {
-            if index != input.index() && index != last && value.storage == from {
-                value.storage = to;
-                (value.offset, value.bytes) = (scaled(value.offset, ratio), scaled(value.bytes, ratio));
-                if value.origin == Origin::View(input) {
-                    value.origin = Origin::View(copy);
-                }
-            }
-        }
-        for read in draft.steps.iter_mut().flat_map(|step| &mut step.reads).filter(|read| **read == input) {
-            *read = copy;
-        }
+        copies.insert(from, Copied { input, copy, to: draft.value(copy).storage, ratio });
         first.push(Step {
             node,
             reads: SmallVec::from_slice(&[input]),
             writes: SmallVec::from_slice(&[copy]),
         });
     }
+    for (index, value) in draft.values.iter_mut().enumerate().take(n_values) {
+        let Some(&Copied { input, copy, to, ratio }) = copies.get(&value.storage) else { continue };
+        if index != input.index() {
+            value.storage = to;
+            (value.offset, value.bytes) = (scaled(value.offset, ratio), scaled(value.bytes, ratio));
+            if value.origin == Origin::View(input) {
+                value.origin = Origin::View(copy);
+            }
+        }
+    }
+    let by_input: FxHashMap<ValueId, ValueId> =
+        copies.into_values().map(|copied| (copied.input, copied.copy)).collect();
+    for read in draft.steps.iter_mut().flat_map(|step| &mut step.reads) {
+        if let Some(&copy) = by_input.get(read) {
+            *read = copy;
+        }
+    }
     first.append(&mut draft.steps);
     draft.steps = first;
+}
+
+/// A model input and its copy on the device.
+#[derive(Clone, Copy)]
+struct Copied {
+    input: ValueId,
+    copy: ValueId,
+    /// The storage of the copy.
+    to: StorageId,
+    ratio: (u64, u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Builder, Format, NodeSpec, TensorSpec};
+    use crate::schedule::TensorRef;
+    use smallvec::smallvec;
+
+    #[test]
+    fn what_shares_the_storage_of_an_input_moves_to_its_copy() {
+        let mut builder = Builder::new("m".as_ref(), Format::OpenVino);
+        let node = builder.node(NodeSpec { op: Op::Parameter, name: "x", ..NodeSpec::default() });
+        let tensor = builder.output(node, TensorSpec { dtype: DType::F32, ..TensorSpec::default() });
+        let graph = builder.finish().unwrap();
+        let (storage, bytes) = (StorageId::new(0), Bytes(8));
+        let tensor = Some(TensorRef { graph: 0, tensor });
+        let value = |offset: u64, origin| Value { storage, offset: Bytes(offset), bytes, origin, tensor };
+        let [input, view, other, copy] = [0, 1, 2, 3].map(ValueId::new);
+        let reads = smallvec![input, view, other];
+        let mut draft = Draft {
+            storages: vec![Storage::new(StorageClass::Io, Bytes(16), NodeRef::default(), Known::Exact)],
+            values: vec![
+                value(0, Origin::Resident),
+                value(8, Origin::View(input)),
+                value(8, Origin::Resident),
+            ],
+            steps: vec![Step { node: NodeRef::default(), reads, writes: smallvec![] }],
+            ..Draft::default()
+        };
+        inputs(&mut draft, &[&graph]);
+        assert_eq!(draft.steps.len(), 2);
+        assert_eq!((draft.steps[0].reads[0], draft.steps[0].writes[0]), (input, copy));
+        assert_eq!(draft.steps[1].reads[..], [copy, view, other]);
+        let places: Vec<_> =
+            draft.values.iter().map(|own| (own.storage.index(), own.offset.0, own.bytes.0)).collect();
+        assert_eq!(places, [(0, 0, 8), (1, 4, 4), (1, 4, 4), (1, 0, 4)]);
+        assert_eq!(draft.values[1].origin, Origin::View(copy));
+    }
 }
