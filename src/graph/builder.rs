@@ -139,8 +139,17 @@ impl Builder {
 
     /// Adds a weights file; returns its number for [`WeightRange`](super::WeightRange).
     pub fn weight_file(&mut self, file: WeightFile) -> u32 {
-        self.graph.weight_files.push(file);
-        self.graph.weight_files.len() as u32 - 1
+        let files = Arc::make_mut(&mut self.graph.weight_files);
+        files.push(file);
+        self.graph.n_weight_files = files.len();
+        self.graph.n_weight_files as u32 - 1
+    }
+
+    /// Sets how many of the model's files, from the first on, are this graph's.
+    /// [`Graph::share_weight_files`] sets which they are.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn set_weight_file_count(&mut self, count: usize) {
+        self.graph.n_weight_files = count;
     }
 
     /// Adds a variable.
@@ -264,16 +273,32 @@ impl Builder {
     }
 }
 
+impl Graph {
+    /// Gives this graph and its bodies one list of the files that hold constants: both may be many.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn share_weight_files(&mut self, files: Vec<WeightFile>) {
+        let files = Arc::new(files);
+        change_each(self, |graph| graph.weight_files = Arc::clone(&files));
+    }
+}
+
 /// Numbers a graph and its bodies in the order of [`Graph::with_bodies`]. A body is numbered again by each graph around
 /// it, of which there are few.
 fn number(graph: &mut Graph) {
     let mut next = 0;
+    change_each(graph, |graph| {
+        graph.number = next;
+        next += 1;
+    });
+}
+
+/// Changes a graph and its bodies in the order of [`Graph::with_bodies`].
+fn change_each(graph: &mut Graph, mut change: impl FnMut(&mut Graph)) {
     let mut level = vec![graph];
     while !level.is_empty() {
         let mut below = Vec::new();
         for graph in level {
-            graph.number = next;
-            next += 1;
+            change(graph);
             if graph.has_bodies {
                 below.extend(graph.nodes.iter_mut().flat_map(|node| bodies_mut(&mut node.op)));
             }
@@ -325,6 +350,20 @@ mod tests {
         let outer = branch(Some(branches(inner, branch(None))));
         let numbers: Vec<_> = outer.with_bodies().iter().map(|graph| graph.number()).collect();
         assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    }
+
+    #[cfg(feature = "onnx")]
+    #[test]
+    fn a_body_has_the_files_that_were_known_when_it_was_read() {
+        let file = |path: &str| WeightFile { path: path.into(), len: None, is_pointer: false };
+        let mut builder = Builder::new("test.onnx".as_ref(), Format::Onnx);
+        builder.set_weight_file_count(1);
+        let then_body = builder.finish().unwrap();
+        let mut outer = branch(Some(branches(then_body, branch(None))));
+        outer.n_weight_files = 2;
+        outer.share_weight_files(vec![file("a"), file("b")]);
+        let lengths: Vec<_> = outer.with_bodies().iter().map(|graph| graph.weight_files().len()).collect();
+        assert_eq!(lengths, [2, 1, 0]);
     }
 
     #[test]

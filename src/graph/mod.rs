@@ -47,7 +47,10 @@ pub struct Graph {
     results: Vec<NodeId>,
     assigns: Vec<NodeId>,
     variables: Vec<Variable>,
-    weight_files: Vec<WeightFile>,
+    /// Those of the whole model where a body shares them.
+    weight_files: Arc<Vec<WeightFile>>,
+    /// How many of these, from the first on, are this graph's.
+    n_weight_files: usize,
     info: Vec<(Text, Text)>,
     node_info: Vec<(NodeId, Text, Text)>,
     message: MessageCounts,
@@ -292,7 +295,7 @@ impl Graph {
     /// Files that hold constants; a [`WeightRange`] names one by position.
     #[must_use]
     pub fn weight_files(&self) -> &[WeightFile] {
-        &self.weight_files
+        self.weight_files.get(..self.n_weight_files).unwrap_or_default()
     }
 
     /// What the export says under `name` to the runtime that loads it, such as OpenVINO's `runtime_options`.

@@ -42,7 +42,8 @@ pub(super) fn read_model(source: Source<'_>, counts: MessageCounts) -> Result<Gr
     let files = Files::new(source.path, source.bytes.len() as u64);
     let mut shared = Shared { source, files, functions, nodes: 0, tensors: 0, edges: 0, texts: 0, counts };
     let scope = Scope::of_model(&model.opset_import)?;
-    let body = read_graph(&mut shared, graph, &scope, 0)?;
+    let mut body = read_graph(&mut shared, graph, &scope, 0)?;
+    body.graph.share_weight_files(shared.files.list().to_vec());
     Ok(body.graph)
 }
 
@@ -509,9 +510,7 @@ impl<'m> GraphReader<'_, 'm> {
             }
             self.builder.connect(node, &slots);
         }
-        for file in self.shared.files.list() {
-            self.builder.weight_file(file.clone());
-        }
+        self.builder.set_weight_file_count(self.shared.files.list().len());
         Ok(Body { graph: self.builder.finish()?, n_inputs, captures })
     }
 
