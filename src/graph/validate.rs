@@ -38,9 +38,10 @@ pub(super) fn cycle_through(graph: &Graph, node: NodeId) -> String {
     let mut path = vec![node];
     let mut seen = vec![usize::MAX; graph.nodes.len()];
     let mut current = node;
+    let readers = readers(graph, node);
     seen[node.index()] = 0;
     // Every node of a cycle reads one that comes no earlier; following such reads must return.
-    while let Some(next) = Reads(graph).neighbors(current).find(|next| reaches(graph, *next, node)) {
+    while let Some(next) = Reads(graph).neighbors(current).find(|next| readers[next.index()]) {
         if next == node || seen[next.index()] != usize::MAX {
             break;
         }
@@ -55,12 +56,23 @@ pub(super) fn cycle_through(graph: &Graph, node: NodeId) -> String {
     format!("it reads, directly or not, its own output: {}", names.join(" <- "))
 }
 
-fn reaches(graph: &Graph, from: NodeId, to: NodeId) -> bool {
-    let mut walk = petgraph::visit::Dfs::new(Reads(graph), from);
-    while let Some(node) = walk.next(Reads(graph)) {
-        if node == to {
-            return true;
+/// Whether each node reads `node`, directly or not, or is it.
+fn readers(graph: &Graph, node: NodeId) -> Vec<bool> {
+    let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); graph.nodes.len()];
+    for user in (0..graph.nodes.len()).map(NodeId::new) {
+        for producer in Reads(graph).neighbors(user) {
+            users[producer.index()].push(user);
         }
     }
-    false
+    let mut found = vec![false; graph.nodes.len()];
+    found[node.index()] = true;
+    let mut pending = vec![node];
+    while let Some(producer) = pending.pop() {
+        for &user in &users[producer.index()] {
+            if !std::mem::replace(&mut found[user.index()], true) {
+                pending.push(user);
+            }
+        }
+    }
+    found
 }

@@ -207,12 +207,10 @@ const MODULE_WORDS: usize = 5;
 /// Bytes of the words that all paths begin with.
 fn common(paths: &[&str]) -> usize {
     let Some((first, rest)) = paths.split_first() else { return 0 };
+    let shared_with = |path: &&str| first.bytes().zip(path.bytes()).take_while(|(a, b)| a == b).count();
+    let shared = rest.iter().map(shared_with).min().unwrap_or(first.len());
     let ends = first.match_indices(['.', '/']).map(|(end, _)| end + 1);
-    ends.take_while(|&end| {
-        first.get(..end).is_some_and(|words| rest.iter().all(|path| path.starts_with(words)))
-    })
-    .last()
-    .unwrap_or(0)
+    ends.take_while(|&end| end <= shared).last().unwrap_or(0)
 }
 
 /// Whether none of the paths' first words after the common ones has more than half of them.

@@ -6,7 +6,7 @@ use crate::DType;
 use crate::error::{Error, ErrorKind, Port, Result};
 use crate::graph::{Dims, Graph, PartialShape, Value};
 use crate::ids::{NodeId, TensorId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A scenario applied to one graph.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -330,10 +330,12 @@ impl Binder<'_> {
     fn unbound_names(&self) -> String {
         const MOST: usize = 6;
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        let mut places: FxHashMap<&str, usize> = FxHashMap::default();
         for Unbound { node, dim, alias, .. } in &self.unbound {
             let dim = if dim.is_empty() { input_name(self.graph, *node) } else { dim };
             let name = alias.as_deref().unwrap_or(dim);
-            match groups.iter_mut().find(|(group, _)| *group == name) {
+            let place = *places.entry(name).or_insert(groups.len());
+            match groups.get_mut(place) {
                 Some((_, dims)) => dims.push(dim),
                 None => groups.push((name, vec![dim])),
             }
@@ -368,11 +370,11 @@ impl Binder<'_> {
 
     /// Options that bind every unbound dim to a usual size.
     fn example_binds(&self) -> String {
-        let has = |role| self.unbound.iter().any(|dim| dim.role == Some(role));
+        let has_prompt = self.unbound.iter().any(|dim| dim.role == Some(Role::Prompt));
         let mut binds: Vec<String> = Vec::new();
         for Unbound { dim, alias, role, .. } in &self.unbound {
             // Past and prompt give the total.
-            let follows = *role == Some(Role::Total) && has(Role::Prompt);
+            let follows = *role == Some(Role::Total) && has_prompt;
             let bind = format!("--bind {}={}", alias.as_deref().unwrap_or(dim), usual(*role));
             if !follows && !dim.is_empty() && !binds.contains(&bind) && binds.len() < 4 {
                 binds.push(bind);

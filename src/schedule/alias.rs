@@ -8,6 +8,7 @@ use crate::graph::op::TileInputs;
 use crate::graph::{Graph, Op};
 use crate::ids::NodeId;
 use crate::shape::{Bound, Shapes, TensorInfo};
+use smallvec::SmallVec;
 
 /// An output that is stored in an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +19,42 @@ pub(super) struct View {
     pub(super) offset: Bytes,
 }
 
-/// The view that output `port` of `node` is, if it is one.
-pub(super) fn view(graph: &Graph, shapes: &Shapes, node: NodeId, port: usize) -> Option<View> {
+/// The view that each output of `node` is, if it is one.
+pub(super) fn views(graph: &Graph, shapes: &Shapes, node: NodeId) -> SmallVec<[Option<View>; 2]> {
+    let axis = split_axis(graph, shapes, node);
+    let mut start = Some(0_u64);
+    let outputs = graph.outputs(node).enumerate();
+    outputs
+        .map(|(port, tensor)| {
+            let output = shapes.tensor(tensor);
+            let part = axis.zip(start);
+            let length = axis.and_then(|axis| output.dims.as_ref()?.get(axis).copied());
+            start = start.zip(length).and_then(|(start, length)| start.checked_add(length));
+            view(graph, shapes, (node, port), output, part)
+        })
+        .collect()
+}
+
+/// The axis along which a node splits its input.
+fn split_axis(graph: &Graph, shapes: &Shapes, node: NodeId) -> Option<usize> {
+    if !matches!(graph.node(node).op, Op::Split { .. } | Op::VariadicSplit) {
+        return None;
+    }
     let info = |index| graph.input(node, index).map(|tensor| shapes.tensor(tensor));
-    let output = shapes.tensor(graph.output(node, port)?);
+    let rank = info(0)?.dims.as_ref()?.len() as i64;
+    let axis = exact_ints(info(1)?)?.first().map(|&axis| if axis < 0 { axis + rank } else { axis })?;
+    usize::try_from(axis).ok()
+}
+
+/// The view that an output is; `split` is the axis of a split, and where the output starts along it.
+fn view(
+    graph: &Graph,
+    shapes: &Shapes,
+    (node, port): (NodeId, usize),
+    output: &TensorInfo,
+    split: Option<(usize, u64)>,
+) -> Option<View> {
+    let info = |index| graph.input(node, index).map(|tensor| shapes.tensor(tensor));
     let data = info(0)?;
     let is_same = data.dtype == output.dtype && data.elements()? == output.elements()?;
     let whole = View { input: port, offset: Bytes::ZERO };
@@ -37,15 +70,7 @@ pub(super) fn view(graph: &Graph, shapes: &Shapes, node: NodeId, port: usize) ->
             (is_same && moves_only_ones(data, info(1), output)).then_some(View { input: 0, ..whole })
         }
         Op::Split { .. } | Op::VariadicSplit => {
-            let rank = data.dims.as_ref()?.len() as i64;
-            let axis =
-                exact_ints(info(1)?)?.first().map(|&axis| if axis < 0 { axis + rank } else { axis })?;
-            let axis = usize::try_from(axis).ok()?;
-            let earlier = graph
-                .outputs(node)
-                .take(port)
-                .map(|tensor| shapes.tensor(tensor).dims.as_ref()?.get(axis).copied());
-            let start = earlier.sum::<Option<u64>>()?;
+            let (axis, start) = split?;
             part(data, output, |dim| if dim == axis { start } else { 0 })
         }
         Op::Slice => {

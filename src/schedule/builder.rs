@@ -5,14 +5,14 @@
 //! * Both branches of an `If` that can run come one after the other; a loop's body comes once, between a step that fills its
 //!   carried and sliced parameters and one that collects its results.
 
-use super::fold::{self, Folding};
+use super::fold::{self, Folding, Sources};
 use super::{Draft, Known, NodeRef, Origin, Step, Storage, StorageClass, TensorRef, Value, alias, state};
 use crate::Bytes;
 use crate::graph::op::{If, Loop, LoopInputKind};
 use crate::graph::{Graph, Op, WeightRange};
 use crate::ids::{NodeId, StorageId, TensorId, ValueId, VariableId};
 use crate::shape::{Bound, Shapes, TensorInfo};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 /// Builds the schedule of `graph` as exported; offsets are multiples of `alignment`.
@@ -48,6 +48,7 @@ struct Scope<'a> {
     graph: &'a Graph,
     shapes: &'a Shapes,
     folding: Folding,
+    sources: Sources,
     /// The value of each tensor that has one.
     values: Vec<Option<ValueId>>,
     /// The state of each variable: its storage, made at its first read or write.
@@ -70,6 +71,7 @@ impl Scheduler {
             graph,
             shapes,
             folding: Folding::of(graph),
+            sources: Sources::default(),
             values: vec![None; graph.tensors().len()],
             states: vec![None; graph.variables().len()],
             first_reads: vec![None; graph.variables().len()],
@@ -121,8 +123,9 @@ impl Scheduler {
             Op::Loop(spec) => self.repeat(scope, node, spec),
             op => {
                 let mut writes = SmallVec::<[ValueId; 2]>::new();
-                for (port, tensor) in scope.graph.outputs(node).enumerate() {
-                    let value = match alias::view(scope.graph, scope.shapes, node, port) {
+                let views = alias::views(scope.graph, scope.shapes, node);
+                for (tensor, view) in scope.graph.outputs(node).zip(views) {
+                    let value = match view {
                         Some(view) => self.view(scope, node, tensor, view),
                         None => None,
                     };
@@ -203,17 +206,16 @@ impl Scheduler {
             invariant.map(|input| (input.input, input.parameter)),
         );
         let outside: SmallVec<[ValueId; 4]> = self.reads(scope, node);
-        let collected: SmallVec<[ValueId; 2]> = self.outputs(scope, node, |port| {
-            spec.outputs.iter().any(|output| output.output == port && output.concat.is_some())
-        });
-        let own = parameters.iter().copied().filter(|value| !outside.contains(value));
+        let joined = spec.outputs.iter().filter(|output| output.concat.is_some());
+        let joined: FxHashSet<u32> = joined.map(|output| output.output).collect();
+        let collected: SmallVec<[ValueId; 2]> = self.outputs(scope, node, |port| joined.contains(&port));
+        let from_outside: FxHashSet<ValueId> = outside.iter().copied().collect();
+        let own = parameters.iter().copied().filter(|value| !from_outside.contains(value));
         let filled: SmallVec<[ValueId; 2]> = own.chain(collected.iter().copied()).collect();
         self.step(source, outside.clone(), filled.clone());
         let results = self.graph(&spec.body, shapes, &parameters, false);
         let reads = outside.into_iter().chain(filled).chain(results.into_iter().flatten()).collect();
-        let last: SmallVec<[ValueId; 2]> = self.outputs(scope, node, |port| {
-            !spec.outputs.iter().any(|output| output.output == port && output.concat.is_some())
-        });
+        let last: SmallVec<[ValueId; 2]> = self.outputs(scope, node, |port| !joined.contains(&port));
         self.step(source, reads, last);
     }
 
@@ -277,7 +279,8 @@ impl Scheduler {
     fn read(&mut self, scope: &mut Scope<'_>, tensor: TensorId, reads: &mut SmallVec<[ValueId; 4]>) {
         if scope.values[tensor.index()].is_none()
             && scope.folding.is_constant(scope.graph, tensor)
-            && let Some(constants) = fold::decompression(scope.graph, scope.shapes, tensor)
+            && let Some(constants) =
+                fold::decompression(scope.graph, scope.shapes, &mut scope.sources, tensor)
         {
             let values = constants.iter().filter_map(|&node| self.constant(scope, node));
             reads.extend(values.collect::<SmallVec<[ValueId; 4]>>());

@@ -3,6 +3,7 @@
 use crate::graph::{Graph, Op, op};
 use crate::ids::{NodeId, TensorId};
 use crate::shape::Shapes;
+use rustc_hash::FxHashMap;
 
 /// Which nodes of a graph are computed before the run, and which nothing needs.
 #[derive(Debug)]
@@ -52,30 +53,69 @@ impl Folding {
     }
 }
 
-/// The constants behind a tensor that is a weight in another form: stored narrower (`Convert`, zero point, scale) or
-/// reshaped. `None` where the chain computes something new, so that its result is a constant of its own.
-pub(super) fn decompression(graph: &Graph, shapes: &Shapes, tensor: TensorId) -> Option<Vec<NodeId>> {
-    let mut constants = Vec::new();
-    let mut pending = vec![tensor];
-    let mut widens = false;
-    let mut computes = false;
-    while let Some(tensor) = pending.pop() {
-        let node = graph.tensor(tensor).node;
-        match &graph.node(node).op {
-            Op::Constant(_) => constants.push(node),
-            Op::Convert { .. } | Op::ConvertLike => {
-                let bits = |tensor: TensorId| shapes.tensor(tensor).dtype.bits();
-                let from = graph.input(node, 0)?;
-                widens |= bits(from) < bits(tensor);
-                pending.push(from);
+/// What tensors are before conversions and reshapes, and whether a conversion on the way widens: kept for the
+/// tensors asked for, as many nodes may read the end of a long chain.
+#[derive(Debug, Default)]
+pub(super) struct Sources(FxHashMap<TensorId, (TensorId, bool)>);
+
+impl Sources {
+    fn of(&mut self, graph: &Graph, shapes: &Shapes, tensor: TensorId) -> (TensorId, bool) {
+        let mut path = Vec::new();
+        let mut current = tensor;
+        let (source, mut widens) = loop {
+            if let Some(&known) = self.0.get(&current) {
+                break known;
             }
-            Op::Reshape(_)
+            let node = graph.tensor(current).node;
+            let op = &graph.node(node).op;
+            let converts = matches!(op, Op::Convert { .. } | Op::ConvertLike);
+            let Some(from) = graph.input(node, 0).filter(|_| converts || moves(op)) else {
+                break (current, false);
+            };
+            let bits = |tensor: TensorId| shapes.tensor(tensor).dtype.bits();
+            path.push((current, converts && bits(from) < bits(current)));
+            current = from;
+        };
+        for (tensor, is_wider) in path.into_iter().rev() {
+            widens |= is_wider;
+            self.0.insert(tensor, (source, widens));
+        }
+        (source, widens)
+    }
+}
+
+/// Whether the output has the elements of the first input.
+fn moves(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Reshape(_)
             | Op::Squeeze { .. }
             | Op::Unsqueeze
             | Op::ExpandDims
             | Op::Identity
             | Op::Optional
-            | Op::OptionalGetElement => pending.push(graph.input(node, 0)?),
+            | Op::OptionalGetElement
+    )
+}
+
+/// The constants behind a tensor that is a weight in another form: stored narrower (`Convert`, zero point, scale) or
+/// reshaped. `None` where the chain computes something new, so that its result is a constant of its own.
+pub(super) fn decompression(
+    graph: &Graph,
+    shapes: &Shapes,
+    sources: &mut Sources,
+    tensor: TensorId,
+) -> Option<Vec<NodeId>> {
+    let mut constants = Vec::new();
+    let mut pending = vec![tensor];
+    let mut widens = false;
+    let mut computes = false;
+    while let Some(tensor) = pending.pop() {
+        let (source, is_wider) = sources.of(graph, shapes, tensor);
+        widens |= is_wider;
+        let node = graph.tensor(source).node;
+        match &graph.node(node).op {
+            Op::Constant(_) => constants.push(node),
             Op::Binary(op::Binary::Subtract | op::Binary::Multiply, _) => {
                 computes = true;
                 pending.extend(graph.inputs(node).iter().flatten());

@@ -96,9 +96,10 @@ pub(crate) fn settle(draft: &mut Draft, states: &[Option<StorageId>]) {
 /// The last step that reads the content a storage has before the run, views of it included.
 fn last_reads(draft: &Draft) -> Vec<Option<usize>> {
     let mut last = vec![None; draft.storages.len()];
+    let mut known = vec![None; draft.values.len()];
     for (index, step) in draft.steps.iter().enumerate() {
         for &value in &step.reads {
-            if is_old_content(draft, value) {
+            if is_old_content(draft, value, &mut known) {
                 last[draft.value(value).storage.index()] = Some(index);
             }
         }
@@ -106,9 +107,24 @@ fn last_reads(draft: &Draft) -> Vec<Option<usize>> {
     last
 }
 
-fn is_old_content(draft: &Draft, mut value: ValueId) -> bool {
-    while let Origin::View(of) = draft.value(value).origin {
-        value = of;
+/// `known` is what was found of values before: many steps may read the end of a long chain of views.
+fn is_old_content(draft: &Draft, value: ValueId, known: &mut [Option<bool>]) -> bool {
+    let mut views = Vec::new();
+    let mut current = value;
+    let is_old = loop {
+        match &draft.value(current).origin {
+            Origin::View(of) => {
+                if let Some(is_old) = known[current.index()] {
+                    break is_old;
+                }
+                views.push(current);
+                current = *of;
+            }
+            origin => break matches!(origin, Origin::Resident),
+        }
+    };
+    for view in views {
+        known[view.index()] = Some(is_old);
     }
-    matches!(draft.value(value).origin, Origin::Resident)
+    is_old
 }

@@ -69,7 +69,7 @@ fn infer_node(
     let outcome = match op {
         Op::If(_) | Op::Loop(_) => {
             let mut context = Context::new(graph, node, &shapes.tensors, options.data_sizes);
-            let bodies = control::infer(op, &mut context, options)?;
+            let bodies = control::infer(op, &mut context, options, start)?;
             shapes.lacks_least |= context.lacks_least();
             let outputs = context.into_outputs();
             shapes.bodies.insert(node, bodies);

@@ -3,6 +3,8 @@
 use super::TensorInfo;
 use crate::graph::Dims;
 use crate::scenario::{Binding, BoundInput};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// What is known of a graph's parameters and variables before the pass.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +13,8 @@ pub(crate) struct Start {
     pub parameters: Vec<TensorInfo>,
     /// The dims of each variable, in the graph's order; `None`: as its initializer says.
     pub variables: Vec<Option<Dims>>,
+    /// Nodes inferred so far to see when the conditions of loops fail, in this graph and all its bodies.
+    pub evaluated: Rc<Cell<usize>>,
 }
 
 impl Start {
@@ -19,6 +23,7 @@ impl Start {
         Start {
             parameters: binding.parameters.iter().map(tensor).collect(),
             variables: binding.variables.clone(),
+            evaluated: Rc::default(),
         }
     }
 }

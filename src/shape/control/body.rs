@@ -8,6 +8,7 @@ use crate::shape::engine::infer_graph;
 use crate::shape::shapes::{Options, Shapes};
 use crate::shape::start::Start;
 use crate::shape::{Bound, TensorInfo};
+use std::rc::Rc;
 
 /// What holds of both: the larger of each two dims, as a bound where they differ.
 pub(super) fn either(a: &TensorInfo, b: &TensorInfo) -> TensorInfo {
@@ -50,8 +51,9 @@ pub(super) fn run(
     body: &Graph,
     parameters: Vec<TensorInfo>,
     options: Options,
+    outer: &Start,
 ) -> Result<Shapes> {
-    let start = Start { parameters, ..Start::default() };
+    let start = Start { parameters, variables: Vec::new(), evaluated: Rc::clone(&outer.evaluated) };
     infer_graph(body, &start, options).map_err(|error| {
         error.note(format!("in a body of \"{}\"", context.graph().node_name(context.node())))
     })

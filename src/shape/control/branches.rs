@@ -6,14 +6,21 @@ use crate::graph::Graph;
 use crate::graph::op::If;
 use crate::shape::context::Context;
 use crate::shape::shapes::{Options, Shapes};
+use crate::shape::start::Start;
+use rustc_hash::FxHashMap;
 
-pub(super) fn infer(branches: &If, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
+pub(super) fn infer(
+    branches: &If,
+    context: &mut Context<'_>,
+    options: Options,
+    start: &Start,
+) -> Result<Vec<Shapes>> {
     let infer_branch = |body: &Graph, inputs: &[(u32, u32)]| {
         let mut parameters = declared_parameters(body);
         for &(input, parameter) in inputs {
             *slot(context, &mut parameters, parameter)? = outer(context, input)?.clone();
         }
-        run(context, body, parameters, options)
+        run(context, body, parameters, options, start)
     };
     let then_shapes = infer_branch(&branches.then_body, &branches.then_inputs);
     let else_shapes = infer_branch(&branches.else_body, &branches.else_inputs);
@@ -31,20 +38,25 @@ pub(super) fn infer(branches: &If, context: &mut Context<'_>, options: Options) 
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
 
-    let find = |outputs: &[(u32, u32)], port: u32| {
-        outputs.iter().find(|(_, output)| *output == port).map(|&(result, _)| result)
+    let by_port = |outputs: &[(u32, u32)]| {
+        let mut results: FxHashMap<u32, u32> = FxHashMap::default();
+        for &(result, output) in outputs {
+            results.entry(output).or_insert(result);
+        }
+        results
     };
+    let (then_outputs, else_outputs) = (by_port(&branches.then_outputs), by_port(&branches.else_outputs));
     for port in 0..context.n_outputs() as u32 {
-        let side = |body, shapes, outputs: &[(u32, u32)]| match find(outputs, port) {
-            Some(result) => result_info(context, body, shapes, result).cloned(),
+        let side = |body, shapes, outputs: &FxHashMap<u32, u32>| match outputs.get(&port) {
+            Some(&result) => result_info(context, body, shapes, result).cloned(),
             None => Err(malformed(context, format!("a branch gives nothing to output {port}"))),
         };
         let chosen = match taken {
-            Some(true) => side(&branches.then_body, &then_shapes, &branches.then_outputs)?,
-            Some(false) => side(&branches.else_body, &else_shapes, &branches.else_outputs)?,
+            Some(true) => side(&branches.then_body, &then_shapes, &then_outputs)?,
+            Some(false) => side(&branches.else_body, &else_shapes, &else_outputs)?,
             None => {
-                let then_info = side(&branches.then_body, &then_shapes, &branches.then_outputs)?;
-                let else_info = side(&branches.else_body, &else_shapes, &branches.else_outputs)?;
+                let then_info = side(&branches.then_body, &then_shapes, &then_outputs)?;
+                let else_info = side(&branches.else_body, &else_shapes, &else_outputs)?;
                 either(&then_info, &else_info)
             }
         };
@@ -68,7 +80,6 @@ mod tests {
     use crate::graph::{Builder, Format, NodeSpec, Op, PartialShape, TensorSpec};
     use crate::shape::Bound;
     use crate::shape::engine::infer_graph;
-    use crate::shape::start::Start;
     use crate::shape::testing::{self, f32, output, tensor};
 
     /// `If(condition, data)`: squeezes axis 0 if true, hands data through if false.

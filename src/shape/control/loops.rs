@@ -4,12 +4,14 @@ use super::body::{
     declared_parameters, either, exact_flag, malformed, outer, result_info, run, settle_axis, sized, slot,
 };
 use crate::error::Result;
-use crate::graph::op::{Loop, LoopInputKind, LoopSlice};
+use crate::graph::op::{Loop, LoopInputKind, LoopOutput, LoopSlice};
 use crate::graph::{Dims, Graph, Op, Value};
-use crate::ids::TensorId;
+use crate::ids::{NodeId, TensorId};
 use crate::shape::context::{Context, normalize_axis};
 use crate::shape::shapes::{Options, Shapes};
+use crate::shape::start::Start;
 use crate::shape::{Bound, TensorInfo};
+use rustc_hash::FxHashMap;
 
 /// How often a loop's body runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +33,19 @@ impl Trips {
 /// More trips than this are not a count but mean "until the condition fails".
 const MAX_TRIPS: i64 = 1 << 31;
 
-pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
+pub(super) fn infer(
+    spec: &Loop,
+    context: &mut Context<'_>,
+    options: Options,
+    start: &Start,
+) -> Result<Vec<Shapes>> {
     let trips = trips_from_inputs(spec, context)?;
     let entry = entry_parameters(spec, context, trips)?;
-    let mut shapes = run(context, &spec.body, entry.clone(), options)?;
+    let mut shapes = run(context, &spec.body, entry.clone(), options, start)?;
     let trips = trips_from_condition(spec, context, &shapes, trips)?;
     let trips = match trips {
         Trips::Exactly(_) => trips,
-        _ => trips_by_running(spec, context, trips, options)?.unwrap_or(trips),
+        _ => trips_by_running(spec, context, trips, options, start)?.unwrap_or(trips),
     };
 
     // One more run at every level would double the work with each.
@@ -59,23 +66,28 @@ pub(super) fn infer(spec: &Loop, context: &mut Context<'_>, options: Options) ->
             // Every further trip is taken to add what this one added.
             let grown = extrapolate(&last_entry, &next, trips, round);
             if let Some(grown) = grown.filter(|_| !is_deep) {
-                shapes = run(context, &spec.body, grown, options)?;
+                shapes = run(context, &spec.body, grown, options, start)?;
                 is_followed = true;
             }
         } else {
             last_entry = next;
-            shapes = run(context, &spec.body, last_entry.clone(), options)?;
+            shapes = run(context, &spec.body, last_entry.clone(), options, start)?;
         }
     }
 
+    let mut by_port: FxHashMap<u32, &LoopOutput> = FxHashMap::default();
+    for output in &spec.outputs {
+        by_port.entry(output.output).or_insert(output);
+    }
+    let carried = carried_inputs(spec);
     for port in 0..context.n_outputs() as u32 {
-        let Some(output) = spec.outputs.iter().find(|output| output.output == port) else {
+        let Some(output) = by_port.get(&port) else {
             return Err(malformed(context, format!("the body gives nothing to output {port}")));
         };
         let result = result_info(context, &spec.body, &shapes, output.result)?;
         let info = match &output.concat {
             Some(slice) => concatenated(context, result, slice, trips, is_even)?,
-            None => left(spec, context, result, output.result, trips, is_followed)?,
+            None => left(context, result, carried.get(&output.result).copied(), trips, is_followed)?,
         };
         let info = sized(context, info, port, options, || match is_deep && trips != Trips::Unknown {
             true => format!(
@@ -161,23 +173,32 @@ fn trips_from_condition(spec: &Loop, context: &Context<'_>, shapes: &Shapes, tri
 /// Nodes that are inferred at most to see when a condition fails.
 const MOST_EVALUATED: usize = 1 << 16;
 
-/// Trips until the condition fails, where its numbers are known in every trip: the body is run trip by trip, numbers and
-/// all. `None` if they are not, or if that takes too long.
+/// The same of all loops of a model: 64 of the longest. A model may have many loops, and one within another
+/// is run again each time that the outer one is.
+const MOST_EVALUATED_IN_ALL: usize = 1 << 22;
+
+/// Trips until the condition fails, where its numbers are known in every trip: the body is run trip by trip,
+/// numbers and all. `None` if they are not, or if that takes too long.
 fn trips_by_running(
     spec: &Loop,
     context: &Context<'_>,
     known: Trips,
     options: Options,
+    start: &Start,
 ) -> Result<Option<Trips>> {
     let (Some(condition), Some(result)) = (spec.condition, spec.condition_result) else { return Ok(None) };
     let starts = outer(context, condition)?.value.as_ref().and_then(exact_flag);
-    let cap = (MOST_EVALUATED / spec.body.nodes().len().max(1)) as u64;
+    let nodes = spec.body.nodes().len().max(1);
+    let left = MOST_EVALUATED.min(MOST_EVALUATED_IN_ALL.saturating_sub(start.evaluated.get()));
+    let cap = (left / nodes) as u64;
     if starts != Some(true) || nesting(&spec.body) > 0 {
         return Ok(None);
     }
+    let counter = spec.iteration_parameter.filter(|&number| is_read(&spec.body, number));
     let mut entry = entry_parameters(spec, context, Trips::Exactly(1))?;
     for trip in 1..=cap {
-        let shapes = run(context, &spec.body, entry.clone(), options)?;
+        start.evaluated.set(start.evaluated.get() + nodes);
+        let shapes = run(context, &spec.body, entry.clone(), options, start)?;
         let goes_on = result_info(context, &spec.body, &shapes, result)?.value.as_ref().and_then(exact_flag);
         match goes_on {
             None => return Ok(None),
@@ -185,18 +206,32 @@ fn trips_by_running(
             Some(true) if known.most() == Some(trip) => return Ok(Some(Trips::Exactly(trip))),
             Some(true) => {}
         }
+        let mut next = entry.clone();
         for input in &spec.inputs {
             if let LoopInputKind::Carried { result } = input.kind {
                 let returned = result_info(context, &spec.body, &shapes, result)?.clone();
-                *slot(context, &mut entry, input.parameter)? = returned;
+                *slot(context, &mut next, input.parameter)? = returned;
             }
         }
-        if let Some(iteration) = spec.iteration_parameter {
-            let counter = slot(context, &mut entry, iteration)?;
+        if let Some(iteration) = counter {
+            let counter = slot(context, &mut next, iteration)?;
             counter.value = counter.value.is_some().then(|| Value::ints([trip as i64]));
         }
+        if next == entry {
+            // Every further trip is this one again.
+            let most = known.most().filter(|most| (trip..=cap).contains(most));
+            return Ok(most.map(Trips::Exactly));
+        }
+        entry = next;
     }
     Ok(None)
+}
+
+/// Whether a node of a body reads parameter `number`.
+fn is_read(body: &Graph, number: u32) -> bool {
+    let tensor = parameter_tensor(body, number);
+    let mut nodes = (0..body.nodes().len()).map(NodeId::new);
+    tensor.is_some() && nodes.any(|node| body.inputs(node).contains(&tensor))
 }
 
 /// Number of slices, ends included. Source: OpenVINO 2026.4, src/core/src/op/tensor_iterator.cpp.
@@ -213,13 +248,14 @@ fn slice_count(slice: &LoopSlice, size: u64) -> u64 {
 /// What the body's parameters hold in the first trip, with the values that hold in every trip.
 fn entry_parameters(spec: &Loop, context: &Context<'_>, trips: Trips) -> Result<Vec<TensorInfo>> {
     let mut parameters = declared_parameters(&spec.body);
+    let handed = handed_through(&spec.body);
     for input in &spec.inputs {
         let info = outer(context, input.input)?;
         let entering = match &input.kind {
             LoopInputKind::Invariant => info.clone(),
             LoopInputKind::Carried { result } => {
                 let is_kept = trips == Trips::Exactly(1)
-                    || handed_through(&spec.body, *result) == parameter_tensor(&spec.body, input.parameter);
+                    || handed_as(&handed, *result) == parameter_tensor(&spec.body, input.parameter);
                 TensorInfo { value: info.value.clone().filter(|_| is_kept), ..info.clone() }
             }
             LoopInputKind::Sliced(slice) => sliced(context, info, slice, input.input)?,
@@ -259,13 +295,14 @@ fn next_entry(
     entry: &[TensorInfo],
 ) -> Result<Vec<TensorInfo>> {
     let mut next = entry.to_vec();
+    let handed = handed_through(&spec.body);
     for input in &spec.inputs {
         if let LoopInputKind::Carried { result } = input.kind {
             let returned = result_info(context, &spec.body, shapes, result)?;
             let entering = slot(context, &mut next, input.parameter)?;
             entering.dims.clone_from(&returned.dims);
             entering.bound = returned.bound;
-            if handed_through(&spec.body, result) != parameter_tensor(&spec.body, input.parameter) {
+            if handed_as(&handed, result) != parameter_tensor(&spec.body, input.parameter) {
                 entering.value = None;
             }
         }
@@ -329,17 +366,26 @@ fn concatenated(
     Ok(TensorInfo { bound, ..TensorInfo::known(result.dtype, dims) })
 }
 
-/// An output that is the result of the last trip, or the initial value if there is none.
+/// The node input that each result replaces in the next trip, by the result's number.
+fn carried_inputs(spec: &Loop) -> FxHashMap<u32, u32> {
+    let mut inputs = FxHashMap::default();
+    for input in &spec.inputs {
+        if let LoopInputKind::Carried { result } = input.kind {
+            inputs.entry(result).or_insert(input.input);
+        }
+    }
+    inputs
+}
+
+/// An output that is the result of the last trip, or the value of the node input `initial` if there is none.
 fn left(
-    spec: &Loop,
     context: &Context<'_>,
     result: &TensorInfo,
-    number: u32,
+    initial: Option<u32>,
     trips: Trips,
     is_followed: bool,
 ) -> Result<TensorInfo> {
-    let carried = spec.inputs.iter().find(|input| input.kind == LoopInputKind::Carried { result: number });
-    let initial = carried.map(|input| outer(context, input.input)).transpose()?;
+    let initial = initial.map(|input| outer(context, input)).transpose()?;
     let followed = if is_followed || initial.is_none_or(|initial| initial.dims == result.dims) {
         result.clone()
     } else {
@@ -352,21 +398,37 @@ fn left(
     })
 }
 
-/// The body parameter's tensor that result `number` is, if nothing happens to it on the way.
-fn handed_through(body: &Graph, number: u32) -> Option<TensorId> {
-    let mut tensor = body.input(*body.results().get(number as usize)?, 0)?;
-    // A chain has no cycle, so it is no longer than the graph.
-    for _ in 0..body.nodes().len() {
-        let source = body.tensor(tensor);
-        match body.node(source.node).op {
-            Op::Parameter => return Some(tensor),
-            Op::Identity | Op::Optional | Op::OptionalGetElement => {
-                tensor = body.input(source.node, source.port as usize)?
+/// The body parameter's tensor that each result is, if nothing happens to it on the way.
+///
+/// Cost: linear in the body, as results share what they have in common.
+fn handed_through(body: &Graph) -> Vec<Option<TensorId>> {
+    let mut known: FxHashMap<TensorId, Option<TensorId>> = FxHashMap::default();
+    let mut of_result = |tensor: TensorId| {
+        let mut passed = Vec::new();
+        let mut current = tensor;
+        let parameter = loop {
+            if let Some(&parameter) = known.get(&current) {
+                break parameter;
             }
-            _ => return None,
-        }
-    }
-    None
+            let source = body.tensor(current);
+            match body.node(source.node).op {
+                Op::Parameter => break Some(current),
+                Op::Identity | Op::Optional | Op::OptionalGetElement => {
+                    passed.push(current);
+                    let Some(from) = body.input(source.node, source.port as usize) else { break None };
+                    current = from;
+                }
+                _ => break None,
+            }
+        };
+        known.extend(passed.into_iter().map(|tensor| (tensor, parameter)));
+        parameter
+    };
+    body.results().iter().map(|&result| of_result(body.input(result, 0)?)).collect()
+}
+
+fn handed_as(handed: &[Option<TensorId>], result: u32) -> Option<TensorId> {
+    handed.get(result as usize).copied().flatten()
 }
 
 fn parameter_tensor(body: &Graph, number: u32) -> Option<TensorId> {
@@ -378,7 +440,9 @@ mod tests {
     use super::super::testing::{apply, body, constant, flag};
     use super::*;
     use crate::DType;
-    use crate::graph::op::{Binary, Broadcast, LoopInput, LoopKind, LoopOutput};
+    use crate::graph::op::{Binary, Broadcast, LoopInput, LoopKind};
+    use crate::graph::{Builder, Format, NodeSpec, TensorSpec};
+    use crate::shape::engine::infer_graph;
     use crate::shape::testing::{self, Input, all_dims, f32, output, scalar, tensor};
 
     fn whole(axis: i64, part_size: i64, drops_axis: bool) -> LoopSlice {
@@ -505,6 +569,58 @@ mod tests {
         assert!(of(endless(), tensor(DType::I64, &[])).is_err());
         // Longer than is run to the end.
         assert!(of(endless(), scalar(1 << 20)).is_err());
+    }
+
+    #[test]
+    fn a_loop_that_repeats_itself_is_not_run_on() {
+        // The counter is not read, and the condition is handed through: the second trip is the first again.
+        let steady = body(3, |builder, inputs| {
+            let twice = apply(builder, Op::Binary(Binary::Add, Broadcast::Numpy), &[inputs[2], inputs[2]]);
+            vec![apply(builder, Op::Identity, &[inputs[1]]), twice]
+        });
+        let carried = |input, parameter, result| LoopInput {
+            input,
+            parameter,
+            kind: LoopInputKind::Carried { result },
+        };
+        let spec = Loop {
+            kind: LoopKind::Loop,
+            body: steady,
+            inputs: vec![carried(1, 1, 0), carried(2, 2, 1)],
+            outputs: vec![LoopOutput { result: 1, output: 0, concat: None }],
+            trip_count: Some(0),
+            condition: Some(1),
+            iteration_parameter: Some(0),
+            condition_result: Some(0),
+        };
+        assert!(!is_read(&spec.body, 0) && is_read(&spec.body, 1));
+        assert_eq!(handed_through(&spec.body), [parameter_tensor(&spec.body, 1), None]);
+        let inputs = [tensor(DType::I64, &[]), flag(true), f32(&[10, 4])];
+        let out = output(Op::Loop(Box::new(spec)), &inputs);
+        assert_eq!(out.dims.unwrap().as_slice(), &[10, 4]);
+    }
+
+    #[test]
+    fn loops_are_run_up_to_a_number_of_nodes_in_all() {
+        let inputs = [scalar(i64::MAX), flag(true), scalar(0), scalar(7), f32(&[10, 4]), f32(&[3, 4])];
+        let mut builder = Builder::new("m".as_ref(), Format::OpenVino);
+        let mut slots = Vec::new();
+        for _ in &inputs {
+            let node = builder.node(NodeSpec { op: Op::Parameter, name: "p", ..NodeSpec::default() });
+            slots.push(Some(builder.output(node, TensorSpec::default())));
+        }
+        let node = builder.node(NodeSpec { op: counting(), name: "loop", ..NodeSpec::default() });
+        let out = builder.output(node, TensorSpec::default());
+        builder.connect(node, &slots);
+        let graph = builder.finish().unwrap();
+        let parameters: Vec<TensorInfo> = inputs.into_iter().flatten().collect();
+        let infer = |evaluated| {
+            let start = Start { parameters: parameters.clone(), ..Start::default() };
+            start.evaluated.set(evaluated);
+            infer_graph(&graph, &start, Options::default()).map(|shapes| shapes.tensor(out).dims.clone())
+        };
+        assert_eq!(infer(0).unwrap().as_deref(), Some(&[10 + 7 * 3, 4][..]));
+        assert!(infer(MOST_EVALUATED_IN_ALL).unwrap_err().is_unbound_dim());
     }
 
     #[test]

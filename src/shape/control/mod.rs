@@ -16,15 +16,23 @@ mod loops;
 
 use super::context::Context;
 use super::shapes::{Options, Shapes};
+use super::start::Start;
 use crate::error::Result;
 use crate::graph::Op;
 
 /// Infers the bodies of a control-flow node, emits the node's outputs, and returns the bodies' shapes in the order of
 /// [`Graph::bodies`](crate::graph::Graph::bodies).
-pub(super) fn infer(op: &Op, context: &mut Context<'_>, options: Options) -> Result<Vec<Shapes>> {
+///
+/// `start` is what the pass over the node's graph started from.
+pub(super) fn infer(
+    op: &Op,
+    context: &mut Context<'_>,
+    options: Options,
+    start: &Start,
+) -> Result<Vec<Shapes>> {
     match op {
-        Op::If(branches) => branches::infer(branches, context, options),
-        Op::Loop(spec) => loops::infer(spec, context, options),
+        Op::If(branches) => branches::infer(branches, context, options, start),
+        Op::Loop(spec) => loops::infer(spec, context, options, start),
         _ => Ok(Vec::new()),
     }
 }

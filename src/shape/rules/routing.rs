@@ -10,6 +10,10 @@ use crate::ids::{NodeId, TensorId};
 use crate::shape::context::{Context, RuleError, normalize_axis};
 use smallvec::SmallVec;
 
+/// Conversions and reshapes between the lengths of parts and a constant, at most: each split walks them, and
+/// exports have one or two. Behind more of them, lengths count as computed of data.
+const MOST_CONVERSIONS: usize = 64;
+
 /// Nodes between the mask of all experts and what `NonZero` reads, at most.
 const MOST_MOVES: usize = 8;
 
@@ -41,15 +45,21 @@ pub(super) fn most_of_one_expert(context: &Context<'_>) -> Option<u64> {
 pub(super) fn lengths_depend_on_data(context: &Context<'_>) -> bool {
     let graph = context.graph();
     let is_unknown = !context.is_symbolic() && matches!(context.ints(2), Err(RuleError::UnknownValue(_)));
+    let is_declared = |tensor: TensorId| graph.tensor(tensor).shape.as_known().is_some();
+    if !is_unknown || graph.outputs(context.node()).any(is_declared) {
+        return false;
+    }
     let mut source = graph.input(context.node(), 2);
-    while let Some(tensor) = source
-        && matches!(graph.node(graph.tensor(tensor).node).op, Op::Convert { .. } | Op::Reshape(_))
-    {
-        source = graph.input(graph.tensor(tensor).node, 0);
+    for _ in 0..MOST_CONVERSIONS {
+        let Some(tensor) = source else { break };
+        let node = graph.tensor(tensor).node;
+        if !matches!(graph.node(node).op, Op::Convert { .. } | Op::Reshape(_)) {
+            break;
+        }
+        source = graph.input(node, 0);
     }
     let is_constant = |tensor: TensorId| matches!(graph.node(graph.tensor(tensor).node).op, Op::Constant(_));
-    let is_declared = |tensor: TensorId| graph.tensor(tensor).shape.as_known().is_some();
-    is_unknown && !source.is_some_and(is_constant) && !graph.outputs(context.node()).any(is_declared)
+    !source.is_some_and(is_constant)
 }
 
 /// The upper bound of the rows of a Concat along `axis`, if its inputs are computed row by row from slices of one tensor
