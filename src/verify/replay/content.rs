@@ -5,14 +5,19 @@ use crate::ids::{StorageId, ValueId};
 use crate::problem::Plan;
 use crate::schedule::{Draft, Origin, Value};
 use crate::units::Bytes;
+use rustc_hash::FxHashMap;
+use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
+
+/// Height up to which a part is checked again at each read: it has 16 pieces at most.
+const FEW: u32 = 4;
 
 /// Places and contents of all values of a schedule.
 pub(super) struct Contents {
     places: Vec<Option<Place>>,
-    /// Of views and joined values; all others are of one piece.
-    composed: Vec<Option<Rc<[Piece]>>>,
+    /// What each value must hold, where anything is known of it.
+    parts: Vec<Option<Part>>,
 }
 
 /// Where a value is.
@@ -34,6 +39,134 @@ pub(super) struct Piece {
     pub(super) root: ValueId,
 }
 
+/// What a range of bytes must hold, in order of address.
+///
+/// A join shares the parts of its members instead of listing their pieces: of joins within each other, each
+/// would list all pieces of the one before.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    One(Piece),
+    Two(Rc<Pair>),
+}
+
+/// Two parts, the second at higher addresses; their heights differ by one at most, as in an AVL tree.
+#[derive(Debug)]
+pub(super) struct Pair {
+    /// From the start of the first to the end of the second.
+    pub(super) bytes: Range<u64>,
+    height: u32,
+    pub(super) parts: [Part; 2],
+    /// When the bytes were last found to hold this, by the clock of their space; 0: never.
+    pub(super) checked: Cell<u64>,
+}
+
+impl Part {
+    fn bytes(&self) -> Range<u64> {
+        match self {
+            Part::One(piece) => piece.bytes.clone(),
+            Part::Two(pair) => pair.bytes.clone(),
+        }
+    }
+
+    fn height(&self) -> u32 {
+        match self {
+            Part::One(_) => 0,
+            Part::Two(pair) => pair.height,
+        }
+    }
+
+    /// Two parts of heights that differ by one at most.
+    fn pair(first: Part, second: Part) -> Part {
+        Part::Two(Rc::new(Pair {
+            bytes: first.bytes().start..second.bytes().end,
+            height: first.height().max(second.height()) + 1,
+            parts: [first, second],
+            checked: Cell::new(0),
+        }))
+    }
+
+    /// Two parts of any heights.
+    ///
+    /// Cost: linear in the difference of the heights, of which each is logarithmic in the pieces.
+    fn join(first: Part, second: Part) -> Part {
+        if let Part::Two(pair) = &first
+            && first.height() > second.height() + 1
+        {
+            let [left, right] = pair.parts.clone();
+            return Part::balanced(left, Part::join(right, second));
+        }
+        if let Part::Two(pair) = &second
+            && second.height() > first.height() + 1
+        {
+            let [left, right] = pair.parts.clone();
+            return Part::balanced(Part::join(first, left), right);
+        }
+        Part::pair(first, second)
+    }
+
+    /// Two parts of heights that differ by two at most: the rotations of an AVL tree.
+    fn balanced(first: Part, second: Part) -> Part {
+        if let Part::Two(pair) = &second
+            && second.height() > first.height() + 1
+        {
+            let [inner, outer] = pair.parts.clone();
+            if let Part::Two(middle) = &inner
+                && inner.height() > outer.height()
+            {
+                let [left, right] = middle.parts.clone();
+                return Part::pair(Part::pair(first, left), Part::pair(right, outer));
+            }
+            return Part::pair(Part::pair(first, inner), outer);
+        }
+        if let Part::Two(pair) = &first
+            && first.height() > second.height() + 1
+        {
+            let [outer, inner] = pair.parts.clone();
+            if let Part::Two(middle) = &inner
+                && inner.height() > outer.height()
+            {
+                let [left, right] = middle.parts.clone();
+                return Part::pair(Part::pair(outer, left), Part::pair(right, second));
+            }
+            return Part::pair(outer, Part::pair(inner, second));
+        }
+        Part::pair(first, second)
+    }
+
+    /// Parts in order of address, as one.
+    fn side_by_side(parts: &[Part]) -> Option<Part> {
+        match parts {
+            [] => None,
+            [only] => Some(only.clone()),
+            _ => {
+                let (before, after) = parts.split_at(parts.len() / 2);
+                Some(Part::join(Part::side_by_side(before)?, Part::side_by_side(after)?))
+            }
+        }
+    }
+
+    /// The part inside `bytes`.
+    fn cut(&self, bytes: &Range<u64>) -> Option<Part> {
+        let own = self.bytes();
+        if bytes.start <= own.start && own.end <= bytes.end {
+            return Some(self.clone());
+        }
+        if own.end <= bytes.start || bytes.end <= own.start {
+            return None;
+        }
+        match self {
+            Part::One(piece) => Some(Part::One(piece.cut(bytes))),
+            Part::Two(pair) => {
+                let [first, second] = &pair.parts;
+                match (first.cut(bytes), second.cut(bytes)) {
+                    (Some(first), Some(second)) => Some(Part::join(first, second)),
+                    (first, second) => first.or(second),
+                }
+            }
+        }
+    }
+}
+
 impl Piece {
     /// The part inside `bytes`.
     fn cut(&self, bytes: &Range<u64>) -> Piece {
@@ -53,14 +186,18 @@ impl Contents {
     /// Places every value and follows views and joins down to what was written.
     pub(super) fn resolve(schedule: &Draft, plan: &Plan, found: &mut Vec<Violation>) -> Contents {
         let places = places(schedule, plan, found);
-        let nothing: Rc<[Piece]> = Rc::default();
-        let is_composed =
-            |value: &Value| !sources(value).is_empty() || matches!(value.origin, Origin::Joined(_));
-        let composed = schedule.values.iter().map(|value| is_composed(value).then(|| nothing.clone()));
-        let mut contents = Contents { places, composed: composed.collect() };
+        let written = |(index, place): (usize, &Option<Place>)| {
+            let value = schedule.values.get(index)?;
+            let is_own = matches!(value.origin, Origin::Written | Origin::Resident);
+            let place = place.as_ref().filter(|_| is_own)?;
+            Some(Part::One(Piece { bytes: place.bytes.clone(), root: ValueId::new(index) }))
+        };
+        let parts = places.iter().enumerate().map(written).collect();
+        let mut contents = Contents { places, parts };
         for value in sources_first(schedule, found) {
-            if matches!(contents.composed.get(value.index()), Some(Some(_))) {
-                contents.composed[value.index()] = Some(contents.compose(schedule, value, found));
+            let origin = schedule.values.get(value.index()).map(|value| &value.origin);
+            if matches!(origin, Some(Origin::View(_) | Origin::Joined(_))) {
+                contents.parts[value.index()] = contents.compose(schedule, value, found);
             }
         }
         contents
@@ -71,17 +208,34 @@ impl Contents {
         self.places.get(value.index())?.as_ref()
     }
 
-    /// What `value` must hold, in order of address.
-    pub(super) fn pieces(&self, value: ValueId) -> impl Iterator<Item = Piece> {
-        let composed = self.composed.get(value.index()).and_then(Option::as_deref);
-        let whole = self.place(value).filter(|_| composed.is_none());
-        let whole = whole.map(|place| Piece { bytes: place.bytes.clone(), root: value });
-        whole.into_iter().chain(composed.unwrap_or_default().iter().cloned())
+    /// What `value` must hold.
+    pub(super) fn part(&self, value: ValueId) -> Option<&Part> {
+        self.parts.get(value.index())?.as_ref()
     }
 
-    /// The pieces of `value`, whose sources are composed already.
-    fn compose(&self, schedule: &Draft, value: ValueId, found: &mut Vec<Violation>) -> Rc<[Piece]> {
-        let Some(place) = self.place(value) else { return Rc::default() };
+    /// The ends of all places in the spaces that have a value of many pieces.
+    pub(super) fn bounds_of_spaces_with_joins(&self) -> FxHashMap<u32, Vec<u64>> {
+        let mut bounds: FxHashMap<u32, Vec<u64>> = FxHashMap::default();
+        for (place, part) in self.places.iter().zip(&self.parts) {
+            if let (Some(place), Some(part)) = (place, part)
+                && part.height() > FEW
+            {
+                bounds.entry(place.space).or_default();
+            }
+        }
+        if !bounds.is_empty() {
+            for place in self.places.iter().flatten() {
+                if let Some(bounds) = bounds.get_mut(&place.space) {
+                    bounds.extend([place.bytes.start, place.bytes.end]);
+                }
+            }
+        }
+        bounds
+    }
+
+    /// What `value` must hold; its sources are composed already.
+    fn compose(&self, schedule: &Draft, value: ValueId, found: &mut Vec<Violation>) -> Option<Part> {
+        let place = self.place(value)?;
         let inside = |of: &ValueId| {
             let other = self.place(*of).filter(|other| other.storage == place.storage)?;
             Some((other.bytes.clone(), *of))
@@ -89,11 +243,11 @@ impl Contents {
         match schedule.values.get(value.index()).map(|value| &value.origin) {
             Some(Origin::View(of)) => match inside(of) {
                 Some((bytes, _)) if bytes.start <= place.bytes.start && place.bytes.end <= bytes.end => {
-                    self.clip(*of, &place.bytes)
+                    self.part(*of)?.cut(&place.bytes)
                 }
                 _ => {
                     found.push(Violation::LooseView { value });
-                    Rc::default()
+                    None
                 }
             },
             Some(Origin::Joined(members)) => {
@@ -107,27 +261,13 @@ impl Contents {
                 }
                 if end != place.bytes.end {
                     found.push(Violation::LooseJoin { value });
-                    return Rc::default();
+                    return None;
                 }
-                parts.iter().flat_map(|&(_, of)| self.pieces(of)).collect()
+                let parts: Vec<Part> = parts.iter().filter_map(|&(_, of)| self.part(of).cloned()).collect();
+                Part::side_by_side(&parts)
             }
-            _ => Rc::default(),
+            _ => None,
         }
-    }
-
-    /// The part of a value's pieces inside `bytes`.
-    fn clip(&self, value: ValueId, bytes: &Range<u64>) -> Rc<[Piece]> {
-        let Some(Some(pieces)) = self.composed.get(value.index()) else {
-            return self.pieces(value).map(|piece| piece.cut(bytes)).collect();
-        };
-        let from = pieces.partition_point(|piece| piece.bytes.end <= bytes.start);
-        let to = pieces.partition_point(|piece| piece.bytes.start < bytes.end);
-        let Some(inside) = pieces.get(from..to) else { return Rc::default() };
-        let whole = |piece: &Piece| bytes.start <= piece.bytes.start && piece.bytes.end <= bytes.end;
-        if inside.len() == pieces.len() && inside.iter().all(whole) {
-            return Rc::clone(pieces);
-        }
-        inside.iter().map(|piece| piece.cut(bytes)).collect()
     }
 }
 

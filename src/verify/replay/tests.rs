@@ -240,3 +240,58 @@ fn two_outputs_of_a_step_must_not_meet() {
     let twice = Violation::WrittenTwice { step: 0, value: value(0), bytes: 0..4, found: Some(value(2)) };
     assert_eq!(check(&schedule, &plan).first(), Some(&twice));
 }
+
+/// Each join consists of the join before and of one more byte, and is read when that is written.
+#[test]
+fn joins_within_joins_are_checked_after_each_write() {
+    const COUNT: usize = 100;
+    let mut schedule = arena(&[COUNT as u64, 1]);
+    for index in 0..COUNT {
+        add(&mut schedule, 0, index as u64..index as u64 + 1, Origin::Written);
+    }
+    add(&mut schedule, 1, 0..1, Origin::Written);
+    let mut last = 0;
+    for index in 1..COUNT {
+        let join = schedule.values.len();
+        add(&mut schedule, 0, 0..index as u64 + 1, Origin::Joined(vec![value(last), value(index)]));
+        last = join;
+    }
+    let part = schedule.values.len();
+    add(&mut schedule, 0, 30..70, Origin::View(value(last)));
+    step(&mut schedule, &[], &[0]);
+    for index in 1..COUNT {
+        step(&mut schedule, &[], &[index]);
+        step(&mut schedule, &[COUNT + index], &[]);
+    }
+    step(&mut schedule, &[], &[COUNT]);
+    step(&mut schedule, &[COUNT + 40, part, last], &[]);
+    assert_eq!(check(&schedule, &plan(&[0, COUNT as u64], COUNT as u64 + 1)), []);
+    let at = schedule.steps.len() - 1;
+    let found = Some(value(COUNT));
+    let lost = |of, byte| Violation::Lost { step: at, value: value(of), bytes: byte..byte + 1, found };
+    let over = |byte| check(&schedule, &plan(&[0, byte], COUNT as u64));
+    assert_eq!(over(20), [lost(COUNT + 40, 20), lost(last, 20)]);
+    assert_eq!(over(50), [lost(part, 50), lost(last, 50)]);
+    assert_eq!(over(80), [lost(last, 80)]);
+}
+
+#[test]
+fn a_wide_step_is_checked_as_a_narrow_one() {
+    const COUNT: usize = 40;
+    let mut schedule = arena(&[2; 2 * COUNT]);
+    for storage in 0..2 * COUNT {
+        add(&mut schedule, storage, 0..2, Origin::Written);
+    }
+    let (inputs, outputs): (Vec<usize>, Vec<usize>) = (0..2 * COUNT).partition(|index| index % 2 == 0);
+    step(&mut schedule, &[], &inputs);
+    step(&mut schedule, &inputs, &outputs);
+    let mut offsets: Vec<u64> = (0..2 * COUNT as u64).map(|index| 2 * index).collect();
+    let arena_size = 4 * COUNT as u64;
+    assert_eq!(check(&schedule, &plan(&offsets, arena_size)), []);
+    // Over the end of one input and the start of the next output, which is written later.
+    offsets[1] = 5;
+    let found = check(&schedule, &plan(&offsets, arena_size));
+    let clobber = Violation::ClobbersRead { step: 1, read: value(2), written: value(1), bytes: 5..6 };
+    let twice = Violation::WrittenTwice { step: 1, value: value(1), bytes: 6..7, found: Some(value(3)) };
+    assert_eq!(found, [clobber, twice]);
+}
