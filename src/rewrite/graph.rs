@@ -69,30 +69,47 @@ impl<B: Body> DerefMut for Vertex<B> {
 
 /// The nodes of a graph by position, those that are gone included. Only the graph adds nodes.
 #[derive(Debug)]
-pub(crate) struct Vertices<B: Body>(Vec<Vertex<B>>);
+pub(crate) struct Vertices<B: Body> {
+    list: Vec<Vertex<B>>,
+    /// Counts nodes that were asked for to be changed.
+    n_changed: u64,
+}
+
+/// What a graph is at a moment: as long as this stays, so does everything that nodes are, read and write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    state: u64,
+    n_changed: u64,
+}
 
 impl<B: Body> Vertices<B> {
     /// Number of positions.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
+    }
+
+    /// Whether one of them is like this; those that are gone count.
+    pub(super) fn any(&self, is_like: fn(&B) -> bool) -> bool {
+        self.list.iter().any(|node| is_like(node))
     }
 
     /// Takes the nodes one by one, the last one first, and frees their memory in between.
     pub(crate) fn for_each_from_last(mut self, mut take: impl FnMut(usize, Vertex<B>)) {
-        while !self.0.is_empty() {
-            let first = self.0.len().saturating_sub(FREED);
-            for index in (first..self.0.len()).rev() {
-                if let Some(node) = self.0.pop() {
+        while !self.list.is_empty() {
+            let first = self.list.len().saturating_sub(FREED);
+            for index in (first..self.list.len()).rev() {
+                if let Some(node) = self.list.pop() {
                     take(index, node);
                 }
             }
-            self.0.shrink_to_fit();
+            self.list.shrink_to_fit();
         }
     }
 
     /// Changes one node by what another is.
     pub(super) fn pair(&mut self, node: usize, other: usize, change: fn(&mut B, &B)) {
-        let Ok([node, other]) = self.0.get_disjoint_mut([node, other]) else { return };
+        self.n_changed += 1;
+        let Ok([node, other]) = self.list.get_disjoint_mut([node, other]) else { return };
         change(node, other);
     }
 }
@@ -101,13 +118,14 @@ impl<B: Body> Index<usize> for Vertices<B> {
     type Output = Vertex<B>;
 
     fn index(&self, node: usize) -> &Vertex<B> {
-        &self.0[node]
+        &self.list[node]
     }
 }
 
 impl<B: Body> IndexMut<usize> for Vertices<B> {
     fn index_mut(&mut self, node: usize) -> &mut Vertex<B> {
-        &mut self.0[node]
+        self.n_changed += 1;
+        &mut self.list[node]
     }
 }
 
@@ -144,7 +162,7 @@ impl<B: Body> WorkGraph<B> {
         let nodes: Vec<Vertex<B>> = nodes.into_iter().map(vertex).collect();
         let is_gone = vec![false; nodes.len()];
         let mut graph = WorkGraph {
-            nodes: Vertices(nodes),
+            nodes: Vertices { list: nodes, n_changed: 0 },
             is_gone,
             n_named: 0,
             uses: vec![Uses::default(); n_origins],
@@ -172,6 +190,11 @@ impl<B: Body> WorkGraph<B> {
     /// A number that no earlier graph had: while it stays, so does every walk.
     pub(crate) fn state(&self) -> u64 {
         self.state
+    }
+
+    /// A value that no earlier graph had: while it stays, nothing has changed.
+    pub(super) fn version(&self) -> Version {
+        Version { state: self.state, n_changed: self.nodes.n_changed }
     }
 
     /// Counts a change that walks depend on.
@@ -241,8 +264,8 @@ impl<B: Body> WorkGraph<B> {
     /// Adds a node; returns its position.
     pub(crate) fn insert(&mut self, body: B, inputs: Inputs<B::Source>) -> usize {
         let node = self.nodes.len();
-        reserve(&mut self.nodes.0, node + 1);
-        self.nodes.0.push(Vertex { body, inputs });
+        reserve(&mut self.nodes.list, node + 1);
+        self.nodes.list.push(Vertex { body, inputs });
         self.is_gone.push(false);
         self.enlist(node);
         node

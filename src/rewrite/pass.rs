@@ -1,6 +1,6 @@
 //! Rules, the table of passes that a runtime makes of them, and the driver.
 
-use super::graph::{Body, WorkGraph};
+use super::graph::{Body, Version, WorkGraph};
 use super::patch::Patch;
 use smallvec::SmallVec;
 use std::fmt;
@@ -18,6 +18,11 @@ pub(crate) trait Dialect: 'static {
 
     /// The nodes that are left, in this order.
     fn order(work: &Self::Work<'_>, order: Self::Order) -> Rc<Vec<usize>>;
+
+    /// Whether every node that is left is in this order.
+    fn is_of_all(_order: Self::Order) -> bool {
+        true
+    }
 }
 
 /// Tries a rule at a node.
@@ -48,6 +53,8 @@ pub(crate) struct Pass<D: Dialect> {
     pub needs: &'static [&'static str],
     /// Whether it is part of this run.
     pub when: for<'a, 'b> fn(&'b D::Work<'a>) -> bool,
+    /// Of a pass over the whole graph: the operators without which it changes nothing, if these are few.
+    pub on: Option<fn(&D::Body) -> bool>,
     /// What it does.
     pub run: Run<D>,
 }
@@ -68,7 +75,7 @@ impl<D: Dialect> Pass<D> {
         needs: &'static [&'static str],
     ) -> Pass<D> {
         let rules = std::slice::from_ref(rule);
-        Pass { name: rule.name, source: rule.source, needs, when: |_| true, run: Run::Rules(order, rules) }
+        Pass::rules(rule.name, rule.source, rules, order, needs)
     }
 
     /// A pass of several rules, tried one after the other on each node.
@@ -79,7 +86,7 @@ impl<D: Dialect> Pass<D> {
         order: D::Order,
         needs: &'static [&'static str],
     ) -> Pass<D> {
-        Pass { name, source, needs, when: |_| true, run: Run::Rules(order, rules) }
+        Pass { name, source, needs, when: |_| true, on: None, run: Run::Rules(order, rules) }
     }
 
     /// A pass that looks at the whole graph.
@@ -89,7 +96,7 @@ impl<D: Dialect> Pass<D> {
         run: for<'a, 'b> fn(&'b mut D::Work<'a>),
         needs: &'static [&'static str],
     ) -> Pass<D> {
-        Pass { name, source, needs, when: |_| true, run: Run::Whole(run) }
+        Pass { name, source, needs, when: |_| true, on: None, run: Run::Whole(run) }
     }
 
     /// The same pass under another name: one that comes twice.
@@ -100,6 +107,27 @@ impl<D: Dialect> Pass<D> {
     /// The same pass, run only where this holds.
     pub(crate) const fn when(self, when: for<'a, 'b> fn(&'b D::Work<'a>) -> bool) -> Pass<D> {
         Pass { when, ..self }
+    }
+
+    /// The same pass over the whole graph, run only where a node is of these operators.
+    pub(crate) const fn on(self, on: fn(&D::Body) -> bool) -> Pass<D> {
+        Pass { on: Some(on), ..self }
+    }
+
+    /// Whether its nodes are looked for in this order.
+    fn is_found_in(&self, order: D::Order) -> bool {
+        match self.run {
+            Run::Rules(own, _) => own == order,
+            Run::Whole(_) => self.on.is_some() && D::is_of_all(order),
+        }
+    }
+
+    /// Whether a node is of its operators.
+    fn is_on(&self, body: &D::Body) -> bool {
+        match self.run {
+            Run::Rules(_, rules) => rules.iter().any(|rule| (rule.on)(body)),
+            Run::Whole(_) => self.on.is_none_or(|on| on(body)),
+        }
     }
 }
 
@@ -120,11 +148,12 @@ impl<D: Dialect> fmt::Debug for Pass<D> {
 }
 
 /// Passes whose nodes are found at once, at most.
-const AHEAD: usize = 16;
+const AHEAD: usize = 64;
 
 /// Runs passes in the order of their table, up to and with the one named `last`, else all.
 ///
-/// Cost: of rules, linear in nodes; a rule that is not for a node's operator costs its [key](Rule::on).
+/// Cost: of rules, linear in nodes; a rule that is not for a node's operator costs its [key](Rule::on), and a pass over the whole
+/// graph that is for none of them [its own](Pass::on).
 pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>], last: Option<&str>) {
     let mut visits: Option<Visits<D>> = None;
     let mut ahead = 1;
@@ -134,12 +163,13 @@ pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]
         if !(pass.when)(work) {
             continue;
         }
+        visits = visits.filter(|known| known.holds(work));
         match pass.run {
             Run::Rules(order, rules) => {
                 let known = visits.take().filter(|known| known.order == order);
                 let mut known = known.unwrap_or_else(|| Visits::new(work, order));
-                known.look_ahead(work, &passes[number..], ahead);
-                if known.visit(work, rules) {
+                let found = known.find(work, passes, number, ahead);
+                if known.visit(work, found, rules) {
                     ahead = 1;
                 } else {
                     ahead = AHEAD.min(2 * ahead);
@@ -147,8 +177,15 @@ pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]
                 }
             }
             Run::Whole(run) => {
-                visits = None;
-                run(work);
+                let known = visits.as_mut().filter(|known| pass.is_found_in(known.order));
+                let is_needed = match (known, pass.on) {
+                    (Some(known), _) => !known.find(work, passes, number, ahead).is_empty(),
+                    (None, Some(on)) => work.nodes.any(on),
+                    (None, None) => true,
+                };
+                if is_needed {
+                    run(work);
+                }
             }
         }
         debug_assert!(work.faults().is_empty(), "after {}: {:?}", pass.name, work.faults());
@@ -162,42 +199,47 @@ pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]
 struct Visits<D: Dialect> {
     order: D::Order,
     nodes: Rc<Vec<usize>>,
-    /// Of the next passes, positions in the order; the last is that of the pass to come.
-    found: Vec<Vec<u32>>,
+    /// What the graph was when they were found.
+    version: Version,
+    /// By number of the next passes, positions in the order; of a pass over the whole graph, the first.
+    found: Vec<(usize, Vec<u32>)>,
 }
 
 impl<D: Dialect> Visits<D> {
     fn new(work: &D::Work<'_>, order: D::Order) -> Visits<D> {
-        Visits { order, nodes: D::order(work, order), found: Vec::new() }
+        Visits { order, nodes: D::order(work, order), version: work.version(), found: Vec::new() }
     }
 
-    /// Finds the nodes of some of the next passes, as far as they have this order, unless those of the first are known.
-    fn look_ahead(&mut self, work: &D::Work<'_>, passes: &[Pass<D>], count: usize) {
-        if !self.found.is_empty() {
-            return;
+    /// Whether the graph is as it was.
+    fn holds(&self, work: &D::Work<'_>) -> bool {
+        self.version == work.version()
+    }
+
+    /// The nodes of a pass. Unless they are known, those of some of the next passes in this order are found together.
+    fn find(&mut self, work: &D::Work<'_>, passes: &[Pass<D>], number: usize, count: usize) -> Vec<u32> {
+        let known = self.found.iter().position(|&(of, _)| of == number);
+        if let Some(known) = known {
+            return self.found.swap_remove(known).1;
         }
-        let rules = passes.iter().map_while(|pass| match pass.run {
-            Run::Rules(order, rules) if order == self.order => Some((pass, rules)),
-            _ => None,
-        });
-        // Those that are not part of the run are skipped when it is their turn, too.
-        let rules = rules.filter(|(pass, _)| (pass.when)(work)).map(|(_, rules)| rules);
-        let mut rules: SmallVec<[&[Rule<D>]; AHEAD]> = rules.take(count).collect();
-        rules.reverse();
-        self.found.resize(rules.len(), Vec::new());
-        for (position, &node) in self.nodes.iter().enumerate() {
+        let next = passes.iter().enumerate().skip(number);
+        let next = next.filter(|(_, pass)| (pass.when)(work) && pass.is_found_in(self.order));
+        let next: SmallVec<[(usize, &Pass<D>); AHEAD]> = next.take(count).collect();
+        self.found = next.iter().map(|&(number, _)| (number, Vec::new())).collect();
+        for (position, &node) in (0_u32..).zip(self.nodes.iter()) {
             let body = &work.nodes[node];
-            for (rules, found) in rules.iter().zip(&mut self.found) {
-                if rules.iter().any(|rule| (rule.on)(body)) {
-                    found.push(position as u32);
+            for ((_, pass), (_, found)) in next.iter().zip(&mut self.found) {
+                let is_enough = matches!(pass.run, Run::Whole(_)) && !found.is_empty();
+                if !is_enough && pass.is_on(body) {
+                    found.push(position);
                 }
             }
         }
+        self.found.swap_remove(0).1
     }
 
-    /// Tries the rules of the pass to come; whether the graph changed, after which nothing here holds.
-    fn visit(&mut self, work: &mut D::Work<'_>, rules: &[Rule<D>]) -> bool {
-        for position in self.found.pop().unwrap_or_default() {
+    /// Tries rules at the positions that were found; whether the graph changed, after which nothing here holds.
+    fn visit(&mut self, work: &mut D::Work<'_>, found: Vec<u32>, rules: &[Rule<D>]) -> bool {
+        for position in found {
             let at = position as usize;
             if sweep(work, &self.nodes[at..=at], rules) {
                 // A change may make rules match nodes for which they were not.

@@ -229,6 +229,38 @@ fn passes_behind_the_last_do_not_run() {
     assert_eq!(names(PASSES_OF_TWO), ["fuse", "mark"]);
 }
 
+const fn on_exp(name: &'static str, apply: pass::Apply<Toy>) -> Rule<Toy> {
+    Rule { name, source: "made up", on: |node| node.op == "exp", apply, repeats: false }
+}
+
+const BEHIND: &[Pass<Toy>] = &[
+    // Nothing: what the next passes are for is found together from here on.
+    Pass::rule(&NOTHING, (), &[]),
+    Pass::rule(&NOTHING, (), &["nothing"]).named("nothing again"),
+    Pass::whole("for none", "made up", |work: &mut Net| work.nodes[3].op = "for none", &[])
+        .on(|node: &Layer| node.op == "sqrt"),
+    // It changes what a node is, and nothing that the order depends on.
+    Pass::whole("relu to exp", "made up", |work: &mut Net| work.nodes[1].op = "exp", &[])
+        .on(|node: &Layer| node.op == "relu"),
+    Pass::rule(&TO_SQRT, (), &["relu to exp"]),
+    Pass::whole("for sqrt", "made up", |work: &mut Net| work.nodes[0].op = "for sqrt", &["to sqrt"])
+        .on(|node: &Layer| node.op == "sqrt"),
+];
+const NOTHING: Rule<Toy> = on_exp("nothing", |_, _| None);
+const TO_SQRT: Rule<Toy> = on_exp("to sqrt", |work, node| {
+    let mut patch = Patch::new(work);
+    patch.change(node, |node| node.op = "sqrt");
+    Some(patch)
+});
+
+#[test]
+fn what_was_found_ahead_is_found_again_behind_a_change() {
+    let mut net = chain();
+    run(&mut net, BEHIND, None);
+    let ops: Vec<&str> = (0..5).map(|node| net.nodes[node].op).collect();
+    assert_eq!(ops, ["for sqrt", "sqrt", "sqrt", "side", "result"]);
+}
+
 #[test]
 fn a_table_in_the_wrong_order_is_refused() {
     assert!(faults(PASSES).is_empty());

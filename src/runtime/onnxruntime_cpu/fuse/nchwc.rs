@@ -11,7 +11,7 @@
 //! makes of single nodes (`optimized_model_filepath`); dims: onnxruntime/core/graph/contrib_ops/nchwc_schema_defs.cc.
 
 use super::super::kernel::{Kernel, Nchwc};
-use super::super::work::Work;
+use super::super::work::{Node, Work};
 use crate::DType;
 use crate::graph::Op;
 use crate::rewrite::Inputs;
@@ -40,6 +40,11 @@ struct Blocked {
     convs: FxHashMap<usize, Conv>,
     /// Resized values: the runtime does not see that their sides are those of what they are added to.
     resized: FxHashSet<usize>,
+}
+
+/// Whether channels may be put into blocks for such a node.
+pub(super) fn starts(node: &Node) -> bool {
+    matches!(node.kind, Kernel::Conv | Kernel::FusedConv) || Nchwc::pool(node.kind).is_some()
 }
 
 /// Rewrites every convolution, pool, sum, activation and concatenation that can be blocked.

@@ -3,6 +3,7 @@
 //! A graph in half precision is put into single between `basic` and the levels above, which leave it as that makes it,
 //! all but the highest.
 
+use super::super::kernel::Kernel;
 use super::super::options::GraphOptimization::{All, Basic, Extended};
 use super::super::precision;
 use super::super::work::{Order::Position, Pass, Work};
@@ -28,13 +29,17 @@ pub(super) const PASSES: &[Pass] = &[
         .when(|work| is_basic(work) && qdq::applies(work)),
     Pass::whole("own-dequantization-again", UNIQUE, qdq::separate, &["quantization-moves"])
         .when(|work| is_basic(work) && qdq::applies(work)),
-    Pass::whole("reshape-patterns", "reshape_fusion.cc", reshape::fuse, &["duplicates"]).when(is_basic),
+    Pass::whole("reshape-patterns", "reshape_fusion.cc", reshape::fuse, &["duplicates"])
+        .on(|node| node.kind == Kernel::Reshape)
+        .when(is_basic),
     Pass::whole("convolution-weights", "conv_bn_fusion.cc", convolution::absorb, &["fold-constants"])
+        .on(|node| node.kind == Kernel::Conv)
         .when(is_basic),
     Pass::rule(&matmul::ADDEND, Position, &["reshape-patterns"]).when(is_basic),
     Pass::rule(&gelu::OF_THE_STANDARD, Position, &["gemm"]).when(is_basic),
     Pass::rule(&norms::OF_THE_STANDARD, Position, &["gemm"]).when(is_basic),
     Pass::whole("transposes", "transpose_optimizer.cc", transposes::push, &["norms-of-the-standard"])
+        .on(|node| node.kind == Kernel::Transpose)
         .when(is_basic),
     Pass::whole("half-precision", "insert_cast_transformer.cc", precision::widen, &["gemm"])
         .when(precision::has_half),
@@ -56,9 +61,12 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&layer_norm::RULE, Position, &["norms"]).when(is_extended),
     Pass::rule(&gelu::BIAS, Position, &["gelu", "gelu-tanh"]).when(is_extended),
     Pass::whole("transposed-products", "matmul_transpose_fusion.cc", matmul::transposed, &["half-precision"])
+        .on(|node| matches!(node.kind, Kernel::MatMul | Kernel::FusedMatMul))
         .when(is_extended),
     Pass::rule(&matmul::SCALE, Position, &["transposed-products"]).when(is_extended),
-    Pass::whole("blocks", "nchwc_transformer.cc", nchwc::block, &["convolution-activation"]).when(is_all),
+    Pass::whole("blocks", "nchwc_transformer.cc", nchwc::block, &["convolution-activation"])
+        .on(nchwc::starts)
+        .when(is_all),
     Pass::whole("integers-with-channels-last", "nhwc_transformer.cc", nhwc::transpose, &["blocks"])
         .when(|work| is_all(work) && nhwc::applies(work)),
     Pass::rule(&convolution::ACTIVATE_PLAIN, Position, &["blocks"]).when(is_all),

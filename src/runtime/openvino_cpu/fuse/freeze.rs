@@ -63,13 +63,31 @@ pub(super) fn freeze(work: Work<'_>, free: Option<&mut Free>) -> Vec<ExecutedNod
     executed_nodes
 }
 
-/// Moves every entry to its place, where each place is named once.
+/// Entries that are put in order within a processor's caches.
+const NEAR: usize = 1 << 12;
+
+/// Moves every entry to its place, where each place is named once: first near it, next to where the one before went, then there.
 fn put_in_order<T>(entries: &mut [T], places: &mut [u32]) {
-    for at in 0..entries.len() {
-        while places[at] as usize != at {
-            let place = places[at] as usize;
-            entries.swap(at, place);
-            places.swap(at, place);
+    let mut next: Vec<usize> = (0..entries.len()).step_by(NEAR).collect();
+    for part in 0..next.len() {
+        let end = entries.len().min((part + 1) * NEAR);
+        while next[part] < end {
+            let at = next[part];
+            let home = places[at] as usize / NEAR;
+            if home != part {
+                entries.swap(at, next[home]);
+                places.swap(at, next[home]);
+            }
+            next[home] += 1;
+        }
+    }
+    for (part, (entries, places)) in entries.chunks_mut(NEAR).zip(places.chunks_mut(NEAR)).enumerate() {
+        for at in 0..entries.len() {
+            while places[at] as usize != part * NEAR + at {
+                let place = places[at] as usize - part * NEAR;
+                entries.swap(at, place);
+                places.swap(at, place);
+            }
         }
     }
 }
@@ -177,5 +195,22 @@ fn executed_type(kind: &Kind, dtype: DType) -> DType {
         DType::F64 => DType::F32,
         DType::Boolean => DType::U8,
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_any_order_are_put_in_order() {
+        for count in [0, 1, NEAR, 3 * NEAR + 5] {
+            // A step that shares no factor with the count visits every place once.
+            let step = if count % 7 == 0 { 3 } else { 7 };
+            let places: Vec<u32> = (0..count).map(|at| (at * step % count) as u32).collect();
+            let mut entries = places.clone();
+            put_in_order(&mut entries, &mut places.clone());
+            assert!(entries.is_sorted(), "{count} entries in steps of {step}");
+        }
     }
 }

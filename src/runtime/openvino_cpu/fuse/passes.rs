@@ -12,7 +12,8 @@ use super::{
     shuffle_channels, skipped, softmax, split, subgraph, subtract, swish, symbol_sources, tile_product,
     transposes, unit_dims, views, weights,
 };
-use crate::runtime::openvino_cpu::execution::Precision;
+use crate::graph::Op;
+use crate::runtime::openvino_cpu::execution::{Kind, Precision};
 
 const COMMON: &str = "src/common/transformations/src/transformations/common_optimizations";
 const LPT: &str = "src/common/low_precision_transformations/src";
@@ -46,11 +47,13 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&constants::RULE, Order::Model, &["symbol-sources"]),
     Pass::rule(&reverse_channels::RULE, Order::Model, &["constants"]),
     Pass::rule(&recurrent::DIRECTIONS, Order::Model, &["constants"]),
-    Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"]),
+    Pass::whole("dereshape-products", SYMBOLS, dereshape::products, &["constants"])
+        .on(|node| matches!(node.op, Op::Reshape(_))),
     Pass::whole("duplicates", COMMON, duplicates::merge, &["constants"]),
     // What is behind different branches is not merged.
     Pass::rules("branches", COMMON, CONSTANTS, Order::Model, &["duplicates"]),
-    Pass::whole("group-slices", COMMON, split::group, &["duplicates"]),
+    Pass::whole("group-slices", COMMON, split::group, &["duplicates"])
+        .on(|node| matches!(node.op, Op::Slice)),
     Pass::rules("reduce-first", COMMON, unit_dims::REDUCE, Order::Model, &["duplicates"]),
     Pass::rule(&unit_dims::RESHAPE, Order::Model, &["reduce-first"]),
     Pass::rule(&unit_dims::SHAPE, Order::Model, &["transpose-to-reshape"]),
@@ -93,7 +96,8 @@ pub(super) const PASSES: &[Pass] = &[
         .when(low_precision::applies),
     Pass::rule(&move_up::RULE, Order::Model, &["matmul-scale", "gelu"]),
     Pass::rule(&product_scale::RULE, Order::Model, &["matmul-scale"]),
-    Pass::whole("experts", COMMON, moe::fuse, &["gelu", "move-up"]),
+    Pass::whole("experts", COMMON, moe::fuse, &["gelu", "move-up"])
+        .on(|node| matches!(node.op, Op::Reduce { .. })),
     Pass::rule(&weights::RULE, Order::Model, &["experts"]),
     Pass::rule(&rms::RULE, Order::Model, &["gather-weights"]),
     Pass::whole(
@@ -122,7 +126,8 @@ pub(super) const PASSES: &[Pass] = &[
         "MHA tokenization, src/common/snippets/src/pass/mha_tokenization.cpp",
         attention_subgraph::fuse,
         &["attention-state", "divide"],
-    ),
+    )
+    .on(|node| matches!(node.op, Op::Softmax(_)) || node.kind == Kind::ScaledDotProductAttention),
     Pass::whole(
         "initial-states",
         "MoveReadValueInputsToSubgraph, src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass",
@@ -151,7 +156,8 @@ pub(super) const PASSES: &[Pass] = &[
         "SnippetsMarkSkipped, src/plugins/intel_cpu/src/transformations/snippets/x64/pass",
         skipped::find,
         &["fully-connected", "convolutions"],
-    ),
+    )
+    .on(skipped::starts),
     Pass::rule(&matmul_ranks::RULE, Order::Model, &["skipped"]),
     Pass::rule(&leaky_relu::RULE, Order::Model, &["skipped"]),
     Pass::rules("quantize-limits", OPTIMIZER, low_precision::plugin::LIMITS, Order::Execution, &["skipped"])
@@ -163,7 +169,8 @@ pub(super) const PASSES: &[Pass] = &[
         Order::Execution,
         &["fully-connected", "convolutions", "leaky-relu"],
     ),
-    Pass::whole("convolution-sums", OPTIMIZER, convolution_sum::fuse, &["post-operations"]),
+    Pass::whole("convolution-sums", OPTIMIZER, convolution_sum::fuse, &["post-operations"])
+        .on(|node| node.kind == Kind::Convolution),
     Pass::whole(
         "subgraphs",
         "SnippetsTokenization, src/common/snippets/src/pass/collapse_subgraph.cpp",
@@ -173,7 +180,8 @@ pub(super) const PASSES: &[Pass] = &[
     Pass::rule(&eltwise_chain::NUMBERS, Order::Execution, &["subgraphs"]),
     Pass::rule(&eltwise_chain::CONVERSIONS, Order::Execution, &["subgraphs"])
         .when(|work| work.options.precision == Precision::F32),
-    Pass::whole("recurrent-layouts", OPTIMIZER, recurrent::lay_out, &["recurrent-directions"]),
+    Pass::whole("recurrent-layouts", OPTIMIZER, recurrent::lay_out, &["recurrent-directions"])
+        .on(|node| matches!(node.op, Op::Recurrent(_))),
     Pass::whole(
         "precision",
         PLUGIN_GRAPH,

@@ -9,7 +9,7 @@
 //! src/plugins/intel_cpu/src/transformations/snippets/x64/pass/snippets_mark_skipped.cpp.
 
 use super::pattern::is_binary;
-use super::work::{Edge, Work};
+use super::work::{Edge, Node, Work};
 use crate::graph::op::{Binary, Unary};
 use crate::graph::{Op, OpKind};
 use crate::runtime::openvino_cpu::execution::Kind;
@@ -52,10 +52,21 @@ pub(super) fn find(work: &mut Work<'_>) {
     work.is_skipped = chains.iter().map(Option::is_some).collect();
 }
 
+/// Whether a chain may start behind such a node.
+pub(super) fn starts(node: &Node) -> bool {
+    use Kind::{Convolution, Deconvolution, FullyConnected, Interpolate, MatMul, Mvn, Pooling, Reduce};
+    matches!(
+        node.kind,
+        Convolution | Deconvolution | FullyConnected | Interpolate | MatMul | Mvn | Pooling | Reduce
+    )
+}
+
 /// The chain that starts behind a node, and its channel axis; `None` for no channels.
 fn start(work: &Work<'_>, node: usize) -> Option<(Chain, i64)> {
     let of = &work.nodes[node];
-    work.only_user(node)?;
+    if !starts(of) || work.only_user(node).is_none() {
+        return None;
+    }
     let rank = of.outputs.first()?.dims.len() as i64;
     match of.kind {
         Kind::Convolution => Some((Chain::Convolution, 1)),

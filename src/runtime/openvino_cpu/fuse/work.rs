@@ -159,6 +159,10 @@ impl Dialect for OpenVino {
             Order::Parameters => Rc::new(work.parameters().to_vec()),
         }
     }
+
+    fn is_of_all(order: Order) -> bool {
+        order != Order::Parameters
+    }
 }
 
 impl Deref for Work<'_> {
