@@ -248,7 +248,9 @@ impl Graph {
     /// Output `index` of a node, if it has so many.
     #[must_use]
     pub fn output(&self, id: NodeId, index: usize) -> Option<TensorId> {
-        self.outputs(id).nth(index)
+        let (start, end) = self.node(id).outputs;
+        let tensor = start.checked_add(u32::try_from(index).ok()?)?;
+        (tensor < end).then(|| TensorId::new(tensor as usize))
     }
 
     /// The tensor's names, in the file's order.

@@ -18,7 +18,8 @@ use smallvec::SmallVec;
 /// Builds the schedule of `graph` as exported; offsets are multiples of `alignment`.
 pub(crate) fn build(graph: &Graph, shapes: &Shapes, alignment: u64) -> Draft {
     let bodies = graph.with_bodies();
-    let mut scheduler = Scheduler { draft: Draft::default(), weights: FxHashMap::default(), alignment };
+    let mut scheduler =
+        Scheduler { draft: Draft::default(), weights: FxHashMap::default(), states: Vec::new(), alignment };
     for body in &bodies {
         scheduler.weights_of(body);
     }
@@ -33,12 +34,15 @@ pub(crate) fn build(graph: &Graph, shapes: &Shapes, alignment: u64) -> Draft {
         .collect();
     scheduler.draft.user_bytes = parameters.iter().map(|&value| scheduler.draft.value(value).bytes).sum();
     scheduler.graph(graph, shapes, &parameters, true);
+    state::settle(&mut scheduler.draft, &scheduler.states);
     scheduler.draft
 }
 
 struct Scheduler {
     draft: Draft,
     weights: FxHashMap<WeightRange, ValueId>,
+    /// The storages of all variables, those of bodies too.
+    states: Vec<StorageId>,
     alignment: u64,
 }
 
@@ -88,7 +92,6 @@ impl Scheduler {
                 self.node(&mut scope, node, is_main);
             }
         }
-        state::settle(&mut self.draft, &scope.states);
         let results = graph.results().iter();
         results
             .map(|&node| graph.input(node, 0).and_then(|tensor| self.read_one(&mut scope, tensor)))
@@ -398,6 +401,7 @@ impl Scheduler {
             grows: false,
         });
         scope.states[variable.index()] = Some(storage);
+        self.states.push(storage);
         storage
     }
 

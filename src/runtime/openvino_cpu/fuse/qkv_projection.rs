@@ -36,6 +36,9 @@ const BLOCK: u64 = 256;
 /// are never joined, 1,536 always.
 const LEAST: u64 = 1_536;
 
+/// Readers of what they read, at most: each product looks at all of them. Exported models have three to five.
+const MOST_READERS: usize = 1 << 10;
+
 /// Whether the threads divide into three groups of nearly one size: `(T mod 3) / (T div 3) <= 0.2`.
 ///
 /// Source: `QKVProjection::isSupportedOperation`, OpenVINO 2026.4, src/plugins/intel_cpu/src/nodes/qkv_proj.cpp.
@@ -61,9 +64,15 @@ fn fuse(work: &Work<'_>, node: usize) -> Option<Patch> {
     if !fits || !is_alike(&first) {
         return None;
     }
-    let users = work.users(first.data.node()).iter();
+    let users = work.users(first.data.node());
+    if users.len() > MOST_READERS {
+        return None;
+    }
     let mut found: Vec<(usize, TileProduct)> = Vec::new();
-    for &(user, _) in users.filter(|&&(user, input)| work.nodes[user].input(input) == Some(first.data)) {
+    for &(user, input) in users {
+        if work.nodes[user].input(input) != Some(first.data) {
+            continue;
+        }
         if matches!(work.nodes[user].op, Op::MatMul { .. }) {
             found.push((user, TileProduct::of(work, user).filter(|product| product.data == first.data)?));
         }
