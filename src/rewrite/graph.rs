@@ -158,12 +158,11 @@ impl<B: Body> WorkGraph<B> {
         n_origins: usize,
         kept: impl IntoIterator<Item = usize>,
     ) -> Self {
-        let vertex = |(body, inputs)| Vertex { body, inputs };
-        let nodes: Vec<Vertex<B>> = nodes.into_iter().map(vertex).collect();
-        let is_gone = vec![false; nodes.len()];
+        let nodes = nodes.into_iter();
+        let n_nodes = nodes.size_hint().0;
         let mut graph = WorkGraph {
-            nodes: Vertices { list: nodes, n_changed: 0 },
-            is_gone,
+            nodes: Vertices { list: Vec::with_capacity(n_nodes), n_changed: 0 },
+            is_gone: Vec::with_capacity(n_nodes),
             n_named: 0,
             uses: vec![Uses::default(); n_origins],
             writers: vec![NO_WRITER; n_origins],
@@ -171,8 +170,8 @@ impl<B: Body> WorkGraph<B> {
             state: 0,
         };
         kept.into_iter().for_each(|origin| graph.keep(origin));
-        for node in 0..graph.nodes.len() {
-            graph.enlist(node);
+        for (body, inputs) in nodes {
+            graph.insert(body, inputs);
         }
         if B::SWEEPS {
             for node in 0..graph.nodes.len() {

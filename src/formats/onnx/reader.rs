@@ -13,6 +13,7 @@ use super::ops::{self, Make};
 use super::proto::attribute_proto::AttributeType;
 use super::proto::{FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::source::{Source, text};
+use super::wire::Counts;
 use super::{tensor, types};
 use crate::DType;
 use crate::error::{Error, ErrorKind, Layer as LayerName, Location, Result};
@@ -26,8 +27,14 @@ use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 
 /// Reads a whole model.
-pub(super) fn read_model(source: Source<'_>, counts: MessageCounts) -> Result<Graph> {
-    let model = ModelProto::decode(source.bytes.clone()).map_err(|error| {
+pub(super) fn read_model(source: Source<'_>, counts: Counts) -> Result<Graph> {
+    let mut model = ModelProto::default();
+    // A list that grows node by node is moved again and again.
+    if counts.nodes > 0 {
+        let node = Vec::with_capacity(counts.nodes);
+        model.graph = Some(GraphProto { node, ..GraphProto::default() });
+    }
+    model.merge(source.bytes.clone()).map_err(|error| {
         Error::new(ErrorKind::Malformed, format!("the file is not an ONNX model: {error}"))
             .help("the file is cut short or of another format; fetch or export it again")
     })?;
@@ -40,7 +47,8 @@ pub(super) fn read_model(source: Source<'_>, counts: MessageCounts) -> Result<Gr
         functions.insert(key, function);
     }
     let files = Files::new(source.path, source.bytes.len() as u64);
-    let mut shared = Shared { source, files, functions, nodes: 0, tensors: 0, edges: 0, texts: 0, counts };
+    let mut shared =
+        Shared { source, files, functions, nodes: 0, tensors: 0, edges: 0, texts: 0, counts: counts.kept };
     let scope = Scope::of_model(&model.opset_import)?;
     let mut body = read_graph(&mut shared, graph, &scope, 0)?;
     body.graph.share_weight_files(shared.files.list().to_vec());

@@ -11,13 +11,22 @@ use crate::error::{Error, ErrorKind, Location, Position, Result};
 use crate::formats::limits;
 use crate::graph::MessageCounts;
 
-/// Walks over a whole file, and counts what runtimes keep of it.
+/// What is in a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// What runtimes keep of it.
+    pub kept: MessageCounts,
+    /// Nodes of the model's graph, without those of bodies.
+    pub nodes: usize,
+}
+
+/// Walks over a whole file, and counts what is in it.
 ///
 /// # Errors
 ///
 /// If a field is cut short or is not a field at all, or a cap is exceeded.
-pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
-    let mut counts = MessageCounts::default();
+pub(super) fn check(bytes: &[u8]) -> Result<Counts> {
+    let mut counts = Counts::default();
     let mut open = vec![(Message::Model, bytes.len())];
     let mut at = 0;
     let (mut n_fields, mut n_messages) = (0_u64, 0_u64);
@@ -42,7 +51,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<MessageCounts> {
                 let length = varint(whole, &mut at)?;
                 let inside = at;
                 skip(whole, &mut at, length, start, number)?;
-                message.count(number, length, &mut counts);
+                message.count(number, length, &mut counts.kept);
+                counts.nodes +=
+                    usize::from(open.len() == 2 && matches!((message, number), (Message::Graph, 1)));
                 match message.field(number) {
                     Field::Payload => {}
                     // Each byte may be a number.
@@ -223,7 +234,8 @@ mod tests {
             node_name_bytes: 16,
             ..MessageCounts::default()
         };
-        assert_eq!(check(&model).unwrap(), expected);
+        let counts = check(&model).unwrap();
+        assert_eq!((counts.kept, counts.nodes), (expected, 1));
     }
 
     #[test]

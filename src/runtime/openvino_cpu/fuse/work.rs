@@ -320,8 +320,10 @@ impl<'a> Work<'a> {
         let is_dynamic = is_dynamic(graph, options);
         let nodes =
             (0..graph.nodes().len()).map(|index| node_of(graph, NodeId::new(index), shapes, is_dynamic));
-        let is_root = |&index: &usize| is_root(&graph.node(NodeId::new(index)).op);
-        let roots = (0..graph.nodes().len()).filter(is_root);
+        let is_listed = |op: &Op| is_root(op) || matches!(op, Op::ReadValue(_));
+        let op = |index: usize| &graph.node(NodeId::new(index)).op;
+        let listed: Vec<usize> = (0..graph.nodes().len()).filter(|&index| is_listed(op(index))).collect();
+        let roots = listed.iter().copied().filter(|&index| is_root(op(index)));
         let mut work = Work {
             graph,
             shapes,
@@ -342,7 +344,7 @@ impl<'a> Work<'a> {
             executed: LastWalk::default(),
             modelled: LastWalk::default(),
         };
-        for index in 0..work.nodes.len() {
+        for index in listed {
             work.enlist(index);
         }
         work.drop_unread();
