@@ -31,7 +31,7 @@ pub(super) fn read_model(source: Source<'_>, counts: Counts) -> Result<Graph> {
     let mut model = ModelProto::default();
     // A list that grows node by node is moved again and again.
     if counts.nodes > 0 {
-        let node = Vec::with_capacity(counts.nodes);
+        let node = Vec::with_capacity(counts.nodes.min(limits::MAX_NODES));
         model.graph = Some(GraphProto { node, ..GraphProto::default() });
     }
     model.merge(source.bytes.clone()).map_err(|error| {
