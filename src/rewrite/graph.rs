@@ -75,7 +75,7 @@ pub(crate) struct Vertices<B: Body> {
     n_changed: u64,
 }
 
-/// What a graph is at a moment: as long as this stays, so does everything that nodes are, read and write.
+/// The version of a graph. Nodes, inputs and uses are the same as long as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     state: u64,

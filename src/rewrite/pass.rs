@@ -55,7 +55,7 @@ pub(crate) struct Pass<D: Dialect> {
     pub when: for<'a, 'b> fn(&'b D::Work<'a>) -> bool,
     /// Of a pass over the whole graph: the operators without which it changes nothing, if these are few.
     pub on: Option<fn(&D::Body) -> bool>,
-    /// What it does.
+    /// Its rules, or its function.
     pub run: Run<D>,
 }
 
@@ -203,7 +203,7 @@ pub(crate) fn run<D: Dialect>(work: &mut D::Work<'_>, passes: &'static [Pass<D>]
 struct Visits<D: Dialect> {
     order: D::Order,
     nodes: Rc<Vec<usize>>,
-    /// What the graph was when they were found.
+    /// The version of the graph in which they were found.
     version: Version,
     /// By number of the next passes, positions in the order; of a pass over the whole graph, the first.
     found: Vec<(usize, Vec<u32>)>,

@@ -53,7 +53,7 @@ impl Folding {
     }
 }
 
-/// What tensors are before conversions and reshapes, and whether a conversion on the way widens: kept for the
+/// The sources of tensors before conversions and reshapes, and whether a conversion on the way widens: kept for the
 /// tensors asked for, as many nodes may read the end of a long chain.
 #[derive(Debug, Default)]
 pub(super) struct Sources(FxHashMap<TensorId, (TensorId, bool)>);

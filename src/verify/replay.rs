@@ -93,7 +93,7 @@ impl Memory {
     }
 }
 
-/// The first bytes that hold something else than `part` says, and whose they are.
+/// The first bytes that hold something else than `part` says, and the value that they are of.
 fn lost_in(space: &ByteMap, clock: Option<&Clock>, part: &Part) -> Option<(Range<u64>, Option<ValueId>)> {
     let pair = match part {
         Part::One(piece) => return space.first_other(piece.bytes.clone(), piece.root),

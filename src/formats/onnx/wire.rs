@@ -11,10 +11,10 @@ use crate::error::{Error, ErrorKind, Location, Position, Result};
 use crate::formats::limits;
 use crate::graph::MessageCounts;
 
-/// What is in a file.
+/// Counts of a file's content.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    /// What runtimes keep of it.
+    /// Names, attributes and notes that runtimes keep.
     pub kept: MessageCounts,
     /// Nodes of the model's graph, without those of bodies.
     pub nodes: usize,

@@ -16,7 +16,7 @@ const FEW: u32 = 4;
 /// Places and contents of all values of a schedule.
 pub(super) struct Contents {
     places: Vec<Option<Place>>,
-    /// What each value must hold, where anything is known of it.
+    /// The content of each value, where anything is known of it.
     parts: Vec<Option<Part>>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Piece {
     pub(super) root: ValueId,
 }
 
-/// What a range of bytes must hold, in order of address.
+/// The content of a range of bytes, in order of address.
 ///
 /// A join shares the parts of its members instead of listing their pieces: of joins within each other, each
 /// would list all pieces of the one before.
@@ -208,7 +208,7 @@ impl Contents {
         self.places.get(value.index())?.as_ref()
     }
 
-    /// What `value` must hold.
+    /// The content of `value`.
     pub(super) fn part(&self, value: ValueId) -> Option<&Part> {
         self.parts.get(value.index())?.as_ref()
     }
@@ -233,7 +233,7 @@ impl Contents {
         bounds
     }
 
-    /// What `value` must hold; its sources are composed already.
+    /// The content of `value`; its sources are composed already.
     fn compose(&self, schedule: &Draft, value: ValueId, found: &mut Vec<Violation>) -> Option<Part> {
         let place = self.place(value)?;
         let inside = |of: &ValueId| {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ExecutedNode {
-    /// What it does.
+    /// The operation.
     pub kind: Kind,
     /// The runtime's name of it.
     pub name: Arc<str>,
@@ -22,9 +22,9 @@ pub struct ExecutedNode {
     pub originals: SmallVec<[Arc<str>; 1]>,
     /// The node of the source graph that it represents, for reports.
     pub source: NodeRef,
-    /// What it reads, by input port.
+    /// The outputs that it reads, by input port.
     pub inputs: SmallVec<[Port; 4]>,
-    /// What it writes.
+    /// The outputs that it writes.
     pub outputs: SmallVec<[Output; 1]>,
     /// Its outputs are in its input's bytes (for [`Kind::Concat`]: its inputs are in its output's). Decided when the
     /// model is compiled, on the dims known then, so that it cannot be read off [`Output::dims`]; meaningful for
@@ -78,7 +78,7 @@ pub struct Port {
     pub port: u32,
 }
 
-/// What a node writes.
+/// One output of a node.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Output {

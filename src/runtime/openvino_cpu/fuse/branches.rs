@@ -91,7 +91,7 @@ impl HandedOn<'_> {
     }
 }
 
-/// What comes first of each key.
+/// The first value of each key.
 fn first<K: Eq + Hash>(pairs: impl Iterator<Item = (K, usize)>) -> FxHashMap<K, usize> {
     let mut first = FxHashMap::default();
     for (key, value) in pairs {

@@ -28,7 +28,7 @@ enum Content {
 /// Elements of a constant that is compared by value.
 const FEW: usize = 64;
 
-/// What a node reads, with one constant for all of the same value.
+/// The inputs of a node, with one constant for all of the same value.
 type Inputs = SmallVec<[Option<Edge>; 4]>;
 
 /// What equal nodes agree in before their attributes are compared.
@@ -167,7 +167,7 @@ impl Visited {
         }
     }
 
-    /// What a node reads. Nodes that read nothing but constants are equal only where they read the same ones.
+    /// The inputs of a node. Nodes that read nothing but constants are equal only where they read the same ones.
     fn inputs(&mut self, work: &Work<'_>, node: usize) -> Inputs {
         let own = work.nodes[node].inputs();
         let reads_data = own.iter().flatten().any(|edge| !work.nodes[edge.node()].is_const());
@@ -183,7 +183,7 @@ fn is_equal(work: &Work<'_>, first: usize, second: usize) -> bool {
     first.op == second.op && first.outputs == second.outputs && first.kind == second.kind
 }
 
-/// What [`is_equal`] compares, as text that is the same for equal nodes; nothing is asked of free dims.
+/// The properties that [`is_equal`] compares, as text that is the same for equal nodes; nothing is asked of free dims.
 fn attributes(work: &Work<'_>, node: usize) -> String {
     let of = &work.nodes[node];
     let known = |tensor: &Tensor| tensor.dims.iter().map(|dim| dim.known()).collect::<SmallVec<[_; 4]>>();

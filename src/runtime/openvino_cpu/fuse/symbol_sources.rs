@@ -55,11 +55,11 @@ pub(super) fn share(work: &mut Work<'_>) {
     }
 }
 
-/// What is left of sharing numbers until Reshapes are settled.
+/// The state of sharing numbers, until Reshapes are settled.
 struct Shared {
     /// The node that reads every other, so that none goes.
     keeper: usize,
-    /// The shapes that symbols are read from, by whose they are.
+    /// The shapes that symbols are read from, by the tensor that has the shape.
     shapes_of: BTreeMap<Edge, usize>,
 }
 
